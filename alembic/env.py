@@ -1,0 +1,34 @@
+"""How Alembic reaches the database: on the connection that it is handed, or by the settings."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.types import TypeDecorator
+
+from alembic import context
+from lamia_gql.database import create_engine
+from lamia_gql.models import Base
+from lamia_gql.settings import load
+
+
+def render_item(kind: str, item: Any, _context: Any) -> str | bool:
+    """Write our own column types as what they are made of: migrations must not change later."""
+    if kind == "type" and isinstance(item, TypeDecorator):
+        return f"sa.{item.impl!r}"
+    return False
+
+
+def run(connection: Connection) -> None:
+    """Run what was asked for on one connection, in its transaction."""
+    options: dict[str, Any] = {"render_item": render_item}
+    context.configure(connection=connection, target_metadata=Base.metadata, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    with create_engine(load()).connect() as opened, opened.begin():
+        run(opened)

@@ -1,0 +1,93 @@
+"""The application: what there is at which address, and what lives as long as the server."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lamia_gql import __version__
+from lamia_gql.database import Database
+from lamia_gql.errors import Unavailable
+from lamia_gql.graph.context import Services
+from lamia_gql.graph.http import GraphQLEndpoint
+from lamia_gql.graph.schema import make_schema
+from lamia_gql.migrations import NotMigrated, current, head, prepare
+from lamia_gql.recorder import Recorder
+from lamia_gql.settings import Settings
+from lamia_gql.sweeper import Sweeper
+
+GC_THRESHOLD = 50_000
+"""Allocations between collections: answers of many rows should not be searched for cycles."""
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request."""
+
+    services: Services
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application with these settings; its lifespan opens and closes all it needs.
+
+    Starting raises :class:`lamia_gql.migrations.NotMigrated` on a PostgreSQL that is not at the
+    revision of this code. SQLite files are migrated in place.
+    """
+    return Starlette(
+        routes=[
+            Route("/graphql", GraphQLEndpoint(make_schema())),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ],
+        lifespan=_lifespan(settings),
+    )
+
+
+def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        database = Database(settings)
+        try:
+            prepare(database.engine)
+            recorder = Recorder(
+                database, batch=settings.commit_batch, max_waiting=settings.max_waiting_events
+            )
+            sweeper = Sweeper(database)
+            await recorder.start()
+            await sweeper.start()
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GC_THRESHOLD, 20, 20)
+            try:
+                yield {"services": Services(settings, database, recorder, sweeper)}
+            finally:
+                await sweeper.stop()
+                await recorder.stop()
+        finally:
+            database.close()
+
+    return lifespan
+
+
+async def healthz(_request: Request) -> Response:
+    """The process is there and serves."""
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+async def readyz(request: Request) -> Response:
+    """The database is reachable and at the revision of this code; 503 where it is not."""
+    services: Services = request.state.services
+    try:
+        found = await services.database.read(current)
+    except Unavailable as error:
+        return JSONResponse({"status": "unavailable", "reason": error.message}, 503)
+    if found != head():
+        return JSONResponse({"status": "unavailable", "reason": str(NotMigrated())}, 503)
+    return JSONResponse({"status": "ready"})

@@ -1,0 +1,1 @@
+"""Commands that are clients of a running server, and know nothing of its inside."""

@@ -1,0 +1,188 @@
+"""The database: connections, transactions and threads, the same for SQLite and PostgreSQL.
+
+Statements run on plain blocking connections in threads of their own: the fastest way on both
+engines, and the one in which a driver can be interrupted. Code that awaits calls
+:meth:`Database.read` and :meth:`Database.write` with a function of a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from lamia_gql.errors import ErrorCode, Unavailable
+from lamia_gql.settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TRIES = 5
+"""How often a transaction is tried that loses against another one."""
+RETRIED = frozenset({"40001", "40P01"})
+"""PostgreSQL's codes of lost races: serialization_failure and deadlock_detected."""
+STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
+"""Errors of the storage itself, rather than of what was asked of it."""
+DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+
+
+class DatabaseURLError(ValueError):
+    """The database address is not one that this server can use."""
+
+
+def parse_url(text: str) -> URL:
+    """The address with the driver that we use for it.
+
+    Raises :class:`DatabaseURLError` with a sentence for the operator.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    if url is None or url.drivername not in DRIVERS:
+        raise DatabaseURLError(
+            "The database address must be like sqlite:///lamia.sqlite"
+            " or postgresql://user:password@host/name."
+        )
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise DatabaseURLError("SQLite needs a file: sqlite:///lamia.sqlite.")
+    return url.set(drivername=DRIVERS[url.drivername])
+
+
+def create_engine(settings: Settings) -> Engine:
+    """An engine whose connections are set up for durability, UTC and explicit transactions."""
+    url = parse_url(settings.database_url)
+    sizes: dict[str, Any] = {
+        # Readers, the recorder, and one more writer for everything else.
+        "pool_size": settings.database_connections + 2,
+        "max_overflow": 2,
+        "pool_timeout": settings.database_timeout,
+    }
+    if url.get_backend_name() == "sqlite":
+        engine = sqlalchemy.create_engine(
+            url, connect_args={"timeout": settings.database_timeout}, **sizes
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        return sqlalchemy.create_engine(
+            url,
+            connect_args={
+                "options": "-c timezone=UTC",
+                "connect_timeout": max(2, int(settings.database_timeout)),
+            },
+            pool_pre_ping=True,
+            **sizes,
+        )
+    except ModuleNotFoundError as error:
+        raise DatabaseURLError(
+            "PostgreSQL needs its driver: pip install 'lamia-gql[postgres]'."
+        ) from error
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # Transactions are begun by _begin_sqlite, not by the driver's guesses.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # What is acknowledged survives a power cut, not only a crash.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA cache_size = -65536")
+    cursor.execute("PRAGMA temp_store = MEMORY")
+    cursor.execute("PRAGMA journal_size_limit = 67108864")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later would fail at once when another one has
+    # written in between; one that is to write says so from the start, and waits its turn.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class Database:
+    """Threads and connections to one database; born and closed with the application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine = create_engine(settings)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._readers = ThreadPoolExecutor(settings.database_connections, "lamia-read")
+        self._writers = ThreadPoolExecutor(2, "lamia-write")
+        # SQLite has one writer at a time: threads queue here rather than poll its lock file.
+        self._turn = threading.Lock() if self.is_sqlite else None
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction that is rolled back, in a reader's thread.
+
+        Raises :class:`Unavailable` when the storage fails.
+        """
+        return await self._run(self._readers, self.read_blocking, work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction that is committed unless it raises, in a writer's thread.
+
+        ``work`` runs again from the start when its transaction lost against another one, so it
+        must have no effect but on the database. Raises :class:`Unavailable` when the storage fails.
+        """
+        return await self._run(self._writers, self.write_blocking, work)
+
+    async def _run(
+        self,
+        threads: ThreadPoolExecutor,
+        transaction: Callable[[Callable[[Connection], T]], T],
+        work: Callable[[Connection], T],
+    ) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, transaction, work)
+        except STORAGE_FAILURES as error:
+            log.exception("the database failed")
+            raise Unavailable(
+                ErrorCode.STORAGE_FAILED,
+                "The database failed. Nothing was changed; try again later.",
+            ) from error
+
+    def read_blocking(self, work: Callable[[Connection], T]) -> T:
+        """:meth:`read`, for code that has no event loop."""
+        with self.engine.connect() as connection:
+            return work(connection)
+
+    def write_blocking(self, work: Callable[[Connection], T]) -> T:
+        """:meth:`write`, for code that has no event loop."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self._writing() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if attempt == TRIES or getattr(error.orig, "sqlstate", None) not in RETRIED:
+                    raise
+                log.info("a transaction lost a race and is tried again: %s", error.orig)
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        if self._turn is None:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self._turn, self.engine.connect() as connection:
+            with connection.execution_options(writes=True).begin():
+                yield connection
+
+    def close(self) -> None:
+        """Let running work end, then close every connection."""
+        self._readers.shutdown()
+        self._writers.shutdown()
+        self.engine.dispose()

@@ -1,0 +1,125 @@
+"""An event as it comes in, checked: the same rules for every door."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from lamia_gql.errors import ErrorCode, UserError
+from lamia_gql.lifecycle import EventClass
+from lamia_gql.progress import MAX_PROGRESS
+from lamia_gql.settings import Settings
+from lamia_gql.texts import check_text
+
+MAX_ATTEMPT = 2**31 - 1
+FARTHEST_AHEAD = timedelta(days=180)
+"""A clock that is a little ahead is overruled; one half a year ahead is a mistake to tell of."""
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A checked event on its way to the recorder."""
+
+    id: str
+    task: str
+    process: str
+    index: int | None
+    event_class: EventClass
+    attempt: int
+    sent_at: datetime | None
+    received_at: datetime
+    progress: float | None
+    payload: str | None
+    hostname: str | None
+    client_address: str | None
+
+
+def check_event(
+    settings: Settings,
+    *,
+    task: str,
+    process: str,
+    event_class: EventClass,
+    received_at: datetime,
+    index: int | None = None,
+    id: uuid.UUID | None = None,  # noqa: A002  (the event's own name for it)
+    attempt: int = 0,
+    sent_at: datetime | None = None,
+    progress: float | None = None,
+    payload: Any = None,
+    hostname: str | None = None,
+    client_address: str | None = None,
+) -> NewEvent:
+    """The event, if it is sound by itself; whether it has a job is the recorder's to know.
+
+    Raises :class:`UserError` for a bad progress, attempt, time, payload or host name.
+    """
+    if progress is not None and not (math.isfinite(progress) and 0 <= progress <= MAX_PROGRESS):
+        raise UserError(
+            ErrorCode.PROGRESS_INVALID,
+            f"progress must be a finite number from 0 to {MAX_PROGRESS:g}, not {progress}.",
+            "progress",
+        )
+    if not 0 <= attempt <= MAX_ATTEMPT:
+        raise UserError(
+            ErrorCode.ATTEMPT_INVALID, f"attempt must be from 0 to {MAX_ATTEMPT}.", "attempt"
+        )
+    return NewEvent(
+        id=str(id or uuid.uuid4()),
+        task=task,
+        process=process,
+        index=index,
+        event_class=event_class,
+        attempt=attempt,
+        sent_at=check_time(sent_at, received_at, "sentAt"),
+        received_at=received_at,
+        progress=progress,
+        payload=encode_json(
+            payload, settings.max_payload_bytes, ErrorCode.PAYLOAD_TOO_LARGE, "payload"
+        ),
+        hostname=check_text(hostname, settings.max_text_length, "hostname"),
+        client_address=client_address,
+    )
+
+
+def check_time(time: datetime | None, now: datetime, field: str) -> datetime | None:
+    """The time in UTC; one without a zone is taken as UTC. Raises :class:`UserError`."""
+    if time is None:
+        return None
+    try:
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:
+        time = EARLIEST - timedelta(days=1)
+    if time < EARLIEST or time > now + FARTHEST_AHEAD:
+        raise UserError(
+            ErrorCode.TIME_INVALID,
+            f"{field} must lie between 1970 and {FARTHEST_AHEAD.days} days ahead of the server's"
+            f" clock, which says {now.isoformat(timespec='seconds')}.",
+            field,
+        )
+    return time
+
+
+def encode_json(value: Any, limit: int, too_large: ErrorCode, field: str) -> str | None:
+    """A JSON value as compact text; None for None. Raises :class:`UserError`."""
+    if value is None:
+        return None
+    try:
+        encoded = orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise UserError(
+            ErrorCode.JSON_INVALID, f"{field} can't be stored: {error}.", field
+        ) from error
+    if len(encoded) > limit:
+        raise UserError(
+            too_large,
+            f"{field} has {len(encoded)} bytes of JSON; the server takes at most {limit}.",
+            field,
+        )
+    return encoded.decode()

@@ -1,0 +1,124 @@
+"""Which tasks, processes, jobs and events are wanted: filters, as conditions on rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+
+from lamia_gql.lifecycle import EventClass, JobState
+from lamia_gql.models import Process, Tag, Task
+from lamia_gql.progress import Liveness, State
+from lamia_gql.records import class_mask
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Tasks for which all that is given holds."""
+
+    names: tuple[str, ...] | None = None
+    """Patterns, of which one fits: ``*`` stands for any text, ``?`` for one character."""
+    usernames: tuple[str, ...] | None = None
+    tags_any: tuple[str, ...] | None = None
+    tags_all: tuple[str, ...] | None = None
+    states: tuple[State, ...] | None = None
+    submitted_after: datetime | None = None
+    submitted_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
+    text: str | None = None
+    has_event_class: tuple[EventClass, ...] | None = None
+
+    def where(self, is_sqlite: bool) -> list[ColumnElement[bool]]:
+        """The conditions; without any, every task that is not deleted."""
+        found: list[ColumnElement[bool]] = [Task.deleted_at.is_(None)]
+        if self.names is not None:
+            found.append(or_(False, *(_glob(Task.name, name, is_sqlite) for name in self.names)))
+        if self.usernames is not None:
+            found.append(Task.username.in_(self.usernames))
+        if self.tags_any is not None:
+            found.append(_has_tag(Tag.name.in_(self.tags_any)))
+        found.extend(_has_tag(Tag.name == tag) for tag in dict.fromkeys(self.tags_all or ()))
+        if self.states is not None:
+            found.append(Task.state.in_(self.states))
+        for column, after, before in (
+            (Task.submitted_at, self.submitted_after, self.submitted_before),
+            (Task.finished_at, self.finished_after, self.finished_before),
+        ):
+            if after is not None:
+                found.append(column >= after)
+            if before is not None:
+                found.append(column < before)
+        if self.text:
+            words = (Task.name, Task.username, Task.comment, Task.hostname)
+            found.append(
+                or_(
+                    *(word.icontains(self.text, autoescape=True) for word in words),
+                    _has_tag(Tag.name.icontains(self.text, autoescape=True)),
+                )
+            )
+        if self.has_event_class is not None:
+            mask = class_mask(self.has_event_class)
+            found.append(
+                exists(
+                    select(Process.number).where(
+                        Process.task_id == Task.id, Process.event_classes.bitwise_and(mask) != 0
+                    )
+                )
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFilter:
+    """Processes of a task for which all that is given holds."""
+
+    names: tuple[str, ...] | None = None
+    states: tuple[State, ...] | None = None
+    has_event_class: tuple[EventClass, ...] | None = None
+
+    def where(self, is_sqlite: bool, process: Any) -> list[ColumnElement[bool]]:
+        """The conditions on ``process``: the table, or an alias of it."""
+        found: list[ColumnElement[bool]] = []
+        if self.names is not None:
+            found.append(or_(False, *(_glob(process.name, name, is_sqlite) for name in self.names)))
+        if self.states is not None:
+            found.append(process.state.in_(self.states))
+        if self.has_event_class is not None:
+            found.append(process.event_classes.bitwise_and(class_mask(self.has_event_class)) != 0)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Jobs of an array for which all that is given holds."""
+
+    states: tuple[JobState, ...] | None = None
+    liveness: Liveness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Events of one of these classes; of all, where none are given."""
+
+    classes: tuple[EventClass, ...] | None = None
+
+
+def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(select(Tag.name).where(and_(Tag.task_id == Task.id, condition)))
+
+
+def _glob(column: Any, pattern: str, is_sqlite: bool) -> ColumnElement[bool]:
+    if "*" not in pattern and "?" not in pattern:
+        return _as_bool(column == pattern)
+    if is_sqlite:
+        # LIKE ignores case on SQLite; its GLOB has the wildcards that we have, and sets.
+        return _as_bool(column.op("GLOB")(pattern.replace("[", "[[]")))
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return _as_bool(column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\"))
+
+
+def _as_bool(condition: Any) -> ColumnElement[bool]:
+    return and_(condition)

@@ -1,0 +1,4 @@
+"""The GraphQL face: types over records, loaders over queries, mutations over the services.
+
+Only this folder knows Strawberry, and nothing in it knows SQL.
+"""

@@ -1,0 +1,202 @@
+"""GraphQL over HTTP, by its specification (https://graphql.github.io/graphql-over-http)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.schema.exceptions import (
+    CannotGetOperationTypeError,
+    InvalidOperationTypeError,
+)
+from strawberry.types.graphql import OperationType
+
+from lamia_gql.errors import Unavailable
+from lamia_gql.graph.context import Context, Services
+from lamia_gql.graph.schema import Schema
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+POST = {OperationType.QUERY, OperationType.MUTATION}
+GET = {OperationType.QUERY}
+REFUSED_STAGES = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"}
+
+
+class BadRequest(Exception):  # noqa: N818  (an answer, not an error of the program)
+    """A request that is not a GraphQL request; answered with a status and a coded error."""
+
+    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a request asks for."""
+
+    query: str
+    variables: dict[str, Any] | None
+    name: str | None
+
+
+class GraphQLEndpoint:
+    """The address ``/graphql``, by POST and GET."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        response = await self.respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request, whatever it is: never a traceback."""
+        media_type = JSON
+        try:
+            media_type = negotiate(request.headers.get("accept"))
+            if request.method not in ("GET", "POST"):
+                raise BadRequest(
+                    405,
+                    "METHOD_NOT_ALLOWED",
+                    "GraphQL is served by GET and POST.",
+                    allow="GET, POST",
+                )
+            operation = await read(request)
+            return await self._execute(request, operation, media_type)
+        except BadRequest as bad:
+            body = {"errors": [{"message": str(bad), "extensions": {"code": bad.code}}]}
+            return Response(
+                orjson.dumps(body), bad.status, headers=bad.headers, media_type=media_type
+            )
+
+    async def _execute(self, request: Request, operation: Operation, media_type: str) -> Response:
+        services: Services = request.state.services
+        context = Context(services, request.client.host if request.client else None)
+        try:
+            result = await self.schema.execute(
+                operation.query,
+                variable_values=operation.variables,
+                context_value=context,
+                operation_name=operation.name,
+                allowed_operation_types=POST if request.method == "POST" else GET,
+            )
+        except InvalidOperationTypeError as error:
+            raise BadRequest(
+                405, "METHOD_NOT_ALLOWED", "Mutations are served by POST only.", allow="POST"
+            ) from error
+        except CannotGetOperationTypeError as error:
+            raise BadRequest(
+                400, "OPERATION_NOT_FOUND", "The document has no such operation: see operationName."
+            ) from error
+        except RecursionError as error:
+            raise BadRequest(400, "TOO_DEEP", "The document is nested too deeply.") from error
+        body: dict[str, Any] = {}
+        if result.errors:
+            body["errors"] = [_formatted(error) for error in result.errors]
+        # A request that was refused before its execution has no data, not even null.
+        refused = result.data is None and result.errors and _was_refused(result.errors)
+        if not refused:
+            body["data"] = result.data
+        if result.extensions:
+            body["extensions"] = result.extensions
+        status = 200
+        if any(isinstance(error.original_error, Unavailable) for error in result.errors or ()):
+            status = 503
+        elif refused and media_type == GRAPHQL:
+            status = 400
+        return Response(orjson.dumps(body), status, media_type=media_type)
+
+
+def _was_refused(errors: list[GraphQLError]) -> bool:
+    return all((error.extensions or {}).get("code") in REFUSED_STAGES for error in errors)
+
+
+def _formatted(error: GraphQLError) -> dict[str, Any]:
+    return dict(error.formatted)
+
+
+def negotiate(accept: str | None) -> str:
+    """The media type of the answer. Raises :class:`BadRequest` where none is acceptable."""
+    if not accept:
+        return JSON
+    best, chosen = 0.0, None
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+            elif parameter.startswith("charset=") and parameter[8:].strip('"') != "utf-8":
+                quality = 0.0
+        offered = {GRAPHQL: GRAPHQL, JSON: JSON, "*/*": JSON, "application/*": JSON}.get(name)
+        if offered is not None and quality > best:
+            best, chosen = quality, offered
+    if chosen is None:
+        raise BadRequest(406, "NOT_ACCEPTABLE", f"Answers are {GRAPHQL} or {JSON}, in UTF-8.")
+    return chosen
+
+
+async def read(request: Request) -> Operation:
+    """The operation that a request asks for. Raises :class:`BadRequest`."""
+    if request.method == "GET":
+        parameters: Any = dict(request.query_params)
+        for name in ("variables", "extensions"):
+            if name in parameters:
+                parameters[name] = _decode(parameters[name] or "null", name)
+    else:
+        content_type = request.headers.get("content-type", "")
+        name, *rest = (piece.strip().lower() for piece in content_type.split(";"))
+        charset = next((p[8:].strip('"') for p in rest if p.startswith("charset=")), "utf-8")
+        if name != JSON or charset not in ("utf-8", "utf8"):
+            raise BadRequest(
+                415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as {JSON}, in UTF-8."
+            )
+        limit = request.state.services.settings.max_request_bytes
+        parameters = _decode(await _body(request, limit), "The body")
+    if not isinstance(parameters, dict):
+        raise BadRequest(400, "BAD_REQUEST", "The body must be a JSON object with a `query`.")
+    for name, kind, what in (
+        ("query", str, "a string"),
+        ("operationName", str, "a string"),
+        ("variables", dict, "an object"),
+        ("extensions", dict, "an object"),
+    ):
+        if parameters.get(name) is not None and not isinstance(parameters[name], kind):
+            raise BadRequest(400, "BAD_REQUEST", f"`{name}` must be {what}.")
+    if not parameters.get("query"):
+        raise BadRequest(400, "BAD_REQUEST", "`query` is missing.")
+    return Operation(
+        parameters["query"], parameters.get("variables"), parameters.get("operationName")
+    )
+
+
+def _decode(text: str | bytes, what: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(400, "BAD_REQUEST", f"{what} is not JSON: {error}.") from error
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise BadRequest(
+                    413, "REQUEST_TOO_LARGE", f"A request may have at most {limit} bytes."
+                )
+    except ClientDisconnect:
+        raise BadRequest(400, "BAD_REQUEST", "The client has gone.") from None
+    return bytes(body)

@@ -1,0 +1,207 @@
+"""Data loaders: what one level of a query needs is read in one statement.
+
+A loader exists for every kind of read and its arguments; the parents that ask for the same are
+its keys. Loaders live as long as an operation, so nothing is read twice in one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from strawberry.dataloader import DataLoader
+
+from lamia_gql.database import Database
+from lamia_gql.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
+from lamia_gql.pages import Page, Slice
+from lamia_gql.progress import Liveness
+from lamia_gql.queries import events, jobs, ranges, samples, tasks
+from lamia_gql.queries.samples import SampleRecord
+from lamia_gql.records import EventRecord, JobRecord, ProcessRecord, TaskRecord
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+LOST = JobFilter(liveness=Liveness.LOST)
+
+
+class Loaders:
+    """Everything that the graph reads, by what it is read for."""
+
+    def __init__(self, database: Database, beat_interval: float | None, now: datetime) -> None:
+        self._database = database
+        self._sqlite = database.is_sqlite
+        self._beat = beat_interval
+        self._now = now
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    def _load(
+        self, kind: Hashable, key: K, read: Callable[[Connection, list[K]], Sequence[V]]
+    ) -> Awaitable[V]:
+        loader = self._loaders.get(kind)
+        if loader is None:
+
+            async def batch(wanted: list[K]) -> Sequence[V]:
+                return await self._database.read(lambda connection: read(connection, wanted))
+
+            loader = self._loaders[kind] = DataLoader(load_fn=batch)
+        found: Awaitable[V] = loader.load(key)
+        return found
+
+    async def tasks(
+        self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page
+    ) -> Slice[TaskRecord]:
+        """A page of the tasks."""
+        return await self._database.read(
+            lambda c: tasks.read_tasks(c, self._sqlite, wanted, order, page)
+        )
+
+    async def count_tasks(self, wanted: TaskFilter) -> int:
+        """How many tasks there are."""
+        return await self._database.read(lambda c: tasks.count_tasks(c, self._sqlite, wanted))
+
+    def task_by_name(self, name: str) -> Awaitable[TaskRecord | None]:
+        """The task of this name."""
+        return self._load(
+            "task_by_name", name, lambda c, keys: tasks.tasks_by_name(c, self._sqlite, keys)
+        )
+
+    def task_by_id(self, task_id: int) -> Awaitable[TaskRecord | None]:
+        """The task of this id."""
+        return self._load(
+            "task_by_id", task_id, lambda c, keys: tasks.tasks_by_id(c, self._sqlite, keys)
+        )
+
+    def tags(self, task_id: int) -> Awaitable[list[str]]:
+        """The tags of a task."""
+        return self._load("tags", task_id, lambda c, keys: tasks.read_tags(c, self._sqlite, keys))
+
+    def all_processes(self, task_id: int) -> Awaitable[list[ProcessRecord]]:
+        """All processes of a task."""
+        return self._load(
+            "all_processes", task_id, lambda c, keys: tasks.all_processes(c, self._sqlite, keys)
+        )
+
+    def processes(
+        self, task_id: int, wanted: ProcessFilter, page: Page
+    ) -> Awaitable[Slice[ProcessRecord]]:
+        """A page of the processes of a task."""
+        return self._load(
+            ("processes", wanted, page),
+            task_id,
+            lambda c, keys: tasks.read_processes(c, self._sqlite, keys, wanted, page),
+        )
+
+    def count_processes(self, task_id: int, wanted: ProcessFilter) -> Awaitable[int]:
+        """How many processes a task has."""
+        return self._load(
+            ("count_processes", wanted),
+            task_id,
+            lambda c, keys: tasks.count_processes(c, self._sqlite, keys, wanted),
+        )
+
+    def process_by_name(self, task_id: int, name: str) -> Awaitable[ProcessRecord | None]:
+        """The process of this name in a task."""
+        return self._load(
+            "process_by_name",
+            (task_id, name),
+            lambda c, keys: tasks.processes_by_name(c, self._sqlite, keys),
+        )
+
+    def process_by_key(self, task_id: int, number: int) -> Awaitable[ProcessRecord | None]:
+        """The process of this number in a task."""
+        return self._load(
+            "process_by_key",
+            (task_id, number),
+            lambda c, keys: tasks.processes_by_key(c, self._sqlite, keys),
+        )
+
+    def jobs(
+        self, array: ProcessRecord, wanted: JobFilter, page: Page
+    ) -> Awaitable[Slice[JobRecord]]:
+        """A page of the jobs of an array."""
+        return self._load(
+            ("jobs", wanted, page),
+            array,
+            lambda c, keys: jobs.read_jobs(
+                c, self._sqlite, keys, wanted, page, self._now, self._beat
+            ),
+        )
+
+    def count_jobs(self, array: ProcessRecord, wanted: JobFilter) -> Awaitable[int]:
+        """How many jobs of an array are wanted."""
+        return self._load(
+            ("count_jobs", wanted),
+            array,
+            lambda c, keys: jobs.count_jobs(c, self._sqlite, keys, wanted, self._now, self._beat),
+        )
+
+    async def lost(self, process: ProcessRecord) -> int:
+        """How many jobs of a process are LOST; asked only where there can be any."""
+        if not process.running or (process.beat_interval or self._beat) is None:
+            return 0
+        return await self.count_jobs(process, LOST)
+
+    def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRecord]:
+        """The job of this index, heard of or not; the process must have such a job."""
+        return self._load(
+            "job",
+            (task_id, number, index),
+            lambda c, keys: jobs.jobs_by_key(c, self._sqlite, keys),
+        )
+
+    def state_ranges(self, array: ProcessRecord) -> Awaitable[list[ranges.Run]]:
+        """The states of all jobs of an array, run-length encoded."""
+        return self._load(
+            "state_ranges", array, lambda c, keys: ranges.state_ranges(c, self._sqlite, keys)
+        )
+
+    def indices(self, array: ProcessRecord, wanted: JobFilter) -> Awaitable[str]:
+        """The indices of the wanted jobs of an array."""
+        return self._load(
+            ("indices", wanted),
+            array,
+            lambda c, keys: ranges.job_indices(
+                c, self._sqlite, keys, wanted, self._now, self._beat
+            ),
+        )
+
+    def events(
+        self, parent: tuple[int, ...], wanted: EventFilter, page: Page
+    ) -> Awaitable[Slice[EventRecord]]:
+        """A page of the events of a task, a process or a job."""
+        return self._load(
+            ("events", len(parent), wanted, page),
+            parent,
+            lambda c, keys: events.read_events(c, self._sqlite, keys, wanted, page),
+        )
+
+    def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[int]:
+        """How many events of some classes a task, a process or a job has."""
+        return self._load(
+            ("count_events", len(parent), wanted),
+            parent,
+            lambda c, keys: events.count_events(c, self._sqlite, keys, wanted),
+        )
+
+    def event(self, task_id: int, event_id: str) -> Awaitable[EventRecord | None]:
+        """The event of this id in a task."""
+        return self._load(
+            "event",
+            (task_id, event_id),
+            lambda c, keys: events.events_by_id(c, self._sqlite, keys),
+        )
+
+    def samples(self, process: ProcessRecord) -> Awaitable[list[SampleRecord]]:
+        """The history of a process."""
+        return self._load(
+            "samples",
+            (process.task_id, process.number),
+            lambda c, keys: samples.read_samples(c, self._sqlite, keys),
+        )
+
+    async def all_samples(self, processes: Sequence[ProcessRecord]) -> list[list[SampleRecord]]:
+        """The history of each of these processes."""
+        return list(await asyncio.gather(*(self.samples(process) for process in processes)))

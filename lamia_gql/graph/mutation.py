@@ -1,0 +1,350 @@
+"""The root of all mutations: thin fields over the services, with user errors as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Self, TypeVar
+
+import strawberry
+
+from lamia_gql import errors
+from lamia_gql.batch import Outcome
+from lamia_gql.errors import ErrorCode
+from lamia_gql.events import NewEvent, check_event
+from lamia_gql.graph import inputs
+from lamia_gql.graph.context import Context, Info
+from lamia_gql.graph.fields import argument, field, resolved
+from lamia_gql.graph.types import Event, Process, Task, make_process
+from lamia_gql.lifecycle import EventClass
+from lamia_gql.tasks import (
+    ProcessSpec,
+    Refused,
+    TaskEdit,
+    TaskSpec,
+    add_processes,
+    create_tasks,
+    delete_tasks,
+    update_tasks,
+)
+
+T = TypeVar("T")
+
+
+@strawberry.type(description="What is wrong with an input.")
+class UserError:
+    """A user error."""
+
+    code: ErrorCode = field("The stable name of the problem: for programs.")
+    field: str | None = field("The path to the culprit in the input, like `processes.2.name`.")
+    message: str = strawberry.field(description="What is wrong, in words: for people.")
+
+    @classmethod
+    def of(cls, error: errors.UserError) -> Self:
+        """The error, as data."""
+        return cls(code=error.code, field=error.field, message=error.message)
+
+
+UserErrors = list[UserError]
+NOTHING_WRONG = "What is wrong with the input; empty where all is well."
+
+
+@strawberry.type(description="What became of a task to be made.")
+class CreateTaskPayload:
+    """The answer of ``createTask``."""
+
+    task: Task | None = field("The task; null where it was refused.")
+    user_errors: UserErrors = field(NOTHING_WRONG)
+
+
+@strawberry.type(description="What became of tasks to be made.")
+class CreateTasksPayload:
+    """The answer of ``createTasks``."""
+
+    tasks: list[Task] = field("The tasks, in the order of the input; none where any was refused.")
+    user_errors: UserErrors = field(NOTHING_WRONG)
+
+
+@strawberry.type(description="What became of an edit.")
+class UpdateTaskPayload:
+    """The answer of ``updateTask``."""
+
+    task: Task | None = field("The task as it is now; null where the edit was refused.")
+    user_errors: UserErrors = field(NOTHING_WRONG)
+
+
+@strawberry.type(description="What became of processes to be added.")
+class AddProcessesPayload:
+    """The answer of ``addProcesses``."""
+
+    task: Task | None = field("The task as it is now; null where they were refused.")
+    processes: list[Process] = field("The new processes; none where any was refused.")
+    user_errors: UserErrors = field(NOTHING_WRONG)
+
+
+@strawberry.type(description="What became of a task to be deleted.")
+class DeleteTaskPayload:
+    """The answer of ``deleteTask``."""
+
+    deleted_id: strawberry.ID | None = field("The id that the task had; null where there was none.")
+    user_errors: UserErrors = field(NOTHING_WRONG)
+
+
+@strawberry.type(description="What became of tasks to be deleted.")
+class DeleteTasksPayload:
+    """The answer of ``deleteTasks``."""
+
+    deleted: int = field("How many tasks were deleted.")
+    deleted_ids: list[strawberry.ID] = field("The ids that they had.")
+    user_errors: UserErrors = field(NOTHING_WRONG)
+
+
+@strawberry.type(description="What became of an event.")
+class SubmitEventPayload:
+    """The answer to one event."""
+
+    event: Event | None = field("The event as it was stored; null where it was refused.")
+    duplicate: bool = field("Whether it had been stored before: then nothing has changed.")
+    enough: bool = field("Whether the process has reached its threshold: the job may stop.")
+    process: Process | None = field("The process as it is now; null where the event was refused.")
+    user_errors: UserErrors = field(NOTHING_WRONG)
+
+    @classmethod
+    def of(cls, outcome: Outcome | errors.UserError) -> Self:
+        """The answer."""
+        if isinstance(outcome, errors.UserError):
+            return cls(
+                event=None,
+                duplicate=False,
+                enough=False,
+                process=None,
+                user_errors=[UserError.of(outcome)],
+            )
+        return cls(
+            event=Event.of(outcome.event),
+            duplicate=outcome.duplicate,
+            enough=outcome.enough,
+            process=make_process(outcome.process),
+            user_errors=[],
+        )
+
+
+@strawberry.type(description="What became of events.")
+class SubmitEventsPayload:
+    """The answer of ``submitEvents``."""
+
+    results: list[SubmitEventPayload] = field(
+        "One answer each, in the order of the input; none where the whole was refused."
+    )
+    user_errors: UserErrors = field("What is wrong with the input as a whole.")
+
+
+INPUT = argument("The input.")
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation:
+    """The mutations."""
+
+    @resolved("Make a task with all its processes.")
+    async def create_task(
+        self,
+        info: Info,
+        input: Annotated[inputs.CreateTaskInput, INPUT],  # noqa: A002
+    ) -> CreateTaskPayload:
+        """Make a task."""
+        made, wrong = await _create(info.context, [input])
+        return CreateTaskPayload(task=made[0] if made else None, user_errors=wrong)
+
+    @resolved("Make many tasks: all of them or none.")
+    async def create_tasks(
+        self,
+        info: Info,
+        input: Annotated[inputs.CreateTasksInput, INPUT],  # noqa: A002
+    ) -> CreateTasksPayload:
+        """Make tasks."""
+        made, wrong = await _create(info.context, input.tasks)
+        return CreateTasksPayload(tasks=made, user_errors=wrong)
+
+    @resolved("Edit what people say of a task.")
+    async def update_task(
+        self,
+        info: Info,
+        input: Annotated[inputs.UpdateTaskInput, INPUT],  # noqa: A002
+    ) -> UpdateTaskPayload:
+        """Edit a task."""
+        context = info.context
+        edits = [TaskEdit(input.name, input.changes())]
+        found, wrong = await _write(
+            context, lambda c: update_tasks(c, context.settings, edits, context.now)
+        )
+        return UpdateTaskPayload(task=Task.of(found[0]) if found else None, user_errors=wrong)
+
+    @resolved("Add processes to a task, which may run already: all of them or none.")
+    async def add_processes(
+        self,
+        info: Info,
+        input: Annotated[inputs.AddProcessesInput, INPUT],  # noqa: A002
+    ) -> AddProcessesPayload:
+        """Extend a task."""
+        context = info.context
+        specs = [_process_spec(process) for process in input.processes]
+        found, wrong = await _write(
+            context,
+            lambda c: add_processes(c, context.settings, input.task, specs, context.now),
+        )
+        if found is None:
+            return AddProcessesPayload(task=None, processes=[], user_errors=wrong)
+        task, processes = found
+        return AddProcessesPayload(
+            task=Task.of(task),
+            processes=[make_process(process) for process in processes],
+            user_errors=[],
+        )
+
+    @resolved("Delete a task with all its events. Its name is free at once.")
+    async def delete_task(
+        self,
+        info: Info,
+        input: Annotated[inputs.DeleteTaskInput, INPUT],  # noqa: A002
+    ) -> DeleteTaskPayload:
+        """Delete a task."""
+        ids, wrong = await _delete(info.context, [input.name])
+        if not ids and not wrong:
+            missing = errors.UserError(
+                ErrorCode.TASK_NOT_FOUND, f"There is no task “{input.name}”.", "name"
+            )
+            wrong = [UserError.of(missing)]
+        return DeleteTaskPayload(deleted_id=ids[0] if ids else None, user_errors=wrong)
+
+    @resolved("Delete tasks, by their names, with all their events.")
+    async def delete_tasks(
+        self,
+        info: Info,
+        input: Annotated[inputs.DeleteTasksInput, INPUT],  # noqa: A002
+    ) -> DeleteTasksPayload:
+        """Delete tasks."""
+        ids, wrong = await _delete(info.context, input.names)
+        return DeleteTasksPayload(deleted=len(ids), deleted_ids=ids, user_errors=wrong)
+
+    @resolved("Submit an event of a job. Answered once it is safely stored.")
+    async def submit_event(
+        self,
+        info: Info,
+        input: Annotated[inputs.SubmitEventInput, INPUT],  # noqa: A002
+    ) -> SubmitEventPayload:
+        """Store an event."""
+        return (await _record(info.context, [input]))[0]
+
+    @resolved(
+        "Submit events of any jobs. Answered once they are safely stored; a bad event never costs"
+        " the good ones."
+    )
+    async def submit_events(
+        self,
+        info: Info,
+        input: Annotated[inputs.SubmitEventsInput, INPUT],  # noqa: A002
+    ) -> SubmitEventsPayload:
+        """Store events."""
+        number, limit = len(input.events), info.context.settings.max_events_per_request
+        if number > limit:
+            error = errors.UserError(
+                ErrorCode.TOO_MANY,
+                f"{number} events; the server takes at most {limit} in one request.",
+                "events",
+            )
+            return SubmitEventsPayload(results=[], user_errors=[UserError.of(error)])
+        return SubmitEventsPayload(
+            results=await _record(info.context, input.events), user_errors=[]
+        )
+
+
+async def _write(context: Context, work: Callable[[Any], T]) -> tuple[T | None, list[UserError]]:
+    """The result of a transaction, or what is wrong with its input."""
+    context.refresh()
+    try:
+        return await context.services.database.write(work), []
+    except Refused as refused:
+        return None, [UserError.of(error) for error in refused.errors]
+
+
+async def _create(
+    context: Context, tasks: Sequence[inputs.CreateTaskInput]
+) -> tuple[list[Task], list[UserError]]:
+    specs = [
+        TaskSpec(
+            name=task.name,
+            processes=[_process_spec(process) for process in task.processes],
+            username=task.username,
+            email=task.email,
+            comment=task.comment,
+            tags=task.tags or (),
+            submitted_at=task.submitted_at,
+            hostname=task.hostname,
+            client_address=context.client_address,
+            config=task.config,
+            dependencies=task.dependencies,
+        )
+        for task in tasks
+    ]
+    made, wrong = await _write(
+        context, lambda c: create_tasks(c, context.settings, specs, context.now)
+    )
+    return [Task.of(task) for task in made or ()], wrong
+
+
+def _process_spec(process: inputs.ProcessInput) -> ProcessSpec:
+    return ProcessSpec(
+        name=process.name,
+        job_count=process.job_count,
+        first_index=process.first_index,
+        failure_tolerance=process.failure_tolerance,
+        threshold=process.threshold,
+        beat_interval=process.beat_interval,
+    )
+
+
+async def _delete(
+    context: Context, names: Sequence[str]
+) -> tuple[list[strawberry.ID], list[UserError]]:
+    gone, wrong = await _write(
+        context, lambda c: delete_tasks(c, context.settings, names, context.now)
+    )
+    if gone:
+        context.services.sweeper.wake()
+    return [Task.of(task).id for task in gone or ()], wrong
+
+
+async def _record(
+    context: Context, events: Sequence[inputs.SubmitEventInput]
+) -> list[SubmitEventPayload]:
+    context.refresh()
+    checked = [_check(context, event) for event in events]
+    outcomes = iter(
+        await context.services.recorder.record([e for e in checked if isinstance(e, NewEvent)])
+    )
+    return [
+        SubmitEventPayload.of(next(outcomes) if isinstance(event, NewEvent) else event)
+        for event in checked
+    ]
+
+
+def _check(context: Context, event: inputs.SubmitEventInput) -> NewEvent | errors.UserError:
+    try:
+        return check_event(
+            context.settings,
+            task=event.task,
+            process=event.process,
+            # Strawberry hands over enums of literals as plain text.
+            event_class=EventClass(event.event_class),
+            received_at=context.now,
+            index=event.index,
+            id=event.id,
+            attempt=event.attempt or 0,
+            sent_at=event.sent_at,
+            progress=event.progress,
+            payload=event.payload,
+            hostname=event.hostname,
+            client_address=context.client_address,
+        )
+    except errors.UserError as error:
+        return error

@@ -1,0 +1,205 @@
+"""From the events of a job to its state.
+
+Jobs retry, networks reorder and spools replay, so a job's :class:`Summary` is a pure function of
+the *set* of its events: every order, duplication and batching of the same events gives the same
+summary. It is a join of small facts, each a maximum by ``(attempt, time, id)``.
+
+"Older" compares ``(attempt, time)`` only. The id breaks ties between facts that carry a value, so
+that two servers agree; it must not decide whether an end with the very same time as its start
+counts.
+
+This module does no I/O and knows nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far ahead of the server a job's clock may be before its times are no longer believed."""
+
+
+class EventClass(StrEnum):
+    """What a job says with an event."""
+
+    SUBMITTED = "SUBMITTED"
+    STARTED = "STARTED"
+    READY = "READY"
+    BEAT = "BEAT"
+    PROGRESS = "PROGRESS"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    TERMINATED = "TERMINATED"
+
+
+class JobState(StrEnum):
+    """Where a job is in its life."""
+
+    PENDING = "PENDING"
+    SUBMITTED = "SUBMITTED"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    TERMINATED = "TERMINATED"
+
+
+OPENING = frozenset({EventClass.SUBMITTED, EventClass.STARTED})
+CLOSING = frozenset({EventClass.DONE, EventClass.FAILED, EventClass.TERMINATED})
+LIVING = frozenset({EventClass.STARTED, EventClass.READY, EventClass.BEAT, EventClass.PROGRESS})
+ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.TERMINATED})
+
+
+class Moment(NamedTuple):
+    """When something happened in a job's life: attempts come before clocks."""
+
+    attempt: int
+    time: datetime
+
+
+class End(NamedTuple):
+    """How a job ended."""
+
+    attempt: int
+    time: datetime
+    id: str
+    event_class: EventClass
+
+
+class Reading(NamedTuple):
+    """A progress value that a job reported."""
+
+    attempt: int
+    time: datetime
+    id: str
+    value: float
+
+
+class Sighting(NamedTuple):
+    """The latest sign of a job, whatever it was."""
+
+    attempt: int
+    time: datetime
+    id: str
+    event_class: EventClass
+    hostname: str | None
+
+
+class Occurrence(NamedTuple):
+    """The part of an event that a summary is made of; ``id`` is a canonical lower-case UUID."""
+
+    id: str
+    event_class: EventClass
+    time: datetime
+    attempt: int = 0
+    progress: float | None = None
+    hostname: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All that is known of a job from its events; of no events, all is empty."""
+
+    events: int = 0
+    starts: int = 0
+    reported: bool = False
+    """Whether any event, of any class, brought a non-zero progress."""
+    opened: Moment | None = None
+    started: Moment | None = None
+    closed: End | None = None
+    reading: Reading | None = None
+    alive: Moment | None = None
+    seen: Sighting | None = None
+
+    @property
+    def state(self) -> JobState:
+        """The job's state, by the rules at the top of ``docs/concepts.md``."""
+        if self.seen is None:
+            return JobState.PENDING
+        opened, closed, alive = self.opened, self.closed, self.alive
+        if closed is not None and (opened is None or closed[:2] >= opened):
+            return JobState(closed.event_class.value)
+        if opened is not None and (alive is None or alive < opened):
+            return JobState.SUBMITTED
+        return JobState.RUNNING
+
+    @property
+    def progress(self) -> float | None:
+        """The latest number reported since the latest start; null when there is none."""
+        reading, started = self.reading, self.started
+        if reading is None or (started is not None and reading[:2] < started):
+            return None
+        return reading.value
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the latest attempt started."""
+        return self.started.time if self.started else None
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When the job ended; null while it has not, or once it runs again."""
+        return self.closed.time if self.closed and self.state in ENDED else None
+
+
+EMPTY = Summary()
+
+
+def event_time(sent_at: datetime | None, received_at: datetime) -> datetime:
+    """The time an event counts with: the client's, unless it is missing or not to be believed.
+
+    A clock that runs more than :data:`CLOCK_SKEW` ahead would freeze the job's state in the
+    future, so the server's own time replaces it.
+    """
+    if sent_at is None or sent_at > received_at + CLOCK_SKEW:
+        return received_at
+    return sent_at
+
+
+def add(summary: Summary, event: Occurrence) -> Summary:
+    """The summary with one more event, which must not be in it already."""
+    kind, attempt, time = event.event_class, event.attempt, event.time
+    moment = Moment(attempt, time)
+    opened, started, closed = summary.opened, summary.started, summary.closed
+    reading, alive = summary.reading, summary.alive
+    if kind in OPENING:
+        opened = moment if opened is None else max(opened, moment)
+    if kind is EventClass.STARTED:
+        started = moment if started is None else max(started, moment)
+    if kind in LIVING:
+        alive = moment if alive is None else max(alive, moment)
+    if kind in CLOSING:
+        end = End(attempt, time, event.id, kind)
+        closed = end if closed is None else max(closed, end)
+    if kind is EventClass.PROGRESS and event.progress is not None:
+        value = Reading(attempt, time, event.id, event.progress)
+        reading = value if reading is None else max(reading, value)
+    sighting = Sighting(attempt, time, event.id, kind, event.hostname)
+    # Ids are unique, so a comparison never reaches the fields after them.
+    seen = sighting if summary.seen is None else max(summary.seen, sighting)
+    return replace(
+        summary,
+        events=summary.events + 1,
+        starts=summary.starts + (kind is EventClass.STARTED),
+        reported=summary.reported or bool(event.progress),
+        opened=opened,
+        started=started,
+        closed=closed,
+        reading=reading,
+        alive=alive,
+        seen=seen,
+    )
+
+
+def summarise(events: Iterable[Occurrence]) -> Summary:
+    """The summary of a set of events, given in any order and with any repetition."""
+    summary = EMPTY
+    known: set[str] = set()
+    for event in events:
+        if event.id not in known:
+            known.add(event.id)
+            summary = add(summary, event)
+    return summary

@@ -1,0 +1,46 @@
+"""Liveness as bounds on the time of a job's last sign of life."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from lamia_gql.models import UTCDateTime
+from lamia_gql.progress import LATE_BEATS, LOST_BEATS, Liveness
+
+TIME = UTCDateTime()
+EVER = datetime(9999, 12, 31, tzinfo=UTC)
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def silence(
+    is_sqlite: bool, beat_interval: float | None, liveness: Liveness | None, now: datetime
+) -> tuple[str, str] | None:
+    """The times after which, and until which, such a job was last alive; as keys have them.
+
+    Without a liveness they are unbounded; None where no interval is known to measure by.
+    """
+    if liveness is None:
+        return _text(is_sqlite, NEVER), _text(is_sqlite, EVER)
+    if beat_interval is None:
+        return None
+    late = _ago(now, LATE_BEATS * beat_interval)
+    lost = _ago(now, LOST_BEATS * beat_interval)
+    bounds = {
+        Liveness.ALIVE: (late, EVER),
+        Liveness.LATE: (lost, late),
+        Liveness.LOST: (NEVER, lost),
+    }[liveness]
+    return _text(is_sqlite, bounds[0]), _text(is_sqlite, bounds[1])
+
+
+def _ago(now: datetime, seconds: float) -> datetime:
+    try:
+        return now - timedelta(seconds=seconds)
+    except OverflowError:
+        return NEVER
+
+
+def _text(is_sqlite: bool, time: datetime) -> str:
+    if is_sqlite:
+        return time.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return time.isoformat()

@@ -1,0 +1,114 @@
+"""The settings of the server: one flat list, the same names everywhere.
+
+A setting comes, first found first, from the command line, from the environment (``LAMIA_`` and
+its name in capitals), from a TOML file (``--config``, or ``LAMIA_CONFIG``), or from its default.
+Sizes are in bytes, times in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """What an operator can set; unknown names in a file are refused, so that typos are seen."""
+
+    model_config = SettingsConfigDict(env_prefix="LAMIA_", extra="forbid", frozen=True)
+
+    database_url: str = Field(
+        "sqlite:///lamia.sqlite",
+        description="Where the data lives: sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/NAME.",
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(
+        8088, ge=0, le=65535, description="The port to listen on; 0 takes a free one."
+    )
+    log_level: str = Field(
+        "info",
+        pattern="^(critical|error|warning|info|debug)$",
+        description="How much to log: critical, error, warning, info or debug.",
+    )
+    beat_interval: float | None = Field(
+        None,
+        gt=0,
+        description="How often jobs are expected to beat where their process does not say.",
+    )
+    page_limit: int = Field(
+        100, ge=1, description="The most that `first` or `last` may ask of a list."
+    )
+    timeline_limit: int = Field(
+        500, ge=2, description="The most points that a `timeline` may be asked for."
+    )
+    max_job_count: int = Field(1_000_000, ge=1, description="The most jobs in one array.")
+    max_processes: int = Field(1_000, ge=1, description="The most processes in one task.")
+    max_tasks_per_request: int = Field(
+        100, ge=1, description="The most tasks that one request may create or delete."
+    )
+    max_events_per_request: int = Field(
+        1_000, ge=1, description="The most events that one request may submit."
+    )
+    max_name_length: int = Field(
+        200, ge=1, le=255, description="The most characters in a name of a task, process or tag."
+    )
+    max_text_length: int = Field(
+        4_096, ge=1, description="The most characters in a comment, address or host name."
+    )
+    max_payload_bytes: int = Field(
+        65_536, ge=0, description="The largest JSON payload of one event."
+    )
+    max_config_bytes: int = Field(
+        1_048_576, ge=0, description="The largest JSON config, or dependency graph, of one task."
+    )
+    max_request_bytes: int = Field(
+        16_777_216, ge=1024, description="The largest body of one HTTP request."
+    )
+    max_waiting_events: int = Field(
+        50_000,
+        ge=1,
+        description="The most events that may wait for their commit; beyond, the server is BUSY.",
+    )
+    commit_batch: int = Field(
+        1_000, ge=1, description="The most events that are committed in one transaction."
+    )
+    database_connections: int = Field(
+        8, ge=1, le=200, description="The most connections that read the database at once."
+    )
+    database_timeout: float = Field(
+        30.0, gt=0, description="How long to wait for a lock or a connection before giving up."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the file that ``LAMIA_CONFIG`` names behind the environment."""
+        config = os.environ.get("LAMIA_CONFIG")
+        if config is None:
+            return init_settings, env_settings
+        if not Path(config).is_file():
+            raise FileNotFoundError(f"The settings file {config} does not exist.")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(config))
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings of this process; an override of None counts as not given.
+
+    Raises ``pydantic.ValidationError`` for a bad value and ``FileNotFoundError`` for a file that
+    is not there.
+    """
+    return Settings(**{name: value for name, value in overrides.items() if value is not None})

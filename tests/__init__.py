@@ -1,0 +1,1 @@
+"""Stories told over the real wire: running servers, real databases."""

@@ -1,0 +1,191 @@
+"""A real server in a process of its own, and words to talk to it with."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+START = 30.0
+"""Seconds that a server has to become ready."""
+CREATE = """mutation($input: CreateTaskInput!) { createTask(input: $input) {
+  task { id name state } userErrors { code field message } } }"""
+SUBMIT = """mutation($input: SubmitEventInput!) { submitEvent(input: $input) {
+  event { id uuid } duplicate enough process { name state }
+  userErrors { code field message } } }"""
+SUBMIT_MANY = """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
+  results { event { uuid } duplicate enough userErrors { code field message } }
+  userErrors { code field message } } }"""
+
+
+def environment(settings: Mapping[str, Any]) -> dict[str, str]:
+    """This process' environment without settings of ours but these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAMIA_")}
+    return kept | {f"LAMIA_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def lamia(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "lamia_gql", *arguments],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+class Server:
+    """A running ``lamia-gql serve``; settings are those of the server, by their names."""
+
+    def __init__(self, database_url: str, folder: Path, **settings: Any) -> None:
+        self.database_url = database_url
+        self.settings = settings
+        self.url = ""
+        self._log = folder / f"server-{id(self)}.log"
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client = httpx.Client(timeout=60)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._process is not None:
+            self.kill()
+        self._client.close()
+
+    def start(self) -> None:
+        """Start it; again on the port that it had, after it was stopped or killed."""
+        begin = len(self.log())
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "lamia_gql", "serve", "--port", str(self._port)],
+                env=environment(
+                    {"database_url": self.database_url, "log_level": "warning"} | self.settings
+                ),
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline and self._process.poll() is None:
+            told = re.search(r"on (http://[\d.]+:(\d+))/graphql", self.log()[begin:])
+            if told is not None:
+                self.url, self._port = told[1], int(told[2])
+                try:
+                    if httpx.get(f"{self.url}/readyz").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+            time.sleep(0.05)
+        self.kill()
+        raise AssertionError(f"the server did not start:\n{self.log()}")
+
+    def log(self) -> str:
+        """All that it has printed."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> None:
+        """End it as an operator would: SIGTERM; it must go in time, and in peace."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(15)
+        self._process = None
+        assert code in (0, -signal.SIGTERM), self.log()
+
+    def request(
+        self, query: str, variables: Mapping[str, Any] | None = None, **options: Any
+    ) -> httpx.Response:
+        """The raw answer to an operation, by POST."""
+        return self._client.post(
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, **options
+        )
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """The raw answer to a GET."""
+        return self._client.get(f"{self.url}{path}", **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        """The raw answer to a POST."""
+        return self._client.post(f"{self.url}{path}", **options)
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        """The data of an operation that must have no errors."""
+        body = self.request(query, variables).json()
+        assert "errors" not in body, body["errors"]
+        return body["data"]
+
+    def error(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The one error of an operation that must have one."""
+        body = self.request(query, variables).json()
+        assert len(body.get("errors", ())) == 1, body
+        error: dict[str, Any] = body["errors"][0]
+        return error
+
+    def create(self, name: str, *processes: Mapping[str, Any], **fields: Any) -> None:
+        """Make a task, which must be accepted."""
+        payload = self.try_create(name, *processes, **fields)
+        assert payload["userErrors"] == [], payload
+
+    def try_create(self, name: str, *processes: Mapping[str, Any], **fields: Any) -> Any:
+        """What becomes of a task."""
+        task = {"name": name, "processes": list(processes), **fields}
+        return self.graphql(CREATE, input=task)["createTask"]
+
+    def submit(self, task: str, process: str, event_class: str, **fields: Any) -> Any:
+        """Submit an event, which must be accepted; the payload of the answer."""
+        payload = self.try_submit(task, process, event_class, **fields)
+        assert payload["userErrors"] == [], payload
+        return payload
+
+    def try_submit(self, task: str, process: str, event_class: str, **fields: Any) -> Any:
+        """What becomes of an event."""
+        event = {"task": task, "process": process, "eventClass": event_class, **fields}
+        return self.graphql(SUBMIT, input=event)["submitEvent"]
+
+    def submit_many(self, events: list[dict[str, Any]]) -> list[Any]:
+        """What becomes of events, in batches that the server takes."""
+        results: list[Any] = []
+        for begin in range(0, len(events), 1000):
+            batch = {"events": events[begin : begin + 1000]}
+            results += self.graphql(SUBMIT_MANY, input=batch)["submitEvents"]["results"]
+        return results
+
+    def process(self, task: str, name: str) -> Any:
+        """What is computed of a process."""
+        return self.graphql(
+            """query($task: String!, $name: String!) { process(task: $task, name: $name) {
+              state outlook enough progress { ratio current target basis }
+              counts { total pending submitted running done failed terminated }
+              startedAt finishedAt lastEventAt lastEventClass estimatedFinishAt } }""",
+            task=task,
+            name=name,
+        )["process"]
+
+    def recount(self, *tasks: str) -> None:
+        """Stored counters must be what the events say."""
+        done = lamia("recount", *tasks, database_url=self.database_url)
+        assert (done.returncode, done.stdout) == (0, "No difference.\n"), done.stdout + done.stderr

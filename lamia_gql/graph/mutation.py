@@ -13,8 +13,10 @@ from lamia_gql.errors import ErrorCode
 from lamia_gql.events import NewEvent, check_event
 from lamia_gql.graph import inputs
 from lamia_gql.graph.context import Context, Info
+from lamia_gql.graph.event import Event
 from lamia_gql.graph.fields import argument, field, resolved
-from lamia_gql.graph.types import Event, Process, Task, make_process
+from lamia_gql.graph.process import Process, make_process
+from lamia_gql.graph.task import Task
 from lamia_gql.lifecycle import EventClass
 from lamia_gql.tasks import (
     ProcessSpec,

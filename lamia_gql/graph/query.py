@@ -13,8 +13,11 @@ from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.graph import inputs
 from lamia_gql.graph.connection import Connection, Node, bad_id, parse_id
 from lamia_gql.graph.context import Info
+from lamia_gql.graph.event import Event
 from lamia_gql.graph.fields import After, Before, First, Last, argument, field, resolved
-from lamia_gql.graph.types import Event, Job, Process, Task, find_job, make_process
+from lamia_gql.graph.job import Job, find_job
+from lamia_gql.graph.process import Process, make_process
+from lamia_gql.graph.task import Task
 from lamia_gql.pages import page
 from lamia_gql.queries.tasks import TaskOrder
 

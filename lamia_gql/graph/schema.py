@@ -16,8 +16,8 @@ from strawberry.types.execution import ExecutionContext
 from lamia_gql.errors import LamiaError
 from lamia_gql.graph import enums
 from lamia_gql.graph.mutation import Mutation
+from lamia_gql.graph.process import Array, SolitaryProcess
 from lamia_gql.graph.query import Query
-from lamia_gql.graph.types import Array, SolitaryProcess
 
 log = logging.getLogger(__name__)
 CACHED_DOCUMENTS = 256

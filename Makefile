@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+WEB := lamia_gql/_web/index.html.br
+WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format schema schema-check lock dist clean
+.PHONY: help setup web run test test-slow lint format schema schema-check lock dist clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,21 +23,29 @@ $(STAMP): requirements.lock pyproject.toml
 	  --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: setup  ## Serve on http://127.0.0.1:8088, or as the LAMIA_* settings say.
+web: $(WEB)  ## Build the pages into lamia_gql/_web, where they are missing or stale.
+
+$(WEB): $(WEB_SOURCES) | $(STAMP)
+	web/build
+	@touch $@
+
+run: setup web  ## Serve on http://127.0.0.1:8088, or as the LAMIA_* settings say.
 	$(BIN)/lamia-gql serve
 
-test: setup  ## Run the tests; under four minutes on two cores.
+test: setup web  ## Run the tests; under four minutes on two cores.
 	$(BIN)/pytest -n 2 -m "not slow"
 
-test-slow: setup  ## Run the tests that take longer: load, crashes, long fuzzing.
+test-slow: setup web  ## Run the tests that take longer: load, crashes, long fuzzing.
 	$(BIN)/pytest -n 2 -m slow
 
 lint: setup  ## Check the style and the types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	web/build lint
 
 format: setup  ## Put the style right, where that needs no thought.
+	web/build format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -51,8 +61,8 @@ lock: setup  ## Pin the newest releases of all dependencies in requirements.lock
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  --extra postgres --group dev pyproject.toml -o requirements.lock
 
-dist: setup  ## Build the wheel and the source archive into dist/.
+dist: setup web  ## Build the wheel and the source archive into dist/.
 	$(BIN)/python -m hatchling build
 
 clean:  ## Remove all that make has made, but not the data.
-	rm -rf .venv dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv lamia_gql/_web web/node_modules web/src/generated dist .mypy_cache .ruff_cache .hypothesis

@@ -23,6 +23,7 @@ from lamia_gql.migrations import NotMigrated, current, head, prepare
 from lamia_gql.recorder import Recorder
 from lamia_gql.settings import Settings
 from lamia_gql.sweeper import Sweeper
+from lamia_gql.web import web_routes
 
 GC_THRESHOLD = 50_000
 """Allocations between collections: answers of many rows should not be searched for cycles."""
@@ -45,6 +46,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/graphql", GraphQLEndpoint(make_schema())),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *web_routes(),
         ],
         lifespan=_lifespan(settings),
     )

@@ -1,0 +1,102 @@
+import { execute } from "../api";
+import { JobIndicesDocument, type JobState, type TaskQuery } from "../generated/operations";
+import { Badge, OutlookBadge } from "../parts/badge";
+import { failures, JobsBar, JobsLine, ProgressBar } from "../parts/bar";
+import { Copy } from "../parts/copy";
+import { Link } from "../router";
+import { basisInWords, count, FAILING, failuresInWords, number } from "../words";
+
+type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
+
+/** The indices of an array's jobs in some states, like `813,900-904`. Throws as requests do. */
+export async function indicesOf(
+  task: string,
+  name: string,
+  states: readonly JobState[],
+): Promise<string> {
+  const variables = { task, name, states: [...states], liveness: null };
+  const { process } = await execute(JobIndicesDocument, variables, new AbortController().signal);
+  return process !== null && "indices" in process ? process.indices : "";
+}
+
+interface FailuresProps {
+  task: string;
+  process: {
+    name: string;
+    threshold: number | null;
+    counts: Process["counts"];
+    failureTolerance?: number;
+  };
+}
+
+/** What failed, against what is tolerated, and its indices for the taking. */
+export function Failures({ task, process }: FailuresProps) {
+  const { name, threshold, counts, failureTolerance } = process;
+  const failed = failures(counts);
+  if (failureTolerance === undefined || (failed === 0 && failureTolerance === 0)) return null;
+  const words =
+    threshold === null
+      ? failuresInWords(failed, failureTolerance)
+      : `${count(failed, "failure")}; the threshold decides`;
+  return (
+    <div className="failures">
+      <span className={threshold === null && failed > failureTolerance ? "bad" : "quiet"}>
+        {words}
+      </span>
+      {failed > 0 && (
+        <Copy
+          label={failed === 1 ? "Copy the failed index" : `Copy ${number(failed)} failed indices`}
+          text={() => indicesOf(task, name, FAILING)}
+        />
+      )}
+    </div>
+  );
+}
+
+function Row({ task, process }: { task: string; process: Process }) {
+  const isArray = process.kind === "ARRAY";
+  const ended = process.state === "SUCCEEDED" || process.state === "FAILED";
+  return (
+    <li className="process">
+      <div className="process-name">
+        <Link path={["tasks", task, process.name]} className="name">
+          {process.name}
+        </Link>
+        <span className="quiet">
+          {isArray ? `array of ${number(process.jobCount)}` : "solitary"}
+        </span>
+      </div>
+      <div className="process-state">
+        <Badge sign={process.state} />
+        <OutlookBadge outlook={process.outlook} ended={ended} />
+      </div>
+      <div className="process-progress">
+        <ProgressBar
+          ratio={process.progress?.ratio ?? null}
+          label={`Progress of ${process.name}`}
+        />
+        <span className="quiet">{basisInWords(process.progress, isArray)}</span>
+      </div>
+      <div className="process-jobs">
+        {isArray && (
+          <>
+            <JobsBar counts={process.counts} />
+            <JobsLine counts={process.counts} />
+          </>
+        )}
+      </div>
+      <Failures task={task} process={process} />
+    </li>
+  );
+}
+
+/** The processes of a task, each with its progress in words. */
+export function ProcessList({ task, processes }: { task: string; processes: readonly Process[] }) {
+  return (
+    <ul className="processes">
+      {processes.map((process) => (
+        <Row key={process.id} task={task} process={process} />
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,121 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { ApiError, execute, reachable } from "./api";
+import type { TypedDocumentString } from "./generated/operations";
+import { reconnects, watchTasks } from "./live";
+import { useStore } from "./store";
+
+/** Between two refreshes, however often the server tells of changes; in ms. */
+const PACE = 1000;
+/** Between refreshes without news: liveness and estimates change by the mere passing of time. */
+const REFRESH = 20_000;
+/** Between attempts while the server is away, in ms. */
+const RETRY = 2000;
+const KEPT = 40;
+
+/** What was fetched last, so that going back shows at once what was there; the oldest goes. */
+const cache = new Map<string, unknown>();
+
+function remember(key: string, data: unknown): void {
+  cache.delete(key);
+  cache.set(key, data);
+  const oldest = cache.keys().next();
+  if (cache.size > KEPT && !oldest.done) cache.delete(oldest.value);
+}
+
+/** What is known of a query. */
+export interface Live<T> {
+  /** The latest answer; kept while the server is away. */
+  data: T | undefined;
+  /** Why there is no newer answer. */
+  error: ApiError | undefined;
+  /** Asks again now. */
+  refresh: () => void;
+}
+
+/**
+ * The answer to a query, kept up to date.
+ *
+ * It is asked again when one of the tasks in `names` changes (any task, for null), at most once
+ * a second; after an interruption; and every 20 seconds. Hidden pages wait until they are seen.
+ */
+export function useLive<T, V>(
+  document: TypedDocumentString<T, V>,
+  variables: V,
+  names: readonly string[] | null,
+): Live<T> {
+  const key = `${document.toString()}\n${JSON.stringify(variables)}`;
+  const [state, setState] = useState<{ key: string; data?: T; error?: ApiError }>({ key });
+  const connections = useStore(reconnects);
+  const ask = useRef<() => void>(() => {});
+  const watched = names?.join("\n");
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for both arguments
+  useEffect(() => {
+    const control = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let asking = false;
+    let again = false;
+    let last = 0;
+
+    const fetchNow = async () => {
+      if (asking) {
+        again = true;
+        return;
+      }
+      asking = true;
+      again = false;
+      last = Date.now();
+      let pause = REFRESH;
+      try {
+        const data = await execute(document, variables, control.signal);
+        remember(key, data);
+        setState({ key, data });
+      } catch (error) {
+        if (control.signal.aborted) return;
+        const reason = error instanceof ApiError ? error : new ApiError(String(error), false);
+        setState((known) =>
+          known.key === key ? { ...known, error: reason } : { key, error: reason },
+        );
+        if (reason.passing) pause = RETRY;
+      } finally {
+        asking = false;
+      }
+      schedule(again ? PACE : pause);
+    };
+    const schedule = (pause: number) => {
+      if (control.signal.aborted) return;
+      clearTimeout(timer);
+      const wait = Math.max(0, last + pause - Date.now());
+      timer = setTimeout(() => {
+        // Seen again, the page asks at once: see below.
+        if (!window.document.hidden) void fetchNow();
+      }, wait);
+    };
+    const onVisible = () => {
+      if (!window.document.hidden) schedule(PACE);
+    };
+    ask.current = () => void fetchNow();
+    window.document.addEventListener("visibilitychange", onVisible);
+    const unwatch = watchTasks(watched?.split("\n") ?? null, () => {
+      if (asking) again = true;
+      else schedule(PACE);
+    });
+    void fetchNow();
+    return () => {
+      control.abort();
+      clearTimeout(timer);
+      unwatch();
+      window.document.removeEventListener("visibilitychange", onVisible);
+    };
+  }, [key, watched, connections]);
+
+  const current = state.key === key ? state : undefined;
+  const refresh = useCallback(() => ask.current(), []);
+  const data = current?.data ?? (cache.get(key) as T | undefined);
+  return useMemo(() => ({ data, error: current?.error, refresh }), [data, current, refresh]);
+}
+
+/** Whether the server answers requests. */
+export function useReachable(): boolean {
+  return useStore(reachable);
+}

@@ -73,9 +73,11 @@ async def results(
         async with aclosing(stream):
             async for result in stream:
                 yield _result(result, context)
-    except RecursionError:
-        error = GraphQLError("The document is nested too deeply.", extensions={"code": "TOO_DEEP"})
-        yield Result({"errors": [error.formatted]}, failed=True)
+    except Exception as error:
+        # What extensions find while they parse is raised, rather than given as a result.
+        found = error if isinstance(error, GraphQLError) else None
+        found = found or GraphQLError(str(error), original_error=error)
+        yield _result(PreExecutionError(data=None, errors=[found]), context)
 
 
 def _result(result: Any, context: Context) -> Result:

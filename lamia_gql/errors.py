@@ -47,6 +47,11 @@ class ErrorCode(StrEnum):
     ID_INVALID = "ID_INVALID"
     ARGUMENT_INVALID = "ARGUMENT_INVALID"
 
+    TOO_SLOW = "TOO_SLOW"
+    STOPPING = "STOPPING"
+    TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
+    TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
+
 
 MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.TASK_NOT_FOUND: "No task has this name.",
@@ -85,6 +90,15 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.CURSOR_INVALID: "The cursor is not one that this list has given.",
     ErrorCode.ID_INVALID: "The id is not one that this server has given.",
     ErrorCode.ARGUMENT_INVALID: "An argument has a value that makes no sense.",
+    ErrorCode.TOO_SLOW: (
+        "The subscriber did not keep up, and the subscription has ended; resume it from the last"
+        " cursor that came."
+    ),
+    ErrorCode.STOPPING: (
+        "The server stops, and the subscription has ended; resume it elsewhere, or later."
+    ),
+    ErrorCode.TOO_MANY_SUBSCRIPTIONS: "More subscriptions than one connection may have.",
+    ErrorCode.TOO_MANY_CONNECTIONS: "More live connections than one client address may have.",
 }
 """What each code means, for the schema's descriptions and for the docs."""
 

@@ -11,17 +11,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "lamia_gql"
 LAYERS = [
-    ["lifecycle", "errors", "keys"],
-    ["progress", "settings", "texts"],
+    ["lifecycle", "errors", "keys", "hub"],
+    ["progress", "settings", "texts", "clients"],
     ["models", "pages", "events"],
     ["records", "migrations", "database"],
-    ["filters", "statements"],
+    ["filters", "statements", "changes"],
     ["queries", "batch", "operations"],
-    ["recorder", "tasks", "sweeper", "timeline"],
-    ["recount"],
+    ["recorder", "tasks", "sweeper", "timeline", "live"],
+    ["recount", "listener"],
     ["graph", "web"],
     ["app"],
-    ["server", "commands"],
+    ["protocols", "workers", "commands"],
+    ["server"],
     ["cli"],
     ["__main__"],
 ]
@@ -32,7 +33,7 @@ MAY_KNOW = {
     "strawberry": {"graph"},
     "graphql": {"graph"},
     "starlette": {"graph", "app", "web"},
-    "uvicorn": {"server"},
+    "uvicorn": {"server", "protocols"},
     "click": {"cli", "server", "commands"},
     "rich": {"commands"},
     "httpx": {"commands"},

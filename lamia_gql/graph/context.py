@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import strawberry
 
+from lamia_gql.clients import Clients
 from lamia_gql.database import Database
 from lamia_gql.graph.loaders import Loaders
+from lamia_gql.live import Live
 from lamia_gql.recorder import Recorder
 from lamia_gql.settings import Settings
 from lamia_gql.sweeper import Sweeper
@@ -22,6 +24,8 @@ class Services:
     database: Database
     recorder: Recorder
     sweeper: Sweeper
+    live: Live
+    clients: Clients
 
 
 @dataclass(slots=True)
@@ -30,6 +34,10 @@ class Context:
 
     services: Services
     client_address: str | None = None
+    last_event_id: str | None = None
+    """The cursor that a client of SSE resumes from."""
+    cursor: str | None = None
+    """The place of what a subscription has given last, where it has places."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     load: Loaders = field(init=False)
 
@@ -37,7 +45,7 @@ class Context:
         self.refresh()
 
     def refresh(self) -> None:
-        """Forget what was read: a mutation is about to change it."""
+        """Forget what was read: a mutation is about to change it, or something else has."""
         self.now = datetime.now(UTC)
         services = self.services
         self.load = Loaders(services.database, services.settings.beat_interval, self.now)

@@ -18,6 +18,7 @@ from lamia_gql.graph import enums
 from lamia_gql.graph.mutation import Mutation
 from lamia_gql.graph.process import Array, SolitaryProcess
 from lamia_gql.graph.query import Query
+from lamia_gql.graph.subscription import Subscription
 
 log = logging.getLogger(__name__)
 CACHED_DOCUMENTS = 256
@@ -46,6 +47,9 @@ def explain(error: GraphQLError) -> None:
     original = error.original_error
     if isinstance(original, LamiaError):
         error.extensions["code"] = original.code.value
+    elif isinstance(original, RecursionError):
+        error.message = "The document is nested too deeply."
+        error.extensions["code"] = "TOO_DEEP"
     elif original is None or isinstance(original, GraphQLError):
         error.extensions["code"] = _stage(error)
     else:
@@ -77,6 +81,7 @@ def make_schema() -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Array, SolitaryProcess],
         extensions=[
             Errors,

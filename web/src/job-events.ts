@@ -56,11 +56,19 @@ async function page(
   return job.events;
 }
 
-/** Adds events that are not there yet, and keeps the latest. */
-function merged(there: readonly JobEvent[], more: readonly JobEvent[]): JobEvent[] {
-  const known = new Set(there.map((event) => event.id));
-  const fresh = more.filter((event) => !known.has(event.id));
-  return fresh.length === 0 ? [...there] : [...there, ...fresh].slice(-KEPT);
+/** What is known, with more events: the latest are kept, and of older ones what makes the line. */
+function extended(known: Known, more: readonly JobEvent[]): Known {
+  const ids = new Set(known.latest.map((event) => event.id));
+  const fresh = more.filter((event) => !ids.has(event.id));
+  if (fresh.length === 0) return known;
+  const all = [...known.latest, ...fresh];
+  const dropped = all.slice(0, -KEPT).filter((event) => event.eventClass !== "BEAT");
+  return {
+    ...known,
+    latest: all.slice(-KEPT),
+    earlier: [...known.earlier, ...dropped].slice(-KEPT),
+    total: known.total + fresh.length,
+  };
 }
 
 /** The events of a job, streaming in; after an interruption, from where they broke off. */
@@ -93,12 +101,7 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
       });
       if (control.signal.aborted) return;
       stop = watchEvents({ ...address, after: endCursor }, (events) =>
-        setKnown((before) => {
-          if (before === undefined) return before;
-          const all = merged(before.latest, events);
-          const fresh = events.filter((event) => !before.latest.some(({ id }) => id === event.id));
-          return { ...before, latest: all, total: before.total + fresh.length };
-        }),
+        setKnown((before) => before && extended(before, events)),
       );
     };
     begin().catch((reason: unknown) => {

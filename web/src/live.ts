@@ -1,29 +1,134 @@
-import { execute } from "./api";
-import { JobEventsDocument } from "./generated/operations";
+import { createClient } from "graphql-ws";
+import { GRAPHQL_URL } from "./api";
+import {
+  JobEventStreamDocument,
+  TaskChangedDocument,
+  type TypedDocumentString,
+} from "./generated/operations";
 import type { JobEvent } from "./life";
 import { Store, useStore } from "./store";
 
-/** How many times the connection came back: what was fetched before may be stale. */
-export const reconnects = new Store(0);
+/** Between signs of life that the server is asked for, in ms. */
+const HEARTBEAT = 10_000;
+/** For how long it may owe one. */
+const PATIENCE = 5000;
+const FIRST_PAUSE = 300;
+const LONGEST_PAUSE = 5000;
+/** Before a subscription that the server ended is begun again. */
+const PAUSE = 2000;
+/** Events that come within this time are handed over together. */
+const GATHERED = 100;
 
 /** Whether the server tells of changes as they happen. */
 export type Connection = "connecting" | "live" | "away";
 
-const connection = new Store<Connection>("live");
+const connection = new Store<Connection>("connecting");
+
+/** How many times the connection came back: what was fetched before may be stale. */
+export const reconnects = new Store(0);
 
 /** The state of the connection, as it is now and whenever it changes. */
 export function useConnection(): Connection {
   return useStore(connection);
 }
 
-const PERIOD = 3000;
+let overdue: ReturnType<typeof setTimeout> | undefined;
 
-/** Calls `changed` when one of these tasks (any, for null) may have changed; ends by the result. */
-export function watchTasks(_names: readonly string[] | null, changed: () => void): () => void {
-  const timer = setInterval(() => {
-    if (!document.hidden) changed();
-  }, PERIOD);
-  return () => clearInterval(timer);
+const client = createClient({
+  url: GRAPHQL_URL.replace(/^http/, "ws"),
+  lazy: false,
+  onNonLazyError: () => connection.set("away"),
+  keepAlive: HEARTBEAT,
+  retryAttempts: Number.POSITIVE_INFINITY,
+  shouldRetry: () => true,
+  retryWait: (retries) => {
+    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** retries);
+    // Not all the pages in the world at once.
+    return new Promise((resolve) => setTimeout(resolve, pause * (0.7 + 0.6 * Math.random())));
+  },
+  on: {
+    connected: () => {
+      if (connection.get() === "away") reconnects.set(reconnects.get() + 1);
+      connection.set("live");
+    },
+    closed: () => {
+      clearTimeout(overdue);
+      connection.set("away");
+    },
+    ping: (received) => {
+      // A connection that was cut silently looks open: only silence tells.
+      if (!received) overdue = setTimeout(() => client.terminate(), PATIENCE);
+    },
+    pong: (received) => {
+      if (received) clearTimeout(overdue);
+    },
+  },
+});
+
+/** A subscription that goes on until it is ended by the result, or refused for good. */
+function subscribe<T, V extends Record<string, unknown>>(
+  document: TypedDocumentString<T, V>,
+  variables: V,
+  next: (data: T) => void,
+  ended: () => void,
+): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stop = () => {};
+  const begin = () => {
+    stop = client.subscribe<T>(
+      { query: document.toString(), variables },
+      {
+        next: ({ data }) => data && next(data),
+        complete: ended,
+        error: (reason) => {
+          if (!isFinal(reason)) timer = setTimeout(begin, PAUSE);
+        },
+      },
+    );
+  };
+  begin();
+  return () => {
+    clearTimeout(timer);
+    stop();
+  };
+}
+
+/** Whether asking again would be answered in the same way: there is no such task, say. */
+function isFinal(reason: unknown): boolean {
+  const codes = Array.isArray(reason)
+    ? reason.map((error: { extensions?: { code?: string } }) => error.extensions?.code)
+    : [];
+  return codes.some((code) => code?.endsWith("_NOT_FOUND") || code?.startsWith("INDEX_"));
+}
+
+interface Watch {
+  listeners: Set<() => void>;
+  end: () => void;
+}
+
+const watches = new Map<string, Watch>();
+
+/** Calls `changed` when one of these tasks (any, for null) changed; ends by the result. */
+export function watchTasks(names: readonly string[] | null, changed: () => void): () => void {
+  const key = JSON.stringify(names);
+  let watch = watches.get(key);
+  if (watch === undefined) {
+    const listeners = new Set<() => void>();
+    const tell = () => {
+      for (const listener of listeners) listener();
+    };
+    const variables = { names: names && [...names] };
+    watch = { listeners, end: subscribe(TaskChangedDocument, variables, tell, tell) };
+    watches.set(key, watch);
+  }
+  const { listeners, end } = watch;
+  listeners.add(changed);
+  return () => {
+    listeners.delete(changed);
+    if (listeners.size > 0) return;
+    watches.delete(key);
+    end();
+  };
 }
 
 /** Which job's events, from which cursor on. */
@@ -39,20 +144,25 @@ export function watchEvents(
   wanted: EventsWanted,
   arrived: (events: readonly JobEvent[]) => void,
 ): () => void {
-  const control = new AbortController();
-  const { after: _after, ...address } = wanted;
-  const timer = setInterval(() => {
-    if (document.hidden) return;
-    const variables = { ...address, last: 100, before: null, eventClass: null };
-    execute(JobEventsDocument, variables, control.signal).then(
-      ({ job }) => job && arrived(job.events.nodes),
-      () => {
-        // Asked again in a moment.
-      },
-    );
-  }, PERIOD);
+  let waiting: JobEvent[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const handOver = () => {
+    timer = undefined;
+    const events = waiting;
+    waiting = [];
+    arrived(events);
+  };
+  const end = subscribe(
+    JobEventStreamDocument,
+    { ...wanted },
+    ({ events }) => {
+      waiting.push(events.node);
+      timer ??= setTimeout(handOver, GATHERED);
+    },
+    () => {},
+  );
   return () => {
-    clearInterval(timer);
-    control.abort();
+    clearTimeout(timer);
+    end();
   };
 }

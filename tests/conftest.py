@@ -13,7 +13,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser
 
+from tests.browser import Open, chromium, opening
 from tests.harness import Server, lamia
 
 Serve = Callable[..., Server]
@@ -88,3 +90,17 @@ def server(serve: Serve, database_url: str) -> Server:
 def sqlite_server(serve: Serve, sqlite_url: str) -> Server:
     """A server on a fresh SQLite file, for what does not concern the engine."""
     return serve(sqlite_url)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for the tests of one module: while it runs, asyncio can't be used."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens pages, which must neither complain nor ask anybody but this machine."""
+    with opening(browser) as open_page:
+        yield open_page

@@ -43,6 +43,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 6000,
     rolldownOptions: {
+      // React's compiler leaves notes to itself in the modules of GraphiQL.
+      onwarn: (warning, warn) => warning.code !== "MODULE_LEVEL_DIRECTIVE" && warn(warning),
       input: {
         index: join(import.meta.dirname, "index.html"),
         graphiql: join(import.meta.dirname, "graphiql.html"),

@@ -1,1 +1,62 @@
-document.title = "GraphiQL";
+import "./workers";
+import { explorerPlugin } from "@graphiql/plugin-explorer";
+import { ToolbarButton } from "@graphiql/react";
+import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
+import { createRoot } from "react-dom/client";
+import { useStore } from "../store";
+import { type Example, examples } from "./examples";
+import { fetcher, transport } from "./fetcher";
+import "@graphiql/react/style.css";
+import "@graphiql/plugin-doc-explorer/style.css";
+import "@graphiql/plugin-history/style.css";
+import "@graphiql/plugin-explorer/style.css";
+import "graphiql/graphiql.css";
+import "./graphiql.css";
+
+const PLUGINS = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
+
+function TransportButton() {
+  const chosen = useStore(transport);
+  const other = chosen === "SSE" ? "WebSocket" : "SSE";
+  return (
+    <ToolbarButton
+      label={`Subscriptions use ${chosen}; change to ${other}`}
+      onClick={() => transport.set(other)}
+    >
+      <span className="transport">{chosen === "SSE" ? "SSE" : "WS"}</span>
+    </ToolbarButton>
+  );
+}
+
+// What a reader has done is there again on the next visit: the examples are for the first.
+const isFirstVisit = localStorage.getItem("graphiql:tabState") === null;
+
+function Page({ tabs }: { tabs: Example[] }) {
+  return (
+    <GraphiQL
+      fetcher={fetcher}
+      plugins={PLUGINS}
+      defaultTabs={tabs}
+      {...(isFirstVisit && tabs[0] ? { initialVariables: tabs[0].variables } : {})}
+      defaultEditorToolsVisibility="variables"
+    >
+      <GraphiQL.Logo>
+        <a href="./">lamia</a>
+      </GraphiQL.Logo>
+      <GraphiQL.Toolbar>
+        {({ merge, prettify, copy }) => (
+          <>
+            {prettify}
+            {merge}
+            {copy}
+            <TransportButton />
+          </>
+        )}
+      </GraphiQL.Toolbar>
+    </GraphiQL>
+  );
+}
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("The page has no root.");
+createRoot(root).render(<Page tabs={await examples()} />);

@@ -131,28 +131,6 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
   const isWhole = shown.cell <= grid.fit;
   return (
     <div className="map">
-      <div className="map-tools">
-        <button type="button" className="button" aria-label="Zoom in" onClick={() => zoomBy(STEP)}>
-          +
-        </button>
-        <button
-          type="button"
-          className="button"
-          aria-label="Zoom out"
-          disabled={isWhole}
-          onClick={() => zoomBy(1 / STEP)}
-        >
-          −
-        </button>
-        <button
-          type="button"
-          className="button"
-          disabled={isWhole}
-          onClick={() => setView(undefined)}
-        >
-          All
-        </button>
-      </div>
       <div
         ref={frame}
         className="map-frame"
@@ -171,9 +149,38 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
           style={{ height: `${height}px`, touchAction: isWhole ? "pan-y" : "none" }}
         />
       </div>
-      <p className="map-readout" aria-live="polite">
-        <Chosen place={chosen} cells={cells} first={first} />
-      </p>
+      <div className="map-foot">
+        <p className="map-readout" aria-live="polite">
+          <Chosen place={chosen} cells={cells} first={first} />
+        </p>
+        <div className="map-tools">
+          <button
+            type="button"
+            className="button"
+            aria-label="Zoom in"
+            onClick={() => zoomBy(STEP)}
+          >
+            +
+          </button>
+          <button
+            type="button"
+            className="button"
+            aria-label="Zoom out"
+            disabled={isWhole}
+            onClick={() => zoomBy(1 / STEP)}
+          >
+            −
+          </button>
+          <button
+            type="button"
+            className="button"
+            disabled={isWhole}
+            onClick={() => setView(undefined)}
+          >
+            All
+          </button>
+        </div>
+      </div>
     </div>
   );
 }

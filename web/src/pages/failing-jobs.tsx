@@ -54,7 +54,9 @@ export function FailingJobs({ task, name }: { task: string; name: string }) {
                     <td className="host">{job.hostname ?? "–"}</td>
                     <td>{job.lastEventAt && <Time at={job.lastEventAt} />}</td>
                     <td className="message" title={message}>
-                      {message || <span className="quiet">said nothing</span>}
+                      <span className={message ? undefined : "quiet"}>
+                        {message || "said nothing"}
+                      </span>
                     </td>
                   </tr>
                 );

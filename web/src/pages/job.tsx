@@ -18,14 +18,16 @@ function JobHead({ job }: { job: Job }) {
   const ended = job.finishedAt !== null;
   return (
     <header className="page-head">
-      <h1>
-        {job.process.name}
-        {job.index !== null && <span className="index">{job.index}</span>}
-      </h1>
-      <span className="badges">
-        <Badge sign={job.state} />
-        {job.liveness && <Badge sign={job.liveness} />}
-      </span>
+      <div className="page-title">
+        <h1>
+          {job.process.name}
+          {job.index !== null && <span className="index">{job.index}</span>}
+        </h1>
+        <span className="badges">
+          <Badge sign={job.state} />
+          {job.liveness && <Badge sign={job.liveness} />}
+        </span>
+      </div>
       {progress && (
         <div className="summary">
           <span className="figure">

@@ -20,12 +20,14 @@ function ArrayHead({ task, process }: { task: string; process: Process }) {
   const ratio = process.progress?.ratio ?? null;
   return (
     <header className="page-head">
-      <h1>{process.name}</h1>
-      <span className="badges">
-        <Badge sign={process.state} />
-        <OutlookBadge outlook={process.outlook} ended={ended} />
-        {process.enough && <span className="badge">enough: jobs may stop</span>}
-      </span>
+      <div className="page-title">
+        <h1>{process.name}</h1>
+        <span className="badges">
+          <Badge sign={process.state} />
+          <OutlookBadge outlook={process.outlook} ended={ended} />
+          {process.enough && <span className="badge">enough: jobs may stop</span>}
+        </span>
+      </div>
       <div className="summary">
         <span className="figure">{ratio === null ? "–" : percent(ratio)}</span>
         <div className="summary-bars">

@@ -67,11 +67,13 @@ function Found({ task }: { task: Task }) {
   return (
     <>
       <header className="page-head">
-        <h1>{task.name}</h1>
-        <span className="badges">
-          <Badge sign={task.state} />
-          <OutlookBadge outlook={task.outlook} ended={task.finishedAt !== null} />
-        </span>
+        <div className="page-title">
+          <h1>{task.name}</h1>
+          <span className="badges">
+            <Badge sign={task.state} />
+            <OutlookBadge outlook={task.outlook} ended={task.finishedAt !== null} />
+          </span>
+        </div>
         <div className="summary">
           <span className="figure">{percent(task.progress.ratio ?? 0)}</span>
           <div className="summary-bars">

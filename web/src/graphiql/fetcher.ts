@@ -1,0 +1,32 @@
+import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
+import { getOperationAST, parse } from "graphql";
+import { createClient } from "graphql-sse";
+import { GRAPHQL_URL } from "../api";
+import { Store } from "../store";
+
+/** By which protocol subscriptions are asked for. */
+export type Transport = "WebSocket" | "SSE";
+
+/** The reader's choice. */
+export const transport = new Store<Transport>("WebSocket");
+
+const overHttpAndWebSocket = createGraphiQLFetcher({
+  url: GRAPHQL_URL,
+  subscriptionUrl: GRAPHQL_URL.replace(/^http/, "ws"),
+});
+
+/** Queries and mutations by POST, subscriptions by the chosen protocol, all with the tab's headers. */
+export const fetcher: Fetcher = ({ query, operationName, variables }, options) => {
+  const document = parse(query);
+  const named = getOperationAST(document, operationName);
+  // For a moment after a change of tabs, GraphiQL still names the operation of the last one.
+  const operation = named ?? getOperationAST(document);
+  const name = named ? operationName : operation?.name?.value;
+  const params = { query, variables, ...(name ? { operationName: name } : {}) };
+  if (transport.get() === "WebSocket" || operation?.operation !== "subscription") {
+    return overHttpAndWebSocket(params, { ...options, documentAST: document });
+  }
+  const headers = (options?.headers ?? {}) as Record<string, string>;
+  const client = createClient({ url: GRAPHQL_URL, headers, retryAttempts: 0 });
+  return client.iterate(params) as ReturnType<Fetcher>;
+};

@@ -64,7 +64,7 @@ class Watcher:
     def check(self) -> None:
         """Fail where there is anything that was not allowed."""
         found = [f for f in self.faults if not any(re.search(p, f) for p in self.allowed)]
-        assert found == []
+        assert not found, found
 
 
 Open = Callable[..., Page]

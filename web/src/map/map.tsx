@@ -10,6 +10,8 @@ import { clamp, gridFor, placeAt, reveal, type View, whole, zoom } from "./view"
 
 const TALLEST = 420;
 const STEP = 1.6;
+/** The mark, in the browser's timeline, of the latest painting. */
+const PAINTED = "lamia:map-painted";
 
 interface MapProps {
   /** One byte a job: the place of its kind in {@link KINDS}. */
@@ -68,6 +70,8 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
       if (canvas.current.width !== wide) canvas.current.width = wide;
       if (canvas.current.height !== high) canvas.current.height = high;
       painter.paint(canvas.current, shown, chosen);
+      performance.clearMarks(PAINTED);
+      performance.mark(PAINTED);
     });
     return () => cancelAnimationFrame(request);
   }, [painter, shown, chosen, width, height]);

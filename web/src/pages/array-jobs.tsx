@@ -140,11 +140,7 @@ function GoTo({ task, name, listing }: { task: string; name: string; listing: Li
 export function ArrayJobs({ task, name, counts, place }: ArrayJobsProps) {
   const { data, error, refresh } = useLive(JobMapDocument, { task, name }, [task]);
   const listing = useMemo(() => listingOf(data), [data]);
-  const cells = useMemo(() => {
-    if (listing === undefined) return undefined;
-    performance.mark("lamia:map-data");
-    return decode(listing);
-  }, [listing]);
+  const cells = useMemo(() => (listing ? decode(listing) : undefined), [listing]);
   const asked = place.query.get("pick")?.toUpperCase();
   const picked = LEGEND.find((kind) => kind === asked) ?? null;
   const failed = countOf(counts, "FAILED") + countOf(counts, "TERMINATED");

@@ -20,8 +20,7 @@ function JobHead({ job }: { job: Job }) {
     <header className="page-head">
       <div className="page-title">
         <h1>
-          {job.process.name}
-          {job.index !== null && <span className="index">{job.index}</span>}
+          {job.process.name} {job.index !== null && <span className="index">{job.index}</span>}
         </h1>
         <span className="badges">
           <Badge sign={job.state} />

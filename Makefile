@@ -6,7 +6,7 @@ WEB := lamia_gql/_web/index.html.br
 WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run test test-slow lint format schema schema-check lock dist clean
+.PHONY: help setup web run screenshots test test-slow lint format schema schema-check lock dist clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ lock: setup  ## Pin the newest releases of all dependencies in requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  --extra postgres --group dev pyproject.toml -o requirements.lock
+
+screenshots: setup web  ## Take the pictures of the pages for docs/, with Debian's chromium.
+	$(BIN)/python -m docs.screenshots
 
 dist: setup web  ## Build the wheel and the source archive into dist/.
 	$(BIN)/python -m hatchling build

@@ -8,7 +8,10 @@ import { handle } from "./gestures";
 import { Painter, type Palette, readPalette } from "./painter";
 import { clamp, gridFor, placeAt, reveal, type View, whole, zoom } from "./view";
 
+/** The most that the map may take of the page's height, in CSS pixels: more where it is narrow. */
 const TALLEST = 420;
+const TALLEST_NARROW = 560;
+const NARROW = 600;
 const STEP = 1.6;
 /** The mark, in the browser's timeline, of the latest painting. */
 const PAINTED = "lamia:map-painted";
@@ -41,11 +44,12 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
   const [frame, width] = useWidth<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const palette = usePalette(canvas);
+  const tallest = width < NARROW ? TALLEST_NARROW : TALLEST;
   const grid = useMemo(
-    () => gridFor(cells.length, Math.max(200, width), TALLEST),
-    [cells.length, width],
+    () => gridFor(cells.length, Math.max(200, width), tallest),
+    [cells.length, width, tallest],
   );
-  const height = Math.ceil(Math.min(TALLEST, grid.rows * grid.fit));
+  const height = Math.ceil(Math.min(tallest, grid.rows * grid.fit));
   const [view, setView] = useState<View>();
   const [chosen, setChosen] = useState<number | null>(null);
   const shown = useMemo(

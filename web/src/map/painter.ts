@@ -207,7 +207,7 @@ export class Painter {
     for (let row = top; row < this.grid.rows; row += step) {
       const y = view.y + (row + 0.5) * view.cell;
       if (y > height - 4) break;
-      if (y < 4) continue;
+      if (y < 0) continue;
       context.fillText(String(this.first + row * this.grid.columns), GUTTER - 8, Math.max(6, y));
     }
   }

@@ -1,5 +1,5 @@
 /** Room at the left for the indices of the rows, in CSS pixels. */
-export const GUTTER = 60;
+export const GUTTER = 52;
 const LARGEST_FIT = 24;
 const LARGEST = 40;
 const COLUMNS = [5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500];

@@ -43,7 +43,7 @@ function Legend({
   }, [cells]);
   return (
     <fieldset className="toggles legend">
-      <legend>Pick a state to bring it out and to copy its indices</legend>
+      <legend>Pick a state</legend>
       {LEGEND.map((kind) => {
         const jobs = counts[KINDS.indexOf(kind)] ?? 0;
         if (jobs === 0 && picked !== kind) return null;

@@ -1,0 +1,122 @@
+"""Takes the pictures of the pages for the documentation: run by ``make screenshots``.
+
+A server on a fresh database runs the demonstration, and beside it an array of 20,000 jobs with a
+bad node, until there is something to see.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import Open, chromium, opening
+from tests.harness import Server, environment
+
+IMAGES = Path(__file__).parent / "images"
+JOBS = 20_000
+MINUTES = 1.0
+"""How long the demonstration runs; the pictures are taken shortly before it ends."""
+HOSTS = [f"node{number:02}.example.org" for number in range(1, 33)]
+BAD = "node17.example.org"
+
+
+def sweep(server: Server, seconds: float) -> None:
+    """Let most of a large array run within some seconds."""
+    chance = random.Random(3)
+    server.create(
+        "parameter-sweep",
+        {"name": "scan", "jobCount": JOBS, "failureTolerance": 400, "beatInterval": 20},
+        {"name": "collect"},
+        username="grace",
+        tags=["physics", "run-7"],
+        comment="All points of the grid; resubmit what failed on the bad node.",
+    )
+    steps = 40
+    size = JOBS * 9 // 10 // steps
+    begin = time.monotonic()
+    for step in range(steps):
+        events = [_first(index) for index in range((step + 1) * size, (step + 3) * size)]
+        for index in range(step * size, (step + 1) * size):
+            events += _life(index, chance)
+        assert all(result["userErrors"] == [] for result in server.submit_many(events))
+        time.sleep(max(0.0, begin + seconds * (step + 1) / steps - time.monotonic()))
+
+
+def _first(index: int) -> dict[str, Any]:
+    return {"task": "parameter-sweep", "process": "scan", "index": index, "eventClass": "SUBMITTED"}
+
+
+def _life(index: int, chance: random.Random) -> list[dict[str, Any]]:
+    host = chance.choice(HOSTS)
+    event = _first(index) | {"hostname": host}
+    events = [event | {"eventClass": "STARTED"}]
+    luck = chance.random()
+    if host == BAD and luck < 0.4:
+        payload = {"exitCode": 74, "stderr": "input/output error on /scratch"}
+        events.append(event | {"eventClass": "FAILED", "payload": payload})
+    elif luck > 0.998:
+        events.append(event | {"eventClass": "TERMINATED", "payload": {"reason": "out of memory"}})
+    elif luck > 0.05:
+        events.append(event | {"eventClass": "DONE"})
+    return events
+
+
+def take(page: Page, name: str) -> None:
+    """Keep what the window shows, once it stands still."""
+    page.wait_for_timeout(1200)
+    page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def take_all(server: Server, open_page: Open) -> None:
+    """The pictures of all pages."""
+    names = server.graphql("{ tasks(first: 10) { nodes { name } } }")["tasks"]["nodes"]
+    trouble = next(task["name"] for task in names if task["name"].startswith("trouble-"))
+    root = f"{server.url}/#"
+    take(open_page(f"{root}/", height=640), "tasks")
+    take(open_page(f"{root}/tasks/{trouble}", height=1000), "task")
+    page = open_page(f"{root}/tasks/parameter-sweep/scan", height=1180)
+    expect(page.locator("ol.hosts li").first).to_contain_text(BAD)
+    take(page, "array")
+    page = open_page(
+        f"{root}/tasks/parameter-sweep/scan?pick=failed", height=900, color_scheme="dark"
+    )
+    expect(page.locator(".picked code")).to_be_visible()
+    take(page, "array-dark")
+    take(open_page(f"{root}/tasks/{trouble}/restarted/2", height=860), "job")
+    phone = {"width": 390, "height": 780, "is_mobile": True, "has_touch": True}
+    take(open_page(f"{root}/", **phone), "phone-tasks")
+    take(open_page(f"{root}/tasks/parameter-sweep/scan", **phone), "phone-array")
+    page = open_page(f"{server.url}/graphiql")
+    expect(page.locator(".graphiql-query-editor")).to_contain_text("Tree")
+    page.get_by_role("button", name="Show Documentation Explorer").click()
+    expect(page.get_by_text("Root Types")).to_be_visible()
+    page.locator(".graphiql-execute-button").click()
+    expect(page.locator(".graphiql-response")).to_contain_text("trouble")
+    take(page, "graphiql")
+
+
+def main() -> None:
+    """Take them."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        with Server(f"sqlite:///{folder}/lamia.sqlite", Path(folder)) as server:
+            command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", str(MINUTES)]
+            demo = subprocess.Popen([*command, "--url", server.url], env=environment({}))
+            try:
+                sweep(server, 0.8 * 60 * MINUTES)
+                with opening(browser) as open_page:
+                    take_all(server, open_page)
+            finally:
+                demo.terminate()
+                demo.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
 
 import strawberry
@@ -10,7 +11,7 @@ import strawberry
 from lamia_gql import errors
 from lamia_gql.batch import Outcome
 from lamia_gql.errors import ErrorCode
-from lamia_gql.events import NewEvent, check_event
+from lamia_gql.events import NewEvent, check_event, moments
 from lamia_gql.graph import inputs
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.event import Event
@@ -320,7 +321,10 @@ async def _record(
     context: Context, events: Sequence[inputs.SubmitEventInput]
 ) -> list[SubmitEventPayload]:
     context.refresh()
-    checked = [_check(context, event) for event in events]
+    checked = [
+        _check(context, event, received_at)
+        for event, received_at in zip(events, moments(context.now), strict=False)
+    ]
     outcomes = iter(
         await context.services.recorder.record([e for e in checked if isinstance(e, NewEvent)])
     )
@@ -330,7 +334,9 @@ async def _record(
     ]
 
 
-def _check(context: Context, event: inputs.SubmitEventInput) -> NewEvent | errors.UserError:
+def _check(
+    context: Context, event: inputs.SubmitEventInput, received_at: datetime
+) -> NewEvent | errors.UserError:
     try:
         return check_event(
             context.settings,
@@ -338,7 +344,7 @@ def _check(context: Context, event: inputs.SubmitEventInput) -> NewEvent | error
             process=event.process,
             # Strawberry hands over enums of literals as plain text.
             event_class=EventClass(event.event_class),
-            received_at=context.now,
+            received_at=received_at,
             index=event.index,
             id=event.id,
             attempt=event.attempt or 0,

@@ -7,13 +7,18 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import delete
 
+from lamia_gql.database import create_engine
+from lamia_gql.models import Base
+from lamia_gql.settings import load
 from tests.harness import Server, lamia
 
 Serve = Callable[..., Server]
@@ -64,27 +69,55 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def _serve(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
+    if database_url.startswith("postgresql"):
+        done = lamia("migrate", database_url=database_url)
+        assert done.returncode == 0, done.stderr
+    return stack.enter_context(Server(database_url, folder, **settings))
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Starts servers on a database, with settings; they end with the test."""
     with ExitStack() as stack:
+        yield partial(_serve, stack, tmp_path)
 
-        def start(database_url: str, **settings: Any) -> Server:
-            if database_url.startswith("postgresql"):
-                done = lamia("migrate", database_url=database_url)
-                assert done.returncode == 0, done.stderr
-            return stack.enter_context(Server(database_url, tmp_path, **settings))
 
-        yield start
+@pytest.fixture(scope="session")
+def _sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("sqlite")
+    with ExitStack() as stack:
+        yield _serve(stack, folder, f"sqlite:///{folder}/lamia.sqlite")
+
+
+@pytest.fixture(scope="session")
+def _postgres_server(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with ExitStack() as stack:
+        url = stack.enter_context(contextmanager(_make_postgres)(postgres))
+        yield _serve(stack, tmp_path_factory.mktemp("postgres"), url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server with an empty database, on either engine; with the default settings."""
+    fixture = "_sqlite_server" if request.param == "sqlite" else "_postgres_server"
+    server: Server = request.getfixturevalue(fixture)
+    yield server
+    _empty(server.database_url)
 
 
 @pytest.fixture
-def server(serve: Serve, database_url: str) -> Server:
-    """A server on a fresh database, on either engine."""
-    return serve(database_url)
+def sqlite_server(_sqlite_server: Server) -> Iterator[Server]:
+    """A server with an empty SQLite file, for what does not concern the engine."""
+    yield _sqlite_server
+    _empty(_sqlite_server.database_url)
 
 
-@pytest.fixture
-def sqlite_server(serve: Serve, sqlite_url: str) -> Server:
-    """A server on a fresh SQLite file, for what does not concern the engine."""
-    return serve(sqlite_url)
+def _empty(database_url: str) -> None:
+    """Remove all rows, so that the next test has the server as if it were new."""
+    engine = create_engine(load(database_url=database_url))
+    with engine.connect() as connection:
+        with connection.execution_options(writes=True).begin():
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(delete(table))
+    engine.dispose()

@@ -22,9 +22,9 @@ def submit(server: Server, **fields: Any) -> tuple[int, Any]:
     return response.status_code, response.json()
 
 
-def test_full_disk(sqlite_server: Server) -> None:
+def test_full_disk(serve: Serve, sqlite_url: str) -> None:
     """Nothing can be written any more: 503 with a code; once it can, the same event is taken."""
-    server = sqlite_server
+    server = serve(sqlite_url)
     server.create("t", {"name": "p"})
     server.submit("t", "p", "STARTED")
     wal = Path(server.database_url.removeprefix("sqlite:///") + "-wal")

@@ -11,14 +11,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "lamia_gql"
 LAYERS = [
-    ["lifecycle", "errors", "keys"],
+    ["lifecycle", "errors", "keys", "bodies"],
     ["progress", "settings", "texts"],
     ["models", "pages", "events"],
     ["records", "migrations", "database"],
     ["filters", "statements"],
     ["queries", "batch", "operations"],
     ["recorder", "tasks", "sweeper", "timeline"],
-    ["recount"],
+    ["recount", "services"],
     ["graph"],
     ["app"],
     ["server", "commands"],

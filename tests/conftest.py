@@ -88,3 +88,11 @@ def server(serve: Serve, database_url: str) -> Server:
 def sqlite_server(serve: Serve, sqlite_url: str) -> Server:
     """A server on a fresh SQLite file, for what does not concern the engine."""
     return serve(sqlite_url)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on SQLite for all tests of a module that leave nothing behind."""
+    folder = tmp_path_factory.mktemp("shared")
+    with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
+        yield server

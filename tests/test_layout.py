@@ -19,7 +19,7 @@ LAYERS = [
     ["queries", "batch", "operations"],
     ["recorder", "tasks", "sweeper", "timeline"],
     ["recount", "services"],
-    ["graph"],
+    ["graph", "rest"],
     ["app"],
     ["server", "commands"],
     ["cli"],
@@ -31,7 +31,7 @@ PURE = {"lifecycle", "progress"}
 MAY_KNOW = {
     "strawberry": {"graph"},
     "graphql": {"graph"},
-    "starlette": {"graph", "app"},
+    "starlette": {"graph", "rest", "app"},
     "uvicorn": {"server"},
     "click": {"cli", "server", "commands"},
     "rich": {"commands"},

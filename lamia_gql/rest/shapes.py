@@ -36,7 +36,7 @@ def show_task(
         "config": _json(task.config),
         "depGraph": _json(task.dependencies),
         "state": task.state,
-        "progress": 100 * task_ratio(process.measures() for process in processes)[0],
+        "progress": _percent(task_ratio(process.measures() for process in processes)[0]),
         "processes": [show_process(task.name, process) for process in processes],
         "_links": {"self": address(task.name), "collection": BASE},
     }
@@ -55,7 +55,7 @@ def show_process(task: str, process: ProcessRecord) -> dict[str, Any]:
         "fTolerance": process.failure_tolerance if is_array else None,
         "thresholdProgress": process.threshold,
         "lastEventClass": process.last_event_class,
-        "progress": None if progress is None or progress.ratio is None else 100 * progress.ratio,
+        "progress": None if progress is None else _percent(progress.ratio),
         "state": process.state,
         "enough": is_enough(measures),
         "_links": {"events": address(task, process.name) + "/event"},
@@ -76,6 +76,11 @@ def show_event(event: EventRecord, process: ProcessRecord) -> dict[str, Any]:
         "clientIP": event.client_address,
         "procNumInArray": event.job_index if process.is_array else None,
     }
+
+
+def _percent(ratio: float | None) -> float | None:
+    # 42 of 300 are 14 %, not 14.000000000000002.
+    return None if ratio is None else round(100 * ratio, 9)
 
 
 def _json(text: str | None) -> Any:

@@ -1,4 +1,4 @@
-"""The REST interface as people use it: the examples of its documentation, and a shell script."""
+"""The documentation is true: its examples are run; and a whole life, with nothing but curl."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from tests.harness import Server
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "rest.md"
+PAGES = ["rest.md", "submit.md"]
 ANYTHING = "…"
 
 
@@ -33,7 +34,11 @@ def shell(command: str, server: Server, folder: Path) -> subprocess.CompletedPro
     """Run a command of bash in a folder, with the server's address."""
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
-        env=os.environ | {"LAMIA_URL": server.url},
+        env=os.environ
+        | {
+            "LAMIA_URL": server.url,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
         cwd=folder,
         capture_output=True,
         text=True,
@@ -42,14 +47,15 @@ def shell(command: str, server: Server, folder: Path) -> subprocess.CompletedPro
     )
 
 
-def blocks(kind: str) -> list[str]:
-    """The code blocks of one kind in the documentation."""
-    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+def blocks(page: str, kind: str) -> list[str]:
+    """The code blocks of one kind on a page of the documentation."""
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def examples() -> Iterator[tuple[str, str]]:
-    """The commands of the documentation, and what it shows as their answers."""
-    for block in blocks("console"):
+def examples(page: str) -> Iterator[tuple[str, str]]:
+    """The commands of a page, and what it shows as their answers."""
+    for block in blocks(page, "console"):
         for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             # A command goes on over line breaks within quotes.
             end = example.index("\n")
@@ -87,10 +93,15 @@ def parts(output: str) -> list[Any]:
     return found
 
 
-def test_the_examples_of_the_documentation_are_true(sqlite_server: Server, tmp_path: Path) -> None:
-    """Every command of the page does what the page says, one after the other."""
-    told = list(examples())
-    assert len(told) > 15
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_the_documentation_are_true(
+    sqlite_server: Server, tmp_path: Path, page: str
+) -> None:
+    """Every command of a page does what the page says, one after the other."""
+    for file in blocks(page, "toml"):
+        (tmp_path / file.split()[1]).write_text(file)
+    told = list(examples(page))
+    assert len(told) >= 4
     for command, shown in told:
         done = shell(command, sqlite_server, tmp_path)
         assert done.returncode == 0, (command, done.stderr)
@@ -108,11 +119,22 @@ def test_the_loop_of_the_documentation_reads_all_pages(
             for index in range(250)
         ]
     )
-    (loop,) = [block for block in blocks("sh") if "while" in block]
+    (loop,) = [block for block in blocks("rest.md", "sh") if "while" in block]
     done = shell(loop, sqlite_server, tmp_path)
     assert done.returncode == 0, done.stderr
     pages = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["procNumInArray"] for page in pages for event in page] == list(range(250))
+
+
+def test_the_script_of_the_documentation_makes_a_task(
+    sqlite_server: Server, tmp_path: Path
+) -> None:
+    """What `submit` prints leads the jobs of a script to their task."""
+    (script,) = [block for block in blocks("submit.md", "sh") if "eval" in block]
+    done = shell(script, sqlite_server, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (task,) = sqlite_server.rest("GET").json()
+    assert (task["name"][:6], task["state"], task["progress"]) == ("night-", "SUCCEEDED", 100.0)
 
 
 def test_a_script_with_nothing_but_curl(server: Server, tmp_path: Path) -> None:

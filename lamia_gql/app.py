@@ -16,11 +16,12 @@ from starlette.routing import Route
 from lamia_gql import __version__
 from lamia_gql.database import Database
 from lamia_gql.errors import Unavailable
-from lamia_gql.graph.context import Services
 from lamia_gql.graph.http import GraphQLEndpoint
 from lamia_gql.graph.schema import make_schema
 from lamia_gql.migrations import NotMigrated, current, head, prepare
 from lamia_gql.recorder import Recorder
+from lamia_gql.rest.routes import API
+from lamia_gql.services import Services
 from lamia_gql.settings import Settings
 from lamia_gql.sweeper import Sweeper
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> Starlette:
     return Starlette(
         routes=[
             Route("/graphql", GraphQLEndpoint(make_schema())),
+            *API,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

@@ -198,6 +198,57 @@ def replay(file: str, name: str | None, speed: float, fail: float, seed: int, ur
 
 
 @main.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.option("--name", help="The task's name.")
+@click.option(
+    "--array",
+    "arrays",
+    multiple=True,
+    metavar="NAME:JOBS|NAME:FIRST-LAST",
+    help="An array: its jobs count from 0, or from FIRST to LAST. May be repeated.",
+)
+@click.option(
+    "--solitary", multiple=True, metavar="NAME", help="A process of one job. May be repeated."
+)
+@click.option("--comment", help="What the task is about.")
+@click.option("--tag", "tags", multiple=True, help="A word to find it by. May be repeated.")
+@URL
+def submit(
+    file: str | None,
+    name: str | None,
+    arrays: tuple[str, ...],
+    solitary: tuple[str, ...],
+    comment: str | None,
+    tags: tuple[str, ...],
+    url: str,
+) -> None:
+    """Make a task, and print what its jobs need, for `eval`: LAMIA_URL and LAMIA_TASK.
+
+    FILE is TOML or JSON with the fields of the task. What else is given replaces its name and
+    comment, and adds to its processes and tags.
+    """
+    from lamia_gql.commands.remote import RemoteError
+    from lamia_gql.commands.submit import TaskError
+    from lamia_gql.commands.submit import submit as run
+
+    try:
+        exports = run(
+            url,
+            file,
+            name=name,
+            arrays=arrays,
+            solitary=solitary,
+            comment=comment,
+            tags=tags,
+        )
+    except TaskError as error:
+        _fail(2, str(error))
+    except RemoteError as error:
+        _fail(1, str(error))
+    click.echo(exports, nl=False)
+
+
+@main.command()
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0.05),

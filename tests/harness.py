@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -131,6 +132,12 @@ class Server:
     def post(self, path: str, **options: Any) -> httpx.Response:
         """The raw answer to a POST."""
         return self._client.post(f"{self.url}{path}", **options)
+
+    def rest(self, method: str, path: str = "", body: Any = None, **options: Any) -> httpx.Response:
+        """The raw answer of the REST interface; a body is sent as JSON, as curl would."""
+        if body is not None:
+            options["content"] = json.dumps(body)
+        return self._client.request(method, f"{self.url}/api/v0{path}", **options)
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """The data of an operation that must have no errors."""

@@ -11,15 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "lamia_gql"
 LAYERS = [
-    ["lifecycle", "errors", "keys"],
+    ["lifecycle", "errors", "keys", "bodies"],
     ["progress", "settings", "texts"],
     ["models", "pages", "events"],
     ["records", "migrations", "database"],
     ["filters", "statements"],
     ["queries", "batch", "operations"],
     ["recorder", "tasks", "sweeper", "timeline"],
-    ["recount"],
-    ["graph"],
+    ["recount", "services"],
+    ["graph", "rest"],
     ["app"],
     ["server", "commands"],
     ["cli"],
@@ -31,7 +31,7 @@ PURE = {"lifecycle", "progress"}
 MAY_KNOW = {
     "strawberry": {"graph"},
     "graphql": {"graph"},
-    "starlette": {"graph", "app"},
+    "starlette": {"graph", "rest", "app"},
     "uvicorn": {"server"},
     "click": {"cli", "server", "commands"},
     "rich": {"commands"},

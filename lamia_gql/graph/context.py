@@ -7,21 +7,9 @@ from datetime import UTC, datetime
 
 import strawberry
 
-from lamia_gql.database import Database
 from lamia_gql.graph.loaders import Loaders
-from lamia_gql.recorder import Recorder
+from lamia_gql.services import Services
 from lamia_gql.settings import Settings
-from lamia_gql.sweeper import Sweeper
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What lives as long as the server; born in the lifespan."""
-
-    settings: Settings
-    database: Database
-    recorder: Recorder
-    sweeper: Sweeper
 
 
 @dataclass(slots=True)

@@ -16,25 +16,17 @@ from strawberry.schema.exceptions import (
 )
 from strawberry.types.graphql import OperationType
 
+from lamia_gql.bodies import BadRequest, decode, gather
 from lamia_gql.errors import Unavailable
-from lamia_gql.graph.context import Context, Services
+from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import Schema
+from lamia_gql.services import Services
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 POST = {OperationType.QUERY, OperationType.MUTATION}
 GET = {OperationType.QUERY}
 REFUSED_STAGES = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"}
-
-
-class BadRequest(Exception):  # noqa: N818  (an answer, not an error of the program)
-    """A request that is not a GraphQL request; answered with a status and a coded error."""
-
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +145,7 @@ async def read(request: Request) -> Operation:
         parameters: Any = dict(request.query_params)
         for name in ("variables", "extensions"):
             if name in parameters:
-                parameters[name] = _decode(parameters[name] or "null", name)
+                parameters[name] = decode(parameters[name] or "null", name)
     else:
         content_type = request.headers.get("content-type", "")
         name, *rest = (piece.strip().lower() for piece in content_type.split(";"))
@@ -163,7 +155,7 @@ async def read(request: Request) -> Operation:
                 415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as {JSON}, in UTF-8."
             )
         limit = request.state.services.settings.max_request_bytes
-        parameters = _decode(await _body(request, limit), "The body")
+        parameters = decode(await _body(request, limit), "The body")
     if not isinstance(parameters, dict):
         raise BadRequest(400, "BAD_REQUEST", "The body must be a JSON object with a `query`.")
     for name, kind, what in (
@@ -181,22 +173,8 @@ async def read(request: Request) -> Operation:
     )
 
 
-def _decode(text: str | bytes, what: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(400, "BAD_REQUEST", f"{what} is not JSON: {error}.") from error
-
-
 async def _body(request: Request, limit: int) -> bytes:
-    body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise BadRequest(
-                    413, "REQUEST_TOO_LARGE", f"A request may have at most {limit} bytes."
-                )
+        return await gather(request.stream(), limit)
     except ClientDisconnect:
         raise BadRequest(400, "BAD_REQUEST", "The client has gone.") from None
-    return bytes(body)

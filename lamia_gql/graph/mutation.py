@@ -26,7 +26,6 @@ from lamia_gql.tasks import (
     TaskSpec,
     add_processes,
     create_tasks,
-    delete_tasks,
     update_tasks,
 )
 
@@ -248,13 +247,9 @@ class Mutation:
         input: Annotated[inputs.SubmitEventsInput, INPUT],  # noqa: A002
     ) -> SubmitEventsPayload:
         """Store events."""
-        number, limit = len(input.events), info.context.settings.max_events_per_request
-        if number > limit:
-            error = errors.UserError(
-                ErrorCode.TOO_MANY,
-                f"{number} events; the server takes at most {limit} in one request.",
-                "events",
-            )
+        try:
+            info.context.services.check_number_of_events(len(input.events))
+        except errors.UserError as error:
             return SubmitEventsPayload(results=[], user_errors=[UserError.of(error)])
         return SubmitEventsPayload(
             results=await _record(info.context, input.events), user_errors=[]
@@ -309,12 +304,12 @@ def _process_spec(process: inputs.ProcessInput) -> ProcessSpec:
 async def _delete(
     context: Context, names: Sequence[str]
 ) -> tuple[list[strawberry.ID], list[UserError]]:
-    gone, wrong = await _write(
-        context, lambda c: delete_tasks(c, context.settings, names, context.now)
-    )
-    if gone:
-        context.services.sweeper.wake()
-    return [Task.of(task).id for task in gone or ()], wrong
+    context.refresh()
+    try:
+        gone = await context.services.delete(names)
+    except Refused as refused:
+        return [], [UserError.of(error) for error in refused.errors]
+    return [Task.of(task).id for task in gone], []
 
 
 async def _record(
@@ -325,13 +320,7 @@ async def _record(
         _check(context, event, received_at)
         for event, received_at in zip(events, moments(context.now), strict=False)
     ]
-    outcomes = iter(
-        await context.services.recorder.record([e for e in checked if isinstance(e, NewEvent)])
-    )
-    return [
-        SubmitEventPayload.of(next(outcomes) if isinstance(event, NewEvent) else event)
-        for event in checked
-    ]
+    return [SubmitEventPayload.of(outcome) for outcome in await context.services.record(checked)]
 
 
 def _check(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -101,4 +100,5 @@ def _default_spool() -> str:
     home = os.path.expanduser("~")
     if os.path.isdir(home) and os.access(home, os.W_OK):
         return os.path.join(home, ".lamia-spool")
-    return os.path.join(tempfile.gettempdir(), f"lamia-spool-{os.getuid()}")
+    # The spool refuses a folder of another user.
+    return os.path.join(os.environ.get("TMPDIR", "/tmp"), f"lamia-spool-{os.getuid()}")  # noqa: S108

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, NamedTuple
 
 ENDS = ("DONE", "FAILED", "TERMINATED")
@@ -64,6 +65,14 @@ class Event(NamedTuple):
         except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"not an event: {error!r}") from error
         return event
+
+
+def new_id() -> str:
+    """A random UUID, of version 4; the module ``uuid`` takes long to import."""
+    number = int.from_bytes(os.urandom(16), "big")
+    number = number & ~(0xF << 76 | 3 << 62) | 4 << 76 | 2 << 62
+    text = f"{number:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def to_json(value: Any) -> bytes:

@@ -6,15 +6,13 @@ import atexit
 import math
 import os
 import threading
-import traceback
-import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import Any
 
 from lamia_gql.client.address import AddressError, find_member, find_server
-from lamia_gql.client.event import Event, plain
+from lamia_gql.client.event import Event, new_id, plain
 from lamia_gql.client.notices import Notices
 from lamia_gql.client.sender import Sender
 
@@ -95,6 +93,8 @@ class Job:
         elif isinstance(error, SystemExit):
             self.failed({"exitCode": error.code})
         else:
+            import traceback  # it takes long, and is seldom needed
+
             lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
             self.failed({"error": repr(error)[:1000], "traceback": lines[-TRACEBACK_LINES:]})
 
@@ -161,7 +161,7 @@ class Job:
     def _event(self, event_class: str, progress: float | None, payload: Any) -> Event:
         member = self._member
         fields: dict[str, Any] = {
-            "id": str(uuid.uuid4()),
+            "id": new_id(),
             "task": member.task,
             "process": member.process,
             "eventClass": event_class,

@@ -15,6 +15,8 @@ from collections.abc import Callable
 CHUNK = 256 * 1024
 MOST_AFTER_END = 1024 * 1024
 """Bytes that a pipe can hold: as much as the program itself may have left in it."""
+ENDING = 0.2
+"""Seconds between the end of a program's output and its own end, where they are the same."""
 LONGEST_TAIL = 16 * 1024
 """Bytes of the last lines that are kept."""
 LONGEST_LINE = 64 * 1024
@@ -94,18 +96,22 @@ class Pipe:
                 return
             data = os.read(self._source, CHUNK)
             if not data:
-                self._close_targets()
+                self._close(has_ended)
                 return
             after_end += len(data) if has_ended else 0
             _write(self._targets[0], data)
             for look in self._looks:
                 look(data)
 
-    def _close_targets(self) -> None:
-        """Hold nothing open that the program has closed: somebody may wait for its end."""
+    def _close(self, has_ended: bool) -> None:
+        """Hold nothing open that the program has closed: somebody may wait for its end.
+
+        If it has closed it by ending, so shall we, in a moment, and may have to say something.
+        """
         os.close(self._source)
-        for target in self._targets:
-            release(target)
+        if not has_ended and not select.select([self._wake_read], [], [], ENDING)[0]:
+            for target in self._targets:
+                release(target)
 
 
 class Tail:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -138,7 +137,7 @@ class Sender:
 
     def _flush(self, flusher: Flusher) -> None:
         """Send from the spool for as long as nothing else is to be done."""
-        self._look_at = time.monotonic() + LOOK_AGAIN * random.uniform(0.5, 1.0)  # noqa: S311
+        self._look_at = time.monotonic() + LOOK_AGAIN * _jitter()
         self._looked = True
         if not self._spool.names() or not self._spool.begin_sending():
             return
@@ -166,7 +165,7 @@ class Sender:
         self._notices.trouble("away", f"{delivery.trouble} Events are kept for later.")
         pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
         self._failures += 1
-        self._retry_at = time.monotonic() + pause * random.uniform(0.5, 1.0)  # noqa: S311
+        self._retry_at = time.monotonic() + pause * _jitter()
         self._look_at = 0.0
 
     def _keep(self, events: Sequence[Event]) -> bool:
@@ -191,3 +190,11 @@ class Sender:
         with self._changed:
             for event in events:
                 self._waiting.pop(event.id, None)
+
+
+def _jitter() -> float:
+    """From a half to one, so that a thousand jobs do not come back at once.
+
+    The module ``random`` takes long to import.
+    """
+    return 0.5 + os.urandom(1)[0] / 510

@@ -12,14 +12,14 @@ The names tell all that is needed to find the least worthy files: rank, time and
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
+import re
 import time
-import uuid
+import zlib
 from collections.abc import Iterable, Sequence
 
-from lamia_gql.client.event import Event
+from lamia_gql.client.event import Event, new_id
 
 LARGEST = 64 * 1024 * 1024
 """Bytes that may wait for one server; a file counts as at least one block."""
@@ -37,7 +37,7 @@ class Spool:
     """The part of a spool folder that belongs to one server."""
 
     def __init__(self, folder: str, url: str, largest: int = LARGEST) -> None:
-        self.folder = os.path.join(folder, hashlib.sha256(url.encode()).hexdigest()[:16])
+        self.folder = os.path.join(folder, _folder_name(url))
         self._url = url
         self._root = folder
         self._largest = largest
@@ -56,7 +56,7 @@ class Spool:
         lost = 0
         for rank in sorted(groups, reverse=True):
             content = b"".join(event.encode() for event in groups[rank])
-            name = f"{rank}-{time.time_ns() // 1000:016}-{len(content):08}-{uuid.uuid4().hex}"
+            name = f"{rank}-{time.time_ns() // 1000:016}-{len(content):08}-{new_id()}"
             lost += self._store(name, content)
         return lost
 
@@ -169,7 +169,7 @@ class Spool:
             self._make_folders()
             for name in sorted(os.listdir(self._refused))[: -MOST_REFUSED + 1]:
                 os.unlink(os.path.join(self._refused, name))
-            name = f"{time.time_ns() // 1000:016}-{uuid.uuid4().hex}.json"
+            name = f"{time.time_ns() // 1000:016}-{new_id()}.json"
             self._write(self._refused, name, json.dumps(record, indent=1).encode())
         except OSError:
             pass  # the reason has been told, and the server will never take it
@@ -185,7 +185,7 @@ class Spool:
         self._write(self.folder, "server", self._url.encode() + b"\n")
 
     def _write(self, folder: str, name: str, content: bytes) -> None:
-        draft = os.path.join(folder, f".{uuid.uuid4().hex}.draft")
+        draft = os.path.join(folder, f".{new_id()}.draft")
         try:
             with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
                 file.write(content)
@@ -218,6 +218,11 @@ class Spool:
                         os.unlink(path)
                 except OSError:
                     pass  # its writer has just finished it
+
+
+def _folder_name(url: str) -> str:
+    """A name for people, and a number that makes it unlike all others."""
+    return f"{re.sub('[^A-Za-z0-9.]+', '-', url)[:100]}-{zlib.crc32(url.encode()):08x}"
 
 
 def _size(name: str) -> int:

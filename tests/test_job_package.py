@@ -127,7 +127,8 @@ def test_oldest_python_runs_the_single_file(
 def test_quick_to_import(module: str) -> None:
     """A job pays well under 60 ms for it, on top of the bare interpreter.
 
-    Time of the processor: the machine may have other things to do."""
+    Time of the processor: the machine may have other things to do.
+    """
 
     def best(source: str) -> float:
         times = []

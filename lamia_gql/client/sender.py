@@ -169,9 +169,9 @@ class Sender:
         self._look_at = 0.0
 
     def _keep(self, events: Sequence[Event]) -> bool:
-        """Put events on the disk; whether they are there."""
+        """Put events on the disk, if they still wait; whether all are there."""
         try:
-            lost = self._spool.put(events)
+            lost = self._spool.put([event for event in events if event.id in self._waiting])
         except OSError as error:
             self._spool_fails = True
             self._notices.mistake("spool", f"The spool {self._spool.folder} fails: {error}.")

@@ -95,8 +95,11 @@ class Watch:
                 self._job.beat({"usage": self.usage.now()})
 
     def _signal(self, number: signal.Signals) -> None:
-        """Give a signal to the program and to all that it has started: a shell passes none on."""
-        for pid in reversed(family(self._pid)):
+        """Give a signal to the program and to all that it has started: a shell passes none on.
+
+        Parents first, or a shell would go on with its next line.
+        """
+        for pid in family(self._pid):
             try:
                 if not self._ended.is_set():
                     os.kill(pid, number)

@@ -198,6 +198,80 @@ def test_early_end_of_stdout_is_seen(tmp_path: Path) -> None:
             process.terminate()
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_stay_closed(tmp_path: Path, closed: str, variant: str) -> None:
+    """A program that is started without stdin, stdout or stderr gets no others for it."""
+    seen = tmp_path / "seen"
+    program = f"""
+import os
+there = []
+for number in (0, 1, 2):
+    try:
+        there.append((number, os.write(number, b"out")))
+    except OSError as error:
+        there.append((number, error.strerror))
+open({str(seen)!r}, "w").write(repr(there))
+os._exit(3)
+"""
+    environ = job_environment("http://127.0.0.1:1", tmp_path, SCRIPT=program)
+    found = []
+    for prefix in ("", f"{' '.join(JOB)} run {' '.join(map(_quote, VARIANTS[variant]))} -- "):
+        done = subprocess.run(
+            ["bash", "-c", f'{prefix}{sys.executable} -c "$SCRIPT" {closed}'],
+            env=environ,
+            cwd=ROOT,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        found.append((done.returncode, done.stdout, done.stderr, seen.read_text()))
+    assert found[0] == found[1]
+    assert len(spooled(tmp_path)) == 2
+
+
+def test_c_locale_stays_as_it_is(tmp_path: Path) -> None:
+    """Python changes the C locale for itself, and not for the program."""
+    environ = job_environment("http://127.0.0.1:1", tmp_path, LANG="C", LC_CTYPE="C", LC_ALL="")
+    for name in ("LC_ALL", "LC_CTYPE"):
+        del environ[name]
+        done = job(environ, "run", "--", *shell("env | grep ^L[AC][N_][GCA] | sort"))
+        expected = "".join(f"{n}={v}\n" for n, v in sorted(environ.items()) if re.match(LOCALE, n))
+        assert done.stdout.decode() == expected
+
+
+LOCALE = "L[AC][N_][GCA]"
+
+
+def test_ignored_children(tmp_path: Path) -> None:
+    """A caller that ignores its children's ends does not keep us from the program's."""
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    script = f"trap '' CHLD; exec {' '.join(JOB)} run -- sh -c 'exit 3'"
+    done = subprocess.run(["bash", "-c", script], env=environ, cwd=ROOT, check=False)
+    assert done.returncode == 3
+
+
+def test_dashes_are_the_programs(tmp_path: Path) -> None:
+    """What follows the first two dashes is the program's, whatever it is."""
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    for command in (["run", "--"], ["run"]):
+        done = job(environ, *command, "echo", "a", "--", "--beat", "-x", "--", "")
+        assert done.stdout == b"a -- --beat -x -- \n"
+
+
+@pytest.mark.slow
+def test_enough_and_a_program_that_does_not_listen(sqlite_server: Server, tmp_path: Path) -> None:
+    """Who ignores SIGTERM is killed after a while."""
+    sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 1})
+    sqlite_server.submit("t", "p", "DONE", index=0)
+    environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)
+    begin = time.monotonic()
+    done = job(environ, "run", "--stop-when-enough", "--", *shell(f"trap '' TERM; {LOOP}"))
+    assert done.returncode == -signal.SIGKILL
+    assert 25 < time.monotonic() - begin < 60
+    assert classes(sqlite_server)[-1] == "TERMINATED"
+
+
 def test_inherited_descriptors_are_passed_on(tmp_path: Path) -> None:
     """What a caller has opened for the program, the program has."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)

@@ -22,21 +22,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ``run`` ends as its program does, ``flush`` exits 1 where something is left, and ``emit``
     exits 0 whatever becomes of the event: a script must not fail for it.
     """
-    chosen = _parser().parse_args(arguments)
-    chosen.command(chosen)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Pythons differ in what argparse makes of the dashes, so it does not get to see them.
+    dashes = given.index("--") if "--" in given else len(given)
+    chosen = _parser().parse_args(given[:dashes])
+    chosen.command(chosen, given[dashes:])
 
 
-def _emit(chosen: argparse.Namespace) -> None:
+def _emit(chosen: argparse.Namespace, rest: list[str]) -> None:
+    _refuse(rest)
     job = Job(chosen.task, chosen.process, chosen.index, url=chosen.url, spool=chosen.spool)
     job.emit(chosen.event_class, progress=chosen.progress, payload=chosen.payload)
     job.close()
 
 
-def _run(chosen: argparse.Namespace) -> None:
+def _run(chosen: argparse.Namespace, rest: list[str]) -> None:
     from lamia_gql.client.watch import Options
     from lamia_gql.client.wrapper import Wrapper
 
-    program = chosen.program[1:] if chosen.program[:1] == ["--"] else chosen.program
+    program = chosen.program + rest if chosen.program else rest[1:]
     if not program:
         _parser().error("run: say which program, after --")
     options = Options(
@@ -51,7 +55,8 @@ def _run(chosen: argparse.Namespace) -> None:
     Wrapper(job, program, options).run()
 
 
-def _flush(chosen: argparse.Namespace) -> None:
+def _flush(chosen: argparse.Namespace, rest: list[str]) -> None:
+    _refuse(rest)
     from lamia_gql.client.connection import Connection
     from lamia_gql.client.delivery import Delivery
     from lamia_gql.client.flusher import Flusher
@@ -72,6 +77,11 @@ def _flush(chosen: argparse.Namespace) -> None:
     if total.trouble:
         print(f"lamia-job: {total.trouble}", file=sys.stderr)
     sys.exit(1 if left else 0)
+
+
+def _refuse(rest: list[str]) -> None:
+    if rest:
+        _parser().error("only run takes a program")
 
 
 def _parser() -> argparse.ArgumentParser:

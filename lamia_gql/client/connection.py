@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import ssl
 import threading
 import urllib.parse
 from collections.abc import Sequence
@@ -136,6 +135,8 @@ class Connection:
         host, port = self._address.hostname or "", self._address.port
         made: http.client.HTTPConnection
         if self._address.scheme.lower() == "https":
+            import ssl  # some Pythons on nodes are built without
+
             context = ssl.create_default_context()
             made = http.client.HTTPSConnection(host, port, timeout=SILENCE, context=context)
         else:

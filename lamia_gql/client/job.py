@@ -103,13 +103,6 @@ class Job:
         """Whether the process has reached its threshold, by the server's word: stop, if you can."""
         return self._sender is not None and self._sender.enough.is_set()
 
-    def wait_for_enough(self, seconds: float) -> bool:
-        """Wait until it is enough, for so long at most; whether it is."""
-        if self._sender is None:
-            threading.Event().wait(seconds)
-            return False
-        return self._sender.enough.wait(seconds)
-
     @property
     def notices(self) -> list[str]:
         """All warnings so far, also those that were not printed."""

@@ -101,7 +101,10 @@ class Pipe:
             after_end += len(data) if has_ended else 0
             _write(self._targets[0], data)
             for look in self._looks:
-                look(data)
+                try:
+                    look(data)
+                except Exception:  # the program's output is worth more than what we see in it
+                    self._looks = ()
 
     def _close(self, has_ended: bool) -> None:
         """Hold nothing open that the program has closed: somebody may wait for its end.
@@ -171,6 +174,20 @@ class Reading:
                 continue  # no number, or a group that is not in this match
             if math.isfinite(value) and value >= 0:
                 self._value = value
+
+
+def fill_gaps() -> set[int]:
+    """The standard descriptors that are closed, now kept from being anything else's.
+
+    For the program they stay closed.
+    """
+    closed = set()
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            closed.add(os.open(os.devnull, os.O_RDWR))
+    return closed
 
 
 def are_same(one: int, other: int) -> bool:

@@ -72,7 +72,8 @@ class Sender:
             self._closing = True
             self._changed.notify_all()
             thread = self._thread
-        if thread is not None:
+            has_work = bool(self._waiting)
+        if thread is not None and has_work:
             thread.join(patience)
         rest = self._snapshot()
         # The thread may hang in a request, and even succeed: the server knows an event again.

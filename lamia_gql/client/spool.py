@@ -128,13 +128,6 @@ class Spool:
         """Put an event aside, with the reason, where nobody sends it again."""
         self._put_aside({"reason": reason, "event": event.fields})
 
-    def refused(self) -> int:
-        """How many events have been put aside."""
-        try:
-            return len(os.listdir(self._refused))
-        except OSError:
-            return 0
-
     def begin_sending(self) -> bool:
         """Whether nobody else seems to be sending what is here: a courtesy, no lock."""
         try:

@@ -30,7 +30,6 @@ class Options(NamedTuple):
     stop_when_enough: bool = False
     tail: int = 20
     """How many last lines of stderr a failure tells of; 0 leaves stderr alone."""
-    grace: float = GRACE
 
 
 class Watch:
@@ -80,7 +79,7 @@ class Watch:
             now = time.monotonic()
             if self._options.stop_when_enough and self._job.enough and not self.has_stopped:
                 self.has_stopped = True
-                kill_at = now + self._options.grace
+                kill_at = now + GRACE
                 self._signal(signal.SIGTERM)
             if now >= kill_at:
                 self._signal(signal.SIGKILL)

@@ -16,12 +16,13 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from lamia_gql.client.job import Job
-from lamia_gql.client.output import Pipe, Tail, are_same, release
+from lamia_gql.client.output import Pipe, Tail, are_same, fill_gaps, release
 from lamia_gql.client.watch import Options, Watch
 
 STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 """Signals that ask a program to end: one that does is TERMINATED, however it ends."""
 FORWARDED = (*STOPPING, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+LOCALE = b"LC_CTYPE="
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 
 
@@ -47,7 +48,10 @@ class Wrapper:
             # What is ignored here is to be ignored by the program: see nohup.
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._forward)
-        pipes = self._make_pipes()
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            # Or the kernel would not keep the program's exit code for us.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        pipes = self._make_pipes(fill_gaps())
         self._job.emit("STARTED", payload={"program": self._command[0]})
         try:
             program = self._start(pipes)
@@ -69,17 +73,19 @@ class Wrapper:
         self._job.close()
         _end_like(status)
 
-    def _make_pipes(self) -> dict[str, Pipe]:
+    def _make_pipes(self, closed: set[int]) -> dict[str, Pipe]:
         """The pipes that are needed, by what goes in: none where nobody is to look."""
         progress = (self._options.progress.look,) if self._options.progress else ()
         tail = (self._tail.look,) if self._tail else ()
         if not progress and not tail:
             return {}
-        if are_same(1, 2):
+        if not closed & {1, 2} and are_same(1, 2):
             # One pipe for both, so that they stay in the order in which they were written.
             return {"both": Pipe((1, 2), progress + tail)}
-        pipes = {"stderr": Pipe((2,), progress + tail)}
-        if progress:
+        pipes = {}
+        if 2 not in closed:
+            pipes["stderr"] = Pipe((2,), progress + tail)
+        if progress and 1 not in closed:
             pipes["stdout"] = Pipe((1,), progress)
         return pipes
 
@@ -148,15 +154,14 @@ class Wrapper:
 
 
 def _environment() -> dict[bytes, bytes] | None:
-    """Our environment as it was given to us: in the C locale Python adds to it."""
+    """Our environment as it was given to us: in the C locale Python changes a variable in it."""
     try:
         with open("/proc/self/environ", "rb") as file:
-            given = file.read().split(b"\0")
+            given = [entry for entry in file.read().split(b"\0") if entry.startswith(LOCALE)]
     except OSError:
         return None
-    if any(entry.startswith(b"LC_CTYPE=") for entry in given):
-        return None
-    return {name: value for name, value in os.environb.items() if name != b"LC_CTYPE"}
+    environ = {name: value for name, value in os.environb.items() if name + b"=" != LOCALE}
+    return {**environ, **{LOCALE[:-1]: entry[len(LOCALE) :] for entry in given}}
 
 
 def _is_typed(number: signal.Signals) -> bool:

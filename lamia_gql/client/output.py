@@ -17,8 +17,8 @@ MOST_AFTER_END = 1024 * 1024
 """Bytes that a pipe can hold: as much as the program itself may have left in it."""
 ENDING = 0.2
 """Seconds between the end of a program's output and its own end, where they are the same."""
-LONGEST_TAIL = 16 * 1024
-"""Bytes of the last lines that are kept."""
+LONGEST_TAIL = 8 * 1024
+"""Bytes of the last lines that are kept: JSON makes six of some, and servers take 64 KiB."""
 LONGEST_LINE = 64 * 1024
 UNREAD = 256 * 1024
 """Bytes after which output is looked through for progress."""

@@ -40,6 +40,7 @@ class Sender:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._changed = threading.Condition()
+        self._keeping = threading.Lock()
         self._waiting: dict[str, Event] = {}
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -172,7 +173,9 @@ class Sender:
     def _keep(self, events: Sequence[Event]) -> bool:
         """Put events on the disk, if they still wait; whether all are there."""
         try:
-            lost = self._spool.put([event for event in events if event.id in self._waiting])
+            with self._keeping:
+                lost = self._spool.put([event for event in events if event.id in self._waiting])
+                self._forget(events)
         except OSError as error:
             self._spool_fails = True
             self._notices.mistake("spool", f"The spool {self._spool.folder} fails: {error}.")
@@ -180,7 +183,6 @@ class Sender:
         self._spool_fails = False
         if lost:
             self._notices.mistake("full", "The spool is full: the oldest beats are let go.")
-        self._forget(events)
         return True
 
     def _snapshot(self) -> list[Event]:

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format schema schema-check lock dist clean
+.PHONY: help setup run test test-slow lint format schema schema-check lock dist job clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,5 +54,13 @@ lock: setup  ## Pin the newest releases of all dependencies in requirements.lock
 dist: setup  ## Build the wheel and the source archive into dist/.
 	$(BIN)/python -m hatchling build
 
+job:  ## Build dist/lamia-job.pyz: the job side in one file, for any Python from 3.9 on.
+	rm -rf build/job && mkdir -p build/job/lamia_gql/client dist
+	cp lamia_gql/__init__.py build/job/lamia_gql/
+	cp lamia_gql/client/*.py build/job/lamia_gql/client/
+	$(PYTHON) -m zipapp build/job --compress --python "/usr/bin/env python3" \
+	  --main lamia_gql.client.__main__:main --output dist/lamia-job.pyz
+	rm -rf build/job
+
 clean:  ## Remove all that make has made, but not the data.
-	rm -rf .venv dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv dist build .mypy_cache .ruff_cache .hypothesis

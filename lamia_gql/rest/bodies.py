@@ -86,7 +86,7 @@ def event(
     task: str,
     process: str,
     index: int | None,
-    now: datetime,
+    received_at: datetime,
     client_address: str | None,
 ) -> NewEvent:
     """The event that a body describes; its own ``arrayIndex`` comes before ``index``."""
@@ -99,7 +99,7 @@ def event(
         task=task,
         process=process,
         event_class=event_class(given.get("eventClass"), "eventClass"),
-        received_at=now,
+        received_at=received_at,
         index=index if given.get("arrayIndex") is None else array_index(given["arrayIndex"]),
         id=_uuid(given.get("id")),
         sent_at=_time(sent_at, name),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from lamia_gql.batch import Outcome
 from lamia_gql.errors import UserError
-from lamia_gql.events import NewEvent
+from lamia_gql.events import NewEvent, moments
 from lamia_gql.filters import EventFilter
 from lamia_gql.pages import Slice, encode_opaque, integer
 from lamia_gql.queries.events import read_events
@@ -24,12 +25,16 @@ async def submit(call: Call) -> Answer:
     """Append an event, or each of a list; answered once they are safely stored."""
     body, index = await call.body(), _index(call)
     if not isinstance(body, list):
-        outcome = (await call.services.record([_checked(call, index, body)]))[0]
+        outcome = (await call.services.record([_checked(call, index, body, call.now)]))[0]
         if isinstance(outcome, UserError):
             raise outcome
         return Answer(_told(outcome), 201)
     call.services.check_number_of_events(len(body))
-    outcomes = await call.services.record([_checked(call, index, each) for each in body])
+    checked = [
+        _checked(call, index, each, received_at)
+        for each, received_at in zip(body, moments(call.now), strict=False)
+    ]
+    outcomes = await call.services.record(checked)
     for outcome in outcomes:
         if isinstance(outcome, UserError) and outcome.code in NOT_FOUND:
             raise outcome
@@ -59,7 +64,9 @@ def _index(call: Call) -> int | None:
     return None if given is None else array_index(given)
 
 
-def _checked(call: Call, index: int | None, body: Any) -> NewEvent | UserError:
+def _checked(
+    call: Call, index: int | None, body: Any, received_at: datetime
+) -> NewEvent | UserError:
     try:
         return event(
             body,
@@ -67,7 +74,7 @@ def _checked(call: Call, index: int | None, body: Any) -> NewEvent | UserError:
             task=call.task,
             process=call.process,
             index=index,
-            now=call.now,
+            received_at=received_at,
             client_address=call.client_address,
         )
     except UserError as error:

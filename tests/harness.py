@@ -45,6 +45,13 @@ def lamia(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
+def told(answer: httpx.Response) -> list[tuple[str, str | None]]:
+    """The codes and fields of the errors in an answer of REST, each with a reason in words."""
+    errors = answer.json()["errors"]
+    assert all(error["reason"].endswith(".") for error in errors)
+    return [(error["details"]["code"], error["details"].get("field")) for error in errors]
+
+
 class Server:
     """A running ``lamia-gql serve``; settings are those of the server, by their names."""
 

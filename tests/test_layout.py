@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "lamia_gql"
 LAYERS = [
-    ["lifecycle", "errors", "keys", "bodies"],
+    ["lifecycle", "errors", "keys", "bodies", "client"],
     ["progress", "settings", "texts"],
     ["models", "pages", "events"],
     ["records", "migrations", "database"],

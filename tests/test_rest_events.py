@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from typing import Any
 
 import pytest
 
-from tests.harness import Server
-from tests.test_rest_tasks import told
+from tests.harness import Server, told
 
-CLASSES = ("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED")
 CREATED = {"created": True, "enough": False}
 
 
@@ -157,6 +153,16 @@ def test_many_events_in_one_request(server: Server) -> None:
     assert (many.status_code, told(many)) == (400, [("TOO_MANY", "events")])
 
 
+def test_order_within_a_request_counts(server: Server) -> None:
+    """A script without a clock sends a whole life at once: the last word is the last."""
+    server.create("t", {"name": "p"})
+    story = ["STARTED", "FAILED", "STARTED", "DONE", "STARTED"]
+    answer = server.rest("PATCH", "/t/p", [{"eventClass": word} for word in story])
+    assert answer.json() == [CREATED] * 5
+    process = server.rest("GET", "/t/p").json()
+    assert (process["state"], process["lastEventClass"]) == ("RUNNING", "STARTED")
+
+
 def test_the_same_event_again(server: Server) -> None:
     """An id makes a repetition harmless; another job's id is a conflict."""
     server.create("t", {"name": "a", "jobCount": 2})
@@ -167,111 +173,6 @@ def test_the_same_event_again(server: Server) -> None:
     other = server.rest("POST", "/t/a/event?arrayIndex=1", event)
     assert (other.status_code, told(other)) == (409, [("EVENT_ID_TAKEN", "id")])
     assert len(server.rest("GET", "/t/a/event").json()) == 1
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "status", "code", "field"),
-    [
-        ("/x/a/event", {"eventClass": "BEAT"}, 404, "TASK_NOT_FOUND", "task"),
-        ("/t/x/event", {"eventClass": "BEAT"}, 404, "PROCESS_NOT_FOUND", "process"),
-        ("/t/a/event", {"eventClass": "BEAT"}, 400, "INDEX_REQUIRED", "arrayIndex"),
-        ("/t/a/event?arrayIndex=", {"eventClass": "BEAT"}, 400, "ARGUMENT_INVALID", "arrayIndex"),
-        ("/t/a/event?arrayIndex=x", {"eventClass": "BEAT"}, 400, "ARGUMENT_INVALID", "arrayIndex"),
-        ("/t/a/event?arrayIndex=-1", {"eventClass": "BEAT"}, 400, "ARGUMENT_INVALID", "arrayIndex"),
-        (
-            "/t/a/event?arrayIndex=3",
-            {"eventClass": "BEAT"},
-            400,
-            "INDEX_OUT_OF_RANGE",
-            "arrayIndex",
-        ),
-        (
-            "/t/a/event",
-            {"eventClass": "BEAT", "arrayIndex": 2**64 - 1},
-            400,
-            "INDEX_OUT_OF_RANGE",
-            "arrayIndex",
-        ),
-        (
-            "/t/a/event",
-            {"eventClass": "BEAT", "arrayIndex": 1.0},
-            400,
-            "ARGUMENT_INVALID",
-            "arrayIndex",
-        ),
-        ("/t/s/event?arrayIndex=0", {"eventClass": "BEAT"}, 400, "INDEX_FORBIDDEN", "arrayIndex"),
-        (
-            "/t/s/event",
-            {"eventClass": "BEAT", "arrayIndex": 0},
-            400,
-            "INDEX_FORBIDDEN",
-            "arrayIndex",
-        ),
-        ("/t/s/event", {}, 400, "ARGUMENT_INVALID", "eventClass"),
-        ("/t/s/event", {"eventClass": "beat"}, 400, "ARGUMENT_INVALID", "eventClass"),
-        ("/t/s/event", {"eventClass": ["BEAT"]}, 400, "ARGUMENT_INVALID", "eventClass"),
-        ("/t/s/event", {"eventClass": "BEAT", "progress": -1}, 400, "PROGRESS_INVALID", "progress"),
-        (
-            "/t/s/event",
-            {"eventClass": "BEAT", "progress": "1"},
-            400,
-            "ARGUMENT_INVALID",
-            "progress",
-        ),
-        (
-            "/t/s/event",
-            {"eventClass": "BEAT", "progress": True},
-            400,
-            "ARGUMENT_INVALID",
-            "progress",
-        ),
-        ("/t/s/event", {"eventClass": "BEAT", "id": "7"}, 400, "ARGUMENT_INVALID", "id"),
-        ("/t/s/event", {"eventClass": "BEAT", "id": 7}, 400, "ARGUMENT_INVALID", "id"),
-        ("/t/s/event", {"eventClass": "BEAT", "sentAt": "x"}, 400, "ARGUMENT_INVALID", "sentAt"),
-        ("/t/s/event", {"eventClass": "BEAT", "sentAt": 9e9}, 400, "TIME_INVALID", "sentAt"),
-        (
-            "/t/s/event",
-            {"eventClass": "BEAT", "_meta": {"time": []}},
-            400,
-            "ARGUMENT_INVALID",
-            "_meta.time",
-        ),
-        (
-            "/t/s/event",
-            {"eventClass": "BEAT", "payload": "x" * 70_000},
-            413,
-            "PAYLOAD_TOO_LARGE",
-            "payload",
-        ),
-        ("/t/s/event", "BEAT", 400, "ARGUMENT_INVALID", "an event"),
-        ("/t/s/event", 1, 400, "ARGUMENT_INVALID", "an event"),
-    ],
-)
-def test_bad_events(
-    refusing: Server, path: str, body: Any, status: int, code: str, field: str
-) -> None:
-    """A bad event is refused with its reason, and nothing is stored."""
-    answer = refusing.rest("POST", path, body)
-    assert (answer.status_code, answer.json()["created"]) == (status, False)
-    assert told(answer) == [(code, field)]
-
-
-@pytest.fixture
-def refusing(sqlite_server: Server) -> Any:
-    """A server with a task that must have no events in the end."""
-    sqlite_server.create("t", {"name": "a", "jobCount": 3}, {"name": "s"})
-    yield sqlite_server
-    for name in ("a", "s"):
-        assert sqlite_server.rest("GET", f"/t/{name}/event").json() == []
-
-
-def test_an_unknown_class_is_answered_with_those_there_are(refusing: Server) -> None:
-    """Who mistypes a class is told all of them; out of range, the range."""
-    answer = refusing.rest("POST", "/t/s/event", {"eventClass": "KAPUTT"})
-    assert answer.status_code == 400
-    assert ", ".join(CLASSES) in answer.json()["errors"][0]["reason"]
-    answer = refusing.rest("POST", "/t/a/event?arrayIndex=3", {"eventClass": "BEAT"})
-    assert "0 to 2" in answer.json()["errors"][0]["reason"]
 
 
 def test_filtered_processes(server: Server) -> None:
@@ -330,70 +231,6 @@ def test_pages_of_events(server: Server) -> None:
     ):
         answer = server.rest("GET", path)
         assert (answer.status_code, told(answer)[0][0]) == (status, code), path
-
-
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        ("", "GET, POST, PUT, DELETE"),
-        ("/t", "GET, POST, PUT, DELETE"),
-        ("/t/a", "GET, PATCH"),
-        ("/t/@all", "GET"),
-        ("/t/a/event", "GET, POST"),
-    ],
-)
-def test_methods(sqlite_server: Server, path: str, allowed: str) -> None:
-    """Any other method is answered with 405 and those that there are."""
-    for method in {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - set(allowed.split(", ")):
-        answer = sqlite_server.rest(method, path)
-        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
-        assert told(answer) == [("METHOD_NOT_ALLOWED", None)]
-    assert sqlite_server.rest("HEAD", "").status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/", "/t/a/event/3", "/t/a/b", "/t//event"])
-def test_addresses_of_nothing(sqlite_server: Server, path: str) -> None:
-    """What is no address at all is 404 in the same shape."""
-    answer = sqlite_server.rest("GET", path)
-    assert (answer.status_code, told(answer)) == (404, [("NOT_FOUND", None)])
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"eventClass=BEAT",
-        b"\xff\xfe",
-        b'{"eventClass": "\xff"}',
-        b'{"eventClass": "\\ud800"}',
-        b'{"eventClass": "BEAT", "progress": NaN}',
-        b'{"eventClass": "BEAT", "progress": 1e999}',
-        b"[" * 100_000,
-        b'{"eventClass": "BEAT", "payload": ' + b"[" * 500 + b"]" * 500 + b"}",
-        b'"' + b"x" * 20 + b'"',
-        b"null",
-    ],
-)
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("POST", "/t/s/event"), ("PATCH", "/t/s"), ("POST", "/n"), ("POST", ""), ("PUT", "/t")],
-)
-def test_junk_is_refused_in_words(refusing: Server, method: str, path: str, body: bytes) -> None:
-    """No body, whatever it is made of, is answered with anything but 400 and a reason."""
-    if method == "PUT" and b"payload" in body:
-        return  # an object without a field that can be edited: that is an edit of nothing
-    answer = refusing.rest(method, path, content=body)
-    assert answer.status_code == 400, answer.text
-    assert len(told(answer)) == 1
-
-
-def test_bodies_that_are_too_large(sqlite_server: Server) -> None:
-    """What is larger than the server takes is refused, by every method."""
-    body = json.dumps({"eventClass": "x" * 17_000_000}).encode()
-    for method, path in (("POST", "/t/s/event"), ("DELETE", ""), ("PUT", "/t")):
-        answer = sqlite_server.rest(method, path, content=body)
-        assert (answer.status_code, told(answer)) == (413, [("REQUEST_TOO_LARGE", None)])
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])

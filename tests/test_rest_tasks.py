@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.harness import Server
+from tests.harness import Server, told
 
 GRAPH = "QlpoOTFBWSZTWU/lCzkAAFIp////be/r6///L///+J///3+ZhbC8EoJQSAgA"
 NIGHT = {
@@ -20,13 +20,6 @@ NIGHT = {
     "comment": "The first night",
     "processes": {"fill": 10, "fit": [10, 8], "merge": None},
 }
-
-
-def told(answer: Any) -> list[tuple[str, str | None]]:
-    """The codes and fields of an answer's errors, each of which has a reason in words."""
-    errors = answer.json()["errors"]
-    assert all(error["reason"].endswith(".") for error in errors)
-    return [(error["details"]["code"], error["details"].get("field")) for error in errors]
 
 
 def names(answer: Any) -> list[str]:
@@ -136,65 +129,6 @@ def test_a_name_that_is_taken(server: Server) -> None:
             }
         ],
     }
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "field"),
-    [
-        ({}, "NO_PROCESSES", "processes"),
-        ({"processes": None}, "NO_PROCESSES", "processes"),
-        ({"processes": {}}, "NO_PROCESSES", "processes"),
-        ({"processes": []}, "NO_PROCESSES", "processes"),
-        ({"processes": 3}, "ARGUMENT_INVALID", "processes"),
-        ({"processes": "abc"}, "ARGUMENT_INVALID", "processes"),
-        ({"processes": {"a": "3"}}, "ARGUMENT_INVALID", "processes.0"),
-        ({"processes": {"a": True}}, "ARGUMENT_INVALID", "processes.0"),
-        ({"processes": {"a": 1.5}}, "ARGUMENT_INVALID", "processes.0"),
-        ({"processes": {"a": [3]}}, "ARGUMENT_INVALID", "processes.0"),
-        ({"processes": {"a": [3, "1"]}}, "ARGUMENT_INVALID", "processes.0"),
-        ({"processes": {"a": 0}}, "JOB_COUNT_INVALID", "processes.0.nJobs"),
-        ({"processes": {"a": 10**7}}, "JOB_COUNT_INVALID", "processes.0.nJobs"),
-        ({"processes": {"a": [3, 4]}}, "FAILURE_TOLERANCE_INVALID", "processes.0.fTolerance"),
-        ({"processes": {"b": 1, "a/b": 1}}, "NAME_INVALID", "processes.1.name"),
-        ({"processes": {"@all": 1}}, "NAME_INVALID", "processes.0.name"),
-        ({"processes": ["a"]}, "ARGUMENT_INVALID", "processes.0"),
-        ({"processes": [{}]}, "ARGUMENT_INVALID", "processes.0.name"),
-        ({"processes": [{"name": "a", "type": "x"}]}, "ARGUMENT_INVALID", "processes.0.type"),
-        ({"processes": [{"name": "a", "type": []}]}, "ARGUMENT_INVALID", "processes.0.type"),
-        ({"processes": [{"name": "a", "type": "array"}]}, "ARGUMENT_INVALID", "processes.0.nJobs"),
-        (
-            {"processes": [{"name": "a", "type": "solitary", "nJobs": 2}]},
-            "ARGUMENT_INVALID",
-            "processes.0",
-        ),
-        ({"processes": [{"name": "a"}, {"name": "a"}]}, "NAME_TAKEN", "processes.1.name"),
-        (
-            {"processes": [{"name": "a", "thresholdProgress": -1}]},
-            "THRESHOLD_INVALID",
-            "processes.0.thresholdProgress",
-        ),
-        ({"processes": {"a": 1}, "tags": "one"}, "ARGUMENT_INVALID", "tags"),
-        ({"processes": {"a": 1}, "tags": ["one", 2]}, "ARGUMENT_INVALID", "tags.1"),
-        ({"processes": {"a": 1}, "username": 7}, "ARGUMENT_INVALID", "username"),
-        ({"processes": {"a": 1}, "emailNotify": "x" * 5000}, "TEXT_INVALID", "emailNotify"),
-        ({"processes": {"a": 1}, "_meta": "now"}, "ARGUMENT_INVALID", "_meta"),
-        ({"processes": {"a": 1}, "_meta": {"host": 1}}, "ARGUMENT_INVALID", "_meta.host"),
-        ({"processes": {"a": 1}, "_meta": {"time": "soon"}}, "ARGUMENT_INVALID", "_meta.time"),
-        ({"processes": {"a": 1}, "_meta": {"time": True}}, "ARGUMENT_INVALID", "_meta.time"),
-        ({"processes": {"a": 1}, "_meta": {"time": "nan"}}, "TIME_INVALID", "_meta.time"),
-        ({"processes": {"a": 1}, "_meta": {"time": 1e300}}, "TIME_INVALID", "_meta.time"),
-        ({"processes": {"a": 1}, "_meta": {"time": -1}}, "TIME_INVALID", "_meta.time"),
-        ([], "ARGUMENT_INVALID", "a task"),
-        (7, "ARGUMENT_INVALID", "a task"),
-    ],
-)
-def test_bad_tasks(sqlite_server: Server, body: Any, code: str, field: str) -> None:
-    """A task that makes no sense is refused with 400 and the place, and is not there."""
-    answer = sqlite_server.rest("POST", "/bad", body)
-    assert answer.status_code == 400
-    assert answer.json()["created"] is False
-    assert told(answer) == [(code, field)]
-    assert sqlite_server.rest("GET", "/bad").status_code == 404
 
 
 @pytest.mark.parametrize("time", [1764000000, "1764000000", "1764000000.0", "2025-11-24T16:00:00Z"])
@@ -307,25 +241,6 @@ def test_pages_of_tasks(server: Server) -> None:
     tagged = server.rest("GET", "?tag=tag0&tag=x&limit=2")
     assert names(tagged) == ["t4", "t2"]
     assert names(server.get(tagged.links["next"]["url"])) == ["t0"]
-
-
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ("limit=0", "PAGE_SIZE_INVALID"),
-        ("limit=101", "PAGE_SIZE_INVALID"),
-        ("limit=-1", "PAGE_SIZE_INVALID"),
-        ("limit=many", "PAGE_SIZE_INVALID"),
-        ("limit=%C2%B2", "PAGE_SIZE_INVALID"),
-        ("after=t3", "CURSOR_INVALID"),
-        ("after=", "CURSOR_INVALID"),
-        ("&".join(["tag=x"] * 101), "ARGUMENT_INVALID"),
-    ],
-)
-def test_bad_pages(sqlite_server: Server, query: str, code: str) -> None:
-    """A page that there can't be is refused with 400."""
-    answer = sqlite_server.rest("GET", f"?{query}")
-    assert (answer.status_code, told(answer)) == (400, [(code, None)])
 
 
 def test_names_of_all_kinds(server: Server) -> None:

@@ -30,10 +30,11 @@ async def submit(call: Call) -> Answer:
             raise outcome
         return Answer(_told(outcome), 201)
     call.services.check_number_of_events(len(body))
-    arrivals = zip(body, moments(call.now), strict=False)
-    outcomes = await call.services.record(
-        [_checked(call, index, each, received_at) for each, received_at in arrivals]
-    )
+    checked = [
+        _checked(call, index, each, received_at)
+        for each, received_at in zip(body, moments(call.now), strict=False)
+    ]
+    outcomes = await call.services.record(checked)
     for outcome in outcomes:
         if isinstance(outcome, UserError) and outcome.code in NOT_FOUND:
             raise outcome

@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> Starlette:
     """
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(make_schema())),
+            Route("/graphql", GraphQLEndpoint(make_schema(settings))),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

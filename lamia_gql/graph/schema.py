@@ -12,6 +12,7 @@ from strawberry.types.execution import ExecutionContext
 
 from lamia_gql.errors import LamiaError, LimitExceeded
 from lamia_gql.graph import enums
+from lamia_gql.graph.deadline import Deadline
 from lamia_gql.graph.documents import Documents, Limits
 from lamia_gql.graph.mutation import Mutation
 from lamia_gql.graph.query import Query
@@ -68,7 +69,7 @@ def make_schema(settings: Settings | None = None) -> Schema:
         query=Query,
         mutation=Mutation,
         types=[Array, SolitaryProcess],
-        extensions=[lambda: Limits(documents)],
+        extensions=[lambda: Limits(documents), Deadline],
         config=StrawberryConfig(sort_schema=True),
     )
 

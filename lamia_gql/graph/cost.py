@@ -71,17 +71,21 @@ class _Costs:
     def total(self) -> int:
         # Those that others spread come first, so a chain of them is no recursion.
         for name, fragment in self.shape.fragments.items():
-            self.fragments[name] = self._pair(fragment.selections)
+            self.fragments[name] = self._own(fragment.selections)
         fixed, sized = self._pair(self.operation.selections)
         return min(fixed + UNSIZED * sized, MAX_COST)
 
     def _pair(self, selections: Selections) -> Pair:
+        fixed, sized = self._own(selections)
+        for name in self.shape.spread(selections):
+            more, each = self.fragments[name]
+            fixed, sized = fixed + more, sized + each
+        return fixed, sized
+
+    def _own(self, selections: Selections) -> Pair:
         fixed = sized = 0
         for f in selections.fields:
             more, each = self._field(f)
-            fixed, sized = fixed + more, sized + each
-        for name in selections.spreads:
-            more, each = self.fragments[name]
             fixed, sized = fixed + more, sized + each
         return fixed, sized
 

@@ -18,7 +18,7 @@ from lamia_gql.graph.shape import Shape, read_shape
 from lamia_gql.settings import Settings
 
 CACHED_DOCUMENTS = 256
-MAX_ERRORS = 10
+MAX_ERRORS = 5
 """How many errors of validation are looked for: each costs time, and few are read."""
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 

@@ -95,17 +95,14 @@ class _Duplicates:
         self.shape = shape
         self.sets: dict[int, int] = {}
         self.weights: dict[str, int] = {}
-        self.reach: dict[str, frozenset[str]] = {}
         self.levels: dict[str, Level] = {}
-        self.spread: dict[frozenset[str], Level] = {}
+        self.spreads: dict[frozenset[str], Level] = {}
 
     def count(self) -> int:
         """The number, of the whole document."""
         for name, fragment in self.shape.fragments.items():
-            spreads = fragment.selections.spreads
-            self.reach[name] = frozenset({name}.union(*(self.reach[s] for s in spreads)))
-            self.weights[name] = self._weight(fragment.selections)
             self.levels[name] = self._own(fragment.selections)
+            self.weights[name] = sum(self._below(f) for f in fragment.selections.fields)
         return sum(
             self._repeated(selections)
             for definition in (*self.shape.operations, *self.shape.fragments.values())
@@ -120,7 +117,7 @@ class _Duplicates:
         weight = self.sets.get(id(selections))
         if weight is None:
             weight = sum(self._below(f) for f in selections.fields)
-            weight += sum(self.weights[name] for name in selections.spreads)
+            weight += sum(self.weights[name] for name in self.shape.spread(selections))
             self.sets[id(selections)] = weight
         return weight
 
@@ -131,17 +128,16 @@ class _Duplicates:
     def _repeated(self, selections: Selections) -> int:
         level = self._own(selections)
         if selections.spreads:
-            spread = self._spread(frozenset(selections.spreads))
+            spread = self._spread(self.shape.spread(selections))
             level = _joined((*level.items(), *spread.items())) if level else spread
         return sum(total - heaviest for total, heaviest in level.values())
 
     def _spread(self, names: frozenset[str]) -> Level:
-        if names not in self.spread:
-            reached = frozenset[str]().union(*(self.reach[name] for name in names))
-            self.spread[names] = _joined(
-                item for name in reached for item in self.levels[name].items()
+        if names not in self.spreads:
+            self.spreads[names] = _joined(
+                item for name in names for item in self.levels[name].items()
             )
-        return self.spread[names]
+        return self.spreads[names]
 
 
 def _joined(items: Iterable[tuple[str, tuple[int, int]]]) -> Level:

@@ -94,8 +94,14 @@ class Shape:
     operations: list[Definition]
     fragments: dict[str, Definition]
     """By name; each behind all those that it spreads, which all exist."""
+    reach: dict[str, frozenset[str]]
+    """The fragments that come with one in the same place: itself, and what it spreads there."""
     aliases: int
     directives: int
+
+    def spread(self, selections: Selections) -> frozenset[str]:
+        """The fragments that belong in the place of a selection set, each of them once."""
+        return _union(self.reach, selections.spreads)
 
 
 def read_shape(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -> Shape:
@@ -153,7 +159,11 @@ class _Reader:
             definition.spreads &= fragments.keys()
             for selections in definition.sets:
                 selections.spreads &= fragments.keys()
-        return Shape(operations, _sorted(fragments), self.aliases, self.directives)
+        fragments = _sorted(fragments)
+        reach: dict[str, frozenset[str]] = {}
+        for name, fragment in fragments.items():
+            reach[name] = _union(reach, fragment.selections.spreads) | {name}
+        return Shape(operations, fragments, reach, self.aliases, self.directives)
 
     def _select(
         self,
@@ -212,12 +222,13 @@ class _Reader:
         for argument in node.arguments or ():
             name, value = argument.name.value, argument.value
             expected = None if known is None or name not in known.args else known.args[name].type
-            if expected is None or name not in SIZE_ARGUMENTS:
-                found.entries += self._literal(value, expected, inputs, 0)
-            elif isinstance(value, VariableNode):
+            is_size = expected is not None and name in SIZE_ARGUMENTS
+            if is_size and isinstance(value, VariableNode):
                 sizes.append(value)
-            elif isinstance(value, IntValueNode):
+            elif is_size and isinstance(value, IntValueNode):
                 sizes.append(_integer(value.value))
+            else:
+                found.entries += self._literal(value, expected, inputs, 0)
         found.inputs = tuple(inputs)
         if known is not None:
             possible = SIZE_ARGUMENTS.intersection(known.args)
@@ -262,6 +273,10 @@ class _Reader:
             self.directives += 1
             for argument in node.arguments or ():
                 self._literal(argument.value, None, [], 0)
+
+
+def _union(reach: dict[str, frozenset[str]], names: set[str]) -> frozenset[str]:
+    return frozenset[str]().union(*(reach[name] for name in names))
 
 
 def _integer(digits: str) -> int:

@@ -63,6 +63,13 @@ WITHIN: dict[str, str] = {
     ),
     "fragments with levels": '{ task(name: "t") { ...F0 } } '
     + _chain('a#: process(name: "p") { name } ...F+', "Task", FRAGMENTS, "name"),
+    "empty fragments below fields": '{ task(name: "t") { '
+    + ('process(name: "p") { ' + _many("...E#", 10) + " } ") * 10
+    + "} } "
+    + _many("fragment E# on Process { }", 10),
+    "arguments of many values, compared": "{ "
+    + ('tasks(first: 1, filter: { names: ["a" "b" "c"] }) { totalCount } ' * 40)
+    + "}",
     "operations of one fragment": _many("query Q#($b: Int) { ...F }", 49)
     + " fragment F on Query { "
     + _many("a#: tasks(first: $b) { totalCount }", 30)
@@ -175,6 +182,13 @@ BEYOND: dict[str, tuple[str, str]] = {
         + "} fragment B on Server { "
         + "version " * 51
         + "}",
+    ),
+    "duplicates of empty fragments": (
+        "TOO_MANY_DUPLICATES",
+        '{ task(name: "t") { '
+        + ('process(name: "p") { ' + _many("...E#", 25) + " } ") * 14
+        + "} } "
+        + _many("fragment E# on Process { }", 25),
     ),
     "duplicates below": (
         "TOO_MANY_DUPLICATES",

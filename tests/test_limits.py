@@ -155,6 +155,8 @@ def test_shipped_documents_pass(wire: Server) -> None:
         assert cost(schema, path.read_text()) < 100_000, path
 
 
+PAYLOAD = """mutation { submitEvent(input: { task: "t", process: "p", eventClass: DONE,
+  payload: [[1, 2], { a: [3] }] }) { duplicate } }"""
 DIAMOND = """fragment A on Query { ...C } fragment B on Query { ...C ...D }
   fragment C on Query { server { ...E } } fragment D on Query { ...C }
   fragment E on Server { version time }"""
@@ -186,6 +188,7 @@ DIAMOND = """fragment A on Query { ...C } fragment B on Query { ...C ...D }
         ("{ tasks(first: 4) @skip(if: true) { nodes { name } } }", 6),
         ('mutation { deleteTask(input: { name: "t" }) { deletedId } }', 2),
         ('mutation { deleteTasks(input: { names: ["a", "b"] }) { deletedIds } }', 102 + 2),
+        (PAYLOAD, 2),
         (
             'mutation { createTask(input: { name: "t", tags: ["a"], processes: [{ name: "p" }] })'
             " { task { name } userErrors { code } } }",

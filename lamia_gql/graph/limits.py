@@ -88,7 +88,8 @@ class _Duplicates:
     """Counts the fields that validation has to compare with others of their response key.
 
     In every selection set, with the fragments that it spreads: of the fields that share a key, all
-    but the heaviest one, where the weight of a field is one and that of all that is below it.
+    but the heaviest one, where the weight of a field is one and that of all that is below it; a
+    fragment there, which has to be compared even where it is empty, weighs one and what it has.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -102,7 +103,7 @@ class _Duplicates:
         """The number, of the whole document."""
         for name, fragment in self.shape.fragments.items():
             self.levels[name] = self._own(fragment.selections)
-            self.weights[name] = sum(self._below(f) for f in fragment.selections.fields)
+            self.weights[name] = 1 + sum(self._below(f) for f in fragment.selections.fields)
         return sum(
             self._repeated(selections)
             for definition in (*self.shape.operations, *self.shape.fragments.values())

@@ -250,9 +250,9 @@ class _Reader:
             expected = expected.of_type
         if isinstance(node, ListValueNode):
             item = expected.of_type if is_list_type(expected) else None
-            return len(node.values) + sum(
-                self._literal(value, item, inputs, depth + 1) for value in node.values
-            )
+            below = sum(self._literal(value, item, inputs, depth + 1) for value in node.values)
+            # A list inside of a JSON value is none of the schema's.
+            return below if item is None else len(node.values) + below
         if isinstance(node, ObjectValueNode):
             fields = expected.fields if is_input_object_type(expected) else {}
             return sum(

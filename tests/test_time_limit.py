@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
@@ -138,3 +139,23 @@ def test_time_limit_of_a_mutation(serve: Serve, database_url: str) -> None:
     assert {error["extensions"]["code"] for error in body["errors"]} == {"TIMED_OUT"}
     refused = server.try_create("t", {"name": "p"})
     assert [error["code"] for error in refused["userErrors"]] == ["NAME_TAKEN"]
+
+
+def test_time_limit_frees_the_connection(serve: Serve, postgres_url: str) -> None:
+    """A query that waits for a lock is answered in time, and waits in the database no longer."""
+    server = serve(postgres_url, max_operation_time=0.5, database_connections=1)
+    query = "{ tasks(first: 1) { totalCount nodes { id } } }"
+    with psycopg.connect(postgres_url) as other:
+        other.execute("LOCK TABLE task IN ACCESS EXCLUSIVE MODE")
+        for _ in range(3):
+            begin = time.monotonic()
+            assert server.error(query)["extensions"]["code"] == "TIMED_OUT"
+            assert time.monotonic() - begin < SOON
+        waiting = """SELECT count(*) FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        deadline = time.monotonic() + SOON
+        while other.execute(waiting).fetchone() != (0,):
+            assert time.monotonic() < deadline, "the statement still waits"
+            time.sleep(0.05)
+    assert server.graphql(query) == {"tasks": {"totalCount": 0, "nodes": []}}
+    assert "Traceback" not in server.log()

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format schema schema-check lock dist job clean
+.PHONY: help setup run test test-slow bench lint format schema schema-check lock dist job clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test: setup  ## Run the tests; under four minutes on two cores.
 
 test-slow: setup  ## Run the tests that take longer: load, crashes, long fuzzing.
 	$(BIN)/pytest -n 2 -m slow
+
+bench: setup  ## Run the benchmarks.
+	@for script in bench/*.py; do \
+	  echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script" || exit 1; \
+	done
 
 lint: setup  ## Check the style and the types.
 	$(BIN)/ruff check .

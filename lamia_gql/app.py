@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> Starlette:
     """
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(make_schema())),
+            Route("/graphql", GraphQLEndpoint(make_schema(settings))),
             *API,
             Route("/healthz", healthz),
             Route("/readyz", readyz),

@@ -21,6 +21,9 @@ from lamia_gql.texts import check_text
 MAX_ATTEMPT = 2**31 - 1
 FARTHEST_AHEAD = timedelta(days=180)
 """A clock that is a little ahead is overruled; one half a year ahead is a mistake to tell of."""
+MAX_JSON_DEPTH = 100
+"""Levels of a JSON value. It is answered inside of other JSON, which our encoder, like those of
+many clients, refuses to write or read at some depth: 254 levels in our case."""
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -126,6 +129,12 @@ def encode_json(value: Any, limit: int, too_large: ErrorCode, field: str) -> str
         raise UserError(
             ErrorCode.JSON_INVALID, f"{field} can't be stored: {error}.", field
         ) from error
+    if _is_deeper(value, encoded, MAX_JSON_DEPTH):
+        raise UserError(
+            ErrorCode.JSON_INVALID,
+            f"{field} is nested deeper than {MAX_JSON_DEPTH} levels.",
+            field,
+        )
     if len(encoded) > limit:
         raise UserError(
             too_large,
@@ -133,3 +142,18 @@ def encode_json(value: Any, limit: int, too_large: ErrorCode, field: str) -> str
             field,
         )
     return encoded.decode()
+
+
+def _is_deeper(value: Any, encoded: bytes, limit: int) -> bool:
+    # Nearly every value has too few brackets to be deep, which is told a hundred times faster.
+    if encoded.count(b"[") + encoded.count(b"{") <= limit:
+        return False
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    return bool(level)

@@ -59,6 +59,7 @@ TASKS: dict[str, tuple[dict[str, Any], str, str]] = {
     "empty name": (TASK | {"name": ""}, "NAME_INVALID", "name"),
     "long name": (TASK | {"name": LONG}, "NAME_INVALID", "name"),
     "name with a slash": (TASK | {"name": "a/b"}, "NAME_INVALID", "name"),
+    "name of dots": (TASK | {"name": ".."}, "NAME_INVALID", "name"),
     "name with a line break": (TASK | {"name": "a\nb"}, "NAME_INVALID", "name"),
     "taken name": (TASK | {"name": "night"}, "NAME_TAKEN", "name"),
     "no processes": (TASK | {"processes": []}, "NO_PROCESSES", "processes"),

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1] / "lamia_gql"
 LAYERS = [
     ["lifecycle", "errors", "keys", "bodies", "client"],
     ["progress", "settings", "texts"],
-    ["models", "pages", "events"],
+    ["models", "pages", "events", "reading"],
     ["records", "migrations", "database"],
     ["filters", "statements"],
-    ["queries", "batch", "operations"],
+    ["queries", "batch", "operations", "reads"],
     ["recorder", "tasks", "sweeper", "timeline"],
     ["recount", "services"],
     ["graph", "rest"],

@@ -78,7 +78,7 @@ class App:
 @pytest.fixture
 def app(database_url: str) -> Iterator[App]:
     """The application on a fresh database, on either engine."""
-    settings = load(database_url=database_url, page_limit=1000, beat_interval=60)
+    settings = load(database_url=database_url, page_limit=1000, beat_interval=60, max_cost=10**15)
     engine = create_engine(settings)
     migrate(engine)
     engine.dispose()

@@ -8,27 +8,29 @@ from datetime import UTC, datetime
 import strawberry
 
 from lamia_gql.graph.loaders import Loaders
+from lamia_gql.reads import Reads
 from lamia_gql.services import Services
 from lamia_gql.settings import Settings
 
 
 @dataclass(slots=True)
 class Context:
-    """One operation's own: its services, its time, its loaders."""
+    """One operation's own: its services, its time, its reads, its loaders."""
 
     services: Services
     client_address: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    reads: Reads = field(init=False)
     load: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
+        self.reads = Reads(self.services.database, self.settings.max_operation_time)
         self.refresh()
 
     def refresh(self) -> None:
         """Forget what was read: a mutation is about to change it."""
         self.now = datetime.now(UTC)
-        services = self.services
-        self.load = Loaders(services.database, services.settings.beat_interval, self.now)
+        self.load = Loaders(self.reads, self.settings.beat_interval, self.now)
 
     @property
     def settings(self) -> Settings:

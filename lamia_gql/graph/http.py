@@ -17,7 +17,7 @@ from strawberry.schema.exceptions import (
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.bodies import BadRequest, decode, gather
-from lamia_gql.errors import Unavailable
+from lamia_gql.errors import LimitExceeded, Unavailable
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import Schema
 from lamia_gql.services import Services
@@ -26,7 +26,6 @@ JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 POST = {OperationType.QUERY, OperationType.MUTATION}
 GET = {OperationType.QUERY}
-REFUSED_STAGES = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +87,33 @@ class GraphQLEndpoint:
             raise BadRequest(
                 400, "OPERATION_NOT_FOUND", "The document has no such operation: see operationName."
             ) from error
-        except RecursionError as error:
-            raise BadRequest(400, "TOO_DEEP", "The document is nested too deeply.") from error
+        errors = result.errors or []
         body: dict[str, Any] = {}
-        if result.errors:
-            body["errors"] = [_formatted(error) for error in result.errors]
+        if errors:
+            body["errors"] = [dict(error.formatted) for error in errors]
         # A request that was refused before its execution has no data, not even null.
-        refused = result.data is None and result.errors and _was_refused(result.errors)
+        refused = result.data is None and all(error.path is None for error in errors)
         if not refused:
             body["data"] = result.data
         if result.extensions:
             body["extensions"] = result.extensions
-        status = 200
-        if any(isinstance(error.original_error, Unavailable) for error in result.errors or ()):
-            status = 503
-        elif refused and media_type == GRAPHQL:
-            status = 400
-        return Response(orjson.dumps(body), status, media_type=media_type)
+        return Response(
+            orjson.dumps(body), _status(errors, refused, media_type), media_type=media_type
+        )
 
 
-def _was_refused(errors: list[GraphQLError]) -> bool:
-    return all((error.extensions or {}).get("code") in REFUSED_STAGES for error in errors)
-
-
-def _formatted(error: GraphQLError) -> dict[str, Any]:
-    return dict(error.formatted)
+def _status(errors: list[GraphQLError], refused: bool, media_type: str) -> int:
+    causes = [error.original_error for error in errors]
+    if any(isinstance(cause, Unavailable) for cause in causes):
+        return 503
+    if not refused:
+        return 200
+    if any(isinstance(cause, LimitExceeded) for cause in causes):
+        return 400
+    if any(cause is not None and not isinstance(cause, GraphQLError) for cause in causes):
+        return 500
+    # What is wrong with a document is told by the body alone to those who ask for plain JSON.
+    return 400 if media_type == GRAPHQL else 200
 
 
 def negotiate(accept: str | None) -> str:
@@ -147,12 +148,15 @@ async def read(request: Request) -> Operation:
             if name in parameters:
                 parameters[name] = decode(parameters[name] or "null", name)
     else:
+        encoding = request.headers.get("content-encoding", "identity")
         content_type = request.headers.get("content-type", "")
         name, *rest = (piece.strip().lower() for piece in content_type.split(";"))
         charset = next((p[8:].strip('"') for p in rest if p.startswith("charset=")), "utf-8")
-        if name != JSON or charset not in ("utf-8", "utf8"):
+        if name != JSON or charset not in ("utf-8", "utf8") or encoding.lower() != "identity":
             raise BadRequest(
-                415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as {JSON}, in UTF-8."
+                415,
+                "UNSUPPORTED_MEDIA_TYPE",
+                f"Send the request as {JSON}, in UTF-8, uncompressed.",
             )
         limit = request.state.services.settings.max_request_bytes
         parameters = decode(await _body(request, limit), "The body")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import re
 from typing import Any
 
+import httpx
 import pytest
 
+from lamia_gql.rest.door import Answer, Call, Door
 from tests.harness import Server, told
 
 CLASSES = ("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED")
@@ -67,11 +72,11 @@ def refusing(sqlite_server: Server) -> Any:
         ({"processes": {"a": 1}, "_meta": {"time": "nan"}}, "TIME_INVALID", "_meta.time"),
         ({"processes": {"a": 1}, "_meta": {"time": 1e300}}, "TIME_INVALID", "_meta.time"),
         ({"processes": {"a": 1}, "_meta": {"time": -1}}, "TIME_INVALID", "_meta.time"),
-        ([], "ARGUMENT_INVALID", "a task"),
-        (7, "ARGUMENT_INVALID", "a task"),
+        ([], "ARGUMENT_INVALID", None),
+        (7, "ARGUMENT_INVALID", None),
     ],
 )
-def test_bad_tasks(sqlite_server: Server, body: Any, code: str, field: str) -> None:
+def test_bad_tasks(sqlite_server: Server, body: Any, code: str, field: str | None) -> None:
     """A task that makes no sense is refused with 400 and the place, and is not there."""
     answer = sqlite_server.rest("POST", "/bad", body)
     assert answer.status_code == 400
@@ -173,12 +178,12 @@ def test_bad_pages(sqlite_server: Server, query: str, code: str) -> None:
             "PAYLOAD_TOO_LARGE",
             "payload",
         ),
-        ("/t/s/event", "BEAT", 400, "ARGUMENT_INVALID", "an event"),
-        ("/t/s/event", 1, 400, "ARGUMENT_INVALID", "an event"),
+        ("/t/s/event", "BEAT", 400, "ARGUMENT_INVALID", None),
+        ("/t/s/event", 1, 400, "ARGUMENT_INVALID", None),
     ],
 )
 def test_bad_events(
-    refusing: Server, path: str, body: Any, status: int, code: str, field: str
+    refusing: Server, path: str, body: Any, status: int, code: str, field: str | None
 ) -> None:
     """A bad event is refused with its reason, and nothing is stored."""
     answer = refusing.rest("POST", path, body)
@@ -257,3 +262,26 @@ def test_bodies_that_are_too_large(sqlite_server: Server) -> None:
     for method, path in (("POST", "/t/s/event"), ("DELETE", ""), ("PUT", "/t")):
         answer = sqlite_server.rest(method, path, content=body)
         assert (answer.status_code, told(answer)) == (413, [("REQUEST_TOO_LARGE", None)])
+
+
+def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> None:
+    """The unexpected is logged with a number, and the client is told that number alone."""
+
+    async def broken(_call: Call) -> Answer:
+        raise ZeroDivisionError("a secret")
+
+    async def with_state(scope: Any, receive: Any, send: Any) -> None:
+        await Door(POST=broken)(scope | {"state": {"services": None}}, receive, send)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(with_state)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.post("/api/v0/t")
+
+    with caplog.at_level(logging.ERROR):
+        answer = asyncio.run(ask())
+    assert (answer.status_code, answer.json()["created"]) == (500, False)
+    assert told(answer) == [("INTERNAL", None)]
+    assert "secret" not in answer.text
+    incident = answer.json()["errors"][0]["details"]["incident"]
+    assert re.search(rf"incident {incident} at POST /api/v0/t\b.*a secret", caplog.text, re.DOTALL)

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from tests.conftest import Serve
-from tests.harness import SUBMIT, Server
+from tests.harness import SUBMIT, Server, told
 
 
 def submit(server: Server, **fields: Any) -> tuple[int, Any]:
@@ -35,6 +35,9 @@ def test_full_disk(serve: Serve, sqlite_url: str) -> None:
     assert status == 503
     assert body["errors"][0]["extensions"]["code"] == "STORAGE_FAILED"
     assert "try again" in body["errors"][0]["message"]
+    by_rest = server.rest("POST", "/t/p/event", {"eventClass": "BEAT"})
+    assert (by_rest.status_code, by_rest.json()["created"]) == (503, False)
+    assert told(by_rest) == [("STORAGE_FAILED", None)]
     # What needs no writing goes on.
     count = '{ task(name: "t") { events(first: 1) { totalCount } } }'
     assert server.graphql(count)["task"]["events"]["totalCount"] == 1

@@ -27,7 +27,7 @@ LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 def task_spec(name: str, body: Any, client_address: str | None) -> TaskSpec:
     """The task that a body describes."""
-    task = expect(body, dict, "a task", "an object")
+    task = expect(body, dict, "", "an object")
     meta = _meta(task)
     return TaskSpec(
         name=name,
@@ -46,7 +46,7 @@ def task_spec(name: str, body: Any, client_address: str | None) -> TaskSpec:
 
 def task_edit(name: str, body: Any) -> TaskEdit:
     """The edit that a body describes; what is left out stays, null takes away."""
-    task = expect(body, dict, "a task", "an object")
+    task = expect(body, dict, "", "an object")
     changes: dict[str, Any] = {}
     for key, field in (
         ("username", "username"),
@@ -66,7 +66,7 @@ def task_edit(name: str, body: Any) -> TaskEdit:
 def named(body: Any, make: Callable[[str, Any], T]) -> list[T]:
     """What ``make`` makes of each object of a list, by the ``name`` that it has."""
     found = []
-    for place, each in enumerate(expect(body, list, "the body", "a list")):
+    for place, each in enumerate(expect(body, list, "", "a list")):
         path = f"tasks.{place}"
         expect(each, dict, path, "an object")
         name = expect(each.get("name"), str, f"{path}.name", "a string")
@@ -90,7 +90,7 @@ def event(
     client_address: str | None,
 ) -> NewEvent:
     """The event that a body describes; its own ``arrayIndex`` comes before ``index``."""
-    given = expect(body, dict, "an event", "an object with an `eventClass`")
+    given = expect(body, dict, "", "an object with an `eventClass`")
     meta = _meta(given)
     sent_at = given.get("sentAt")
     sent_at, name = (meta.get("time"), "_meta.time") if sent_at is None else (sent_at, "sentAt")
@@ -128,10 +128,10 @@ def array_index(value: Any) -> int:
 
 
 def expect(value: Any, kind: type[T], field: str, what: str) -> T:
-    """The value, if it is of this type."""
+    """The value, if it is of this type; without a ``field``, it is the whole body."""
     if isinstance(value, kind):
         return value
-    raise _wrong(f"{field} must be {what}.", field)
+    raise _wrong(f"{field or 'The body'} must be {what}.", field)
 
 
 def _processes(given: Any) -> list[ProcessSpec]:
@@ -242,4 +242,4 @@ def _time(value: Any, field: str) -> datetime | None:
 
 
 def _wrong(message: str, field: str) -> UserError:
-    return UserError(ErrorCode.ARGUMENT_INVALID, message, field)
+    return UserError(ErrorCode.ARGUMENT_INVALID, message, field or None)

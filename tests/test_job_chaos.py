@@ -18,6 +18,7 @@ from typing import Self
 
 import pytest
 
+from tests.conftest import Serve
 from tests.harness import Server
 from tests.job_side import JOB, ROOT, events, job, job_environment, shell, spooled
 
@@ -97,16 +98,17 @@ def _break(one: socket.socket) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_chaos(sqlite_server: Server, tmp_path: Path) -> None:
+def test_chaos(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
     """Fifty jobs, and a server that is killed, restarted, cut off and slowed.
 
     After the last flush every event of every job is there exactly once, and every state is right.
     """
+    server = serve(sqlite_url)
     dice = random.Random(4)
     jobs = 50
-    sqlite_server.create("t", {"name": "p", "jobCount": jobs, "failureTolerance": jobs})
+    server.create("t", {"name": "p", "jobCount": jobs, "failureTolerance": jobs})
     ends = {index: ("exit 0", "exit 3", "kill -KILL $$")[index % 3] for index in range(jobs)}
-    port = int(sqlite_server.url.rpartition(":")[2])
+    port = int(server.url.rpartition(":")[2])
     processes: dict[int, subprocess.Popen[bytes]] = {}
     with Line(port) as line:
         for index in range(jobs):
@@ -128,9 +130,9 @@ def test_chaos(sqlite_server: Server, tmp_path: Path) -> None:
         while any(process.poll() is None for process in processes.values()):
             match dice.randrange(4):
                 case 0:
-                    sqlite_server.kill()
+                    server.kill()
                     time.sleep(dice.random() * 3)
-                    sqlite_server.start()
+                    server.start()
                 case 1:
                     line.cut()
                     time.sleep(dice.random() * 3)
@@ -150,7 +152,7 @@ def test_chaos(sqlite_server: Server, tmp_path: Path) -> None:
     assert spooled(tmp_path) == []
     expected = {"exit 0": (0, "DONE"), "exit 3": (3, "FAILED"), "kill -KILL $$": (-9, "FAILED")}
     expected["TERM"] = (-signal.SIGTERM, "TERMINATED")
-    found = events(sqlite_server)
+    found = events(server)
     assert len({event["uuid"] for event in found}) == len(found)
     for index in range(jobs):
         code, end = expected[ends[index]]
@@ -163,13 +165,13 @@ def test_chaos(sqlite_server: Server, tmp_path: Path) -> None:
         assert names.count("STARTED") == names.count(end) == 1
         told = [event["progress"] for event in mine if event["eventClass"] == "PROGRESS"]
         assert told == sorted(set(told)), index
-    counts = sqlite_server.process("t", "p")["counts"]
+    counts = server.process("t", "p")["counts"]
     ended = {name: sum(expected[end][1] == name for end in ends.values()) for name in END_NAMES}
     assert {name: counts[name.lower()] for name in END_NAMES} == ended
     # Times at which nothing was lost leave no gaps: every beat of the shortest job is there.
     beats = sum(event["eventClass"] == "BEAT" for event in found)
     assert beats > 8 * (jobs - 3)
-    sqlite_server.recount()
+    server.recount()
 
 
 END_NAMES = ("DONE", "FAILED", "TERMINATED")

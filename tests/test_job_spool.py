@@ -17,7 +17,7 @@ import pytest
 from lamia_gql.client import spool as spool_module
 from lamia_gql.client.event import Event
 from lamia_gql.client.spool import Spool
-from tests.harness import Server
+from tests.conftest import Serve
 from tests.job_side import ROOT, BadServer, events, job, job_environment, spooled
 
 URL = "http://host/graphql"
@@ -173,11 +173,12 @@ while True:
     assert not list(tmp_path.glob("*/refused/*"))
 
 
-def test_sixteen_emitters_and_two_flushers(sqlite_server: Server, tmp_path: Path) -> None:
+def test_sixteen_emitters_and_two_flushers(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
     """Sixteen processes share a spool while the server is away; then two send it at once."""
-    sqlite_server.create("t", {"name": "p", "jobCount": 16})
-    url = sqlite_server.url
-    sqlite_server.kill()
+    server = serve(sqlite_url)
+    server.create("t", {"name": "p", "jobCount": 16})
+    url = server.url
+    server.kill()
     source = """
 import os
 from lamia_gql.client import Job
@@ -200,16 +201,16 @@ job.close()
             assert done.stderr.count(b"lamia-job:") == 1
     assert len({event["id"] for event in spooled(tmp_path)}) == 16 * 51
 
-    sqlite_server.start()
+    server.start()
     environ = job_environment(url, tmp_path)
     with ThreadPoolExecutor(2) as pool:
         for done in pool.map(lambda _: job(environ, "flush"), range(2)):
             assert done.returncode == 0, done.stderr
     assert spooled(tmp_path) == []
-    found = events(sqlite_server)
+    found = events(server)
     assert len(found) == len({event["uuid"] for event in found}) == 16 * 51
-    assert sqlite_server.process("t", "p")["state"] == "SUCCEEDED"
-    sqlite_server.recount()
+    assert server.process("t", "p")["state"] == "SUCCEEDED"
+    server.recount()
 
 
 def test_unwritable_spool_and_no_server(tmp_path: Path) -> None:

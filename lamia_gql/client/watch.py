@@ -53,8 +53,9 @@ class Watch:
         self._thread.start()
 
     def finish(self) -> None:
-        """The program has ended, and nobody else is to be given signals for it."""
+        """The program has ended: no signal for whoever has its number next, no beat after it."""
         self._ended.set()
+        self._thread.join(1.0)
 
     def note(self, name: str) -> None:
         """The program was asked to end, by a signal of this name."""

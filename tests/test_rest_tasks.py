@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Serve
 from tests.harness import Server, told
 
 GRAPH = "QlpoOTFBWSZTWU/lCzkAAFIp////be/r6///L///+J///3+ZhbC8EoJQSAgA"
@@ -261,11 +260,14 @@ def test_names_of_all_kinds(server: Server) -> None:
     assert server.rest("GET", "/%FF").status_code == 404
 
 
-def test_deep_values_come_back(serve: Serve, sqlite_url: str) -> None:
-    """What could be stored can be shown, however deep it lies."""
-    server = serve(sqlite_url)
+def test_deep_values_come_back(sqlite_server: Server) -> None:
+    """What could be stored can be shown, in a list of tasks, too; what is too deep is refused."""
     deep: Any = None
-    for _ in range(200):
+    for _ in range(100):
         deep = [deep]
-    assert server.rest("POST", "/t", {"processes": {"a": 1}, "config": deep}).status_code == 201
-    assert server.rest("GET").json()[0]["config"] == deep
+    body = {"processes": {"a": 1}, "config": deep}
+    assert sqlite_server.rest("POST", "/t", body).status_code == 201
+    assert sqlite_server.rest("GET").json()[0]["config"] == deep
+    refused = sqlite_server.rest("POST", "/u", body | {"config": [deep]})
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["details"]["code"] == "JSON_INVALID"

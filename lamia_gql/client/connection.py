@@ -39,7 +39,7 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """``schema/operations/submit_events.graphql``: a single file on a node has no such folder."""
-FAULTS = {"BAD_REQUEST", "BAD_USER_INPUT", "REQUEST_TOO_LARGE", "TOO_DEEP"}
+FAULTS = {"BAD_REQUEST", "BAD_USER_INPUT", "REQUEST_TOO_LARGE", "TOO_COSTLY", "TOO_DEEP"}
 """The codes of errors that an event has brought about, and not the server or its state."""
 
 

@@ -102,13 +102,15 @@ def serve(
 ) -> None:
     """Run the server."""
     settings = _settings(config, host=host, port=port, workers=workers, database_url=database_url)
-    from lamia_gql.server import AddressTaken, run
+    from lamia_gql.server import AddressTaken, TooManyWorkers, run
 
     with _database_errors():
         try:
             run(settings)
         except AddressTaken as error:
             _fail(1, str(error))
+        except TooManyWorkers as error:
+            _fail(2, str(error))
 
 
 @main.command()

@@ -34,7 +34,7 @@ def install() -> None:
     wanted = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
     stamp = FOLDER / "node_modules" / ".installed"
     stamp.parent.mkdir(exist_ok=True)
-    with (FOLDER / "node_modules.lock").open("w") as lock:
+    with (stamp.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != wanted:
             _run(_tool("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts", timeout=110)

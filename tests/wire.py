@@ -28,9 +28,8 @@ class Wire:
 
     def __init__(self, url: str, *, greet: bool = True, **options: Any) -> None:
         options.setdefault("subprotocols", [Subprotocol("graphql-transport-ws")])
-        self._connecting = websockets.connect(
-            f"{url.replace('http', 'ws', 1)}/graphql", max_queue=4096, **options
-        )
+        options.setdefault("max_queue", 4096)
+        self._connecting = websockets.connect(f"{url.replace('http', 'ws', 1)}/graphql", **options)
         self._greet = greet
         self.socket: websockets.ClientConnection
 

@@ -2,4 +2,6 @@
 
 from lamia_gql.cli import main
 
-main()
+# Worker processes import this, and are to do something else.
+if __name__ == "__main__":
+    main()

@@ -11,13 +11,17 @@ from typing import TypedDict
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from lamia_gql import __version__
+from lamia_gql.clients import Clients
 from lamia_gql.database import Database
 from lamia_gql.errors import Unavailable
 from lamia_gql.graph.http import GraphQLEndpoint
 from lamia_gql.graph.schema import make_schema
+from lamia_gql.graph.websocket import WebSocketEndpoint
+from lamia_gql.listener import Listener
+from lamia_gql.live import Live
 from lamia_gql.migrations import NotMigrated, current, head, prepare
 from lamia_gql.recorder import Recorder
 from lamia_gql.rest.routes import API
@@ -41,9 +45,11 @@ def create_app(settings: Settings) -> Starlette:
     Starting raises :class:`lamia_gql.migrations.NotMigrated` on a PostgreSQL that is not at the
     revision of this code. SQLite files are migrated in place.
     """
+    schema = make_schema(settings)
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(make_schema(settings))),
+            Route("/graphql", GraphQLEndpoint(schema)),
+            WebSocketRoute("/graphql", WebSocketEndpoint(schema)),
             *API,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -62,14 +68,21 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
                 database, batch=settings.commit_batch, max_waiting=settings.max_waiting_events
             )
             sweeper = Sweeper(database)
+            live = Live(database, settings.max_waiting_changes)
+            listener = Listener(database, live)
+            clients = Clients(settings.max_connections_per_address)
+            live.start()
+            await listener.start()
             await recorder.start()
             await sweeper.start()
             gc.collect()
             gc.freeze()
             gc.set_threshold(GC_THRESHOLD, 20, 20)
             try:
-                yield {"services": Services(settings, database, recorder, sweeper)}
+                yield {"services": Services(settings, database, recorder, sweeper, live, clients)}
             finally:
+                await live.stop()
+                await listener.stop()
                 await sweeper.stop()
                 await recorder.stop()
         finally:

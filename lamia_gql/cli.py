@@ -90,18 +90,27 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="The address to listen on. [env LAMIA_HOST]")
 @click.option("--port", type=int, help="The port to listen on. [env LAMIA_PORT]")
+@click.option("--workers", type=int, help="How many processes serve. [env LAMIA_WORKERS]")
 @DATABASE
 @CONFIG
-def serve(host: str | None, port: int | None, database_url: str | None, config: str | None) -> None:
+def serve(
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    database_url: str | None,
+    config: str | None,
+) -> None:
     """Run the server."""
-    settings = _settings(config, host=host, port=port, database_url=database_url)
-    from lamia_gql.server import AddressTaken, run
+    settings = _settings(config, host=host, port=port, workers=workers, database_url=database_url)
+    from lamia_gql.server import AddressTaken, TooManyWorkers, run
 
     with _database_errors():
         try:
             run(settings)
         except AddressTaken as error:
             _fail(1, str(error))
+        except TooManyWorkers as error:
+            _fail(2, str(error))
 
 
 @main.command()

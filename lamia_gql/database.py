@@ -11,9 +11,10 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy
@@ -126,6 +127,10 @@ class Database:
         self._stoppers = ThreadPoolExecutor(settings.database_connections, "lamia-stop")
         # SQLite has one writer at a time: threads queue here rather than poll its lock file.
         self._turn = threading.Lock() if self.is_sqlite else None
+        self.id = uuid.uuid4().hex
+        """Tells what this server has written from what others have."""
+        self.on_commit: Callable[[Sequence[Any]], None] | None = None
+        """Told, in a writer's thread, of what a committed transaction has announced."""
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction that is rolled back, in a reader's thread.
@@ -176,23 +181,26 @@ class Database:
     def write_blocking(self, work: Callable[[Connection], T]) -> T:
         """:meth:`write`, for code that has no event loop."""
         for attempt in range(1, TRIES + 1):
+            changes: list[Any] = []
             try:
-                with self._writing() as connection:
-                    return work(connection)
+                with self._writing(changes) as connection:
+                    result = work(connection)
             except DBAPIError as error:
                 if attempt == TRIES or getattr(error.orig, "sqlstate", None) not in RETRIED:
                     raise
                 log.info("a transaction lost a race and is tried again: %s", error.orig)
+            else:
+                if changes and (tell := self.on_commit) is not None:
+                    tell(changes)
+                return result
         raise AssertionError("unreachable")
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        if self._turn is None:
-            with self.engine.begin() as connection:
-                yield connection
-            return
-        with self._turn, self.engine.connect() as connection:
-            with connection.execution_options(writes=True).begin():
+    def _writing(self, changes: list[Any]) -> Iterator[Connection]:
+        with self._turn or nullcontext(), self.engine.connect() as connection:
+            # See ``changes.announce`` for the last two.
+            options = {"writes": True, "changes": changes, "server": self.id}
+            with connection.execution_options(**options).begin():
                 yield connection
 
     def close(self) -> None:

@@ -58,6 +58,11 @@ class ErrorCode(StrEnum):
     TOO_COSTLY = "TOO_COSTLY"
     TIMED_OUT = "TIMED_OUT"
 
+    TOO_SLOW = "TOO_SLOW"
+    STOPPING = "STOPPING"
+    TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
+    TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
+
 
 MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.TASK_NOT_FOUND: "No task has this name.",
@@ -105,6 +110,15 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.TOO_MANY_DIRECTIVES: "The document has too many directives.",
     ErrorCode.TOO_COSTLY: "The answer may have too many values: ask for less at once.",
     ErrorCode.TIMED_OUT: "The operation took too long and was stopped: ask for less at once.",
+    ErrorCode.TOO_SLOW: (
+        "The subscriber did not keep up, and the subscription has ended; resume it from the last"
+        " cursor that came."
+    ),
+    ErrorCode.STOPPING: (
+        "The server stops, and the subscription has ended; resume it elsewhere, or later."
+    ),
+    ErrorCode.TOO_MANY_SUBSCRIPTIONS: "More subscriptions than one connection may have.",
+    ErrorCode.TOO_MANY_CONNECTIONS: "More live connections than one client address may have.",
 }
 """What each code means, for the schema's descriptions and for the docs."""
 

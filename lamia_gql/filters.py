@@ -13,7 +13,7 @@ from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.lifecycle import EventClass, JobState
 from lamia_gql.models import Process, Tag, Task
 from lamia_gql.progress import Liveness, State
-from lamia_gql.records import class_mask
+from lamia_gql.records import EventRecord, class_mask
 from lamia_gql.texts import is_storable
 
 T = TypeVar("T")
@@ -108,9 +108,34 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Events of one of these classes; of all, where none are given."""
+    """Events for which all that is given holds.
+
+    It has two faces that say the same: :meth:`where` for those that are stored, and
+    :meth:`matches` for those that are just coming in.
+    """
 
     classes: tuple[EventClass, ...] | None = None
+    process_number: int | None = None
+    job_index: int | None = None
+
+    def where(self, event: Any) -> list[ColumnElement[bool]]:
+        """The conditions on ``event``: the table, or an alias of it."""
+        found: list[ColumnElement[bool]] = []
+        if self.classes is not None:
+            found.append(event.event_class.in_(self.classes))
+        if self.process_number is not None:
+            found.append(event.process_number == self.process_number)
+        if self.job_index is not None:
+            found.append(event.job_index == self.job_index)
+        return found
+
+    def matches(self, event: EventRecord) -> bool:
+        """Whether an event is wanted."""
+        return (
+            (self.classes is None or event.event_class in self.classes)
+            and (self.process_number is None or event.process_number == self.process_number)
+            and (self.job_index is None or event.job_index == self.job_index)
+        )
 
 
 def choices(values: Sequence[T] | None, field: str) -> tuple[T, ...] | None:

@@ -1,7 +1,8 @@
 """The one write path for events.
 
 Requests wait in a queue while a transaction commits; the next transaction takes all that waits.
-Each request is answered only after its own commit, and what was committed is published only then.
+Each request is answered only after its own commit, and what was committed is published only then
+(see ``changes``).
 
 Within a transaction the rows of the tasks are locked first, in the order of their ids. All that
 hangs on a task is written under its lock, so servers that share a database neither deadlock nor
@@ -13,20 +14,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from lamia_gql.batch import Outcome, record
+from lamia_gql.changes import Change, announce
 from lamia_gql.database import Database
 from lamia_gql.errors import ErrorCode, Unavailable, UserError
 from lamia_gql.events import NewEvent
+from lamia_gql.records import EventRecord
 from lamia_gql.statements import statements
 
 log = logging.getLogger(__name__)
-
-Publish = Callable[[Sequence[Outcome]], None]
 
 
 @dataclass(slots=True)
@@ -38,13 +39,10 @@ class _Request:
 class Recorder:
     """Takes events from every door and commits them in groups; born in the lifespan."""
 
-    def __init__(
-        self, database: Database, *, batch: int, max_waiting: int, publish: Publish | None = None
-    ) -> None:
+    def __init__(self, database: Database, *, batch: int, max_waiting: int) -> None:
         self._database = database
         self._batch = batch
         self._max_waiting = max_waiting
-        self._publish = publish
         self._waiting: deque[_Request] = deque()
         self._waiting_events = 0
         self._work = asyncio.Event()
@@ -107,7 +105,9 @@ class Recorder:
         sql = statements(self._database.is_sqlite)
 
         def work(connection: Connection) -> list[Outcome | UserError]:
-            return record(connection, sql, events)
+            outcomes = record(connection, sql, events)
+            announce(connection, _changes(outcomes))
+            return outcomes
 
         try:
             outcomes = await self._database.write(work)
@@ -134,10 +134,14 @@ class Recorder:
             if not request.answer.done():
                 request.answer.set_result(outcomes[begin:end])
             begin = end
-        if self._publish is not None:
-            new = [o for o in outcomes if isinstance(o, Outcome) and not o.duplicate]
-            if new:
-                self._publish(new)
+
+
+def _changes(outcomes: Iterable[Outcome | UserError]) -> list[Change]:
+    added: dict[int, list[EventRecord]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, Outcome) and not outcome.duplicate:
+            added.setdefault(outcome.event.task_id, []).append(outcome.event)
+    return [Change(task_id, new[-1].seq, events=new) for task_id, new in added.items()]
 
 
 def _fail(requests: list[_Request], error: Unavailable) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lamia_gql.batch import Outcome
+from lamia_gql.clients import Clients
 from lamia_gql.database import Database
 from lamia_gql.errors import ErrorCode, UserError
 from lamia_gql.events import NewEvent
+from lamia_gql.live import Live
 from lamia_gql.recorder import Recorder
 from lamia_gql.records import TaskRecord
 from lamia_gql.settings import Settings
@@ -25,6 +27,8 @@ class Services:
     database: Database
     recorder: Recorder
     sweeper: Sweeper
+    live: Live
+    clients: Clients
 
     def check_number_of_events(self, number: int) -> None:
         """Raise :class:`UserError` for more events than one request may submit."""

@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     port: int = Field(
         8088, ge=0, le=65535, description="The port to listen on; 0 takes a free one."
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="How many processes serve; more than one needs PostgreSQL.",
+    )
     log_level: str = Field(
         "info",
         pattern="^(critical|error|warning|info|debug)$",
@@ -106,6 +112,30 @@ class Settings(BaseSettings):
     )
     commit_batch: int = Field(
         1_000, ge=1, description="The most events that are committed in one transaction."
+    )
+    max_connections_per_address: int = Field(
+        2_000,
+        ge=1,
+        description="The most live connections, WebSocket and SSE, of one client address to one"
+        " process of the server.",
+    )
+    max_subscriptions_per_connection: int = Field(
+        256, ge=1, description="The most operations that may run at once on one WebSocket."
+    )
+    max_message_bytes: int = Field(
+        1_048_576, ge=1024, description="The largest message that a WebSocket client may send."
+    )
+    max_waiting_changes: int = Field(
+        10_000,
+        ge=1,
+        description="The most events, or changed tasks, that may wait for a subscriber; beyond, it"
+        " is TOO_SLOW.",
+    )
+    send_timeout: float = Field(
+        30.0, gt=0, description="How long a live client may refuse to read before it is cut off."
+    )
+    snapshot_interval: float = Field(
+        0.25, gt=0, description="The least time between two snapshots of a task that changes."
     )
     database_connections: int = Field(
         8, ge=1, le=200, description="The most connections that read the database at once."

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lamia_gql.batch import refresh_tasks
+from lamia_gql.changes import Change, announce
 from lamia_gql.errors import ErrorCode, UserError
 from lamia_gql.events import check_time, encode_json
 from lamia_gql.models import Process, Tag, Task
@@ -152,6 +153,7 @@ def create_tasks(
         insert(Process),
         [row for spec in specs for row in _process_rows(made[spec.name].id, 0, spec.processes)],
     )
+    announce(connection, [Change.of(task) for task in made.values()])
     return [made[spec.name] for spec in specs]
 
 
@@ -187,6 +189,7 @@ def add_processes(
         .where(Process.task_id == task.id, Process.number >= first)
         .order_by(Process.number)
     )
+    announce(connection, [Change.of(task)])
     return _lock_one(connection, name), [ProcessRecord._make(row) for row in made]
 
 
@@ -218,6 +221,7 @@ def update_tasks(
                 connection.execute(insert(Tag), rows)
     check.done()
     tasks = {task.name: task for task in lock_tasks(connection, list(tasks))}
+    announce(connection, [Change.of(task) for task in tasks.values()])
     return [tasks[edit.name] for edit in edits]
 
 
@@ -237,6 +241,7 @@ def delete_tasks(
         .where(Task.id.in_([task.id for task in found]))
         .values(name=None, deleted_at=now)
     )
+    announce(connection, [Change.of(task, deleted=True) for task in found])
     return found
 
 

@@ -101,21 +101,22 @@ def _postgres_server(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server with an empty database, on either engine; with the default settings."""
     fixture = "_sqlite_server" if request.param == "sqlite" else "_postgres_server"
-    server: Server = request.getfixturevalue(fixture)
-    yield server
-    _empty(server.database_url)
+    yield from _fresh(request.getfixturevalue(fixture))
 
 
 @pytest.fixture
 def sqlite_server(_sqlite_server: Server) -> Iterator[Server]:
     """A server with an empty SQLite file, for what does not concern the engine."""
-    yield _sqlite_server
-    _empty(_sqlite_server.database_url)
+    yield from _fresh(_sqlite_server)
 
 
-def _empty(database_url: str) -> None:
-    """Remove all rows, so that the next test has the server as if it were new."""
-    engine = create_engine(load(database_url=database_url))
+def _fresh(server: Server) -> Iterator[Server]:
+    """Hand out a server, running and empty, whatever the last test has done to it."""
+    if not server.runs:
+        server.start()
+    server.forget_log()
+    yield server
+    engine = create_engine(load(database_url=server.database_url))
     with engine.connect() as connection:
         with connection.execution_options(writes=True).begin():
             for table in reversed(Base.metadata.sorted_tables):

@@ -61,6 +61,7 @@ class Server:
         self.url = ""
         self._log = folder / f"server-{id(self)}.log"
         self._port = 0
+        self._forgotten = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._client = httpx.Client(timeout=60)
 
@@ -100,8 +101,17 @@ class Server:
         raise AssertionError(f"the server did not start:\n{self.log()}")
 
     def log(self) -> str:
-        """All that it has printed."""
-        return self._log.read_text() if self._log.exists() else ""
+        """All that it has printed, since it was made to forget."""
+        return self._log.read_text()[self._forgotten :] if self._log.exists() else ""
+
+    def forget_log(self) -> None:
+        """Begin the log anew."""
+        self._forgotten += len(self.log())
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started, and not been stopped or killed since."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:

@@ -19,6 +19,10 @@ class Context:
 
     services: Services
     client_address: str | None = None
+    last_event_id: str | None = None
+    """The cursor that a client of SSE resumes from."""
+    cursor: str | None = None
+    """The place of what a subscription has given last, where it has places."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     reads: Reads = field(init=False)
     load: Loaders = field(init=False)
@@ -28,7 +32,7 @@ class Context:
         self.refresh()
 
     def refresh(self) -> None:
-        """Forget what was read: a mutation is about to change it."""
+        """Forget what was read: a mutation is about to change it, or something else has."""
         self.now = datetime.now(UTC)
         self.load = Loaders(self.reads, self.settings.beat_interval, self.now)
 

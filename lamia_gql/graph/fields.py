@@ -24,6 +24,12 @@ def resolved(description: str) -> Callable[[F], F]:
     return decorator
 
 
+def streamed(description: str) -> Callable[[F], F]:
+    """A field of the subscription root; the decorated method is an asynchronous generator."""
+    decorator: Callable[[F], F] = strawberry.subscription(description=description)
+    return decorator
+
+
 def argument(description: str) -> Any:
     """An argument's description, for ``Annotated``."""
     return strawberry.argument(description=description)

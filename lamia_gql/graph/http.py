@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,26 +18,27 @@ from strawberry.types.graphql import OperationType
 from lamia_gql.bodies import BadRequest, decode, gather
 from lamia_gql.errors import LimitExceeded, Unavailable
 from lamia_gql.graph.context import Context
+from lamia_gql.graph.operation import MalformedOperation, Operation
 from lamia_gql.graph.schema import Schema
+from lamia_gql.graph.sse import EVENT_STREAM, EventStream
 from lamia_gql.services import Services
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+OFFERED = {
+    GRAPHQL: GRAPHQL,
+    JSON: JSON,
+    EVENT_STREAM: EVENT_STREAM,
+    "*/*": JSON,
+    "application/*": JSON,
+    "text/*": EVENT_STREAM,
+}
 POST = {OperationType.QUERY, OperationType.MUTATION}
 GET = {OperationType.QUERY}
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What a request asks for."""
-
-    query: str
-    variables: dict[str, Any] | None
-    name: str | None
-
-
 class GraphQLEndpoint:
-    """The address ``/graphql``, by POST and GET."""
+    """The address ``/graphql``, by POST and GET; answers are JSON, or a stream of events."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
@@ -61,25 +61,49 @@ class GraphQLEndpoint:
                     allow="GET, POST",
                 )
             operation = await read(request)
-            return await self._execute(request, operation, media_type)
+            allowed = POST if request.method == "POST" else GET
+            if media_type == EVENT_STREAM:
+                return self._stream(request, operation, allowed | {OperationType.SUBSCRIPTION})
+            return await self._execute(request, operation, media_type, allowed)
         except BadRequest as bad:
             body = {"errors": [{"message": str(bad), "extensions": {"code": bad.code}}]}
             return Response(
-                orjson.dumps(body), bad.status, headers=bad.headers, media_type=media_type
+                orjson.dumps(body),
+                bad.status,
+                headers=bad.headers,
+                media_type=JSON if media_type == EVENT_STREAM else media_type,
             )
 
-    async def _execute(self, request: Request, operation: Operation, media_type: str) -> Response:
-        services: Services = request.state.services
-        context = Context(services, request.client.host if request.client else None)
+    def _stream(
+        self, request: Request, operation: Operation, allowed: set[OperationType]
+    ) -> Response:
+        context = _context(request)
+        context.last_event_id = request.headers.get("last-event-id")
+        return EventStream(self.schema, operation, context, allowed)
+
+    async def _execute(
+        self,
+        request: Request,
+        operation: Operation,
+        media_type: str,
+        allowed: set[OperationType],
+    ) -> Response:
+        context = _context(request)
         try:
             result = await self.schema.execute(
                 operation.query,
                 variable_values=operation.variables,
                 context_value=context,
                 operation_name=operation.name,
-                allowed_operation_types=POST if request.method == "POST" else GET,
+                allowed_operation_types=allowed,
             )
         except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise BadRequest(
+                    406,
+                    "NOT_ACCEPTABLE",
+                    f"Subscriptions are served as {EVENT_STREAM}, or over WebSocket.",
+                ) from error
             raise BadRequest(
                 405, "METHOD_NOT_ALLOWED", "Mutations are served by POST only.", allow="POST"
             ) from error
@@ -100,6 +124,11 @@ class GraphQLEndpoint:
         return Response(
             orjson.dumps(body), _status(errors, refused, media_type), media_type=media_type
         )
+
+
+def _context(request: Request) -> Context:
+    services: Services = request.state.services
+    return Context(services, request.client.host if request.client else None)
 
 
 def _status(errors: list[GraphQLError], refused: bool, media_type: str) -> int:
@@ -132,11 +161,13 @@ def negotiate(accept: str | None) -> str:
                     quality = 0.0
             elif parameter.startswith("charset=") and parameter[8:].strip('"') != "utf-8":
                 quality = 0.0
-        offered = {GRAPHQL: GRAPHQL, JSON: JSON, "*/*": JSON, "application/*": JSON}.get(name)
+        offered = OFFERED.get(name)
         if offered is not None and quality > best:
             best, chosen = quality, offered
     if chosen is None:
-        raise BadRequest(406, "NOT_ACCEPTABLE", f"Answers are {GRAPHQL} or {JSON}, in UTF-8.")
+        raise BadRequest(
+            406, "NOT_ACCEPTABLE", f"Answers are {GRAPHQL}, {JSON} or {EVENT_STREAM}, in UTF-8."
+        )
     return chosen
 
 
@@ -160,21 +191,10 @@ async def read(request: Request) -> Operation:
             )
         limit = request.state.services.settings.max_request_bytes
         parameters = decode(await _body(request, limit), "The body")
-    if not isinstance(parameters, dict):
-        raise BadRequest(400, "BAD_REQUEST", "The body must be a JSON object with a `query`.")
-    for name, kind, what in (
-        ("query", str, "a string"),
-        ("operationName", str, "a string"),
-        ("variables", dict, "an object"),
-        ("extensions", dict, "an object"),
-    ):
-        if parameters.get(name) is not None and not isinstance(parameters[name], kind):
-            raise BadRequest(400, "BAD_REQUEST", f"`{name}` must be {what}.")
-    if not parameters.get("query"):
-        raise BadRequest(400, "BAD_REQUEST", "`query` is missing.")
-    return Operation(
-        parameters["query"], parameters.get("variables"), parameters.get("operationName")
-    )
+    try:
+        return Operation.of(parameters)
+    except MalformedOperation as error:
+        raise BadRequest(400, "BAD_REQUEST", str(error)) from error
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterable
 
 import strawberry
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -17,6 +18,7 @@ from lamia_gql.graph.documents import Documents, Limits
 from lamia_gql.graph.mutation import Mutation
 from lamia_gql.graph.process import Array, SolitaryProcess
 from lamia_gql.graph.query import Query
+from lamia_gql.graph.subscription import Subscription
 from lamia_gql.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,12 +56,18 @@ class Schema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Give the errors of an operation their codes, wherever it came from and ended."""
-        executed = execution_context is not None and execution_context.result is not None
-        for error in errors:
-            if isinstance(error, GraphQLSyntaxError):
-                explain(error, "GRAPHQL_PARSE_FAILED")
-            else:
-                explain(error, "BAD_USER_INPUT" if executed else "GRAPHQL_VALIDATION_FAILED")
+        explain_all(
+            errors, executed=execution_context is not None and execution_context.result is not None
+        )
+
+
+def explain_all(errors: Iterable[GraphQLError], *, executed: bool) -> None:
+    """Give the errors of an operation their codes; ``executed`` tells whether it was begun."""
+    for error in errors:
+        if isinstance(error, GraphQLSyntaxError):
+            explain(error, "GRAPHQL_PARSE_FAILED")
+        else:
+            explain(error, "BAD_USER_INPUT" if executed else "GRAPHQL_VALIDATION_FAILED")
 
 
 def make_schema(settings: Settings | None = None) -> Schema:
@@ -68,6 +76,7 @@ def make_schema(settings: Settings | None = None) -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Array, SolitaryProcess],
         extensions=[lambda: Limits(documents), Deadline],
         config=StrawberryConfig(sort_schema=True),

@@ -51,9 +51,7 @@ def read_events(
             found.append(event.seq > page.after[0])
         if page.before is not None:
             found.append(event.seq < page.before[0])
-        if wanted.classes is not None:
-            found.append(event.event_class.in_(wanted.classes))
-        return found
+        return [*found, *wanted.where(event)]
 
     k = _keys(is_sqlite, depth)
     statement = top(
@@ -79,12 +77,25 @@ def count_events(
     """How many events of the wanted classes each parent has; all of one kind."""
     depth = len(parents[0])
     k = _keys(is_sqlite, depth)
-    statement = select(k.c.place, func.count(Event.seq)).where(*_owned(depth)(Event, k))
-    if wanted.classes is not None:
-        statement = statement.where(Event.event_class.in_(wanted.classes))
+    statement = select(k.c.place, func.count(Event.seq)).where(
+        *_owned(depth)(Event, k), *wanted.where(Event)
+    )
     rows = connection.execute(statement.group_by(k.c.place), {"keys": encode(parents)})
     found = {row[0]: row[1] for row in rows}
     return [found.get(place, 0) for place in range(len(parents))]
+
+
+def events_after(
+    connection: Connection, task_id: int, seq: int, wanted: EventFilter, limit: int
+) -> list[EventRecord]:
+    """The first events of a task after its event ``seq``, in the order of their commits."""
+    statement = (
+        select(*EVENT_COLUMNS)
+        .where(Event.task_id == task_id, Event.seq > seq, *wanted.where(Event))
+        .order_by(Event.seq)
+        .limit(limit)
+    )
+    return [EventRecord._make(row) for row in connection.execute(statement)]
 
 
 def events_by_id(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, and_, func, select, tuple_
 
 from lamia_gql.filters import ProcessFilter, TaskFilter
 from lamia_gql.keys import INT, TEXT, encode, keys
@@ -126,6 +126,30 @@ def tasks_by_id(
     )
     found = {row.id: row for row in map(TaskRecord._make, rows)}
     return [found.get(task_id) for task_id in ids]
+
+
+def matching_ids(
+    connection: Connection, is_sqlite: bool, wanted: TaskFilter, limit: int
+) -> list[int]:
+    """The ids of the newest tasks that match."""
+    statement = select(Task.id).where(*wanted.where(is_sqlite)).order_by(Task.id.desc())
+    return list(connection.scalars(statement.limit(limit)))
+
+
+def matching_tasks(
+    connection: Connection, is_sqlite: bool, wanted: TaskFilter, ids: Sequence[int]
+) -> dict[int, tuple[TaskRecord, bool]]:
+    """Each of these tasks that is there, and whether it matches."""
+    k = keys(is_sqlite, id=INT)
+    matches = and_(True, *wanted.where(is_sqlite))
+    rows = connection.execute(
+        select(matches, *TASK_COLUMNS)
+        .join(k, Task.id == k.c.id)
+        .where(Task.deleted_at.is_(None))
+        .order_by(Task.id),
+        {"keys": encode((task_id,) for task_id in ids)},
+    )
+    return {row[1]: (TaskRecord._make(row[1:]), bool(row[0])) for row in rows}
 
 
 def read_tags(connection: Connection, is_sqlite: bool, ids: Sequence[int]) -> list[list[str]]:

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format schema schema-check lock dist clean
+.PHONY: help setup run test test-slow lint format bench schema schema-check lock dist clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: setup  ## Check the style and the types.
 format: setup  ## Put the style right, where that needs no thought.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: setup  ## Run the benchmarks.
+	set -e; for bench in bench/*.py; do $(BIN)/python $$bench; done
 
 schema: setup  ## Write the schema that the code has to schema/schema.graphql.
 	$(BIN)/lamia-gql schema > schema/schema.graphql

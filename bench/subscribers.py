@@ -82,7 +82,12 @@ def server() -> Iterator[Target]:
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [sys.executable, "-m", "lamia_gql", "serve", "--port", "0"],
-            env=os.environ | {"LAMIA_DATABASE_URL": f"sqlite:///{folder}/lamia.sqlite"},
+            env=os.environ
+            | {
+                "LAMIA_DATABASE_URL": f"sqlite:///{folder}/lamia.sqlite",
+                # Nobody reads the log, and a full pipe would stop the server.
+                "LAMIA_LOG_LEVEL": "warning",
+            },
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -177,6 +177,18 @@ def test_silence_instead_of_a_greeting_is_ended(shared: Server) -> None:
     assert closing(shared, greet=False) == (4408, "Initialisation timeout")
 
 
+def test_a_connection_that_was_greeted_stays(shared: Server) -> None:
+    """The time for the greeting is no limit to what follows it."""
+
+    async def story() -> None:
+        async with Wire(shared.url) as wire:
+            await asyncio.sleep(11)
+            await wire.subscribe("1", "{ server { version } }")
+            assert (await wire.receive())["type"] == "next"
+
+    asyncio.run(story())
+
+
 def test_extensions_are_ignored(shared: Server) -> None:
     """Clients send more than we know of."""
 

@@ -96,7 +96,7 @@ class Connection:
         read, and ``OSError`` where it has gone.
         """
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(INIT_TIMEOUT, self._break, Close(4408, "Initialisation timeout"))
+        timer = loop.call_later(INIT_TIMEOUT, self._expire)
         reading = asyncio.create_task(self._read())
         stopping = asyncio.create_task(self._services.clients.stopping.wait())
         try:
@@ -125,6 +125,10 @@ class Connection:
         reason = close.reason.encode()[:123].decode(errors="ignore")
         async with asyncio.timeout(DRAIN):
             await self._transmit({"type": "websocket.close", "code": close.code, "reason": reason})
+
+    def _expire(self) -> None:
+        if not self._greeted:
+            self._break(Close(4408, "Initialisation timeout"))
 
     def _break(self, reason: Exception) -> None:
         if not self._broken.done():

@@ -258,6 +258,27 @@ def submit(
 
 
 @main.command()
+@click.argument("task", required=False)
+@click.option("--once", is_flag=True, help="Show how it is, and end.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for every picture.")
+@URL
+def watch(task: str | None, once: bool, as_json: bool, url: str) -> None:
+    """Watch TASK until it has finished, or the latest tasks of all.
+
+    Exits with 1 where TASK has failed.
+    """
+    from lamia_gql.commands.remote import RemoteError
+    from lamia_gql.commands.watch import watch as run
+
+    try:
+        sys.exit(0 if run(url, task, once=once, as_json=as_json) else 1)
+    except RemoteError as error:
+        _fail(1, str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@main.command()
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0.05),

@@ -22,8 +22,18 @@ COLOURS = {
     "AT_RISK": "yellow",
     "CANNOT_SUCCEED": "red",
 }
-STATES = ("pending", "submitted", "running", "done", "failed", "terminated")
-BAR = 20
+OUTLOOKS = {"AT_RISK": "AT RISK", "CANNOT_SUCCEED": "HOPELESS"}
+"""What is shown in place of the state of what has not ended."""
+STATES = {
+    "pending": "pend",
+    "submitted": "subm",
+    "running": "run",
+    "done": "done",
+    "failed": "fail",
+    "terminated": "term",
+}
+"""The counts that are shown, and what their columns are called."""
+BAR = 10
 """Characters of a progress bar."""
 MANY_INDICES = 60
 """Characters of a list of indices, before it is cut."""
@@ -36,9 +46,7 @@ def draw_task(task: dict[str, Any], now: datetime) -> RenderableType:
         _add(table, process, now)
     table.add_section()
     _add(table, task, now, name="all")
-    title = Text.assemble(
-        (task["name"], "bold"), "  ", _coloured(task["state"]), *_outlook(task), *_finish(task, now)
-    )
+    title = Text.assemble((task["name"], "bold"), "  ", _condition(task), *_finish(task, now))
     return Group(title, table, *_indices(task["processes"]["nodes"]))
 
 
@@ -53,15 +61,16 @@ def draw_tasks(tasks: list[dict[str, Any]], total: int, now: datetime) -> Render
 
 
 def _table(what: str) -> Table:
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    table.add_column(what, no_wrap=True, overflow="ellipsis", min_width=12)
-    table.add_column("state", no_wrap=True)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(what, overflow="fold", min_width=8)
+    table.add_column("state", no_wrap=True, min_width=9)
     table.add_column("progress", no_wrap=True, width=BAR)
-    table.add_column("", justify="right", no_wrap=True)
-    for state in STATES:
-        table.add_column(state, justify="right", no_wrap=True, style=COLOURS[state.upper()])
-    table.add_column("jobs/min", justify="right", no_wrap=True)
-    table.add_column("ends in", justify="right", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True, min_width=5)
+    for state, heading in STATES.items():
+        style = COLOURS[state.upper()]
+        table.add_column(heading, justify="right", no_wrap=True, style=style, min_width=4)
+    table.add_column("/min", justify="right", no_wrap=True, min_width=5)
+    table.add_column("ends in", justify="right", no_wrap=True, min_width=7)
     return table
 
 
@@ -70,7 +79,7 @@ def _add(table: Table, row: dict[str, Any], now: datetime, name: str | None = No
     ratio = None if progress is None else progress["ratio"]
     table.add_row(
         name or row["name"],
-        Text.assemble(_coloured(row["state"]), *_outlook(row)),
+        _condition(row),
         "" if ratio is None else ProgressBar(total=1.0, completed=min(ratio, 1.0), width=BAR),
         "" if ratio is None else f"{100 * ratio:.0f} %",
         *(str(counts[state]) if counts[state] else "·" for state in STATES),
@@ -102,10 +111,11 @@ def _finish(task: dict[str, Any], now: datetime) -> Iterable[str]:
 def _span(span: timedelta) -> str:
     """A span of time in its two largest units."""
     seconds = int(span.total_seconds())
-    for size, unit, smaller, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
+    units = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
+    for size, unit, smaller, small in units:
         if seconds >= size:
-            return f"{seconds // size} {unit} {seconds % size // smaller} {small}"
-    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+            return f"{seconds // size}{unit} {seconds % size // smaller}{small}"
+    return f"{seconds}s"
 
 
 def _indices(processes: list[dict[str, Any]]) -> Iterable[RenderableType]:
@@ -118,14 +128,12 @@ def _indices(processes: list[dict[str, Any]]) -> Iterable[RenderableType]:
                 yield Text.assemble((f"{what} ", colour), f"{process['name']}: {indices}")
 
 
-def _coloured(word: str) -> tuple[str, str]:
-    return word, COLOURS[word]
-
-
-def _outlook(row: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    """The outlook, where it is news: not of what is on track, nor of what has failed already."""
-    if row["outlook"] != "ON_TRACK" and row["state"] != "FAILED":
-        yield f" {row['outlook'].replace('_', ' ').lower()}", COLOURS[row["outlook"]]
+def _condition(row: dict[str, Any]) -> Text:
+    """The state, or the outlook of what runs where that is not well."""
+    state, outlook = row["state"], row["outlook"]
+    if state in ("SUCCEEDED", "FAILED") or outlook not in OUTLOOKS:
+        return Text(state, COLOURS[state])
+    return Text(OUTLOOKS[outlook], COLOURS[outlook])
 
 
 def _time(text: str | None) -> datetime | None:

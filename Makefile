@@ -6,7 +6,7 @@ WEB := lamia_gql/_web/index.html.br
 WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run screenshots test test-slow lint format schema schema-check lock dist clean
+.PHONY: help setup web run screenshots test test-slow bench lint format schema schema-check lock dist job clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ test: setup web  ## Run the tests; under four minutes on two cores.
 test-slow: setup web  ## Run the tests that take longer: load, crashes, long fuzzing.
 	$(BIN)/pytest -n 2 -m slow
 
+bench: setup  ## Run the benchmarks.
+	@for script in bench/*.py; do \
+	  echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script" || exit 1; \
+	done
+
 lint: setup  ## Check the style and the types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -67,5 +72,13 @@ screenshots: setup web  ## Take the pictures of the pages for docs/, with Debian
 dist: setup web  ## Build the wheel and the source archive into dist/.
 	$(BIN)/python -m hatchling build
 
+job:  ## Build dist/lamia-job.pyz: the job side in one file, for any Python from 3.9 on.
+	rm -rf build/job && mkdir -p build/job/lamia_gql/client dist
+	cp lamia_gql/__init__.py build/job/lamia_gql/
+	cp lamia_gql/client/*.py build/job/lamia_gql/client/
+	$(PYTHON) -m zipapp build/job --compress --python "/usr/bin/env python3" \
+	  --main lamia_gql.client.__main__:main --output dist/lamia-job.pyz
+	rm -rf build/job
+
 clean:  ## Remove all that make has made, but not the data.
-	rm -rf .venv lamia_gql/_web web/node_modules web/src/generated dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv lamia_gql/_web web/node_modules web/src/generated dist build .mypy_cache .ruff_cache .hypothesis

@@ -17,7 +17,6 @@ from lamia_gql import __version__
 from lamia_gql.clients import Clients
 from lamia_gql.database import Database
 from lamia_gql.errors import Unavailable
-from lamia_gql.graph.context import Services
 from lamia_gql.graph.http import GraphQLEndpoint
 from lamia_gql.graph.schema import make_schema
 from lamia_gql.graph.websocket import WebSocketEndpoint
@@ -25,6 +24,8 @@ from lamia_gql.listener import Listener
 from lamia_gql.live import Live
 from lamia_gql.migrations import NotMigrated, current, head, prepare
 from lamia_gql.recorder import Recorder
+from lamia_gql.rest.routes import API
+from lamia_gql.services import Services
 from lamia_gql.settings import Settings
 from lamia_gql.sweeper import Sweeper
 from lamia_gql.web import web_routes
@@ -45,11 +46,12 @@ def create_app(settings: Settings) -> Starlette:
     Starting raises :class:`lamia_gql.migrations.NotMigrated` on a PostgreSQL that is not at the
     revision of this code. SQLite files are migrated in place.
     """
-    schema = make_schema()
+    schema = make_schema(settings)
     return Starlette(
         routes=[
             Route("/graphql", GraphQLEndpoint(schema)),
             WebSocketRoute("/graphql", WebSocketEndpoint(schema)),
+            *API,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *web_routes(),

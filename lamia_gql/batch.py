@@ -17,7 +17,14 @@ from lamia_gql.events import NewEvent
 from lamia_gql.keys import encode, encode_uuid
 from lamia_gql.lifecycle import CLOSING, EMPTY, EventClass, Occurrence, Summary, add, event_time
 from lamia_gql.progress import FINISHED, Counters, State, is_enough, process_state, task_state
-from lamia_gql.records import CLASS_BITS, EventRecord, JobRecord, ProcessRecord, TaskRecord
+from lamia_gql.records import (
+    CLASS_BITS,
+    EventRecord,
+    JobRecord,
+    ProcessRecord,
+    TaskRecord,
+    job_index,
+)
 from lamia_gql.statements import PROCESS_COUNTERS, SAMPLED, Statements
 from lamia_gql.texts import is_storable
 
@@ -177,28 +184,10 @@ def _place(
             f"Task “{event.task}” has no process “{event.process}”.",
             "process",
         )
-    if not process.is_array:
-        if event.index is not None:
-            return UserError(
-                ErrorCode.INDEX_FORBIDDEN,
-                f"Process “{event.process}” is solitary: leave the index out.",
-                "index",
-            )
-        return task.id, process.number, 0
-    span = f"{process.first_index} to {process.last_index}"
-    if event.index is None:
-        return UserError(
-            ErrorCode.INDEX_REQUIRED,
-            f"Process “{event.process}” is an array: say which job, from {span}.",
-            "index",
-        )
-    if not process.first_index <= event.index <= process.last_index:
-        return UserError(
-            ErrorCode.INDEX_OUT_OF_RANGE,
-            f"Array “{event.process}” has jobs {span}, not {event.index}.",
-            "index",
-        )
-    return task.id, process.number, event.index
+    try:
+        return task.id, process.number, job_index(process, event.index)
+    except UserError as error:
+        return error
 
 
 def _event_record(event: NewEvent, key: JobKey, seq: int) -> EventRecord:

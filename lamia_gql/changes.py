@@ -17,7 +17,7 @@ from lamia_gql.records import EventRecord, TaskRecord
 
 CHANNEL = "lamia_changes"
 """The channel of LISTEN and NOTIFY; PostgreSQL keeps the channels of its databases apart."""
-PER_NOTIFICATION = 200
+PER_NOTIFICATION = 150
 """Tasks in one notification: a payload must stay below 8,000 bytes."""
 NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', :payload)")
 

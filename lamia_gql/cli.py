@@ -102,13 +102,15 @@ def serve(
 ) -> None:
     """Run the server."""
     settings = _settings(config, host=host, port=port, workers=workers, database_url=database_url)
-    from lamia_gql.server import AddressTaken, run
+    from lamia_gql.server import AddressTaken, TooManyWorkers, run
 
     with _database_errors():
         try:
             run(settings)
         except AddressTaken as error:
             _fail(1, str(error))
+        except TooManyWorkers as error:
+            _fail(2, str(error))
 
 
 @main.command()
@@ -202,6 +204,78 @@ def replay(file: str, name: str | None, speed: float, fail: float, seed: int, ur
         _fail(1, str(error))
     except KeyboardInterrupt:
         _fail(130, "Interrupted: the task stays as it is.")
+
+
+@main.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.option("--name", help="The task's name.")
+@click.option(
+    "--array",
+    "arrays",
+    multiple=True,
+    metavar="NAME:JOBS|NAME:FIRST-LAST",
+    help="An array: its jobs count from 0, or from FIRST to LAST. May be repeated.",
+)
+@click.option(
+    "--solitary", multiple=True, metavar="NAME", help="A process of one job. May be repeated."
+)
+@click.option("--comment", help="What the task is about.")
+@click.option("--tag", "tags", multiple=True, help="A word to find it by. May be repeated.")
+@URL
+def submit(
+    file: str | None,
+    name: str | None,
+    arrays: tuple[str, ...],
+    solitary: tuple[str, ...],
+    comment: str | None,
+    tags: tuple[str, ...],
+    url: str,
+) -> None:
+    """Make a task, and print what its jobs need, for `eval`: LAMIA_URL and LAMIA_TASK.
+
+    FILE is TOML or JSON with the fields of the task. What else is given replaces its name and
+    comment, and adds to its processes and tags.
+    """
+    from lamia_gql.commands.remote import RemoteError
+    from lamia_gql.commands.submit import TaskError
+    from lamia_gql.commands.submit import submit as run
+
+    try:
+        exports = run(
+            url,
+            file,
+            name=name,
+            arrays=arrays,
+            solitary=solitary,
+            comment=comment,
+            tags=tags,
+        )
+    except TaskError as error:
+        _fail(2, str(error))
+    except RemoteError as error:
+        _fail(1, str(error))
+    click.echo(exports, nl=False)
+
+
+@main.command()
+@click.argument("task", required=False)
+@click.option("--once", is_flag=True, help="Show how it is, and end.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for every picture.")
+@URL
+def watch(task: str | None, once: bool, as_json: bool, url: str) -> None:
+    """Watch TASK until it has finished, or the latest tasks of all.
+
+    Exits with 1 where TASK has failed.
+    """
+    from lamia_gql.commands.remote import RemoteError
+    from lamia_gql.commands.watch import watch as run
+
+    try:
+        sys.exit(0 if run(url, task, once=once, as_json=as_json) else 1)
+    except RemoteError as error:
+        _fail(1, str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 @main.command()

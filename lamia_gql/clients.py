@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lamia_gql.errors import ErrorCode, RequestError
@@ -16,6 +16,7 @@ class Clients:
     def __init__(self, max_per_address: int) -> None:
         self._max = max_per_address
         self._connections: Counter[str] = Counter()
+        self._cuts: dict[object, Callable[[], object]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.stopping = asyncio.Event()
@@ -25,8 +26,8 @@ class Clients:
         return self._connections.total()
 
     @contextmanager
-    def connected(self, address: str | None) -> Iterator[None]:
-        """Count a connection until the block is left.
+    def connected(self, address: str | None, cut: Callable[[], object]) -> Iterator[None]:
+        """Count a connection until the block is left; ``cut`` ends it, whatever its client does.
 
         Raises :class:`RequestError`, TOO_MANY_CONNECTIONS or STOPPING, instead of letting it in.
         """
@@ -40,23 +41,26 @@ class Clients:
             )
         self._connections[address] += 1
         self._empty.clear()
+        place = object()
+        self._cuts[place] = cut
         try:
             yield
         finally:
+            del self._cuts[place]
             self._connections[address] -= 1
             if not self._connections[address]:
                 del self._connections[address]
             if not self._connections:
                 self._empty.set()
 
-    async def stop(self, timeout: float) -> bool:  # noqa: ASYNC109  (it limits, not cancels)
-        """Tell all to leave; whether they have, at the latest after ``timeout`` seconds."""
+    async def stop(self, patience: float) -> None:
+        """Tell all to leave, and cut off those that have not after so many seconds."""
         self.stopping.set()
         try:
-            await asyncio.wait_for(self._empty.wait(), timeout)
+            await asyncio.wait_for(self._empty.wait(), patience)
         except TimeoutError:
-            return False
-        return True
+            for cut in list(self._cuts.values()):
+                cut()
 
 
 def stopping() -> RequestError:

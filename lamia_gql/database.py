@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from lamia_gql.errors import ErrorCode, Unavailable
+from lamia_gql.reading import Reading
 from lamia_gql.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,8 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._readers = ThreadPoolExecutor(settings.database_connections, "lamia-read")
         self._writers = ThreadPoolExecutor(2, "lamia-write")
+        # To stop a statement is to talk to the database: as many at once as there are readers.
+        self._stoppers = ThreadPoolExecutor(settings.database_connections, "lamia-stop")
         # SQLite has one writer at a time: threads queue here rather than poll its lock file.
         self._turn = threading.Lock() if self.is_sqlite else None
         self.id = uuid.uuid4().hex
@@ -132,9 +135,20 @@ class Database:
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction that is rolled back, in a reader's thread.
 
-        Raises :class:`Unavailable` when the storage fails.
+        Where the caller is cancelled, the running statement is, too, so that the thread and its
+        connection are free again. Raises :class:`Unavailable` when the storage fails, and
+        :class:`Stopped` where ``work`` is a :class:`Reading` that was stopped.
         """
-        return await self._run(self._readers, self.read_blocking, work)
+        reading = work if isinstance(work, Reading) else Reading(work)
+        try:
+            return await self._run(self._readers, self.read_blocking, reading)
+        except asyncio.CancelledError:
+            self.stop(reading)
+            raise
+
+    def stop(self, reading: Reading[Any]) -> None:
+        """Stop a read, soon."""
+        self._stoppers.submit(reading.stop)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction that is committed unless it raises, in a writer's thread.
@@ -192,5 +206,6 @@ class Database:
     def close(self) -> None:
         """Let running work end, then close every connection."""
         self._readers.shutdown()
+        self._stoppers.shutdown()
         self._writers.shutdown()
         self.engine.dispose()

@@ -1,9 +1,10 @@
 """What can go wrong, as users see it.
 
-Three kinds reach the wire, each in one place only::
+Four kinds reach the wire, each in one place only::
 
     UserError      bad input of one mutation: data in its ``userErrors``, with a code and a field
     RequestError   bad arguments of a query: a GraphQL error with ``extensions.code``
+    LimitExceeded  an operation beyond what the server allows: the same, and HTTP 400
     Unavailable    the server can't just now, and nothing was changed: the same, and HTTP 503
 
 Everything else is unexpected: it is logged with an id, and the client gets that id alone.
@@ -46,6 +47,16 @@ class ErrorCode(StrEnum):
     CURSOR_INVALID = "CURSOR_INVALID"
     ID_INVALID = "ID_INVALID"
     ARGUMENT_INVALID = "ARGUMENT_INVALID"
+
+    DOCUMENT_TOO_LONG = "DOCUMENT_TOO_LONG"
+    TOO_MANY_TOKENS = "TOO_MANY_TOKENS"
+    TOO_MANY_DEFINITIONS = "TOO_MANY_DEFINITIONS"
+    TOO_DEEP = "TOO_DEEP"
+    TOO_MANY_ALIASES = "TOO_MANY_ALIASES"
+    TOO_MANY_DUPLICATES = "TOO_MANY_DUPLICATES"
+    TOO_MANY_DIRECTIVES = "TOO_MANY_DIRECTIVES"
+    TOO_COSTLY = "TOO_COSTLY"
+    TIMED_OUT = "TIMED_OUT"
 
     TOO_SLOW = "TOO_SLOW"
     STOPPING = "STOPPING"
@@ -90,6 +101,15 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.CURSOR_INVALID: "The cursor is not one that this list has given.",
     ErrorCode.ID_INVALID: "The id is not one that this server has given.",
     ErrorCode.ARGUMENT_INVALID: "An argument has a value that makes no sense.",
+    ErrorCode.DOCUMENT_TOO_LONG: "The document has more characters than the server reads.",
+    ErrorCode.TOO_MANY_TOKENS: "The document has more tokens than the server reads.",
+    ErrorCode.TOO_MANY_DEFINITIONS: "The document has too many operations and fragments.",
+    ErrorCode.TOO_DEEP: "The document's fields or values are nested too deeply.",
+    ErrorCode.TOO_MANY_ALIASES: "The document has too many aliases.",
+    ErrorCode.TOO_MANY_DUPLICATES: "The document asks for too many fields more than once.",
+    ErrorCode.TOO_MANY_DIRECTIVES: "The document has too many directives.",
+    ErrorCode.TOO_COSTLY: "The answer may have too many values: ask for less at once.",
+    ErrorCode.TIMED_OUT: "The operation took too long and was stopped: ask for less at once.",
     ErrorCode.TOO_SLOW: (
         "The subscriber did not keep up, and the subscription has ended; resume it from the last"
         " cursor that came."
@@ -122,6 +142,14 @@ class UserError(LamiaError):
 
 class RequestError(LamiaError):
     """Bad arguments of a query."""
+
+
+class LimitExceeded(LamiaError):  # noqa: N818  (what it is, in fewer words)
+    """An operation beyond what the server allows; ``limit`` is the bound, in the code's unit."""
+
+    def __init__(self, code: ErrorCode, message: str, limit: float) -> None:
+        super().__init__(code, message)
+        self.limit = limit
 
 
 class Unavailable(LamiaError):  # noqa: N818  (a state of the server rather than an error)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 
+from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.lifecycle import EventClass, JobState
 from lamia_gql.models import Process, Tag, Task
 from lamia_gql.progress import Liveness, State
 from lamia_gql.records import EventRecord, class_mask
+from lamia_gql.texts import is_storable
+
+T = TypeVar("T")
+MAX_CHOICES = 100
+"""How many values one field of a filter may list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,20 @@ class EventFilter:
             and (self.process_number is None or event.process_number == self.process_number)
             and (self.job_index is None or event.job_index == self.job_index)
         )
+
+
+def choices(values: Sequence[T] | None, field: str) -> tuple[T, ...] | None:
+    """The values that a filter may list; texts that no row can have are left out.
+
+    Raises :class:`RequestError` for too many of them.
+    """
+    if values is None:
+        return None
+    if len(values) > MAX_CHOICES:
+        raise RequestError(
+            ErrorCode.ARGUMENT_INVALID, f"{field} lists more than {MAX_CHOICES} values."
+        )
+    return tuple(v for v in values if not isinstance(v, str) or is_storable(v))
 
 
 def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:

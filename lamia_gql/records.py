@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement
 
+from lamia_gql.errors import ErrorCode, UserError
 from lamia_gql.lifecycle import (
     EMPTY,
     End,
@@ -128,6 +129,32 @@ class ProcessRecord(NamedTuple):
             self.threshold,
             counters or self.counters(),
         )
+
+
+def job_index(process: ProcessRecord, index: int | None) -> int:
+    """The index of the job that is meant; 0 in a solitary process. Raises :class:`UserError`."""
+    if not process.is_array:
+        if index is not None:
+            raise UserError(
+                ErrorCode.INDEX_FORBIDDEN,
+                f"Process “{process.name}” is solitary: leave the index out.",
+                "index",
+            )
+        return 0
+    span = f"{process.first_index} to {process.last_index}"
+    if index is None:
+        raise UserError(
+            ErrorCode.INDEX_REQUIRED,
+            f"Process “{process.name}” is an array: say which job, from {span}.",
+            "index",
+        )
+    if not process.first_index <= index <= process.last_index:
+        raise UserError(
+            ErrorCode.INDEX_OUT_OF_RANGE,
+            f"Array “{process.name}” has jobs {span}, not {index}.",
+            "index",
+        )
+    return index
 
 
 class JobRecord(NamedTuple):

@@ -15,27 +15,27 @@ import click
 import uvicorn
 
 from lamia_gql.app import create_app
-from lamia_gql.database import DatabaseURLError, create_engine
+from lamia_gql.database import create_engine
 from lamia_gql.migrations import prepare
 from lamia_gql.protocols import HttpProtocol, WebSocketProtocol
 from lamia_gql.settings import Settings
 from lamia_gql.workers import Workers
 
 if TYPE_CHECKING:
-    from lamia_gql.graph.context import Services
+    from lamia_gql.services import Services
 
 GRACE = 8
 """Seconds that running requests have to end when the server is told to stop."""
 FAREWELL = 4.0
 """Seconds, before these, that live connections have to end."""
-WORKERS_NEED_POSTGRESQL = (
-    "More than one worker needs PostgreSQL: SQLite has no way for them to hear each other."
-    " Set --database-url to a PostgreSQL, or leave --workers at 1."
-)
 
 
 class AddressTaken(OSError):  # noqa: N818  (it says what is the case)
     """The address can't be listened on."""
+
+
+class TooManyWorkers(ValueError):  # noqa: N818  (it says what is the case)
+    """The database is for one process only."""
 
 
 class Server(uvicorn.Server):
@@ -54,15 +54,18 @@ class Server(uvicorn.Server):
 def run(settings: Settings) -> None:
     """Serve until told to stop by SIGTERM or SIGINT.
 
-    Raises :class:`AddressTaken`, :class:`lamia_gql.migrations.NotMigrated`,
-    :class:`lamia_gql.database.DatabaseURLError` for more than one worker on SQLite, and what
-    SQLAlchemy raises for a database that is not there, before anything is served.
+    Raises :class:`AddressTaken`, :class:`TooManyWorkers` on SQLite,
+    :class:`lamia_gql.migrations.NotMigrated`, and what SQLAlchemy raises for a database that is
+    not there, before anything is served.
     """
     _set_up_logging(settings)
     engine = create_engine(settings)
     try:
         if settings.workers > 1 and engine.dialect.name == "sqlite":
-            raise DatabaseURLError(WORKERS_NEED_POSTGRESQL)
+            raise TooManyWorkers(
+                "More than one worker needs PostgreSQL: SQLite has no way for them to hear each"
+                " other. Set --database-url to a PostgreSQL, or leave --workers at 1."
+            )
         prepare(engine)
     finally:
         engine.dispose()

@@ -78,6 +78,33 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(
         16_777_216, ge=1024, description="The largest body of one HTTP request."
     )
+    max_document_characters: int = Field(
+        20_000, ge=1_000, description="The most characters in one GraphQL document."
+    )
+    max_document_tokens: int = Field(
+        1_000, ge=200, le=20_000, description="The most tokens in one GraphQL document."
+    )
+    max_definitions: int = Field(
+        50, ge=1, le=500, description="The most operations and fragments in one GraphQL document."
+    )
+    max_depth: int = Field(
+        20, ge=1, le=50, description="How deep fields, or values, of an operation may be nested."
+    )
+    max_aliases: int = Field(100, ge=0, description="The most aliases in one GraphQL document.")
+    max_duplicates: int = Field(
+        100,
+        ge=0,
+        description="The most fields of a GraphQL document that repeat another one of their place.",
+    )
+    max_directives: int = Field(
+        50, ge=0, description="The most directives in one GraphQL document."
+    )
+    max_cost: int = Field(
+        1_000_000, ge=1, description="The most values that the answer to an operation may have."
+    )
+    max_operation_time: float = Field(
+        30.0, gt=0, description="How long one operation may read before it is stopped, in seconds."
+    )
     max_waiting_events: int = Field(
         50_000,
         ge=1,

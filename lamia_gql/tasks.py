@@ -123,6 +123,8 @@ def create_tasks(
         rows.append(_check_task(check.at(f"tasks.{place}.") if many else check, spec))
     _check_distinct(check, [spec.name for spec in specs], "tasks.{}.name", "tasks")
     check.done()
+    if not specs:
+        return []
 
     is_sqlite = connection.dialect.name == "sqlite"
     statement: Any = (sqlite.insert if is_sqlite else postgresql.insert)(Task)

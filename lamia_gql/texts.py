@@ -14,8 +14,8 @@ def check_name(name: str, limit: int, field: str) -> str:
         problem = "is empty" if not name else f"has {len(name)} characters, of at most {limit}"
     elif not name.isprintable() or name != name.strip():
         problem = "has control characters, or blanks around it"
-    elif "/" in name or name.startswith("@"):
-        problem = "has a slash, or begins with @"
+    elif "/" in name or name.startswith("@") or name in (".", ".."):
+        problem = "has a slash, begins with @, or is . or .."
     else:
         return name
     raise UserError(ErrorCode.NAME_INVALID, f"{field} {problem}.", field)

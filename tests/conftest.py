@@ -7,14 +7,19 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from playwright.sync_api import Browser
+from sqlalchemy import delete
 
+from lamia_gql.database import create_engine
+from lamia_gql.models import Base
+from lamia_gql.settings import load
 from tests.browser import Open, chromium, opening
 from tests.harness import Server, lamia
 
@@ -66,30 +71,45 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def _serve(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
+    if database_url.startswith("postgresql"):
+        done = lamia("migrate", database_url=database_url)
+        assert done.returncode == 0, done.stderr
+    return stack.enter_context(Server(database_url, folder, **settings))
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Starts servers on a database, with settings; they end with the test."""
     with ExitStack() as stack:
+        yield partial(_serve, stack, tmp_path)
 
-        def start(database_url: str, **settings: Any) -> Server:
-            if database_url.startswith("postgresql"):
-                done = lamia("migrate", database_url=database_url)
-                assert done.returncode == 0, done.stderr
-            return stack.enter_context(Server(database_url, tmp_path, **settings))
 
-        yield start
+@pytest.fixture(scope="session")
+def _sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("sqlite")
+    with ExitStack() as stack:
+        yield _serve(stack, folder, f"sqlite:///{folder}/lamia.sqlite")
+
+
+@pytest.fixture(scope="session")
+def _postgres_server(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with ExitStack() as stack:
+        url = stack.enter_context(contextmanager(_make_postgres)(postgres))
+        yield _serve(stack, tmp_path_factory.mktemp("postgres"), url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server with an empty database, on either engine; with the default settings."""
+    fixture = "_sqlite_server" if request.param == "sqlite" else "_postgres_server"
+    yield from _fresh(request.getfixturevalue(fixture))
 
 
 @pytest.fixture
-def server(serve: Serve, database_url: str) -> Server:
-    """A server on a fresh database, on either engine."""
-    return serve(database_url)
-
-
-@pytest.fixture
-def sqlite_server(serve: Serve, sqlite_url: str) -> Server:
-    """A server on a fresh SQLite file, for what does not concern the engine."""
-    return serve(sqlite_url)
+def sqlite_server(_sqlite_server: Server) -> Iterator[Server]:
+    """A server with an empty SQLite file, for what does not concern the engine."""
+    yield from _fresh(_sqlite_server)
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +124,17 @@ def open_page(browser: Browser) -> Iterator[Open]:
     """Opens pages, which must neither complain nor ask anybody but this machine."""
     with opening(browser) as open_page:
         yield open_page
+
+
+def _fresh(server: Server) -> Iterator[Server]:
+    """Hand out a server, running and empty, whatever the last test has done to it."""
+    if not server.runs:
+        server.start()
+    server.forget_log()
+    yield server
+    engine = create_engine(load(database_url=server.database_url))
+    with engine.connect() as connection:
+        with connection.execution_options(writes=True).begin():
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(delete(table))
+    engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -44,6 +45,13 @@ def lamia(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
+def told(answer: httpx.Response) -> list[tuple[str, str | None]]:
+    """The codes and fields of the errors in an answer of REST, each with a reason in words."""
+    errors = answer.json()["errors"]
+    assert all(error["reason"].endswith(".") for error in errors)
+    return [(error["details"]["code"], error["details"].get("field")) for error in errors]
+
+
 class Server:
     """A running ``lamia-gql serve``; settings are those of the server, by their names."""
 
@@ -53,6 +61,7 @@ class Server:
         self.url = ""
         self._log = folder / f"server-{id(self)}.log"
         self._port = 0
+        self._forgotten = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._client = httpx.Client(timeout=60)
 
@@ -92,8 +101,17 @@ class Server:
         raise AssertionError(f"the server did not start:\n{self.log()}")
 
     def log(self) -> str:
-        """All that it has printed."""
-        return self._log.read_text() if self._log.exists() else ""
+        """All that it has printed, since it was made to forget."""
+        return self._log.read_text()[self._forgotten :] if self._log.exists() else ""
+
+    def forget_log(self) -> None:
+        """Begin the log anew."""
+        self._forgotten += len(self.log())
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started, and not been stopped or killed since."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
@@ -131,6 +149,12 @@ class Server:
     def post(self, path: str, **options: Any) -> httpx.Response:
         """The raw answer to a POST."""
         return self._client.post(f"{self.url}{path}", **options)
+
+    def rest(self, method: str, path: str = "", body: Any = None, **options: Any) -> httpx.Response:
+        """The raw answer of the REST interface; a body is sent as JSON, as curl would."""
+        if body is not None:
+            options["content"] = json.dumps(body)
+        return self._client.request(method, f"{self.url}/api/v0{path}", **options)
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """The data of an operation that must have no errors."""

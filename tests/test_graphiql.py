@@ -126,5 +126,6 @@ def test_headers_are_sent(graphiql: Page) -> None:
 def test_tabs_stay_on_the_next_visit(graphiql: Page) -> None:
     """A reload brings back the tabs, none of them twice."""
     choose(graphiql, "SubmitEvent")
+    graphiql.wait_for_timeout(1000)  # what is open is stored half a second later
     graphiql.reload()
     expect(graphiql.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)

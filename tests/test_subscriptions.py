@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Server
-from tests.wire import CHANGES, EVENTS, Wire, sse
+from tests.live import CHANGES, EVENTS, Wire, sse
 
 START = "WyJlIiwwXQ"
 """The cursor in front of every event."""

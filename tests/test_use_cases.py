@@ -187,3 +187,12 @@ def test_silence_is_seen_and_a_beat_revives(server: Server) -> None:
     server.submit("quiet", "jobs", "BEAT", index=2)
     process = server.graphql(query)["process"]
     assert (process["lost"], process["outlook"]) == ("", "ON_TRACK")
+
+
+def test_order_within_a_request_counts(server: Server) -> None:
+    """A client without a clock sends a whole life at once: the last word is the last."""
+    server.create("t", {"name": "p"})
+    story = ["STARTED", "FAILED", "STARTED", "DONE", "STARTED"]
+    server.submit_many([{"task": "t", "process": "p", "eventClass": word} for word in story])
+    job = server.graphql('{ job(task: "t", process: "p") { state starts lastEventClass } }')["job"]
+    assert job == {"state": "RUNNING", "starts": 3, "lastEventClass": "STARTED"}

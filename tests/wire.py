@@ -1,121 +1,53 @@
-"""Live clients for the tests, close to the wire: WebSocket and server-sent events."""
+"""Requests to /graphql as they go over the wire, and what holds for every answer."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import httpx
-import websockets
-from websockets.typing import Subprotocol
 
-PATIENCE = 20.0
-"""Seconds to wait for a message that must come."""
-EVENTS = """subscription($task: String!, $process: String, $index: Int, $eventClass: [EventClass!],
-  $after: String) { events(task: $task, process: $process, index: $index,
-  eventClass: $eventClass, after: $after) { cursor node { uuid eventClass job { index } } } }"""
-CHANGES = """subscription($names: [String!], $filter: TaskFilter) {
-  taskChanged(names: $names, filter: $filter) { name state comment counts { done total }
-    processes { nodes { name state progress { ratio } } } } }"""
+from tests.harness import Server
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+SERVER = "{ server { version } }"
 
 
-class Wire:
-    """A WebSocket that speaks graphql-transport-ws."""
-
-    def __init__(self, url: str, *, greet: bool = True, **options: Any) -> None:
-        options.setdefault("subprotocols", [Subprotocol("graphql-transport-ws")])
-        self._connecting = websockets.connect(
-            f"{url.replace('http', 'ws', 1)}/graphql", max_queue=4096, **options
-        )
-        self._greet = greet
-        self.socket: websockets.ClientConnection
-
-    async def __aenter__(self) -> Self:
-        self.socket = await self._connecting.__aenter__()
-        if self._greet:
-            await self.send({"type": "connection_init"})
-            assert await self.receive() == {"type": "connection_ack"}
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._connecting.__aexit__(kind, error, traceback)
-
-    async def send(self, message: Any) -> None:
-        """Send a message as JSON; text and bytes as they are."""
-        raw = message if isinstance(message, str | bytes) else json.dumps(message)
-        await self.socket.send(raw)
-
-    async def receive(self) -> Any:
-        """The next message."""
-        return json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
-
-    async def subscribe(self, key: str, query: str, **variables: Any) -> None:
-        """Begin an operation."""
-        payload = {"query": query, "variables": variables}
-        await self.send({"id": key, "type": "subscribe", "payload": payload})
-
-    async def closed(self) -> tuple[int | None, str | None]:
-        """The code and reason that the server closes with; what comes before is read away."""
-        try:
-            while True:
-                await asyncio.wait_for(self.socket.recv(), PATIENCE)
-        except websockets.ConnectionClosed:
-            return self.socket.close_code, self.socket.close_reason
-
-    async def nexts(self) -> AsyncIterator[Any]:
-        """The data of all results of the one operation, to its end."""
-        while True:
-            message = await self.receive()
-            if message["type"] == "complete":
-                return
-            assert message["type"] == "next", message
-            assert "errors" not in message["payload"], message
-            yield message["payload"]["data"]
+def send(server: Server, method: str = "POST", **options: Any) -> httpx.Response:
+    """The answer to a request with exactly these headers; never a failure of the server."""
+    headers = {"host": "x", **options.pop("headers", {})}
+    request = httpx.Request(method, f"{server.url}/graphql", **options)
+    own = {
+        name: request.headers[name]
+        for name in ("content-length", "content-type")
+        if name in request.headers
+    }
+    request.headers = httpx.Headers(own | headers)
+    # Without certificates, which take longer to load than all the rest.
+    with httpx.Client(verify=False, timeout=30) as client:
+        answer = client.send(request)
+    assert answer.status_code < 500, answer.text
+    assert answer.headers["content-type"].partition(";")[0] in (JSON, GRAPHQL)
+    if method != "HEAD":
+        check(answer.json())
+    return answer
 
 
-class Message(NamedTuple):
-    """A server-sent event."""
-
-    event: str
-    data: Any
-    id: str | None
-
-
-@asynccontextmanager
-async def sse(
-    url: str, query: str, *, last_event_id: str | None = None, **variables: Any
-) -> AsyncIterator[AsyncIterator[Message]]:
-    """The messages that answer an operation, to the end of the stream."""
-    headers = {"accept": "text/event-stream"}
-    if last_event_id is not None:
-        headers["last-event-id"] = last_event_id
-    body = {"query": query, "variables": variables}
-    async with (
-        httpx.AsyncClient(timeout=PATIENCE) as client,
-        client.stream("POST", f"{url}/graphql", json=body, headers=headers) as response,
-    ):
-        assert response.status_code == 200, await response.aread()
-        assert response.headers["content-type"].startswith("text/event-stream")
-        yield messages(response)
+def check(body: Any) -> None:
+    """An answer has data or errors, and every error a code and nothing of the server's inside."""
+    assert isinstance(body, dict)
+    assert body.keys() <= {"data", "errors", "extensions"}
+    assert "data" in body or body["errors"]
+    for error in body.get("errors", ()):
+        assert error["extensions"]["code"] not in ("", "INTERNAL"), error
+        assert "Traceback" not in error["message"]
+        assert ".py" not in error["message"]
 
 
-async def messages(response: httpx.Response) -> AsyncIterator[Message]:
-    """The messages of a stream; comments are left out."""
-    fields: dict[str, str] = {}
-    async for line in response.aiter_lines():
-        if line and not line.startswith(":"):
-            name, _, value = line.partition(":")
-            fields[name] = value.removeprefix(" ")
-        elif not line and fields:
-            data = fields.get("data")
-            yield Message(fields["event"], json.loads(data) if data else None, fields.get("id"))
-            fields = {}
+def code(answer: httpx.Response) -> str:
+    """The code of the one error of an answer without data."""
+    body = answer.json()
+    assert "data" not in body
+    (error,) = body["errors"]
+    found: str = error["extensions"]["code"]
+    return found

@@ -57,6 +57,8 @@ def _analysis(stamp: str) -> dict[str, Any]:
             {"name": "opaque", "jobCount": 200},
             {"name": "histograms", "jobCount": 40, "beatInterval": 60},
             {"name": "events", "jobCount": 30, "threshold": 100_000},
+            {"name": "calibrate", "threshold": 1},
+            {"name": "export", "threshold": 500},
             {"name": "merge"},
         ],
     )
@@ -76,6 +78,8 @@ def _run_analysis(simulation: Simulation, chance: random.Random, task: str) -> N
         # Together they pass the threshold: jobs look up only now and then.
         life = _counting(simulation, (task, "events"), chance.uniform(0, 30), chance.random())
         simulation.add(Address(task, "events", index), life, chance.choice(HOSTS))
+    simulation.add(Address(task, "calibrate"), _opaque(10, 60), HOSTS[1])
+    simulation.add(Address(task, "export"), _files(40, 12), HOSTS[2])
     simulation.add(Address(task, "merge"), _opaque(SPAN - 30, 20), HOSTS[0])
 
 
@@ -150,6 +154,14 @@ def _percent(begin: float, runtime: float) -> Iterator[Emit]:
     for tenth in range(1, 10):
         yield Emit(runtime / 10, EventClass.PROGRESS, 10.0 * tenth)
     yield Emit(runtime / 10, EventClass.DONE)
+
+
+def _files(begin: float, number: int) -> Iterator[Emit]:
+    yield Emit(begin, EventClass.STARTED)
+    for files in range(1, number + 1):
+        payload = {"file": f"part-{files}.root"}
+        yield Emit(10.0, EventClass.PROGRESS, 50.0 * files, payload=payload)
+    yield Emit(1.0, EventClass.DONE)
 
 
 def _counting(

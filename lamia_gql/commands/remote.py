@@ -18,6 +18,10 @@ class RemoteError(Exception):
     """The server can't be reached, or has refused; one sentence for people."""
 
 
+class AwayError(RemoteError):
+    """The server can't be reached just now; it may be back in a moment."""
+
+
 class Remote:
     """A server at a root address, like ``http://127.0.0.1:8088``."""
 
@@ -31,7 +35,9 @@ class Remote:
     def __exit__(self, *_exception: object) -> None:
         self._client.close()
 
-    def execute(self, name: str, *, patient: bool = False, **variables: Any) -> dict[str, Any]:
+    def execute(
+        self, operation_name: str, /, *, patient: bool = False, **variables: Any
+    ) -> dict[str, Any]:
         """The data of an operation of ``schema/operations``.
 
         ``patient`` asks again for some time while the server is away or busy: only for what may
@@ -41,24 +47,29 @@ class Remote:
         pause = FIRST_PAUSE
         while True:
             try:
-                return self._once(name, variables)
-            except _AwayError as away:
+                return self.ask(operation_name, **variables)
+            except AwayError:
                 if time.monotonic() + pause > deadline:
-                    raise RemoteError(str(away)) from away
+                    raise
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _once(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, operation_name: str, /, **variables: Any) -> dict[str, Any]:
+        """The data of an operation of ``schema/operations``, asked for once.
+
+        Raises :class:`AwayError`, and :class:`RemoteError` where asking again is in vain.
+        """
         try:
             response = self._client.post(
-                f"{self.url}/graphql", json={"query": operation(name), "variables": variables}
+                f"{self.url}/graphql",
+                json={"query": operation(operation_name), "variables": variables},
             )
         except httpx.InvalidURL as error:
             raise RemoteError(f"{self.url} is not an address: {error}.") from error
         except httpx.HTTPError as error:
-            raise _AwayError(f"The server at {self.url} can't be reached: {error}.") from error
+            raise AwayError(f"The server at {self.url} can't be reached: {error}.") from error
         if response.status_code >= 500:
-            raise _AwayError(f"The server at {self.url} answers {response.status_code}.")
+            raise AwayError(f"The server at {self.url} answers {response.status_code}.")
         try:
             body = response.json()
             errors = body.get("errors")
@@ -87,10 +98,6 @@ class Remote:
         for result in results:
             _refuse(result["userErrors"])
         return [result["enough"] for result in results]
-
-
-class _AwayError(Exception):
-    """The server may be back in a moment."""
 
 
 def _refuse(errors: list[dict[str, Any]]) -> None:

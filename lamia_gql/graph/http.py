@@ -15,11 +15,13 @@ from strawberry.schema.exceptions import (
 )
 from strawberry.types.graphql import OperationType
 
-from lamia_gql.errors import Unavailable
-from lamia_gql.graph.context import Context, Services
+from lamia_gql.bodies import BadRequest, decode, gather
+from lamia_gql.errors import LimitExceeded, Unavailable
+from lamia_gql.graph.context import Context
 from lamia_gql.graph.operation import MalformedOperation, Operation
 from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.sse import EVENT_STREAM, EventStream
+from lamia_gql.services import Services
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -33,17 +35,6 @@ OFFERED = {
 }
 POST = {OperationType.QUERY, OperationType.MUTATION}
 GET = {OperationType.QUERY}
-REFUSED_STAGES = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"}
-
-
-class BadRequest(Exception):  # noqa: N818  (an answer, not an error of the program)
-    """A request that is not a GraphQL request; answered with a status and a coded error."""
-
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.headers = headers
 
 
 class GraphQLEndpoint:
@@ -120,23 +111,19 @@ class GraphQLEndpoint:
             raise BadRequest(
                 400, "OPERATION_NOT_FOUND", "The document has no such operation: see operationName."
             ) from error
-        except RecursionError as error:
-            raise BadRequest(400, "TOO_DEEP", "The document is nested too deeply.") from error
+        errors = result.errors or []
         body: dict[str, Any] = {}
-        if result.errors:
-            body["errors"] = [_formatted(error) for error in result.errors]
+        if errors:
+            body["errors"] = [dict(error.formatted) for error in errors]
         # A request that was refused before its execution has no data, not even null.
-        refused = result.data is None and result.errors and _was_refused(result.errors)
+        refused = result.data is None and all(error.path is None for error in errors)
         if not refused:
             body["data"] = result.data
         if result.extensions:
             body["extensions"] = result.extensions
-        status = 200
-        if any(isinstance(error.original_error, Unavailable) for error in result.errors or ()):
-            status = 503
-        elif refused and media_type == GRAPHQL:
-            status = 400
-        return Response(orjson.dumps(body), status, media_type=media_type)
+        return Response(
+            orjson.dumps(body), _status(errors, refused, media_type), media_type=media_type
+        )
 
 
 def _context(request: Request) -> Context:
@@ -144,12 +131,18 @@ def _context(request: Request) -> Context:
     return Context(services, request.client.host if request.client else None)
 
 
-def _was_refused(errors: list[GraphQLError]) -> bool:
-    return all((error.extensions or {}).get("code") in REFUSED_STAGES for error in errors)
-
-
-def _formatted(error: GraphQLError) -> dict[str, Any]:
-    return dict(error.formatted)
+def _status(errors: list[GraphQLError], refused: bool, media_type: str) -> int:
+    causes = [error.original_error for error in errors]
+    if any(isinstance(cause, Unavailable) for cause in causes):
+        return 503
+    if not refused:
+        return 200
+    if any(isinstance(cause, LimitExceeded) for cause in causes):
+        return 400
+    if any(cause is not None and not isinstance(cause, GraphQLError) for cause in causes):
+        return 500
+    # What is wrong with a document is told by the body alone to those who ask for plain JSON.
+    return 400 if media_type == GRAPHQL else 200
 
 
 def negotiate(accept: str | None) -> str:
@@ -184,39 +177,28 @@ async def read(request: Request) -> Operation:
         parameters: Any = dict(request.query_params)
         for name in ("variables", "extensions"):
             if name in parameters:
-                parameters[name] = _decode(parameters[name] or "null", name)
+                parameters[name] = decode(parameters[name] or "null", name)
     else:
+        encoding = request.headers.get("content-encoding", "identity")
         content_type = request.headers.get("content-type", "")
         name, *rest = (piece.strip().lower() for piece in content_type.split(";"))
         charset = next((p[8:].strip('"') for p in rest if p.startswith("charset=")), "utf-8")
-        if name != JSON or charset not in ("utf-8", "utf8"):
+        if name != JSON or charset not in ("utf-8", "utf8") or encoding.lower() != "identity":
             raise BadRequest(
-                415, "UNSUPPORTED_MEDIA_TYPE", f"Send the request as {JSON}, in UTF-8."
+                415,
+                "UNSUPPORTED_MEDIA_TYPE",
+                f"Send the request as {JSON}, in UTF-8, uncompressed.",
             )
         limit = request.state.services.settings.max_request_bytes
-        parameters = _decode(await _body(request, limit), "The body")
+        parameters = decode(await _body(request, limit), "The body")
     try:
         return Operation.of(parameters)
     except MalformedOperation as error:
         raise BadRequest(400, "BAD_REQUEST", str(error)) from error
 
 
-def _decode(text: str | bytes, what: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(400, "BAD_REQUEST", f"{what} is not JSON: {error}.") from error
-
-
 async def _body(request: Request, limit: int) -> bytes:
-    body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise BadRequest(
-                    413, "REQUEST_TOO_LARGE", f"A request may have at most {limit} bytes."
-                )
+        return await gather(request.stream(), limit)
     except ClientDisconnect:
         raise BadRequest(400, "BAD_REQUEST", "The client has gone.") from None
-    return bytes(body)

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import strawberry
 from strawberry.scalars import JSON
 
 from lamia_gql import filters
 from lamia_gql.errors import ErrorCode, RequestError
+from lamia_gql.filters import choices
 from lamia_gql.lifecycle import EventClass, JobState
 from lamia_gql.progress import Liveness, State
 from lamia_gql.queries import tasks
 from lamia_gql.queries.tasks import Direction, TaskOrderField
 from lamia_gql.texts import is_storable
-
-T = TypeVar("T")
-MAX_CHOICES = 100
-"""How many values one field of a filter may list."""
-
-
-def _choices(values: list[T] | None, field: str) -> tuple[T, ...] | None:
-    if values is None:
-        return None
-    if len(values) > MAX_CHOICES:
-        raise RequestError(
-            ErrorCode.ARGUMENT_INVALID, f"{field} lists more than {MAX_CHOICES} values."
-        )
-    return tuple(v for v in values if not isinstance(v, str) or is_storable(v))
 
 
 def _utc(time: datetime | None, field: str) -> datetime | None:
@@ -93,17 +80,17 @@ class TaskFilter:
         if self.text is not None and not is_storable(self.text):
             raise RequestError(ErrorCode.ARGUMENT_INVALID, "filter.text is not a text.")
         return filters.TaskFilter(
-            names=_choices(self.names, "filter.names"),
-            usernames=_choices(self.usernames, "filter.usernames"),
-            tags_any=_choices(self.tags_any, "filter.tagsAny"),
-            tags_all=_choices(self.tags_all, "filter.tagsAll"),
-            states=_choices(self.states, "filter.states"),
+            names=choices(self.names, "filter.names"),
+            usernames=choices(self.usernames, "filter.usernames"),
+            tags_any=choices(self.tags_any, "filter.tagsAny"),
+            tags_all=choices(self.tags_all, "filter.tagsAll"),
+            states=choices(self.states, "filter.states"),
             submitted_after=_utc(submitted.after, "filter.submitted.after"),
             submitted_before=_utc(submitted.before, "filter.submitted.before"),
             finished_after=_utc(finished.after, "filter.finished.after"),
             finished_before=_utc(finished.before, "filter.finished.before"),
             text=self.text,
-            has_event_class=_choices(self.has_event_class, "filter.hasEventClass"),
+            has_event_class=choices(self.has_event_class, "filter.hasEventClass"),
         )
 
 
@@ -140,9 +127,9 @@ class ProcessFilter:
     def parse(self) -> filters.ProcessFilter:
         """The filter. Raises :class:`RequestError`."""
         return filters.ProcessFilter(
-            names=_choices(self.names, "filter.names"),
-            states=_choices(self.states, "filter.states"),
-            has_event_class=_choices(self.has_event_class, "filter.hasEventClass"),
+            names=choices(self.names, "filter.names"),
+            states=choices(self.states, "filter.states"),
+            has_event_class=choices(self.has_event_class, "filter.hasEventClass"),
         )
 
 
@@ -166,13 +153,13 @@ def job_filter(
     states: list[JobState] | None, liveness: Liveness | None, field: str
 ) -> filters.JobFilter:
     """The filter; its states without repetition. Raises :class:`RequestError`."""
-    found = _choices(states, field)
+    found = choices(states, field)
     return filters.JobFilter(None if found is None else tuple(sorted(set(found))), liveness)
 
 
 def event_filter(classes: list[EventClass] | None) -> filters.EventFilter:
     """The filter. Raises :class:`RequestError`."""
-    found = _choices(classes, "eventClass")
+    found = choices(classes, "eventClass")
     return filters.EventFilter(None if found is None else tuple(sorted(set(found))))
 
 

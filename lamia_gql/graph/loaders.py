@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from strawberry.dataloader import DataLoader
 
-from lamia_gql.database import Database
 from lamia_gql.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
 from lamia_gql.pages import Page, Slice
 from lamia_gql.progress import Liveness
 from lamia_gql.queries import events, jobs, ranges, samples, tasks
 from lamia_gql.queries.samples import SampleRecord
+from lamia_gql.reads import Reads
 from lamia_gql.records import EventRecord, JobRecord, ProcessRecord, TaskRecord
 
 K = TypeVar("K", bound=Hashable)
@@ -30,9 +30,9 @@ LOST = JobFilter(liveness=Liveness.LOST)
 class Loaders:
     """Everything that the graph reads, by what it is read for."""
 
-    def __init__(self, database: Database, beat_interval: float | None, now: datetime) -> None:
-        self._database = database
-        self._sqlite = database.is_sqlite
+    def __init__(self, reads: Reads, beat_interval: float | None, now: datetime) -> None:
+        self._reads = reads
+        self._sqlite = reads.is_sqlite
         self._beat = beat_interval
         self._now = now
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
@@ -44,7 +44,7 @@ class Loaders:
         if loader is None:
 
             async def batch(wanted: list[K]) -> Sequence[V]:
-                return await self._database.read(lambda connection: read(connection, wanted))
+                return await self._reads.read(lambda connection: read(connection, wanted))
 
             loader = self._loaders[kind] = DataLoader(load_fn=batch)
         found: Awaitable[V] = loader.load(key)
@@ -54,13 +54,13 @@ class Loaders:
         self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page
     ) -> Slice[TaskRecord]:
         """A page of the tasks."""
-        return await self._database.read(
+        return await self._reads.read(
             lambda c: tasks.read_tasks(c, self._sqlite, wanted, order, page)
         )
 
     async def count_tasks(self, wanted: TaskFilter) -> int:
         """How many tasks there are."""
-        return await self._database.read(lambda c: tasks.count_tasks(c, self._sqlite, wanted))
+        return await self._reads.read(lambda c: tasks.count_tasks(c, self._sqlite, wanted))
 
     def task_by_name(self, name: str) -> Awaitable[TaskRecord | None]:
         """The task of this name."""

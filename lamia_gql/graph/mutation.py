@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
 
 import strawberry
@@ -10,7 +11,7 @@ import strawberry
 from lamia_gql import errors
 from lamia_gql.batch import Outcome
 from lamia_gql.errors import ErrorCode
-from lamia_gql.events import NewEvent, check_event
+from lamia_gql.events import NewEvent, check_event, moments
 from lamia_gql.graph import inputs
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.event import Event
@@ -25,7 +26,6 @@ from lamia_gql.tasks import (
     TaskSpec,
     add_processes,
     create_tasks,
-    delete_tasks,
     update_tasks,
 )
 
@@ -247,13 +247,9 @@ class Mutation:
         input: Annotated[inputs.SubmitEventsInput, INPUT],  # noqa: A002
     ) -> SubmitEventsPayload:
         """Store events."""
-        number, limit = len(input.events), info.context.settings.max_events_per_request
-        if number > limit:
-            error = errors.UserError(
-                ErrorCode.TOO_MANY,
-                f"{number} events; the server takes at most {limit} in one request.",
-                "events",
-            )
+        try:
+            info.context.services.check_number_of_events(len(input.events))
+        except errors.UserError as error:
             return SubmitEventsPayload(results=[], user_errors=[UserError.of(error)])
         return SubmitEventsPayload(
             results=await _record(info.context, input.events), user_errors=[]
@@ -308,29 +304,28 @@ def _process_spec(process: inputs.ProcessInput) -> ProcessSpec:
 async def _delete(
     context: Context, names: Sequence[str]
 ) -> tuple[list[strawberry.ID], list[UserError]]:
-    gone, wrong = await _write(
-        context, lambda c: delete_tasks(c, context.settings, names, context.now)
-    )
-    if gone:
-        context.services.sweeper.wake()
-    return [Task.of(task).id for task in gone or ()], wrong
+    context.refresh()
+    try:
+        gone = await context.services.delete(names)
+    except Refused as refused:
+        return [], [UserError.of(error) for error in refused.errors]
+    return [Task.of(task).id for task in gone], []
 
 
 async def _record(
     context: Context, events: Sequence[inputs.SubmitEventInput]
 ) -> list[SubmitEventPayload]:
     context.refresh()
-    checked = [_check(context, event) for event in events]
-    outcomes = iter(
-        await context.services.recorder.record([e for e in checked if isinstance(e, NewEvent)])
-    )
-    return [
-        SubmitEventPayload.of(next(outcomes) if isinstance(event, NewEvent) else event)
-        for event in checked
+    checked = [
+        _check(context, event, received_at)
+        for event, received_at in zip(events, moments(context.now), strict=False)
     ]
+    return [SubmitEventPayload.of(outcome) for outcome in await context.services.record(checked)]
 
 
-def _check(context: Context, event: inputs.SubmitEventInput) -> NewEvent | errors.UserError:
+def _check(
+    context: Context, event: inputs.SubmitEventInput, received_at: datetime
+) -> NewEvent | errors.UserError:
     try:
         return check_event(
             context.settings,
@@ -338,7 +333,7 @@ def _check(context: Context, event: inputs.SubmitEventInput) -> NewEvent | error
             process=event.process,
             # Strawberry hands over enums of literals as plain text.
             event_class=EventClass(event.event_class),
-            received_at=context.now,
+            received_at=received_at,
             index=event.index,
             id=event.id,
             attempt=event.attempt or 0,

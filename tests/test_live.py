@@ -24,7 +24,8 @@ from lamia_gql.queries.events import events_after
 from lamia_gql.recorder import Recorder
 from lamia_gql.records import EventRecord
 from lamia_gql.settings import load
-from lamia_gql.tasks import ProcessSpec, TaskSpec, create_tasks, delete_tasks
+from lamia_gql.specs import ProcessSpec, TaskSpec
+from lamia_gql.tasks import create_tasks, delete_tasks
 
 NOW = datetime.now(UTC)
 JOBS = 4

@@ -26,7 +26,8 @@ from lamia_gql.recorder import Recorder
 from lamia_gql.records import JOB_COLUMNS, JobRecord
 from lamia_gql.recount import recount
 from lamia_gql.settings import load
-from lamia_gql.tasks import ProcessSpec, TaskSpec, create_tasks
+from lamia_gql.specs import ProcessSpec, TaskSpec
+from lamia_gql.tasks import create_tasks
 from tests.strategies import NOON, lives
 
 ARRAY = 3

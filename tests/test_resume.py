@@ -23,7 +23,7 @@ WRITERS = 16
 async def write(server: Server, writer: int, number: int) -> None:
     """Send so many events of one job, numbered by their progress, in batches of any size."""
     chance = random.Random(writer)
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=60, verify=False) as client:
         sent = 0
         while sent < number:
             size = min(chance.randrange(1, 40), number - sent)
@@ -69,8 +69,10 @@ class Reader:
             server = self.chance.choice(self.servers)
             self.connections += 1
             follow = self.websocket if self.chance.random() < 0.7 else self.stream
+            # Cut after a while, or after some events, so that a fast server is no exception.
+            some = min(number, len(self.seen) + self.chance.randint(1, number // 4))
             with suppress(TimeoutError, websockets.ConnectionClosed, httpx.TransportError):
-                await asyncio.wait_for(follow(server, number), self.chance.uniform(0.05, 1.5))
+                await asyncio.wait_for(follow(server, some), self.chance.uniform(0.05, 1.5))
 
     async def websocket(self, server: Server, number: int) -> None:
         """See events until all are there, or cut the line without a word."""
@@ -121,7 +123,7 @@ def storm(
 
     expected = [(float(n)) for n in range(number // WRITERS)]
     for reader in asyncio.run(story()):
-        assert reader.connections > 3
+        assert reader.connections >= 4
         assert len({uuid for _, _, uuid in reader.seen}) == len(reader.seen) == number
         for job in range(WRITERS):
             assert [progress for index, progress, _ in reader.seen if index == job] == expected
@@ -129,8 +131,10 @@ def storm(
     writers[0].recount()
 
 
+# A connection that is cut while it is being made is left to the collector by its library.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 SIZES = pytest.mark.parametrize(
-    "number", [1_600, pytest.param(10_000, marks=pytest.mark.slow)], ids=["some", "many"]
+    "number", [800, pytest.param(10_000, marks=pytest.mark.slow)], ids=["some", "many"]
 )
 
 

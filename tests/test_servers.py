@@ -18,7 +18,8 @@ from tests.conftest import Serve
 from tests.harness import SUBMIT, Server, lamia
 from tests.live import CHANGES, EVENTS, Wire
 
-WORKERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lamia-gql listener'"
+WORKERS = """SELECT count(*) FROM pg_stat_activity
+  WHERE application_name = 'lamia-gql listener' AND datname = current_database()"""
 
 
 @pytest.fixture

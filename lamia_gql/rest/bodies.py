@@ -16,7 +16,7 @@ from lamia_gql.errors import ErrorCode, UserError
 from lamia_gql.events import NewEvent, check_event
 from lamia_gql.lifecycle import EventClass
 from lamia_gql.settings import Settings
-from lamia_gql.tasks import ProcessSpec, TaskEdit, TaskSpec
+from lamia_gql.specs import ProcessSpec, TaskEdit, TaskSpec
 
 T = TypeVar("T")
 Json = Mapping[str, Any]

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from lamia_gql.bodies import BadRequest, decode, gather
 from lamia_gql.errors import ErrorCode, LamiaError, Unavailable, UserError
 from lamia_gql.services import Services
-from lamia_gql.tasks import Refused
+from lamia_gql.specs import Refused
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,8 @@ from lamia_gql.rest.bodies import expect, named, task_edit, task_spec
 from lamia_gql.rest.door import Answer, Call
 from lamia_gql.rest.lists import asked_page, page_answer
 from lamia_gql.rest.shapes import show_task
-from lamia_gql.tasks import TaskEdit, TaskSpec, create_tasks, update_tasks
+from lamia_gql.specs import TaskEdit, TaskSpec
+from lamia_gql.tasks import create_tasks, update_tasks
 
 TaskParts = tuple[list[str], list[ProcessRecord]]
 """The tags and the processes of a task."""

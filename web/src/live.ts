@@ -13,7 +13,7 @@ const HEARTBEAT = 10_000;
 /** For how long it may owe one. */
 const PATIENCE = 5000;
 const FIRST_PAUSE = 300;
-const LONGEST_PAUSE = 5000;
+const LONGEST_PAUSE = 3000;
 /** Before a subscription that the server ended is begun again. */
 const PAUSE = 2000;
 /** Events that come within this time are handed over together. */

@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
-from lamia_gql.clients import stopping
 from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.operation import Operation, Result, results
 from lamia_gql.graph.schema import Schema
+from lamia_gql.sessions import stopping
 
 EVENT_STREAM = "text/event-stream"
 COMPLETE = b"event: complete\ndata:\n\n"
@@ -49,10 +49,10 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the operation ends, the client leaves, or it does not read for too long."""
-        clients = self._context.services.clients
+        sessions = self._context.services.sessions
         try:
             cut = cutter(scope)
-            with clients.connected(self._context.client_address, cut):
+            with sessions.connected(self._context.client_address, cut):
                 await self._serve(receive, send, cut)
         except RequestError as error:
             status = 429 if error.code is ErrorCode.TOO_MANY_CONNECTIONS else 503
@@ -78,7 +78,7 @@ class EventStream(Response):
             sending.result()
 
     async def _send_all(self, writer: _Writer) -> None:
-        stopping_soon = self._context.services.clients.stopping
+        stopping_soon = self._context.services.sessions.stopping
         # The first bytes make browsers and proxies take note.
         await writer.write(COMMENT)
         stream = results(self._schema, self._operation, self._context, self._allowed)

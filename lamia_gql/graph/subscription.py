@@ -11,7 +11,6 @@ from typing import Annotated
 import strawberry
 
 from lamia_gql import filters
-from lamia_gql.clients import stopping
 from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.graph import inputs
 from lamia_gql.graph.connection import Edge
@@ -26,6 +25,7 @@ from lamia_gql.pages import decode_cursor, encode_opaque, integer
 from lamia_gql.queries.events import events_after
 from lamia_gql.queries.tasks import matching_ids, matching_tasks
 from lamia_gql.records import EventRecord, TaskRecord
+from lamia_gql.sessions import stopping
 
 PAGE = 500
 """Events of the past that are read at once."""

@@ -58,7 +58,7 @@ class WebSocketEndpoint:
             try:
                 if not offered:
                     raise Close(4406, f"Subprotocol not acceptable: it is {PROTOCOL}")
-                with services.clients.connected(address, cut):
+                with services.sessions.connected(address, cut):
                     await connection.run()
             except RequestError as error:
                 await connection.close(Close(1013, f"{error.code}: {error.message}"))
@@ -98,7 +98,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         timer = loop.call_later(INIT_TIMEOUT, self._expire)
         reading = asyncio.create_task(self._read())
-        stopping = asyncio.create_task(self._services.clients.stopping.wait())
+        stopping = asyncio.create_task(self._services.sessions.stopping.wait())
         try:
             ends: list[asyncio.Future[Any]] = [reading, stopping, self._broken]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -195,7 +195,7 @@ class Connection:
 
     async def _run(self, key: str, operation: Operation) -> None:
         context = Context(self._services, self._address)
-        stopping = self._services.clients.stopping
+        stopping = self._services.sessions.stopping
         stream = results(self._schema, operation, context, EVERYTHING)
         async with aclosing(stream):
             async for result in stream:

@@ -18,6 +18,7 @@ from lamia_gql.database import Database
 from lamia_gql.errors import Unavailable
 from lamia_gql.graph.http import GraphQLEndpoint
 from lamia_gql.graph.schema import make_schema
+from lamia_gql.graph.streams import Streams
 from lamia_gql.graph.websocket import WebSocketEndpoint
 from lamia_gql.listener import Listener
 from lamia_gql.live import Live
@@ -46,10 +47,11 @@ def create_app(settings: Settings) -> Starlette:
     revision of this code. SQLite files are migrated in place.
     """
     schema = make_schema(settings)
+    streams = Streams(schema)
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(schema)),
-            WebSocketRoute("/graphql", WebSocketEndpoint(schema)),
+            Route("/graphql", GraphQLEndpoint(schema, streams)),
+            WebSocketRoute("/graphql", WebSocketEndpoint(streams)),
             *API,
             Route("/healthz", healthz),
             Route("/readyz", readyz),

@@ -18,8 +18,8 @@ from strawberry.types.graphql import OperationType
 
 from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.operation import Operation, Result, results
-from lamia_gql.graph.schema import Schema
+from lamia_gql.graph.operation import Operation, Result
+from lamia_gql.graph.streams import Streams
 from lamia_gql.sessions import stopping
 
 EVENT_STREAM = "text/event-stream"
@@ -37,12 +37,12 @@ class EventStream(Response):
     media_type = EVENT_STREAM
 
     def __init__(
-        self, schema: Schema, operation: Operation, context: Context, allowed: set[OperationType]
+        self, streams: Streams, operation: Operation, context: Context, allowed: set[OperationType]
     ) -> None:
         # Proxies are not to keep what should be seen at once.
         super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._schema = schema
+        self._streams = streams
         self._operation = operation
         self._context = context
         self._allowed = allowed
@@ -81,7 +81,7 @@ class EventStream(Response):
         stopping_soon = self._context.services.sessions.stopping
         # The first bytes make browsers and proxies take note.
         await writer.write(COMMENT)
-        stream = results(self._schema, self._operation, self._context, self._allowed)
+        stream = self._streams.results(self._operation, self._context, self._allowed)
         async with aclosing(stream):
             async for result in stream:
                 await writer.write(_next(result))
@@ -134,7 +134,7 @@ async def _gone(receive: Receive) -> None:
 
 def _next(result: Result) -> bytes:
     place = b"" if result.cursor is None else b"id: " + result.cursor.encode() + b"\n"
-    return b"event: next\n" + place + b"data: " + orjson.dumps(result.body) + b"\n\n"
+    return b"event: next\n" + place + b"data: " + orjson.dumps(result.json) + b"\n\n"
 
 
 def _formatted(error: RequestError) -> dict[str, object]:

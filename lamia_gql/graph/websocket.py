@@ -17,9 +17,9 @@ from strawberry.types.graphql import OperationType
 
 from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.operation import MalformedOperation, Operation, results
-from lamia_gql.graph.schema import Schema
+from lamia_gql.graph.operation import MalformedOperation, Operation
 from lamia_gql.graph.sse import cutter
+from lamia_gql.graph.streams import Streams
 from lamia_gql.services import Services
 
 PROTOCOL = "graphql-transport-ws"
@@ -42,8 +42,8 @@ class Close(Exception):  # noqa: N818  (a decision, not an error of the program)
 class WebSocketEndpoint:
     """The address ``/graphql``, by WebSocket."""
 
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end."""
@@ -53,7 +53,7 @@ class WebSocketEndpoint:
         await receive()
         offered = PROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
-        connection = Connection(self._schema, services, address, receive, send)
+        connection = Connection(self._streams, services, address, receive, send)
         try:
             try:
                 if not offered:
@@ -75,9 +75,14 @@ class Connection:
     """One client, and the operations that it runs."""
 
     def __init__(
-        self, schema: Schema, services: Services, address: str | None, receive: Receive, send: Send
+        self,
+        streams: Streams,
+        services: Services,
+        address: str | None,
+        receive: Receive,
+        send: Send,
     ) -> None:
-        self._schema = schema
+        self._streams = streams
         self._services = services
         self._address = address
         self._receive = receive
@@ -196,11 +201,11 @@ class Connection:
     async def _run(self, key: str, operation: Operation) -> None:
         context = Context(self._services, self._address)
         stopping = self._services.sessions.stopping
-        stream = results(self._schema, operation, context, EVERYTHING)
+        stream = self._streams.results(operation, context, EVERYTHING)
         async with aclosing(stream):
             async for result in stream:
                 if not result.failed:
-                    await self._send({"id": key, "type": "next", "payload": result.body})
+                    await self._send({"id": key, "type": "next", "payload": result.json})
                 elif not stopping.is_set():
                     await self._end({"id": key, "type": "error", "payload": result.body["errors"]})
                     return

@@ -14,11 +14,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from lamia_gql import __version__
-from lamia_gql.clients import Clients
 from lamia_gql.database import Database
 from lamia_gql.errors import Unavailable
 from lamia_gql.graph.http import GraphQLEndpoint
 from lamia_gql.graph.schema import make_schema
+from lamia_gql.graph.streams import Streams
 from lamia_gql.graph.websocket import WebSocketEndpoint
 from lamia_gql.listener import Listener
 from lamia_gql.live import Live
@@ -26,6 +26,7 @@ from lamia_gql.migrations import NotMigrated, current, head, prepare
 from lamia_gql.recorder import Recorder
 from lamia_gql.rest.routes import API
 from lamia_gql.services import Services
+from lamia_gql.sessions import Sessions
 from lamia_gql.settings import Settings
 from lamia_gql.sweeper import Sweeper
 from lamia_gql.web import web_routes
@@ -47,10 +48,11 @@ def create_app(settings: Settings) -> Starlette:
     revision of this code. SQLite files are migrated in place.
     """
     schema = make_schema(settings)
+    streams = Streams(schema)
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(schema)),
-            WebSocketRoute("/graphql", WebSocketEndpoint(schema)),
+            Route("/graphql", GraphQLEndpoint(schema, streams)),
+            WebSocketRoute("/graphql", WebSocketEndpoint(streams)),
             *API,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -72,7 +74,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
             sweeper = Sweeper(database)
             live = Live(database, settings.max_waiting_changes)
             listener = Listener(database, live)
-            clients = Clients(settings.max_connections_per_address)
+            sessions = Sessions(settings.max_connections_per_address)
             live.start()
             await listener.start()
             await recorder.start()
@@ -81,7 +83,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
             gc.freeze()
             gc.set_threshold(GC_THRESHOLD, 20, 20)
             try:
-                yield {"services": Services(settings, database, recorder, sweeper, live, clients)}
+                yield {"services": Services(settings, database, recorder, sweeper, live, sessions)}
             finally:
                 await live.stop()
                 await listener.stop()

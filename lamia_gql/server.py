@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
             server.close()
         services: Services = self.lifespan.state["services"]
         await services.live.stop()
-        await services.clients.stop(FAREWELL)
+        await services.sessions.stop(FAREWELL)
         await super().shutdown(sockets)
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lamia_gql.batch import Outcome
-from lamia_gql.clients import Clients
 from lamia_gql.database import Database
 from lamia_gql.errors import ErrorCode, UserError
 from lamia_gql.events import NewEvent
 from lamia_gql.live import Live
 from lamia_gql.recorder import Recorder
 from lamia_gql.records import TaskRecord
+from lamia_gql.sessions import Sessions
 from lamia_gql.settings import Settings
 from lamia_gql.sweeper import Sweeper
 from lamia_gql.tasks import delete_tasks
@@ -28,7 +28,7 @@ class Services:
     recorder: Recorder
     sweeper: Sweeper
     live: Live
-    clients: Clients
+    sessions: Sessions
 
     def check_number_of_events(self, number: int) -> None:
         """Raise :class:`UserError` for more events than one request may submit."""

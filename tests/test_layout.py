@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "lamia_gql"
 LAYERS = [
     ["lifecycle", "errors", "keys", "bodies", "client", "hub", "workers"],
-    ["progress", "settings", "texts", "clients"],
+    ["progress", "settings", "texts", "sessions"],
     ["models", "pages", "events", "reading"],
     ["records", "migrations", "database", "specs"],
     ["filters", "statements", "changes"],

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import strawberry
 
 from lamia_gql.graph.loaders import Loaders
+from lamia_gql.hub import Gatherer
+from lamia_gql.live import ALL_TASKS
 from lamia_gql.reads import Reads
 from lamia_gql.services import Services
 from lamia_gql.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The tasks that a subscription shows, where they were asked for by name."""
+
+    ids: Mapping[str, int]
+    """By their names, as it began."""
+    gatherer: Gatherer[int]
+
+    def renew(self) -> None:
+        """Have all of them shown again."""
+        self.gatherer.add([ALL_TASKS])
 
 
 @dataclass(slots=True)
@@ -23,6 +39,9 @@ class Context:
     """The cursor that a client of SSE resumes from."""
     cursor: str | None = None
     """The place of what a subscription has given last, where it has places."""
+    task_id: int | None = None
+    """The task that a subscription has given last, where it gives tasks."""
+    watched: Watched | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     reads: Reads = field(init=False)
     load: Loaders = field(init=False)

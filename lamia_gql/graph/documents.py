@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, specified_rules, validate
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    specified_rules,
+    validate,
+)
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
@@ -52,6 +62,26 @@ class Document:
         if self._constant:
             self._costs[name] = cost
         return cost
+
+    def subscribed(self, name: str | None) -> str | None:
+        """The field that the subscription of this name, or the only one, begins with.
+
+        None for anything else, and where that is not to be seen at a glance.
+        """
+        found = [
+            operation.node
+            for operation in self._shape.operations
+            if name is None or (operation.node.name and operation.node.name.value == name)
+        ]
+        match found:
+            case [
+                OperationDefinitionNode(
+                    operation=OperationType.SUBSCRIPTION,
+                    selection_set=SelectionSetNode(selections=(FieldNode() as root,)),
+                )
+            ]:
+                return root.name.value
+        return None
 
 
 class Documents:

@@ -21,6 +21,7 @@ from lamia_gql.graph.context import Context
 from lamia_gql.graph.operation import MalformedOperation, Operation
 from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.sse import EVENT_STREAM, EventStream
+from lamia_gql.graph.streams import Streams
 from lamia_gql.services import Services
 
 JSON = "application/json"
@@ -40,8 +41,9 @@ GET = {OperationType.QUERY}
 class GraphQLEndpoint:
     """The address ``/graphql``, by POST and GET; answers are JSON, or a stream of events."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, streams: Streams) -> None:
         self.schema = schema
+        self.streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -79,7 +81,7 @@ class GraphQLEndpoint:
     ) -> Response:
         context = _context(request)
         context.last_event_id = request.headers.get("last-event-id")
-        return EventStream(self.schema, operation, context, allowed)
+        return EventStream(self.streams, operation, context, allowed)
 
     async def _execute(
         self,

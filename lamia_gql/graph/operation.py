@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from graphql import GraphQLError
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -56,6 +57,13 @@ class Result:
     """Its place, in a stream that can be resumed."""
     failed: bool = False
     """Whether this is why the operation did not begin, or came to an end: there is no data."""
+    task_id: int | None = None
+    """The task that it shows, in a stream of tasks."""
+    json: orjson.Fragment = field(init=False, compare=False)
+    """The body as it goes over the wire, made once for all who get it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "json", orjson.Fragment(orjson.dumps(self.body)))
 
 
 async def results(
@@ -75,9 +83,14 @@ async def results(
                 yield _result(result, context)
     except Exception as error:
         # What extensions find while they parse is raised, rather than given as a result.
-        found = error if isinstance(error, GraphQLError) else None
-        found = found or GraphQLError(str(error), original_error=error)
-        yield _result(PreExecutionError(data=None, errors=[found]), context)
+        yield failure(error, context)
+
+
+def failure(error: Exception, context: Context) -> Result:
+    """The result that tells why an operation did not begin, or came to an end."""
+    found = error if isinstance(error, GraphQLError) else None
+    found = found or GraphQLError(str(error), original_error=error)
+    return _result(PreExecutionError(data=None, errors=[found]), context)
 
 
 def _result(result: Any, context: Context) -> Result:
@@ -93,4 +106,4 @@ def _result(result: Any, context: Context) -> Result:
         body["data"] = result.data
     if result.extensions:
         body["extensions"] = result.extensions
-    return Result(body, context.cursor, failed)
+    return Result(body, context.cursor, failed, None if failed else context.task_id)

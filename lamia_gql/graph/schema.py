@@ -52,6 +52,8 @@ def explain(error: GraphQLError, stage: str) -> None:
 class Schema(strawberry.Schema):
     """A schema whose every error has a code, and hides what is none of the client's business."""
 
+    documents: Documents
+
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
@@ -73,7 +75,7 @@ def explain_all(errors: Iterable[GraphQLError], *, executed: bool) -> None:
 def make_schema(settings: Settings | None = None) -> Schema:
     """The schema, with the limits of these settings, or with the default ones."""
     documents = Documents(settings or Settings.model_construct())
-    return Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -81,6 +83,8 @@ def make_schema(settings: Settings | None = None) -> Schema:
         extensions=[lambda: Limits(documents), Deadline],
         config=StrawberryConfig(sort_schema=True),
     )
+    schema.documents = documents
+    return schema
 
 
 def sdl() -> str:

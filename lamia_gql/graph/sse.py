@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
-from lamia_gql.clients import stopping
 from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.operation import Operation, Result, results
-from lamia_gql.graph.schema import Schema
+from lamia_gql.graph.operation import Operation, Result
+from lamia_gql.graph.streams import Streams
+from lamia_gql.sessions import stopping
 
 EVENT_STREAM = "text/event-stream"
 COMPLETE = b"event: complete\ndata:\n\n"
@@ -37,22 +37,22 @@ class EventStream(Response):
     media_type = EVENT_STREAM
 
     def __init__(
-        self, schema: Schema, operation: Operation, context: Context, allowed: set[OperationType]
+        self, streams: Streams, operation: Operation, context: Context, allowed: set[OperationType]
     ) -> None:
         # Proxies are not to keep what should be seen at once.
         super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._schema = schema
+        self._streams = streams
         self._operation = operation
         self._context = context
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the operation ends, the client leaves, or it does not read for too long."""
-        clients = self._context.services.clients
+        sessions = self._context.services.sessions
         try:
             cut = cutter(scope)
-            with clients.connected(self._context.client_address, cut):
+            with sessions.connected(self._context.client_address, cut):
                 await self._serve(receive, send, cut)
         except RequestError as error:
             status = 429 if error.code is ErrorCode.TOO_MANY_CONNECTIONS else 503
@@ -78,10 +78,10 @@ class EventStream(Response):
             sending.result()
 
     async def _send_all(self, writer: _Writer) -> None:
-        stopping_soon = self._context.services.clients.stopping
+        stopping_soon = self._context.services.sessions.stopping
         # The first bytes make browsers and proxies take note.
         await writer.write(COMMENT)
-        stream = results(self._schema, self._operation, self._context, self._allowed)
+        stream = self._streams.results(self._operation, self._context, self._allowed)
         async with aclosing(stream):
             async for result in stream:
                 await writer.write(_next(result))
@@ -134,7 +134,7 @@ async def _gone(receive: Receive) -> None:
 
 def _next(result: Result) -> bytes:
     place = b"" if result.cursor is None else b"id: " + result.cursor.encode() + b"\n"
-    return b"event: next\n" + place + b"data: " + orjson.dumps(result.body) + b"\n\n"
+    return b"event: next\n" + place + b"data: " + orjson.dumps(result.json) + b"\n\n"
 
 
 def _formatted(error: RequestError) -> dict[str, object]:

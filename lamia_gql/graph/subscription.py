@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Annotated
 
 import strawberry
 
 from lamia_gql import filters
-from lamia_gql.clients import stopping
 from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.graph import inputs
 from lamia_gql.graph.connection import Edge
-from lamia_gql.graph.context import Context, Info
+from lamia_gql.graph.context import Context, Info, Watched
+from lamia_gql.graph.endings import endings
 from lamia_gql.graph.event import Event
 from lamia_gql.graph.fields import Classes, argument, streamed
 from lamia_gql.graph.task import Task
-from lamia_gql.hub import Ended, Gatherer, Stopping, TooSlow
+from lamia_gql.hub import Gatherer
 from lamia_gql.lifecycle import EventClass
 from lamia_gql.live import ALL_TASKS
 from lamia_gql.pages import decode_cursor, encode_opaque, integer
@@ -71,7 +71,7 @@ class Subscription:
         wanted = await _event_filter(context, owner, process, index, event_class)
         seq = _position(context.last_event_id or after, owner)
         async with aclosing(_follow(context, owner.id, seq, wanted)) as events:
-            with _ends():
+            with endings():
                 async for event in events:
                     context.refresh()
                     context.cursor = encode_opaque("e", event.seq)
@@ -97,13 +97,18 @@ class Subscription:
         """Snapshots of tasks. Raises :class:`RequestError`."""
         context = info.context
         wanted = filters.TaskFilter() if filter is None else filter.parse()
-        watched = None if names is None else await _ids(context, names)
+        ids = None if names is None else await _ids(context, names)
         live = context.services.live
-        with live.watch() if watched is None else live.watch(watched) as gatherer:
+        with live.watch() if ids is None else live.watch(ids.values()) as gatherer:
+            watched = None
+            if ids is not None:
+                watched = set(ids.values())
+                context.watched = Watched(ids, gatherer)
             async with aclosing(_snapshots(context, gatherer, wanted, watched)) as tasks:
-                with _ends():
+                with endings():
                     async for task in tasks:
                         context.refresh()
+                        context.task_id = task.id
                         yield Task.of(task)
 
 
@@ -180,22 +185,6 @@ async def _snapshots(
         due = set(await gatherer.take())
 
 
-@contextmanager
-def _ends() -> Iterator[None]:
-    """Let a stream end where nothing more comes, and say why where the client can do something."""
-    try:
-        yield
-    except TooSlow:
-        raise RequestError(
-            ErrorCode.TOO_SLOW,
-            "You do not keep up with what happens. Resume from your last cursor.",
-        ) from None
-    except Stopping:
-        raise stopping() from None
-    except Ended:
-        pass
-
-
 async def _event_filter(
     context: Context,
     task: TaskRecord,
@@ -239,17 +228,19 @@ def _position(cursor: str | None, task: TaskRecord) -> int:
     return seq
 
 
-async def _ids(context: Context, names: Sequence[str]) -> set[int]:
+async def _ids(context: Context, names: Sequence[str]) -> Mapping[str, int]:
     limit = context.settings.max_tasks_per_request
     if len(names) > limit:
         raise RequestError(
             ErrorCode.TOO_MANY, f"{len(names)} names; the server takes at most {limit}."
         )
     found = await asyncio.gather(*(context.load.task_by_name(name) for name in names))
+    ids = {}
     for name, task in zip(names, found, strict=True):
         if task is None:
             raise _no_task(name)
-    return {task.id for task in found if task is not None}
+        ids[name] = task.id
+    return ids
 
 
 def _no_task(name: str) -> RequestError:

@@ -17,9 +17,9 @@ from strawberry.types.graphql import OperationType
 
 from lamia_gql.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.operation import MalformedOperation, Operation, results
-from lamia_gql.graph.schema import Schema
+from lamia_gql.graph.operation import MalformedOperation, Operation
 from lamia_gql.graph.sse import cutter
+from lamia_gql.graph.streams import Streams
 from lamia_gql.services import Services
 
 PROTOCOL = "graphql-transport-ws"
@@ -42,8 +42,8 @@ class Close(Exception):  # noqa: N818  (a decision, not an error of the program)
 class WebSocketEndpoint:
     """The address ``/graphql``, by WebSocket."""
 
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection to its end."""
@@ -53,12 +53,12 @@ class WebSocketEndpoint:
         await receive()
         offered = PROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
-        connection = Connection(self._schema, services, address, receive, send)
+        connection = Connection(self._streams, services, address, receive, send)
         try:
             try:
                 if not offered:
                     raise Close(4406, f"Subprotocol not acceptable: it is {PROTOCOL}")
-                with services.clients.connected(address, cut):
+                with services.sessions.connected(address, cut):
                     await connection.run()
             except RequestError as error:
                 await connection.close(Close(1013, f"{error.code}: {error.message}"))
@@ -75,9 +75,14 @@ class Connection:
     """One client, and the operations that it runs."""
 
     def __init__(
-        self, schema: Schema, services: Services, address: str | None, receive: Receive, send: Send
+        self,
+        streams: Streams,
+        services: Services,
+        address: str | None,
+        receive: Receive,
+        send: Send,
     ) -> None:
-        self._schema = schema
+        self._streams = streams
         self._services = services
         self._address = address
         self._receive = receive
@@ -98,7 +103,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         timer = loop.call_later(INIT_TIMEOUT, self._expire)
         reading = asyncio.create_task(self._read())
-        stopping = asyncio.create_task(self._services.clients.stopping.wait())
+        stopping = asyncio.create_task(self._services.sessions.stopping.wait())
         try:
             ends: list[asyncio.Future[Any]] = [reading, stopping, self._broken]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -195,12 +200,12 @@ class Connection:
 
     async def _run(self, key: str, operation: Operation) -> None:
         context = Context(self._services, self._address)
-        stopping = self._services.clients.stopping
-        stream = results(self._schema, operation, context, EVERYTHING)
+        stopping = self._services.sessions.stopping
+        stream = self._streams.results(operation, context, EVERYTHING)
         async with aclosing(stream):
             async for result in stream:
                 if not result.failed:
-                    await self._send({"id": key, "type": "next", "payload": result.body})
+                    await self._send({"id": key, "type": "next", "payload": result.json})
                 elif not stopping.is_set():
                     await self._end({"id": key, "type": "error", "payload": result.body["errors"]})
                     return

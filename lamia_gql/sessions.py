@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from lamia_gql.errors import ErrorCode, RequestError
 
 
-class Clients:
+class Sessions:
     """Who is connected; born in the lifespan."""
 
     def __init__(self, max_per_address: int) -> None:

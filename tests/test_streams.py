@@ -23,7 +23,8 @@ from lamia_gql.hub import TooSlow
 from lamia_gql.lifecycle import EventClass
 from lamia_gql.services import Services
 from lamia_gql.settings import load
-from lamia_gql.tasks import ProcessSpec, TaskSpec, create_tasks
+from lamia_gql.specs import ProcessSpec, TaskSpec
+from lamia_gql.tasks import create_tasks
 from tests.live import CHANGES
 
 Stream = AsyncGenerator[Result, None]

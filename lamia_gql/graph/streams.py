@@ -30,8 +30,6 @@ class Follower(Subscriber[Result]):
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._newest: dict[int | None, Result] = {}
-        self.seen: set[int | None] = set()
-        """The named tasks of which it has had a result."""
 
     def show(self, result: Result) -> None:
         """Let a result wait, in place of an older one of the same task."""
@@ -57,7 +55,6 @@ class Shared:
         self.context = Context(services)
         self.followers: set[Follower] = set()
         self.ended = False
-        self._latest: dict[int | None, Result] = {}
         self._stream = results(schema, operation, self.context, {OperationType.SUBSCRIPTION})
         self.running = asyncio.create_task(self._run(), name="shared operation")
 
@@ -72,17 +69,10 @@ class Shared:
                 follower.end(Ended())
 
     def _hand_out(self, result: Result) -> None:
-        if self.context.watched is None or result.failed:
-            for follower in self.followers:
-                follower.show(result)
-            return
-        # Named tasks are read again whenever somebody joins, which is no news to the others.
-        news = self._latest.get(result.task_id) != result
-        self._latest[result.task_id] = result
+        # Also where it looks as before: the selection may not show what has changed. A task that
+        # is read again because somebody joins is shown to all, which does no harm.
         for follower in self.followers:
-            if news or result.task_id not in follower.seen:
-                follower.seen.add(result.task_id)
-                follower.show(result)
+            follower.show(result)
 
     async def suits(self) -> bool:
         """Whether its tasks are still those of the names that were asked for.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from tests.harness import Server
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+EVENT_STREAM = "text/event-stream"
 SERVER = "{ server { version } }"
 
 
@@ -27,10 +29,25 @@ def send(server: Server, method: str = "POST", **options: Any) -> httpx.Response
     with httpx.Client(verify=False, timeout=30) as client:
         answer = client.send(request)
     assert answer.status_code < 500, answer.text
-    assert answer.headers["content-type"].partition(";")[0] in (JSON, GRAPHQL)
-    if method != "HEAD":
-        check(answer.json())
+    kind = answer.headers["content-type"].partition(";")[0]
+    if kind == EVENT_STREAM:
+        assert EVENT_STREAM in headers["accept"]
+        for result in streamed(answer.text):
+            check(result)
+    else:
+        assert kind in (JSON, GRAPHQL)
+        if method != "HEAD":
+            check(answer.json())
     return answer
+
+
+def streamed(text: str) -> list[Any]:
+    """The results in a stream of server-sent events that has come to its end: one at least."""
+    *results, complete = text.removeprefix(":\n\n").removesuffix("\n\n").split("\n\n")
+    assert complete == "event: complete\ndata:"
+    assert results
+    assert all(result.startswith("event: next\ndata: ") for result in results)
+    return [json.loads(result.removeprefix("event: next\ndata: ")) for result in results]
 
 
 def check(body: Any) -> None:

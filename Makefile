@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Most tests wait more than they compute.
+TEST_PROCESSES ?= 4
 WEB := lamia_gql/_web/index.html.br
 WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated \) -prune -o -type f -print)
 
@@ -33,7 +35,7 @@ run: setup web  ## Serve on http://127.0.0.1:8088, or as the LAMIA_* settings sa
 	$(BIN)/lamia-gql serve
 
 test: setup web  ## Run the tests; under four minutes on two cores.
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n $(TEST_PROCESSES) -m "not slow"
 
 test-slow: setup web  ## Run the tests that take longer: load, crashes, long fuzzing.
 	$(BIN)/pytest -n 2 -m slow

@@ -1,34 +1,16 @@
-"""The documentation is tested against the code, and what it shows is run."""
+"""The documentation is tested against the code: nothing is left out, no link is broken."""
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from pathlib import Path
 
 from lamia_gql.errors import MEANINGS, ErrorCode
 from lamia_gql.settings import Settings
-from tests.harness import Server, environment, lamia
+from tests.harness import lamia
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-
-
-def test_quick_start_answers_what_it_shows(sqlite_server: Server) -> None:
-    """Each command of the README, run in order, gives the answer that is printed below it."""
-    readme = (ROOT / "README.md").read_text()
-    pairs = re.findall(r"```sh\n(curl .*?)```\n\n```json\n(.*?)```", readme, re.DOTALL)
-    assert len(pairs) == 3
-    for command, answer in pairs:
-        done = subprocess.run(
-            ["bash", "-c", command.replace("http://127.0.0.1:8088", sqlite_server.url)],
-            env=environment({}),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert json.loads(done.stdout) == json.loads(answer), command
 
 
 def test_every_code_is_explained() -> None:

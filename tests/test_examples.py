@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
+from tests.browser import required
 from tests.harness import Server
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["rest.md", "submit.md"]
 ANYTHING = "…"
+ADDRESS = "http://127.0.0.1:8088"
 
 
 @pytest.fixture(autouse=True)
 def curl() -> None:
     """These tests run curl and bash."""
-    if not (shutil.which("curl") and shutil.which("bash")):
-        if os.environ.get("LAMIA_TESTS_COMPLETE"):
-            pytest.fail("curl or bash is not there, and LAMIA_TESTS_COMPLETE is set")
-        pytest.skip("curl or bash is not there")
+    for tool in ("curl", "bash"):
+        required(shutil.which(tool), tool)
 
 
 def shell(command: str, server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -135,6 +135,16 @@ def test_the_script_of_the_documentation_makes_a_task(
     assert (done.returncode, done.stderr) == (0, "")
     (task,) = sqlite_server.rest("GET").json()
     assert (task["name"][:6], task["state"], task["progress"]) == ("night-", "SUCCEEDED", 100.0)
+
+
+def test_quick_start_answers_what_it_shows(sqlite_server: Server, tmp_path: Path) -> None:
+    """Each command of the README, run in order, gives the answer that is printed below it."""
+    readme = (ROOT / "README.md").read_text()
+    pairs = re.findall(r"```sh\n(curl .*?)```\n\n```json\n(.*?)```", readme, re.DOTALL)
+    assert len(pairs) == 3
+    for command, answer in pairs:
+        done = shell(command.replace(ADDRESS, sqlite_server.url), sqlite_server, tmp_path)
+        assert json.loads(done.stdout) == json.loads(answer), command
 
 
 def test_a_script_with_nothing_but_curl(server: Server, tmp_path: Path) -> None:

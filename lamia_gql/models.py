@@ -27,6 +27,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -85,6 +86,9 @@ def _one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({names})", name=column)
 
 
+_DELETED = text("deleted_at IS NOT NULL")
+
+
 class Base(DeclarativeBase):
     """The root of the tables, with names for every constraint so that migrations can find them."""
 
@@ -108,7 +112,8 @@ class Task(Base):
         Index("ix_task_username_id", "username", "id"),
         Index("ix_task_finished_at_id", "finished_at", "id"),
         Index("ix_task_last_event_at_id", "last_event_at", "id"),
-        Index("ix_task_deleted_at", "deleted_at"),
+        # Partial, or SQLite would take it for lists of the tasks that are there, and sort those.
+        Index("ix_task_deleted", "id", sqlite_where=_DELETED, postgresql_where=_DELETED),
         # An id is never given twice, so that an old link never shows a stranger's task.
         {"sqlite_autoincrement": True},
     )

@@ -78,7 +78,15 @@ class App:
 @pytest.fixture
 def app(database_url: str) -> Iterator[App]:
     """The application on a fresh database, on either engine."""
-    settings = load(database_url=database_url, page_limit=1000, beat_interval=60, max_cost=10**15)
+    with running(
+        load(database_url=database_url, page_limit=1000, beat_interval=60, max_cost=10**15)
+    ) as app:
+        yield app
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[App]:
+    """The application with these settings, on a fresh database."""
     engine = create_engine(settings)
     migrate(engine)
     engine.dispose()
@@ -157,6 +165,26 @@ def test_the_surface_is_read_without_the_events(app: App) -> None:
     after = app.graphql(SURFACE)["task"]
     assert after["processes"] == before["processes"]
     assert (after["state"], after["counts"]) == (before["state"], before["counts"])
+
+
+ORDERED = """query($field: TaskOrderField!) {
+  tasks(first: 5, orderBy: {field: $field}) { nodes { name } } }"""
+
+
+@pytest.mark.parametrize("field", ["NAME", "RECEIVED_AT", "SUBMITTED_AT"])
+def test_a_page_of_tasks_is_read_in_the_order_of_an_index(sqlite_url: str, field: str) -> None:
+    """However many tasks there are: SQLite reads no more than the page, and sorts nothing."""
+    with running(load(database_url=sqlite_url)) as app:
+        app.fill(range(3))
+        with watched() as statements:
+            app.graphql(ORDERED, field=field)
+        engine = create_engine(app.settings)
+        with engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[0]}", (6, 0))
+            steps = [row.detail for row in plan]
+        engine.dispose()
+    assert len(steps) == 1, steps
+    assert steps[0].startswith("SCAN task USING INDEX")
 
 
 @pytest.mark.slow

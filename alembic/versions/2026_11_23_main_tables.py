@@ -46,7 +46,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_task_name")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_task_deleted_at", "task", ["deleted_at"], unique=False)
+    op.create_index(
+        "ix_task_deleted",
+        "task",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.create_index("ix_task_finished_at_id", "task", ["finished_at", "id"], unique=False)
     op.create_index("ix_task_last_event_at_id", "task", ["last_event_at", "id"], unique=False)
     op.create_index("ix_task_received_at_id", "task", ["received_at", "id"], unique=False)
@@ -242,5 +249,5 @@ def downgrade() -> None:
     op.drop_index("ix_task_received_at_id", table_name="task")
     op.drop_index("ix_task_last_event_at_id", table_name="task")
     op.drop_index("ix_task_finished_at_id", table_name="task")
-    op.drop_index("ix_task_deleted_at", table_name="task")
+    op.drop_index("ix_task_deleted", table_name="task")
     op.drop_table("task")

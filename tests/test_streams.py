@@ -44,9 +44,7 @@ class House:
         database, settings = self.services.database, self.services.settings
         await database.write(lambda c: create_tasks(c, settings, specs, NOW))
 
-    async def done(
-        self, task: str, index: int, event_class: EventClass = EventClass.DONE
-    ) -> None:
+    async def done(self, task: str, index: int, event_class: EventClass = EventClass.DONE) -> None:
         """Store that a job is done, or something else of it."""
         new = check_event(
             self.services.settings,

@@ -198,6 +198,28 @@ def test_silence_instead_of_a_greeting_is_ended(
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    "query", [EVENTS, CHANGES, "query($x: Int) { tasks(first: $x) { __typename } }"]
+)
+def test_deep_variables_are_an_error_of_their_operation(shared: Server, query: str) -> None:
+    """As deep as JSON is read at all: the operation may be refused, and the connection stays."""
+    deep = "[" * 1_000 + "]" * 1_000
+    variables = f'{{"task": "t", "names": {deep}, "x": {deep}, "after": {deep}}}'
+    payload = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
+
+    async def story() -> None:
+        async with Wire(shared.url) as wire:
+            await wire.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
+            message = await wire.receive()
+            assert (message["id"], message["type"]) == ("1", "error")
+            assert message["payload"][0]["extensions"]["code"]
+            await wire.subscribe("1", "{ server { version } }")
+            assert (await wire.receive())["type"] == "next"
+
+    asyncio.run(story())
+    assert "Traceback" not in shared.log()
+
+
 def test_extensions_are_ignored(shared: Server) -> None:
     """Clients send more than we know of."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Annotated
@@ -27,10 +27,9 @@ from lamia_gql.queries.events import events_after
 from lamia_gql.queries.tasks import matching_ids, matching_tasks
 from lamia_gql.records import EventRecord, TaskRecord
 
-PAGE = 500
-"""Events of the past that are read at once."""
 TOGETHER = 100
-"""Events of which the jobs are read at once: few enough for them to be of the present."""
+"""Events of the past that are read at once, and events of which the jobs are: few enough for these
+to be of the present, and for the memory where a client reads slowly."""
 MAX_REMEMBERED = 10_000
 """Tasks of which it is remembered that they match, so that their leaving is told."""
 
@@ -133,8 +132,8 @@ async def _follow(
         while True:
             taken = await subscriber.take()
             new = [event for event in taken if event.seq > seq and wanted.matches(event)]
-            for events in _parts(new):
-                yield events
+            for begin in range(0, len(new), TOGETHER):
+                yield new[begin : begin + TOGETHER]
             seq = max(seq, taken[-1].seq)
 
 
@@ -143,18 +142,13 @@ async def _past(
 ) -> AsyncGenerator[Sequence[EventRecord], None]:
     more = True
     while more:
-        found = await context.services.database.read(
-            partial(events_after, task_id=task_id, seq=seq, wanted=wanted, limit=PAGE)
+        events = await context.services.database.read(
+            partial(events_after, task_id=task_id, seq=seq, wanted=wanted, limit=TOGETHER)
         )
-        for events in _parts(found):
+        if events:
             yield events
             seq = events[-1].seq
-        more = len(found) == PAGE
-
-
-def _parts(events: Sequence[EventRecord]) -> Iterator[Sequence[EventRecord]]:
-    for begin in range(0, len(events), TOGETHER):
-        yield events[begin : begin + TOGETHER]
+        more = len(events) == TOGETHER
 
 
 async def _snapshots(

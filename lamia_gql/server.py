@@ -113,7 +113,7 @@ def make_server(settings: Settings) -> Server:
 
 
 def _serve(settings: Settings, listening: socket.socket) -> None:
-    _raise_file_limit()
+    raise_file_limit()
     make_server(settings).run(sockets=[listening])
 
 
@@ -125,7 +125,7 @@ def _set_up_logging(settings: Settings) -> None:
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
     """Let there be as many connections as the system allows, rather than a shell's 1,024."""
     try:
         import resource

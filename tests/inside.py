@@ -52,7 +52,8 @@ class Inside:
 async def serving(database_url: str, **settings: Any) -> AsyncIterator[Inside]:
     """Serve in this loop, with these settings, until the block is left."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
-        server = make_server(load(database_url=database_url, **settings))
+        settings = {"database_url": database_url, "log_level": "warning"} | settings
+        server = make_server(load(**settings))
         app = server.config.app
         assert isinstance(app, Starlette)
         [endpoint] = [

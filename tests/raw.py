@@ -36,16 +36,21 @@ def websocket(url: str, query: str | None = None, **variables: Any) -> socket.so
     return client
 
 
-def stream(url: str, query: str, **variables: Any) -> socket.socket:
-    """A request for a stream, whose client reads nothing of it."""
+def stream_request(query: str, **variables: Any) -> bytes:
+    """A request for a stream."""
     body = json.dumps({"query": query, "variables": variables}).encode()
-    client = _connect(url)
-    client.sendall(
+    return (
         b"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
         b"Content-Type: application/json\r\n"
         + f"Content-Length: {len(body)}\r\n\r\n".encode()
         + body
     )
+
+
+def stream(url: str, query: str, **variables: Any) -> socket.socket:
+    """A request for a stream, whose client reads nothing of it."""
+    client = _connect(url)
+    client.sendall(stream_request(query, **variables))
     return client
 
 

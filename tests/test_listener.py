@@ -25,15 +25,12 @@ class Line:
         self._target = target
         self._open: set[asyncio.StreamWriter] = set()
         self._dead: set[asyncio.StreamWriter] = set()
+        self.free = asyncio.Event()
+        """Set while nobody uses it."""
 
     def go_dead(self) -> None:
         """Swallow from now on what is said on the connections that there are."""
         self._dead = set(self._open)
-
-    async def is_free(self) -> None:
-        """Wait until nobody uses it."""
-        while self._open:
-            await asyncio.sleep(0.02)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hand on what is said, both ways."""
@@ -46,8 +43,11 @@ class Line:
             sink.close()
 
         self._open.add(writer)
+        self.free.clear()
         await asyncio.gather(hand_on(reader, there), hand_on(answers, writer))
         self._open.discard(writer)
+        if not self._open:
+            self.free.set()
 
 
 @pytest.mark.slow
@@ -87,6 +87,6 @@ def test_a_line_that_has_gone_dead_is_noticed(
             await listening.stop()
             near.close()
             far.close()
-            await asyncio.wait_for(line.is_free(), 20)
+            await asyncio.wait_for(line.free.wait(), 20)
 
     asyncio.run(story())

@@ -22,7 +22,7 @@ CHECK = 30.0
 RETRY = 0.5
 """Seconds until a lost connection is made anew."""
 TIMEOUT = 10
-"""Seconds that the database has to take the connection."""
+"""Seconds that the database has to take the connection, and to answer when it is tried."""
 
 
 class Listener:
@@ -56,7 +56,8 @@ class Listener:
                 async with await self._connect() as connection:
                     await self._listen(connection)
             except (psycopg.Error, OSError, Unavailable) as error:
-                log.warning("other servers can't be heard; trying again: %s", str(error).strip())
+                reason = str(error).strip() or "the database does not answer"
+                log.warning("other servers can't be heard; trying again: %s", reason)
             except Exception:
                 log.exception("other servers can't be heard; trying again")
             await asyncio.sleep(RETRY)
@@ -82,4 +83,6 @@ class Listener:
                 # What was written here was heard of at once, rows and all.
                 if server != self._database.id:
                     self._live.hear(changes)
-            await connection.execute("SELECT 1")
+            # A line that has gone dead says nothing; neither of events, nor that it is dead.
+            async with asyncio.timeout(TIMEOUT):
+                await connection.execute("SELECT 1")

@@ -60,6 +60,11 @@ class Live:
         self.changes: Hub[int, int] = Hub()
         """The ids of changed tasks, by themselves; and all of them by :data:`ALL_TASKS`."""
 
+    @property
+    def followed(self) -> int:
+        """Of how many tasks somebody follows the events."""
+        return len(self._feeds)
+
     def start(self) -> None:
         """Begin to listen to what is committed here."""
         loop = asyncio.get_running_loop()

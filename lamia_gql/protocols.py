@@ -33,6 +33,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                 self.curr_msg_data_type = "bytes"
         super().send_receive_event_to_app()
 
+    def handle_ping(self) -> None:
+        """Answer a ping, unless answers wait already: a client may never read them."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
     async def run_asgi(self) -> None:
         """Serve the connection; afterwards the client has a while to leave by itself."""
         self.scope["extensions"][CUT] = self.transport.abort  # type: ignore[assignment] # an extension of ours

@@ -93,8 +93,8 @@ def _work(settings: Settings, listening: socket.socket) -> None:
     _serve(settings, listening)
 
 
-def _serve(settings: Settings, listening: socket.socket) -> None:
-    _raise_file_limit()
+def make_server(settings: Settings) -> Server:
+    """The application with these settings, ready to be served on a socket."""
     config = uvicorn.Config(
         create_app(settings),
         log_level=settings.log_level,
@@ -109,7 +109,12 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
         # Compression costs 100 kB a connection; who wants it has a proxy.
         ws_per_message_deflate=False,
     )
-    Server(config).run(sockets=[listening])
+    return Server(config)
+
+
+def _serve(settings: Settings, listening: socket.socket) -> None:
+    raise_file_limit()
+    make_server(settings).run(sockets=[listening])
 
 
 def _set_up_logging(settings: Settings) -> None:
@@ -120,7 +125,7 @@ def _set_up_logging(settings: Settings) -> None:
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
     """Let there be as many connections as the system allows, rather than a shell's 1,024."""
     try:
         import resource

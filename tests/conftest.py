@@ -18,10 +18,11 @@ from playwright.sync_api import Browser
 from sqlalchemy import delete
 
 from lamia_gql.database import create_engine
+from lamia_gql.migrations import migrate
 from lamia_gql.models import Base
 from lamia_gql.settings import load
 from tests.browser import Open, chromium, opening
-from tests.harness import Server, lamia
+from tests.harness import Server
 
 Serve = Callable[..., Server]
 
@@ -73,8 +74,9 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 def _serve(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
     if database_url.startswith("postgresql"):
-        done = lamia("migrate", database_url=database_url)
-        assert done.returncode == 0, done.stderr
+        engine = create_engine(load(database_url=database_url))
+        migrate(engine, "head")
+        engine.dispose()
     return stack.enter_context(Server(database_url, folder, **settings))
 
 

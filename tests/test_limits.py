@@ -251,23 +251,22 @@ def test_refused_by_variables(wire: Server) -> None:
     assert body["extensions"]["cost"]["requested"] == 1 + 30_000 * 50 + 1 + 30_000 * 2
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "text"),
-    [
-        ("max_document_characters", 1_000, "{ server { version } }" + " " * 1_000),
-        ("max_document_tokens", 200, "{ server { " + "version " * 200 + "} }"),
-        ("max_definitions", 1, "{ ...A } fragment A on Query { server { version } }"),
-        ("max_depth", 2, "{ tasks(first: 1) { nodes { id } } }"),
-        ("max_aliases", 0, "{ a: server { version } }"),
-        ("max_duplicates", 0, "{ server { version version } }"),
-        ("max_directives", 0, "{ server @skip(if: false) { version } }"),
-        ("max_cost", 5, "{ tasks(first: 4) { nodes { id } } }"),
-    ],
-)
-def test_settings(serve: Serve, sqlite_url: str, setting: str, value: int, text: str) -> None:
+def test_settings(serve: Serve, sqlite_url: str) -> None:
     """Every limit is a setting."""
-    server = serve(sqlite_url, **{setting: value})
-    assert server.error(text)["extensions"] == {"code": LIMITS[setting], "limit": value}
+    settings = {
+        "max_document_characters": (3_000, "{ server { version } }" + " " * 3_000),
+        "max_document_tokens": (200, "{ server { " + "version " * 200 + "} }"),
+        "max_definitions": (1, "{ ...A } fragment A on Query { server { version } }"),
+        "max_depth": (3, "{ tasks(first: 1) { nodes { events { nodes { id } } } } }"),
+        "max_aliases": (0, "{ a: server { version } }"),
+        "max_duplicates": (0, "{ server { version version } }"),
+        "max_directives": (0, "{ server @skip(if: false) { version } }"),
+        "max_cost": (5, "{ tasks(first: 4) { nodes { id } } }"),
+    }
+    server = serve(sqlite_url, **{setting: value for setting, (value, _) in settings.items()})
+    for setting, (value, text) in settings.items():
+        assert server.error(text)["extensions"] == {"code": LIMITS[setting], "limit": value}
+    assert server.graphql("{ server { version } }")
 
 
 def test_documents_are_remembered(schema: GraphQLSchema) -> None:

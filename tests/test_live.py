@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +12,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
+from lamia_gql.batch import Outcome, record
 from lamia_gql.changes import PER_NOTIFICATION, Change, announce, decode, encode
 from lamia_gql.database import Database
 from lamia_gql.events import NewEvent, check_event
@@ -25,6 +27,7 @@ from lamia_gql.recorder import Recorder
 from lamia_gql.records import EventRecord
 from lamia_gql.settings import load
 from lamia_gql.specs import ProcessSpec, TaskSpec
+from lamia_gql.statements import statements
 from lamia_gql.tasks import create_tasks, delete_tasks
 
 NOW = datetime.now(UTC)
@@ -217,6 +220,70 @@ def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
                 await subscriber.take()
 
     tell(sqlite_url, story)
+
+
+def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
+    """A cursor never lies behind an event that is yet to come, whichever server takes it.
+
+    A server has written an event and keeps its commit back: another one can't commit a later event
+    of the task meanwhile, though events of other tasks. Who resumes all the time, and who follows
+    on the other server, sees both, in the order of their numbers.
+    """
+
+    async def story(house: House) -> None:
+        task_id = await house.make_task()
+        await house.make_task("u")
+        written, release = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def hold(connection: Connection) -> None:
+            [outcome] = record(connection, statements(False), [house.event()])
+            assert isinstance(outcome, Outcome)
+            announce(connection, [Change(task_id, outcome.event.seq, events=[outcome.event])])
+            loop.call_soon_threadsafe(written.set)
+            assert release.wait(20)
+
+        other = House(postgres_url)
+        other.live.start()
+        listener = Listener(other.database, other.live)
+        await listener.start()
+        await other.recorder.start()
+
+        async def resume() -> list[int]:
+            seen: list[int] = []
+            while len(seen) < 2:
+                page = partial(events_after, task_id=task_id, wanted=EventFilter(), limit=10)
+                last = seen[-1] if seen else 0
+                found = await other.database.read(partial(page, seq=last))
+                seen += [event.seq for event in found]
+            return seen
+
+        async with other.live.follow(task_id) as subscriber:
+            resuming = asyncio.create_task(resume())
+            first = asyncio.create_task(house.database.write(hold))
+            await asyncio.wait_for(written.wait(), 20)
+            beside = check_event(
+                house.settings,
+                task="u",
+                process="alone",
+                event_class=EventClass.BEAT,
+                received_at=NOW,
+            )
+            await asyncio.wait_for(other.recorder.record([beside]), 20)
+            second = asyncio.create_task(other.record())
+            await asyncio.wait([second], timeout=0.5)
+            assert not second.done()
+            assert subscriber.waiting == 0
+            release.set()
+            await asyncio.gather(first, second)
+            assert await take(subscriber, 2) == [1, 2]
+            assert await asyncio.wait_for(resuming, 20) == [1, 2]
+        await other.live.stop()
+        await listener.stop()
+        await other.recorder.stop()
+        other.database.close()
+
+    tell(postgres_url, story)
 
 
 CHOICES = [None, (), (EventClass.BEAT,), (EventClass.DONE, EventClass.FAILED)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from lamia_gql.services import Services
 from lamia_gql.settings import load
 from lamia_gql.specs import ProcessSpec, TaskSpec
 from lamia_gql.tasks import create_tasks
-from tests.live import CHANGES
+from tests.live import CHANGES, EVENTS
 
 Stream = AsyncGenerator[Result, None]
 NOW = datetime.now(UTC)
@@ -44,14 +44,14 @@ class House:
         database, settings = self.services.database, self.services.settings
         await database.write(lambda c: create_tasks(c, settings, specs, NOW))
 
-    async def done(self, task: str, index: int) -> None:
-        """Store that a job is done."""
+    async def done(self, task: str, index: int, event_class: EventClass = EventClass.DONE) -> None:
+        """Store that a job is done, or something else of it."""
         new = check_event(
             self.services.settings,
             task=task,
             process="p",
             index=index,
-            event_class=EventClass.DONE,
+            event_class=event_class,
             received_at=NOW,
         )
         await self.services.record([new])
@@ -85,6 +85,22 @@ def tell(url: str, story: Callable[[House], Awaitable[None]], **settings: Any) -
     asyncio.run(run())
 
 
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements that read, while the block runs."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith(("SELECT", "WITH")):
+            statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
 async def following(stream: Stream) -> dict[str, Any]:
     """The next snapshot of a stream."""
     result = await asyncio.wait_for(anext(stream), 10)
@@ -109,26 +125,42 @@ def test_many_followers_cost_the_reads_of_one(sqlite_url: str) -> None:
     async def story(house: House) -> None:
         await house.make("t")
         streams = [house.watch(names=["t"]) for _ in range(200)]
-        for stream in streams:
-            assert (await following(stream))["counts"]["done"] == 0
+        for task in await asyncio.gather(*map(following, streams)):
+            assert task["counts"]["done"] == 0
         assert len(house.streams) == 1
         await asyncio.sleep(0.6)
-        statements: list[str] = []
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            if statement.startswith(("SELECT", "WITH")):
-                statements.append(statement)
-
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
+        with counted() as statements:
             await house.done("t", 0)
             # One may have been on its way, for the last of those who came.
             assert max(await asyncio.gather(*(until(stream, 1) for stream in streams))) <= 2
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
         assert len(statements) < 20
         for stream in streams:
             await stream.aclose()
+
+    tell(sqlite_url, story)
+
+
+def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) -> None:
+    """Who resumes far behind, and asks for the job of each event, costs few statements."""
+
+    async def story(house: House) -> None:
+        await house.make("t")
+        for index in range(100):
+            await house.done("t", index)
+        stream = house.watch(EVENTS, task="t", after="WyJlIiwwXQ")
+        with counted() as statements:
+            edges = [(await anext(stream)).body["data"]["events"] for _ in range(100)]
+        assert [edge["node"]["job"]["index"] for edge in edges] == list(range(100))
+        assert len(statements) < 20
+        await stream.aclose()
+        # What comes one by one is read when it comes.
+        query = EVENTS.replace("index }", "index starts }")
+        stream = house.watch(query, task="t", after=edges[-1]["cursor"])
+        for starts in range(1, 4):
+            await house.done("t", 7, EventClass.STARTED)
+            node = (await anext(stream)).body["data"]["events"]["node"]
+            assert node["job"] == {"index": 7, "starts": starts}
+        await stream.aclose()
 
     tell(sqlite_url, story)
 

@@ -143,29 +143,48 @@ def test_all_tasks(sqlite_server: Server) -> None:
 
 
 def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
-    """A replay at a speed: the ratios that a person sees grow, to the end."""
+    """A replay, from its start to its end: the ratios that a person sees grow, and are right.
+
+    In the middle of it the server dies, and comes back.
+    """
+    server = sqlite_server
     command = [sys.executable, "-m", "lamia_gql", "replay", str(workflow(tmp_path))]
     with subprocess.Popen(
-        [*command, "--speed", "30", "--name", "r", "--url", sqlite_server.url],
+        [*command, "--speed", "30", "--name", "r", "--url", server.url],
         env=environment({}),
         stderr=subprocess.DEVNULL,
-    ):
-        while sqlite_server.process("r", "split") is None:
+    ) as replay:
+        while server.process("r", "split") is None:
             time.sleep(0.1)
-        with Terminal("watch", "r", "--url", sqlite_server.url) as terminal:
+        with Terminal("watch", "r", "--url", server.url) as terminal:
             seen: list[int] = []
 
-            def ended(text: str) -> bool:
+            def ratio(text: str) -> int:
                 line = next((line for line in text.splitlines() if line.startswith("all")), "")
                 words = line.split()
                 if "%" in words:
                     seen.append(int(words[words.index("%") - 1]))
-                return "SUCCEEDED" in text.splitlines()[0]
+                return seen[-1] if seen else 0
 
-            terminal.until(ended)
+            terminal.until(lambda text: 0 < ratio(text) < 100)
+            server.kill()
+            text = terminal.until(lambda text: "Trying again" in text)
+            assert ratio(text) == seen[-2]
+            server.start()
+            terminal.until(lambda text: "Trying again" not in text and ratio(text) < 100)
+            text = terminal.until(lambda text: ratio(text) == 100)
+            text = terminal.until(lambda text: "SUCCEEDED" in text.splitlines()[0])
+            assert terminal.program.wait(PATIENCE) == 0
+        assert replay.wait(PATIENCE) == 0
     assert seen == sorted(seen)
     assert len(set(seen)) >= 4, seen
-    assert seen[-1] == 100
+    query = '{ task(name: "r") { state processes(first: 50) { nodes { name state } } } }'
+    task = server.graphql(query)["task"]
+    assert task["state"] == "SUCCEEDED"
+    for process in task["processes"]["nodes"]:
+        [line] = [line for line in text.splitlines() if line.startswith(process["name"])]
+        assert "100 %" in line
+        assert process["state"] in line
 
 
 def test_for_scripts(sqlite_server: Server) -> None:

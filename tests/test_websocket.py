@@ -13,8 +13,10 @@ import pytest
 import websockets
 from websockets.typing import Subprotocol
 
+from lamia_gql.graph import websocket
 from tests.conftest import Serve
 from tests.harness import Server
+from tests.inside import serving
 from tests.live import CHANGES, EVENTS, Wire
 
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": "{ server { version } }"}}
@@ -25,7 +27,8 @@ def closing(server: Server, *messages: Any, greet: bool = True) -> tuple[int | N
 
     async def story() -> tuple[int | None, str | None]:
         async with Wire(server.url, greet=greet) as wire:
-            with suppress(websockets.ConnectionClosed):  # it may not wait for all of a message
+            # It may be closed before all is sent.
+            with suppress(websockets.ConnectionClosed):
                 for message in messages:
                     await wire.send(message)
             return await wire.closed()
@@ -174,21 +177,47 @@ def test_other_protocols_are_not_spoken(shared: Server, offered: list[str] | Non
     asyncio.run(story())
 
 
-def test_silence_instead_of_a_greeting_is_ended(shared: Server) -> None:
-    """A connection has ten seconds to say what it is here for."""
-    assert closing(shared, greet=False) == (4408, "Initialisation timeout")
+def test_silence_instead_of_a_greeting_is_ended(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection has some seconds to say what it is here for, and any time afterwards."""
+    assert websocket.INIT_TIMEOUT == 10
+    monkeypatch.setattr(websocket, "INIT_TIMEOUT", 0.5)
+
+    async def story() -> None:
+        async with (
+            serving(sqlite_url) as inside,
+            Wire(inside.url) as greeted,
+            Wire(inside.url, greet=False) as silent,
+        ):
+            assert await silent.closed() == (4408, "Initialisation timeout")
+            await asyncio.sleep(0.5)
+            await greeted.subscribe("1", "{ server { version } }")
+            assert (await greeted.receive())["type"] == "next"
+
+    asyncio.run(story())
 
 
-def test_a_connection_that_was_greeted_stays(shared: Server) -> None:
-    """The time for the greeting is no limit to what follows it."""
+@pytest.mark.parametrize(
+    "query", [EVENTS, CHANGES, "query($x: Int) { tasks(first: $x) { __typename } }"]
+)
+def test_deep_variables_are_an_error_of_their_operation(shared: Server, query: str) -> None:
+    """As deep as JSON is read at all: the operation may be refused, and the connection stays."""
+    deep = "[" * 1_000 + "]" * 1_000
+    variables = f'{{"task": "t", "names": {deep}, "x": {deep}, "after": {deep}}}'
+    payload = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
 
     async def story() -> None:
         async with Wire(shared.url) as wire:
-            await asyncio.sleep(11)
+            await wire.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
+            message = await wire.receive()
+            assert (message["id"], message["type"]) == ("1", "error")
+            assert message["payload"][0]["extensions"]["code"]
             await wire.subscribe("1", "{ server { version } }")
             assert (await wire.receive())["type"] == "next"
 
     asyncio.run(story())
+    assert "Traceback" not in shared.log()
 
 
 def test_extensions_are_ignored(shared: Server) -> None:

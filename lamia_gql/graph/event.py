@@ -6,6 +6,7 @@ owns: the modules import downwards, and upwards only within a resolver.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
@@ -79,8 +80,10 @@ class Event(Node):
         from lamia_gql.graph.job import Job
 
         record, load = self.record, info.context.load
-        process = await present(load.process_by_key(record.task_id, record.process_number))
-        job = await load.job(record.task_id, record.process_number, record.job_index)
+        process, job = await asyncio.gather(
+            present(load.process_by_key(record.task_id, record.process_number)),
+            load.job(record.task_id, record.process_number, record.job_index),
+        )
         return Job.of(job, process, info)
 
     @resolved("The process that the job belongs to.")

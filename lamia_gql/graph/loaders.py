@@ -36,6 +36,14 @@ class Loaders:
         self._beat = beat_interval
         self._now = now
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+        self._expected: dict[Hashable, set[tuple[int, ...]]] = {}
+
+    def expect(self, events: Sequence[EventRecord]) -> None:
+        """Read what belongs to these events for all of them, as soon as one of them asks."""
+        self._expected = {
+            "process_by_key": {(event.task_id, event.process_number) for event in events},
+            "job": {(event.task_id, event.process_number, event.job_index) for event in events},
+        }
 
     def _load(
         self, kind: Hashable, key: K, read: Callable[[Connection, list[K]], Sequence[V]]
@@ -47,6 +55,9 @@ class Loaders:
                 return await self._reads.read(lambda connection: read(connection, wanted))
 
             loader = self._loaders[kind] = DataLoader(load_fn=batch)
+            for other in self._expected.get(kind, ()):
+                # Nobody may ask for it, nor fetch what went wrong with it.
+                asyncio.ensure_future(loader.load(other)).add_done_callback(_note)
         found: Awaitable[V] = loader.load(key)
         return found
 
@@ -205,3 +216,8 @@ class Loaders:
     async def all_samples(self, processes: Sequence[ProcessRecord]) -> list[list[SampleRecord]]:
         """The history of each of these processes."""
         return list(await asyncio.gather(*(self.samples(process) for process in processes)))
+
+
+def _note(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Hashable
 
+import orjson
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.errors import LamiaError, RequestError
@@ -102,24 +103,31 @@ class Streams:
         self, operation: Operation, context: Context, allowed: set[OperationType]
     ) -> AsyncGenerator[Result, None]:
         """The results of an operation, by itself or together with others. Raises nothing."""
-        if OperationType.SUBSCRIPTION in allowed and self._can_be_shared(operation):
-            return self._follow(operation, context)
-        return results(self._schema, operation, context, allowed)
+        key = self._key(operation) if OperationType.SUBSCRIPTION in allowed else None
+        if key is None:
+            return results(self._schema, operation, context, allowed)
+        return self._follow(key, operation, context)
 
-    def _can_be_shared(self, operation: Operation) -> bool:
+    def _key(self, operation: Operation) -> Hashable | None:
+        """What equal operations have in common, where they can be one."""
         if SHARED not in operation.query:
-            return False
+            return None
         try:
             document = self._schema.documents.read(self._schema._schema, operation.query)
+            variables = orjson.dumps(operation.variables, option=orjson.OPT_SORT_KEYS)
         except Exception:
             # Whatever is wrong with it is told where it is run.
-            return False
-        return document.subscribed(operation.name) == SHARED
+            return None
+        if document.subscribed(operation.name) != SHARED:
+            return None
+        return operation.query, operation.name, variables
 
-    async def _follow(self, operation: Operation, context: Context) -> AsyncGenerator[Result, None]:
+    async def _follow(
+        self, key: Hashable, operation: Operation, context: Context
+    ) -> AsyncGenerator[Result, None]:
         follower = Follower(context.settings.max_waiting_changes)
         try:
-            key, shared = await self._join(operation, context, follower)
+            shared = await self._join(key, operation, context, follower)
         except LamiaError as error:
             yield failure(error, context)
             return
@@ -138,9 +146,8 @@ class Streams:
                     del self._shared[key]
 
     async def _join(
-        self, operation: Operation, context: Context, follower: Follower
-    ) -> tuple[Hashable, Shared]:
-        key = (operation.query, operation.name, repr(operation.variables))
+        self, key: Hashable, operation: Operation, context: Context, follower: Follower
+    ) -> Shared:
         while (shared := self._shared.get(key)) is not None:
             suits = await shared.suits()
             # Meanwhile its last follower may have left, or somebody have begun another.
@@ -153,4 +160,4 @@ class Streams:
         else:
             shared = self._shared[key] = Shared(self._schema, operation, context.services)
         shared.followers.add(follower)
-        return key, shared
+        return shared

@@ -27,8 +27,9 @@ from lamia_gql.queries.events import events_after
 from lamia_gql.queries.tasks import matching_ids, matching_tasks
 from lamia_gql.records import EventRecord, TaskRecord
 
-PAGE = 500
-"""Events of the past that are read at once."""
+TOGETHER = 100
+"""Events of the past that are read at once, and events of which the jobs are: few enough for these
+to be of the present, and for the memory where a client reads slowly."""
 MAX_REMEMBERED = 10_000
 """Tasks of which it is remembered that they match, so that their leaving is told."""
 
@@ -72,10 +73,12 @@ class Subscription:
         seq = _position(context.last_event_id or after, owner)
         async with aclosing(_follow(context, owner.id, seq, wanted)) as events:
             with endings():
-                async for event in events:
+                async for some in events:
                     context.refresh()
-                    context.cursor = encode_opaque("e", event.seq)
-                    yield Edge(cursor=context.cursor, node=Event.of(event))
+                    context.load.expect(some)
+                    for event in some:
+                        context.cursor = encode_opaque("e", event.seq)
+                        yield Edge(cursor=context.cursor, node=Event.of(event))
 
     @streamed(
         "A task whenever it has changed: by an event, an edit, new processes. At most a few"
@@ -114,37 +117,38 @@ class Subscription:
 
 async def _follow(
     context: Context, task_id: int, seq: int, wanted: filters.EventFilter
-) -> AsyncGenerator[EventRecord, None]:
-    """The wanted events of a task after ``seq``, without an end."""
+) -> AsyncGenerator[Sequence[EventRecord], None]:
+    """The wanted events of a task after ``seq``, a few at once, without an end."""
     # A long past is read without a queue, which would fill up meanwhile.
     async with aclosing(_past(context, task_id, seq, wanted)) as past:
-        async for event in past:
-            yield event
-            seq = event.seq
+        async for events in past:
+            yield events
+            seq = events[-1].seq
     async with context.services.live.follow(task_id) as subscriber:
         async with aclosing(_past(context, task_id, seq, wanted)) as past:
-            async for event in past:
-                yield event
-                seq = event.seq
+            async for events in past:
+                yield events
+                seq = events[-1].seq
         while True:
-            for event in await subscriber.take():
-                if event.seq > seq and wanted.matches(event):
-                    yield event
-                    seq = event.seq
+            taken = await subscriber.take()
+            new = [event for event in taken if event.seq > seq and wanted.matches(event)]
+            for begin in range(0, len(new), TOGETHER):
+                yield new[begin : begin + TOGETHER]
+            seq = max(seq, taken[-1].seq)
 
 
 async def _past(
     context: Context, task_id: int, seq: int, wanted: filters.EventFilter
-) -> AsyncGenerator[EventRecord, None]:
+) -> AsyncGenerator[Sequence[EventRecord], None]:
     more = True
     while more:
         events = await context.services.database.read(
-            partial(events_after, task_id=task_id, seq=seq, wanted=wanted, limit=PAGE)
+            partial(events_after, task_id=task_id, seq=seq, wanted=wanted, limit=TOGETHER)
         )
-        for event in events:
-            yield event
-            seq = event.seq
-        more = len(events) == PAGE
+        if events:
+            yield events
+            seq = events[-1].seq
+        more = len(events) == TOGETHER
 
 
 async def _snapshots(

@@ -1,0 +1,93 @@
+"""Connections without a library, whose clients do just what they are told, and mostly nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Any
+from urllib.parse import urlsplit
+
+UPGRADE = (
+    b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+)
+TEXT, CLOSE, PING = 1, 8, 9
+
+
+def frame(payload: bytes, opcode: int = TEXT) -> bytes:
+    """A frame of a WebSocket client, masked by zeros."""
+    size = len(payload)
+    length = struct.pack("!B", 128 | size) if size < 126 else struct.pack("!BH", 254, size)
+    return bytes([128 | opcode]) + length + bytes(4) + payload
+
+
+def websocket(url: str, query: str | None = None, **variables: Any) -> socket.socket:
+    """A WebSocket that has begun one operation, or none, and from now on reads nothing."""
+    client = _connect(url)
+    client.sendall(UPGRADE)
+    read_until(client, b"\r\n\r\n")
+    client.sendall(frame(b'{"type": "connection_init"}'))
+    if query is not None:
+        payload = {"query": query, "variables": variables}
+        message = {"id": "1", "type": "subscribe", "payload": payload}
+        client.sendall(frame(json.dumps(message).encode()))
+    return client
+
+
+def stream_request(query: str, **variables: Any) -> bytes:
+    """A request for a stream."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    return (
+        b"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
+        b"Content-Type: application/json\r\n"
+        + f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+
+
+def stream(url: str, query: str, **variables: Any) -> socket.socket:
+    """A request for a stream, whose client reads nothing of it."""
+    client = _connect(url)
+    client.sendall(stream_request(query, **variables))
+    return client
+
+
+def _connect(url: str) -> socket.socket:
+    address = urlsplit(url)
+    assert address.hostname is not None
+    assert address.port is not None
+    client = socket.socket()
+    # The system has little room for what it does not read, so that this soon shows.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(20)
+    client.connect((address.hostname, address.port))
+    return client
+
+
+def vanish(client: socket.socket) -> None:
+    """Leave without a word: the connection is reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def read_until(client: socket.socket, word: bytes) -> None:
+    """Read up to a word, which must come within a while."""
+    seen = b""
+    while word not in seen:
+        data = client.recv(1000)
+        assert data, seen
+        seen += data
+
+
+def is_cut(client: socket.socket) -> bool:
+    """Whether the server ends the connection within a while; what comes before is read away."""
+    try:
+        while client.recv(1 << 20):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        pass
+    return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 import uuid
 import warnings
@@ -24,6 +26,10 @@ from tests.browser import Open, chromium, opening
 from tests.harness import Server, lamia
 
 Serve = Callable[..., Server]
+
+# Where Python is told to keep no bytecode, every process that a test starts would compile us anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

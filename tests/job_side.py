@@ -88,9 +88,10 @@ def answer_all(body: bytes, code: str | None = None, *, enough: bool = False) ->
 class BadServer:
     """A server that misbehaves in the way that ``mode`` says; it can be changed at any time.
 
-    ``good`` takes all; ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and
-    ``cut`` answer nonsense and half of the truth; ``vanish`` takes one request and is gone; a
-    number is a status; and any other word is the code with which every event is refused.
+    ``good`` takes all, and ``slow`` after two seconds; ``hang`` never answers; ``drip`` answers a
+    byte a second; ``garbage`` and ``cut`` answer nonsense and half of the truth; ``vanish`` takes
+    one request and is gone; a number is a status; and any other word is the code with which every
+    event is refused.
     """
 
     def __init__(self, mode: str) -> None:
@@ -140,6 +141,8 @@ class BadServer:
         if mode == "hang":
             self.stopping.wait(60)
             return False
+        if mode == "slow":
+            self.stopping.wait(2)
         if mode == "garbage":
             handler.wfile.write(b"\x00\xff<html>What?</html>\r\n\r\n")
             return False

@@ -52,6 +52,7 @@ PROGRAMS: dict[str, tuple[Any, bytes]] = {
     "SIGPIPE": (shell("kill -PIPE $$"), b""),
     "SIGINT": (shell("kill -INT $$"), b""),
     "SIGUSR1": (shell("kill -USR1 $$"), b""),
+    "a real-time signal": (shell("kill -40 $$"), b""),
     "reads stdin": (["cat"], bytes(range(256)) * 4000),
     "ignores stdin": (["true"], b"x" * 1_000_000),
     "half of stdin": (["head", "-c", "10"], b"x" * 1_000_000),
@@ -358,6 +359,42 @@ def test_stopped_by_the_batch_system(sqlite_server: Server, tmp_path: Path, name
 
 
 LOOP = "while :; do sleep 0.05; done"
+
+
+def test_script_that_does_not_say_what_runs_it(tmp_path: Path) -> None:
+    """It is run by a shell, as a shell would run it: by its path, or found in PATH."""
+    script = tmp_path / "no-such-name"
+    script.write_text("echo $0 $1; exit 4\n")
+    script.chmod(0o755)
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    environ["PATH"] = f"{tmp_path}:{environ['PATH']}"
+    for name in (str(script), script.name):
+        done = job(environ, "run", "--", name, "a b")
+        assert (done.returncode, done.stdout) == (4, f"{script} a b\n".encode())
+
+
+def test_slow_reader_gets_all_of_a_stopped_program(tmp_path: Path) -> None:
+    """What a program says when it is asked to end is not cut off because its reader is slow."""
+    program = python(
+        "import os, signal, sys\n"
+        "def end(*_):\n os.write(1, b'x' * 200_000)\n os._exit(3)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "os.write(2, b'up\\n')\n"
+        "signal.pause()"
+    )
+    process = subprocess.Popen(
+        [*JOB, "run", "--progress-regex", "y", "--", *program],
+        env=job_environment("http://127.0.0.1:1", tmp_path),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"up\n"
+    process.terminate()
+    time.sleep(0.5)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (3, b"x" * 200_000)
 
 
 def test_signal_that_is_a_message(sqlite_server: Server, tmp_path: Path) -> None:

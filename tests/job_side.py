@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socketserver
 import subprocess
 import sys
@@ -39,6 +40,18 @@ def job(
         [*JOB, *arguments], env=environ, cwd=ROOT, capture_output=True, check=False, **options
     )
     return done
+
+
+def build_pyz(folder: Path) -> Path:
+    """The single file, made in a folder as it is made for nodes."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    client = Path("lamia_gql", "client")
+    shutil.copytree(ROOT / client, folder / client, ignore=ignored)
+    shutil.copy(ROOT / "lamia_gql" / "__init__.py", folder / "lamia_gql")
+    shutil.copy(ROOT / "Makefile", folder)
+    make = ["make", "-s", f"PYTHON={sys.executable}", "job"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    return folder / "dist" / "lamia-job.pyz"
 
 
 def events(server: Server, task: str = "t") -> list[dict[str, Any]]:
@@ -88,10 +101,10 @@ def answer_all(body: bytes, code: str | None = None, *, enough: bool = False) ->
 class BadServer:
     """A server that misbehaves in the way that ``mode`` says; it can be changed at any time.
 
-    ``good`` takes all, and ``slow`` after two seconds; ``hang`` never answers; ``drip`` answers a
-    byte a second; ``garbage`` and ``cut`` answer nonsense and half of the truth; ``vanish`` takes
-    one request and is gone; a number is a status; and any other word is the code with which every
-    event is refused.
+    ``good`` takes all, ``slow`` after two seconds, ``brief`` with one request a connection;
+    ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and ``cut`` answer
+    nonsense and half of the truth; ``vanish`` takes one request and is gone; a number is a status;
+    and any other word is the code with which every event is refused.
     """
 
     def __init__(self, mode: str) -> None:
@@ -165,8 +178,7 @@ class BadServer:
         handler.wfile.write(head + answer)
         if mode == "vanish":
             self._server.socket.close()
-            return False
-        return True
+        return mode not in ("vanish", "brief")
 
 
 def wait_for(what: str, is_so: Any, seconds: float = 20.0) -> None:

@@ -18,7 +18,7 @@ from lamia_gql.client import spool as spool_module
 from lamia_gql.client.event import Event
 from lamia_gql.client.spool import Spool
 from tests.conftest import Serve
-from tests.job_side import ROOT, BadServer, events, job, job_environment, spooled
+from tests.job_side import ROOT, BadServer, events, job, job_environment, spooled, wait_for
 
 URL = "http://host/graphql"
 
@@ -217,9 +217,9 @@ def test_sixteen_emitters_and_two_flushers(serve: Serve, sqlite_url: str, tmp_pa
 import os
 from lamia_gql.client import Job
 job = Job()
-for number in range(50):
+for number in range(20):
     job.progress(number + 1)
-    if number % 10 == 0:
+    if number % 5 == 0:
         job.close(0.2)
 job.done()
 job.close()
@@ -233,7 +233,7 @@ job.close()
     with ThreadPoolExecutor(16) as pool:
         for done in pool.map(emit, range(16)):
             assert done.stderr.count(b"lamia-job:") == 1
-    assert len({event["id"] for event in spooled(tmp_path)}) == 16 * 51
+    assert len({event["id"] for event in spooled(tmp_path)}) == 16 * 21
 
     server.start()
     environ = job_environment(url, tmp_path)
@@ -242,7 +242,7 @@ job.close()
             assert done.returncode == 0, done.stderr
     assert spooled(tmp_path) == []
     found = events(server)
-    assert len(found) == len({event["uuid"] for event in found}) == 16 * 51
+    assert len(found) == len({event["uuid"] for event in found}) == 16 * 21
     assert server.process("t", "p")["state"] == "SUCCEEDED"
     server.recount()
 
@@ -270,8 +270,7 @@ def test_unwritable_spool_and_a_server_that_comes_back(tmp_path: Path) -> None:
             cwd=ROOT,
             stderr=subprocess.PIPE,
         )
-        while not bad.requests:
-            time.sleep(0.02)
+        wait_for("STARTED", lambda: bad.requests)
         bad.mode = "good"
         process.communicate()
         sent = {e["eventClass"] for _headers, batch in bad.requests[1:] for e in batch}

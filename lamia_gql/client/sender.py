@@ -37,8 +37,9 @@ class Sender:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
+        # A handler of a signal may tell something while its thread holds one of these, or the
+        # first: so both can be taken again, and who has the second never waits for the first.
         self._changed = threading.Condition()
-        # A handler of a signal may tell something while its thread is in here.
         self._keeping = threading.RLock()
         self._waiting: dict[str, Event] = {}
         self._copies: dict[str, str] = {}
@@ -225,13 +226,11 @@ class Sender:
                 self._spool.remove(name)
 
     def _snapshot(self) -> list[Event]:
-        with self._changed:
-            return list(self._waiting.values())
+        return list(self._waiting.copy().values())
 
     def _forget(self, events: Iterable[Event]) -> None:
-        with self._changed:
-            for event in events:
-                self._waiting.pop(event.id, None)
+        for event in events:
+            self._waiting.pop(event.id, None)
 
 
 def _jitter() -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socketserver
+import ssl
 import subprocess
 import sys
 import threading
@@ -104,10 +105,10 @@ class BadServer:
     ``good`` takes all, ``slow`` after two seconds, ``brief`` with one request a connection;
     ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and ``cut`` answer
     nonsense and half of the truth; ``vanish`` takes one request and is gone; a number is a status;
-    and any other word is the code with which every event is refused.
+    and any other word is the code with which every event is refused. With ``tls`` it speaks HTTPS.
     """
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, tls: ssl.SSLContext | None = None) -> None:
         self.mode = mode
         self.requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
         self.stopping = threading.Event()
@@ -127,7 +128,9 @@ class BadServer:
             request_queue_size = 100
 
         self._server = Threads(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     def __enter__(self) -> Self:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 import uuid
 import warnings
@@ -25,6 +27,10 @@ from tests.browser import Open, chromium, opening
 from tests.harness import Server
 
 Serve = Callable[..., Server]
+
+# Where Python is told to keep no bytecode, every process that a test starts would compile us anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

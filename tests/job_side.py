@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socketserver
+import ssl
 import subprocess
 import sys
 import threading
@@ -39,6 +41,18 @@ def job(
         [*JOB, *arguments], env=environ, cwd=ROOT, capture_output=True, check=False, **options
     )
     return done
+
+
+def build_pyz(folder: Path) -> Path:
+    """The single file, made in a folder as it is made for nodes."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    client = Path("lamia_gql", "client")
+    shutil.copytree(ROOT / client, folder / client, ignore=ignored)
+    shutil.copy(ROOT / "lamia_gql" / "__init__.py", folder / "lamia_gql")
+    shutil.copy(ROOT / "Makefile", folder)
+    make = ["make", "-s", f"PYTHON={sys.executable}", "job"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    return folder / "dist" / "lamia-job.pyz"
 
 
 def events(server: Server, task: str = "t") -> list[dict[str, Any]]:
@@ -88,12 +102,13 @@ def answer_all(body: bytes, code: str | None = None, *, enough: bool = False) ->
 class BadServer:
     """A server that misbehaves in the way that ``mode`` says; it can be changed at any time.
 
-    ``good`` takes all; ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and
-    ``cut`` answer nonsense and half of the truth; ``vanish`` takes one request and is gone; a
-    number is a status; and any other word is the code with which every event is refused.
+    ``good`` takes all, ``slow`` after two seconds, ``brief`` with one request a connection;
+    ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and ``cut`` answer
+    nonsense and half of the truth; ``vanish`` takes one request and is gone; a number is a status;
+    and any other word is the code with which every event is refused. With ``tls`` it speaks HTTPS.
     """
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, tls: ssl.SSLContext | None = None) -> None:
         self.mode = mode
         self.requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
         self.stopping = threading.Event()
@@ -113,7 +128,9 @@ class BadServer:
             request_queue_size = 100
 
         self._server = Threads(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     def __enter__(self) -> Self:
@@ -140,6 +157,8 @@ class BadServer:
         if mode == "hang":
             self.stopping.wait(60)
             return False
+        if mode == "slow":
+            self.stopping.wait(2)
         if mode == "garbage":
             handler.wfile.write(b"\x00\xff<html>What?</html>\r\n\r\n")
             return False
@@ -162,8 +181,7 @@ class BadServer:
         handler.wfile.write(head + answer)
         if mode == "vanish":
             self._server.socket.close()
-            return False
-        return True
+        return mode not in ("vanish", "brief")
 
 
 def wait_for(what: str, is_so: Any, seconds: float = 20.0) -> None:

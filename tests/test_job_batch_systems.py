@@ -98,7 +98,17 @@ def test_given_goes_before_found() -> None:
 def test_address_may_be_the_root(given: str, url: str) -> None:
     """The server's root will do: the rest is added."""
     assert find_server({"LAMIA_URL": given}).url == url
-    for bad in ("", "host:8088", "ftp://host", "http://", "http://ho st"):
+    for bad in (
+        "",
+        "host:8088",
+        "ftp://host",
+        "http://",
+        "http://ho st",
+        "http://host:99999",
+        "http://host:port",
+        "http://::1/",
+        "http://user:word@host",
+    ):
         with pytest.raises(AddressError):
             find_server({"LAMIA_URL": bad})
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Server
-from tests.job_side import ROOT, classes, events, job_environment
+from tests.job_side import ROOT, build_pyz, classes, events, job_environment
 
 RECIPES = (ROOT / "docs" / "recipes.md").read_text()
 JOBS = (ROOT / "docs" / "jobs.md").read_text()
@@ -27,19 +27,16 @@ def recipe(name: str) -> str:
     raise AssertionError(f"there is no recipe {name}")
 
 
+@pytest.fixture(scope="module")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The single file, as it is built for nodes."""
+    return build_pyz(tmp_path_factory.mktemp("pyz"))
+
+
 @pytest.fixture
-def node(tmp_path: Path) -> Path:
+def node(tmp_path: Path, pyz: Path) -> Path:
     """A folder with all that the recipes take for granted."""
-    shutil.copytree(
-        ROOT / "lamia_gql" / "client",
-        tmp_path / "tree" / "lamia_gql" / "client",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    for name, target in (("lamia_gql/__init__.py", "tree/lamia_gql"), ("Makefile", "tree")):
-        shutil.copy(ROOT / name, tmp_path / target)
-    make = ["make", "-s", f"PYTHON={sys.executable}", "job"]
-    subprocess.run(make, cwd=tmp_path / "tree", check=True)
-    shutil.copy(tmp_path / "tree" / "dist" / "lamia-job.pyz", tmp_path)
+    shutil.copy(pyz, tmp_path)
     for name, script in (
         ("simulate.sh", "for i in 1 2; do echo event $i; done; echo index $1"),
         ("search.sh", "[ $1 = 3 ] || exec sleep 60"),

@@ -52,6 +52,7 @@ PROGRAMS: dict[str, tuple[Any, bytes]] = {
     "SIGPIPE": (shell("kill -PIPE $$"), b""),
     "SIGINT": (shell("kill -INT $$"), b""),
     "SIGUSR1": (shell("kill -USR1 $$"), b""),
+    "a real-time signal": (shell("kill -40 $$"), b""),
     "reads stdin": (["cat"], bytes(range(256)) * 4000),
     "ignores stdin": (["true"], b"x" * 1_000_000),
     "half of stdin": (["head", "-c", "10"], b"x" * 1_000_000),
@@ -103,7 +104,8 @@ def assert_same(
         command, stdin = PROGRAMS[name]
         return name, observe([*JOB, "run", *options, "--", *command], environ, stdin)
 
-    with ThreadPoolExecutor(8) as pool:
+    # All at once: where the server hangs, each waits for it at its end.
+    with ThreadPoolExecutor(len(PROGRAMS)) as pool:
         for name, seen in pool.map(run, PROGRAMS):
             assert seen == unwrapped[name], name
 
@@ -126,9 +128,10 @@ def test_wrapped_is_unwrapped_with_a_server(
     assert sum(found.count(end) for end in ("DONE", "FAILED", "TERMINATED")) == len(PROGRAMS)
 
 
-@pytest.mark.parametrize(
-    "mode", ["down", "hang", "drip", "500", "401", "403", "404", "garbage", "cut", "vanish"]
-)
+SELDOM = [pytest.param(mode, marks=pytest.mark.slow) for mode in ("drip", "403", "404", "cut")]
+
+
+@pytest.mark.parametrize("mode", ["down", "hang", "500", "401", "garbage", "vanish", *SELDOM])
 def test_wrapped_is_unwrapped_whatever_the_server_does(
     tmp_path: Path, unwrapped: dict[str, tuple[int, bytes, bytes]], mode: str
 ) -> None:
@@ -317,13 +320,16 @@ def test_events_of_a_failure(sqlite_server: Server, tmp_path: Path) -> None:
 def test_progress_from_output(sqlite_server: Server, tmp_path: Path) -> None:
     """Numbers in lines, or in the stretches of a progress bar, are told; the last one always."""
     sqlite_server.create("t", {"name": "p"}, {"name": "bar"})
-    script = "for i in 10 20 30; do echo event $i of 100; sleep 1.2; done; printf 'event 99'"
-    environ = job_environment(sqlite_server.url, tmp_path)
-    options = ("--beat", "5", "--progress-regex")
-    job(environ, "run", *options, r"event (\d+)", "--", *shell(script))
+    lines = "for i in 10 20 30; do echo event $i of 100; sleep 1.2; done; printf 'event 99'"
     bar = "for i in 1 2 3; do printf '%s%%\\r' $i >&2; sleep 1.2; done"
-    environ = job_environment(sqlite_server.url, tmp_path, process="bar")
-    job(environ, "run", *options, r"[\d.]+(?=%)", "--", *shell(bar))
+
+    def run(process: str, pattern: str, script: str) -> None:
+        environ = job_environment(sqlite_server.url, tmp_path, process=process)
+        job(environ, "run", "--beat", "5", "--progress-regex", pattern, "--", *shell(script))
+
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(run, ("p", "bar"), (r"event (\d+)", r"[\d.]+(?=%)"), (lines, bar)):
+            pass
     told: dict[str, list[float]] = {"p": [], "bar": []}
     for event in sorted(events(sqlite_server), key=lambda event: str(event["sentAt"])):
         if event["eventClass"] == "PROGRESS":
@@ -358,6 +364,42 @@ def test_stopped_by_the_batch_system(sqlite_server: Server, tmp_path: Path, name
 
 
 LOOP = "while :; do sleep 0.05; done"
+
+
+def test_script_that_does_not_say_what_runs_it(tmp_path: Path) -> None:
+    """It is run by a shell, as a shell would run it: by its path, or found in PATH."""
+    script = tmp_path / "no-such-name"
+    script.write_text("echo $0 $1; exit 4\n")
+    script.chmod(0o755)
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    environ["PATH"] = f"{tmp_path}:{environ['PATH']}"
+    for name in (str(script), script.name):
+        done = job(environ, "run", "--", name, "a b")
+        assert (done.returncode, done.stdout) == (4, f"{script} a b\n".encode())
+
+
+def test_slow_reader_gets_all_of_a_stopped_program(tmp_path: Path) -> None:
+    """What a program says when it is asked to end is not cut off because its reader is slow."""
+    program = python(
+        "import os, signal, sys\n"
+        "def end(*_):\n os.write(1, b'x' * 200_000)\n os._exit(3)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "os.write(2, b'up\\n')\n"
+        "signal.pause()"
+    )
+    process = subprocess.Popen(
+        [*JOB, "run", "--progress-regex", "y", "--", *program],
+        env=job_environment("http://127.0.0.1:1", tmp_path),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"up\n"
+    process.terminate()
+    time.sleep(0.5)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (3, b"x" * 200_000)
 
 
 def test_signal_that_is_a_message(sqlite_server: Server, tmp_path: Path) -> None:

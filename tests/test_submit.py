@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from lamia_gql.cli import main
 from tests.harness import Server, lamia
 
 TASK = """query($name: String!) { task(name: $name) {
@@ -19,10 +22,19 @@ TASK = """query($name: String!) { task(name: $name) {
     ... on Array { firstIndex failureTolerance } } } } }"""
 
 
+def submit(*arguments: str, **settings: Any) -> Result:
+    """Run the command in this process, which starts quicker than one of its own."""
+    given = {f"LAMIA_{name.upper()}": str(value) for name, value in settings.items()}
+    others: dict[str, str | None] = {name: None for name in os.environ if name.startswith("LAMIA_")}
+    return CliRunner(env={**others, **given}).invoke(
+        main, ["submit", *arguments], catch_exceptions=False
+    )
+
+
 def exports(*arguments: str, **settings: Any) -> dict[str, str]:
     """What a shell has in its environment after it evaluated the output, which must be exports."""
-    done = lamia("submit", *arguments, **settings)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = submit(*arguments, **settings)
+    assert (done.exit_code, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert [line.partition("=")[0] for line in lines] == ["export LAMIA_URL", "export LAMIA_TASK"]
     script = 'eval "$1"; printf "%s\\n" "$LAMIA_URL" "$LAMIA_TASK"'
@@ -35,9 +47,20 @@ def exports(*arguments: str, **settings: Any) -> dict[str, str]:
 
 def refusal(*arguments: str, **settings: Any) -> tuple[int, str]:
     """The exit code and the sentence of a command that must fail, and print nothing to evaluate."""
-    done = lamia("submit", *arguments, **settings)
+    done = submit(*arguments, **settings)
     assert done.stdout == ""
-    return done.returncode, done.stderr.strip().splitlines()[-1]
+    return done.exit_code, done.stderr.strip().splitlines()[-1]
+
+
+def test_as_a_process_of_its_own(sqlite_server: Server) -> None:
+    """The command that is installed prints the exports, or a sentence and a code."""
+    words = ("submit", "--name", "t", "--solitary", "a")
+    done = lamia(*words, url=sqlite_server.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"export LAMIA_URL={sqlite_server.url}\nexport LAMIA_TASK=t\n"
+    again = lamia(*words, url=sqlite_server.url)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr == "The server refused: There is a task “t” already.\n"
 
 
 def test_a_task_in_a_few_words(sqlite_server: Server) -> None:

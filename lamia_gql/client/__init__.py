@@ -10,6 +10,19 @@ Nothing but the standard library, from Python 3.9 on, so that it runs on any nod
             ...
 """
 
-from lamia_gql.client.job import Job
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamia_gql.client.job import Job
 
 __all__ = ["Job"]
+
+
+def __getattr__(name: str) -> object:
+    # Not before it is asked for: `lamia-job run` starts its program without it.
+    if name == "Job":
+        from lamia_gql.client.job import Job
+
+        return Job
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

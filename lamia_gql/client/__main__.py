@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from lamia_gql import __version__
-from lamia_gql.client.address import AddressError, find_server
-from lamia_gql.client.event import RANKS
-from lamia_gql.client.job import Job
-from lamia_gql.client.notices import Notices
+from lamia_gql.client.ranks import RANKS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from lamia_gql.client.job import Job
+    from lamia_gql.client.output import Reading
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _emit(chosen: argparse.Namespace, rest: list[str]) -> None:
     _refuse(rest)
-    job = Job(chosen.task, chosen.process, chosen.index, url=chosen.url, spool=chosen.spool)
+    job = _make_job(chosen)
     job.emit(chosen.event_class, progress=chosen.progress, payload=chosen.payload)
     job.close()
 
 
 def _run(chosen: argparse.Namespace, rest: list[str]) -> None:
-    from lamia_gql.client.watch import Options
+    from lamia_gql.client.options import Options
     from lamia_gql.client.wrapper import Wrapper
 
     program = chosen.program + rest if chosen.program else rest[1:]
@@ -49,17 +51,24 @@ def _run(chosen: argparse.Namespace, rest: list[str]) -> None:
         stop_when_enough=chosen.stop_when_enough,
         tail=chosen.payload_tail,
     )
-    job = Job(
-        chosen.task, chosen.process, chosen.index, url=chosen.url, spool=chosen.spool, quiet=True
+    Wrapper(lambda: _make_job(chosen, quiet=True), program, options).run()
+
+
+def _make_job(chosen: argparse.Namespace, *, quiet: bool = False) -> Job:
+    from lamia_gql.client.job import Job
+
+    return Job(
+        chosen.task, chosen.process, chosen.index, url=chosen.url, spool=chosen.spool, quiet=quiet
     )
-    Wrapper(job, program, options).run()
 
 
 def _flush(chosen: argparse.Namespace, rest: list[str]) -> None:
     _refuse(rest)
+    from lamia_gql.client.address import AddressError, find_server
     from lamia_gql.client.connection import Connection
     from lamia_gql.client.delivery import Delivery
     from lamia_gql.client.flusher import Flusher
+    from lamia_gql.client.notices import Notices
     from lamia_gql.client.spool import Spool
 
     try:
@@ -84,17 +93,29 @@ def _refuse(rest: list[str]) -> None:
         _parser().error("only run takes a program")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lamia-job", description="Tell a lamia-gql server how a job fares."
-    )
-    parser.add_argument("--version", action="version", version=f"lamia-job {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="emit | run | flush")
+class _Help(argparse.HelpFormatter):
+    """Of a fixed width: to find that of the terminal takes an import that is not cheap."""
 
-    where = argparse.ArgumentParser(add_help=False)
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Help, **options)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="lamia-job", description="Tell a lamia-gql server how a job fares.")
+    parser.add_argument("--version", action="version", version=f"lamia-job {__version__}")
+    commands = parser.add_subparsers(
+        required=True, metavar="emit | run | flush", parser_class=_Parser
+    )
+
+    where = _Parser(add_help=False)
     where.add_argument("--url", help="the server's address; else LAMIA_URL")
     where.add_argument("--spool", help="the folder for what can't be sent; else LAMIA_SPOOL")
-    who = argparse.ArgumentParser(add_help=False)
+    who = _Parser(add_help=False)
     who.add_argument("--task", help="the task's name; else LAMIA_TASK")
     who.add_argument("--process", help="the process' name; else LAMIA_PROCESS")
     who.add_argument(
@@ -135,6 +156,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _json(text: str) -> Any:
+    import json
+
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -155,7 +178,7 @@ def _count(text: str) -> int:
     return count
 
 
-def _reading(pattern: str) -> Any:
+def _reading(pattern: str) -> Reading:
     import re
 
     from lamia_gql.client.output import Reading

@@ -11,6 +11,8 @@ from lamia_gql.client.batch_systems import MAX_NUMBER, find_attempt, find_index
 
 NO_INDEX = "none"
 """What a job of a solitary process gives for its index."""
+ADDRESS = r"https?://([^\s/?#:@\[\]]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(/[^\s?#]*)?"
+LARGEST_PORT = 65535
 
 
 class AddressError(ValueError):
@@ -49,7 +51,8 @@ def find_server(
     if not url:
         raise AddressError("LAMIA_URL is not set.")
     url = url.strip().rstrip("/")
-    if re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url, re.IGNORECASE) is None:
+    found = re.fullmatch(ADDRESS, url, re.IGNORECASE)
+    if found is None or int(found["port"] or 0) > LARGEST_PORT:
         raise AddressError(f"LAMIA_URL is not an address: {url!r}.")
     return Server(
         url=url if url.endswith("/graphql") else f"{url}/graphql",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  # or the first look-up of a name would, in a thread: see Job
 import http.client
 import json
 import socket
-import threading
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from lamia_gql.client.address import Server
 from lamia_gql.client.event import to_json
+from lamia_gql.client.lookout import Lookout
 
 SILENCE = 5.0
 """Seconds without a byte after which the server is given up."""
 LONGEST = 15.0
 """Seconds that a whole exchange may take, however slowly its bytes drip."""
+HESITATION = 1.0
+"""Seconds that a server may take as a matter of course."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 DOCUMENT = """\
 mutation SubmitEvents($input: SubmitEventsInput!) {
@@ -60,12 +63,17 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """A connection that is made when it is needed, and kept. For one thread at a time."""
+    """A connection that is made when it is needed, and kept. For one thread at a time.
 
-    def __init__(self, server: Server) -> None:
+    While a server takes its time ``hesitate`` is called, in another thread, about every second.
+    """
+
+    def __init__(self, server: Server, hesitate: Callable[[], object] = lambda: None) -> None:
         self._server = server
         self._address = urllib.parse.urlsplit(server.url)
         self._http: http.client.HTTPConnection | None = None
+        self._hesitate = hesitate
+        self._lookout = Lookout(self._look, HESITATION)
 
     def submit(self, events: Sequence[dict[str, Any]]) -> list[Answer]:
         """Send events; the answers are in their order.
@@ -74,23 +82,37 @@ class Connection:
         """
         body = to_json({"query": DOCUMENT, "variables": {"input": {"events": events}}})
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        token = self._token()
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
         try:
-            status, answer = self._post(body, headers)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
+            with self._lookout:
+                token = self._token()
+                if token:
+                    headers["Authorization"] = f"Bearer {token}"
+                status, answer = self._post(body, headers)
+        except (OSError, http.client.HTTPException, ValueError, ImportError) as error:
+            self._drop()
             reason = str(error) or type(error).__name__
             message = f"The server at {self._server.url} can't be reached: {reason}."
             raise AwayError(message) from error
         return self._read(status, answer, len(events))
 
     def close(self) -> None:
-        """Give the connection up; the next request makes a new one."""
+        """Give the connection up for good."""
+        self._drop()
+        self._lookout.end()
+
+    def _drop(self) -> None:
         if self._http is not None:
             self._http.close()
             self._http = None
+
+    def _look(self, passed: float) -> None:
+        sock = self._http.sock if self._http is not None else None
+        if sock is not None and passed >= LONGEST:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has been closed already
+        self._hesitate()
 
     def _token(self) -> str | None:
         if self._server.token or not self._server.token_file:
@@ -109,7 +131,7 @@ class Connection:
         except (ConnectionError, http.client.BadStatusLine):
             # Servers close connections that have been idle: that is no sign of trouble. An event
             # that did arrive is known by its id.
-            self.close()
+            self._drop()
             if not kept:
                 raise
         return self._exchange(body, headers)
@@ -117,30 +139,24 @@ class Connection:
     def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         if self._http is None or self._http.sock is None:
             self._http = self._connect()
-        sock = self._http.sock
-        watchdog = threading.Timer(LONGEST, _shut, [sock])
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            self._http.request("POST", self._address.path, body, headers)
-            response = self._http.getresponse()
-            answer = response.read(LARGEST_ANSWER)
-            if not response.isclosed():
-                self.close()
-            return response.status, answer
-        finally:
-            watchdog.cancel()
+        self._http.request("POST", self._address.path, body, headers)
+        response = self._http.getresponse()
+        answer = response.read(LARGEST_ANSWER)
+        if not response.isclosed():
+            self._drop()
+        return response.status, answer
 
     def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._address.hostname or "", self._address.port
         made: http.client.HTTPConnection
-        if self._address.scheme.lower() == "https":
+        # Without a port, the last digits of an address of IPv6 would be taken for one.
+        host, port = self._address.hostname or "", self._address.port
+        if self._address.scheme == "https":
             import ssl  # some Pythons on nodes are built without
 
             context = ssl.create_default_context()
-            made = http.client.HTTPSConnection(host, port, timeout=SILENCE, context=context)
+            made = http.client.HTTPSConnection(host, port or 443, timeout=SILENCE, context=context)
         else:
-            made = http.client.HTTPConnection(host, port, timeout=SILENCE)
+            made = http.client.HTTPConnection(host, port or 80, timeout=SILENCE)
         made.connect()
         return made
 
@@ -174,10 +190,3 @@ def _answer(result: dict[str, Any]) -> Answer:
     for error in result["userErrors"]:
         return Answer(str(error["code"]), str(error["message"]), False)
     return Answer(None, "", result["enough"] is True)
-
-
-def _shut(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it has been closed already

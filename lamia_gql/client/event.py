@@ -6,16 +6,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
-ENDS = ("DONE", "FAILED", "TERMINATED")
-RANKS = {
-    "BEAT": 0,
-    "PROGRESS": 1,
-    "SUBMITTED": 2,
-    "STARTED": 2,
-    "READY": 2,
-    **dict.fromkeys(ENDS, 3),
-}
-"""What an event is worth where there is no room for all: those of the lowest rank go first."""
+from lamia_gql.client.ranks import ENDS, RANKS
 
 
 class Event(NamedTuple):
@@ -32,7 +23,7 @@ class Event(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """What it is worth: see :data:`RANKS`."""
+        """What it is worth: see ``ranks``."""
         return RANKS[self.fields["eventClass"]]
 
     @property

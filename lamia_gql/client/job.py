@@ -5,16 +5,17 @@ from __future__ import annotations
 import atexit
 import math
 import os
-import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamia_gql.client.address import AddressError, find_member, find_server
 from lamia_gql.client.event import Event, new_id, plain
 from lamia_gql.client.notices import Notices
-from lamia_gql.client.sender import Sender
+
+if TYPE_CHECKING:
+    from lamia_gql.client.sender import Sender
 
 LAST_WAIT = 5.0
 """Seconds that a job waits at its end for the server to take the last events."""
@@ -53,7 +54,6 @@ class Job:
     ) -> None:
         environ = os.environ if environ is None else environ
         self._notices = Notices(quiet=quiet)
-        self._lock = threading.Lock()
         self._latest = datetime.min.replace(tzinfo=timezone.utc)
         self._ended = False
         self._sender: Sender | None = None
@@ -63,6 +63,10 @@ class Job:
         except AddressError as error:
             self._notices.mistake("address", f"{error} Nothing will be sent.")
             return
+        # It takes long to import, so only where it is used; and here, not in its thread: the child
+        # of a fork in the middle of that would have half a module, and wait for the rest for ever.
+        from lamia_gql.client.sender import Sender
+
         self._sender = Sender(server, (self._member.task, self._member.process), self._notices)
         atexit.register(self.close)
 
@@ -101,7 +105,7 @@ class Job:
     @property
     def enough(self) -> bool:
         """Whether the process has reached its threshold, by the server's word: stop, if you can."""
-        return self._sender is not None and self._sender.enough.is_set()
+        return self._sender is not None and self._sender.enough
 
     @property
     def notices(self) -> list[str]:
@@ -132,11 +136,21 @@ class Job:
         """Tell that the job was stopped from outside, or because it is enough."""
         self.emit("TERMINATED", payload=payload)
 
-    def emit(self, event_class: str, *, progress: float | None = None, payload: Any = None) -> None:
-        """Tell anything; ``event_class`` is one of the eight, like ``"BEAT"``."""
+    def emit(
+        self,
+        event_class: str,
+        *,
+        progress: float | None = None,
+        payload: Any = None,
+        at: float | None = None,
+    ) -> None:
+        """Tell anything; ``event_class`` is one of the eight, like ``"BEAT"``.
+
+        ``at`` is when it happened, in seconds since 1970, where that is not now.
+        """
         try:
             if self._sender is not None:
-                self._sender.put(self._event(event_class, progress, payload))
+                self._sender.put(self._event(event_class, progress, payload, at))
         except Exception as error:  # whatever it is, it is not worth a job
             self._notices.mistake("internal", f"An event was not sent: {error!r}.")
 
@@ -151,7 +165,9 @@ class Job:
         except Exception as error:
             self._notices.mistake("internal", f"Events may be lost: {error!r}.")
 
-    def _event(self, event_class: str, progress: float | None, payload: Any) -> Event:
+    def _event(
+        self, event_class: str, progress: float | None, payload: Any, at: float | None
+    ) -> Event:
         member = self._member
         fields: dict[str, Any] = {
             "id": new_id(),
@@ -159,7 +175,7 @@ class Job:
             "process": member.process,
             "eventClass": event_class,
             "attempt": member.attempt,
-            "sentAt": self._now(),
+            "sentAt": self._time(at),
             "hostname": os.uname().nodename,
         }
         if member.job_index is not None:
@@ -176,9 +192,12 @@ class Job:
         self._ended |= event.is_end
         return event
 
-    def _now(self) -> str:
+    def _time(self, at: float | None) -> str:
         """The time, later than all that was told before, even where the clock is put back."""
-        with self._lock:
-            now = datetime.now(timezone.utc)
-            self._latest = max(now, self._latest + timedelta(microseconds=1))
-            return self._latest.isoformat(timespec="microseconds")
+        given = (
+            datetime.now(timezone.utc) if at is None else datetime.fromtimestamp(at, timezone.utc)
+        )
+        # Without a lock, which a fork or a signal could find taken; of two threads at once none
+        # is the first.
+        self._latest = latest = max(given, self._latest + timedelta(microseconds=1))
+        return latest.isoformat(timespec="microseconds")

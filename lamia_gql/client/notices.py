@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 
 
 class Notices:
@@ -16,7 +15,6 @@ class Notices:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._told: dict[str, str] = {}
-        self._lock = threading.Lock()
 
     @property
     def told(self) -> list[str]:
@@ -34,8 +32,8 @@ class Notices:
             self._write(text)
 
     def _is_first(self, kind: str, text: str) -> bool:
-        with self._lock:
-            return self._told.setdefault(kind, text) is text
+        # One step, and no lock that a fork or a signal could find taken.
+        return self._told.setdefault(kind, text) is text
 
     @staticmethod
     def _write(text: str) -> None:

@@ -7,9 +7,9 @@ import math
 import os
 import re
 import select
-import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 CHUNK = 256 * 1024
@@ -17,6 +17,8 @@ MOST_AFTER_END = 1024 * 1024
 """Bytes that a pipe can hold: as much as the program itself may have left in it."""
 ENDING = 0.2
 """Seconds between the end of a program's output and its own end, where they are the same."""
+HURRY = 2.0
+"""Seconds that readers have for what is left where the batch system has asked for the end."""
 LONGEST_TAIL = 8 * 1024
 """Bytes of the last lines that are kept: JSON makes six of some, and servers take 64 KiB."""
 LONGEST_LINE = 64 * 1024
@@ -41,33 +43,41 @@ class Pipe:
 
     def __init__(self, targets: tuple[int, ...], looks: tuple[Look, ...]) -> None:
         self._source, self.entry = os.pipe()
-        self._targets = targets
+        self.targets = targets
         self._looks = looks
         self._wake_read, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._copy, name="lamia-output", daemon=True)
         self._left = False
 
     def start(self) -> None:
-        """Begin to copy; the program has got its end of the pipe."""
-        os.close(self.entry)
+        """Begin to copy."""
         self._thread.start()
+
+    def leave(self) -> None:
+        """Leave the entry to the program, which has got it by now."""
+        os.close(self.entry)
 
     def finish(self, is_hurried: Callable[[], bool]) -> None:
         """Copy what the program has left in the pipe, after its end.
 
         Where somebody else still holds the pipe, a daemon that it has started, a small process
         goes on copying for it, as the file itself would have done. Waits for whoever reads our
-        output, like the program would have, until ``is_hurried``.
+        output, like the program would have; not for long once we are hurried.
         """
         os.close(self._wake)
-        while self._thread.is_alive() and not is_hurried():
+        deadline = float("inf")
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            if is_hurried():
+                deadline = min(deadline, time.monotonic() + HURRY)
             self._thread.join(0.1)
         if not self._left:
             return
+        import subprocess
+
         helper = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", COPY],
             stdin=self._source,
-            stdout=self._targets[0],
+            stdout=self.targets[0],
             stderr=subprocess.DEVNULL,
         )
         # It outlives us: nobody is to wait for it.
@@ -99,7 +109,7 @@ class Pipe:
                 self._close(has_ended)
                 return
             after_end += len(data) if has_ended else 0
-            _write(self._targets[0], data)
+            _write(self.targets[0], data)
             for look in self._looks:
                 try:
                     look(data)
@@ -113,7 +123,7 @@ class Pipe:
         """
         os.close(self._source)
         if not has_ended and not select.select([self._wake_read], [], [], ENDING)[0]:
-            for target in self._targets:
+            for target in self.targets:
                 release(target)
 
 

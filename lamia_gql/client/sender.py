@@ -6,16 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from lamia_gql.client.address import Server
+from lamia_gql.client.connection import Connection
+from lamia_gql.client.delivery import Delivery, deliver
 from lamia_gql.client.event import Event
+from lamia_gql.client.flusher import BATCH, Flusher
 from lamia_gql.client.notices import Notices
 from lamia_gql.client.spool import Spool
-
-if TYPE_CHECKING:
-    from lamia_gql.client.delivery import Delivery
-    from lamia_gql.client.flusher import Flusher
 
 MOST_WAITING = 10_000
 """Events that wait in memory, where not even the spool takes them."""
@@ -33,15 +31,19 @@ class Sender:
         self._process = process
         self._notices = notices
         self._spool = Spool(server.spool, server.url)
-        self.enough = threading.Event()
-        """Set once the server has said that the job's process has reached its threshold."""
+        self.enough = False
+        """Whether the server has said that the job's process has reached its threshold."""
         self._begin()
 
     def _begin(self) -> None:
         self._pid = os.getpid()
+        # A handler of a signal may tell something while its thread holds one of these, or the
+        # first: so both can be taken again, and who has the second never waits for the first.
         self._changed = threading.Condition()
-        self._keeping = threading.Lock()
+        self._keeping = threading.RLock()
         self._waiting: dict[str, Event] = {}
+        self._copies: dict[str, str] = {}
+        """The files of those that wait and are on the disk as well, by their ids."""
         self._closing = False
         self._thread: threading.Thread | None = None
         self._failures = 0
@@ -59,11 +61,18 @@ class Sender:
             self._waiting[event.id] = event
             if len(self._waiting) > MOST_WAITING:
                 self._lose_one()
-            if self._thread is None or not self._thread.is_alive():
-                self._closing = False
-                self._thread = threading.Thread(target=self._run, name="lamia-job", daemon=True)
-                self._thread.start()
+            if self._thread is None:
+                self._start()
             self._changed.notify_all()
+
+    def _start(self) -> None:
+        self._closing = False
+        thread = threading.Thread(target=self._run, name="lamia-job", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return  # there are no new threads, as at the end of a Python: see close()
+        self._thread = thread
 
     def close(self, patience: float) -> None:
         """Send what waits, for so many seconds at most; then it goes to the spool."""
@@ -91,36 +100,39 @@ class Sender:
             self._work()
         except Exception as error:  # whatever happens here is not the job's business
             self._notices.mistake("internal", f"Sending has stopped: {error!r}.")
+        finally:
+            with self._changed:
+                if self._thread is threading.current_thread():
+                    self._thread = None
 
     def _work(self) -> None:
-        # Imported here, in the background: it takes as long as all the rest of us.
-        from lamia_gql.client.connection import Connection
-        from lamia_gql.client.delivery import deliver
-        from lamia_gql.client.flusher import BATCH, Flusher
-
-        connection = Connection(self._server)
+        connection = Connection(self._server, self._hesitate)
         flusher = Flusher(connection, self._spool)
-        while self._wait():
-            batch = list(self._snapshot()[:BATCH])
-            if not batch:
-                self._flush(flusher)
-            elif self._is_away():
-                self._keep(batch)
-            else:
-                delivery = deliver(connection, batch)
-                for event, reason in delivery.refused:
-                    self._spool.refuse(event, reason)
-                self._forget(delivery.stored)
-                self._forget(event for event, _reason in delivery.refused)
-                self._conclude(delivery)
-                if delivery.kept and not self._keep(delivery.kept):
+        try:
+            while self._wait():
+                batch = self._snapshot()[:BATCH]
+                if not batch:
+                    self._flush(flusher)
+                elif self._is_away():
+                    self._keep(batch)
+                elif not self._send(connection, batch):
                     self._retry_at = max(self._retry_at, time.monotonic() + FIRST_PAUSE)
                     if self._closing:
-                        break
-        connection.close()
+                        return
+        finally:
+            connection.close()
+
+    def _send(self, connection: Connection, batch: Sequence[Event]) -> bool:
+        """Send events once; whether all of them need no more care."""
+        delivery = deliver(connection, batch)
+        for event, reason in delivery.refused:
+            self._spool.refuse(event, reason)
+        self._settle([*delivery.stored, *(event for event, _reason in delivery.refused)])
+        self._conclude(delivery)
+        return not delivery.kept or self._keep(delivery.kept)
 
     def _wait(self) -> bool:
-        """Wait until there is something to do; whether there is."""
+        """Wait until there is something to do; whether there is, or this thread is to end."""
         with self._changed:
             while True:
                 now = time.monotonic()
@@ -128,6 +140,7 @@ class Sender:
                 if self._waiting and not (away and self._spool_fails):
                     return True
                 if not self._waiting and self._closing and (self._looked or self._failures):
+                    self._thread = None  # what is told from now on needs another one
                     return False
                 if not away and now >= self._look_at:
                     return True
@@ -156,7 +169,7 @@ class Sender:
     def _conclude(self, delivery: Delivery) -> None:
         """Learn from a delivery whether the server is there, whether it is enough, and more."""
         if self._process in delivery.enough:
-            self.enough.set()
+            self.enough = True
         for process, kind, text in delivery.remarks:
             # The spool has events of others, too; theirs is not our business.
             if process == self._process:
@@ -170,29 +183,54 @@ class Sender:
         self._retry_at = time.monotonic() + pause * _jitter()
         self._look_at = 0.0
 
+    def _hesitate(self) -> None:
+        """The server takes its time: copy to the disk what waits for it, in case we are killed."""
+        with self._keeping:
+            try:
+                self._copies.update(self._put(self._snapshot()))
+            except OSError:
+                pass  # if the server fails as well, it will be told
+            except Exception as error:
+                self._notices.mistake("internal", f"Events are not on the disk: {error!r}.")
+
     def _keep(self, events: Sequence[Event]) -> bool:
-        """Put events on the disk, if they still wait; whether all are there."""
+        """Leave events that still wait to the disk; whether all are there."""
         try:
             with self._keeping:
-                lost = self._spool.put([event for event in events if event.id in self._waiting])
+                self._put(events)
+                # A copy is now more than that, and so is what lies beside it in its file.
+                files = {self._copies.get(event.id) for event in events}
+                self._copies = {i: name for i, name in self._copies.items() if name not in files}
                 self._forget(events)
         except OSError as error:
             self._spool_fails = True
             self._notices.mistake("spool", f"The spool {self._spool.folder} fails: {error}.")
             return False
         self._spool_fails = False
-        if lost:
-            self._notices.mistake("full", "The spool is full: the oldest beats are let go.")
         return True
 
+    def _put(self, events: Sequence[Event]) -> dict[str, str]:
+        """Write those that still wait and have no copy; their files, by their ids."""
+        wanted = [e for e in events if e.id in self._waiting and e.id not in self._copies]
+        kept = self._spool.put(wanted)
+        if kept.lost:
+            self._notices.mistake("full", "The spool is full: the oldest beats are let go.")
+        return kept.names
+
+    def _settle(self, events: Sequence[Event]) -> None:
+        """The server has had the last word on these: they, and their copies, are done with."""
+        with self._keeping:
+            self._forget(events)
+            files = {self._copies.pop(event.id) for event in events if event.id in self._copies}
+            for name in files.difference(self._copies.values()):
+                self._spool.remove(name)
+
     def _snapshot(self) -> list[Event]:
-        with self._changed:
-            return list(self._waiting.values())
+        return list(self._waiting.copy().values())
 
     def _forget(self, events: Iterable[Event]) -> None:
-        with self._changed:
-            for event in events:
-                self._waiting.pop(event.id, None)
+        for event in events:
+            self._waiting.pop(event.id, None)
 
 
 def _jitter() -> float:

@@ -17,12 +17,15 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from lamia_gql.client.event import Event, new_id
 
 LARGEST = 64 * 1024 * 1024
 """Bytes that may wait for one server; a file counts as at least one block."""
+LARGEST_EVENT = 1024 * 1024
+"""Bytes of an event that is kept with its payload; servers take 64 KiB unless told otherwise."""
 BLOCK = 4096
 MOST_REFUSED = 1000
 """Refused events that are kept for people to look at."""
@@ -31,6 +34,15 @@ STALE_LOCK = 120.0
 STALE_DRAFT = 24 * 3600.0
 """Seconds after which a file that was never finished is taken away."""
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Kept(NamedTuple):
+    """What became of events that were to be kept."""
+
+    names: dict[str, str]
+    """The files of those that are on the disk now, by their ids."""
+    lost: int
+    """How many events or files were let go."""
 
 
 class Spool:
@@ -44,36 +56,36 @@ class Spool:
         self._refused = os.path.join(self.folder, "refused")
         self._lock = os.path.join(self.folder, ".sending")
 
-    def put(self, events: Iterable[Event]) -> int:
-        """Keep events, on the disk when this returns; how many events or files were let go for it.
+    def put(self, events: Iterable[Event]) -> Kept:
+        """Keep events, on the disk when this returns.
 
         Where there is no room, the oldest of the lowest rank go: never an end before a beat.
         Raises OSError where nothing can be written at all.
         """
-        groups: dict[int, list[Event]] = {}
-        for event in events:
-            groups.setdefault(event.rank, []).append(event)
-        lost = 0
-        for rank in sorted(groups, reverse=True):
-            content = b"".join(event.encode() for event in groups[rank])
+        kept = Kept({}, 0)
+        for rank, lines in _files(events):
+            content = b"".join(lines.values())
             name = f"{rank}-{time.time_ns() // 1000:016}-{len(content):08}-{new_id()}"
-            lost += self._store(name, content)
-        return lost
+            is_there, lost = self._store(name, content)
+            names = dict.fromkeys(lines, name) if is_there else {}
+            kept = Kept({**kept.names, **names}, kept.lost + lost)
+        return kept
 
-    def _store(self, name: str, content: bytes) -> int:
+    def _store(self, name: str, content: bytes) -> tuple[bool, int]:
+        """Make a file; whether it is there, and how many others, or itself, were let go."""
         self._make_folders()
         names = sorted(self.names())
         room = self._largest - sum(map(_size, names)) - _size(name)
         lost = 0
         while room < 0:
             if not names or names[0] > name:
-                return lost + 1
+                return False, lost + 1
             room += _size(names[0])
             lost += self.remove(names.pop(0))
         while True:
             try:
                 self._write(self.folder, name, content)
-                return lost
+                return True, lost
             except OSError as error:
                 if error.errno not in FULL_DISK or not names or names[0] > name:
                     raise
@@ -82,11 +94,10 @@ class Spool:
     def names(self) -> list[str]:
         """The files that wait, in no order; none where the folder can't be read."""
         try:
-            return [
-                name for name in os.listdir(self.folder) if name[:2] in ("0-", "1-", "2-", "3-")
-            ]
+            found = os.listdir(self.folder) if self._is_ours() else []
         except OSError:
             return []
+        return [name for name in found if name[:2] in ("0-", "1-", "2-", "3-")]
 
     def in_order(self) -> list[str]:
         """The files that wait in the order in which they should go: what is worth most first."""
@@ -132,7 +143,8 @@ class Spool:
         """Whether nobody else seems to be sending what is here: a courtesy, no lock."""
         try:
             self._make_folders()
-            if time.time() - os.stat(self._lock).st_mtime > STALE_LOCK:
+            # Its maker may have a clock that is ahead of ours.
+            if abs(time.time() - os.stat(self._lock).st_mtime) > STALE_LOCK:
                 os.unlink(self._lock)
         except OSError:
             pass  # it is not there, or the next step will tell
@@ -168,14 +180,16 @@ class Spool:
             pass  # the reason has been told, and the server will never take it
 
     def _make_folders(self) -> None:
-        if os.path.isdir(self._refused):
-            return
         os.makedirs(self._root, 0o700, exist_ok=True)
-        # In a temporary folder that all may write to, the name could be somebody else's.
-        if os.lstat(self._root).st_uid != os.getuid() and os.getuid() != 0:
+        if not self._is_ours():
             raise PermissionError(errno.EACCES, "The folder is another user's", self._root)
-        os.makedirs(self._refused, 0o700, exist_ok=True)
-        self._write(self.folder, "server", self._url.encode() + b"\n")
+        if not os.path.isdir(self._refused):
+            os.makedirs(self._refused, 0o700, exist_ok=True)
+            self._write(self.folder, "server", self._url.encode() + b"\n")
+
+    def _is_ours(self) -> bool:
+        # In a temporary folder that all may write to, the name could be somebody else's.
+        return os.getuid() in (0, os.lstat(self._root).st_uid)
 
     def _write(self, folder: str, name: str, content: bytes) -> None:
         draft = os.path.join(folder, f".{new_id()}.draft")
@@ -216,6 +230,26 @@ class Spool:
 def _folder_name(url: str) -> str:
     """A name for people, and a number that makes it unlike all others."""
     return f"{re.sub('[^A-Za-z0-9.]+', '-', url)[:100]}-{zlib.crc32(url.encode()):08x}"
+
+
+def _files(events: Iterable[Event]) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """What goes into a file each: a rank, and lines by the ids of their events; the best first."""
+    groups: dict[int, list[Event]] = {}
+    for event in events:
+        groups.setdefault(event.rank, []).append(event)
+    for rank in sorted(groups, reverse=True):
+        lines: dict[str, bytes] = {}
+        size = 0
+        for event in groups[rank]:
+            line = event.encode()
+            if len(line) > LARGEST_EVENT:
+                line = event.without("payload").encode()
+            if lines and size + len(line) > LARGEST_EVENT:
+                yield rank, lines
+                lines, size = {}, 0
+            lines[event.id] = line
+            size += len(line)
+        yield rank, lines
 
 
 def _size(name: str) -> int:

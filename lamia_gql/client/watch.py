@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 import time
-from typing import NamedTuple
 
-from lamia_gql.client.job import Job
-from lamia_gql.client.output import Reading
+from lamia_gql.client.options import Options
 from lamia_gql.client.usage import Usage, family
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamia_gql.client.job import Job
 
 TICK = 0.25
 """Seconds between looks."""
@@ -21,26 +23,15 @@ GRACE = 30.0
 """Seconds that a program has to end once it is enough, before it is killed."""
 
 
-class Options(NamedTuple):
-    """How to watch a program."""
-
-    beat: float = 60.0
-    """Seconds between beats."""
-    progress: Reading | None = None
-    stop_when_enough: bool = False
-    tail: int = 20
-    """How many last lines of stderr a failure tells of; 0 leaves stderr alone."""
-
-
 class Watch:
     """A thread beside a program."""
 
-    def __init__(self, job: Job, pid: int, options: Options) -> None:
-        self.usage = Usage(pid)
+    def __init__(self, job: Job, pid: int, usage: Usage, options: Options) -> None:
         self.has_stopped = False
         """Whether the program was asked to end because it is enough."""
         self._job = job
         self._pid = pid
+        self._usage = usage
         self._options = options
         self._told: float | None = None
         self._ended = threading.Event()
@@ -49,13 +40,17 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="lamia-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Begin; where no threads are to be had, nobody looks."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            pass
 
     def finish(self) -> None:
         """The program has ended: no signal for whoever has its number next, no beat after it."""
         self._ended.set()
-        self._thread.join(1.0)
+        if self._thread.is_alive():
+            self._thread.join(1.0)
 
     def note(self, name: str) -> None:
         """The program was asked to end, by a signal of this name."""
@@ -92,7 +87,7 @@ class Watch:
                 self.tell_progress()
             if now >= next_beat:
                 next_beat = max(now, next_beat + self._options.beat)
-                self._job.beat({"usage": self.usage.now()})
+                self._job.beat({"usage": self._usage.now()})
 
     def _signal(self, number: signal.Signals) -> None:
         """Give a signal to the program and to all that it has started: a shell passes none on.

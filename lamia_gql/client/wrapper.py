@@ -10,33 +10,46 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
-from collections.abc import Sequence
-from types import FrameType
-from typing import Any, NoReturn
+import time
+from collections.abc import Callable, Mapping, Sequence
 
-from lamia_gql.client.job import Job
+from lamia_gql.client.options import Options
 from lamia_gql.client.output import Pipe, Tail, are_same, fill_gaps, release
-from lamia_gql.client.watch import Options, Watch
+from lamia_gql.client.program import start
+from lamia_gql.client.usage import Usage
+from lamia_gql.client.watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import Popen
+    from types import FrameType
+    from typing import Any, NoReturn
+
+    from lamia_gql.client.job import Job
 
 STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 """Signals that ask a program to end: one that does is TERMINATED, however it ends."""
 FORWARDED = (*STOPPING, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
-LOCALE = b"LC_CTYPE="
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 
 
 class Wrapper:
-    """One program from its start to its end."""
+    """One program from its start to its end.
 
-    def __init__(self, job: Job, command: Sequence[str], options: Options) -> None:
-        self._job = job
+    The job is made once the program runs: what it needs is not to hold the program up.
+    """
+
+    def __init__(
+        self, make_job: Callable[[], Job], command: Sequence[str], options: Options
+    ) -> None:
+        self._make_job = make_job
         self._command = list(command)
         self._options = options
         self._tail = Tail(options.tail) if options.tail else None
         self._watch: Watch | None = None
         self._pid: int | None = None
         self._signals: list[signal.Signals] = []
+        self._pending: list[signal.Signals] = []
 
     def run(self) -> NoReturn:
         """Run the program and end like it: by the same signal, or with the same exit code.
@@ -44,6 +57,31 @@ class Wrapper:
         Does not return. A program that can't be started ends as in a shell: 127 where there is
         none, else 126.
         """
+        begin = time.time()
+        self._catch_signals()
+        pipes = self._make_pipes(fill_gaps())
+        try:
+            program = self._start(pipes)
+        except OSError as error:
+            self._fail_to_start(begin, error)
+        self._pid = pid = program.pid
+        self._pass_on()
+        usage = Usage(pid)
+        job = self._begin_job(begin)
+        watch = self._watch = Watch(job, pid, usage, self._options)
+        self._note_signals()
+        watch.start()
+        _pid, status, rusage = os.wait4(pid, 0)
+        self._pid = None
+        program.returncode = status  # or its finalizer would wait for a process of another
+        watch.finish()
+        self._finish_pipes(pipes)
+        watch.tell_progress(at_end=True)
+        self._tell_end(job, status, usage.total(rusage), is_enough=watch.has_stopped)
+        job.close()
+        _end_like(status)
+
+    def _catch_signals(self) -> None:
         for number in FORWARDED:
             # What is ignored here is to be ignored by the program: see nohup.
             if signal.getsignal(number) != signal.SIG_IGN:
@@ -51,27 +89,6 @@ class Wrapper:
         if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
             # Or the kernel would not keep the program's exit code for us.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        pipes = self._make_pipes(fill_gaps())
-        self._job.emit("STARTED", payload={"program": self._command[0]})
-        try:
-            program = self._start(pipes)
-        except OSError as error:
-            self._fail_to_start(error)
-        watch = self._watch = Watch(self._job, program.pid, self._options)
-        watch.start()
-        self._pid = program.pid
-        for number in list(self._signals):
-            self._pass_on(number)
-        _pid, status, rusage = os.wait4(program.pid, 0)
-        self._pid = None
-        program.returncode = status  # or its finalizer would wait for a process of another
-        watch.finish()
-        for pipe in pipes.values():
-            pipe.finish(lambda: bool(self._signals))
-        watch.tell_progress(at_end=True)
-        self._tell_end(status, rusage, watch)
-        self._job.close()
-        _end_like(status)
 
     def _make_pipes(self, closed: set[int]) -> dict[str, Pipe]:
         """The pipes that are needed, by what goes in: none where nobody is to look."""
@@ -89,79 +106,94 @@ class Wrapper:
             pipes["stdout"] = Pipe((1,), progress)
         return pipes
 
-    def _start(self, pipes: dict[str, Pipe]) -> subprocess.Popen[bytes]:
-        out, err = (pipes.get(name, pipes.get("both")) for name in ("stdout", "stderr"))
-        program = subprocess.Popen(
+    def _start(self, pipes: dict[str, Pipe]) -> Popen[bytes]:
+        try:
+            for pipe in pipes.values():
+                pipe.start()
+        except RuntimeError:
+            pipes.clear()  # there are no threads to be had: nobody looks at the output
+        program = start(
             self._command,
-            stdout=out.entry if out else None,
-            stderr=err.entry if err else None,
-            close_fds=False,
-            env=_environment(),
+            {target: pipe.entry for pipe in pipes.values() for target in pipe.targets},
         )
         for pipe in pipes.values():
-            pipe.start()
+            pipe.leave()
         # Whoever feeds the program must see when it closes its stdin, and whoever reads from it
         # when it closes its stdout. Warnings still need stderr.
         release(0)
-        if out is None:
+        if not pipes.keys() & {"stdout", "both"}:
             release(1)
         return program
 
-    def _fail_to_start(self, error: OSError) -> NoReturn:
+    def _fail_to_start(self, begin: float, error: OSError) -> NoReturn:
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
         os.write(2, f"lamia-job: {self._command[0]}: {error.strerror}\n".encode())
-        self._job.failed({"exitCode": code, "error": str(error)})
-        self._job.close()
+        job = self._begin_job(begin)
+        job.failed({"exitCode": code, "error": str(error)})
+        job.close()
         os._exit(code)
 
-    def _forward(self, number: int, _frame: FrameType | None) -> None:
-        self._signals.append(signal.Signals(number))
-        self._pass_on(signal.Signals(number))
+    def _begin_job(self, begin: float) -> Job:
+        job = self._make_job()
+        job.emit("STARTED", payload={"program": self._command[0]}, at=begin)
+        return job
 
-    def _pass_on(self, number: signal.Signals) -> None:
-        if self._pid is None or self._watch is None:
-            return
-        if number in STOPPING:
-            self._watch.note(number.name)
-        if not _is_typed(number):
+    def _forward(self, number: int, _frame: FrameType | None) -> None:
+        caught = signal.Signals(number)
+        self._signals.append(caught)
+        self._note_signals()
+        if not _is_typed(caught):
+            self._pending.append(caught)
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give the program the signals that were meant for it, once it is there."""
+        while self._pid is not None and self._pending:
             try:
-                os.kill(self._pid, number)
+                os.kill(self._pid, self._pending.pop(0))
+            except IndexError:
+                pass  # the next signal came in between, and has passed it on
             except OSError:
                 pass  # it runs as another user, or has just ended
 
-    def _tell_end(self, status: int, rusage: resource.struct_rusage, watch: Watch) -> None:
-        payload: dict[str, Any] = {"usage": watch.usage.total(rusage)}
-        killed = signal.Signals(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None
-        if killed is not None:
-            payload["signal"] = killed.name
+    def _note_signals(self) -> None:
+        if self._watch is not None and self._stopped_by() is not None:
+            self._watch.note(str(self._stopped_by()))
+
+    def _stopped_by(self) -> str | None:
+        """The first signal that asked for the end; None without."""
+        return next((number.name for number in self._signals if number in STOPPING), None)
+
+    def _finish_pipes(self, pipes: Mapping[str, Pipe]) -> None:
+        known = len(self._signals)
+        for pipe in pipes.values():
+            # Who asks for the program's end, or for ours after it, need not wait for its readers.
+            pipe.finish(lambda: self._stopped_by() is not None or len(self._signals) > known)
+
+    def _tell_end(self, job: Job, status: int, usage: dict[str, float], *, is_enough: bool) -> None:
+        payload: dict[str, Any] = {"usage": usage}
+        stopped_by = "enough" if is_enough else self._stopped_by()
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            payload["signal"] = name = _name(number)
+            if number in (*self._signals, *STOPPING):
+                stopped_by = stopped_by or name
         else:
             payload["exitCode"] = os.WEXITSTATUS(status)
-        asked = [number for number in self._signals if number in STOPPING]
-        if killed is not None and killed in {*self._signals, *STOPPING}:
-            asked.append(killed)
-        if watch.has_stopped:
-            payload["stoppedBy"] = "enough"
-        elif asked:
-            payload["stoppedBy"] = asked[0].name
-        is_stopped = "stoppedBy" in payload
-        if status and not watch.has_stopped and self._tail is not None:
+        if stopped_by is not None:
+            payload["stoppedBy"] = stopped_by
+        if status and not is_enough and self._tail is not None:
             payload["stderr"] = self._tail.read()
-        if self._job.notices:
-            payload["warnings"] = self._job.notices
-        self._job.emit(
-            "TERMINATED" if is_stopped else "FAILED" if status else "DONE", payload=payload
-        )
+        if job.notices:
+            payload["warnings"] = job.notices
+        job.emit("TERMINATED" if stopped_by else "FAILED" if status else "DONE", payload=payload)
 
 
-def _environment() -> dict[bytes, bytes] | None:
-    """Our environment as it was given to us: in the C locale Python changes a variable in it."""
+def _name(number: int) -> str:
     try:
-        with open("/proc/self/environ", "rb") as file:
-            given = [entry for entry in file.read().split(b"\0") if entry.startswith(LOCALE)]
-    except OSError:
-        return None
-    environ = {name: value for name, value in os.environb.items() if name + b"=" != LOCALE}
-    return {**environ, **{LOCALE[:-1]: entry[len(LOCALE) :] for entry in given}}
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"  # one of the real-time signals, which have no names
 
 
 def _is_typed(number: signal.Signals) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser import Open, serious_findings
 from tests.harness import Server, environment
@@ -98,6 +98,11 @@ def test_filter_is_in_the_address(sqlite_server: Server, open_page: Open) -> Non
     expect(page.locator("tbody .name")).to_have_text(["day", "night"])
     page.get_by_role("button", name="Oldest or first first; turn around").click()
     expect(page.locator("tbody .name")).to_have_text(["night", "day"])
+    page.get_by_role("button", name="Task", exact=True).click()
+    expect(page.locator("tbody .name")).to_have_text(["day", "night"])
+    expect(page.get_by_role("columnheader", name="Task")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
     page.get_by_role("link", name="physics").click()
     expect(page.locator("tbody .name")).to_have_text(["night"])
 
@@ -131,25 +136,58 @@ def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:
     expect(page.locator(".page-head")).to_contain_text("Attempts2")
     expect(page.locator(".page-head")).to_contain_text("node2")
     expect(page.locator(".life rect")).to_have_count(2)
+    expect(page.locator(".life figcaption")).to_have_text(
+        re.compile("^ran 40 s ?ran 2\\d s, done$")
+    )
 
 
 def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: Open) -> None:
-    """A killed server is told of at once; when it is back, so is the page, without a reload."""
+    """A killed server is told of at once; when it is back, so are the pages, without a reload."""
     sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    sqlite_server.submit("night", "sweep", "STARTED", index=1)
     page = open_page(address(sqlite_server, "tasks", "night"), allowed=NETWORK)
+    job = open_page(address(sqlite_server, "tasks", "night", "sweep", "1"), allowed=NETWORK)
     process = page.locator("li.process")
+    events = job.locator("table.events tbody .badge")
+    expect(events).to_have_text(["started"])
     expect(process).to_contain_text("0 of 4 jobs DONE")
     page.evaluate("window.isSame = true")
     sqlite_server.kill()
     expect(page.get_by_role("alert")).to_contain_text("The connection was interrupted")
     expect(process).to_contain_text("0 of 4 jobs DONE")
     sqlite_server.start()
+    sqlite_server.submit("night", "sweep", "READY", index=1)
     sqlite_server.submit("night", "sweep", "DONE", index=1)
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(process).to_contain_text("1 of 4 jobs DONE")
+    expect(events).to_have_text(["done", "ready", "started"])
     sqlite_server.submit("night", "sweep", "DONE", index=2)
     expect(process).to_contain_text("2 of 4 jobs DONE")
+    sqlite_server.submit("night", "sweep", "BEAT", index=1)
+    expect(events).to_have_text(["beat", "done", "ready", "started"])
     assert page.evaluate("window.isSame")
+
+
+def test_what_is_awaited_or_refused_is_said(sqlite_server: Server, open_page: Open) -> None:
+    """Before the first answer there is its form; a failure is told, and passes without a reload."""
+    sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    page = open_page(f"{sqlite_server.url}/graphiql", allowed=NETWORK)
+    waiting: list[Route] = []
+    ways: list[Callable[[Route], object]] = [lambda route: waiting.append(route)]
+    page.route("**/graphql", lambda route: ways[-1](route))
+    page.goto(address(sqlite_server, "tasks", "night"))
+    expect(page.get_by_role("status", name="Loading")).to_be_visible()
+    ways.append(lambda route: route.abort())
+    for route in waiting:
+        route.abort()
+    expect(page.get_by_role("heading", name="The server can\u2019t be reached")).to_be_visible()
+    refusal = {"errors": [{"message": "Ask for less at once."}]}
+    ways.append(lambda route: route.fulfill(json=refusal))
+    expect(page.get_by_role("heading", name="The server refused")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("Ask for less at once.")
+    ways.append(lambda route: route.continue_())
+    page.get_by_role("button", name="Try again now").click()
+    expect(page.locator("li.process")).to_contain_text("0 of 4 jobs DONE")
 
 
 def test_what_is_not_there_is_said(sqlite_server: Server, open_page: Open) -> None:
@@ -200,25 +238,31 @@ PAGES = {
 """The paths of all kinds of pages, and their headings."""
 
 
+def go(page: Page, server: Server, path: tuple[str, ...], title: str) -> None:
+    """Go to a page and wait until nothing of it is still to come."""
+    page.goto(address(server, *path))
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.get_by_role("status", name="Loading")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible(sqlite_server: Server, open_page: Open, scheme: str) -> None:
     """Axe finds nothing serious on any page, in light and dark."""
     make_night(sqlite_server)
     page = open_page(address(sqlite_server), color_scheme=scheme)
     for path, title in PAGES.items():
-        page.goto(address(sqlite_server, *path))
-        expect(page.get_by_role("heading", level=1)).to_have_text(title)
-        page.wait_for_timeout(300)
+        go(page, sqlite_server, path, title)
         assert serious_findings(page) == [], path
 
 
 def test_pages_fit_on_a_phone(sqlite_server: Server, open_page: Open) -> None:
-    """Nothing is wider than the screen of a phone."""
+    """Nothing is wider than the screen of a phone, and filters are folded there."""
     make_night(sqlite_server)
     page = open_page(address(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
+    expect(page.get_by_label("User")).to_be_hidden()
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_label("User")).to_be_visible()
     for path, title in PAGES.items():
-        page.goto(address(sqlite_server, *path))
-        expect(page.get_by_role("heading", level=1)).to_have_text(title)
-        page.wait_for_timeout(300)
+        go(page, sqlite_server, path, title)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 375, path

@@ -126,6 +126,11 @@ def test_headers_are_sent(graphiql: Page) -> None:
 def test_tabs_stay_on_the_next_visit(graphiql: Page) -> None:
     """A reload brings back the tabs, none of them twice."""
     choose(graphiql, "SubmitEvent")
-    graphiql.wait_for_timeout(1000)  # what is open is stored half a second later
+    # What is open is stored half a second later.
+    stored = 'JSON.parse(localStorage.getItem("graphiql:tabState") ?? "{}").activeTabIndex'
+    deadline = time.monotonic() + PATIENCE / 1000
+    while graphiql.evaluate(stored) != 3:
+        assert time.monotonic() < deadline
+        graphiql.wait_for_timeout(50)
     graphiql.reload()
     expect(graphiql.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)

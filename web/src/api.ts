@@ -18,6 +18,11 @@ export class ApiError extends Error {
   }
 }
 
+/** What went wrong with a request, whatever was thrown. */
+export function asApiError(reason: unknown): ApiError {
+  return reason instanceof ApiError ? reason : new ApiError(String(reason), false);
+}
+
 interface Answer<T> {
   data?: T | null;
   errors?: { message: string }[];

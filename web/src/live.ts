@@ -65,10 +65,13 @@ const client = createClient({
   },
 });
 
-/** A subscription that goes on until it is ended by the result, or refused for good. */
+/**
+ * A subscription that goes on until it is ended by the result, or refused for good. After another
+ * error it begins again, with the variables that then hold; `ended` is told when it is complete.
+ */
 function subscribe<T, V extends Record<string, unknown>>(
   document: TypedDocumentString<T, V>,
-  variables: V,
+  variables: () => V,
   next: (data: T) => void,
   ended: () => void,
 ): () => void {
@@ -76,7 +79,7 @@ function subscribe<T, V extends Record<string, unknown>>(
   let stop = () => {};
   const begin = () => {
     stop = client.subscribe<T>(
-      { query: document.toString(), variables },
+      { query: document.toString(), variables: variables() },
       {
         next: ({ data }) => data && next(data),
         complete: ended,
@@ -118,7 +121,7 @@ export function watchTasks(names: readonly string[] | null, changed: () => void)
       for (const listener of listeners) listener();
     };
     const variables = { names: names && [...names] };
-    watch = { listeners, end: subscribe(TaskChangedDocument, variables, tell, tell) };
+    watch = { listeners, end: subscribe(TaskChangedDocument, () => variables, tell, tell) };
     watches.set(key, watch);
   }
   const { listeners, end } = watch;
@@ -145,6 +148,7 @@ export function watchEvents(
   arrived: (events: readonly JobEvent[]) => void,
 ): () => void {
   let waiting: JobEvent[] = [];
+  let after = wanted.after;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const handOver = () => {
     timer = undefined;
@@ -154,8 +158,9 @@ export function watchEvents(
   };
   const end = subscribe(
     JobEventStreamDocument,
-    { ...wanted },
+    () => ({ ...wanted, after }),
     ({ events }) => {
+      after = events.cursor;
       waiting.push(events.node);
       timer ??= setTimeout(handOver, GATHERED);
     },

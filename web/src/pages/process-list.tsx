@@ -1,5 +1,5 @@
 import { execute } from "../api";
-import { JobIndicesDocument, type JobState, type TaskQuery } from "../generated/operations";
+import { JobIndicesDocument, type TaskQuery } from "../generated/operations";
 import { Badge, OutlookBadge } from "../parts/badge";
 import { failures, JobsBar, JobsLine, ProgressBar } from "../parts/bar";
 import { Copy } from "../parts/copy";
@@ -8,13 +8,9 @@ import { basisInWords, count, FAILING, failuresInWords, number } from "../words"
 
 type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
 
-/** The indices of an array's jobs in some states, like `813,900-904`. Throws as requests do. */
-export async function indicesOf(
-  task: string,
-  name: string,
-  states: readonly JobState[],
-): Promise<string> {
-  const variables = { task, name, states: [...states], liveness: null };
+/** The indices of what failed in an array, like `813,900-904`. Throws as requests do. */
+async function failedIndices(task: string, name: string): Promise<string> {
+  const variables = { task, name, states: [...FAILING] };
   const { process } = await execute(JobIndicesDocument, variables, new AbortController().signal);
   return process !== null && "indices" in process ? process.indices : "";
 }
@@ -46,7 +42,7 @@ export function Failures({ task, process }: FailuresProps) {
       {failed > 0 && (
         <Copy
           label={failed === 1 ? "Copy the failed index" : `Copy ${number(failed)} failed indices`}
-          text={() => indicesOf(task, name, FAILING)}
+          text={() => failedIndices(task, name)}
         />
       )}
     </div>

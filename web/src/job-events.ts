@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from "react";
-import { ApiError, asApiError, execute } from "./api";
+import { ApiError, asApiError, execute, pauseAfter } from "./api";
 import { type EventClass, JobEventsDocument, type JobEventsQuery } from "./generated/operations";
 import type { JobEvent } from "./life";
 import { reconnects, watchEvents } from "./live";
@@ -10,8 +10,6 @@ const PAGE = 100;
 const KEPT = 500;
 /** Between two looks whether anything was heard of a job of which nothing was; in ms. */
 const UNHEARD = 5000;
-/** Before the events are asked for again, where the server was away or busy; in ms. */
-const RETRY = 2000;
 const MILESTONES: readonly EventClass[] = [
   "SUBMITTED",
   "STARTED",
@@ -144,7 +142,7 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
         if (control.signal.aborted) return;
         const told = asApiError(reason);
         setError(told);
-        if (told.passing) timer = setTimeout(begin, RETRY);
+        timer = setTimeout(begin, pauseAfter(told));
       });
     };
     const end = () => {

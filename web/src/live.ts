@@ -14,8 +14,10 @@ const HEARTBEAT = 10_000;
 const PATIENCE = 5000;
 const FIRST_PAUSE = 300;
 const LONGEST_PAUSE = 3000;
-/** Before a subscription that the server ended is begun again. */
+/** Before a subscription that the server ended with an error is begun again. */
 const PAUSE = 2000;
+/** Before one is begun again for which there is no such task, process or job: it may yet come. */
+const LONG_PAUSE = 20_000;
 /** Events that come within this time are handed over together. */
 const GATHERED = 100;
 
@@ -66,8 +68,8 @@ const client = createClient({
 });
 
 /**
- * A subscription that goes on until it is ended by the result, or refused for good. After another
- * error it begins again, with the variables that then hold; `ended` is told when it is complete.
+ * A subscription that goes on until it is ended by the result. After an error it begins again, with
+ * the variables that then hold; `ended` is told when the server has completed it.
  */
 function subscribe<T, V extends Record<string, unknown>>(
   document: TypedDocumentString<T, V>,
@@ -84,7 +86,7 @@ function subscribe<T, V extends Record<string, unknown>>(
         next: ({ data }) => data && next(data),
         complete: ended,
         error: (reason) => {
-          if (!isFinal(reason)) timer = setTimeout(begin, PAUSE);
+          timer = setTimeout(begin, isOfNothing(reason) ? LONG_PAUSE : PAUSE);
         },
       },
     );
@@ -96,8 +98,8 @@ function subscribe<T, V extends Record<string, unknown>>(
   };
 }
 
-/** Whether asking again would be answered in the same way: there is no such task, say. */
-function isFinal(reason: unknown): boolean {
+/** Whether what was to be watched is not there. */
+function isOfNothing(reason: unknown): boolean {
   const codes = Array.isArray(reason)
     ? reason.map((error: { extensions?: { code?: string } }) => error.extensions?.code)
     : [];

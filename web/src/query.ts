@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { type ApiError, asApiError, execute, reachable } from "./api";
+import { type ApiError, asApiError, execute, pauseAfter, reachable } from "./api";
 import type { TypedDocumentString } from "./generated/operations";
 import { reconnects, watchTasks } from "./live";
 import { useStore } from "./store";
@@ -8,8 +8,6 @@ import { useStore } from "./store";
 const PACE = 1000;
 /** Between refreshes without news: liveness and estimates change by the mere passing of time. */
 const REFRESH = 20_000;
-/** Between attempts while the server is away, in ms. */
-const RETRY = 2000;
 const KEPT = 40;
 
 /** What was fetched last, so that going back shows at once what was there; the oldest goes. */
@@ -87,7 +85,7 @@ export function useAnswer<T>(
         setState((known) =>
           known.key === key ? { ...known, error: reason } : { key, error: reason },
         );
-        if (reason.passing) pause = RETRY;
+        pause = pauseAfter(reason);
       } finally {
         took = Date.now() - last;
         asking = false;

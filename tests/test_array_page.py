@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import time
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import PATIENCE, Open
+from tests.browser import PATIENCE, SCHEMES, Open
 from tests.harness import Server
 from tests.night import address, make_night
 
@@ -72,13 +71,11 @@ def colour_named(page: Page, kind: str) -> str:
     return colour
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open, scheme: str) -> None:
-    """Every cell has the colour of its job's state or silence, and follows it."""
+def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open) -> None:
+    """Every cell has the colour of its job's state or silence, in light and dark, and follows."""
     make_night(sqlite_server)
     page = open_page(
         address(sqlite_server, "tasks", "night", "sweep"),
-        color_scheme=scheme,
         allowed=("Multiple readback operations",),
     )
     expect(page.get_by_role("button", name="late 1")).to_be_visible()
@@ -86,7 +83,9 @@ def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open, sch
     assert set(states.values()) == {
         *("PENDING", "SUBMITTED", "RUNNING", "DONE", "FAILED", "TERMINATED", "LATE", "LOST")
     }
-    expect_colours(page, [states[index] for index in range(1, 41)])
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        expect_colours(page, [states[index] for index in range(1, 41)])
     sqlite_server.submit("night", "sweep", "DONE", index=40)
     expect_colours(page, [*(states[index] for index in range(1, 40)), "DONE"])
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser import Open, serious_findings
+from tests.browser import SCHEMES, Open, serious_findings
 from tests.harness import Server, environment
 from tests.night import address, ago, make_night
 
@@ -21,7 +21,7 @@ NETWORK = ("WebSocket connection to", "net::ERR_")
 @pytest.fixture
 def demo(sqlite_server: Server) -> Iterator[None]:
     """The demonstration, running for some seconds beside the test."""
-    command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", "0.15"]
+    command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", "0.08"]
     with subprocess.Popen(
         [*command, "--url", sqlite_server.url], env=environment({}), stderr=subprocess.DEVNULL
     ) as running:
@@ -245,14 +245,15 @@ def go(page: Page, server: Server, path: tuple[str, ...], title: str) -> None:
     expect(page.get_by_role("status", name="Loading")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible(sqlite_server: Server, open_page: Open, scheme: str) -> None:
+def test_pages_are_accessible(sqlite_server: Server, open_page: Open) -> None:
     """Axe finds nothing serious on any page, in light and dark."""
     make_night(sqlite_server)
-    page = open_page(address(sqlite_server), color_scheme=scheme)
+    page = open_page(address(sqlite_server))
     for path, title in PAGES.items():
         go(page, sqlite_server, path, title)
-        assert serious_findings(page) == [], path
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            assert serious_findings(page) == [], (path, scheme)
 
 
 def test_pages_fit_on_a_phone(sqlite_server: Server, open_page: Open) -> None:

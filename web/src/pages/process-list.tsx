@@ -1,10 +1,15 @@
+import { useState } from "react";
 import { execute } from "../api";
 import { JobIndicesDocument, type TaskQuery } from "../generated/operations";
 import { Badge, OutlookBadge } from "../parts/badge";
 import { failures, JobsBar, JobsLine, ProgressBar } from "../parts/bar";
 import { Copy } from "../parts/copy";
+import { Icon } from "../parts/icon";
 import { Link } from "../router";
 import { basisInWords, count, FAILING, failuresInWords, number } from "../words";
+
+/** More processes than these are a long list. */
+const FEW = 10;
 
 type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
 
@@ -86,13 +91,31 @@ function Row({ task, process }: { task: string; process: Process }) {
   );
 }
 
-/** The processes of a task, each with its progress in words. */
+/** The processes of a task, each with its progress in words; many can be narrowed to what fails. */
 export function ProcessList({ task, processes }: { task: string; processes: readonly Process[] }) {
+  const [onlyFailing, setOnlyFailing] = useState(false);
+  const failing = processes.filter(
+    ({ counts, state }) => failures(counts) > 0 || state === "FAILED",
+  );
+  const canNarrow = processes.length > FEW && failing.length > 0;
   return (
-    <ul className="processes">
-      {processes.map((process) => (
-        <Row key={process.id} task={task} process={process} />
-      ))}
-    </ul>
+    <>
+      {canNarrow && (
+        <button
+          type="button"
+          className="toggle narrow"
+          aria-pressed={onlyFailing}
+          onClick={() => setOnlyFailing(!onlyFailing)}
+        >
+          <Icon sign="FAILED" />
+          {count(failing.length, "process", "processes")} with failures
+        </button>
+      )}
+      <ul className="processes">
+        {(canNarrow && onlyFailing ? failing : processes).map((process) => (
+          <Row key={process.id} task={task} process={process} />
+        ))}
+      </ul>
+    </>
   );
 }

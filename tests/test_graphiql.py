@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.browser import PATIENCE, Open
+from tests.browser import PATIENCE, SCHEMES, Open, serious_findings
 from tests.harness import Server
 
 EXAMPLES = ["Tree", "FailingJobs", "CreateTask", "SubmitEvent", "WatchTask"]
@@ -117,6 +117,13 @@ def test_explorer_and_documentation(graphiql: Page) -> None:
     graphiql.get_by_role("button", name="Show Documentation Explorer").click()
     graphiql.get_by_role("link", name="Query", exact=True).click()
     expect(graphiql.get_by_text("What can be asked.")).to_be_visible()
+
+
+def test_what_is_added_is_accessible(graphiql: Page) -> None:
+    """Axe finds nothing serious in what is ours of the page: the rest is GraphiQL's own."""
+    for scheme in SCHEMES:
+        graphiql.emulate_media(color_scheme=scheme)
+        assert serious_findings(graphiql, ".graphiql-logo", ".graphiql-toolbar") == [], scheme
 
 
 def test_headers_are_sent(graphiql: Page) -> None:

@@ -8,12 +8,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 AXE = Path(__file__).parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+"""What a reader's system may prefer."""
 PATIENCE = 15_000
 """Milliseconds that a page has for what is expected of it."""
 
@@ -99,13 +101,14 @@ def opening(browser: Browser) -> Iterator[Open]:
         watcher.check()
 
 
-def serious_findings(page: Page) -> list[str]:
-    """What axe-core finds on a page that is serious or worse."""
+def serious_findings(page: Page, *selectors: str) -> list[str]:
+    """What axe-core finds on a page, or in some of its elements, that is serious or worse."""
     source = required(str(AXE) if AXE.exists() else None, "axe-core: run `web/build`")
     page.evaluate(Path(source).read_text() + "; undefined")
     found: list[str] = page.evaluate(
-        """async () => (await axe.run()).violations
+        """async selectors => (await axe.run(selectors.length ? selectors : document)).violations
              .filter(({ impact }) => impact === "serious" || impact === "critical")
-             .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(", ")}`)"""
+             .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(", ")}`)""",
+        list(selectors),
     )
     return found

@@ -49,8 +49,10 @@ def make_night(server: Server) -> None:
     add("BEAT", 21, 22, seconds=1)
     add("BEAT", 23, seconds=150)
     add("DONE", *range(1, 9), *range(13, 21))
-    add("FAILED", 9, 10, 11, payload={"exitCode": 139, "stderr": "segmentation violation"})
-    add("TERMINATED", 12)
+    stderr = "reading run-7\nsegmentation violation\n"
+    add("FAILED", 9, 10, payload={"exitCode": 139, "stderr": stderr})
+    add("FAILED", 11, payload={"usage": {"cpuTime": 3.5}, "signal": "SIGKILL"})
+    add("TERMINATED", 12, payload={"usage": {}, "exitCode": 0, "stoppedBy": "SIGTERM"})
     assert all(result["userErrors"] == [] for result in server.submit_many(events))
 
 

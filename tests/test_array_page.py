@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import Open
+from tests.browser import PATIENCE, SCHEMES, Open
 from tests.harness import Server
 from tests.night import address, make_night
 
@@ -22,6 +22,15 @@ def job_states(server: Server) -> dict[int, str]:
         job["index"]: job["liveness"] if job["liveness"] in ("LATE", "LOST") else job["state"]
         for job in jobs
     }
+
+
+def expect_colours(page: Page, kinds: list[str]) -> None:
+    """Wait until the cells of the map have the colours that the style sheet has for these kinds."""
+    wanted = [colour_named(page, kind) for kind in kinds]
+    deadline = time.monotonic() + PATIENCE / 1000
+    while (found := colours_of_cells(page)) != wanted and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert found == wanted
 
 
 def colours_of_cells(page: Page) -> list[str]:
@@ -62,13 +71,11 @@ def colour_named(page: Page, kind: str) -> str:
     return colour
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open, scheme: str) -> None:
-    """Every cell has the colour of its job's state or silence, and follows it."""
+def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open) -> None:
+    """Every cell has the colour of its job's state or silence, in light and dark, and follows."""
     make_night(sqlite_server)
     page = open_page(
         address(sqlite_server, "tasks", "night", "sweep"),
-        color_scheme=scheme,
         allowed=("Multiple readback operations",),
     )
     expect(page.get_by_role("button", name="late 1")).to_be_visible()
@@ -76,13 +83,11 @@ def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open, sch
     assert set(states.values()) == {
         *("PENDING", "SUBMITTED", "RUNNING", "DONE", "FAILED", "TERMINATED", "LATE", "LOST")
     }
-    page.wait_for_timeout(200)
-    assert colours_of_cells(page) == [colour_named(page, states[index]) for index in range(1, 41)]
-
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        expect_colours(page, [states[index] for index in range(1, 41)])
     sqlite_server.submit("night", "sweep", "DONE", index=40)
-    expect(page.get_by_role("button", name="done 17")).to_be_visible()
-    page.wait_for_timeout(200)
-    assert colours_of_cells(page)[39] == colour_named(page, "DONE")
+    expect_colours(page, [*(states[index] for index in range(1, 40)), "DONE"])
 
 
 def test_failed_indices_in_three_clicks(sqlite_server: Server, open_page: Open) -> None:
@@ -116,10 +121,21 @@ def test_picked_state_is_brought_out(sqlite_server: Server, open_page: Open) -> 
     expect(page.locator(".picked code")).to_have_text("1-8,13-20")
 
 
-def test_hosts_are_ranked_by_failures(sqlite_server: Server, open_page: Open) -> None:
-    """The bad node is at the top."""
+def test_failures_are_listed(sqlite_server: Server, open_page: Open) -> None:
+    """Each failing job with its host, its time and its last words; the bad node is at the top."""
     make_night(sqlite_server)
     page = open_page(address(sqlite_server, "tasks", "night", "sweep"))
+    expect(page.locator("table.failing .message")).to_have_text(
+        [
+            "segmentation violation (exit code 139)",
+            "segmentation violation (exit code 139)",
+            "killed by SIGKILL",
+            "stopped by SIGTERM",
+        ]
+    )
+    rows = page.locator("table.failing tbody tr")
+    expect(rows).to_contain_text(["9failedbad.example.org", "10failed", "11failed", "12terminated"])
+    expect(rows.first.locator("time")).to_have_attribute("title", re.compile(" UTC$"))
     expect(page.locator("ol.hosts li")).to_contain_text(["bad.example.org", "good.example.org"])
     expect(page.locator("ol.hosts li .host-count")).to_have_text(["3", "1"])
 

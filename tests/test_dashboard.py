@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser import Open, serious_findings
+from tests.browser import SCHEMES, Open, serious_findings
 from tests.harness import Server, environment
 from tests.night import address, ago, make_night
 
@@ -21,7 +21,7 @@ NETWORK = ("WebSocket connection to", "net::ERR_")
 @pytest.fixture
 def demo(sqlite_server: Server) -> Iterator[None]:
     """The demonstration, running for some seconds beside the test."""
-    command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", "0.15"]
+    command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", "0.08"]
     with subprocess.Popen(
         [*command, "--url", sqlite_server.url], env=environment({}), stderr=subprocess.DEVNULL
     ) as running:
@@ -81,7 +81,7 @@ def test_filter_is_in_the_address(sqlite_server: Server, open_page: Open) -> Non
     expect(page).to_have_url(re.compile(r"text=swee"))
     page.get_by_role("button", name="running").click()
     page.get_by_label("Order", exact=True).select_option("name")
-    page.get_by_label("Submitted").select_option("24h")
+    page.get_by_role("combobox", name="Submitted").select_option("24h")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.reload()
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -98,6 +98,11 @@ def test_filter_is_in_the_address(sqlite_server: Server, open_page: Open) -> Non
     expect(page.locator("tbody .name")).to_have_text(["day", "night"])
     page.get_by_role("button", name="Oldest or first first; turn around").click()
     expect(page.locator("tbody .name")).to_have_text(["night", "day"])
+    page.get_by_role("button", name="Task", exact=True).click()
+    expect(page.locator("tbody .name")).to_have_text(["day", "night"])
+    expect(page.get_by_role("columnheader", name="Task")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
     page.get_by_role("link", name="physics").click()
     expect(page.locator("tbody .name")).to_have_text(["night"])
 
@@ -121,35 +126,118 @@ def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:
     sqlite_server.create("one", {"name": "alone"})
     page = open_page(address(sqlite_server, "tasks", "one", "alone"))
     expect(page.get_by_text("Nothing was heard of this job yet")).to_be_visible()
-    sqlite_server.submit("one", "alone", "STARTED", sentAt=ago(60), hostname="node1")
+    first, second, third, last = (ago(seconds) for seconds in (60, 30, 20, 0))
+    sqlite_server.submit("one", "alone", "STARTED", sentAt=first, hostname="node1")
     expect(page.locator("table.events tbody tr")).to_have_count(1)
-    sqlite_server.submit("one", "alone", "PROGRESS", progress=40, sentAt=ago(30), hostname="node1")
-    sqlite_server.submit("one", "alone", "STARTED", attempt=1, sentAt=ago(20), hostname="node2")
-    sqlite_server.submit("one", "alone", "DONE", attempt=1, payload={"lines": 7}, hostname="node2")
+    sqlite_server.submit("one", "alone", "PROGRESS", progress=40, sentAt=second, hostname="node1")
+    sqlite_server.submit("one", "alone", "STARTED", attempt=1, sentAt=third, hostname="node2")
+    end = {"attempt": 1, "payload": {"lines": 7}, "sentAt": last, "hostname": "node2"}
+    sqlite_server.submit("one", "alone", "DONE", **end)
     expect(page.locator("table.events tbody tr")).to_have_count(4)
     expect(page.locator("table.events tbody tr").first).to_contain_text('{"lines":7}')
     expect(page.locator(".page-head")).to_contain_text("Attempts2")
     expect(page.locator(".page-head")).to_contain_text("node2")
     expect(page.locator(".life rect")).to_have_count(2)
+    expect(page.locator(".life figcaption span")).to_have_text(["ran 40 s", "ran 20 s, done"])
 
 
 def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: Open) -> None:
-    """A killed server is told of at once; when it is back, so is the page, without a reload."""
+    """A killed server is told of at once; when it is back, so are the pages, without a reload."""
     sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    sqlite_server.submit("night", "sweep", "STARTED", index=1)
     page = open_page(address(sqlite_server, "tasks", "night"), allowed=NETWORK)
+    job = open_page(address(sqlite_server, "tasks", "night", "sweep", "1"), allowed=NETWORK)
     process = page.locator("li.process")
+    events = job.locator("table.events tbody .badge")
+    expect(events).to_have_text(["started"])
     expect(process).to_contain_text("0 of 4 jobs DONE")
     page.evaluate("window.isSame = true")
     sqlite_server.kill()
     expect(page.get_by_role("alert")).to_contain_text("The connection was interrupted")
     expect(process).to_contain_text("0 of 4 jobs DONE")
     sqlite_server.start()
+    sqlite_server.submit("night", "sweep", "READY", index=1)
     sqlite_server.submit("night", "sweep", "DONE", index=1)
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(process).to_contain_text("1 of 4 jobs DONE")
+    expect(events).to_have_text(["done", "ready", "started"])
     sqlite_server.submit("night", "sweep", "DONE", index=2)
     expect(process).to_contain_text("2 of 4 jobs DONE")
+    sqlite_server.submit("night", "sweep", "BEAT", index=1)
+    expect(events).to_have_text(["beat", "done", "ready", "started"])
     assert page.evaluate("window.isSame")
+
+
+def test_what_is_awaited_or_refused_is_said(sqlite_server: Server, open_page: Open) -> None:
+    """Before the first answer there is its form; a failure is told, and passes without a reload."""
+    sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    page = open_page(f"{sqlite_server.url}/graphiql", allowed=NETWORK)
+    waiting: list[Route] = []
+    ways: list[Callable[[Route], object]] = [lambda route: waiting.append(route)]
+    page.route("**/graphql", lambda route: ways[-1](route))
+    page.goto(address(sqlite_server, "tasks", "night"))
+    expect(page.get_by_role("status", name="Loading")).to_be_visible()
+    ways.append(lambda route: route.abort())
+    for route in waiting:
+        route.abort()
+    expect(page.get_by_role("heading", name="The server can\u2019t be reached")).to_be_visible()
+    refusal = {"errors": [{"message": "Ask for less at once."}]}
+    ways.append(lambda route: route.fulfill(json=refusal))
+    expect(page.get_by_role("heading", name="The server refused")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("Ask for less at once.")
+    ways.append(lambda route: route.continue_())
+    page.get_by_role("button", name="Try again now").click()
+    expect(page.locator("li.process")).to_contain_text("0 of 4 jobs DONE")
+
+
+def tab_to(page: Page, text: str) -> None:
+    """Press Tab until something with this text, or of this name, has the focus."""
+    focused = """() => document.activeElement.ariaLabel ?? document.activeElement.textContent"""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate(focused).startswith(text):
+            return
+    raise AssertionError(f"Tab does not lead to {text}")
+
+
+def test_everywhere_by_keyboard(sqlite_server: Server, open_page: Open) -> None:
+    """From the list to a job and back, and to the numbers of a plot, without a mouse."""
+    make_night(sqlite_server)
+    page = open_page(sqlite_server.url)
+    expect(row(page, "night")).to_be_visible()
+    for name, title in (("night", "night"), ("sweep", "sweep")):
+        tab_to(page, name)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.get_by_role("slider")).to_be_visible()
+    tab_to(page, "failed")
+    page.keyboard.press("Enter")
+    expect(page.locator(".picked code")).to_have_text("9-11")
+    tab_to(page, "Jobs by state and progress over time")
+    page.keyboard.press("Home")
+    expect(page.locator(".plot-cursor")).to_have_count(1)
+    page.keyboard.press("End")
+    expect(page.locator(".plot figcaption")).to_contain_text("3 failed")
+    page.get_by_role("heading", level=1).click()
+    tab_to(page, "10")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("sweep 10")
+    tab_to(page, "Tasks")
+    page.keyboard.press("Enter")
+    expect(row(page, "night")).to_be_visible()
+
+
+def test_failing_processes_among_many(sqlite_server: Server, open_page: Open) -> None:
+    """Of many processes, those with failures can be shown alone."""
+    names = [f"step-{number}" for number in range(30)]
+    sqlite_server.create("night", *({"name": name, "jobCount": 2} for name in names))
+    sqlite_server.submit("night", "step-7", "FAILED", index=1)
+    page = open_page(address(sqlite_server, "tasks", "night"))
+    expect(page.locator("li.process .name")).to_have_text(names)
+    page.get_by_role("button", name="1 process with failures").click()
+    expect(page.locator("li.process .name")).to_have_text(["step-7"])
+    sqlite_server.submit("night", "step-9", "TERMINATED", index=0)
+    expect(page.locator("li.process .name")).to_have_text(["step-7", "step-9"])
 
 
 def test_what_is_not_there_is_said(sqlite_server: Server, open_page: Open) -> None:
@@ -200,25 +288,32 @@ PAGES = {
 """The paths of all kinds of pages, and their headings."""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible(sqlite_server: Server, open_page: Open, scheme: str) -> None:
+def go(page: Page, server: Server, path: tuple[str, ...], title: str) -> None:
+    """Go to a page and wait until nothing of it is still to come."""
+    page.goto(address(server, *path))
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.get_by_role("status", name="Loading")).to_have_count(0)
+
+
+def test_pages_are_accessible(sqlite_server: Server, open_page: Open) -> None:
     """Axe finds nothing serious on any page, in light and dark."""
     make_night(sqlite_server)
-    page = open_page(address(sqlite_server), color_scheme=scheme)
+    page = open_page(address(sqlite_server))
     for path, title in PAGES.items():
-        page.goto(address(sqlite_server, *path))
-        expect(page.get_by_role("heading", level=1)).to_have_text(title)
-        page.wait_for_timeout(300)
-        assert serious_findings(page) == [], path
+        go(page, sqlite_server, path, title)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            assert serious_findings(page) == [], (path, scheme)
 
 
 def test_pages_fit_on_a_phone(sqlite_server: Server, open_page: Open) -> None:
-    """Nothing is wider than the screen of a phone."""
+    """Nothing is wider than the screen of a phone, and filters are folded there."""
     make_night(sqlite_server)
     page = open_page(address(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
+    expect(page.get_by_label("User")).to_be_hidden()
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_label("User")).to_be_visible()
     for path, title in PAGES.items():
-        page.goto(address(sqlite_server, *path))
-        expect(page.get_by_role("heading", level=1)).to_have_text(title)
-        page.wait_for_timeout(300)
+        go(page, sqlite_server, path, title)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 375, path

@@ -6,9 +6,9 @@ import json
 import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
-from tests.browser import PATIENCE, Open
+from tests.browser import PATIENCE, SCHEMES, Open, serious_findings
 from tests.harness import Server
 
 EXAMPLES = ["Tree", "FailingJobs", "CreateTask", "SubmitEvent", "WatchTask"]
@@ -19,7 +19,7 @@ def graphiql(sqlite_server: Server, open_page: Open) -> Page:
     """GraphiQL, ready, on a server with a task like that of the demonstration."""
     sqlite_server.create(
         "trouble-1",
-        {"name": "hopeless", "jobCount": 5},
+        {"name": "hopeless", "jobCount": 9},
         {"name": "silent", "jobCount": 10, "beatInterval": 60},
     )
     sqlite_server.submit("trouble-1", "hopeless", "FAILED", index=3, payload={"exitCode": 139})
@@ -72,17 +72,26 @@ def test_example_tabs_run_as_they_are(graphiql: Page) -> None:
         assert '"errors"' not in response(graphiql)
 
 
-@pytest.mark.parametrize("transport", ["WebSocket", "SSE"])
-def test_subscriptions_go_on(graphiql: Page, sqlite_server: Server, transport: str) -> None:
+def test_subscriptions_go_on(graphiql: Page, sqlite_server: Server) -> None:
     """A subscription shows what happens after it began, over either protocol."""
-    if transport == "SSE":
-        graphiql.get_by_role("button", name="Subscriptions use WebSocket").click()
+    used: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.headers.get("accept") == "text/event-stream":
+            used.append("SSE")
+
+    graphiql.on("websocket", lambda _socket: used.append("WebSocket"))
+    graphiql.on("request", note)
     choose(graphiql, "WatchTask")
-    run(graphiql)
-    expect_response(graphiql, '"running":0')
-    sqlite_server.submit("trouble-1", "hopeless", "STARTED", index=1)
-    expect_response(graphiql, '"running":1')
-    run(graphiql)
+    for transport, indices in (("WebSocket", (5, 6)), ("SSE", (7, 8))):
+        run(graphiql)
+        # The first may come before the subscription has begun, but not the second.
+        for index in indices:
+            sqlite_server.submit("trouble-1", "hopeless", "STARTED", index=index)
+            expect_response(graphiql, f'"running":{index - 4}')
+        run(graphiql)
+        assert used[-1] == transport
+        graphiql.get_by_role("button", name="Subscriptions use").click()
 
 
 def test_fields_are_completed(graphiql: Page) -> None:
@@ -110,6 +119,13 @@ def test_explorer_and_documentation(graphiql: Page) -> None:
     expect(graphiql.get_by_text("What can be asked.")).to_be_visible()
 
 
+def test_what_is_added_is_accessible(graphiql: Page) -> None:
+    """Axe finds nothing serious in what is ours of the page: the rest is GraphiQL's own."""
+    for scheme in SCHEMES:
+        graphiql.emulate_media(color_scheme=scheme)
+        assert serious_findings(graphiql, ".graphiql-logo", ".graphiql-toolbar") == [], scheme
+
+
 def test_headers_are_sent(graphiql: Page) -> None:
     """What stands under Headers goes with the request: a token, say."""
     graphiql.get_by_role("button", name="Headers").click()
@@ -126,6 +142,11 @@ def test_headers_are_sent(graphiql: Page) -> None:
 def test_tabs_stay_on_the_next_visit(graphiql: Page) -> None:
     """A reload brings back the tabs, none of them twice."""
     choose(graphiql, "SubmitEvent")
-    graphiql.wait_for_timeout(1000)  # what is open is stored half a second later
+    # What is open is stored half a second later.
+    stored = 'JSON.parse(localStorage.getItem("graphiql:tabState") ?? "{}").activeTabIndex'
+    deadline = time.monotonic() + PATIENCE / 1000
+    while graphiql.evaluate(stored) != 3:
+        assert time.monotonic() < deadline
+        graphiql.wait_for_timeout(50)
     graphiql.reload()
     expect(graphiql.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -168,20 +171,64 @@ def test_files_are_whole(pages: Client) -> None:
     assert all(gzip.decompress(path.with_name(path.name + ".gz").read_bytes()) for path in gzipped)
 
 
-def test_lost_field_breaks_the_build(tmp_path: Path) -> None:
-    """An operation that asks for what the schema no longer has is told of when it is built."""
+def test_a_wheel_carries_the_pages(tmp_path: Path) -> None:
+    """Who installs the package has the pages as they are here, without Node."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    installed = tmp_path / "installed" / "lamia_gql"
+    here = {path.relative_to(FOLDER): path.read_bytes() for path in FOLDER.rglob("*.*")}
+    there = {p.relative_to(installed / "_web") for p in (installed / "_web").rglob("*.*")}
+    assert there == set(here)
+    assert all((installed / "_web" / path).read_bytes() == here[path] for path in there)
+    assert Client(installed / "_web").get("/").status_code == 200
+    assert (installed / "_schema" / "operations" / "tasks.graphql").exists()
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A copy of the pages' sources and of the schema that they are typed by."""
     web = ROOT / "web"
     if not (web / "node_modules").exists():
-        pytest.skip("needs the packages of the pages: run `web/build`")
+        assert "LAMIA_TESTS_COMPLETE" not in os.environ, "run `make web`"
+        pytest.skip("needs the packages of the pages: run `make web`")
     shutil.copytree(ROOT / "schema", tmp_path / "schema")
-    shutil.copytree(web / "src" / "graphiql", tmp_path / "web" / "src" / "graphiql")
-    shutil.copy(web / "codegen.mjs", tmp_path / "web")
+    shutil.copytree(web, tmp_path / "web", ignore=shutil.ignore_patterns("node_modules"))
     (tmp_path / "web" / "node_modules").symlink_to(web / "node_modules")
-    command = [tool("node"), str(tmp_path / "web" / "codegen.mjs")]
-    assert subprocess.run(command, check=False).returncode == 0
+    return tmp_path
 
-    schema = tmp_path / "schema" / "schema.graphql"
-    schema.write_text(schema.read_text().replace("  outlook: Outlook!", "  prospect: Outlook!"))
-    broken = subprocess.run(command, capture_output=True, text=True, check=False)
+
+def build(sources: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a step of the build."""
+    folder = sources / "web"
+    command = [tool("node"), script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def change(sources: Path, field: str, other: str) -> None:
+    """Change a field everywhere in the schema."""
+    schema = sources / "schema" / "schema.graphql"
+    text = schema.read_text()
+    assert f"  {field}\n" in text
+    schema.write_text(text.replace(f"  {field}\n", f"  {other}\n"))
+
+
+def test_lost_field_breaks_the_build(sources: Path) -> None:
+    """An operation that asks for what the schema no longer has is told of when it is built."""
+    assert build(sources, "codegen.mjs").returncode == 0
+    change(sources, "outlook: Outlook!", "prospect: Outlook!")
+    broken = build(sources, "codegen.mjs")
     assert broken.returncode != 0
     assert 'Cannot query field "outlook"' in broken.stderr
+
+
+def test_changed_type_breaks_the_build(sources: Path) -> None:
+    """A field that may now be null is told of where the pages do not expect that."""
+    change(sources, "outlook: Outlook!", "outlook: Outlook")
+    assert build(sources, "codegen.mjs").returncode == 0
+    broken = build(sources, "node_modules/.bin/tsc")
+    assert broken.returncode != 0
+    assert re.search(r"src/pages/\S+ error .* is not assignable to type", broken.stdout)

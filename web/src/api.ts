@@ -18,6 +18,16 @@ export class ApiError extends Error {
   }
 }
 
+/** Before a failed request is tried again, in ms: soon where that may help, else now and then. */
+export function pauseAfter(error: ApiError): number {
+  return error.passing ? 2000 : 20_000;
+}
+
+/** What went wrong with a request, whatever was thrown. */
+export function asApiError(reason: unknown): ApiError {
+  return reason instanceof ApiError ? reason : new ApiError(String(reason), false);
+}
+
 interface Answer<T> {
   data?: T | null;
   errors?: { message: string }[];

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from "react";
-import { ApiError, execute } from "./api";
-import { type EventClass, JobEventsDocument } from "./generated/operations";
+import { ApiError, asApiError, execute, pauseAfter } from "./api";
+import { type EventClass, JobEventsDocument, type JobEventsQuery } from "./generated/operations";
 import type { JobEvent } from "./life";
 import { reconnects, watchEvents } from "./live";
 import { useStore } from "./store";
@@ -8,6 +8,8 @@ import { useStore } from "./store";
 const PAGE = 100;
 /** As many events are kept of a job, the latest; a page that is left open must not grow. */
 const KEPT = 500;
+/** Between two looks whether anything was heard of a job of which nothing was; in ms. */
+const UNHEARD = 5000;
 const MILESTONES: readonly EventClass[] = [
   "SUBMITTED",
   "STARTED",
@@ -31,8 +33,8 @@ export interface JobEvents {
   /** Starts, ends and reports that are older than those, as many as the life line can use. */
   earlier: readonly JobEvent[];
   total: number;
-  /** Where older events go on; null where there are none, or none more are kept. */
-  older: (() => Promise<void>) | null;
+  /** Fetches older events; null where there are none, or none more are kept. */
+  older: (() => void) | null;
   error: ApiError | undefined;
 }
 
@@ -44,12 +46,14 @@ interface Known {
   hasOlder: boolean;
 }
 
+type Page = NonNullable<JobEventsQuery["job"]>["events"];
+
 async function page(
   address: JobAddress,
   signal: AbortSignal,
   before: string | null,
   eventClass: readonly EventClass[] | null,
-) {
+): Promise<Page> {
   const variables = { ...address, last: PAGE, before, eventClass: eventClass && [...eventClass] };
   const { job } = await execute(JobEventsDocument, variables, signal);
   if (job === null) throw new ApiError("There is no such job.", false);
@@ -71,6 +75,40 @@ function extended(known: Known, more: readonly JobEvent[]): Known {
   };
 }
 
+/** What is known, with the page of events that lies before the latest. */
+function prepended(known: Known, { nodes, pageInfo }: Page): Known {
+  // Asked for twice, a page comes twice.
+  if (known.start === pageInfo.startCursor) return known;
+  const ids = new Set(nodes.map((event) => event.id));
+  return {
+    ...known,
+    latest: [...nodes, ...known.latest],
+    earlier: known.earlier.filter((event) => !ids.has(event.id)),
+    start: pageInfo.startCursor,
+    hasOlder: pageInfo.hasPreviousPage,
+  };
+}
+
+/** What is known of a job's events at first: the latest, and what of older ones makes the line. */
+async function fetchKnown(address: JobAddress, signal: AbortSignal): Promise<[Known, Page]> {
+  const latest = await page(address, signal, null, null);
+  const { startCursor: start, hasPreviousPage: hasOlder } = latest.pageInfo;
+  const earlier = hasOlder
+    ? await Promise.all([
+        page(address, signal, start, MILESTONES),
+        page(address, signal, start, ["PROGRESS"]),
+      ])
+    : [];
+  const known = {
+    latest: [...latest.nodes],
+    earlier: earlier.flatMap((events) => events.nodes),
+    total: latest.totalCount,
+    start,
+    hasOlder,
+  };
+  return [known, latest];
+}
+
 /** The events of a job, streaming in; after an interruption, from where they broke off. */
 export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
   const [known, setKnown] = useState<Known>();
@@ -82,51 +120,52 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
     const control = new AbortController();
     const address = { task, process, index };
     let stop = () => {};
-    const begin = async () => {
-      const latest = await page(address, control.signal, null, null);
-      const { startCursor, endCursor, hasPreviousPage } = latest.pageInfo;
-      const earlier = hasPreviousPage
-        ? await Promise.all([
-            page(address, control.signal, startCursor, MILESTONES),
-            page(address, control.signal, startCursor, ["PROGRESS"]),
-          ])
-        : [];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const fetchAndWatch = async () => {
+      const [known, latest] = await fetchKnown(address, control.signal);
+      if (control.signal.aborted) return;
       setError(undefined);
-      setKnown({
-        latest: [...latest.nodes],
-        earlier: earlier.flatMap((events) => events.nodes),
-        total: latest.totalCount,
-        start: startCursor,
-        hasOlder: hasPreviousPage,
-      });
-      if (control.signal.aborted) return;
-      stop = watchEvents({ ...address, after: endCursor }, (events) =>
-        setKnown((before) => before && extended(before, events)),
-      );
+      setKnown(known);
+      const after = latest.pageInfo.endCursor;
+      if (after === null) {
+        // Without a cursor, what came between the answer and the stream is in neither of them.
+        stop = watchEvents({ ...address, after }, beginAnew);
+        timer = setTimeout(beginAnew, UNHEARD);
+      } else {
+        stop = watchEvents({ ...address, after }, (events) =>
+          setKnown((before) => before && extended(before, events)),
+        );
+      }
     };
-    begin().catch((reason: unknown) => {
-      if (control.signal.aborted) return;
-      setError(reason instanceof ApiError ? reason : new ApiError(String(reason), false));
-    });
+    const begin = () => {
+      fetchAndWatch().catch((reason: unknown) => {
+        if (control.signal.aborted) return;
+        const told = asApiError(reason);
+        setError(told);
+        timer = setTimeout(begin, pauseAfter(told));
+      });
+    };
+    const end = () => {
+      clearTimeout(timer);
+      stop();
+    };
+    const beginAnew = () => {
+      end();
+      begin();
+    };
+    begin();
     return () => {
       control.abort();
-      stop();
+      end();
     };
   }, [task, process, index, connections]);
 
   const start = known?.start ?? null;
-  const older = useCallback(async () => {
+  const older = useCallback(() => {
     const address = { task, process, index };
-    const events = await page(address, new AbortController().signal, start, null);
-    setKnown((before) =>
-      before === undefined
-        ? before
-        : {
-            ...before,
-            latest: [...events.nodes, ...before.latest],
-            start: events.pageInfo.startCursor,
-            hasOlder: events.pageInfo.hasPreviousPage,
-          },
+    page(address, new AbortController().signal, start, null).then(
+      (events) => setKnown((before) => before && prepended(before, events)),
+      (reason: unknown) => setError(asApiError(reason)),
     );
   }, [task, process, index, start]);
 

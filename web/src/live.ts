@@ -14,8 +14,10 @@ const HEARTBEAT = 10_000;
 const PATIENCE = 5000;
 const FIRST_PAUSE = 300;
 const LONGEST_PAUSE = 3000;
-/** Before a subscription that the server ended is begun again. */
+/** Before a subscription that the server ended with an error is begun again. */
 const PAUSE = 2000;
+/** Before one is begun again for which there is no such task, process or job: it may yet come. */
+const LONG_PAUSE = 20_000;
 /** Events that come within this time are handed over together. */
 const GATHERED = 100;
 
@@ -65,10 +67,13 @@ const client = createClient({
   },
 });
 
-/** A subscription that goes on until it is ended by the result, or refused for good. */
+/**
+ * A subscription that goes on until it is ended by the result. After an error it begins again, with
+ * the variables that then hold; `ended` is told when the server has completed it.
+ */
 function subscribe<T, V extends Record<string, unknown>>(
   document: TypedDocumentString<T, V>,
-  variables: V,
+  variables: () => V,
   next: (data: T) => void,
   ended: () => void,
 ): () => void {
@@ -76,12 +81,12 @@ function subscribe<T, V extends Record<string, unknown>>(
   let stop = () => {};
   const begin = () => {
     stop = client.subscribe<T>(
-      { query: document.toString(), variables },
+      { query: document.toString(), variables: variables() },
       {
         next: ({ data }) => data && next(data),
         complete: ended,
         error: (reason) => {
-          if (!isFinal(reason)) timer = setTimeout(begin, PAUSE);
+          timer = setTimeout(begin, isOfNothing(reason) ? LONG_PAUSE : PAUSE);
         },
       },
     );
@@ -93,8 +98,8 @@ function subscribe<T, V extends Record<string, unknown>>(
   };
 }
 
-/** Whether asking again would be answered in the same way: there is no such task, say. */
-function isFinal(reason: unknown): boolean {
+/** Whether what was to be watched is not there. */
+function isOfNothing(reason: unknown): boolean {
   const codes = Array.isArray(reason)
     ? reason.map((error: { extensions?: { code?: string } }) => error.extensions?.code)
     : [];
@@ -118,7 +123,7 @@ export function watchTasks(names: readonly string[] | null, changed: () => void)
       for (const listener of listeners) listener();
     };
     const variables = { names: names && [...names] };
-    watch = { listeners, end: subscribe(TaskChangedDocument, variables, tell, tell) };
+    watch = { listeners, end: subscribe(TaskChangedDocument, () => variables, tell, tell) };
     watches.set(key, watch);
   }
   const { listeners, end } = watch;
@@ -145,6 +150,7 @@ export function watchEvents(
   arrived: (events: readonly JobEvent[]) => void,
 ): () => void {
   let waiting: JobEvent[] = [];
+  let after = wanted.after;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const handOver = () => {
     timer = undefined;
@@ -154,8 +160,9 @@ export function watchEvents(
   };
   const end = subscribe(
     JobEventStreamDocument,
-    { ...wanted },
+    () => ({ ...wanted, after }),
     ({ events }) => {
+      after = events.cursor;
       waiting.push(events.node);
       timer ??= setTimeout(handOver, GATHERED);
     },

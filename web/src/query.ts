@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { ApiError, execute, reachable } from "./api";
+import { type ApiError, asApiError, execute, pauseAfter, reachable } from "./api";
 import type { TypedDocumentString } from "./generated/operations";
 import { reconnects, watchTasks } from "./live";
 import { useStore } from "./store";
@@ -8,8 +8,6 @@ import { useStore } from "./store";
 const PACE = 1000;
 /** Between refreshes without news: liveness and estimates change by the mere passing of time. */
 const REFRESH = 20_000;
-/** Between attempts while the server is away, in ms. */
-const RETRY = 2000;
 const KEPT = 40;
 
 /** What was fetched last, so that going back shows at once what was there; the oldest goes. */
@@ -32,24 +30,34 @@ export interface Live<T> {
   refresh: () => void;
 }
 
-/**
- * The answer to a query, kept up to date.
- *
- * It is asked again when one of the tasks in `names` changes (any task, for null), at most once
- * a second; after an interruption; and every 20 seconds. Hidden pages wait until they are seen.
- */
+/** The answer to a query, kept up to date: see {@link useAnswer}. */
 export function useLive<T, V>(
   document: TypedDocumentString<T, V>,
   variables: V,
   names: readonly string[] | null,
 ): Live<T> {
   const key = `${document.toString()}\n${JSON.stringify(variables)}`;
+  return useAnswer(key, (signal) => execute(document, variables, signal), names);
+}
+
+/**
+ * What a question is answered, kept up to date; equal keys must stand for equal questions.
+ *
+ * It is asked again when one of the tasks in `names` changes (any task, for null), at most once
+ * in `pace` ms; after an interruption; and every 20 seconds. Hidden pages wait until they are seen.
+ */
+export function useAnswer<T>(
+  key: string,
+  question: (signal: AbortSignal) => Promise<T>,
+  names: readonly string[] | null,
+  pace = PACE,
+): Live<T> {
   const [state, setState] = useState<{ key: string; data?: T; error?: ApiError }>({ key });
   const connections = useStore(reconnects);
   const ask = useRef<() => void>(() => {});
   const watched = names?.join("\n");
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for both arguments
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for the question
   useEffect(() => {
     const control = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -68,21 +76,21 @@ export function useLive<T, V>(
       last = Date.now();
       let pause = REFRESH;
       try {
-        const data = await execute(document, variables, control.signal);
+        const data = await question(control.signal);
         remember(key, data);
         setState({ key, data });
       } catch (error) {
         if (control.signal.aborted) return;
-        const reason = error instanceof ApiError ? error : new ApiError(String(error), false);
+        const reason = asApiError(error);
         setState((known) =>
           known.key === key ? { ...known, error: reason } : { key, error: reason },
         );
-        if (reason.passing) pause = RETRY;
+        pause = pauseAfter(reason);
       } finally {
         took = Date.now() - last;
         asking = false;
       }
-      schedule(again ? PACE : pause);
+      schedule(again ? pace : pause);
     };
     const schedule = (pause: number) => {
       if (control.signal.aborted) return;
@@ -91,26 +99,26 @@ export function useLive<T, V>(
       const wait = Math.max(0, last + Math.max(pause, 3 * took) - Date.now());
       timer = setTimeout(() => {
         // Seen again, the page asks at once: see below.
-        if (!window.document.hidden) void fetchNow();
+        if (!document.hidden) void fetchNow();
       }, wait);
     };
     const onVisible = () => {
-      if (!window.document.hidden) schedule(PACE);
+      if (!document.hidden) schedule(pace);
     };
     ask.current = () => void fetchNow();
-    window.document.addEventListener("visibilitychange", onVisible);
+    document.addEventListener("visibilitychange", onVisible);
     const unwatch = watchTasks(watched?.split("\n") ?? null, () => {
       if (asking) again = true;
-      else schedule(PACE);
+      else schedule(pace);
     });
     void fetchNow();
     return () => {
       control.abort();
       clearTimeout(timer);
       unwatch();
-      window.document.removeEventListener("visibilitychange", onVisible);
+      document.removeEventListener("visibilitychange", onVisible);
     };
-  }, [key, watched, connections]);
+  }, [key, watched, pace, connections]);
 
   const current = state.key === key ? state : undefined;
   const refresh = useCallback(() => ask.current(), []);

@@ -111,19 +111,40 @@ export function failuresInWords(failures: number, tolerance: number): string {
   return `${number(failures)} of ${number(tolerance)} tolerated failures`;
 }
 
-/** The one line of a payload that says most: its message, or all of it as JSON. */
+/** Jobs per minute in the unit that suits, like `12.5 jobs/min` or `3 jobs/d`. */
+export function rateInWords(perMinute: number): string {
+  if (perMinute === 0 || perMinute >= 1) return `${number(perMinute)} jobs/min`;
+  const perHour = 60 * perMinute;
+  return perHour >= 1 ? `${number(perHour)} jobs/h` : `${number(24 * perHour)} jobs/d`;
+}
+
+/** Where payloads tell what went wrong, by custom. */
+const TOLD_BY = ["message", "error", "reason", "stderr"];
+
+/**
+ * The one line of a payload that says most: the last line of its message, which is where programs
+ * say what they died of, and how it ended; otherwise all of it as JSON.
+ */
 export function messageOf(payload: unknown): string {
   if (payload === null || payload === undefined) return "";
-  if (typeof payload === "string") return payload;
-  if (typeof payload === "object" && !Array.isArray(payload)) {
-    const fields = payload as Record<string, unknown>;
-    const said = ["message", "error", "reason", "stderr"]
-      .map((name) => fields[name])
-      .find((value) => typeof value === "string");
-    const code = fields.exitCode ?? fields.exit_code;
-    if (said !== undefined && code !== undefined) return `${said} (exit code ${code})`;
-    if (said !== undefined) return String(said);
-    if (code !== undefined && Object.keys(fields).length === 1) return `exit code ${code}`;
-  }
-  return JSON.stringify(payload);
+  if (typeof payload === "string") return lastLine(payload);
+  if (typeof payload !== "object" || Array.isArray(payload)) return JSON.stringify(payload);
+  const fields = payload as Record<string, unknown>;
+  const told = TOLD_BY.map((name) => fields[name]).find((value) => typeof value === "string");
+  const said = typeof told === "string" ? lastLine(told) : "";
+  const end = endInWords(fields);
+  if (said === "") return end || JSON.stringify(payload);
+  return end ? `${said} (${end})` : said;
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split("\n").at(-1)?.trim() ?? "";
+}
+
+/** How a program ended, as `lamia-job run` tells it; empty where nothing does. */
+function endInWords(fields: Record<string, unknown>): string {
+  const code = fields.exitCode ?? fields.exit_code;
+  if (fields.stoppedBy !== undefined) return `stopped by ${fields.stoppedBy}`;
+  if (code !== undefined) return `exit code ${code}`;
+  return fields.signal === undefined ? "" : `killed by ${fields.signal}`;
 }

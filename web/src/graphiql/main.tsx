@@ -18,12 +18,13 @@ const PLUGINS = [HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })];
 function TransportButton() {
   const chosen = useStore(transport);
   const other = chosen === "SSE" ? "WebSocket" : "SSE";
+  const short = chosen === "SSE" ? "SSE" : "WS";
   return (
     <ToolbarButton
-      label={`Subscriptions use ${chosen}; change to ${other}`}
+      label={`${short}: subscriptions use ${chosen}; change to ${other}`}
       onClick={() => transport.set(other)}
     >
-      <span className="transport">{chosen === "SSE" ? "SSE" : "WS"}</span>
+      <span className="transport">{short}</span>
     </ToolbarButton>
   );
 }

@@ -64,3 +64,18 @@ function fill(cells: Uint8Array, runs: string, firstIndex: number, code: number)
     cells.fill(code, first, last + 1);
   }
 }
+
+/** The indices of the cells of a kind, as the API would list them; `firstIndex` is that of the first. */
+export function indicesOfKind(cells: Uint8Array, kind: Kind, firstIndex: number): string {
+  const code = KINDS.indexOf(kind);
+  const runs: string[] = [];
+  let first = cells.indexOf(code);
+  while (first >= 0) {
+    let last = first;
+    while (cells[last + 1] === code) last += 1;
+    const index = firstIndex + first;
+    runs.push(first === last ? `${index}` : `${index}-${firstIndex + last}`);
+    first = cells.indexOf(code, last + 1);
+  }
+  return runs.join(",");
+}

@@ -6,13 +6,15 @@ import { word } from "../words";
 import { KINDS, type Kind } from "./cells";
 import { handle } from "./gestures";
 import { Painter, type Palette, readPalette } from "./painter";
-import { clamp, gridFor, placeAt, reveal, type View, whole, zoom } from "./view";
+import { clamp, type Grid, gridFor, placeAt, reveal, type View, whole, zoom } from "./view";
 
 /** The most that the map may take of the page's height, in CSS pixels: more where it is narrow. */
 const TALLEST = 420;
 const TALLEST_NARROW = 560;
 const NARROW = 600;
 const STEP = 1.6;
+/** Room that the readout of a cell takes, in CSS pixels. */
+const TIP = { width: 190, height: 40 };
 /** The mark, in the browser's timeline, of the latest painting. */
 const PAINTED = "lamia:map-painted";
 
@@ -102,13 +104,7 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
   }, [cells.length, first]);
 
   const zoomBy = (factor: number) => {
-    const place = chosen === null ? undefined : chosen;
-    const x =
-      place === undefined ? width / 2 : shown.x + ((place % grid.columns) + 0.5) * shown.cell;
-    const y =
-      place === undefined
-        ? height / 2
-        : shown.y + (Math.floor(place / grid.columns) + 0.5) * shown.cell;
+    const { x, y } = chosen === null ? { x: width / 2, y: height / 2 } : spot(shown, grid, chosen);
     setView(clamp(zoom(shown, grid, factor, x, y), grid, width, height));
   };
   const step = (by: number) => {
@@ -137,6 +133,7 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
   };
 
   const isWhole = shown.cell <= grid.fit;
+  const kind = chosen === null ? undefined : KINDS[cells[chosen] ?? 0];
   return (
     <div className="map">
       <div
@@ -156,10 +153,21 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
           data-y={shown.y}
           style={{ height: `${height}px`, touchAction: isWhole ? "pan-y" : "none" }}
         />
+        <p className="map-readout" aria-live="polite">
+          {chosen !== null && kind && (
+            <Readout
+              index={first + chosen}
+              kind={kind}
+              {...spot(shown, grid, chosen)}
+              cell={shown.cell}
+              width={width}
+            />
+          )}
+        </p>
       </div>
       <div className="map-foot">
-        <p className="map-readout" aria-live="polite">
-          <Chosen place={chosen} cells={cells} first={first} />
+        <p className="quiet">
+          Point at a cell; click opens its job. Ctrl and the wheel, or two fingers, zoom.
         </p>
         <div className="map-tools">
           <button
@@ -193,28 +201,35 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
   );
 }
 
-function Chosen({
-  place,
-  cells,
-  first,
-}: {
-  place: number | null;
-  cells: Uint8Array;
-  first: number;
-}) {
-  const kind = place === null ? undefined : KINDS[cells[place] ?? 0];
-  if (place === null || kind === undefined) {
-    return (
-      <span className="quiet">
-        Point at a cell; click opens its job. Ctrl and the wheel, or two fingers, zoom.
-      </span>
-    );
-  }
+/** Where on the map the chosen cell lies: the top of its middle, in CSS pixels. */
+function spot(view: View, grid: Grid, place: number): { x: number; y: number } {
+  return {
+    x: view.x + ((place % grid.columns) + 0.5) * view.cell,
+    y: view.y + Math.floor(place / grid.columns) * view.cell,
+  };
+}
+
+interface ReadoutProps {
+  index: number;
+  kind: Kind;
+  /** The top of the middle of its cell. */
+  x: number;
+  y: number;
+  cell: number;
+  width: number;
+}
+
+/** What a cell stands for, beside it. */
+function Readout({ index, kind, x, y, cell, width }: ReadoutProps) {
+  const isAtTop = y < TIP.height;
+  const left = Math.max(TIP.width / 2, Math.min(width - TIP.width / 2, x));
   return (
-    <>
-      <strong>Job {first + place}</strong>
-      <Icon sign={kind} />{" "}
+    <span
+      className={isAtTop ? "map-tip is-below" : "map-tip"}
+      style={{ left: `${left}px`, top: `${isAtTop ? y + cell : y}px` }}
+    >
+      <strong>Job {index}</strong> <Icon sign={kind} />{" "}
       {kind === "LATE" || kind === "LOST" ? `running, ${word(kind)}` : word(kind)}
-    </>
+    </span>
   );
 }

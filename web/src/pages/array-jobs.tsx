@@ -1,6 +1,6 @@
-import { type FormEvent, useEffect, useMemo, useState } from "react";
+import { type FormEvent, useMemo } from "react";
 import { JobMapDocument, type JobMapQuery } from "../generated/operations";
-import { decode, KINDS, type Kind, type Listing } from "../map/cells";
+import { decode, indicesOfKind, KINDS, type Kind, type Listing } from "../map/cells";
 import { JobMap } from "../map/map";
 import { type Counts, countOf } from "../parts/bar";
 import { Copy } from "../parts/copy";
@@ -10,7 +10,6 @@ import { go, href, type Place, refine } from "../router";
 import { compact, count, JOB_STATES, word } from "../words";
 import { FailingJobs } from "./failing-jobs";
 import { Hosts } from "./hosts";
-import { indicesOf } from "./process-list";
 
 const LEGEND: readonly Kind[] = [...JOB_STATES, "LATE", "LOST"];
 const SHOWN_INDICES = 160;
@@ -66,45 +65,21 @@ function Legend({
 
 /** The indices of what is picked, for `sbatch --array`, say. */
 function Picked({
-  task,
-  name,
   kind,
-  listing,
+  cells,
+  firstIndex,
 }: {
-  task: string;
-  name: string;
   kind: Kind;
-  listing: Listing;
+  cells: Uint8Array;
+  firstIndex: number;
 }) {
-  const isSilent = kind === "LATE" || kind === "LOST";
-  // Silent jobs run: as states they have no list of their own, but the map has theirs.
-  const [text, setText] = useState("");
-  const known = kind === "PENDING" ? null : listing[kind.toLowerCase() as Lowercase<typeof kind>];
-  useEffect(() => {
-    if (known !== null) {
-      setText(known);
-      return;
-    }
-    let stale = false;
-    indicesOf(task, name, ["PENDING"]).then(
-      (indices) => {
-        if (!stale) setText(indices);
-      },
-      () => setText(""),
-    );
-    return () => {
-      stale = true;
-    };
-  }, [known, task, name]);
+  const text = useMemo(() => indicesOfKind(cells, kind, firstIndex), [cells, kind, firstIndex]);
   const short = text.length > SHOWN_INDICES ? `${text.slice(0, SHOWN_INDICES)} …` : text;
   return (
     <div className="picked">
       <code>{short || "none"}</code>
       {text !== "" && (
-        <Copy
-          label={`Copy the indices: ${word(kind)}`}
-          text={() => (isSilent ? text : indicesOf(task, name, [kind]))}
-        />
+        <Copy key={kind} label={`Copy the indices: ${word(kind)}`} text={() => text} />
       )}
     </div>
   );
@@ -158,7 +133,7 @@ export function ArrayJobs({ task, name, counts, place }: ArrayJobsProps) {
               picked={picked}
               pick={(kind) => refine(place, { pick: kind?.toLowerCase() ?? null }, true)}
             />
-            {picked && <Picked task={task} name={name} kind={picked} listing={listing} />}
+            {picked && <Picked kind={picked} cells={cells} firstIndex={listing.firstIndex} />}
             <JobMap
               cells={cells}
               first={listing.firstIndex}

@@ -32,7 +32,9 @@ const Row = memo(function Row({ event }: { event: JobEvent }) {
       </td>
       <td className="number">{event.progress === null ? "" : number(event.progress)}</td>
       <td className="host">{event.hostname ?? event.clientAddress}</td>
-      <td className="number">{event.attempt > 0 ? event.attempt : ""}</td>
+      <td className="number" data-name="attempt">
+        {event.attempt > 0 ? event.attempt : ""}
+      </td>
       <td className="message">
         <Payload payload={event.payload} />
       </td>
@@ -80,8 +82,9 @@ export function EventStream({ events }: { events: JobEvents }) {
           </table>
         </div>
       )}
+      {error && total > 0 && <p className="bad">{error.message}</p>}
       {older && (
-        <button type="button" className="button" onClick={() => void older()}>
+        <button type="button" className="button" onClick={older}>
           Show older events
         </button>
       )}

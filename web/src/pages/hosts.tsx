@@ -1,12 +1,13 @@
-import { useEffect, useState } from "react";
 import { execute } from "../api";
 import { JobHostsDocument } from "../generated/operations";
+import { useAnswer } from "../query";
 import { count, FAILING, number } from "../words";
 
 const PAGE = 100;
 /** The API ranks no hosts: they are counted here, from so many failing jobs at most. */
 const COUNTED = 1000;
-const PAUSE = 3000;
+/** Between two rankings, each of which may take ten requests; in ms. */
+const PACE = 3000;
 const SHOWN = 8;
 
 interface Ranking {
@@ -38,26 +39,9 @@ async function rank(task: string, name: string, signal: AbortSignal): Promise<Ra
 
 /** Where jobs fail: hosts by their failures, so that a bad node shows at once. */
 export function Hosts({ task, name, failed }: { task: string; name: string; failed: number }) {
-  const [ranking, setRanking] = useState<Ranking>();
-  const known = ranking !== undefined;
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each new failure changes the ranking
-  useEffect(() => {
-    const control = new AbortController();
-    const timer = setTimeout(
-      () => {
-        rank(task, name, control.signal).then(setRanking, () => {
-          // The page says by itself that the server is away, and asks again when it is back.
-        });
-      },
-      known ? PAUSE : 0,
-    );
-    return () => {
-      clearTimeout(timer);
-      control.abort();
-    };
-  }, [task, name, failed]);
-
+  const key = `hosts\n${JSON.stringify([task, name])}`;
+  const question = (signal: AbortSignal) => rank(task, name, signal);
+  const { data: ranking } = useAnswer(key, question, [task], PACE);
   if (ranking === undefined) return null;
   const most = ranking.hosts[0]?.[1] ?? 1;
   return (

@@ -48,7 +48,7 @@ function JobHead({ job }: { job: Job }) {
           ["Attempts", job.starts > 0 ? number(job.starts) : null],
           ["Started", job.startedAt && <Time at={job.startedAt} />],
           [
-            ended ? "Took" : "For",
+            ended ? "Took" : "Running for",
             job.startedAt && <Span from={job.startedAt} to={job.finishedAt} />,
           ],
           ["Finished", job.finishedAt && <Time at={job.finishedAt} />],

@@ -10,6 +10,8 @@ const CURVE = 120;
 const AXIS = 24;
 const LEFT = 44;
 const RIGHT = 16;
+/** So many stretches are told in words, the latest. */
+const TOLD = 6;
 
 interface LifeLineProps {
   /** The events that make the line, in any order. */
@@ -19,10 +21,33 @@ interface LifeLineProps {
   ended: boolean;
 }
 
-function describe(stretch: Stretch): string {
+/** A stretch in words, like `ran 2 min 5 s, failed`. */
+function inWords(stretch: Stretch): string {
   const kind = stretch.kind === "RUNNING" ? "ran" : "waited";
   const end = stretch.end === null ? "" : `, ${word(stretch.end)}`;
-  return `${kind} ${span(stretch.to - stretch.from)}${end}\n${fullTime(stretch.from)}`;
+  return `${kind} ${span(stretch.to - stretch.from)}${end}`;
+}
+
+/** The class of a stretch's colour, by what became of it. */
+function tone(stretch: Stretch): string {
+  return (stretch.end ?? stretch.kind).toLowerCase();
+}
+
+/** The latest stretches in words, in their order; waits of no length are left out. */
+function Stretches({ life }: { life: readonly Stretch[] }) {
+  const told = life.filter(({ kind, from, to }) => kind === "RUNNING" || to - from >= 1000);
+  const earlier = told.length - TOLD;
+  return (
+    <p className="jobs-legend">
+      {earlier > 0 && <span className="quiet">{number(earlier)} earlier, then</span>}
+      {told.slice(-TOLD).map((stretch) => (
+        <span key={`${stretch.kind}${stretch.from}`} title={fullTime(stretch.from)}>
+          <i className={`swatch fill-${tone(stretch)}`} />
+          {inWords(stretch)}
+        </span>
+      ))}
+    </p>
+  );
 }
 
 /** A job's life: its waits and attempts on a line, and below it what it reported, as a curve. */
@@ -47,7 +72,7 @@ export function LifeLine({ events, isPercent, ended }: LifeLineProps) {
   return (
     <figure className="life" ref={ref}>
       {width > 0 && (
-        <svg width={width} height={height} role="img" aria-label={life.map(describe).join("; ")}>
+        <svg width={width} height={height} role="img" aria-label="Waits and attempts">
           {life.map((stretch) => (
             <rect
               key={`${stretch.kind}${stretch.from}`}
@@ -56,9 +81,9 @@ export function LifeLine({ events, isPercent, ended }: LifeLineProps) {
               width={Math.max(2, x(stretch.to) - x(stretch.from))}
               height={14}
               rx={3}
-              className={`tone-${(stretch.end ?? stretch.kind).toLowerCase()}`}
+              className={`tone-${tone(stretch)}`}
             >
-              <title>{describe(stretch)}</title>
+              <title>{`${inWords(stretch)}\n${fullTime(stretch.from)}`}</title>
             </rect>
           ))}
           <path
@@ -83,6 +108,9 @@ export function LifeLine({ events, isPercent, ended }: LifeLineProps) {
           </g>
         </svg>
       )}
+      <figcaption>
+        <Stretches life={life} />
+      </figcaption>
     </figure>
   );
 }

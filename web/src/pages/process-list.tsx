@@ -1,20 +1,21 @@
+import { useState } from "react";
 import { execute } from "../api";
-import { JobIndicesDocument, type JobState, type TaskQuery } from "../generated/operations";
+import { JobIndicesDocument, type TaskQuery } from "../generated/operations";
 import { Badge, OutlookBadge } from "../parts/badge";
 import { failures, JobsBar, JobsLine, ProgressBar } from "../parts/bar";
 import { Copy } from "../parts/copy";
+import { Icon } from "../parts/icon";
 import { Link } from "../router";
 import { basisInWords, count, FAILING, failuresInWords, number } from "../words";
 
+/** More processes than these are a long list. */
+const FEW = 10;
+
 type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
 
-/** The indices of an array's jobs in some states, like `813,900-904`. Throws as requests do. */
-export async function indicesOf(
-  task: string,
-  name: string,
-  states: readonly JobState[],
-): Promise<string> {
-  const variables = { task, name, states: [...states], liveness: null };
+/** The indices of what failed in an array, like `813,900-904`. Throws as requests do. */
+async function failedIndices(task: string, name: string): Promise<string> {
+  const variables = { task, name, states: [...FAILING] };
   const { process } = await execute(JobIndicesDocument, variables, new AbortController().signal);
   return process !== null && "indices" in process ? process.indices : "";
 }
@@ -46,7 +47,7 @@ export function Failures({ task, process }: FailuresProps) {
       {failed > 0 && (
         <Copy
           label={failed === 1 ? "Copy the failed index" : `Copy ${number(failed)} failed indices`}
-          text={() => indicesOf(task, name, FAILING)}
+          text={() => failedIndices(task, name)}
         />
       )}
     </div>
@@ -90,13 +91,31 @@ function Row({ task, process }: { task: string; process: Process }) {
   );
 }
 
-/** The processes of a task, each with its progress in words. */
+/** The processes of a task, each with its progress in words; many can be narrowed to what fails. */
 export function ProcessList({ task, processes }: { task: string; processes: readonly Process[] }) {
+  const [onlyFailing, setOnlyFailing] = useState(false);
+  const failing = processes.filter(
+    ({ counts, state }) => failures(counts) > 0 || state === "FAILED",
+  );
+  const canNarrow = processes.length > FEW && failing.length > 0;
   return (
-    <ul className="processes">
-      {processes.map((process) => (
-        <Row key={process.id} task={task} process={process} />
-      ))}
-    </ul>
+    <>
+      {canNarrow && (
+        <button
+          type="button"
+          className="toggle narrow"
+          aria-pressed={onlyFailing}
+          onClick={() => setOnlyFailing(!onlyFailing)}
+        >
+          <Icon sign="FAILED" />
+          {count(failing.length, "process", "processes")} with failures
+        </button>
+      )}
+      <ul className="processes">
+        {(canNarrow && onlyFailing ? failing : processes).map((process) => (
+          <Row key={process.id} task={task} process={process} />
+        ))}
+      </ul>
+    </>
   );
 }

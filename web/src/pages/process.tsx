@@ -1,6 +1,6 @@
 import { ProcessDocument, type ProcessQuery } from "../generated/operations";
 import { Badge, OutlookBadge } from "../parts/badge";
-import { JobsBar, JobsLine, ProgressBar } from "../parts/bar";
+import { JobsBar, JobsLegend, ProgressBar } from "../parts/bar";
 import { Failure, Loading, Notice } from "../parts/notice";
 import { Plot } from "../parts/plot";
 import { useLive } from "../query";
@@ -34,7 +34,9 @@ function ArrayHead({ task, process }: { task: string; process: Process }) {
           <ProgressBar ratio={ratio} label="Progress of the array" />
           <span className="quiet">{basisInWords(process.progress, true)}</span>
           <JobsBar counts={process.counts} />
-          <JobsLine counts={process.counts} />
+          <p className="jobs-legend">
+            <JobsLegend counts={process.counts} />
+          </p>
         </div>
       </div>
       <Failures task={task} process={process} />

@@ -2,7 +2,16 @@ import { useEffect, useId, useState } from "react";
 import { Icon } from "../parts/icon";
 import { type Place, refine } from "../router";
 import { STATES, word } from "../words";
-import { isFiltered, NO_FILTER, ORDERS, orderOf, statesOf, WITHIN } from "./task-filter";
+import {
+  isDownAtFirst,
+  isFiltered,
+  NO_FILTER,
+  ORDERS,
+  orderOf,
+  sortOf,
+  statesOf,
+  WITHIN,
+} from "./task-filter";
 
 const TYPING = 250;
 
@@ -109,7 +118,7 @@ function OrderField({ place }: { place: Place }) {
   const down = order.direction === "DESC";
   const id = useId();
   const sort = (name: string, descending: boolean) =>
-    refine(place, { sort: `${descending ? "-" : ""}${name}` });
+    refine(place, { sort: sortOf(name, descending) });
   return (
     <div className="field">
       <label htmlFor={id}>Order</label>
@@ -117,7 +126,7 @@ function OrderField({ place }: { place: Place }) {
         <select
           id={id}
           value={order.name}
-          onChange={(event) => sort(event.target.value, event.target.value !== "name")}
+          onChange={(event) => sort(event.target.value, isDownAtFirst(event.target.value))}
         >
           {Object.entries(ORDERS).map(([name, { label }]) => (
             <option key={name} value={name}>
@@ -142,14 +151,23 @@ function OrderField({ place }: { place: Place }) {
 
 /** Which tasks, and in which order: all of it is in the address, so that it can be shared. */
 export function TaskFilterForm({ place }: { place: Place }) {
+  const [isOpen, setOpen] = useState(false);
   return (
-    <search className="filters">
+    <search className={isOpen ? "filters is-open" : "filters"}>
       <TextField
         place={place}
         name="text"
         label="Search"
         placeholder="name, user, comment, host or tag"
       />
+      <button
+        type="button"
+        className="button more"
+        aria-expanded={isOpen}
+        onClick={() => setOpen(!isOpen)}
+      >
+        Filter
+      </button>
       <TextField place={place} name="user" label="User" placeholder="anyone" />
       <TextField place={place} name="tag" label="Tags" placeholder="any" />
       <TimeField place={place} />

@@ -71,6 +71,16 @@ export function orderOf(query: URLSearchParams): Required<TaskOrder> & { name: s
   return { name, field: found.field, direction: down ? "DESC" : "ASC" };
 }
 
+/** An order as the address names it. */
+export function sortOf(name: string, descending: boolean): string {
+  return `${descending ? "-" : ""}${name}`;
+}
+
+/** Whether an order goes downwards when it is chosen: the latest first, but names from A on. */
+export function isDownAtFirst(name: string): boolean {
+  return name !== "name";
+}
+
 /** Whether the address asks for less than all tasks. */
 export function isFiltered(query: URLSearchParams): boolean {
   return Object.keys(filterOf(query, 0)).length > 0;

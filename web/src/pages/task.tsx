@@ -1,6 +1,6 @@
 import { TaskDocument, type TaskQuery } from "../generated/operations";
 import { Badge, OutlookBadge, Tags } from "../parts/badge";
-import { JobsBar, JobsLine, ProgressBar } from "../parts/bar";
+import { JobsBar, JobsLegend, ProgressBar } from "../parts/bar";
 import { Facts } from "../parts/facts";
 import { Json } from "../parts/json";
 import { Failure, Loading, Notice } from "../parts/notice";
@@ -9,7 +9,7 @@ import { useLive } from "../query";
 import { recentRate } from "../rate";
 import { Link } from "../router";
 import { Span, Time } from "../time";
-import { count, number, percent } from "../words";
+import { count, percent, rateInWords } from "../words";
 import { ProcessList } from "./process-list";
 
 const POINTS = 90;
@@ -28,14 +28,23 @@ export function Pace({
       facts={[
         ["Started", of.startedAt && <Time at={of.startedAt} />],
         [
-          of.finishedAt ? "Took" : "For",
+          of.finishedAt ? "Took" : "Running for",
           of.startedAt && <Span from={of.startedAt} to={of.finishedAt} />,
         ],
-        ["Rate, lately", of.finishedAt || rate === null ? null : `${number(rate)} jobs/min`],
+        ["Rate, lately", of.finishedAt || rate === null ? null : rateInWords(rate)],
         ["Finished", of.finishedAt && <Time at={of.finishedAt} />],
         [
           "Will finish, at this rate",
-          of.finishedAt ? null : of.estimatedFinishAt && <Time at={of.estimatedFinishAt} />,
+          of.finishedAt
+            ? null
+            : of.estimatedFinishAt && (
+                <>
+                  <Time at={of.estimatedFinishAt} />{" "}
+                  <span className="quiet">
+                    <Time at={of.estimatedFinishAt} as="distance" />
+                  </span>
+                </>
+              ),
         ],
       ]}
     />
@@ -79,7 +88,9 @@ function Found({ task }: { task: Task }) {
           <div className="summary-bars">
             <ProgressBar ratio={task.progress.ratio} label="Progress of the task" />
             <JobsBar counts={task.counts} />
-            <JobsLine counts={task.counts} />
+            <p className="jobs-legend">
+              <JobsLegend counts={task.counts} />
+            </p>
           </div>
         </div>
       </header>

@@ -7,10 +7,12 @@ import { useLive } from "../query";
 import { go, href, Link, type Place, refine } from "../router";
 import { Time } from "../time";
 import { number } from "../words";
-import { filterOf, isFiltered, NO_FILTER, orderOf } from "./task-filter";
+import { filterOf, isDownAtFirst, isFiltered, NO_FILTER, orderOf, sortOf } from "./task-filter";
 import { TaskFilterForm } from "./task-filter-form";
 
 const PAGE = 25;
+const SORTED = { ASC: "ascending", DESC: "descending" } as const;
+const ARROWS = { none: "", ascending: "↑", descending: "↓" };
 
 type TaskRow = TasksQuery["tasks"]["nodes"][number];
 type PageInfo = TasksQuery["tasks"]["pageInfo"];
@@ -53,12 +55,32 @@ function Row({ task }: { task: TaskRow }) {
 }
 
 function Finish({ task }: { task: TaskRow }) {
-  if (task.finishedAt) return <Time at={task.finishedAt} as="distance" />;
+  if (task.finishedAt) {
+    return (
+      <span className="finished">
+        <Time at={task.finishedAt} as="distance" />
+      </span>
+    );
+  }
   if (task.estimatedFinishAt === null) return <span className="quiet">–</span>;
   return (
     <span className="estimate">
       <Time at={task.estimatedFinishAt} as="distance" />
     </span>
+  );
+}
+
+/** The head of a column by which the list can be ordered, and turned around. */
+function SortHead({ place, name, label }: { place: Place; name: string; label: string }) {
+  const order = orderOf(place.query);
+  const sorted = order.name !== name ? "none" : SORTED[order.direction];
+  const descending = sorted === "none" ? isDownAtFirst(name) : sorted === "ascending";
+  return (
+    <th scope="col" aria-sort={sorted}>
+      <button type="button" onClick={() => refine(place, { sort: sortOf(name, descending) })}>
+        {label} <span aria-hidden="true">{ARROWS[sorted]}</span>
+      </button>
+    </th>
   );
 }
 
@@ -146,12 +168,12 @@ export function TasksPage({ place }: { place: Place }) {
           <table className="tasks">
             <thead>
               <tr>
-                <th scope="col">Task</th>
+                <SortHead place={place} name="name" label="Task" />
                 <th scope="col">State</th>
                 <th scope="col">Progress</th>
                 <th scope="col">Jobs</th>
-                <th scope="col">Submitted</th>
-                <th scope="col">Finish</th>
+                <SortHead place={place} name="submitted" label="Submitted" />
+                <SortHead place={place} name="finished" label="Finish" />
               </tr>
             </thead>
             <tbody>

@@ -25,9 +25,14 @@ export function OutlookBadge({ outlook, ended }: { outlook: Outlook; ended: bool
 
 /** Words by which a task is found, each a link to the tasks that share it. */
 export function Tags({ tags }: { tags: readonly string[] }) {
-  return tags.map((tag) => (
-    <a key={tag} className="tag" href={`#/?${new URLSearchParams({ tag })}`}>
-      {tag}
-    </a>
-  ));
+  if (tags.length === 0) return null;
+  return (
+    <span className="tags">
+      {tags.map((tag) => (
+        <a key={tag} className="tag" href={`#/?${new URLSearchParams({ tag })}`}>
+          {tag}
+        </a>
+      ))}
+    </span>
+  );
 }

@@ -47,11 +47,23 @@ export function JobsBar({ counts }: { counts: Counts }) {
 export function JobsLine({ counts }: { counts: Counts }) {
   return (
     <span className="jobs-line">
-      {compact(counts.done)} of {compact(counts.total)} done
-      {counts.failed > 0 && <strong className="bad"> · {compact(counts.failed)} failed</strong>}
-      {counts.terminated > 0 && ` · ${compact(counts.terminated)} terminated`}
+      <span>
+        {compact(counts.done)} of {compact(counts.total)} done
+      </span>
+      {counts.failed > 0 && <strong className="bad">{compact(counts.failed)} failed</strong>}
+      {counts.terminated > 0 && <span>{compact(counts.terminated)} terminated</span>}
     </span>
   );
+}
+
+/** The jobs by state in full, with the colours of the bar. */
+export function JobsLegend({ counts }: { counts: Counts }) {
+  return JOB_STATES.filter((state) => countOf(counts, state) > 0).map((state) => (
+    <span key={state}>
+      <i className={`swatch fill-${state.toLowerCase()}`} />
+      {number(countOf(counts, state))} {word(state)}
+    </span>
+  ));
 }
 
 interface ProgressBarProps {

@@ -1,8 +1,14 @@
 import { useEffect, useState } from "react";
 
-async function toClipboard(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+/** Puts a text on the clipboard; while the text is on its way, the click still counts. */
+async function toClipboard(coming: Promise<string>): Promise<void> {
+  if (navigator.clipboard) {
+    const type = "text/plain";
+    const blob = coming.then((text) => new Blob([text], { type }));
+    return navigator.clipboard.write([new ClipboardItem({ [type]: blob })]);
+  }
   // Without HTTPS, browsers offer no clipboard but that of old.
+  const text = await coming;
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "off-screen";
@@ -31,7 +37,7 @@ export function Copy({ label, text }: CopyProps) {
 
   const copy = async () => {
     try {
-      await toClipboard(await text());
+      await toClipboard(Promise.resolve(text()));
       setOutcome("copied");
     } catch {
       setOutcome("failed");

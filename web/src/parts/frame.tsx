@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { useConnection } from "../live";
 import { useReachable } from "../query";
-import { Link } from "../router";
+import { Link, usePlace } from "../router";
 import { useStore } from "../store";
 import { type Theme, theme } from "../theme";
 import { clock } from "../time";
@@ -41,6 +41,7 @@ const STATES = {
 /** The head of every page: where one is, and whether what one sees is live. */
 export function Header() {
   const state = useConnectionState();
+  const isList = usePlace().path.length === 0;
   return (
     <header className="head">
       <Link path={[]} className="brand">
@@ -53,7 +54,9 @@ export function Header() {
         lamia
       </Link>
       <nav aria-label="Pages">
-        <Link path={[]}>Tasks</Link>
+        <Link path={[]} aria-current={isList ? "page" : undefined}>
+          Tasks
+        </Link>
         <a href="graphiql">GraphiQL</a>
       </nav>
       <span className={`connection is-${state}`} role="status">
@@ -79,8 +82,8 @@ function Interruption() {
   const [since] = useState(() => Date.now());
   return (
     <div className="banner" role="alert">
-      The connection was interrupted. This is what was known at {clock(since)}; it goes on by itself
-      as soon as the server answers.
+      The connection was interrupted at {clock(since)}, and what is shown is no newer. It goes on by
+      itself as soon as the server answers.
     </div>
   );
 }

@@ -1,9 +1,9 @@
-import { type KeyboardEvent, useMemo, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, useMemo, useState } from "react";
 import type { JobState } from "../generated/operations";
 import { clock } from "../time";
-import { number, percent, word } from "../words";
+import { compact, JOB_STATES, percent } from "../words";
 import { scale, timeTicks } from "./axis";
-import { type Counts, countOf } from "./bar";
+import { type Counts, countOf, JobsLegend } from "./bar";
 import { useWidth } from "./width";
 
 /** What was known at a moment of the past. */
@@ -13,13 +13,11 @@ export interface Point {
   counts: Counts;
 }
 
-const HEIGHT = 190;
-const TOP = 8;
+const HEIGHT = 204;
+const TOP = 22;
 const BOTTOM = 24;
 const RIGHT = 44;
 const LEFT = 44;
-/** From the ground up: what has ended well is what the rest stands on. */
-const ORDER: readonly JobState[] = ["DONE", "RUNNING", "SUBMITTED", "TERMINATED", "FAILED"];
 
 interface Shape {
   areas: { state: JobState; path: string }[];
@@ -35,7 +33,8 @@ function shape(points: readonly Point[], width: number): Shape {
   const highest = Math.max(1, ...points.map((point) => point.ratio ?? 0));
   const y = scale([0, highest], [HEIGHT - BOTTOM, TOP]);
   const floor = points.map(() => 0);
-  const areas = ORDER.map((state) => {
+  // From the ground up, in the order of the bars: what has ended well is what the rest stands on.
+  const areas = JOB_STATES.map((state) => {
     const upper: string[] = [];
     const lower: string[] = [];
     points.forEach((point, place) => {
@@ -56,17 +55,10 @@ function shape(points: readonly Point[], width: number): Shape {
 
 function Readout({ point }: { point: Point }) {
   return (
-    <p className="readout" aria-live="polite">
+    <p className="jobs-legend" aria-live="polite">
       <strong>{clock(Date.parse(point.at))}</strong>
       {point.ratio !== null && <span>progress {percent(point.ratio)}</span>}
-      {[...ORDER, "PENDING" as const]
-        .filter((state) => countOf(point.counts, state) > 0)
-        .map((state) => (
-          <span key={state}>
-            <i className={`swatch fill-${state.toLowerCase()}`} />
-            {number(countOf(point.counts, state))} {word(state)}
-          </span>
-        ))}
+      <JobsLegend counts={point.counts} />
     </p>
   );
 }
@@ -84,10 +76,10 @@ export function Plot({ points }: { points: readonly Point[] }) {
   const point = points[place];
   if (point === undefined) return <p className="quiet">Nothing has happened yet.</p>;
 
-  const choose = (clientX: number, left: number) => {
-    const from = drawn?.x(drawn.times[0] ?? 0) ?? 0;
-    const step = (width - RIGHT - from) / Math.max(1, last);
-    setChosen(Math.max(0, Math.min(last, Math.round((clientX - left - from) / step))));
+  const choose = (event: PointerEvent) => {
+    const { left } = event.currentTarget.getBoundingClientRect();
+    const step = (width - RIGHT - LEFT) / Math.max(1, last);
+    setChosen(Math.max(0, Math.min(last, Math.round((event.clientX - left - LEFT) / step))));
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const move = { ArrowLeft: -1, ArrowRight: 1, Home: -last, End: last }[event.key];
@@ -108,10 +100,9 @@ export function Plot({ points }: { points: readonly Point[] }) {
         aria-valuetext={clock(Date.parse(point.at))}
         onKeyDown={onKeyDown}
         onBlur={() => setChosen(undefined)}
-        onPointerMove={(event) =>
-          choose(event.clientX, event.currentTarget.getBoundingClientRect().left)
-        }
-        onPointerLeave={() => setChosen(undefined)}
+        onPointerDown={choose}
+        onPointerMove={choose}
+        onPointerLeave={(event) => event.pointerType === "mouse" && setChosen(undefined)}
       >
         {drawn && (
           <svg width={width} height={HEIGHT} aria-hidden="true">
@@ -153,11 +144,17 @@ function Axes({ drawn, width, total }: { drawn: Shape; width: number; total: num
   const ticks = timeTicks(from, to, Math.max(2, Math.floor((width - LEFT - RIGHT) / 110)));
   return (
     <g className="axes">
+      <text x={LEFT - 8} y={10} textAnchor="end">
+        jobs
+      </text>
+      <text x={width} y={10} textAnchor="end">
+        progress
+      </text>
       {[0, 0.5, 1].map((share) => (
         <g key={share}>
           <path d={`M${LEFT} ${y(share)}H${width - RIGHT}`} />
           <text x={LEFT - 8} y={y(share) + 4} textAnchor="end">
-            {Number.isInteger(share * total) ? number(share * total) : ""}
+            {Number.isInteger(share * total) ? compact(share * total) : ""}
           </text>
           <text x={width - RIGHT + 8} y={y(share) + 4}>
             {share * 100} %

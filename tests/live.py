@@ -15,6 +15,8 @@ from websockets.typing import Subprotocol
 
 PATIENCE = 20.0
 """Seconds to wait for a message that must come."""
+BEGINNING = ""
+"""The cursor behind which all events of a task lie."""
 EVENTS = """subscription($task: String!, $process: String, $index: Int, $eventClass: [EventClass!],
   $after: String) { events(task: $task, process: $process, index: $index,
   eventClass: $eventClass, after: $after) { cursor node { uuid eventClass job { index } } } }"""

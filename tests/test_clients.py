@@ -14,8 +14,8 @@ from gql.transport.websockets import WebsocketsTransport
 
 from tests import npm
 from tests.harness import Server
+from tests.live import BEGINNING
 
-START = "WyJlIiwwXQ"
 EVENTS = 'subscription { events(task: "t", after: "%s") { node { eventClass } } }'
 
 
@@ -56,7 +56,7 @@ def test_gql_for_python_over_a_websocket(sqlite_server: Server) -> None:
         async with Client(transport=transport, fetch_schema_from_transport=True) as session:
             found: Any = await session.execute(gql('{ task(name: "t") { state } }'))
             assert found == {"task": {"state": "RUNNING"}}
-            stream = session.subscribe(gql(EVENTS % START))
+            stream = session.subscribe(gql(EVENTS % BEGINNING))
             assert await anext(stream) == {"events": {"node": {"eventClass": "STARTED"}}}
             done = gql(
                 """mutation { submitEvent(input: {task: "t", process: "p", eventClass: DONE}) {

@@ -18,11 +18,10 @@ from lamia_gql.server import raise_file_limit
 from tests.conftest import Serve
 from tests.harness import CREATE, SUBMIT, SUBMIT_MANY
 from tests.inside import Inside, serving
-from tests.live import CHANGES, EVENTS, Wire
+from tests.live import BEGINNING, CHANGES, EVENTS, Wire
 from tests.raw import CLOSE, UPGRADE, frame, stream_request
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-START = "WyJlIiwwXQ"
 SUBSCRIBERS, JOBS = 1_000, 1_600
 CYCLES, WARM = 10_000, 3_000
 
@@ -149,7 +148,7 @@ async def visit(url: str, number: int) -> None:
                 await client.websocket(subscribe(f"{CHANGES} # {number}", filter={"tags": ["x"]}))
                 await client.until(b"ack")
             case 4:
-                await client.websocket(subscribe(EVENTS, task="t", after=START))
+                await client.websocket(subscribe(EVENTS, task="t", after=BEGINNING))
                 await client.until(b"next")
                 await client.close()
             case 5:
@@ -166,7 +165,7 @@ async def visit(url: str, number: int) -> None:
                 await client.stream(EVENTS, task="t")
                 await client.until(b":")
             case 9:
-                await client.stream(EVENTS, task="t", after=START)
+                await client.stream(EVENTS, task="t", after=BEGINNING)
 
 
 def memory() -> int:

@@ -15,7 +15,7 @@ import websockets
 
 from tests.conftest import Serve
 from tests.harness import SUBMIT_MANY, Server
-from tests.live import EVENTS, Wire, sse
+from tests.live import BEGINNING, EVENTS, Wire, sse
 from tests.test_servers import kill_listeners
 
 WRITERS = 16
@@ -54,7 +54,7 @@ class Reader:
     def __init__(self, servers: Sequence[Server], seed: int) -> None:
         self.servers = servers
         self.chance = random.Random(seed)
-        self.cursor: str | None = "WyJlIiwwXQ"
+        self.cursor = BEGINNING
         self.seen: list[tuple[int, float, str]] = []
         self.connections = 0
 
@@ -91,7 +91,8 @@ class Reader:
 
     async def stream(self, server: Server, number: int) -> None:
         """See events of a stream, which carries the cursor for us."""
-        async with sse(server.url, QUERY, task="t", last_event_id=self.cursor) as stream:
+        cursors = {"after": BEGINNING, "last_event_id": self.cursor or None}
+        async with sse(server.url, QUERY, task="t", **cursors) as stream:
             async for message in stream:
                 assert message.id == message.data["data"]["events"]["cursor"]
                 self.see(message.data["data"]["events"])

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.harness import SUBMIT, Server, lamia
-from tests.live import CHANGES, EVENTS, Wire
+from tests.live import BEGINNING, CHANGES, EVENTS, Wire
 
 WORKERS = """SELECT count(*) FROM pg_stat_activity
   WHERE application_name = 'lamia-gql listener' AND datname = current_database()"""
@@ -150,7 +150,7 @@ def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server, Serve
             asyncio.to_thread(submit, other, range(200, 400)),
         )
         seen: list[int] = []
-        cursor = "WyJlIiwwXQ"
+        cursor = BEGINNING
         while len(seen) < 400:
             server = (one, other)[len(seen) % 2]
             async with Wire(server.url) as wire:

@@ -13,7 +13,7 @@ import httpx
 
 from tests.conftest import Serve
 from tests.harness import SUBMIT, Server
-from tests.live import CHANGES, EVENTS, Wire, sse
+from tests.live import BEGINNING, CHANGES, EVENTS, Wire, sse
 
 
 def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
@@ -25,7 +25,7 @@ def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
         async with (
             Wire(server.url) as wire,
             Wire(server.url, greet=False) as silent,
-            sse(server.url, EVENTS, task="t", after="WyJlIiwwXQ") as stream,
+            sse(server.url, EVENTS, task="t", after=BEGINNING) as stream,
             sse(server.url, CHANGES, names=["t"]) as changes,
         ):
             await wire.subscribe("1", EVENTS, task="t")
@@ -63,7 +63,7 @@ def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
         server.submit_many(events)
 
     async def story() -> None:
-        query = """subscription { events(task: "t", after: "WyJlIiwwXQ") { node { payload } } }"""
+        query = """subscription { events(task: "t", after: "") { node { payload } } }"""
         async with sse(server.url, query) as stream, Wire(server.url, max_queue=1) as wire:
             await wire.subscribe("1", query)
             await anext(stream)

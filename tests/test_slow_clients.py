@@ -14,10 +14,9 @@ import pytest
 
 from tests.conftest import Serve
 from tests.harness import Server
-from tests.live import EVENTS, Wire, sse
+from tests.live import BEGINNING, EVENTS, Wire, sse
 from tests.raw import PING, frame, is_cut, read_until, stream, vanish, websocket
 
-START = "WyJlIiwwXQ"
 PAYLOADS = EVENTS.replace("uuid", "uuid payload")
 BIG = 40_000
 """Characters in the payload of an event."""
@@ -67,7 +66,7 @@ def test_those_who_never_read_are_nobody_elses_trouble(serve: Serve, postgres_ur
         silent = [
             stack.enter_context(begin(server.url, PAYLOADS, task="t", after=after))
             for begin in (websocket, stream)
-            for after in (None, START)
+            for after in (None, BEGINNING)
         ]
         time.sleep(0.5)
         server.submit("t", "p", "DONE", index=0)
@@ -102,10 +101,10 @@ def test_who_is_too_slow_is_told_and_resumes(serve: Serve, sqlite_url: str, tran
     async def over_websocket() -> None:
         # It takes no more than one message until somebody asks for it.
         async with Wire(server.url, max_queue=1) as wire:
-            await wire.subscribe("1", PAYLOADS, task="t", after=START)
+            await wire.subscribe("1", PAYLOADS, task="t", after=BEGINNING)
             await asyncio.sleep(0.5)
             await submit()
-            cursor = START
+            cursor = BEGINNING
             while (message := await wire.receive())["type"] == "next":
                 cursor = see(message["payload"]["data"]["events"])
             assert message["type"] == "error"
@@ -116,10 +115,10 @@ def test_who_is_too_slow_is_told_and_resumes(serve: Serve, sqlite_url: str, tran
                 see((await wire.receive())["payload"]["data"]["events"])
 
     async def over_sse() -> None:
-        async with sse(server.url, PAYLOADS, task="t", after=START) as stream:
+        async with sse(server.url, PAYLOADS, task="t", after=BEGINNING) as stream:
             await asyncio.sleep(0.5)
             await submit()
-            cursor: str | None = START
+            cursor: str | None = BEGINNING
             async for message in stream:
                 if "errors" in message.data:
                     break

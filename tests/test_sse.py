@@ -9,7 +9,7 @@ from contextlib import suppress
 import httpx
 
 from tests.harness import Server
-from tests.live import CHANGES, EVENTS, sse
+from tests.live import BEGINNING, CHANGES, EVENTS, sse
 
 STREAM = {"accept": "text/event-stream"}
 
@@ -67,7 +67,7 @@ def test_messages_carry_the_cursor_as_their_id(server: Server) -> None:
 
     async def story() -> None:
         query = EVENTS.replace("cursor node", "node")
-        async with sse(server.url, query, task="t", after="WyJlIiwwXQ") as stream:
+        async with sse(server.url, query, task="t", after=BEGINNING) as stream:
             first = [await anext(stream) for _ in range(2)]
         assert all(message.id for message in first)
         async with sse(server.url, query, task="t", last_event_id=first[0].id) as stream:

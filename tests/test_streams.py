@@ -25,7 +25,7 @@ from lamia_gql.services import Services
 from lamia_gql.settings import load
 from lamia_gql.specs import ProcessSpec, TaskSpec
 from lamia_gql.tasks import create_tasks
-from tests.live import CHANGES, EVENTS
+from tests.live import BEGINNING, CHANGES, EVENTS
 
 Stream = AsyncGenerator[Result, None]
 NOW = datetime.now(UTC)
@@ -147,7 +147,7 @@ def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) -> Non
         await house.make("t")
         for index in range(100):
             await house.done("t", index)
-        stream = house.watch(EVENTS, task="t", after="WyJlIiwwXQ")
+        stream = house.watch(EVENTS, task="t", after=BEGINNING)
         with counted() as statements:
             edges = [(await anext(stream)).body["data"]["events"] for _ in range(100)]
         assert [edge["node"]["job"]["index"] for edge in edges] == list(range(100))

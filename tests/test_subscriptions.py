@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from tests.harness import Server
-from tests.live import CHANGES, EVENTS, Wire, sse
+from tests.live import BEGINNING, CHANGES, EVENTS, Wire, sse
 
-START = "WyJlIiwwXQ"
 """The cursor in front of every event."""
 ARRAY = {"name": "p", "jobCount": 10}
 
@@ -93,7 +92,7 @@ def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server) -> No
     async def story() -> None:
         async with Wire(server.url) as wire:
             await wire.subscribe(
-                "1", EVENTS, task="t", process="p", index=4, eventClass=["BEAT"], after=START
+                "1", EVENTS, task="t", process="p", index=4, eventClass=["BEAT"], after=BEGINNING
             )
             first = await wire.receive()
             assert first["payload"]["data"]["events"]["node"]["job"] == {"index": 4}

@@ -8,8 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import httpx
@@ -169,23 +167,6 @@ def test_files_are_whole(pages: Client) -> None:
     assert gzipped == brotlied
     assert all(path.suffix in (".gz", ".br") for path in FOLDER.rglob("*") if path.is_file())
     assert all(gzip.decompress(path.with_name(path.name + ".gz").read_bytes()) for path in gzipped)
-
-
-def test_a_wheel_carries_the_pages(tmp_path: Path) -> None:
-    """Who installs the package has the pages as they are here, without Node."""
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "installed")
-    installed = tmp_path / "installed" / "lamia_gql"
-    here = {path.relative_to(FOLDER): path.read_bytes() for path in FOLDER.rglob("*.*")}
-    there = {p.relative_to(installed / "_web") for p in (installed / "_web").rglob("*.*")}
-    assert there == set(here)
-    assert all((installed / "_web" / path).read_bytes() == here[path] for path in there)
-    assert Client(installed / "_web").get("/").status_code == 200
-    assert (installed / "_schema" / "operations" / "tasks.graphql").exists()
 
 
 @pytest.fixture

@@ -30,6 +30,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    """The files of a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
 def test_installed_package_has_all_that_it_needs(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,6 +44,8 @@ def test_installed_package_has_all_that_it_needs(
     monkeypatch.chdir(tmp_path)
     where = [sys.executable, "-c", "import lamia_gql; print(lamia_gql.__file__)"]
     assert subprocess.check_output(where, text=True).startswith(str(installed))
+    here, there = (folder / "lamia_gql" / "_web" for folder in (ROOT, installed))
+    assert contents(here) == contents(there) != {}
     with Server(f"sqlite:///{tmp_path}/lamia.sqlite", tmp_path) as server:
         for page in ("/", "/graphiql"):
             answer = server.get(page)

@@ -30,6 +30,8 @@ from lamia_gql.records import EventRecord, TaskRecord
 TOGETHER = 100
 """Events of the past that are read at once, and events of which the jobs are: few enough for these
 to be of the present, and for the memory where a client reads slowly."""
+BEGINNING = ""
+"""The cursor of the place before a task's first event, which no list could give."""
 MAX_REMEMBERED = 10_000
 """Tasks of which it is remembered that they match, so that their leaving is told."""
 
@@ -59,8 +61,8 @@ class Subscription:
             str | None,
             argument(
                 "A cursor of this list, or of any list of the task's events: all events behind it"
-                " come, also those of the past. Without, events come from now on. An SSE client's"
-                " `Last-Event-ID` goes before it."
+                " come, also those of the past. An empty text is the place before the first one."
+                " Without, events come from now on. An SSE client's `Last-Event-ID` goes before it."
             ),
         ] = None,
     ) -> AsyncGenerator[Edge[Event], None]:
@@ -219,6 +221,8 @@ async def _event_filter(
 
 
 def _position(cursor: str | None, task: TaskRecord) -> int:
+    if cursor == BEGINNING:
+        return 0
     place = decode_cursor(cursor, "e", (integer,))
     if place is None:
         return task.last_seq

@@ -8,7 +8,7 @@ const [url] = process.argv.slice(2);
 const QUERY = '{ task(name: "t") { state } }';
 const SUBMIT = `mutation { submitEvent(input: {task: "t", process: "p", eventClass: BEAT}) {
   process { state } } }`;
-const EVENTS = `subscription { events(task: "t", after: "WyJlIiwwXQ") {
+const EVENTS = `subscription { events(task: "t", after: "") {
   cursor node { eventClass } } }`;
 const REFUSED = 'subscription { events(task: "nobody") { cursor } }';
 

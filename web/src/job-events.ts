@@ -8,8 +8,8 @@ import { useStore } from "./store";
 const PAGE = 100;
 /** As many events are kept of a job, the latest; a page that is left open must not grow. */
 const KEPT = 500;
-/** Between two looks whether anything was heard of a job of which nothing was; in ms. */
-const UNHEARD = 5000;
+/** The place before the first event. */
+const BEGINNING = "";
 const MILESTONES: readonly EventClass[] = [
   "SUBMITTED",
   "STARTED",
@@ -126,16 +126,11 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
       if (control.signal.aborted) return;
       setError(undefined);
       setKnown(known);
-      const after = latest.pageInfo.endCursor;
-      if (after === null) {
-        // Without a cursor, what came between the answer and the stream is in neither of them.
-        stop = watchEvents({ ...address, after }, beginAnew);
-        timer = setTimeout(beginAnew, UNHEARD);
-      } else {
-        stop = watchEvents({ ...address, after }, (events) =>
-          setKnown((before) => before && extended(before, events)),
-        );
-      }
+      // Of a job without events yet, those that come meanwhile are behind the beginning.
+      const after = latest.pageInfo.endCursor ?? BEGINNING;
+      stop = watchEvents({ ...address, after }, (events) =>
+        setKnown((before) => before && extended(before, events)),
+      );
     };
     const begin = () => {
       fetchAndWatch().catch((reason: unknown) => {
@@ -145,18 +140,11 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
         timer = setTimeout(begin, pauseAfter(told));
       });
     };
-    const end = () => {
-      clearTimeout(timer);
-      stop();
-    };
-    const beginAnew = () => {
-      end();
-      begin();
-    };
     begin();
     return () => {
       control.abort();
-      end();
+      clearTimeout(timer);
+      stop();
     };
   }, [task, process, index, connections]);
 

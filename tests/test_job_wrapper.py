@@ -143,7 +143,7 @@ def test_wrapped_is_unwrapped_whatever_the_server_does(
     kept = spooled(tmp_path)
     ends = [event for event in kept if event["eventClass"] in ("DONE", "FAILED", "TERMINATED")]
     if mode == "vanish":
-        assert len(kept) >= 2 * len(PROGRAMS) - 8
+        assert len(kept) >= 2 * len(PROGRAMS) - 2
     else:
         assert len(ends) == len(PROGRAMS)
     assert len({event["id"] for event in kept}) == len(kept)

@@ -156,7 +156,8 @@ main(["run", "--", "sh", "-c", "exit 3"])
 def test_end_of_a_python(tmp_path: Path, last: str) -> None:
     """What is told at the very end is sent or kept, where there can be no new threads, too."""
     source = f"import atexit; from lamia_gql.client import Job; job = Job(); {last}"
-    for python in (sys.executable, *pythons().values()):
+    others = list(pythons().values())
+    for python in (sys.executable, *others[:1], *others[-1:]):
         with BadServer("good") as server:
             environ = job_environment(server.url, tmp_path, PYTHONPATH=ROOT)
             command = [python, "-B", "-W", "error", "-c", source]

@@ -153,9 +153,12 @@ class BadServer:
             headers[name.lower()] = value.strip()
         body = handler.rfile.read(int(headers["content-length"]))
         mode = self.mode
-        self.requests.append((headers, json.loads(body)["variables"]["input"]["events"]))
+        request = (headers, json.loads(body)["variables"]["input"]["events"])
+        self.requests.append(request)
         if mode == "hang":
             self.stopping.wait(60)
+            return False
+        if mode == "vanish" and request is not self.requests[0]:
             return False
         if mode == "slow":
             self.stopping.wait(2)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,27 @@ def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
         sent = [event for _headers, batch in server.requests for event in batch]
     assert {event["id"] for event in sent} == kept
     assert {event["eventClass"] for event in sent} == {"STARTED", "BEAT"}
+
+
+def test_name_that_nobody_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is the look-up of the server's name that hangs, which has no time-out."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def look_up(*_arguments: object, **_options: object) -> None:
+        asked.set()
+        answered.wait(60)
+        raise OSError("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    one = Job(environ=job_environment("http://nowhere.invalid", tmp_path), quiet=True)
+    one.beat()
+    assert asked.wait(20)
+    one.progress(1)
+    wait_for("both on the disk", lambda: len(spooled(tmp_path)) == 2)
+    assert not answered.is_set()
+    answered.set()
+    one.close()
+    assert len(spooled(tmp_path)) == 2
 
 
 def test_slow_server_has_it_once(tmp_path: Path) -> None:

@@ -137,11 +137,27 @@ def test_old_and_new_pythons_run_the_single_file(
         assert found[-2:] == ["FAILED", "DONE"]
 
 
+@pytest.mark.parametrize("module", ["zlib", "ssl"])
+def test_python_that_lacks_a_module(tmp_path: Path, module: str) -> None:
+    """A Python that was built without something runs the program, and its end is the program's."""
+    source = f"""
+import sys
+sys.modules[{module!r}] = None
+from lamia_gql.client.__main__ import main
+main(["run", "--", "sh", "-c", "exit 3"])
+"""
+    environ = job_environment("http://127.0.0.1:1", tmp_path, PYTHONPATH=ROOT)
+    command = [sys.executable, "-S", "-c", source]
+    done = subprocess.run(command, env=environ, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (3, b""), done.stderr
+
+
 @pytest.mark.parametrize("last", ["job.done()", "atexit.register(job.done)"])
 def test_end_of_a_python(tmp_path: Path, last: str) -> None:
     """What is told at the very end is sent or kept, where there can be no new threads, too."""
     source = f"import atexit; from lamia_gql.client import Job; job = Job(); {last}"
-    for python in (sys.executable, *pythons().values()):
+    others = list(pythons().values())
+    for python in (sys.executable, *others[:1], *others[-1:]):
         with BadServer("good") as server:
             environ = job_environment(server.url, tmp_path, PYTHONPATH=ROOT)
             command = [python, "-B", "-W", "error", "-c", source]

@@ -60,15 +60,18 @@ class Job:
         try:
             self._member = find_member(environ, task=task, process=process, index=index)
             server = find_server(environ, url=url, spool=spool)
+            # It takes long to import, so only where it is used; and here, not in its thread: the
+            # child of a fork in the middle of that would wait for the other half for ever.
+            from lamia_gql.client.sender import Sender
+
+            whose = self._member.task, self._member.process
+            self._sender = Sender(server, whose, self._notices)
         except AddressError as error:
             self._notices.mistake("address", f"{error} Nothing will be sent.")
-            return
-        # It takes long to import, so only where it is used; and here, not in its thread: the child
-        # of a fork in the middle of that would have half a module, and wait for the rest for ever.
-        from lamia_gql.client.sender import Sender
-
-        self._sender = Sender(server, (self._member.task, self._member.process), self._notices)
-        atexit.register(self.close)
+        except Exception as error:  # a Python that lacks some of its modules, for one
+            self._notices.mistake("internal", f"Nothing will be sent: {error!r}.")
+        else:
+            atexit.register(self.close)
 
     def __enter__(self) -> Job:
         self.emit("STARTED")

@@ -48,13 +48,15 @@ class Pipe:
         self._wake_read, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._copy, name="lamia-output", daemon=True)
         self._left = False
+        self._pid = 0
 
     def start(self) -> None:
         """Begin to copy."""
         self._thread.start()
 
-    def leave(self) -> None:
+    def leave(self, pid: int) -> None:
         """Leave the entry to the program, which has got it by now."""
+        self._pid = pid
         os.close(self.entry)
 
     def finish(self, is_hurried: Callable[[], bool]) -> None:
@@ -122,9 +124,20 @@ class Pipe:
         If it has closed it by ending, so shall we, in a moment, and may have to say something.
         """
         os.close(self._source)
-        if not has_ended and not select.select([self._wake_read], [], [], ENDING)[0]:
-            for target in self.targets:
-                release(target)
+        if has_ended or select.select([self._wake_read], [], [], ENDING)[0] or self._has_ended():
+            return
+        for target in self.targets:
+            release(target)
+
+    def _has_ended(self) -> bool:
+        """Whether the program is no more, though nobody may have waited for it yet."""
+        try:
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self._pid, flags) is not None
+        except ChildProcessError:
+            return True
+        except (AttributeError, OSError):
+            return False  # this system does not tell
 
 
 class Tail:

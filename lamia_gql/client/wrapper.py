@@ -117,7 +117,7 @@ class Wrapper:
             {target: pipe.entry for pipe in pipes.values() for target in pipe.targets},
         )
         for pipe in pipes.values():
-            pipe.leave()
+            pipe.leave(program.pid)
         # Whoever feeds the program must see when it closes its stdin, and whoever reads from it
         # when it closes its stdout. Warnings still need stderr.
         release(0)

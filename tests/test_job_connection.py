@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import shutil
 import ssl
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from lamia_gql.client.address import find_server
 from lamia_gql.client.connection import AwayError, Connection
+from tests.browser import required
 from tests.job_side import BadServer, job, job_environment, spooled
 
 
@@ -46,10 +46,7 @@ def test_host_and_port(url: str, place: tuple[str, int], monkeypatch: pytest.Mon
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for this machine that signs itself, and its key."""
-    if shutil.which("openssl") is None:
-        if os.environ.get("LAMIA_TESTS_COMPLETE"):
-            pytest.fail("openssl is not there, and LAMIA_TESTS_COMPLETE is set")
-        pytest.skip("openssl is not there")
+    required(shutil.which("openssl"), "openssl")
     folder = tmp_path_factory.mktemp("tls")
     made, key = folder / "certificate.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test"]

@@ -306,14 +306,32 @@ def test_pages_are_accessible(sqlite_server: Server, open_page: Open) -> None:
             assert serious_findings(page) == [], (path, scheme)
 
 
-def test_pages_fit_on_a_phone(sqlite_server: Server, open_page: Open) -> None:
-    """Nothing is wider than the screen of a phone, and filters are folded there."""
+def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: Open) -> None:
+    """Nothing is wider than the screen, however long its name; a phone has filters folded."""
     make_night(sqlite_server)
+    long = "a-very-long-name-" + 80 * "x"
+    sqlite_server.create(
+        long,
+        {"name": long, "jobCount": 2},
+        tags=[long, "physics"],
+        username=long,
+        hostname=long,
+        comment=long,
+        email=f"{long}@example.org",
+    )
+    failed = {"payload": {"message": long}, "hostname": long}
+    sqlite_server.submit(long, long, "FAILED", index=1, **failed)
     page = open_page(address(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
     expect(page.get_by_label("User")).to_be_hidden()
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_label("User")).to_be_visible()
-    for path, title in PAGES.items():
+    paths = {
+        ("tasks", long): long,
+        ("tasks", long, long): long,
+        ("tasks", long, long, "1"): f"{long} 1",
+    }
+    for path, title in (PAGES | paths).items():
         go(page, sqlite_server, path, title)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 375, path
+        for width in (375, 780, 1000):
+            page.set_viewport_size({"width": width, "height": 700})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)

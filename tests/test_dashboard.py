@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser import SCHEMES, Open, serious_findings
+from tests.browser import SCHEMES, Open, serious_findings, settled
 from tests.harness import Server, environment
 from tests.night import address, ago, make_night
 
 NETWORK = ("WebSocket connection to", "net::ERR_")
 """What Chromium itself says about a server that is away."""
+WIDTH = "document.documentElement.scrollWidth"
 
 
 @pytest.fixture
@@ -306,6 +307,12 @@ def test_pages_are_accessible(sqlite_server: Server, open_page: Open) -> None:
             assert serious_findings(page) == [], (path, scheme)
 
 
+def fits(page: Page, width: int) -> bool:
+    """Whether a page is no wider than a screen, which pictures are a moment after they know it."""
+    found: int = settled(page, lambda: page.evaluate(WIDTH), lambda found: found <= width)
+    return found <= width
+
+
 def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: Open) -> None:
     """Nothing is wider than the screen, however long its name; a phone has filters folded."""
     make_night(sqlite_server)
@@ -334,4 +341,4 @@ def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: Open) -> None
         go(page, sqlite_server, path, title)
         for width in (375, 780, 1000):
             page.set_viewport_size({"width": width, "height": 700})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+            assert fits(page, width), (path, width)

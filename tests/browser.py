@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +100,14 @@ def opening(browser: Browser) -> Iterator[Open]:
         context.close()
     for watcher in watchers:
         watcher.check()
+
+
+def settled(page: Page, look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
+    """What one sees of a page as soon as it is as wanted, or when patience is at an end."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not wanted(found := look()) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    return found
 
 
 def serious_findings(page: Page, *selectors: str) -> list[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import PATIENCE, SCHEMES, Open
+from tests.browser import SCHEMES, Open, settled
 from tests.harness import Server
 from tests.night import address, make_night
 
@@ -27,10 +26,7 @@ def job_states(server: Server) -> dict[int, str]:
 def expect_colours(page: Page, kinds: list[str]) -> None:
     """Wait until the cells of the map have the colours that the style sheet has for these kinds."""
     wanted = [colour_named(page, kind) for kind in kinds]
-    deadline = time.monotonic() + PATIENCE / 1000
-    while (found := colours_of_cells(page)) != wanted and time.monotonic() < deadline:
-        page.wait_for_timeout(50)
-    assert found == wanted
+    assert settled(page, lambda: colours_of_cells(page), lambda found: found == wanted) == wanted
 
 
 def colours_of_cells(page: Page) -> list[str]:

@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser import SCHEMES, Open, serious_findings
+from tests.browser import SCHEMES, Open, serious_findings, settled
 from tests.harness import Server, environment
 from tests.night import address, ago, make_night
 
 NETWORK = ("WebSocket connection to", "net::ERR_")
 """What Chromium itself says about a server that is away."""
+WIDTH = "document.documentElement.scrollWidth"
 
 
 @pytest.fixture
 def demo(sqlite_server: Server) -> Iterator[None]:
     """The demonstration, running for some seconds beside the test."""
-    command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", "0.08"]
+    command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", "0.05"]
     with subprocess.Popen(
         [*command, "--url", sqlite_server.url], env=environment({}), stderr=subprocess.DEVNULL
     ) as running:
@@ -41,11 +42,11 @@ def test_list_updates_by_itself(sqlite_server: Server, open_page: Open) -> None:
     expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
     sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
     expect(row(page, "night")).to_contain_text("pending")
-    sqlite_server.submit("night", "sweep", "STARTED", index=0)
-    expect(row(page, "night")).to_contain_text("running")
+    sqlite_server.submit("night", "sweep", "STARTED", index=3)
     for index in range(3):
         sqlite_server.submit("night", "sweep", "DONE", index=index)
     expect(row(page, "night").get_by_role("progressbar")).to_have_attribute("aria-valuenow", "75")
+    expect(row(page, "night")).to_contain_text("running")
     sqlite_server.submit("night", "sweep", "FAILED", index=3)
     expect(row(page, "night")).to_contain_text("1 failed")
     expect(row(page, "night").locator(".cell-state")).to_have_text("failed")
@@ -306,14 +307,38 @@ def test_pages_are_accessible(sqlite_server: Server, open_page: Open) -> None:
             assert serious_findings(page) == [], (path, scheme)
 
 
-def test_pages_fit_on_a_phone(sqlite_server: Server, open_page: Open) -> None:
-    """Nothing is wider than the screen of a phone, and filters are folded there."""
+def fits(page: Page, width: int) -> bool:
+    """Whether a page is no wider than a screen, which pictures are a moment after they know it."""
+    found: int = settled(page, lambda: page.evaluate(WIDTH), lambda found: found <= width)
+    return found <= width
+
+
+def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: Open) -> None:
+    """Nothing is wider than the screen, however long its name; a phone has filters folded."""
     make_night(sqlite_server)
+    long = "a-very-long-name-" + 80 * "x"
+    sqlite_server.create(
+        long,
+        {"name": long, "jobCount": 2},
+        tags=[long, "physics"],
+        username=long,
+        hostname=long,
+        comment=long,
+        email=f"{long}@example.org",
+    )
+    failed = {"payload": {"message": long}, "hostname": long}
+    sqlite_server.submit(long, long, "FAILED", index=1, **failed)
     page = open_page(address(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
     expect(page.get_by_label("User")).to_be_hidden()
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_label("User")).to_be_visible()
-    for path, title in PAGES.items():
+    paths = {
+        ("tasks", long): long,
+        ("tasks", long, long): long,
+        ("tasks", long, long, "1"): f"{long} 1",
+    }
+    for path, title in (PAGES | paths).items():
         go(page, sqlite_server, path, title)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 375, path
+        for width in (375, 780, 1000):
+            page.set_viewport_size({"width": width, "height": 700})
+            assert fits(page, width), (path, width)

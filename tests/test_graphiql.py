@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.browser import PATIENCE, SCHEMES, Open, serious_findings
+from tests.browser import SCHEMES, Open, serious_findings, settled
 from tests.harness import Server
 
 EXAMPLES = ["Tree", "FailingJobs", "CreateTask", "SubmitEvent", "WatchTask"]
@@ -50,10 +49,7 @@ def response(page: Page) -> str:
 
 def expect_response(page: Page, text: str) -> None:
     """Wait for an answer that contains a text, up to spaces."""
-    deadline = time.monotonic() + PATIENCE / 1000
-    while text not in response(page):
-        assert time.monotonic() < deadline, response(page)
-        page.wait_for_timeout(100)
+    assert text in settled(page, lambda: response(page), lambda found: text in found)
 
 
 def test_example_tabs_run_as_they_are(graphiql: Page) -> None:
@@ -144,9 +140,6 @@ def test_tabs_stay_on_the_next_visit(graphiql: Page) -> None:
     choose(graphiql, "SubmitEvent")
     # What is open is stored half a second later.
     stored = 'JSON.parse(localStorage.getItem("graphiql:tabState") ?? "{}").activeTabIndex'
-    deadline = time.monotonic() + PATIENCE / 1000
-    while graphiql.evaluate(stored) != 3:
-        assert time.monotonic() < deadline
-        graphiql.wait_for_timeout(50)
+    assert settled(graphiql, lambda: graphiql.evaluate(stored), lambda tab: tab == 3) == 3
     graphiql.reload()
     expect(graphiql.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)

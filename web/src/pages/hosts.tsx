@@ -63,7 +63,7 @@ export function Hosts({ task, name, failed }: { task: string; name: string; fail
           `and ${count(ranking.hosts.length - SHOWN, "more host")}; `}
         {ranking.jobs < failed && ranking.jobs >= COUNTED
           ? `counted among the first ${number(ranking.jobs)} failing jobs`
-          : `the last host of each of ${count(ranking.jobs, "failing job")}`}
+          : `${count(ranking.jobs, "failing job")}, each by its last host`}
       </p>
     </section>
   );

@@ -204,7 +204,8 @@ def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
 
         async def follow() -> None:
             async with live.follow(task_id) as subscriber:
-                await take(subscriber, 10**9)
+                while True:
+                    await subscriber.take()
 
         for _ in range(5):
             followers = [asyncio.create_task(follow()) for _ in range(50)]

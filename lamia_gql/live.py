@@ -169,7 +169,12 @@ class Live:
                     continue
                 events = await self._database.read(
                     partial(
-                        events_after, task_id=task_id, seq=feed.last, wanted=EVERY_EVENT, limit=PAGE
+                        events_after,
+                        task_id=task_id,
+                        seq=feed.last,
+                        wanted=EVERY_EVENT,
+                        # No more than what fits into an empty queue.
+                        limit=min(PAGE, self._max_waiting),
                     )
                 )
             except Exception:

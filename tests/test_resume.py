@@ -147,7 +147,7 @@ def storm(
 # made to come here.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 SOME, MANY = 480, 10_000
-SLOW = pytest.mark.slow
+SLOW = pytest.mark.slow, pytest.mark.timeout(300)
 
 
 @pytest.mark.parametrize("number", [SOME, pytest.param(MANY, marks=SLOW)])
@@ -167,6 +167,7 @@ def test_with_writers_and_reader_on_different_servers(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_with_writers_and_readers_everywhere(serve: Serve, postgres_url: str) -> None:
     """Two servers write to the same jobs, and readers change between them."""
     servers = [serve(postgres_url), serve(postgres_url)]

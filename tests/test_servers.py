@@ -178,18 +178,19 @@ def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
 
 def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: str) -> None:
     """Subscribers and writers land on any of them; one that is killed is replaced; all stop."""
-    server = serve(postgres_url, workers=3)
+    server = serve(postgres_url, workers=2)
     server.create("t", {"name": "p", "jobCount": 40})
-    wait_for(3, postgres_url)
+    wait_for(2, postgres_url)
 
     def submit(index: int) -> None:
         # A connection each, so that they come to any worker.
         event = {"task": "t", "process": "p", "eventClass": "DONE", "index": index}
         body = {"query": SUBMIT, "variables": {"input": event}}
-        assert httpx.post(f"{server.url}/graphql", json=body).json()["data"]["submitEvent"]["event"]
+        answer = httpx.post(f"{server.url}/graphql", json=body, verify=False)
+        assert answer.json()["data"]["submitEvent"]["event"]
 
     async def story() -> None:
-        wires = [Wire(server.url) for _ in range(12)]
+        wires = [Wire(server.url) for _ in range(8)]
         for wire in wires:
             await wire.__aenter__()
             await wire.subscribe("1", EVENTS, task="t")
@@ -205,7 +206,7 @@ def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: st
     victim = random.Random(1).choice(children(server.pid))
     os.kill(victim, signal.SIGKILL)
     time.sleep(0.5)
-    wait_for(3, postgres_url)
+    wait_for(2, postgres_url)
     assert victim not in children(server.pid)
     assert server.graphql('{ task(name: "t") { counts { done } } }')["task"]["counts"]["done"] == 20
     processes = children(server.pid)

@@ -38,6 +38,7 @@ def big_events(number: int, index: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_those_who_never_read_are_nobody_elses_trouble(serve: Serve, postgres_url: str) -> None:
     """Beside them events come as quickly as without; memory stays bounded; they are cut off."""
     # On PostgreSQL the memory is the server's own: it keeps no pages of a file.

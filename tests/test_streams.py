@@ -15,6 +15,7 @@ from strawberry.types.graphql import OperationType
 
 from lamia_gql.app import create_app
 from lamia_gql.events import check_event
+from lamia_gql.graph import subscription
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.operation import Operation, Result
 from lamia_gql.graph.schema import make_schema
@@ -257,6 +258,27 @@ def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
         await house.services.delete(["t"])
         with pytest.raises(StopAsyncIteration):
             await anext(new)
+
+    tell(sqlite_url, story)
+
+
+def test_so_many_tasks_are_remembered(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a task leaves is told of the newest ones that match, and memory stays bounded."""
+    monkeypatch.setattr(subscription, "MAX_REMEMBERED", 2)
+
+    async def story(house: House) -> None:
+        await house.make("a", "b", "c")
+        stream = house.watch(filter={"states": ["PENDING"]})
+        coming = asyncio.create_task(following(stream))
+        await asyncio.sleep(0.3)
+        await house.make("d")
+        assert (await coming)["name"] == "d"
+        await house.done("b", 0)
+        await asyncio.sleep(0.6)
+        await house.done("c", 0)
+        task = await following(stream)
+        assert (task["name"], task["state"]) == ("c", "RUNNING")
+        await stream.aclose()
 
     tell(sqlite_url, story)
 

@@ -43,7 +43,7 @@ def test_events_come_from_now_on_and_in_order(server: Server) -> None:
     async def story() -> None:
         async with Wire(server.url) as wire:
             await wire.subscribe("1", EVENTS, task="t")
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.8)
             for index in range(3):
                 await submit(server, index)
             for index in range(3):
@@ -216,10 +216,26 @@ def test_tasks_that_begin_to_match_come_and_those_that_leave_come_once_more(
     server.create("old", {"name": "p", "jobCount": 1})
     server.submit("old", "p", "STARTED", index=0)
 
+    async def begun(wire: Wire) -> None:
+        """Nothing tells that such a subscription has begun, but that something comes."""
+        came = False
+        while not came:
+            await submit(server, 0, "BEAT", task="old")
+            came = await comes(wire, 0.5)
+        while await comes(wire, 1):
+            pass
+
+    async def comes(wire: Wire, patience: float) -> bool:
+        try:
+            await asyncio.wait_for(wire.socket.recv(), patience)
+        except TimeoutError:
+            return False
+        return True
+
     async def story() -> None:
         async with Wire(server.url) as wire:
             await wire.subscribe("1", CHANGES, filter={"states": ["RUNNING"]})
-            await asyncio.sleep(0.3)
+            await begun(wire)
             await asyncio.to_thread(server.create, "new", {"name": "p", "jobCount": 1})
             await submit(server, 0, "STARTED", task="new")
             seen = await wire.receive()
@@ -246,7 +262,7 @@ def test_duplicates_and_refused_events_push_nothing(server: Server) -> None:
     async def story() -> None:
         async with Wire(server.url) as wire:
             await wire.subscribe("1", EVENTS, task="t")
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.8)
             for _ in range(3):
                 await asyncio.to_thread(server.submit, "t", "p", "DONE", index=1, id=uuid)
                 await asyncio.to_thread(server.try_submit, "t", "p", "DONE", index=99)

@@ -182,6 +182,8 @@ async def _snapshots(
                 shown.discard(task.id)
         gone = due - tasks.keys()
         shown -= gone
+        if len(shown) > MAX_REMEMBERED:
+            shown = set(sorted(shown)[-MAX_REMEMBERED:])
         if watched is not None:
             watched -= gone
             if not watched:

@@ -31,8 +31,10 @@ from lamia_gql.settings import Settings
 from lamia_gql.sweeper import Sweeper
 from lamia_gql.web import web_routes
 
-GC_THRESHOLD = 50_000
-"""Allocations between collections: answers of many rows should not be searched for cycles."""
+GC_THRESHOLDS = (5_000, 20, 100)
+"""How often cycles are searched for. The young are looked at often enough for the bodies of large
+requests, which the executor of GraphQL leaves in cycles, not to fill the memory; the old seldom, as
+they are many and that takes long."""
 
 
 class State(TypedDict):
@@ -81,7 +83,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
             await sweeper.start()
             gc.collect()
             gc.freeze()
-            gc.set_threshold(GC_THRESHOLD, 20, 20)
+            gc.set_threshold(*GC_THRESHOLDS)
             try:
                 yield {"services": Services(settings, database, recorder, sweeper, live, sessions)}
             finally:

@@ -233,6 +233,22 @@ def test_kept_until_the_server_is_well(
     assert spooled(tmp_path) == []
 
 
+def test_spool_is_looked_into_before_a_short_job_ends(tmp_path: Path) -> None:
+    """Also where the job's own events have long been sent when it ends."""
+    with BadServer("500") as server:
+        environ = job_environment(server.url, tmp_path)
+        with Job(environ=environ, quiet=True) as one:
+            one.progress(1)
+        assert len(spooled(tmp_path)) == 3
+        server.mode = "slow"
+        server.requests.clear()
+        other = Job(environ=environ, quiet=True)
+        other.beat()
+        wait_for("what lies in the spool", lambda: len(server.requests) == 2)
+        other.close()
+        assert spooled(tmp_path) == []
+
+
 def test_running_job_recovers(tmp_path: Path) -> None:
     """A job that runs on sends from the spool as soon as the server is back."""
     with BadServer("500") as server:

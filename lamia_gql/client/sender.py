@@ -82,7 +82,8 @@ class Sender:
             self._closing = True
             self._changed.notify_all()
             thread = self._thread
-            has_work = bool(self._waiting)
+            # What others have left in the spool goes with our events, however few we have.
+            has_work = bool(self._waiting) or not self._looked
         if thread is not None and has_work:
             thread.join(patience)
         rest = self._snapshot()
@@ -153,18 +154,20 @@ class Sender:
     def _flush(self, flusher: Flusher) -> None:
         """Send from the spool for as long as nothing else is to be done."""
         self._look_at = time.monotonic() + LOOK_AGAIN * _jitter()
+        if self._spool.names() and self._spool.begin_sending():
+            try:
+                self._flush_until_interrupted(flusher)
+            finally:
+                self._spool.end_sending()
         self._looked = True
-        if not self._spool.names() or not self._spool.begin_sending():
-            return
-        try:
-            for delivery in flusher.steps():
-                self._conclude(delivery)
-                self._spool.go_on_sending()
-                if self._waiting or self._closing:
-                    self._look_at = 0.0
-                    return
-        finally:
-            self._spool.end_sending()
+
+    def _flush_until_interrupted(self, flusher: Flusher) -> None:
+        for delivery in flusher.steps():
+            self._conclude(delivery)
+            self._spool.go_on_sending()
+            if self._waiting or self._closing:
+                self._look_at = 0.0
+                return
 
     def _conclude(self, delivery: Delivery) -> None:
         """Learn from a delivery whether the server is there, whether it is enough, and more."""

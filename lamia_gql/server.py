@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 GRACE = 8
 """Seconds that running requests have to end when the server is told to stop."""
+KEEP_ALIVE = 20
+"""Seconds that an idle connection is kept: longer than clients keep theirs, 5 and 15 for the usual
+ones of Python, or they would send into one that is just being closed; shorter than between two
+beats of a job, or a thousand jobs would hold a thousand."""
 FAREWELL = 4.0
 """Seconds, before these, that live connections have to end."""
 
@@ -102,6 +106,7 @@ def make_server(settings: Settings) -> Server:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=KEEP_ALIVE,
         lifespan="on",
         http=HttpProtocol,
         ws=WebSocketProtocol,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -178,3 +180,20 @@ def test_refused_documents(wire: Server, query: str, expected: str) -> None:
         answer = send(wire, json={"query": query}, headers={"accept": accept})
         assert code(answer) == expected
         assert answer.status_code in (400, status)
+
+
+@pytest.mark.slow
+def test_idle_connections_are_kept_for_as_long_as_clients_keep_theirs(
+    sqlite_server: Server,
+) -> None:
+    """A request that comes after 16 seconds of silence finds its connection as it was."""
+    connection = HTTPConnection(sqlite_server.url.removeprefix("http://"), timeout=30)
+    connection.connect()
+    connection.auto_open = 0
+    for pause in (0, 16):
+        time.sleep(pause)
+        connection.request("GET", "/healthz")
+        with connection.getresponse() as answer:
+            assert answer.status == 200
+            answer.read()
+    connection.close()

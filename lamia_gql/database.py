@@ -97,6 +97,8 @@ def create_engine(settings: Settings) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # Transactions are begun by _begin_sqlite, not by the driver's guesses.
     connection.isolation_level = None
+    # Its own one knows the letters of ASCII only, and searches are to find others in any case.
+    connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     # What is acknowledged survives a power cut, not only a crash.

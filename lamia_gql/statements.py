@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lamia_gql.keys import INT, TEXT, UUID, keys
@@ -93,7 +93,15 @@ class Statements:
 
     def _group_processes(self) -> Any:
         k = keys(self.is_sqlite, task_id=INT)
-        finish = func.coalesce(Process.last_ended_at, Process.last_event_at)
+        ended = Process.done + Process.failed + Process.terminated
+        by_number = and_(
+            Process.threshold.is_not(None), Process.reporting > 0, ended < Process.job_count
+        )
+        # The same as ``ProcessRecord.finished_at``.
+        finish = case(
+            (by_number, Process.last_event_at),
+            else_=func.coalesce(Process.last_ended_at, Process.last_event_at),
+        )
         return (
             select(
                 Process.task_id,

@@ -101,7 +101,7 @@ class TaskFilter:
         return [tag if is_storable(tag) else "" for tag in self.tags_all]
 
 
-@strawberry.input(description="The order of tasks; equal ones are in the order of their creation.")
+@strawberry.input(description="The order of tasks; equal ones go by their creation, the same way.")
 class TaskOrder:
     """The input for :class:`lamia_gql.queries.tasks.TaskOrder`."""
 

@@ -273,7 +273,11 @@ def _write_processes(
         sql.update_process,
         [
             {name: getattr(process, name) for name in PROCESS_COUNTERS}
-            | {"key_task": process.task_id, "key_number": process.number}
+            | {
+                "key_task": process.task_id,
+                "key_number": process.number,
+                "key_name": process.name,
+            }
             for process in processes
         ],
     )

@@ -52,7 +52,11 @@ class Statements:
         self.update_process = (
             update(Process)
             .where(
-                Process.task_id == bindparam("key_task"), Process.number == bindparam("key_number")
+                Process.task_id == bindparam("key_task"),
+                Process.number == bindparam("key_number"),
+                # With the number alone, PostgreSQL without statistics, as it is at first, takes
+                # the index of the names, and goes through all processes of the task for each.
+                Process.name == bindparam("key_name"),
             )
             .values({name: bindparam(name) for name in PROCESS_COUNTERS})
         )

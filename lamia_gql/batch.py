@@ -22,7 +22,6 @@ from lamia_gql.records import (
     EventRecord,
     JobRecord,
     ProcessRecord,
-    TaskRecord,
     job_index,
 )
 from lamia_gql.statements import PROCESS_COUNTERS, SAMPLED, Statements
@@ -32,6 +31,14 @@ MAX_SAMPLES = 256
 """How many samples a process keeps; then its step doubles and every other one goes."""
 JobKey = tuple[int, int, int]
 ProcessKey = tuple[int, int]
+
+
+class LockedTask(NamedTuple):
+    """What events need of their task; its config may be a megabyte, and is left where it is."""
+
+    id: int
+    name: str
+    last_seq: int
 
 
 class Outcome(NamedTuple):
@@ -171,7 +178,7 @@ def _outcome(
 
 def _place(
     event: NewEvent,
-    tasks: dict[str, TaskRecord],
+    tasks: dict[str, LockedTask],
     processes: dict[tuple[int, str], ProcessRecord],
 ) -> JobKey | UserError:
     task = tasks.get(event.task)
@@ -209,16 +216,16 @@ def _event_record(event: NewEvent, key: JobKey, seq: int) -> EventRecord:
     )
 
 
-def _lock_tasks(connection: Connection, sql: Statements, names: set[str]) -> dict[str, TaskRecord]:
+def _lock_tasks(connection: Connection, sql: Statements, names: set[str]) -> dict[str, LockedTask]:
     wanted = encode((name,) for name in sorted(names) if is_storable(name))
     rows = connection.execute(sql.lock_tasks, {"keys": wanted})
-    return {row.name: row for row in map(TaskRecord._make, rows)}
+    return {row.name: row for row in map(LockedTask._make, rows)}
 
 
 def _read_processes(
     connection: Connection,
     sql: Statements,
-    tasks: dict[str, TaskRecord],
+    tasks: dict[str, LockedTask],
     events: Sequence[NewEvent],
 ) -> dict[tuple[int, str], ProcessRecord]:
     wanted = {
@@ -266,7 +273,11 @@ def _write_processes(
         sql.update_process,
         [
             {name: getattr(process, name) for name in PROCESS_COUNTERS}
-            | {"key_task": process.task_id, "key_number": process.number}
+            | {
+                "key_task": process.task_id,
+                "key_number": process.number,
+                "key_name": process.name,
+            }
             for process in processes
         ],
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
 import threading
 import uuid
@@ -20,8 +21,15 @@ from typing import Any, TypeVar
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from lamia_gql.errors import ErrorCode, Unavailable
 from lamia_gql.reading import Reading
@@ -76,6 +84,7 @@ def create_engine(settings: Settings) -> Engine:
             url, connect_args={"timeout": settings.database_timeout}, **sizes
         )
         event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "checkout", _check_file)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
@@ -94,9 +103,11 @@ def create_engine(settings: Settings) -> Engine:
         ) from error
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     # Transactions are begun by _begin_sqlite, not by the driver's guesses.
     connection.isolation_level = None
+    # Its own one knows the letters of ASCII only, and searches are to find others in any case.
+    connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     # What is acknowledged survives a power cut, not only a crash.
@@ -105,7 +116,26 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA cache_size = -65536")
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.execute("PRAGMA journal_size_limit = 67108864")
+    path = cursor.execute("PRAGMA database_list").fetchone()[2]
+    record.info["file"] = path, _identity(path)
     cursor.close()
+
+
+def _check_file(
+    _connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object
+) -> None:
+    # A file that was deleted, or replaced, takes what is written, and all of it is lost.
+    path, identity = record.info["file"]
+    if _identity(path) != identity:
+        raise DisconnectionError(f"{path} is another file now")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _begin_sqlite(connection: Connection) -> None:

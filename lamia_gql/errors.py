@@ -85,7 +85,7 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.FAILURE_TOLERANCE_INVALID: (
         "The failure tolerance is negative, beyond jobCount, or given without jobCount."
     ),
-    ErrorCode.THRESHOLD_INVALID: "A threshold is a finite number above 0.",
+    ErrorCode.THRESHOLD_INVALID: "A threshold is a finite number from 0.000000001 on.",
     ErrorCode.BEAT_INTERVAL_INVALID: "A beat interval is a finite number of seconds above 0.",
     ErrorCode.EVENT_ID_TAKEN: "An event of another job of this task has this id already.",
     ErrorCode.PROGRESS_INVALID: "Progress is a finite number from 0 to 1e18.",

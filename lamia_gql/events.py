@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import uuid
 from collections.abc import Iterator
@@ -141,7 +142,18 @@ def encode_json(value: Any, limit: int, too_large: ErrorCode, field: str) -> str
             f"{field} has {len(encoded)} bytes of JSON; the server takes at most {limit}.",
             field,
         )
+    if b"null" in encoded and not _is_finite(value):
+        raise UserError(ErrorCode.JSON_INVALID, f"{field} has a number that is not finite.", field)
     return encoded.decode()
+
+
+def _is_finite(value: Any) -> bool:
+    # What comes as JSON is; a literal of a document like 1e999 is not, and would turn to null.
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_deeper(value: Any, encoded: bytes, limit: int) -> bool:

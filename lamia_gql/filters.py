@@ -19,6 +19,8 @@ from lamia_gql.texts import is_storable
 T = TypeVar("T")
 MAX_CHOICES = 100
 """How many values one field of a filter may list."""
+MAX_PATTERN = 4_096
+"""How many characters a text or pattern of a filter may have; SQLite refuses very long ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +141,9 @@ class EventFilter:
 
 
 def choices(values: Sequence[T] | None, field: str) -> tuple[T, ...] | None:
-    """The values that a filter may list; texts that no row can have are left out.
+    """The values of which a filter asks for one; texts that no row can have are left out.
 
-    Raises :class:`RequestError` for too many of them.
+    Raises :class:`RequestError` for too many of them, or too long ones.
     """
     if values is None:
         return None
@@ -149,7 +151,18 @@ def choices(values: Sequence[T] | None, field: str) -> tuple[T, ...] | None:
         raise RequestError(
             ErrorCode.ARGUMENT_INVALID, f"{field} lists more than {MAX_CHOICES} values."
         )
+    texts = [value for value in values if isinstance(value, str)]
+    check_length(max(texts, key=len, default=""), field)
     return tuple(v for v in values if not isinstance(v, str) or is_storable(v))
+
+
+def check_length(text: str, field: str) -> None:
+    """Raise :class:`RequestError` for a text that is too long to be looked for."""
+    if len(text) > MAX_PATTERN:
+        raise RequestError(
+            ErrorCode.ARGUMENT_INVALID,
+            f"{field} has a text of more than {MAX_PATTERN} characters.",
+        )
 
 
 def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
@@ -64,7 +64,7 @@ def decode_cursor(
     if parts is not None and len(parts) == 1 + len(types) and parts[0] == kind:
         try:
             return tuple(check(part) for check, part in zip(types, parts[1:], strict=True))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
     raise RequestError(ErrorCode.CURSOR_INVALID, "The cursor is not one that this list has given.")
 
@@ -84,11 +84,11 @@ def string(value: Any) -> str:
 
 
 def moment(value: Any) -> datetime:
-    """A time of a cursor. Raises ``ValueError``."""
+    """A time of a cursor, in UTC. Raises ``ValueError``, or ``OverflowError``."""
     time = datetime.fromisoformat(string(value))
     if time.tzinfo is None:
         raise ValueError(value)
-    return time
+    return time.astimezone(UTC)
 
 
 def page(

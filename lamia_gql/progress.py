@@ -21,6 +21,8 @@ from lamia_gql.lifecycle import JobState, Summary
 UNIT = 10**9
 """One of progress, in the integers that sums are kept in."""
 PERCENT = 100 * UNIT
+MIN_THRESHOLD = 1 / UNIT
+"""The smallest threshold: less than is counted can't be reached, nor be a norm."""
 MAX_PROGRESS = 1e18
 """The largest progress that an event may report."""
 LATE_BEATS = 2

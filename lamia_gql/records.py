@@ -103,9 +103,16 @@ class ProcessRecord(NamedTuple):
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it succeeded or failed: the latest end of a job, or the event that was enough."""
+        """When it succeeded or failed: the latest end of a job.
+
+        Numbers can be enough while jobs still run; then it is the time of the latest event.
+        """
         if self.state not in FINISHED:
             return None
+        # The same as in ``Statements.group_processes``.
+        ended = self.done + self.failed + self.terminated
+        if self.threshold is not None and self.reporting and ended < self.job_count:
+            return self.last_event_at
         return self.last_ended_at or self.last_event_at
 
     def counters(self) -> Counters:

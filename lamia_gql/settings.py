@@ -64,7 +64,10 @@ class Settings(BaseSettings):
         1_000, ge=1, description="The most events that one request may submit."
     )
     max_name_length: int = Field(
-        200, ge=1, le=255, description="The most characters in a name of a task, process or tag."
+        200,
+        ge=1,
+        le=255,
+        description="The most characters in a name of a task, process, tag or user.",
     )
     max_text_length: int = Field(
         4_096, ge=1, description="The most characters in a comment, address or host name."

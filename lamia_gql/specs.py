@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from lamia_gql.errors import ErrorCode, UserError
 from lamia_gql.events import check_time, encode_json
+from lamia_gql.progress import MIN_THRESHOLD
 from lamia_gql.settings import Settings
 from lamia_gql.texts import check_name, check_text
 
@@ -134,7 +135,9 @@ def check_words(check: Check, words: dict[str, Any]) -> dict[str, Any]:
                 encode_json, value, limits.max_config_bytes, ErrorCode.JSON_INVALID, name
             )
         else:
-            checked[name] = check.run(check_text, value, limits.max_text_length, name)
+            # Tasks are found by their user: it is in an index, of which PostgreSQL bounds the rows.
+            limit = limits.max_name_length if name == "username" else limits.max_text_length
+            checked[name] = check.run(check_text, value, limit, name)
     return checked
 
 
@@ -165,12 +168,19 @@ def _check_process(check: Check, spec: ProcessSpec) -> None:
             "jobCount",
         )
     _check_indices(check, spec)
-    for name, value, code in (
-        ("threshold", spec.threshold, ErrorCode.THRESHOLD_INVALID),
-        ("beatInterval", spec.beat_interval, ErrorCode.BEAT_INTERVAL_INVALID),
-    ):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            check.add(code, f"{name} must be a finite number above 0, not {value}.", name)
+    threshold, beat_interval = spec.threshold, spec.beat_interval
+    if threshold is not None and not (math.isfinite(threshold) and threshold >= MIN_THRESHOLD):
+        check.add(
+            ErrorCode.THRESHOLD_INVALID,
+            f"threshold must be a finite number from {MIN_THRESHOLD:g} on, not {threshold}.",
+            "threshold",
+        )
+    if beat_interval is not None and not (math.isfinite(beat_interval) and beat_interval > 0):
+        check.add(
+            ErrorCode.BEAT_INTERVAL_INVALID,
+            f"beatInterval must be a finite number above 0, not {beat_interval}.",
+            "beatInterval",
+        )
 
 
 def _check_indices(check: Check, spec: ProcessSpec) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lamia_gql.keys import INT, TEXT, UUID, keys
 from lamia_gql.models import Event, Job, Process, Sample, Task
-from lamia_gql.records import EVENT_COLUMNS, JOB_COLUMNS, PROCESS_COLUMNS, TASK_COLUMNS
+from lamia_gql.records import EVENT_COLUMNS, JOB_COLUMNS, PROCESS_COLUMNS
 
 PROCESS_COUNTERS = (
     "submitted",
@@ -52,7 +52,11 @@ class Statements:
         self.update_process = (
             update(Process)
             .where(
-                Process.task_id == bindparam("key_task"), Process.number == bindparam("key_number")
+                Process.task_id == bindparam("key_task"),
+                Process.number == bindparam("key_number"),
+                # With the number alone, PostgreSQL without statistics, as it is at first, takes
+                # the index of the names, and goes through all processes of the task for each.
+                Process.name == bindparam("key_name"),
             )
             .values({name: bindparam(name) for name in PROCESS_COUNTERS})
         )
@@ -66,7 +70,7 @@ class Statements:
     def _lock_tasks(self) -> Any:
         k = keys(self.is_sqlite, name=TEXT)
         return (
-            select(*TASK_COLUMNS)
+            select(Task.id, Task.name, Task.last_seq)
             .join(k, Task.name == k.c.name)
             .where(Task.deleted_at.is_(None))
             .order_by(Task.id)
@@ -93,7 +97,15 @@ class Statements:
 
     def _group_processes(self) -> Any:
         k = keys(self.is_sqlite, task_id=INT)
-        finish = func.coalesce(Process.last_ended_at, Process.last_event_at)
+        ended = Process.done + Process.failed + Process.terminated
+        by_number = and_(
+            Process.threshold.is_not(None), Process.reporting > 0, ended < Process.job_count
+        )
+        # The same as ``ProcessRecord.finished_at``.
+        finish = case(
+            (by_number, Process.last_event_at),
+            else_=func.coalesce(Process.last_ended_at, Process.last_event_at),
+        )
         return (
             select(
                 Process.task_id,

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 
 from lamia_gql.database import create_engine
 from lamia_gql.models import Base
+from lamia_gql.pages import encode_opaque
 from lamia_gql.settings import load
 from tests.harness import Server
 
@@ -98,6 +99,8 @@ TASKS: dict[str, tuple[dict[str, Any], str, str]] = {
         "processes.0.firstIndex",
     ),
     "threshold zero": (array(threshold=0), "THRESHOLD_INVALID", "processes.0.threshold"),
+    # Progress is counted in billionths, and its ratio to such a number is beyond all numbers.
+    "threshold tiny": (array(threshold=5e-324), "THRESHOLD_INVALID", "processes.0.threshold"),
     "beat interval negative": (
         array(beatInterval=-60),
         "BEAT_INTERVAL_INVALID",
@@ -105,6 +108,8 @@ TASKS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "empty tag": (TASK | {"tags": ["good", ""]}, "NAME_INVALID", "tags.1"),
     "too many tags": (TASK | {"tags": [f"t{n}" for n in range(101)]}, "TOO_MANY", "tags"),
+    # It is in an index, which PostgreSQL bounds far below a comment.
+    "user too long": (TASK | {"username": LONG}, "TEXT_INVALID", "username"),
     "comment too long": (TASK | {"comment": "c" * 5000}, "TEXT_INVALID", "comment"),
     "config too large": (TASK | {"config": "c" * 2**20}, "JSON_INVALID", "config"),
     "submitted years ahead": (
@@ -151,6 +156,18 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "too many choices": (
         "{ tasks(first: 1, filter: {names: [%s]}) { nodes { name } } }" % ('"a" ' * 101),
+        "ARGUMENT_INVALID",
+    ),
+    "too long a pattern": (
+        '{ tasks(first: 1, filter: {names: ["PATTERN"]}) { nodes { name } } }'.replace(
+            "PATTERN", "*" * 5000
+        ),
+        "ARGUMENT_INVALID",
+    ),
+    "too long a text": (
+        '{ tasks(first: 1, filter: {text: "TEXT"}) { nodes { name } } }'.replace(
+            "TEXT", "x" * 5000
+        ),
         "ARGUMENT_INVALID",
     ),
 }
@@ -253,6 +270,18 @@ def test_cursors_of_any_shape_are_refused_with_grace(house: House) -> None:
         assert house.server.error(query, c=text)["extensions"]["code"] == "ID_INVALID"
 
 
+def test_cursors_at_the_ends_of_numbers_and_of_the_calendar(house: House) -> None:
+    """A forged place that no row can have is refused, or has nothing behind it."""
+    query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
+    for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        place = encode_opaque("tRECEIVED_ATDESC", time, 1)
+        assert house.server.error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
+    query = """query($c: String!) { process(task: "night", name: "array") { ... on Array {
+      jobs(first: 1, after: $c, filter: {states: [PENDING, RUNNING]}) { nodes { id } } } } }"""
+    found = house.server.graphql(query, c=encode_opaque("j", 2**63 - 1))
+    assert found["process"]["jobs"]["nodes"] == []
+
+
 def test_what_the_types_refuse(house: House) -> None:
     """Values that do not fit the schema are refused before anything runs."""
     before = house.rows()
@@ -262,6 +291,10 @@ def test_what_the_types_refuse(house: House) -> None:
         assert body.get("data") is None, what
     infinite = house.server.graphql(LITERAL.replace("FIELDS", "eventClass: BEAT, progress: 1e999"))
     assert infinite["submitEvent"]["userErrors"] == [{"code": "PROGRESS_INVALID"}]
+    infinite = house.server.graphql(
+        LITERAL.replace("FIELDS", "eventClass: BEAT, payload: {a: [null, -1e999]}")
+    )
+    assert infinite["submitEvent"]["userErrors"] == [{"code": "JSON_INVALID"}]
     for value in ("NaN", "Infinity", "-Infinity", '"\\ud800"'):
         response = house.server.post(
             "/graphql",

@@ -41,7 +41,7 @@ def people(server: Server) -> Server:
             {"name": "merge"},
             username=username,
             tags=tags,
-            comment=f"the {name.upper()} search",
+            comment=f"the {name.upper()} search" if username != "eve" else "Überprüfung",
             submittedAt=(datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=place)).isoformat(),
         )
     for index in (0, 1):
@@ -77,6 +77,9 @@ def test_tasks_are_found_by_all_that_they_have(people: Server) -> None:
     assert names(people, 'usernames: ["bob"]') == ["Top-2018", "top_2017"]
     assert names(people, 'tagsAny: ["redo", "odd"]') == ["a[b]c", "100%", "higgs-2017"]
     assert names(people, 'tagsAll: ["run2", "higgs"]') == ["higgs-2017", "higgs-2016"]
+    # A tag that nobody can have is one that nobody has.
+    assert names(people, r'tagsAll: ["run2", "\u0000"]') == []
+    assert names(people, r'tagsAny: ["redo", "\u0000"]') == ["higgs-2017"]
     assert names(people, "states: [SUCCEEDED]") == ["higgs-2016"]
     assert names(people, "states: [SUBMITTED, RUNNING]") == ["Top-2018", "top_2017", "higgs-2017"]
     assert names(people, "hasEventClass: [STARTED, FAILED]") == ["Top-2018", "higgs-2017"]
@@ -84,6 +87,7 @@ def test_tasks_are_found_by_all_that_they_have(people: Server) -> None:
     assert names(people, 'text: "0%"') == ["100%"]
     assert names(people, 'text: "REDO"') == ["higgs-2017"]
     assert names(people, 'text: "bob"') == ["Top-2018", "top_2017"]
+    assert names(people, 'text: "üBER"') == ["100%"]
     window = 'submitted: {after: "2026-11-02T00:00:00Z", before: "2026-11-03T01:00:00+01:00"}'
     assert names(people, window) == ["higgs-2017"]
     assert names(people, 'finished: {after: "2026-01-01T00:00:00Z"}') == ["higgs-2016"]

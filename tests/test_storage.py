@@ -50,6 +50,42 @@ def test_full_disk(serve: Serve, sqlite_url: str) -> None:
     server.recount()
 
 
+def test_the_file_is_deleted_and_put_back(serve: Serve, tmp_path: Path) -> None:
+    """Nothing is acknowledged into a file that has no name any more; a copy of it is served."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    server = serve(f"sqlite:///{folder}/lamia.sqlite")
+    server.create("t", {"name": "p"})
+    server.submit("t", "p", "STARTED")
+    copy = sqlite3.connect(tmp_path / "copy.sqlite")
+    with sqlite3.connect(folder / "lamia.sqlite") as original:
+        original.backup(copy)
+    original.close()
+    copy.close()
+
+    remove(folder)
+    mine = str(uuid.uuid4())
+    for _ in range(2):
+        status, body = submit(server, id=mine)
+        assert (status, body["errors"][0]["extensions"]["code"]) == (503, "STORAGE_FAILED")
+    assert server.get("/readyz").status_code == 503
+
+    remove(folder)
+    (tmp_path / "copy.sqlite").rename(folder / "lamia.sqlite")
+    status, body = submit(server, id=mine)
+    assert (status, body["data"]["submitEvent"]["duplicate"]) == (200, False)
+    count = '{ task(name: "t") { events(first: 1) { totalCount } } }'
+    assert server.graphql(count)["task"]["events"]["totalCount"] == 2
+    assert server.get("/readyz").status_code == 200
+    server.recount()
+
+
+def remove(folder: Path) -> None:
+    """Delete all files of a folder."""
+    for file in folder.iterdir():
+        file.unlink()
+
+
 def test_database_goes_away_and_comes_back(serve: Serve, postgres_url: str) -> None:
     """Connections that were cut are replaced; at worst one request is told to try again."""
     server = serve(postgres_url)

@@ -57,6 +57,26 @@ def test_search_that_stops_when_one_of_many_has_found_it(server: Server) -> None
     assert process["progress"]["basis"] == "DONE_OF_THRESHOLD"
 
 
+def test_enough_by_a_number_is_not_as_old_as_a_failure_before_it(server: Server) -> None:
+    """What is enough while jobs still run ended then, not when one of them failed long ago."""
+    server.create("sum", {"name": "entries", "jobCount": 3, "threshold": 10})
+    server.submit("sum", "entries", "FAILED", index=0, sentAt="2026-01-01T00:00:00Z")
+    server.submit("sum", "entries", "STARTED", index=1, sentAt="2026-01-02T00:00:00Z")
+    enough = "2026-01-03T00:00:00+00:00"
+    server.submit("sum", "entries", "PROGRESS", index=1, progress=12, sentAt=enough)
+    process = server.process("sum", "entries")
+    assert (process["state"], process["finishedAt"]) == ("SUCCEEDED", enough)
+    task = server.graphql('{ task(name: "sum") { state finishedAt } }')["task"]
+    assert task == {"state": "SUCCEEDED", "finishedAt": enough}
+    # Once all have ended, it is the latest end: a beat that straggles in moves nothing.
+    last = "2026-01-04T00:00:00+00:00"
+    server.submit("sum", "entries", "DONE", index=1, sentAt=last)
+    server.submit("sum", "entries", "DONE", index=2, sentAt=enough)
+    server.submit("sum", "entries", "BEAT", index=2, sentAt="2026-01-05T00:00:00Z")
+    assert server.process("sum", "entries")["finishedAt"] == last
+    server.recount()
+
+
 def test_percentages_per_job(server: Server) -> None:
     """Without a threshold numbers are percentages: of each job, and of the array on the whole."""
     server.create("histograms", {"name": "fill", "jobCount": 4}, {"name": "merge"})

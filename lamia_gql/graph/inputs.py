@@ -11,7 +11,7 @@ from strawberry.scalars import JSON
 
 from lamia_gql import filters
 from lamia_gql.errors import ErrorCode, RequestError
-from lamia_gql.filters import choices
+from lamia_gql.filters import check_length, choices
 from lamia_gql.lifecycle import EventClass, JobState
 from lamia_gql.progress import Liveness, State
 from lamia_gql.queries import tasks
@@ -79,11 +79,12 @@ class TaskFilter:
         submitted, finished = self.submitted or TimeWindow(), self.finished or TimeWindow()
         if self.text is not None and not is_storable(self.text):
             raise RequestError(ErrorCode.ARGUMENT_INVALID, "filter.text is not a text.")
+        check_length(self.text or "", "filter.text")
         return filters.TaskFilter(
             names=choices(self.names, "filter.names"),
             usernames=choices(self.usernames, "filter.usernames"),
             tags_any=choices(self.tags_any, "filter.tagsAny"),
-            tags_all=choices(self.tags_all, "filter.tagsAll"),
+            tags_all=choices(self._all_tags(), "filter.tagsAll"),
             states=choices(self.states, "filter.states"),
             submitted_after=_utc(submitted.after, "filter.submitted.after"),
             submitted_before=_utc(submitted.before, "filter.submitted.before"),
@@ -93,8 +94,14 @@ class TaskFilter:
             has_event_class=choices(self.has_event_class, "filter.hasEventClass"),
         )
 
+    def _all_tags(self) -> list[str] | None:
+        # One that can't be stored must still be missing everywhere, as the empty tag is.
+        if self.tags_all is None:
+            return None
+        return [tag if is_storable(tag) else "" for tag in self.tags_all]
 
-@strawberry.input(description="The order of tasks; equal ones are in the order of their creation.")
+
+@strawberry.input(description="The order of tasks; equal ones go by their creation, the same way.")
 class TaskOrder:
     """The input for :class:`lamia_gql.queries.tasks.TaskOrder`."""
 

@@ -110,7 +110,7 @@ def _read_states(
     rows, places = [], []
     for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
         bounds = silence(is_sqlite, array.beat_interval or beat_interval, wanted.liveness, now)
-        if bounds is None:
+        if bounds is None or begin > array.last_index:
             continue
         for state in sorted(states - {JobState.PENDING}):
             if getattr(array, state.lower()):

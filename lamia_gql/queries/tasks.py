@@ -46,7 +46,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskOrder:
-    """An order of tasks; equal ones are in the order in which they were created."""
+    """An order of tasks; equal ones go by their creation, in the same direction."""
 
     field: TaskOrderField = TaskOrderField.RECEIVED_AT
     direction: Direction = Direction.DESC

@@ -22,6 +22,7 @@ from lamia_gql.records import (
     EventRecord,
     JobRecord,
     ProcessRecord,
+    TaskRecord,
     job_index,
 )
 from lamia_gql.statements import PROCESS_COUNTERS, SAMPLED, Statements
@@ -31,14 +32,6 @@ MAX_SAMPLES = 256
 """How many samples a process keeps; then its step doubles and every other one goes."""
 JobKey = tuple[int, int, int]
 ProcessKey = tuple[int, int]
-
-
-class LockedTask(NamedTuple):
-    """What events need of their task; its config may be a megabyte, and is left where it is."""
-
-    id: int
-    name: str
-    last_seq: int
 
 
 class Outcome(NamedTuple):
@@ -178,7 +171,7 @@ def _outcome(
 
 def _place(
     event: NewEvent,
-    tasks: dict[str, LockedTask],
+    tasks: dict[str, TaskRecord],
     processes: dict[tuple[int, str], ProcessRecord],
 ) -> JobKey | UserError:
     task = tasks.get(event.task)
@@ -216,16 +209,16 @@ def _event_record(event: NewEvent, key: JobKey, seq: int) -> EventRecord:
     )
 
 
-def _lock_tasks(connection: Connection, sql: Statements, names: set[str]) -> dict[str, LockedTask]:
+def _lock_tasks(connection: Connection, sql: Statements, names: set[str]) -> dict[str, TaskRecord]:
     wanted = encode((name,) for name in sorted(names) if is_storable(name))
     rows = connection.execute(sql.lock_tasks, {"keys": wanted})
-    return {row.name: row for row in map(LockedTask._make, rows)}
+    return {row.name: row for row in map(TaskRecord._make, rows)}
 
 
 def _read_processes(
     connection: Connection,
     sql: Statements,
-    tasks: dict[str, LockedTask],
+    tasks: dict[str, TaskRecord],
     events: Sequence[NewEvent],
 ) -> dict[tuple[int, str], ProcessRecord]:
     wanted = {

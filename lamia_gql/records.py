@@ -35,7 +35,7 @@ def columns(entity: type[Base], record: type[tuple[Any, ...]]) -> list[ColumnEle
 
 
 class TaskRecord(NamedTuple):
-    """A row of ``task``."""
+    """A row of ``task``, without what is :class:`Attached` to it."""
 
     id: int
     name: str
@@ -46,13 +46,18 @@ class TaskRecord(NamedTuple):
     received_at: datetime
     hostname: str | None
     client_address: str | None
-    config: str | None
-    dependencies: str | None
     last_seq: int
     state: str
     started_at: datetime | None
     finished_at: datetime | None
     last_event_at: datetime | None
+
+
+class Attached(NamedTuple):
+    """What is kept with a task as JSON text: a megabyte each, maybe, so read only if asked for."""
+
+    config: str | None
+    dependencies: str | None
 
 
 class ProcessRecord(NamedTuple):
@@ -278,6 +283,7 @@ class EventRecord(NamedTuple):
 
 
 TASK_COLUMNS = columns(Task, TaskRecord)
+ATTACHED_COLUMNS = columns(Task, Attached)
 PROCESS_COLUMNS = columns(Process, ProcessRecord)
 JOB_COLUMNS = columns(Job, JobRecord)
 EVENT_COLUMNS = columns(Event, EventRecord)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from lamia_gql.keys import INT, TEXT, UUID, keys
 from lamia_gql.models import Event, Job, Process, Sample, Task
-from lamia_gql.records import EVENT_COLUMNS, JOB_COLUMNS, PROCESS_COLUMNS
+from lamia_gql.records import EVENT_COLUMNS, JOB_COLUMNS, PROCESS_COLUMNS, TASK_COLUMNS
 
 PROCESS_COUNTERS = (
     "submitted",
@@ -70,7 +70,7 @@ class Statements:
     def _lock_tasks(self) -> Any:
         k = keys(self.is_sqlite, name=TEXT)
         return (
-            select(Task.id, Task.name, Task.last_seq)
+            select(*TASK_COLUMNS)
             .join(k, Task.name == k.c.name)
             .where(Task.deleted_at.is_(None))
             .order_by(Task.id)

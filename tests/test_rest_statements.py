@@ -55,4 +55,4 @@ def test_the_number_of_statements_does_not_grow(server: Server) -> None:
     for _ in range(30):
         server.rest("POST", "/t0/p3/event?arrayIndex=1", {"eventClass": "BEAT"})
     paths = ["?limit=1", "?limit=50", "/t0", "/t0/@all", "/t0/p3", "/t0/p3/event"]
-    assert count_statements(server.database_url, paths) == [3, 3, 3, 2, 2, 3]
+    assert count_statements(server.database_url, paths) == [4, 4, 4, 2, 2, 3]

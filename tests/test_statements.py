@@ -167,6 +167,21 @@ def test_the_surface_is_read_without_the_events(app: App) -> None:
     assert (after["state"], after["counts"]) == (before["state"], before["counts"])
 
 
+def test_what_may_be_large_is_read_only_where_it_is_asked_for(app: App) -> None:
+    """Lists of tasks leave config and dependencies alone; asked for, they cost one look."""
+    app.fill(range(3))
+    app.graphql("""mutation { updateTask(input: {name: "t1", config: {a: 1}, dependencies: [2]}) {
+      task { name } } }""")
+    with watched() as statements:
+        app.graphql("{ tasks(first: 9) { nodes { name state progress { ratio } tags } } }")
+    assert not any("config" in statement for statement in statements)
+    with watched() as statements:
+        data = app.graphql("{ tasks(first: 9) { nodes { name config dependencies } } }")["tasks"]
+    assert [task["config"] for task in data["nodes"]] == [None, {"a": 1}, None]
+    assert [task["dependencies"] for task in data["nodes"]] == [None, [2], None]
+    assert len(statements) == 2
+
+
 ORDERED = """query($field: TaskOrderField!) {
   tasks(first: 5, orderBy: {field: $field}) { nodes { name } } }"""
 

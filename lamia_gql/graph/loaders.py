@@ -20,7 +20,7 @@ from lamia_gql.progress import Liveness
 from lamia_gql.queries import events, jobs, ranges, samples, tasks
 from lamia_gql.queries.samples import SampleRecord
 from lamia_gql.reads import Reads
-from lamia_gql.records import EventRecord, JobRecord, ProcessRecord, TaskRecord
+from lamia_gql.records import Attached, EventRecord, JobRecord, ProcessRecord, TaskRecord
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -88,6 +88,12 @@ class Loaders:
     def tags(self, task_id: int) -> Awaitable[list[str]]:
         """The tags of a task."""
         return self._load("tags", task_id, lambda c, keys: tasks.read_tags(c, self._sqlite, keys))
+
+    def attached(self, task_id: int) -> Awaitable[Attached]:
+        """What is attached to a task."""
+        return self._load(
+            "attached", task_id, lambda c, keys: tasks.read_attached(c, self._sqlite, keys)
+        )
 
     def all_processes(self, task_id: int) -> Awaitable[list[ProcessRecord]]:
         """All processes of a task."""

@@ -91,15 +91,17 @@ class Task(Node):
         return await info.context.load.tags(self.record.id)
 
     @resolved("Any JSON that was kept with it.")
-    def config(self) -> JSON | None:
-        """Its config, decoded only where it is asked for."""
-        found: JSON | None = decoded(self.record.config)
+    async def config(self, info: Info) -> JSON | None:
+        """Its config, read and decoded only where it is asked for."""
+        attached = await info.context.load.attached(self.record.id)
+        found: JSON | None = decoded(attached.config)
         return found
 
     @resolved("The graph of its processes, in the form that it came in.")
-    def dependencies(self) -> JSON | None:
-        """Its dependencies."""
-        found: JSON | None = decoded(self.record.dependencies)
+    async def dependencies(self, info: Info) -> JSON | None:
+        """Its dependencies, in the same way."""
+        attached = await info.context.load.attached(self.record.id)
+        found: JSON | None = decoded(attached.dependencies)
         return found
 
     @resolved(

@@ -16,8 +16,10 @@ from lamia_gql.models import Process, Tag, Task
 from lamia_gql.pages import Page, Slice, cut, encode_opaque, integer, moment, string
 from lamia_gql.queries.top import top
 from lamia_gql.records import (
+    ATTACHED_COLUMNS,
     PROCESS_COLUMNS,
     TASK_COLUMNS,
+    Attached,
     ProcessRecord,
     TaskRecord,
 )
@@ -126,6 +128,17 @@ def tasks_by_id(
     )
     found = {row.id: row for row in map(TaskRecord._make, rows)}
     return [found.get(task_id) for task_id in ids]
+
+
+def read_attached(connection: Connection, is_sqlite: bool, ids: Sequence[int]) -> list[Attached]:
+    """What is attached to each task; nothing to one that is not there."""
+    k = keys(is_sqlite, id=INT)
+    rows = connection.execute(
+        select(Task.id, *ATTACHED_COLUMNS).join(k, Task.id == k.c.id),
+        {"keys": encode((task_id,) for task_id in ids)},
+    )
+    found = {row[0]: Attached._make(row[1:]) for row in rows}
+    return [found.get(task_id, Attached(None, None)) for task_id in ids]
 
 
 def matching_ids(

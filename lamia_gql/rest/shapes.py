@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from lamia_gql.progress import is_enough, process_progress, task_ratio
-from lamia_gql.records import EventRecord, ProcessRecord, TaskRecord
+from lamia_gql.records import Attached, EventRecord, ProcessRecord, TaskRecord
 
 BASE = "/api/v0"
 
@@ -20,7 +20,7 @@ def address(*names: str) -> str:
 
 
 def show_task(
-    task: TaskRecord, tags: list[str], processes: Iterable[ProcessRecord]
+    task: TaskRecord, attached: Attached, tags: list[str], processes: Iterable[ProcessRecord]
 ) -> dict[str, Any]:
     """A task with all its processes; ``progress`` in percent."""
     processes = list(processes)
@@ -33,8 +33,8 @@ def show_task(
         "hostname": task.hostname,
         "submHostIP": task.client_address,
         "tags": tags,
-        "config": _json(task.config),
-        "depGraph": _json(task.dependencies),
+        "config": _json(attached.config),
+        "depGraph": _json(attached.dependencies),
         "state": task.state,
         "progress": _percent(task_ratio(process.measures() for process in processes)[0]),
         "processes": [show_process(task.name, process) for process in processes],

@@ -13,11 +13,12 @@ from lamia_gql.pages import Slice
 from lamia_gql.queries.tasks import (
     TaskOrder,
     all_processes,
+    read_attached,
     read_tags,
     read_tasks,
     tasks_by_name,
 )
-from lamia_gql.records import ProcessRecord, TaskRecord
+from lamia_gql.records import Attached, ProcessRecord, TaskRecord
 from lamia_gql.rest.bodies import expect, named, task_edit, task_spec
 from lamia_gql.rest.door import Answer, Call
 from lamia_gql.rest.lists import asked_page, page_answer
@@ -25,8 +26,8 @@ from lamia_gql.rest.shapes import show_task
 from lamia_gql.specs import TaskEdit, TaskSpec
 from lamia_gql.tasks import create_tasks, update_tasks
 
-TaskParts = tuple[list[str], list[ProcessRecord]]
-"""The tags and the processes of a task."""
+TaskParts = tuple[Attached, list[str], list[ProcessRecord]]
+"""What is attached to a task, its tags and its processes."""
 
 
 async def create(call: Call) -> Answer:
@@ -127,6 +128,7 @@ def _parts(connection: Connection, is_sqlite: bool, tasks: Sequence[TaskRecord])
     ids = [task.id for task in tasks]
     return list(
         zip(
+            read_attached(connection, is_sqlite, ids),
             read_tags(connection, is_sqlite, ids),
             all_processes(connection, is_sqlite, ids),
             strict=True,

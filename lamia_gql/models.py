@@ -87,6 +87,7 @@ def _one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
 
 
 _DELETED = text("deleted_at IS NOT NULL")
+_RUNNING = text("state = 'RUNNING'")
 
 
 class Base(DeclarativeBase):
@@ -226,7 +227,16 @@ class Job(Base):
         ),
         _one_of("state", [state for state in JobState if state is not JobState.PENDING]),
         Index("ix_job_state", "task_id", "process_number", "state", "job_index"),
-        Index("ix_job_alive_at", "task_id", "process_number", "state", "alive_at"),
+        # Partial, or PostgreSQL without statistics takes it for single jobs, and goes through the
+        # whole array for each.
+        Index(
+            "ix_job_alive_at",
+            "task_id",
+            "process_number",
+            "alive_at",
+            sqlite_where=_RUNNING,
+            postgresql_where=_RUNNING,
+        ),
         {"sqlite_with_rowid": False},
     )
 

@@ -203,7 +203,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_job_alive_at", "job", ["task_id", "process_number", "state", "alive_at"], unique=False
+        "ix_job_alive_at",
+        "job",
+        ["task_id", "process_number", "alive_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'RUNNING'"),
+        postgresql_where=sa.text("state = 'RUNNING'"),
     )
     op.create_index(
         "ix_job_state", "job", ["task_id", "process_number", "state", "job_index"], unique=False

@@ -15,7 +15,7 @@ from lamia_gql.keys import INT, TEXT, encode, keys
 from lamia_gql.lifecycle import JobState
 from lamia_gql.models import Job
 from lamia_gql.pages import Page, Slice, cut
-from lamia_gql.queries.silence import TIME, silence
+from lamia_gql.queries.silence import TIME, is_running, silence
 from lamia_gql.queries.top import top
 from lamia_gql.records import JOB_COLUMNS, JobRecord, ProcessRecord, pending_job
 
@@ -125,7 +125,7 @@ def _read_states(
         mine = [job.state == k.c.state, job.job_index >= k.c.begin]
         if wanted.liveness is None:
             return mine
-        return [*mine, job.alive_at > k.c.since, job.alive_at <= k.c.until]
+        return [*mine, is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
 
     statement = top(is_sqlite, k, Job, JobRecord._fields, "job_index", _of_process, belongs)
     for place, *row in connection.execute(statement, {"keys": encode(rows), "size": size}):
@@ -160,12 +160,17 @@ def _read_pending(
         return [job.job_index >= k.c.begin]
 
     def before_gap(job: Any, k: FromClause) -> list[Any]:
-        next_one = select(Job.job_index).where(
+        # Asked for the least, PostgreSQL takes the index that has the jobs in order; for a certain
+        # one it may take any other while it has no statistics, and go through all jobs.
+        next_one = select(func.min(Job.job_index)).where(
             Job.task_id == job.task_id,
             Job.process_number == job.process_number,
-            Job.job_index == job.job_index + 1,
+            Job.job_index > job.job_index,
         )
-        return [job.job_index >= k.c.begin, ~next_one.exists()]
+        return [
+            job.job_index >= k.c.begin,
+            next_one.scalar_subquery().is_distinct_from(job.job_index + 1),
+        ]
 
     names = ("job_index",)
     firsts = {
@@ -259,7 +264,7 @@ def count_jobs(
             select(k.c.place, func.count())
             .join_from(k, Job, _of_process(Job, k)[0] & _of_process(Job, k)[1])
             .where(
-                Job.state == JobState.RUNNING,
+                is_running(Job),
                 Job.alive_at > k.c.since,
                 Job.alive_at <= k.c.until,
             )

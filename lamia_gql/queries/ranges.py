@@ -12,7 +12,7 @@ from lamia_gql.filters import JobFilter
 from lamia_gql.keys import INT, encode, keys
 from lamia_gql.lifecycle import JobState
 from lamia_gql.models import Job
-from lamia_gql.queries.silence import TIME, silence
+from lamia_gql.queries.silence import TIME, is_running, silence
 from lamia_gql.records import ProcessRecord
 
 
@@ -112,7 +112,7 @@ def job_indices(
             places.append(place)
     spans: list[list[tuple[int, int]]] = [[] for _ in arrays]
     if rows and listed:
-        in_states = Job.state.in_(sorted(listed))
+        in_states = Job.state.in_(sorted(listed)) if wanted.liveness is None else is_running(Job)
         for place, first, last, _ in _islands(
             connection, is_sqlite, rows, in_states, by_state=False
         ):

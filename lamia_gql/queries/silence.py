@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, literal_column
 
 from lamia_gql.models import UTCDateTime
 from lamia_gql.progress import LATE_BEATS, LOST_BEATS, Liveness
@@ -10,6 +13,15 @@ from lamia_gql.progress import LATE_BEATS, LOST_BEATS, Liveness
 TIME = UTCDateTime()
 EVER = datetime(9999, 12, 31, tzinfo=UTC)
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def is_running(job: Any) -> ColumnElement[bool]:
+    """That a job is RUNNING, in the words of the index of running jobs by their signs of life.
+
+    With a parameter in place of the state no database would see that the index has them.
+    """
+    found: ColumnElement[bool] = job.state == literal_column("'RUNNING'")
+    return found
 
 
 def silence(

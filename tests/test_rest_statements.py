@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from threading import current_thread
 from typing import Any
 
 import httpx
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from lamia_gql.app import create_app
 from lamia_gql.settings import load
 from tests.harness import Server
+from tests.statements import watched
 
 
 def count_statements(database_url: str, paths: list[str]) -> list[int]:
     """How many statements each of these addresses costs, beyond beginning a transaction."""
-    counted: list[str] = []
-
-    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        # What is swept meanwhile is no part of it.
-        if statement != "BEGIN" and current_thread().name.startswith("lamia-read"):
-            counted.append(statement)
 
     async def run() -> list[int]:
         app = create_app(load(database_url=database_url))
@@ -34,14 +26,11 @@ def count_statements(database_url: str, paths: list[str]) -> list[int]:
 
             transport = httpx.ASGITransport(with_state)
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                event.listen(Engine, "before_cursor_execute", count)
-                try:
-                    for path in paths:
-                        counted.clear()
+                for path in paths:
+                    # What is swept meanwhile is no part of it.
+                    with watched("lamia-read") as statements:
                         assert (await client.get(f"/api/v0{path}")).status_code == 200
-                        numbers.append(len(counted))
-                finally:
-                    event.remove(Engine, "before_cursor_execute", count)
+                    numbers.append(len(statements))
         return numbers
 
     return asyncio.run(run())

@@ -12,12 +12,13 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from lamia_gql.app import create_app
 from lamia_gql.database import create_engine
 from lamia_gql.migrations import migrate
 from lamia_gql.settings import Settings, load
+from tests.statements import watched
 
 DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
   name tags progress { ratio } counts { total } state outlook estimatedFinishAt
@@ -100,22 +101,6 @@ def running(settings: Settings) -> Iterator[App]:
             yield App(settings, client)
         server.should_exit = True
         thread.join()
-
-
-@contextmanager
-def watched() -> Iterator[list[str]]:
-    """The statements that run in this process meanwhile."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 def test_depth_four_costs_the_same_for_ten_and_for_a_thousand(app: App) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 from starlette.applications import Starlette
 from strawberry.types.graphql import OperationType
 
@@ -27,6 +26,7 @@ from lamia_gql.settings import load
 from lamia_gql.specs import ProcessSpec, TaskSpec
 from lamia_gql.tasks import create_tasks
 from tests.live import BEGINNING, CHANGES, EVENTS
+from tests.statements import watched
 
 Stream = AsyncGenerator[Result, None]
 NOW = datetime.now(UTC)
@@ -86,22 +86,6 @@ def tell(url: str, story: Callable[[House], Awaitable[None]], **settings: Any) -
     asyncio.run(run())
 
 
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    """The statements that read, while the block runs."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith(("SELECT", "WITH")):
-            statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
 async def following(stream: Stream) -> dict[str, Any]:
     """The next snapshot of a stream."""
     result = await asyncio.wait_for(anext(stream), 10)
@@ -130,7 +114,7 @@ def test_many_followers_cost_the_reads_of_one(sqlite_url: str) -> None:
             assert task["counts"]["done"] == 0
         assert len(house.streams) == 1
         await asyncio.sleep(0.6)
-        with counted() as statements:
+        with watched("lamia-read") as statements:
             await house.done("t", 0)
             # One may have been on its way, for the last of those who came.
             assert max(await asyncio.gather(*(until(stream, 1) for stream in streams))) <= 2
@@ -149,7 +133,7 @@ def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) -> Non
         for index in range(100):
             await house.done("t", index)
         stream = house.watch(EVENTS, task="t", after=BEGINNING)
-        with counted() as statements:
+        with watched("lamia-read") as statements:
             edges = [(await anext(stream)).body["data"]["events"] for _ in range(100)]
         assert [edge["node"]["job"]["index"] for edge in edges] == list(range(100))
         assert len(statements) < 20

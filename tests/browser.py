@@ -14,6 +14,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from tests.npm import tool
+
 AXE = Path(__file__).parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 """What a reader's system may prefer."""
@@ -35,6 +37,8 @@ def required(found: str | None, what: str) -> str:
 def chromium() -> Iterator[Browser]:
     """A running Chromium for which every name is unknown."""
     path = required(shutil.which("chromium"), "Debian's chromium")
+    # The one that it brings needs libraries that few machines have.
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", tool("node"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,

@@ -464,14 +464,21 @@ def test_last_word_before_the_batch_system_kills(sqlite_server: Server, tmp_path
     process.stderr.close()
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 61.25 & sleep 61.25; echo never",
+        "n=0; while [ $n -lt 500 ]; do sleep 61.25 & n=$((n + 1)); done; wait; echo never",
+    ],
+    ids=["a few", "many at that moment"],
+)
 def test_enough_ends_the_program_and_what_it_has_started(
-    sqlite_server: Server, tmp_path: Path
+    sqlite_server: Server, tmp_path: Path, script: str
 ) -> None:
     """An answer that says so ends the shell and what it runs; the job is TERMINATED."""
     sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 1})
     sqlite_server.submit("t", "p", "DONE", index=0)
     environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)
-    script = "sleep 61.25 & sleep 61.25; echo never"
     done = job(environ, "run", "--stop-when-enough", "--", *shell(script))
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, b"")
     assert classes(sqlite_server)[-1] == "TERMINATED"

@@ -92,9 +92,18 @@ class Watch:
     def _signal(self, number: signal.Signals) -> None:
         """Give a signal to the program and to all that it has started: a shell passes none on.
 
-        Parents first, or a shell would go on with its next line.
+        All are held first, since who is held starts nobody that would be missed. The program is
+        let go last: it is the one whose end is waited for, and nobody is signalled after it.
         """
-        for pid in family(self._pid):
+        held: list[int] = []
+        while new := [pid for pid in family(self._pid) if pid not in held]:
+            self._kill(new, signal.SIGSTOP)
+            held += new
+        self._kill(held[::-1], number)
+        self._kill(held[::-1], signal.SIGCONT)
+
+    def _kill(self, pids: list[int], number: signal.Signals) -> None:
+        for pid in pids:
             try:
                 if not self._ended.is_set():
                     os.kill(pid, number)

@@ -6,9 +6,9 @@ from sqlalchemy import Connection
 from sqlalchemy.types import TypeDecorator
 
 from alembic import context
-from lamia_gql.database import create_engine
-from lamia_gql.models import Base
-from lamia_gql.settings import load
+from lamia_gql.domain.settings import load
+from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.models import Base
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | bool:

@@ -11,11 +11,11 @@ import time
 
 from graphql import GraphQLError, get_introspection_query
 
-from lamia_gql.errors import ErrorCode, LimitExceeded
-from lamia_gql.graph.documents import Documents
+from lamia_gql.domain.errors import ErrorCode, LimitExceeded
+from lamia_gql.domain.settings import Settings
+from lamia_gql.graph.limits.documents import Documents
 from lamia_gql.graph.schema import make_schema
-from lamia_gql.settings import Settings
-from tests.documents import BEYOND, WITHIN
+from tests.support.documents import BEYOND, WITHIN
 
 TIMES = 5
 

@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.harness import Server
-from tests.job_side import JOB, ROOT, job_environment
+from tests.support.harness import Server
+from tests.support.job_side import JOB, ROOT, job_environment
 
 SECONDS = 10
 PROGRAM = ["sh", "-c", f"date +%s%N; sleep {SECONDS}; date +%s%N"]

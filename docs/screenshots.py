@@ -16,8 +16,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import Open, chromium, opening
-from tests.harness import Server, environment
+from tests.support.browser import Open, chromium, opening
+from tests.support.harness import Server, environment
 
 IMAGES = Path(__file__).parent / "images"
 JOBS = 20_000
@@ -27,7 +27,7 @@ HOSTS = [f"node{number:02}.example.org" for number in range(1, 33)]
 BAD = "node17.example.org"
 
 
-def sweep(server: Server, seconds: float) -> None:
+def purge_chunk(server: Server, seconds: float) -> None:
     """Let most of a large array run within some seconds."""
     chance = random.Random(3)
     server.create(
@@ -110,7 +110,7 @@ def main() -> None:
             command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", str(MINUTES)]
             demo = subprocess.Popen([*command, "--url", server.url], env=environment({}))
             try:
-                sweep(server, 0.8 * 60 * MINUTES)
+                purge_chunk(server, 0.8 * 60 * MINUTES)
                 with opening(browser) as open_page:
                     take_all(server, open_page)
             finally:

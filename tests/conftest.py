@@ -19,12 +19,12 @@ import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import delete
 
-from lamia_gql.database import create_engine
-from lamia_gql.migrations import migrate
-from lamia_gql.models import Base
-from lamia_gql.settings import load
-from tests.browser import Open, chromium, opening
-from tests.harness import Server
+from lamia_gql.domain.settings import load
+from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.migrations import migrate
+from lamia_gql.storage.models import Base
+from tests.support.browser import Open, chromium, opening
+from tests.support.harness import Server
 
 Serve = Callable[..., Server]
 

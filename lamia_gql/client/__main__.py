@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from lamia_gql import __version__
-from lamia_gql.client.ranks import RANKS
+from lamia_gql.client.priorities import RANKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def _flush(chosen: argparse.Namespace, rest: list[str]) -> None:
     from lamia_gql.client.connection import Connection
     from lamia_gql.client.delivery import Delivery
     from lamia_gql.client.flusher import Flusher
-    from lamia_gql.client.notices import Notices
     from lamia_gql.client.spool import Spool
+    from lamia_gql.client.warnings import Notices
 
     try:
         server = find_server(os.environ, url=chosen.url, spool=chosen.spool)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lamia_gql.client.address import Server
 from lamia_gql.client.event import to_json
-from lamia_gql.client.lookout import Lookout
+from lamia_gql.client.watchdog import Lookout
 
 SILENCE = 5.0
 """Seconds without a byte after which the server is given up."""

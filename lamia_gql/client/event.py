@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
-from lamia_gql.client.ranks import ENDS, RANKS
+from lamia_gql.client.priorities import ENDS, RANKS
 
 
 class Event(NamedTuple):

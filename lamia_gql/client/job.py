@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamia_gql.client.address import AddressError, find_member, find_server
 from lamia_gql.client.event import Event, new_id, plain
-from lamia_gql.client.notices import Notices
+from lamia_gql.client.warnings import Notices
 
 if TYPE_CHECKING:
     from lamia_gql.client.sender import Sender

@@ -12,8 +12,8 @@ from lamia_gql.client.connection import Connection
 from lamia_gql.client.delivery import Delivery, deliver
 from lamia_gql.client.event import Event
 from lamia_gql.client.flusher import BATCH, Flusher
-from lamia_gql.client.notices import Notices
 from lamia_gql.client.spool import Spool
+from lamia_gql.client.warnings import Notices
 
 MOST_WAITING = 10_000
 """Events that wait in memory, where not even the spool takes them."""

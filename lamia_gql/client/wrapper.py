@@ -13,11 +13,11 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from lamia_gql.client.monitor import Watch
 from lamia_gql.client.options import Options
 from lamia_gql.client.output import Pipe, Tail, are_same, fill_gaps, release
 from lamia_gql.client.program import start
 from lamia_gql.client.usage import Usage
-from lamia_gql.client.watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lamia_gql.commands.remote import Remote
 from lamia_gql.commands.simulation import Address, Emit, Simulation
-from lamia_gql.lifecycle import EventClass
+from lamia_gql.domain.lifecycle import EventClass
 
 SPAN = 180.0
 """Simulated seconds that the demonstration takes, at any speed."""

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from lamia_gql.operations import operation
+from lamia_gql.commands.stored_operations import operation
 
 PATIENCE = 30.0
 """Seconds for which a server that does not answer is asked again."""

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lamia_gql.commands.remote import Remote
 from lamia_gql.commands.simulation import Address, Emit, Simulation
 from lamia_gql.commands.wfformat import Plan, PlannedJob, read_plan
-from lamia_gql.lifecycle import EventClass
+from lamia_gql.domain.lifecycle import EventClass
 
 REPORTED = (20.0, 40.0, 60.0, 80.0)
 """The percentages that a job reports on its way."""

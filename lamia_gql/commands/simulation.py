@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from lamia_gql.commands.remote import Remote
-from lamia_gql.lifecycle import EventClass
+from lamia_gql.domain.lifecycle import EventClass
 
 BATCH = 500
 """Events in one request, at most."""

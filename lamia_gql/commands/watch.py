@@ -18,9 +18,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from lamia_gql.commands.bell import Bell
-from lamia_gql.commands.picture import draw_task, draw_tasks
+from lamia_gql.commands.change_listener import Bell
 from lamia_gql.commands.remote import AwayError, Remote, RemoteError
+from lamia_gql.commands.rendering import draw_task, draw_tasks
 
 REFRESH = 10.0
 """Seconds after which the picture is asked for, though no bell has rung: silence, too, is news."""

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import strawberry
 
+from lamia_gql.api.services import Services
+from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.loaders import Loaders
-from lamia_gql.hub import Gatherer
-from lamia_gql.live import ALL_TASKS
-from lamia_gql.reads import Reads
-from lamia_gql.services import Services
-from lamia_gql.settings import Settings
+from lamia_gql.live.feeds import ALL_TASKS
+from lamia_gql.live.pubsub import CoalescingSubscriber
+from lamia_gql.storage.operation_reads import OperationReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Watched:
 
     ids: Mapping[str, int]
     """By their names, as it began."""
-    gatherer: Gatherer[int]
+    gatherer: CoalescingSubscriber[int]
 
     def renew(self) -> None:
         """Have all of them shown again."""
@@ -43,11 +43,11 @@ class Context:
     """The task that a subscription has given last, where it gives tasks."""
     watched: Watched | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    reads: Reads = field(init=False)
+    reads: OperationReads = field(init=False)
     load: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reads = Reads(self.services.database, self.settings.max_operation_time)
+        self.reads = OperationReads(self.services.database, self.settings.max_operation_time)
         self.refresh()
 
     def refresh(self) -> None:

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from strawberry.dataloader import DataLoader
 
-from lamia_gql.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
-from lamia_gql.pages import Page, Slice
-from lamia_gql.progress import Liveness
-from lamia_gql.queries import events, jobs, ranges, samples, tasks
-from lamia_gql.queries.samples import SampleRecord
-from lamia_gql.reads import Reads
-from lamia_gql.records import Attached, EventRecord, JobRecord, ProcessRecord, TaskRecord
+from lamia_gql.domain.pagination import Page, Slice
+from lamia_gql.domain.progress import Liveness
+from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
+from lamia_gql.storage.operation_reads import OperationReads
+from lamia_gql.storage.queries import events, jobs, runs, samples, tasks
+from lamia_gql.storage.queries.samples import SampleRow
+from lamia_gql.storage.rows import Attached, EventRow, JobRow, ProcessRow, TaskRow
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -30,7 +30,7 @@ LOST = JobFilter(liveness=Liveness.LOST)
 class Loaders:
     """Everything that the graph reads, by what it is read for."""
 
-    def __init__(self, reads: Reads, beat_interval: float | None, now: datetime) -> None:
+    def __init__(self, reads: OperationReads, beat_interval: float | None, now: datetime) -> None:
         self._reads = reads
         self._sqlite = reads.is_sqlite
         self._beat = beat_interval
@@ -38,7 +38,7 @@ class Loaders:
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
         self._expected: dict[Hashable, set[tuple[int, ...]]] = {}
 
-    def expect(self, events: Sequence[EventRecord]) -> None:
+    def expect(self, events: Sequence[EventRow]) -> None:
         """Read what belongs to these events for all of them, as soon as one of them asks."""
         self._expected = {
             "process_by_key": {(event.task_id, event.process_number) for event in events},
@@ -61,9 +61,7 @@ class Loaders:
         found: Awaitable[V] = loader.load(key)
         return found
 
-    async def tasks(
-        self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page
-    ) -> Slice[TaskRecord]:
+    async def tasks(self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page) -> Slice[TaskRow]:
         """A page of the tasks."""
         return await self._reads.read(
             lambda c: tasks.read_tasks(c, self._sqlite, wanted, order, page)
@@ -73,13 +71,13 @@ class Loaders:
         """How many tasks there are."""
         return await self._reads.read(lambda c: tasks.count_tasks(c, self._sqlite, wanted))
 
-    def task_by_name(self, name: str) -> Awaitable[TaskRecord | None]:
+    def task_by_name(self, name: str) -> Awaitable[TaskRow | None]:
         """The task of this name."""
         return self._load(
             "task_by_name", name, lambda c, keys: tasks.tasks_by_name(c, self._sqlite, keys)
         )
 
-    def task_by_id(self, task_id: int) -> Awaitable[TaskRecord | None]:
+    def task_by_id(self, task_id: int) -> Awaitable[TaskRow | None]:
         """The task of this id."""
         return self._load(
             "task_by_id", task_id, lambda c, keys: tasks.tasks_by_id(c, self._sqlite, keys)
@@ -95,7 +93,7 @@ class Loaders:
             "attached", task_id, lambda c, keys: tasks.read_attached(c, self._sqlite, keys)
         )
 
-    def all_processes(self, task_id: int) -> Awaitable[list[ProcessRecord]]:
+    def all_processes(self, task_id: int) -> Awaitable[list[ProcessRow]]:
         """All processes of a task."""
         return self._load(
             "all_processes", task_id, lambda c, keys: tasks.all_processes(c, self._sqlite, keys)
@@ -103,7 +101,7 @@ class Loaders:
 
     def processes(
         self, task_id: int, wanted: ProcessFilter, page: Page
-    ) -> Awaitable[Slice[ProcessRecord]]:
+    ) -> Awaitable[Slice[ProcessRow]]:
         """A page of the processes of a task."""
         return self._load(
             ("processes", wanted, page),
@@ -119,7 +117,7 @@ class Loaders:
             lambda c, keys: tasks.count_processes(c, self._sqlite, keys, wanted),
         )
 
-    def process_by_name(self, task_id: int, name: str) -> Awaitable[ProcessRecord | None]:
+    def process_by_name(self, task_id: int, name: str) -> Awaitable[ProcessRow | None]:
         """The process of this name in a task."""
         return self._load(
             "process_by_name",
@@ -127,7 +125,7 @@ class Loaders:
             lambda c, keys: tasks.processes_by_name(c, self._sqlite, keys),
         )
 
-    def process_by_key(self, task_id: int, number: int) -> Awaitable[ProcessRecord | None]:
+    def process_by_key(self, task_id: int, number: int) -> Awaitable[ProcessRow | None]:
         """The process of this number in a task."""
         return self._load(
             "process_by_key",
@@ -135,9 +133,7 @@ class Loaders:
             lambda c, keys: tasks.processes_by_key(c, self._sqlite, keys),
         )
 
-    def jobs(
-        self, array: ProcessRecord, wanted: JobFilter, page: Page
-    ) -> Awaitable[Slice[JobRecord]]:
+    def jobs(self, array: ProcessRow, wanted: JobFilter, page: Page) -> Awaitable[Slice[JobRow]]:
         """A page of the jobs of an array."""
         return self._load(
             ("jobs", wanted, page),
@@ -147,7 +143,7 @@ class Loaders:
             ),
         )
 
-    def count_jobs(self, array: ProcessRecord, wanted: JobFilter) -> Awaitable[int]:
+    def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[int]:
         """How many jobs of an array are wanted."""
         return self._load(
             ("count_jobs", wanted),
@@ -155,13 +151,13 @@ class Loaders:
             lambda c, keys: jobs.count_jobs(c, self._sqlite, keys, wanted, self._now, self._beat),
         )
 
-    async def lost(self, process: ProcessRecord) -> int:
+    async def lost(self, process: ProcessRow) -> int:
         """How many jobs of a process are LOST; asked only where there can be any."""
         if not process.running or (process.beat_interval or self._beat) is None:
             return 0
         return await self.count_jobs(process, LOST)
 
-    def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRecord]:
+    def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRow]:
         """The job of this index, heard of or not; the process must have such a job."""
         return self._load(
             "job",
@@ -169,25 +165,23 @@ class Loaders:
             lambda c, keys: jobs.jobs_by_key(c, self._sqlite, keys),
         )
 
-    def state_ranges(self, array: ProcessRecord) -> Awaitable[list[ranges.Run]]:
+    def state_ranges(self, array: ProcessRow) -> Awaitable[list[runs.Run]]:
         """The states of all jobs of an array, run-length encoded."""
         return self._load(
-            "state_ranges", array, lambda c, keys: ranges.state_ranges(c, self._sqlite, keys)
+            "state_ranges", array, lambda c, keys: runs.state_ranges(c, self._sqlite, keys)
         )
 
-    def indices(self, array: ProcessRecord, wanted: JobFilter) -> Awaitable[str]:
+    def indices(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[str]:
         """The indices of the wanted jobs of an array."""
         return self._load(
             ("indices", wanted),
             array,
-            lambda c, keys: ranges.job_indices(
-                c, self._sqlite, keys, wanted, self._now, self._beat
-            ),
+            lambda c, keys: runs.job_indices(c, self._sqlite, keys, wanted, self._now, self._beat),
         )
 
     def events(
         self, parent: tuple[int, ...], wanted: EventFilter, page: Page
-    ) -> Awaitable[Slice[EventRecord]]:
+    ) -> Awaitable[Slice[EventRow]]:
         """A page of the events of a task, a process or a job."""
         return self._load(
             ("events", len(parent), wanted, page),
@@ -203,7 +197,7 @@ class Loaders:
             lambda c, keys: events.count_events(c, self._sqlite, keys, wanted),
         )
 
-    def event(self, task_id: int, event_id: str) -> Awaitable[EventRecord | None]:
+    def event(self, task_id: int, event_id: str) -> Awaitable[EventRow | None]:
         """The event of this id in a task."""
         return self._load(
             "event",
@@ -211,7 +205,7 @@ class Loaders:
             lambda c, keys: events.events_by_id(c, self._sqlite, keys),
         )
 
-    def samples(self, process: ProcessRecord) -> Awaitable[list[SampleRecord]]:
+    def samples(self, process: ProcessRow) -> Awaitable[list[SampleRow]]:
         """The history of a process."""
         return self._load(
             "samples",
@@ -219,7 +213,7 @@ class Loaders:
             lambda c, keys: samples.read_samples(c, self._sqlite, keys),
         )
 
-    async def all_samples(self, processes: Sequence[ProcessRecord]) -> list[list[SampleRecord]]:
+    async def all_samples(self, processes: Sequence[ProcessRow]) -> list[list[SampleRow]]:
         """The history of each of these processes."""
         return list(await asyncio.gather(*(self.samples(process) for process in processes)))
 

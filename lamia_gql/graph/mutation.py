@@ -8,13 +8,13 @@ from typing import Annotated, Any, TypeVar
 
 import strawberry
 
-from lamia_gql import errors
-from lamia_gql.errors import ErrorCode
-from lamia_gql.events import NewEvent, check_event, moments
-from lamia_gql.graph import inputs
+from lamia_gql.domain import errors
+from lamia_gql.domain.errors import ErrorCode
+from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Context, Info
-from lamia_gql.graph.fields import argument, resolved
-from lamia_gql.graph.payloads import (
+from lamia_gql.graph.types import inputs
+from lamia_gql.graph.types.fields import argument, resolved
+from lamia_gql.graph.types.payloads import (
     AddProcessesPayload,
     CreateTaskPayload,
     CreateTasksPayload,
@@ -25,11 +25,11 @@ from lamia_gql.graph.payloads import (
     UpdateTaskPayload,
     UserError,
 )
-from lamia_gql.graph.process import make_process
-from lamia_gql.graph.task import Task
-from lamia_gql.lifecycle import EventClass
-from lamia_gql.specs import ProcessSpec, Refused, TaskEdit, TaskSpec
-from lamia_gql.tasks import add_processes, create_tasks, update_tasks
+from lamia_gql.graph.types.process import make_process
+from lamia_gql.graph.types.task import Task
+from lamia_gql.ingest.event_input import NewEvent, check_event, moments
+from lamia_gql.ingest.task_input import InvalidInput, ProcessSpec, TaskEdit, TaskSpec
+from lamia_gql.ingest.tasks import add_processes, create_tasks, update_tasks
 
 T = TypeVar("T")
 INPUT = argument("The input.")
@@ -153,7 +153,7 @@ async def _write(context: Context, work: Callable[[Any], T]) -> tuple[T | None, 
     context.refresh()
     try:
         return await context.services.database.write(work), []
-    except Refused as refused:
+    except InvalidInput as refused:
         return None, [UserError.of(error) for error in refused.errors]
 
 
@@ -199,7 +199,7 @@ async def _delete(
     context.refresh()
     try:
         gone = await context.services.delete(names)
-    except Refused as refused:
+    except InvalidInput as refused:
         return [], [UserError.of(error) for error in refused.errors]
     return [Task.of(task).id for task in gone], []
 

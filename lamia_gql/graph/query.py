@@ -8,18 +8,19 @@ from typing import Annotated
 
 import strawberry
 
-from lamia_gql import __version__, filters
-from lamia_gql.errors import ErrorCode, RequestError
-from lamia_gql.graph import inputs
-from lamia_gql.graph.connection import Connection, Node, bad_id, parse_id
+from lamia_gql import __version__
+from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.pagination import page
 from lamia_gql.graph.context import Info
-from lamia_gql.graph.event import Event
-from lamia_gql.graph.fields import After, Before, First, Last, argument, field, resolved
-from lamia_gql.graph.job import Job, find_job
-from lamia_gql.graph.process import Process, make_process
-from lamia_gql.graph.task import Task
-from lamia_gql.pages import page
-from lamia_gql.queries.tasks import TaskOrder
+from lamia_gql.graph.types import inputs
+from lamia_gql.graph.types.connection import Connection, Node, bad_id, parse_id
+from lamia_gql.graph.types.event import Event
+from lamia_gql.graph.types.fields import After, Before, First, Last, argument, field, resolved
+from lamia_gql.graph.types.job import Job, find_job
+from lamia_gql.graph.types.process import Process, make_process
+from lamia_gql.graph.types.task import Task
+from lamia_gql.storage import filters
+from lamia_gql.storage.queries.tasks import TaskOrder
 
 TaskName = Annotated[str, argument("The task's name.")]
 ProcessName = Annotated[str, argument("The name of the process in the task.")]

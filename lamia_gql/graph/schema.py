@@ -11,19 +11,18 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
-from lamia_gql.errors import LamiaError, LimitExceeded
-from lamia_gql.graph import enums
-from lamia_gql.graph.deadline import Deadline
-from lamia_gql.graph.documents import Documents, Limits
+from lamia_gql.domain.errors import LamiaError, LimitExceeded
+from lamia_gql.domain.settings import Settings
+from lamia_gql.graph.limits.deadline import Deadline
+from lamia_gql.graph.limits.documents import Documents, Limits
 from lamia_gql.graph.mutation import Mutation
-from lamia_gql.graph.process import Array, SolitaryProcess
 from lamia_gql.graph.query import Query
 from lamia_gql.graph.subscription import Subscription
-from lamia_gql.settings import Settings
+from lamia_gql.graph.types.process import Array, SolitaryProcess
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Schema", "enums", "make_schema", "sdl"]
+__all__ = ["Schema", "make_schema", "sdl"]
 
 
 def explain(error: GraphQLError, stage: str) -> None:

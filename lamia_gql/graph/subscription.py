@@ -10,22 +10,22 @@ from typing import Annotated
 
 import strawberry
 
-from lamia_gql import filters
-from lamia_gql.errors import ErrorCode, RequestError
-from lamia_gql.graph import inputs
-from lamia_gql.graph.connection import Edge
+from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.lifecycle import EventClass
+from lamia_gql.domain.pagination import decode_cursor, encode_opaque, integer
 from lamia_gql.graph.context import Context, Info, Watched
-from lamia_gql.graph.endings import endings
-from lamia_gql.graph.event import Event
-from lamia_gql.graph.fields import Classes, argument, streamed
-from lamia_gql.graph.task import Task
-from lamia_gql.hub import Gatherer
-from lamia_gql.lifecycle import EventClass
-from lamia_gql.live import ALL_TASKS
-from lamia_gql.pages import decode_cursor, encode_opaque, integer
-from lamia_gql.queries.events import events_after
-from lamia_gql.queries.tasks import matching_ids, matching_tasks
-from lamia_gql.records import EventRecord, TaskRecord
+from lamia_gql.graph.stream_errors import endings
+from lamia_gql.graph.types import inputs
+from lamia_gql.graph.types.connection import Edge
+from lamia_gql.graph.types.event import Event
+from lamia_gql.graph.types.fields import Classes, argument, streamed
+from lamia_gql.graph.types.task import Task
+from lamia_gql.live.feeds import ALL_TASKS
+from lamia_gql.live.pubsub import CoalescingSubscriber
+from lamia_gql.storage import filters
+from lamia_gql.storage.queries.events import events_after
+from lamia_gql.storage.queries.tasks import matching_ids, matching_tasks
+from lamia_gql.storage.rows import EventRow, TaskRow
 
 TOGETHER = 100
 """Events of the past that are read at once, and events of which the jobs are: few enough for these
@@ -103,7 +103,7 @@ class Subscription:
         context = info.context
         wanted = filters.TaskFilter() if filter is None else filter.parse()
         ids = None if names is None else await _ids(context, names)
-        live = context.services.live
+        live = context.services.feeds
         with live.watch() if ids is None else live.watch(ids.values()) as gatherer:
             watched = None
             if ids is not None:
@@ -119,14 +119,14 @@ class Subscription:
 
 async def _follow(
     context: Context, task_id: int, seq: int, wanted: filters.EventFilter
-) -> AsyncGenerator[Sequence[EventRecord], None]:
+) -> AsyncGenerator[Sequence[EventRow], None]:
     """The wanted events of a task after ``seq``, a few at once, without an end."""
     # A long past is read without a queue, which would fill up meanwhile.
     async with aclosing(_past(context, task_id, seq, wanted)) as past:
         async for events in past:
             yield events
             seq = events[-1].seq
-    async with context.services.live.follow(task_id) as subscriber:
+    async with context.services.feeds.follow(task_id) as subscriber:
         async with aclosing(_past(context, task_id, seq, wanted)) as past:
             async for events in past:
                 yield events
@@ -141,7 +141,7 @@ async def _follow(
 
 async def _past(
     context: Context, task_id: int, seq: int, wanted: filters.EventFilter
-) -> AsyncGenerator[Sequence[EventRecord], None]:
+) -> AsyncGenerator[Sequence[EventRow], None]:
     more = True
     while more:
         events = await context.services.database.read(
@@ -155,10 +155,10 @@ async def _past(
 
 async def _snapshots(
     context: Context,
-    gatherer: Gatherer[int],
+    gatherer: CoalescingSubscriber[int],
     wanted: filters.TaskFilter,
     watched: set[int] | None,
-) -> AsyncGenerator[TaskRecord, None]:
+) -> AsyncGenerator[TaskRow, None]:
     """The tasks that are to be shown, in rounds, of which each has a task at most once."""
     database, loop = context.services.database, asyncio.get_running_loop()
     matching = partial(
@@ -195,7 +195,7 @@ async def _snapshots(
 
 async def _event_filter(
     context: Context,
-    task: TaskRecord,
+    task: TaskRow,
     process: str | None,
     index: int | None,
     classes: list[EventClass] | None,
@@ -222,7 +222,7 @@ async def _event_filter(
     return filters.EventFilter(kinds, found.number, index)
 
 
-def _position(cursor: str | None, task: TaskRecord) -> int:
+def _position(cursor: str | None, task: TaskRow) -> int:
     if cursor == BEGINNING:
         return 0
     place = decode_cursor(cursor, "e", (integer,))

@@ -7,18 +7,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from lamia_gql.batch import Outcome
-from lamia_gql.errors import UserError
-from lamia_gql.events import NewEvent, moments
-from lamia_gql.filters import EventFilter
-from lamia_gql.pages import Slice, encode_opaque, integer
-from lamia_gql.queries.events import read_events
-from lamia_gql.records import EventRecord, ProcessRecord, job_index
-from lamia_gql.rest.bodies import array_index, event
-from lamia_gql.rest.door import NOT_FOUND, Answer, Call, explain
-from lamia_gql.rest.lists import asked_page, page_answer
+from lamia_gql.domain.errors import UserError
+from lamia_gql.domain.pagination import Slice, encode_opaque, integer
+from lamia_gql.ingest.event_batch import Outcome
+from lamia_gql.ingest.event_input import NewEvent, moments
+from lamia_gql.rest.endpoint import NOT_FOUND, Answer, Call, explain
+from lamia_gql.rest.pagination import asked_page, page_answer
+from lamia_gql.rest.parsing import array_index, event
 from lamia_gql.rest.processes import find_process
-from lamia_gql.rest.shapes import show_event
+from lamia_gql.rest.serializers import show_event
+from lamia_gql.storage.filters import EventFilter
+from lamia_gql.storage.queries.events import read_events
+from lamia_gql.storage.rows import EventRow, ProcessRow, job_index
 
 
 async def submit(call: Call) -> Answer:
@@ -47,7 +47,7 @@ async def get(call: Call) -> Answer:
     database, index = call.services.database, _index(call)
     page = asked_page(call, "e", (integer,))
 
-    def read(connection: Connection) -> tuple[ProcessRecord, Slice[EventRecord]]:
+    def read(connection: Connection) -> tuple[ProcessRow, Slice[EventRow]]:
         process = find_process(connection, database.is_sqlite, call)
         key: tuple[int, ...] = (process.task_id, process.number)
         if index is not None:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from lamia_gql.errors import ErrorCode, UserError
-from lamia_gql.filters import ProcessFilter, choices
-from lamia_gql.pages import Page
-from lamia_gql.queries.tasks import processes_by_name, read_processes, tasks_by_name
-from lamia_gql.records import ProcessRecord
-from lamia_gql.rest.bodies import event_class
-from lamia_gql.rest.door import Answer, Call
-from lamia_gql.rest.shapes import show_process
+from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.pagination import Page
+from lamia_gql.rest.endpoint import Answer, Call
+from lamia_gql.rest.parsing import event_class
+from lamia_gql.rest.serializers import show_process
 from lamia_gql.rest.tasks import no_task
+from lamia_gql.storage.filters import ProcessFilter, choices
+from lamia_gql.storage.queries.tasks import processes_by_name, read_processes, tasks_by_name
+from lamia_gql.storage.rows import ProcessRow
 
 
 async def get(call: Call) -> Answer:
@@ -34,7 +34,7 @@ async def get_many(call: Call) -> Answer:
     wanted = ProcessFilter(has_event_class=classes or None)
     page = Page(call.services.settings.max_processes)
 
-    def read(connection: Connection) -> Sequence[ProcessRecord]:
+    def read(connection: Connection) -> Sequence[ProcessRow]:
         task = tasks_by_name(connection, database.is_sqlite, [call.task])[0]
         if task is None:
             raise no_task(call.task)
@@ -44,7 +44,7 @@ async def get_many(call: Call) -> Answer:
     return Answer([show_process(call.task, process) for process in found])
 
 
-def find_process(connection: Connection, is_sqlite: bool, call: Call) -> ProcessRecord:
+def find_process(connection: Connection, is_sqlite: bool, call: Call) -> ProcessRow:
     """The process of the address. Raises :class:`UserError`."""
     task = tasks_by_name(connection, is_sqlite, [call.task])[0]
     if task is None:

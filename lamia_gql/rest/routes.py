@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from lamia_gql.rest import events, processes, tasks
-from lamia_gql.rest.door import Door
-from lamia_gql.rest.shapes import BASE
+from lamia_gql.rest.endpoint import Door
+from lamia_gql.rest.serializers import BASE
 
 API = [
     Route(

@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from lamia_gql.bodies import BadRequest, decode
-from lamia_gql.errors import ErrorCode, UserError
-from lamia_gql.filters import TaskFilter, choices
-from lamia_gql.pages import Slice
-from lamia_gql.queries.tasks import (
+from lamia_gql.api.request_body import BadRequest, decode
+from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.pagination import Slice
+from lamia_gql.ingest.task_input import TaskEdit, TaskSpec
+from lamia_gql.ingest.tasks import create_tasks, update_tasks
+from lamia_gql.rest.endpoint import Answer, Call
+from lamia_gql.rest.pagination import asked_page, page_answer
+from lamia_gql.rest.parsing import expect, named, task_edit, task_spec
+from lamia_gql.rest.serializers import show_task
+from lamia_gql.storage.filters import TaskFilter, choices
+from lamia_gql.storage.queries.tasks import (
     TaskOrder,
     all_processes,
     read_attached,
@@ -18,15 +24,9 @@ from lamia_gql.queries.tasks import (
     read_tasks,
     tasks_by_name,
 )
-from lamia_gql.records import Attached, ProcessRecord, TaskRecord
-from lamia_gql.rest.bodies import expect, named, task_edit, task_spec
-from lamia_gql.rest.door import Answer, Call
-from lamia_gql.rest.lists import asked_page, page_answer
-from lamia_gql.rest.shapes import show_task
-from lamia_gql.specs import TaskEdit, TaskSpec
-from lamia_gql.tasks import create_tasks, update_tasks
+from lamia_gql.storage.rows import Attached, ProcessRow, TaskRow
 
-TaskParts = tuple[Attached, list[str], list[ProcessRecord]]
+TaskParts = tuple[Attached, list[str], list[ProcessRow]]
 """What is attached to a task, its tags and its processes."""
 
 
@@ -93,7 +93,7 @@ async def get(call: Call) -> Answer:
     """The task of the address."""
     database = call.services.database
 
-    def read(connection: Connection) -> tuple[TaskRecord, TaskParts] | None:
+    def read(connection: Connection) -> tuple[TaskRow, TaskParts] | None:
         task = tasks_by_name(connection, database.is_sqlite, [call.task])[0]
         return task and (task, _parts(connection, database.is_sqlite, [task])[0])
 
@@ -110,7 +110,7 @@ async def get_many(call: Call) -> Answer:
     page = asked_page(call, order.kind, order.types)
     wanted = TaskFilter(tags_any=choices(call.query.getlist("tag") or None, "tag"))
 
-    def read(connection: Connection) -> tuple[Slice[TaskRecord], list[TaskParts]]:
+    def read(connection: Connection) -> tuple[Slice[TaskRow], list[TaskParts]]:
         found = read_tasks(connection, database.is_sqlite, wanted, order, page)
         return found, _parts(connection, database.is_sqlite, found.items)
 
@@ -124,7 +124,7 @@ def no_task(name: str) -> UserError:
     return UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")
 
 
-def _parts(connection: Connection, is_sqlite: bool, tasks: Sequence[TaskRecord]) -> list[TaskParts]:
+def _parts(connection: Connection, is_sqlite: bool, tasks: Sequence[TaskRow]) -> list[TaskParts]:
     ids = [task.id for task in tasks]
     return list(
         zip(

@@ -1,0 +1,1 @@
+"""The rules: states, progress, limits of input and errors. No I/O."""

@@ -1,0 +1,314 @@
+"""From the counters of a process to its progress, state and outlook.
+
+Every rule here is arithmetic on a handful of counters that the recorder changes in the
+transaction of the events themselves, by ``f(new job) - f(old job)``. Nothing here reads an event
+and nothing does I/O.
+
+Sums of progress are exact integers, in billionths (:data:`UNIT`): sums of floats would depend on
+the order in which the events came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from lamia_gql.domain.lifecycle import JobState, Summary
+
+UNIT = 10**9
+"""One of progress, in the integers that sums are kept in."""
+PERCENT = 100 * UNIT
+MIN_THRESHOLD = 1 / UNIT
+"""The smallest threshold: less than is counted can't be reached, nor be a norm."""
+MAX_PROGRESS = 1e18
+"""The largest progress that an event may report."""
+LATE_BEATS = 2
+"""After so many beat intervals of silence a running job is LATE."""
+LOST_BEATS = 5
+"""After so many beat intervals of silence a running job is LOST."""
+
+
+class ProcessKind(StrEnum):
+    """The two kinds of process."""
+
+    ARRAY = "ARRAY"
+    SOLITARY = "SOLITARY"
+
+
+class ProgressBasis(StrEnum):
+    """What a progress is counted in."""
+
+    DONE_JOBS = "DONE_JOBS"
+    PERCENT = "PERCENT"
+    DONE_OF_THRESHOLD = "DONE_OF_THRESHOLD"
+    VALUE_OF_THRESHOLD = "VALUE_OF_THRESHOLD"
+
+
+class State(StrEnum):
+    """Where a process or a task is."""
+
+    PENDING = "PENDING"
+    SUBMITTED = "SUBMITTED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class Outlook(StrEnum):
+    """Whether a process or a task can still succeed, from the best to the worst."""
+
+    ON_TRACK = "ON_TRACK"
+    AT_RISK = "AT_RISK"
+    CANNOT_SUCCEED = "CANNOT_SUCCEED"
+
+
+class Liveness(StrEnum):
+    """Whether a running job is still heard of."""
+
+    ALIVE = "ALIVE"
+    LATE = "LATE"
+    LOST = "LOST"
+
+
+FINISHED = frozenset({State.SUCCEEDED, State.FAILED})
+_SOLITARY_STATES = {
+    JobState.PENDING: State.PENDING,
+    JobState.SUBMITTED: State.SUBMITTED,
+    JobState.RUNNING: State.RUNNING,
+    JobState.DONE: State.SUCCEEDED,
+    JobState.FAILED: State.FAILED,
+    JobState.TERMINATED: State.FAILED,
+}
+
+
+class Progress(NamedTuple):
+    """How far something is: ``ratio`` may pass 1, since jobs do not react at once."""
+
+    current: float
+    target: float | None
+    ratio: float | None
+    basis: ProgressBasis
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a process knows of its jobs without looking at them; pending ones are the rest."""
+
+    submitted: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    terminated: int = 0
+    reporting: int = 0
+    """Jobs that have ever brought a non-zero progress."""
+    progress_sum: int = 0
+    """The sum of the jobs' contributions, in units of one billionth."""
+
+    def change(self, old: Summary, new: Summary, threshold: float | None) -> None:
+        """Count a job as ``new`` that was counted as ``old``."""
+        self._count(old, threshold, -1)
+        self._count(new, threshold, +1)
+
+    def _count(self, job: Summary, threshold: float | None, sign: int) -> None:
+        state = job.state
+        if state is not JobState.PENDING:
+            name = state.value.lower()
+            setattr(self, name, getattr(self, name) + sign)
+        self.reporting += sign * job.reported
+        self.progress_sum += sign * contribution(job, threshold)
+
+    @property
+    def ended(self) -> int:
+        """Jobs that have ended, in whatever way."""
+        return self.done + self.failed + self.terminated
+
+    @property
+    def failures(self) -> int:
+        """Jobs that have ended without success."""
+        return self.failed + self.terminated
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressInputs:
+    """All that progress, state and outlook of a process follow from."""
+
+    kind: ProcessKind = ProcessKind.ARRAY
+    job_count: int = 1
+    failure_tolerance: int = 0
+    threshold: float | None = None
+    counters: Counters = field(default_factory=Counters)
+
+
+def contribution(job: Summary, threshold: float | None) -> int:
+    """What a job adds to its process' sum of progress, in units.
+
+    With a threshold it is the number reported, unnormed; without, a percentage, which stays
+    within 0 and 100 whatever the job says, and is 100 for a DONE job.
+    """
+    if threshold is None and job.state is JobState.DONE:
+        return PERCENT
+    value = job.progress
+    if value is None:
+        return 0
+    units = round(value * UNIT)
+    return units if threshold is not None else min(units, PERCENT)
+
+
+def process_progress(process: ProgressInputs) -> Progress | None:
+    """The progress of a process by the table of ``docs/concepts.md``; None where not available."""
+    counters, threshold = process.counters, process.threshold
+    reports = counters.reporting > 0
+    if threshold is None:
+        if reports:
+            current = counters.progress_sum / UNIT
+            target = 100.0 * process.job_count
+            return Progress(current, target, current / target, ProgressBasis.PERCENT)
+        if process.kind is ProcessKind.SOLITARY:
+            return None
+        target, basis = float(process.job_count), ProgressBasis.DONE_JOBS
+        return Progress(counters.done, target, counters.done / target, basis)
+    if reports:
+        current = counters.progress_sum / UNIT
+        basis = ProgressBasis.VALUE_OF_THRESHOLD
+        return Progress(current, threshold, current / threshold, basis)
+    if process.kind is ProcessKind.SOLITARY:
+        return None
+    basis = ProgressBasis.DONE_OF_THRESHOLD
+    return Progress(counters.done, threshold, counters.done / threshold, basis)
+
+
+def job_progress(
+    value: float | None, state: JobState, reports: bool, threshold: float | None
+) -> Progress | None:
+    """One job's progress, by the same table; ``reports`` is the process', not the job's.
+
+    A percentage has target and ratio; an unnormed number has neither.
+    """
+    if not reports:
+        return None
+    if threshold is not None:
+        return Progress(value or 0.0, None, None, ProgressBasis.VALUE_OF_THRESHOLD)
+    percent = 100.0 if state is JobState.DONE else min(value or 0.0, 100.0)
+    return Progress(percent, 100.0, percent / 100.0, ProgressBasis.PERCENT)
+
+
+def is_enough(process: ProgressInputs) -> bool:
+    """Whether a threshold is set and reached, so that further work is in vain."""
+    if process.threshold is None:
+        return False
+    progress = process_progress(process)
+    return progress is not None and progress.current >= process.threshold
+
+
+def process_state(process: ProgressInputs) -> State:
+    """The state of a process.
+
+    A solitary process is what its one job is. An array with a threshold succeeds when it is
+    enough, one without when all jobs have ended and no more failed than is tolerated.
+    """
+    counters = process.counters
+    if process.kind is ProcessKind.SOLITARY:
+        return _SOLITARY_STATES[_only_state(counters)]
+    all_ended = counters.ended >= process.job_count
+    if process.threshold is not None:
+        if is_enough(process):
+            return State.SUCCEEDED
+    elif all_ended and counters.failures <= process.failure_tolerance:
+        return State.SUCCEEDED
+    if all_ended:
+        return State.FAILED
+    if counters.running or counters.ended:
+        return State.RUNNING
+    return State.SUBMITTED if counters.submitted else State.PENDING
+
+
+def _only_state(counters: Counters) -> JobState:
+    for state in JobState:
+        if state is not JobState.PENDING and getattr(counters, state.value.lower()):
+            return state
+    return JobState.PENDING
+
+
+def process_outlook(process: ProgressInputs, lost: int) -> Outlook:
+    """Whether a process can still succeed; ``lost`` is the number of its LOST jobs.
+
+    It cannot as soon as arithmetic says so: more failures than tolerated, or too few jobs left to
+    reach a threshold counted in jobs. A threshold beyond the number of jobs can only be meant in
+    units that jobs report, of which arithmetic knows nothing.
+    """
+    state, counters = process_state(process), process.counters
+    if state is State.SUCCEEDED:
+        return Outlook.ON_TRACK
+    if state is State.FAILED:
+        return Outlook.CANNOT_SUCCEED
+    if process.threshold is None:
+        if counters.failures > process.failure_tolerance:
+            return Outlook.CANNOT_SUCCEED
+    elif (
+        not counters.reporting
+        and process.job_count - counters.failures < process.threshold <= process.job_count
+    ):
+        return Outlook.CANNOT_SUCCEED
+    return Outlook.AT_RISK if counters.failures or lost else Outlook.ON_TRACK
+
+
+def liveness(
+    state: JobState, alive_at: datetime | None, beat_interval: float | None, now: datetime
+) -> Liveness | None:
+    """Whether a RUNNING job is still heard of; None for others, or where no interval is known.
+
+    ``beat_interval`` is in seconds. Derived on reading, and so reversible: a beat revives.
+    """
+    if state is not JobState.RUNNING or alive_at is None or beat_interval is None:
+        return None
+    silence = (now - alive_at).total_seconds()
+    if silence >= LOST_BEATS * beat_interval:
+        return Liveness.LOST
+    return Liveness.LATE if silence >= LATE_BEATS * beat_interval else Liveness.ALIVE
+
+
+def task_state(states: Iterable[State]) -> State:
+    """The state of a task from those of its processes, of which there is at least one."""
+    found = set(states)
+    if found <= FINISHED:
+        return State.FAILED if State.FAILED in found else State.SUCCEEDED
+    if State.RUNNING in found or found & FINISHED:
+        return State.RUNNING
+    return State.SUBMITTED if State.SUBMITTED in found else State.PENDING
+
+
+def task_outlook(outlooks: Iterable[Outlook]) -> Outlook:
+    """The worst outlook among the processes of a task."""
+    return max(outlooks, key=list(Outlook).index, default=Outlook.ON_TRACK)
+
+
+def task_ratio(processes: Iterable[ProgressInputs]) -> tuple[float, int]:
+    """The mean of the processes' ratios, each capped at 1, weighted by jobs; and the weight."""
+    total, weight = 0.0, 0
+    for process in processes:
+        progress = process_progress(process)
+        if progress is not None and progress.ratio is not None:
+            share = min(progress.ratio, 1.0)
+        else:
+            share = float(process_state(process) is State.SUCCEEDED)
+        total += share * process.job_count
+        weight += process.job_count
+    return (total / weight if weight else 0.0), weight
+
+
+def estimated_finish(
+    ratio: float | None, state: State, started_at: datetime | None, now: datetime
+) -> datetime | None:
+    """When the work will be done at the rate since its first start; None where it can't be told."""
+    if ratio is None or not 0 < ratio < 1 or state in FINISHED or started_at is None:
+        return None
+    elapsed = (now - started_at).total_seconds()
+    if elapsed <= 0:
+        return None
+    try:
+        return started_at + timedelta(seconds=elapsed / ratio)
+    except OverflowError:
+        return None

@@ -1,0 +1,90 @@
+"""The history of a process, or of a task, at evenly spaced times."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from lamia_gql.domain.progress import Counters, ProgressInputs, process_progress, task_ratio
+from lamia_gql.storage.queries.samples import SampleRow
+from lamia_gql.storage.rows import ProcessRow
+
+
+class Point(NamedTuple):
+    """What was known at a time: jobs by state, and the progress."""
+
+    at: datetime
+    pending: int
+    counters: Counters
+    ratio: float | None
+
+
+def process_timeline(
+    process: ProcessRow, samples: Sequence[SampleRow], points: int, now: datetime
+) -> list[Point]:
+    """The history of one process in so many points; empty where there is none yet."""
+    found = []
+    for at in _times([samples], [process], points, now):
+        measures = process.progress_inputs(_at(samples, at))
+        progress = process_progress(measures)
+        found.append(_point(at, [measures], None if progress is None else progress.ratio))
+    return found
+
+
+def task_timeline(
+    processes: Sequence[ProcessRow],
+    samples: Sequence[Sequence[SampleRow]],
+    points: int,
+    now: datetime,
+) -> list[Point]:
+    """The history of all processes of a task together."""
+    found = []
+    for at in _times(samples, processes, points, now):
+        then = [
+            process.progress_inputs(_at(history, at))
+            for process, history in zip(processes, samples, strict=True)
+        ]
+        found.append(_point(at, then, task_ratio(then)[0]))
+    return found
+
+
+def _times(
+    samples: Sequence[Sequence[SampleRow]],
+    processes: Sequence[ProcessRow],
+    points: int,
+    now: datetime,
+) -> list[datetime]:
+    """Evenly spaced, from the first sample to the last one, or to now where it goes on."""
+    known = [history for history in samples if history]
+    if not known:
+        return []
+    begin = _time(min(history[0].at for history in known))
+    end = _time(max(history[-1].at for history in known) + 1)
+    if any(process.finished_at is None for process in processes):
+        end = max(end, now)
+    step = (end - begin) / (points - 1)
+    return [begin + step * place for place in range(points - 1)] + [end]
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _at(samples: Sequence[SampleRow], at: datetime) -> Counters:
+    place = bisect_right(samples, at.timestamp(), key=lambda sample: sample.at)
+    return samples[place - 1].counters if place else Counters()
+
+
+def _point(at: datetime, processes: Sequence[ProgressInputs], ratio: float | None) -> Point:
+    total = Counters()
+    for process in processes:
+        counters = process.counters
+        total.submitted += counters.submitted
+        total.running += counters.running
+        total.done += counters.done
+        total.failed += counters.failed
+        total.terminated += counters.terminated
+    heard = total.submitted + total.running + total.ended
+    return Point(at, sum(process.job_count for process in processes) - heard, total, ratio)

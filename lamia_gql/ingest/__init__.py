@@ -1,0 +1,1 @@
+"""The write path: events and tasks, from checked input to committed rows."""

@@ -1,0 +1,171 @@
+"""An event as it comes in, checked: the same rules for every door."""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+import orjson
+
+from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.lifecycle import EventClass
+from lamia_gql.domain.progress import MAX_PROGRESS
+from lamia_gql.domain.settings import Settings
+from lamia_gql.domain.text_checks import check_text
+
+MAX_ATTEMPT = 2**31 - 1
+FARTHEST_AHEAD = timedelta(days=180)
+"""A clock that is a little ahead is overruled; one half a year ahead is a mistake to tell of."""
+MAX_JSON_DEPTH = 100
+"""Levels of a JSON value. It is answered inside of other JSON, which our encoder, like those of
+many clients, refuses to write or read at some depth: 254 levels in our case."""
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A checked event on its way to the recorder."""
+
+    id: str
+    task: str
+    process: str
+    index: int | None
+    event_class: EventClass
+    attempt: int
+    sent_at: datetime | None
+    received_at: datetime
+    progress: float | None
+    payload: str | None
+    hostname: str | None
+    client_address: str | None
+
+
+def check_event(
+    settings: Settings,
+    *,
+    task: str,
+    process: str,
+    event_class: EventClass,
+    received_at: datetime,
+    index: int | None = None,
+    id: uuid.UUID | None = None,  # noqa: A002  (the event's own name for it)
+    attempt: int = 0,
+    sent_at: datetime | None = None,
+    progress: float | None = None,
+    payload: Any = None,
+    hostname: str | None = None,
+    client_address: str | None = None,
+) -> NewEvent:
+    """The event, if it is sound by itself; whether it has a job is the recorder's to know.
+
+    Raises :class:`UserError` for a bad progress, attempt, time, payload or host name.
+    """
+    if progress is not None and not (math.isfinite(progress) and 0 <= progress <= MAX_PROGRESS):
+        raise UserError(
+            ErrorCode.PROGRESS_INVALID,
+            f"progress must be a finite number from 0 to {MAX_PROGRESS:g}, not {progress}.",
+            "progress",
+        )
+    if not 0 <= attempt <= MAX_ATTEMPT:
+        raise UserError(
+            ErrorCode.ATTEMPT_INVALID, f"attempt must be from 0 to {MAX_ATTEMPT}.", "attempt"
+        )
+    return NewEvent(
+        id=str(id or uuid.uuid4()),
+        task=task,
+        process=process,
+        index=index,
+        event_class=event_class,
+        attempt=attempt,
+        sent_at=check_time(sent_at, received_at, "sentAt"),
+        received_at=received_at,
+        progress=progress,
+        payload=encode_json(
+            payload, settings.max_payload_bytes, ErrorCode.PAYLOAD_TOO_LARGE, "payload"
+        ),
+        hostname=check_text(hostname, settings.max_text_length, "hostname"),
+        client_address=client_address,
+    )
+
+
+def moments(now: datetime) -> Iterator[datetime]:
+    """When the events of one request arrive: a microsecond apart.
+
+    So their order counts where the client does not say when they happened.
+    """
+    return (now + timedelta(microseconds=place) for place in count())
+
+
+def check_time(time: datetime | None, now: datetime, field: str) -> datetime | None:
+    """The time in UTC; one without a zone is taken as UTC. Raises :class:`UserError`."""
+    if time is None:
+        return None
+    try:
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:
+        time = EARLIEST - timedelta(days=1)
+    if time < EARLIEST or time > now + FARTHEST_AHEAD:
+        raise UserError(
+            ErrorCode.TIME_INVALID,
+            f"{field} must lie between 1970 and {FARTHEST_AHEAD.days} days ahead of the server's"
+            f" clock, which says {now.isoformat(timespec='seconds')}.",
+            field,
+        )
+    return time
+
+
+def encode_json(value: Any, limit: int, too_large: ErrorCode, field: str) -> str | None:
+    """A JSON value as compact text; None for None. Raises :class:`UserError`."""
+    if value is None:
+        return None
+    try:
+        encoded = orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise UserError(
+            ErrorCode.JSON_INVALID, f"{field} can't be stored: {error}.", field
+        ) from error
+    if _is_deeper(value, encoded, MAX_JSON_DEPTH):
+        raise UserError(
+            ErrorCode.JSON_INVALID,
+            f"{field} is nested deeper than {MAX_JSON_DEPTH} levels.",
+            field,
+        )
+    if len(encoded) > limit:
+        raise UserError(
+            too_large,
+            f"{field} has {len(encoded)} bytes of JSON; the server takes at most {limit}.",
+            field,
+        )
+    if b"null" in encoded and not _is_finite(value):
+        raise UserError(ErrorCode.JSON_INVALID, f"{field} has a number that is not finite.", field)
+    return encoded.decode()
+
+
+def _is_finite(value: Any) -> bool:
+    # What comes as JSON is; a literal of a document like 1e999 is not, and would turn to null.
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_deeper(value: Any, encoded: bytes, limit: int) -> bool:
+    # Nearly every value has too few brackets to be deep, which is told a hundred times faster.
+    if encoded.count(b"[") + encoded.count(b"{") <= limit:
+        return False
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    return bool(level)

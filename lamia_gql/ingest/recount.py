@@ -1,0 +1,207 @@
+"""Rebuilding all that follows from the events, and comparing it with what is stored.
+
+Summaries of jobs and counters of processes are kept up to date by differences. They are a pure
+function of the events; this is the proof, and the repair should it ever fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+
+from lamia_gql.domain.lifecycle import CLOSING, EMPTY, EventClass, Occurrence, event_time, summarise
+from lamia_gql.domain.progress import process_state
+from lamia_gql.ingest.event_statements import PROCESS_COUNTERS, statements
+from lamia_gql.ingest.task_totals import refresh_tasks
+from lamia_gql.ingest.tasks import lock_tasks
+from lamia_gql.storage.database import Database
+from lamia_gql.storage.models import Event, Job, Process, Task
+from lamia_gql.storage.rows import (
+    JOB_COLUMNS,
+    PROCESS_COLUMNS,
+    TASK_COLUMNS,
+    JobRow,
+    ProcessRow,
+    TaskRow,
+    class_mask,
+)
+
+CHUNK = 5_000
+"""Rows that are fetched at once."""
+
+
+def recount(database: Database, names: Sequence[str] = ()) -> Iterator[str]:
+    """Compare these tasks, or all, with their events; repair and describe every difference.
+
+    Each task is compared in a transaction of its own, under its lock. A name that no task has is
+    a difference, too.
+    """
+    wanted = select(Task.name).where(Task.deleted_at.is_(None)).order_by(Task.id)
+    if names:
+        wanted = wanted.where(Task.name.in_(names))
+    found = database.read_blocking(lambda c: list(c.scalars(wanted)))
+    for name in names:
+        if name not in found:
+            yield f"{name}: there is no such task"
+    for name in filter(None, found):
+        yield from database.write_blocking(partial(_recount_task, name))
+
+
+def _recount_task(name: str, connection: Connection) -> list[str]:
+    return list(_compare_task(connection, name))
+
+
+def _compare_task(connection: Connection, name: str) -> Iterator[str]:
+    locked = lock_tasks(connection, [name])
+    if not locked:
+        return
+    task = locked[0]
+    processes = connection.execute(
+        select(*PROCESS_COLUMNS).where(Process.task_id == task.id).order_by(Process.number)
+    ).all()
+    for process in map(ProcessRow._make, processes):
+        yield from _recount_process(connection, process, f"{name}/{process.name}")
+    last_seq = connection.scalar(select(func.max(Event.seq)).where(Event.task_id == task.id)) or 0
+    is_sqlite = connection.dialect.name == "sqlite"
+    refresh_tasks(connection, statements(is_sqlite), {task.id: last_seq})
+    row = connection.execute(select(*TASK_COLUMNS).where(Task.id == task.id)).one()
+    yield from _differences(name, task, TaskRow._make(row))
+
+
+def _recount_process(connection: Connection, process: ProcessRow, where: str) -> Iterator[str]:
+    counters = process._replace(
+        **{name: ProcessRow._field_defaults[name] for name in PROCESS_COUNTERS}
+    )
+    sums = counters.counters()
+    stored = _stored_jobs(connection, process)
+    there = next(stored, None)
+    for index, events in _events_by_job(connection, process):
+        while there is not None and there.job_index < index:
+            yield from _remove(connection, there, where)
+            there = next(stored, None)
+        summary = summarise(events)
+        sums.change(EMPTY, summary, process.threshold)
+        counters = _with_events(counters, events)
+        job = JobRow.of((process.task_id, process.number, index), summary)
+        if there is None or there.job_index != index:
+            yield f"{where}[{index}]: missing"
+            connection.execute(insert(Job).values(job._asdict()))
+            continue
+        found = list(_differences(f"{where}[{index}]", there, job))
+        if found:
+            yield from found
+            connection.execute(update(Job).where(_is_job(there)).values(job._asdict()))
+        there = next(stored, None)
+    while there is not None:
+        yield from _remove(connection, there, where)
+        there = next(stored, None)
+    counters = counters._replace(
+        submitted=sums.submitted,
+        running=sums.running,
+        done=sums.done,
+        failed=sums.failed,
+        terminated=sums.terminated,
+        reporting=sums.reporting,
+        progress_sum=sums.progress_sum,
+    )
+    counters = counters._replace(state=process_state(counters.progress_inputs()))
+    found = list(_differences(where, process, counters))
+    if found:
+        yield from found
+        connection.execute(
+            update(Process)
+            .where(Process.task_id == process.task_id, Process.number == process.number)
+            .values({name: getattr(counters, name) for name in PROCESS_COUNTERS})
+        )
+
+
+def _stored_jobs(connection: Connection, process: ProcessRow) -> Iterator[JobRow]:
+    rows = connection.execute(
+        select(*JOB_COLUMNS)
+        .where(Job.task_id == process.task_id, Job.process_number == process.number)
+        .order_by(Job.job_index)
+    ).yield_per(CHUNK)
+    return map(JobRow._make, rows)
+
+
+def _events_by_job(
+    connection: Connection, process: ProcessRow
+) -> Iterator[tuple[int, list[Occurrence]]]:
+    rows = connection.execute(
+        select(
+            Event.job_index,
+            Event.id,
+            Event.event_class,
+            Event.sent_at,
+            Event.received_at,
+            Event.attempt,
+            Event.progress,
+            Event.hostname,
+        )
+        .where(Event.task_id == process.task_id, Event.process_number == process.number)
+        .order_by(Event.job_index, Event.seq)
+    ).yield_per(CHUNK)
+    for index, group in groupby(rows, key=itemgetter(0)):
+        yield (
+            index,
+            [
+                Occurrence(
+                    row.id,
+                    EventClass(row.event_class),
+                    event_time(row.sent_at, row.received_at),
+                    row.attempt,
+                    row.progress,
+                    row.hostname,
+                )
+                for row in group
+            ],
+        )
+
+
+def _with_events(process: ProcessRow, events: Sequence[Occurrence]) -> ProcessRow:
+    starts = [e.time for e in events if e.event_class is EventClass.STARTED]
+    ends = [e.time for e in events if e.event_class in CLOSING]
+    latest = max(events, key=lambda e: (e.time, e.id))
+    process = process._replace(
+        events=process.events + len(events),
+        event_classes=process.event_classes | class_mask(e.event_class for e in events),
+        started_at=min([*starts, *filter(None, [process.started_at])], default=None),
+        last_ended_at=max([*ends, *filter(None, [process.last_ended_at])], default=None),
+    )
+    if process.last_event_at is None or (latest.time, latest.id) > (
+        process.last_event_at,
+        process.last_event_id,
+    ):
+        process = process._replace(
+            last_event_at=latest.time,
+            last_event_id=latest.id,
+            last_event_class=latest.event_class.value,
+        )
+    return process
+
+
+def _is_job(job: JobRow) -> ColumnElement[bool]:
+    return and_(
+        Job.task_id == job.task_id,
+        Job.process_number == job.process_number,
+        Job.job_index == job.job_index,
+    )
+
+
+def _remove(connection: Connection, job: JobRow, where: str) -> Iterator[str]:
+    yield f"{where}[{job.job_index}]: has no events"
+    connection.execute(delete(Job).where(_is_job(job)))
+
+
+def _differences(
+    where: str,
+    stored: TaskRow | ProcessRow | JobRow,
+    counted: TaskRow | ProcessRow | JobRow,
+) -> Iterator[str]:
+    for name, old, new in zip(stored._fields, stored, counted, strict=True):
+        if old != new:
+            yield f"{where}: {name} was {old}, is {new}"

@@ -1,0 +1,222 @@
+"""What users ask of tasks, checked in full before anything is written."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.progress import MIN_THRESHOLD
+from lamia_gql.domain.settings import Settings
+from lamia_gql.domain.text_checks import check_name, check_text
+from lamia_gql.ingest.event_input import check_time, encode_json
+
+MAX_INDEX = 2**31 - 1
+MAX_TAGS = 100
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """A process to be made: an array where ``job_count`` is given, else solitary."""
+
+    name: str
+    job_count: int | None = None
+    first_index: int | None = None
+    failure_tolerance: int | None = None
+    threshold: float | None = None
+    beat_interval: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """A task to be made."""
+
+    name: str
+    processes: Sequence[ProcessSpec]
+    username: str | None = None
+    email: str | None = None
+    comment: str | None = None
+    tags: Sequence[str] = ()
+    submitted_at: datetime | None = None
+    hostname: str | None = None
+    client_address: str | None = None
+    config: Any = None
+    dependencies: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEdit:
+    """What is to be different about a task: only the names that are in ``changes``.
+
+    They may be ``username``, ``email``, ``comment``, ``config``, ``dependencies`` and ``tags``.
+    """
+
+    name: str
+    changes: dict[str, Any]
+
+
+class InvalidInput(Exception):  # noqa: N818  (not an error of the program: an answer)
+    """A request that was refused, with all that is wrong with it."""
+
+    def __init__(self, errors: list[UserError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = errors
+
+
+@dataclass(slots=True)
+class Check:
+    """Collects what is wrong, so that users mend all of it at once."""
+
+    settings: Settings
+    now: datetime
+    path: str = ""
+    errors: list[UserError] = field(default_factory=list)
+
+    def at(self, path: str) -> Check:
+        """The same collection, for a part of the input."""
+        return Check(self.settings, self.now, self.path + path, self.errors)
+
+    def add(self, code: ErrorCode, message: str, name: str) -> None:
+        """Note a problem with the field ``name`` of this part."""
+        self.errors.append(UserError(code, message, self.path + name))
+
+    def run(self, check: Callable[..., T], *arguments: Any) -> T | None:
+        """The checked value; None where it is refused. The field's name comes last."""
+        try:
+            return check(*arguments[:-1], self.path + arguments[-1])
+        except UserError as error:
+            self.errors.append(error)
+            return None
+
+    def done(self) -> None:
+        """Raise :class:`InvalidInput` where anything was wrong."""
+        if self.errors:
+            raise InvalidInput(self.errors)
+
+
+def check_task(check: Check, spec: TaskSpec) -> dict[str, Any]:
+    """The columns of a task that this spec makes, as far as they are sound."""
+    check.run(check_name, spec.name, check.settings.max_name_length, "name")
+    row = check_words(
+        check,
+        {
+            "username": spec.username,
+            "email": spec.email,
+            "comment": spec.comment,
+            "hostname": spec.hostname,
+            "config": spec.config,
+            "dependencies": spec.dependencies,
+        },
+    )
+    submitted_at = check.run(check_time, spec.submitted_at, check.now, "submittedAt")
+    check_tags(check, spec.tags)
+    check_processes(check, spec.processes)
+    return {
+        "name": spec.name,
+        "submitted_at": submitted_at or check.now,
+        "received_at": check.now,
+        "client_address": spec.client_address,
+        **row,
+    }
+
+
+def check_words(check: Check, words: dict[str, Any]) -> dict[str, Any]:
+    """The columns of what people say of a task: texts and JSON, by their names."""
+    limits = check.settings
+    checked: dict[str, Any] = {}
+    for name, value in words.items():
+        if name in ("config", "dependencies"):
+            checked[name] = check.run(
+                encode_json, value, limits.max_config_bytes, ErrorCode.JSON_INVALID, name
+            )
+        else:
+            # Tasks are found by their user: it is in an index, of which PostgreSQL bounds the rows.
+            limit = limits.max_name_length if name == "username" else limits.max_text_length
+            checked[name] = check.run(check_text, value, limit, name)
+    return checked
+
+
+def check_tags(check: Check, tags: Sequence[str]) -> None:
+    """Note what is wrong with the tags of a task."""
+    check_number(check, len(tags), MAX_TAGS, "tags")
+    for place, tag in enumerate(tags):
+        check.run(check_name, tag, check.settings.max_name_length, f"tags.{place}")
+
+
+def check_processes(check: Check, specs: Sequence[ProcessSpec]) -> None:
+    """Note what is wrong with processes that are to be made together."""
+    if not specs:
+        check.add(ErrorCode.NO_PROCESSES, "A task needs at least one process.", "processes")
+    check_number(check, len(specs), check.settings.max_processes, "processes")
+    for place, spec in enumerate(specs[: check.settings.max_processes]):
+        _check_process(check.at(f"processes.{place}."), spec)
+    check_distinct(check, [spec.name for spec in specs], "processes.{}.name", "processes")
+
+
+def _check_process(check: Check, spec: ProcessSpec) -> None:
+    check.run(check_name, spec.name, check.settings.max_name_length, "name")
+    limit = check.settings.max_job_count
+    if spec.job_count is not None and not 1 <= spec.job_count <= limit:
+        check.add(
+            ErrorCode.JOB_COUNT_INVALID,
+            f"An array has from 1 to {limit} jobs, not {spec.job_count}.",
+            "jobCount",
+        )
+    _check_indices(check, spec)
+    threshold, beat_interval = spec.threshold, spec.beat_interval
+    if threshold is not None and not (math.isfinite(threshold) and threshold >= MIN_THRESHOLD):
+        check.add(
+            ErrorCode.THRESHOLD_INVALID,
+            f"threshold must be a finite number from {MIN_THRESHOLD:g} on, not {threshold}.",
+            "threshold",
+        )
+    if beat_interval is not None and not (math.isfinite(beat_interval) and beat_interval > 0):
+        check.add(
+            ErrorCode.BEAT_INTERVAL_INVALID,
+            f"beatInterval must be a finite number above 0, not {beat_interval}.",
+            "beatInterval",
+        )
+
+
+def _check_indices(check: Check, spec: ProcessSpec) -> None:
+    first, tolerance, count = spec.first_index, spec.failure_tolerance, spec.job_count
+    if count is None:
+        for name, value, code in (
+            ("firstIndex", first, ErrorCode.FIRST_INDEX_INVALID),
+            ("failureTolerance", tolerance, ErrorCode.FAILURE_TOLERANCE_INVALID),
+        ):
+            if value is not None:
+                message = f"{name} is for arrays only: give jobCount, or leave it out."
+                check.add(code, message, name)
+        return
+    if first is not None and not 0 <= first <= MAX_INDEX - count:
+        check.add(
+            ErrorCode.FIRST_INDEX_INVALID,
+            f"firstIndex must be from 0 to {MAX_INDEX - count}, not {first}.",
+            "firstIndex",
+        )
+    if tolerance is not None and not 0 <= tolerance <= count:
+        check.add(
+            ErrorCode.FAILURE_TOLERANCE_INVALID,
+            f"failureTolerance must be from 0 to jobCount, {count}, not {tolerance}.",
+            "failureTolerance",
+        )
+
+
+def check_number(check: Check, number: int, limit: int, name: str) -> None:
+    """Note that there are more of something than the server takes."""
+    if number > limit:
+        check.add(ErrorCode.TOO_MANY, f"{number} {name}; the server takes at most {limit}.", name)
+
+
+def check_distinct(check: Check, names: Sequence[str], path: str, what: str) -> None:
+    """Note names that come twice; ``path`` has a place for their number."""
+    twice = {name for name, times in Counter(names).items() if times > 1}
+    for place, name in enumerate(names):
+        if name in twice and name in names[:place]:
+            check.add(ErrorCode.NAME_TAKEN, f"Two {what} are called “{name}”.", path.format(place))

@@ -1,0 +1,1 @@
+"""The push path: from committed changes to the subscribers of this process."""

@@ -1,0 +1,87 @@
+"""Tasks, processes and events as they are shown. What is stored as JSON is shown unread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from lamia_gql.domain.progress import is_enough, process_progress, task_ratio
+from lamia_gql.storage.rows import Attached, EventRow, ProcessRow, TaskRow
+
+BASE = "/api/v0"
+
+
+def address(*names: str) -> str:
+    """The path to something of these names: a task, a process of it."""
+    return "/".join([BASE, *(quote(name, safe="") for name in names)])
+
+
+def show_task(
+    task: TaskRow, attached: Attached, tags: list[str], processes: Iterable[ProcessRow]
+) -> dict[str, Any]:
+    """A task with all its processes; ``progress`` in percent."""
+    processes = list(processes)
+    return {
+        "name": task.name,
+        "username": task.username,
+        "emailNotify": task.email,
+        "comment": task.comment,
+        "submittedAt": task.submitted_at,
+        "hostname": task.hostname,
+        "submHostIP": task.client_address,
+        "tags": tags,
+        "config": _json(attached.config),
+        "depGraph": _json(attached.dependencies),
+        "state": task.state,
+        "progress": _percent(task_ratio(process.progress_inputs() for process in processes)[0]),
+        "processes": [show_process(task.name, process) for process in processes],
+        "_links": {"self": address(task.name), "collection": BASE},
+    }
+
+
+def show_process(task: str, process: ProcessRow) -> dict[str, Any]:
+    """A process; ``progress`` in percent, or null. A solitary one has no ``nJobs``."""
+    measures = process.progress_inputs()
+    progress = process_progress(measures)
+    is_array = process.is_array
+    return {
+        "name": process.name,
+        "task": task,
+        "type": "array" if is_array else "solitary",
+        "nJobs": process.job_count if is_array else None,
+        "fTolerance": process.failure_tolerance if is_array else None,
+        "thresholdProgress": process.threshold,
+        "lastEventClass": process.last_event_class,
+        "progress": None if progress is None else _percent(progress.ratio),
+        "state": process.state,
+        "enough": is_enough(measures),
+        "_links": {"events": address(task, process.name) + "/event"},
+    }
+
+
+def show_event(event: EventRow, process: ProcessRow) -> dict[str, Any]:
+    """An event of a process; ``procNumInArray`` is null in a solitary one."""
+    return {
+        "id": event.id,
+        "eventClass": event.event_class,
+        "sentAt": event.sent_at,
+        # Spelled so since Lamia's first version.
+        "recievedAt": event.received_at,
+        "progress": event.progress,
+        "payload": _json(event.payload),
+        "hostname": event.hostname,
+        "clientIP": event.client_address,
+        "procNumInArray": event.job_index if process.is_array else None,
+    }
+
+
+def _percent(ratio: float | None) -> float | None:
+    # 42 of 300 are 14 %, not 14.000000000000002.
+    return None if ratio is None else round(100 * ratio, 9)
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else orjson.Fragment(text)

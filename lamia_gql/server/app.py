@@ -1,0 +1,118 @@
+"""The application: what there is at which address, and what lives as long as the server."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from lamia_gql import __version__
+from lamia_gql.api.services import Services
+from lamia_gql.domain.errors import Unavailable
+from lamia_gql.domain.settings import Settings
+from lamia_gql.graph.schema import make_schema
+from lamia_gql.graph.transport.http import GraphQLEndpoint
+from lamia_gql.graph.transport.streams import Streams
+from lamia_gql.graph.transport.websocket import WebSocketEndpoint
+from lamia_gql.ingest.purger import Purger
+from lamia_gql.ingest.recorder import Recorder
+from lamia_gql.live.feeds import Feeds
+from lamia_gql.live.live_connections import LiveConnections
+from lamia_gql.live.pg_listener import PgListener
+from lamia_gql.rest.routes import API
+from lamia_gql.server.static_pages import static_routes
+from lamia_gql.storage.database import Database
+from lamia_gql.storage.migrations import NotMigrated, current, head, prepare
+
+GC_THRESHOLDS = (5_000, 20, 100)
+"""How often cycles are searched for. The young are looked at often enough for the bodies of large
+requests, which the executor of GraphQL leaves in cycles, not to fill the memory; the old seldom, as
+they are many and that takes long."""
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request."""
+
+    services: Services
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application with these settings; its lifespan opens and closes all it needs.
+
+    Starting raises :class:`NotMigrated` on a PostgreSQL that is not at the revision of this code.
+    SQLite files are migrated in place.
+    """
+    schema = make_schema(settings)
+    streams = Streams(schema)
+    return Starlette(
+        routes=[
+            Route("/graphql", GraphQLEndpoint(schema, streams)),
+            WebSocketRoute("/graphql", WebSocketEndpoint(streams)),
+            *API,
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            *static_routes(),
+        ],
+        lifespan=_lifespan(settings),
+    )
+
+
+def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        database = Database(settings)
+        try:
+            prepare(database.engine)
+            recorder = Recorder(
+                database, batch=settings.commit_batch, max_waiting=settings.max_waiting_events
+            )
+            purger = Purger(database)
+            feeds = Feeds(database, settings.max_waiting_changes)
+            listener = PgListener(database, feeds)
+            live_connections = LiveConnections(settings.max_connections_per_address)
+            feeds.start()
+            await listener.start()
+            await recorder.start()
+            await purger.start()
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
+            try:
+                yield {
+                    "services": Services(
+                        settings, database, recorder, purger, feeds, live_connections
+                    )
+                }
+            finally:
+                await feeds.stop()
+                await listener.stop()
+                await purger.stop()
+                await recorder.stop()
+        finally:
+            database.close()
+
+    return lifespan
+
+
+async def healthz(_request: Request) -> Response:
+    """The process is there and serves."""
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+async def readyz(request: Request) -> Response:
+    """The database is reachable and at the revision of this code; 503 where it is not."""
+    services: Services = request.state.services
+    try:
+        found = await services.database.read(current)
+    except Unavailable as error:
+        return JSONResponse({"status": "unavailable", "reason": error.message}, 503)
+    if found != head():
+        return JSONResponse({"status": "unavailable", "reason": str(NotMigrated())}, 503)
+    return JSONResponse({"status": "ready"})

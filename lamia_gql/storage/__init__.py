@@ -1,0 +1,1 @@
+"""The database: tables, rows, filters, queries and migrations, on SQLite and PostgreSQL."""

@@ -1,0 +1,183 @@
+"""Which tasks, processes, jobs and events are wanted: filters, as conditions on rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+
+from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.lifecycle import EventClass, JobState
+from lamia_gql.domain.progress import Liveness, State
+from lamia_gql.domain.text_checks import is_storable
+from lamia_gql.storage.models import Process, Tag, Task
+from lamia_gql.storage.rows import EventRow, class_mask
+
+T = TypeVar("T")
+MAX_CHOICES = 100
+"""How many values one field of a filter may list."""
+MAX_PATTERN = 4_096
+"""How many characters a text or pattern of a filter may have; SQLite refuses very long ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Tasks for which all that is given holds."""
+
+    names: tuple[str, ...] | None = None
+    """Patterns, of which one fits: ``*`` stands for any text, ``?`` for one character."""
+    usernames: tuple[str, ...] | None = None
+    tags_any: tuple[str, ...] | None = None
+    tags_all: tuple[str, ...] | None = None
+    states: tuple[State, ...] | None = None
+    submitted_after: datetime | None = None
+    submitted_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
+    text: str | None = None
+    has_event_class: tuple[EventClass, ...] | None = None
+
+    def where(self, is_sqlite: bool) -> list[ColumnElement[bool]]:
+        """The conditions; without any, every task that is not deleted."""
+        found: list[ColumnElement[bool]] = [Task.deleted_at.is_(None)]
+        if self.names is not None:
+            found.append(or_(False, *(_glob(Task.name, name, is_sqlite) for name in self.names)))
+        if self.usernames is not None:
+            found.append(Task.username.in_(self.usernames))
+        if self.tags_any is not None:
+            found.append(_has_tag(Tag.name.in_(self.tags_any)))
+        found.extend(_has_tag(Tag.name == tag) for tag in dict.fromkeys(self.tags_all or ()))
+        if self.states is not None:
+            found.append(Task.state.in_(self.states))
+        for column, after, before in (
+            (Task.submitted_at, self.submitted_after, self.submitted_before),
+            (Task.finished_at, self.finished_after, self.finished_before),
+        ):
+            if after is not None:
+                found.append(column >= after)
+            if before is not None:
+                found.append(column < before)
+        if self.text:
+            words = (Task.name, Task.username, Task.comment, Task.hostname)
+            found.append(
+                or_(
+                    *(word.icontains(self.text, autoescape=True) for word in words),
+                    _has_tag(Tag.name.icontains(self.text, autoescape=True)),
+                )
+            )
+        if self.has_event_class is not None:
+            mask = class_mask(self.has_event_class)
+            found.append(
+                exists(
+                    select(Process.number).where(
+                        Process.task_id == Task.id, Process.event_classes.bitwise_and(mask) != 0
+                    )
+                )
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFilter:
+    """Processes of a task for which all that is given holds."""
+
+    names: tuple[str, ...] | None = None
+    states: tuple[State, ...] | None = None
+    has_event_class: tuple[EventClass, ...] | None = None
+
+    def where(self, is_sqlite: bool, process: Any) -> list[ColumnElement[bool]]:
+        """The conditions on ``process``: the table, or an alias of it."""
+        found: list[ColumnElement[bool]] = []
+        if self.names is not None:
+            found.append(or_(False, *(_glob(process.name, name, is_sqlite) for name in self.names)))
+        if self.states is not None:
+            found.append(process.state.in_(self.states))
+        if self.has_event_class is not None:
+            found.append(process.event_classes.bitwise_and(class_mask(self.has_event_class)) != 0)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Jobs of an array for which all that is given holds."""
+
+    states: tuple[JobState, ...] | None = None
+    liveness: Liveness | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Events for which all that is given holds.
+
+    It has two faces that say the same: :meth:`where` for those that are stored, and
+    :meth:`matches` for those that are just coming in.
+    """
+
+    classes: tuple[EventClass, ...] | None = None
+    process_number: int | None = None
+    job_index: int | None = None
+
+    def where(self, event: Any) -> list[ColumnElement[bool]]:
+        """The conditions on ``event``: the table, or an alias of it."""
+        found: list[ColumnElement[bool]] = []
+        if self.classes is not None:
+            found.append(event.event_class.in_(self.classes))
+        if self.process_number is not None:
+            found.append(event.process_number == self.process_number)
+        if self.job_index is not None:
+            found.append(event.job_index == self.job_index)
+        return found
+
+    def matches(self, event: EventRow) -> bool:
+        """Whether an event is wanted."""
+        return (
+            (self.classes is None or event.event_class in self.classes)
+            and (self.process_number is None or event.process_number == self.process_number)
+            and (self.job_index is None or event.job_index == self.job_index)
+        )
+
+
+def choices(values: Sequence[T] | None, field: str) -> tuple[T, ...] | None:
+    """The values of which a filter asks for one; texts that no row can have are left out.
+
+    Raises :class:`RequestError` for too many of them, or too long ones.
+    """
+    if values is None:
+        return None
+    if len(values) > MAX_CHOICES:
+        raise RequestError(
+            ErrorCode.ARGUMENT_INVALID, f"{field} lists more than {MAX_CHOICES} values."
+        )
+    texts = [value for value in values if isinstance(value, str)]
+    check_length(max(texts, key=len, default=""), field)
+    return tuple(v for v in values if not isinstance(v, str) or is_storable(v))
+
+
+def check_length(text: str, field: str) -> None:
+    """Raise :class:`RequestError` for a text that is too long to be looked for."""
+    if len(text) > MAX_PATTERN:
+        raise RequestError(
+            ErrorCode.ARGUMENT_INVALID,
+            f"{field} has a text of more than {MAX_PATTERN} characters.",
+        )
+
+
+def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(select(Tag.name).where(and_(Tag.task_id == Task.id, condition)))
+
+
+def _glob(column: Any, pattern: str, is_sqlite: bool) -> ColumnElement[bool]:
+    if "*" not in pattern and "?" not in pattern:
+        return _as_bool(column == pattern)
+    if is_sqlite:
+        # LIKE ignores case on SQLite; its GLOB has the wildcards that we have, and sets.
+        return _as_bool(column.op("GLOB")(pattern.replace("[", "[[]")))
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return _as_bool(column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\"))
+
+
+def _as_bool(condition: Any) -> ColumnElement[bool]:
+    return and_(condition)

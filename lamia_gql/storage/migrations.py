@@ -1,0 +1,100 @@
+"""Bringing a database to the form that this version of the code expects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from alembic import command
+
+LOCK = 4_962_101
+"""An arbitrary number: the advisory lock that lets one PostgreSQL client migrate at a time."""
+
+
+class NotMigrated(RuntimeError):  # noqa: N818  (it says what is the case)
+    """The database is not at the revision that this code expects."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database is not at the revision of this version: run `lamia-gql migrate`."
+        )
+
+
+class UnknownRevision(RuntimeError):  # noqa: N818  (it says what is the case)
+    """The database was migrated by a version that knows more than this one."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"The database is at revision {revision}, which this version does not know:"
+            " use the version that made it, or a newer one."
+        )
+
+
+def _scripts() -> Path:
+    package = Path(__file__).parents[1]
+    shipped = package / "_alembic"
+    return shipped if shipped.is_dir() else package.parent / "alembic"
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration, on an open connection where one is given."""
+    made = Config()
+    made.set_main_option("script_location", str(_scripts()))
+    made.attributes["connection"] = connection
+    return made
+
+
+def head() -> str:
+    """The revision that this code expects."""
+    revision = ScriptDirectory.from_config(config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def _revisions() -> list[Script]:
+    """All revisions, oldest first; the history has no branches."""
+    return list(ScriptDirectory.from_config(config()).walk_revisions())[::-1]
+
+
+def current(connection: Connection) -> str | None:
+    """The revision that the database has; None where it has no tables of ours."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the database to a revision, up or down, all or nothing; safe to run twice at once."""
+    with engine.connect() as connection:
+        connection.execution_options(writes=True)
+        with connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+            here = current(connection)
+            known = [script.revision for script in _revisions()]
+            for name in (here, revision):
+                if name not in (None, "head", "base", *known):
+                    raise UnknownRevision(str(name))
+            target = {"head": len(known), "base": 0}.get(revision)
+            if target is None:
+                target = known.index(revision) + 1
+            if target < (known.index(here) + 1 if here else 0):
+                command.downgrade(config(connection), revision)
+            else:
+                command.upgrade(config(connection), revision)
+
+
+def prepare(engine: Engine) -> None:
+    """Make sure that the database can be served from; SQLite files are migrated in place.
+
+    Raises :class:`NotMigrated` for a PostgreSQL that waits for ``lamia-gql migrate``, and
+    :class:`UnknownRevision`.
+    """
+    if engine.dialect.name == "sqlite":
+        migrate(engine)
+        return
+    with engine.connect() as connection:
+        if current(connection) != head():
+            raise NotMigrated

@@ -1,0 +1,326 @@
+"""The tables.
+
+Every key on the side of the events starts with the task, so that the tables can be partitioned or
+distributed by it. A job that was never heard of has no row: an array of a million jobs costs one.
+Events are numbered within their task (``seq``) under the lock of the task's row, so that the order
+of the numbers is the order of the commits, whichever server wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from lamia_gql.domain.lifecycle import EventClass, JobState
+from lamia_gql.domain.progress import ProcessKind, State
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment, timezone-aware and in UTC on every engine; SQLite itself knows no zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: nobody could say which moment it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time can't be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The moment in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class ExactInteger(TypeDecorator[int]):
+    """An integer of any size, as decimal text: a sum over a million jobs may pass 64 bits."""
+
+    impl = String(64)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
+        """The digits."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
+        """The number."""
+        return None if value is None else int(value)
+
+
+def _one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
+    names = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({names})", name=column)
+
+
+_DELETED = text("deleted_at IS NOT NULL")
+_RUNNING = text("state = 'RUNNING'")
+
+
+class Base(DeclarativeBase):
+    """The root of the tables, with names for every constraint so that migrations can find them."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012  (the name and form that SQLAlchemy asks for)
+        datetime: UTCDateTime,
+        str: Text,
+        float: Double,
+    }
+
+
+class Task(Base):
+    """A set of processes under one name, with what its processes add up to."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        _one_of("state", State),
+        Index("ix_task_received_at_id", "received_at", "id"),
+        Index("ix_task_submitted_at_id", "submitted_at", "id"),
+        Index("ix_task_state_id", "state", "id"),
+        Index("ix_task_username_id", "username", "id"),
+        Index("ix_task_finished_at_id", "finished_at", "id"),
+        Index("ix_task_last_event_at_id", "last_event_at", "id"),
+        # Partial, or SQLite would take it for lists of the tasks that are there, and sort those.
+        Index("ix_task_deleted", "id", sqlite_where=_DELETED, postgresql_where=_DELETED),
+        # An id is never given twice, so that an old link never shows a stranger's task.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    name: Mapped[str | None] = mapped_column(String(255), unique=True)
+    """Null once deleted: the name is free again before the rows are gone."""
+    username: Mapped[str | None]
+    email: Mapped[str | None]
+    comment: Mapped[str | None]
+    submitted_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    hostname: Mapped[str | None]
+    client_address: Mapped[str | None]
+    config: Mapped[str | None]
+    """JSON text."""
+    dependencies: Mapped[str | None]
+    """JSON text; never interpreted."""
+    last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The number of the task's latest event: also, how many it has."""
+    state: Mapped[str] = mapped_column(String(16), default=State.PENDING)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    last_event_at: Mapped[datetime | None]
+
+
+class Tag(Base):
+    """A word by which tasks are found."""
+
+    __tablename__ = "tag"
+    __table_args__ = (Index("ix_tag_name_task_id", "name", "task_id"), {"sqlite_with_rowid": False})
+
+    task_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("task.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+
+
+class Process(Base):
+    """An entry of a task, array or solitary, with the counters of its jobs."""
+
+    __tablename__ = "process"
+    __table_args__ = (
+        UniqueConstraint("task_id", "name"),
+        _one_of("kind", ProcessKind),
+        _one_of("state", State),
+        CheckConstraint("job_count >= 1", name="job_count"),
+        CheckConstraint("first_index >= 0", name="first_index"),
+        CheckConstraint(
+            "failure_tolerance >= 0 AND failure_tolerance <= job_count", name="failure_tolerance"
+        ),
+        CheckConstraint("kind = 'ARRAY' OR (job_count = 1 AND first_index = 0)", name="solitary"),
+        CheckConstraint("threshold > 0", name="threshold"),
+        CheckConstraint("beat_interval > 0", name="beat_interval"),
+        CheckConstraint(
+            "submitted >= 0 AND running >= 0 AND done >= 0 AND failed >= 0 AND terminated >= 0"
+            " AND submitted + running + done + failed + terminated <= job_count",
+            name="counters",
+        ),
+    )
+
+    task_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("task.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """Its place in the task, from 0."""
+    name: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(16))
+    job_count: Mapped[int] = mapped_column(Integer)
+    first_index: Mapped[int] = mapped_column(Integer)
+    failure_tolerance: Mapped[int] = mapped_column(Integer)
+    threshold: Mapped[float | None]
+    beat_interval: Mapped[float | None]
+
+    submitted: Mapped[int] = mapped_column(Integer, default=0)
+    running: Mapped[int] = mapped_column(Integer, default=0)
+    done: Mapped[int] = mapped_column(Integer, default=0)
+    failed: Mapped[int] = mapped_column(Integer, default=0)
+    terminated: Mapped[int] = mapped_column(Integer, default=0)
+    reporting: Mapped[int] = mapped_column(Integer, default=0)
+    progress_sum: Mapped[int] = mapped_column(ExactInteger, default=0)
+    """In billionths, see ``progress.UNIT``."""
+    state: Mapped[str] = mapped_column(String(16), default=State.PENDING)
+    events: Mapped[int] = mapped_column(BigInteger, default=0)
+    event_classes: Mapped[int] = mapped_column(Integer, default=0)
+    """A bit for each class of event ever received, in the order of ``EventClass``."""
+    started_at: Mapped[datetime | None]
+    """The time of the first STARTED."""
+    last_ended_at: Mapped[datetime | None]
+    """The time of the latest DONE, FAILED or TERMINATED."""
+    last_event_at: Mapped[datetime | None]
+    last_event_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    last_event_class: Mapped[str | None] = mapped_column(String(16))
+    sample_step: Mapped[int] = mapped_column(Integer, default=1)
+    """Seconds between the samples of its history; doubles as the history grows."""
+    sampled_since: Mapped[int | None] = mapped_column(BigInteger)
+    """The time of its first sample, in seconds since 1970."""
+
+
+class Job(Base):
+    """A job that was heard of: the summary of its events (see ``lifecycle``)."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
+        ),
+        _one_of("state", [state for state in JobState if state is not JobState.PENDING]),
+        Index("ix_job_state", "task_id", "process_number", "state", "job_index"),
+        # Partial, or PostgreSQL without statistics takes it for single jobs, and goes through the
+        # whole array for each.
+        Index(
+            "ix_job_alive_at",
+            "task_id",
+            "process_number",
+            "alive_at",
+            sqlite_where=_RUNNING,
+            postgresql_where=_RUNNING,
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    process_number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    job_index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    progress: Mapped[float | None]
+    events: Mapped[int] = mapped_column(Integer)
+    starts: Mapped[int] = mapped_column(Integer)
+    reported: Mapped[bool]
+    opened_attempt: Mapped[int | None] = mapped_column(Integer)
+    opened_at: Mapped[datetime | None]
+    started_attempt: Mapped[int | None] = mapped_column(Integer)
+    started_at: Mapped[datetime | None]
+    closed_attempt: Mapped[int | None] = mapped_column(Integer)
+    closed_at: Mapped[datetime | None]
+    closed_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    closed_class: Mapped[str | None] = mapped_column(String(16))
+    reading_attempt: Mapped[int | None] = mapped_column(Integer)
+    reading_at: Mapped[datetime | None]
+    reading_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    reading_value: Mapped[float | None]
+    alive_attempt: Mapped[int | None] = mapped_column(Integer)
+    alive_at: Mapped[datetime | None]
+    seen_attempt: Mapped[int] = mapped_column(Integer)
+    seen_at: Mapped[datetime]
+    seen_id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
+    seen_class: Mapped[str] = mapped_column(String(16))
+    seen_hostname: Mapped[str | None]
+
+
+class Event(Base):
+    """One message of a job, as it came."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
+        ),
+        UniqueConstraint("task_id", "id"),
+        _one_of("event_class", EventClass),
+        CheckConstraint("progress >= 0", name="progress"),
+        CheckConstraint("attempt >= 0", name="attempt"),
+        Index("ix_event_job", "task_id", "process_number", "job_index", "seq"),
+        Index("ix_event_process", "task_id", "process_number", "seq"),
+    )
+
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
+    """The client's own id of the event, or one made for it."""
+    process_number: Mapped[int] = mapped_column(Integer)
+    job_index: Mapped[int] = mapped_column(Integer)
+    event_class: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int] = mapped_column(Integer)
+    sent_at: Mapped[datetime | None]
+    received_at: Mapped[datetime]
+    progress: Mapped[float | None]
+    payload: Mapped[str | None]
+    """JSON text."""
+    hostname: Mapped[str | None]
+    client_address: Mapped[str | None]
+
+
+class Sample(Base):
+    """The counters of a process as they were at a time: its history, of bounded length."""
+
+    __tablename__ = "sample"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    process_number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """The beginning of the interval, in seconds since 1970, a multiple of the process' step."""
+    submitted: Mapped[int] = mapped_column(Integer)
+    running: Mapped[int] = mapped_column(Integer)
+    done: Mapped[int] = mapped_column(Integer)
+    failed: Mapped[int] = mapped_column(Integer)
+    terminated: Mapped[int] = mapped_column(Integer)
+    reporting: Mapped[int] = mapped_column(Integer)
+    progress_sum: Mapped[int] = mapped_column(ExactInteger)

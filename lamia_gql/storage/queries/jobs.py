@@ -1,0 +1,273 @@
+"""Reading the jobs of arrays, of which those that were never heard of have no row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, FromClause, func, select
+
+from lamia_gql.domain.lifecycle import JobState
+from lamia_gql.domain.pagination import Page, Slice, cut
+from lamia_gql.storage.filters import JobFilter
+from lamia_gql.storage.key_table import INT, TEXT, encode, keys
+from lamia_gql.storage.models import Job
+from lamia_gql.storage.queries.liveness import TIME, is_running, silence
+from lamia_gql.storage.queries.top_n_per_key import top
+from lamia_gql.storage.rows import JOB_COLUMNS, JobRow, ProcessRow, pending_job
+
+JobKey = tuple[int, int, int]
+
+
+def read_jobs(
+    connection: Connection,
+    is_sqlite: bool,
+    arrays: Sequence[ProcessRow],
+    wanted: JobFilter,
+    page: Page,
+    now: datetime,
+    beat_interval: float | None,
+) -> list[Slice[JobRow]]:
+    """A page of the jobs of each array, by index, from a place on.
+
+    ``beat_interval`` is for arrays that have none of their own.
+    """
+    after = None if page.after is None else page.after[0]
+    begins = [
+        array.first_index if after is None else max(after + 1, array.first_index)
+        for array in arrays
+    ]
+    if wanted.states is None and wanted.liveness is None:
+        return _read_span(connection, is_sqlite, arrays, begins, page)
+    states = set(JobState) if wanted.states is None else set(wanted.states)
+    if wanted.liveness is not None:
+        states &= {JobState.RUNNING}
+    found = _read_states(
+        connection, is_sqlite, arrays, begins, states, wanted, page.size + 1, now, beat_interval
+    )
+    if JobState.PENDING in states:
+        pending = _read_pending(connection, is_sqlite, arrays, begins, page.size + 1)
+        found = [
+            list(islice(merge(*rows, key=lambda job: job.job_index), page.size + 1))
+            for rows in zip(found, pending, strict=True)
+        ]
+    return [cut(rows, page) for rows in found]
+
+
+def _read_span(
+    connection: Connection,
+    is_sqlite: bool,
+    arrays: Sequence[ProcessRow],
+    begins: Sequence[int],
+    page: Page,
+) -> list[Slice[JobRow]]:
+    """Without a filter, the page is known before any row is read."""
+    spans = [
+        range(begin, min(begin + page.size, array.last_index + 1))
+        for array, begin in zip(arrays, begins, strict=True)
+    ]
+    k = keys(is_sqlite, task_id=INT, number=INT, begin=INT, end=INT)
+    rows = connection.execute(
+        select(*JOB_COLUMNS).join(
+            k,
+            (Job.task_id == k.c.task_id)
+            & (Job.process_number == k.c.number)
+            & (Job.job_index >= k.c.begin)
+            & (Job.job_index < k.c.end),
+        ),
+        {
+            "keys": encode(
+                (array.task_id, array.number, span.start, span.stop)
+                for array, span in zip(arrays, spans, strict=True)
+                if span and array.pending < array.job_count
+            )
+        },
+    )
+    found = {row[:3]: row for row in map(JobRow._make, rows)}
+    slices = []
+    for array, span in zip(arrays, spans, strict=True):
+        key = (array.task_id, array.number)
+        jobs = [found.get((*key, index)) or pending_job(*key, index) for index in span]
+        slices.append(Slice(jobs, span.stop <= array.last_index, page.after is not None))
+    return slices
+
+
+def _read_states(
+    connection: Connection,
+    is_sqlite: bool,
+    arrays: Sequence[ProcessRow],
+    begins: Sequence[int],
+    states: set[JobState],
+    wanted: JobFilter,
+    size: int,
+    now: datetime,
+    beat_interval: float | None,
+) -> list[list[JobRow]]:
+    """The first jobs in each of the states, for each array: each has its place in the index."""
+    rows, places = [], []
+    for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
+        bounds = silence(is_sqlite, array.beat_interval or beat_interval, wanted.liveness, now)
+        if bounds is None or begin > array.last_index:
+            continue
+        for state in sorted(states - {JobState.PENDING}):
+            if getattr(array, state.lower()):
+                rows.append((array.task_id, array.number, state, begin, *bounds))
+                places.append(place)
+    found: list[list[JobRow]] = [[] for _ in arrays]
+    if not rows:
+        return found
+    k = keys(is_sqlite, task_id=INT, number=INT, state=TEXT, begin=INT, since=TIME, until=TIME)
+
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        mine = [job.state == k.c.state, job.job_index >= k.c.begin]
+        if wanted.liveness is None:
+            return mine
+        return [*mine, is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
+
+    statement = top(is_sqlite, k, Job, JobRow._fields, "job_index", _of_process, belongs)
+    for place, *row in connection.execute(statement, {"keys": encode(rows), "size": size}):
+        found[places[place]].append(JobRow._make(row))
+    return [sorted(jobs, key=lambda job: job.job_index)[:size] for jobs in found]
+
+
+def _of_process(job: Any, k: FromClause) -> list[Any]:
+    return [job.task_id == k.c.task_id, job.process_number == k.c.number]
+
+
+def _read_pending(
+    connection: Connection,
+    is_sqlite: bool,
+    arrays: Sequence[ProcessRow],
+    begins: Sequence[int],
+    size: int,
+) -> list[list[JobRow]]:
+    """The first jobs without a row, for each array: what lies between the rows."""
+    rows, places = [], []
+    for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
+        if array.pending and begin <= array.last_index:
+            rows.append((array.task_id, array.number, begin))
+            places.append(place)
+    found: list[list[JobRow]] = [[] for _ in arrays]
+    if not rows:
+        return found
+    k = keys(is_sqlite, task_id=INT, number=INT, begin=INT)
+    given = {"keys": encode(rows), "size": size}
+
+    def first(job: Any, k: FromClause) -> list[Any]:
+        return [job.job_index >= k.c.begin]
+
+    def before_gap(job: Any, k: FromClause) -> list[Any]:
+        # Asked for the least, PostgreSQL takes the index that has the jobs in order; for a certain
+        # one it may take any other while it has no statistics, and go through all jobs.
+        next_one = select(func.min(Job.job_index)).where(
+            Job.task_id == job.task_id,
+            Job.process_number == job.process_number,
+            Job.job_index > job.job_index,
+        )
+        return [
+            job.job_index >= k.c.begin,
+            next_one.scalar_subquery().is_distinct_from(job.job_index + 1),
+        ]
+
+    names = ("job_index",)
+    firsts = {
+        row[0]: row[1]
+        for row in connection.execute(
+            top(is_sqlite, k, Job, names, "job_index", _of_process, first), given | {"size": 1}
+        )
+    }
+    gaps: list[list[int]] = [[] for _ in rows]
+    for place, index in connection.execute(
+        top(is_sqlite, k, Job, names, "job_index", _of_process, before_gap), given
+    ):
+        gaps[place].append(index + 1)
+    ends = _next_rows(connection, is_sqlite, rows, gaps)
+    for key_place, place in enumerate(places):
+        array, begin = arrays[place], begins[place]
+        first_row = firsts.get(key_place, array.last_index + 1)
+        spans = [range(begin, first_row)]
+        spans += [
+            range(start, ends.get((key_place, start), array.last_index + 1))
+            for start in gaps[key_place]
+        ]
+        indices = islice((index for span in spans for index in span), size)
+        found[place] = [pending_job(array.task_id, array.number, index) for index in indices]
+    return found
+
+
+def _next_rows(
+    connection: Connection,
+    is_sqlite: bool,
+    rows: Sequence[tuple[int, int, int]],
+    gaps: Sequence[Sequence[int]],
+) -> dict[tuple[int, int], int]:
+    """For each gap, by its array's place and its first index, the row that ends it."""
+    starts = [(place, start) for place, found in enumerate(gaps) for start in found]
+    k = keys(is_sqlite, task_id=INT, number=INT, begin=INT)
+    next_row = (
+        select(func.min(Job.job_index))
+        .where(*_of_process(Job, k), Job.job_index > k.c.begin)
+        .scalar_subquery()
+    )
+    found = connection.execute(
+        select(k.c.place, next_row.label("next")),
+        {"keys": encode((*rows[place][:2], start) for place, start in starts)},
+    )
+    return {starts[place]: index for place, index in found if index is not None}
+
+
+def jobs_by_key(connection: Connection, is_sqlite: bool, wanted: Sequence[JobKey]) -> list[JobRow]:
+    """The job of each task, process and index, whether it was heard of or not."""
+    k = keys(is_sqlite, task_id=INT, number=INT, job_index=INT)
+    rows = connection.execute(
+        select(*JOB_COLUMNS).join(
+            k,
+            (Job.task_id == k.c.task_id)
+            & (Job.process_number == k.c.number)
+            & (Job.job_index == k.c.job_index),
+        ),
+        {"keys": encode(wanted)},
+    )
+    found = {row[:3]: row for row in map(JobRow._make, rows)}
+    return [found.get(key) or pending_job(*key) for key in wanted]
+
+
+def count_jobs(
+    connection: Connection,
+    is_sqlite: bool,
+    arrays: Sequence[ProcessRow],
+    wanted: JobFilter,
+    now: datetime,
+    beat_interval: float | None,
+) -> list[int]:
+    """How many jobs of each array are wanted; only a filter by liveness asks the database."""
+    states = set(JobState) if wanted.states is None else set(wanted.states)
+    if wanted.liveness is None:
+        return [sum(getattr(array, state.lower()) for state in states) for array in arrays]
+    if JobState.RUNNING not in states:
+        return [0] * len(arrays)
+    rows, places = [], []
+    for place, array in enumerate(arrays):
+        bounds = silence(is_sqlite, array.beat_interval or beat_interval, wanted.liveness, now)
+        if array.running and bounds is not None:
+            rows.append((array.task_id, array.number, *bounds))
+            places.append(place)
+    counts = [0] * len(arrays)
+    if rows:
+        k = keys(is_sqlite, task_id=INT, number=INT, since=TIME, until=TIME)
+        statement = (
+            select(k.c.place, func.count())
+            .join_from(k, Job, _of_process(Job, k)[0] & _of_process(Job, k)[1])
+            .where(
+                is_running(Job),
+                Job.alive_at > k.c.since,
+                Job.alive_at <= k.c.until,
+            )
+            .group_by(k.c.place)
+        )
+        for place, number in connection.execute(statement, {"keys": encode(rows)}):
+            counts[places[place]] = number
+    return counts

@@ -1,0 +1,131 @@
+"""Arrays as runs of jobs: states by range, and lists of indices, of any length of array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from lamia_gql.domain.lifecycle import JobState
+from lamia_gql.storage.filters import JobFilter
+from lamia_gql.storage.key_table import INT, encode, keys
+from lamia_gql.storage.models import Job
+from lamia_gql.storage.queries.liveness import TIME, is_running, silence
+from lamia_gql.storage.rows import ProcessRow
+
+
+class Run(NamedTuple):
+    """Neighbouring jobs in the same state, both ends included."""
+
+    first: int
+    last: int
+    state: JobState
+
+
+def _islands(
+    connection: Connection,
+    is_sqlite: bool,
+    rows: Sequence[tuple[Any, ...]],
+    *conditions: Any,
+    by_state: bool,
+) -> list[tuple[int, int, int, str]]:
+    """Place, first, last and state of the runs of rows that meet the conditions, in order.
+
+    Within a run, an index and its rank grow alike: their difference names the run. The window and
+    the grouping are the database's work; no row leaves it.
+    """
+    k = keys(is_sqlite, task_id=INT, number=INT, since=TIME, until=TIME)
+    parts: list[Any] = [k.c.place, Job.state] if by_state else [k.c.place]
+    rank = func.row_number().over(partition_by=parts, order_by=Job.job_index)
+    job = (
+        select(k.c.place, Job.job_index, Job.state, (Job.job_index - rank).label("run"))
+        .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
+        .where(*conditions, *_within(k, rows))
+        .subquery()
+    )
+    keyed = [job.c.place, job.c.state] if by_state else [job.c.place]
+    first = func.min(job.c.job_index).label("first")
+    statement = (
+        select(job.c.place, first, func.max(job.c.job_index), func.min(job.c.state))
+        .group_by(*keyed, job.c.run)
+        .order_by(job.c.place, first)
+    )
+    return [tuple(row) for row in connection.execute(statement, {"keys": encode(rows)})]
+
+
+def _within(k: Any, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    if all(row[2] is None for row in rows):
+        return []
+    return [Job.alive_at > k.c.since, Job.alive_at <= k.c.until]
+
+
+def state_ranges(
+    connection: Connection, is_sqlite: bool, arrays: Sequence[ProcessRow]
+) -> list[list[Run]]:
+    """The states of all jobs of each array, run-length encoded, in the order of the indices."""
+    rows = [(array.task_id, array.number, None, None) for array in arrays]
+    runs: list[list[Run]] = [[] for _ in arrays]
+    for place, first, last, state in _islands(connection, is_sqlite, rows, by_state=True):
+        runs[place].append(Run(first, last, JobState(state)))
+    return [_with_pending(array, found) for array, found in zip(arrays, runs, strict=True)]
+
+
+def _with_pending(array: ProcessRow, runs: list[Run]) -> list[Run]:
+    whole, expected = [], array.first_index
+    for run in runs:
+        if run.first > expected:
+            whole.append(Run(expected, run.first - 1, JobState.PENDING))
+        whole.append(run)
+        expected = run.last + 1
+    if expected <= array.last_index:
+        whole.append(Run(expected, array.last_index, JobState.PENDING))
+    return whole
+
+
+def job_indices(
+    connection: Connection,
+    is_sqlite: bool,
+    arrays: Sequence[ProcessRow],
+    wanted: JobFilter,
+    now: datetime,
+    beat_interval: float | None,
+) -> list[str]:
+    """The indices of the wanted jobs of each array, as ``813,900-904``: for ``sbatch --array``."""
+    states = set(JobState) if wanted.states is None else set(wanted.states)
+    if wanted.liveness is not None:
+        states &= {JobState.RUNNING}
+    # Jobs that were never heard of are those that no row excludes.
+    rest = JobState.PENDING in states
+    listed = set(JobState) - states if rest else states
+    rows: list[tuple[Any, ...]] = []
+    places = []
+    for place, array in enumerate(arrays):
+        if wanted.liveness is None:
+            rows.append((array.task_id, array.number, None, None))
+            places.append(place)
+            continue
+        bounds = silence(is_sqlite, array.beat_interval or beat_interval, wanted.liveness, now)
+        if bounds is not None:
+            rows.append((array.task_id, array.number, *bounds))
+            places.append(place)
+    spans: list[list[tuple[int, int]]] = [[] for _ in arrays]
+    if rows and listed:
+        in_states = Job.state.in_(sorted(listed)) if wanted.liveness is None else is_running(Job)
+        for place, first, last, _ in _islands(
+            connection, is_sqlite, rows, in_states, by_state=False
+        ):
+            spans[places[place]].append((first, last))
+    if rest:
+        spans = [_between(array, found) for array, found in zip(arrays, spans, strict=True)]
+    return [
+        ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
+        for found in spans
+    ]
+
+
+def _between(array: ProcessRow, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    runs = [Run(first, last, JobState.RUNNING) for first, last in spans]
+    whole = _with_pending(array, runs)
+    return [(run.first, run.last) for run in whole if run.state is JobState.PENDING]

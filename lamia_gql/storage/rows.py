@@ -1,0 +1,301 @@
+"""Rows as plain tuples: what the queries read, the recorder writes, and the graph shows.
+
+Each record has the columns of its table that it names, in any order; unpacking a tuple costs a
+tenth of reading a row by attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Self
+
+from sqlalchemy import ColumnElement
+
+from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.lifecycle import (
+    EMPTY,
+    End,
+    EventClass,
+    JobState,
+    Moment,
+    Reading,
+    Sighting,
+    Summary,
+)
+from lamia_gql.domain.progress import FINISHED, Counters, ProcessKind, ProgressInputs, State
+from lamia_gql.storage.models import Base, Event, Job, Process, Task
+
+
+def columns(entity: type[Base], record: type[tuple[Any, ...]]) -> list[ColumnElement[Any]]:
+    """The columns of a table that a record names, in the record's order."""
+    table = entity.__table__
+    names: Sequence[str] = record._fields  # type: ignore[attr-defined] # it is a NamedTuple
+    return [table.c[name] for name in names]
+
+
+class TaskRow(NamedTuple):
+    """A row of ``task``, without what is :class:`Attached` to it."""
+
+    id: int
+    name: str
+    username: str | None
+    email: str | None
+    comment: str | None
+    submitted_at: datetime
+    received_at: datetime
+    hostname: str | None
+    client_address: str | None
+    last_seq: int
+    state: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    last_event_at: datetime | None
+
+
+class Attached(NamedTuple):
+    """What is kept with a task as JSON text: a megabyte each, maybe, so read only if asked for."""
+
+    config: str | None
+    dependencies: str | None
+
+
+class ProcessRow(NamedTuple):
+    """A row of ``process``."""
+
+    task_id: int
+    number: int
+    name: str
+    kind: str
+    job_count: int
+    first_index: int
+    failure_tolerance: int
+    threshold: float | None
+    beat_interval: float | None
+    submitted: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    terminated: int = 0
+    reporting: int = 0
+    progress_sum: int = 0
+    state: str = State.PENDING
+    events: int = 0
+    event_classes: int = 0
+    started_at: datetime | None = None
+    last_ended_at: datetime | None = None
+    last_event_at: datetime | None = None
+    last_event_id: str | None = None
+    last_event_class: str | None = None
+    sample_step: int = 1
+    sampled_since: int | None = None
+
+    @property
+    def is_array(self) -> bool:
+        """Whether jobs are addressed by an index."""
+        return self.kind == ProcessKind.ARRAY
+
+    @property
+    def last_index(self) -> int:
+        """The index of the last job."""
+        return self.first_index + self.job_count - 1
+
+    @property
+    def pending(self) -> int:
+        """Jobs that were never heard of."""
+        heard = self.submitted + self.running + self.done + self.failed + self.terminated
+        return self.job_count - heard
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it succeeded or failed: the latest end of a job.
+
+        Numbers can be enough while jobs still run; then it is the time of the latest event.
+        """
+        if self.state not in FINISHED:
+            return None
+        # The same as in ``Statements.group_processes``.
+        ended = self.done + self.failed + self.terminated
+        if self.threshold is not None and self.reporting and ended < self.job_count:
+            return self.last_event_at
+        return self.last_ended_at or self.last_event_at
+
+    def counters(self) -> Counters:
+        """The counters, to be changed."""
+        return Counters(
+            self.submitted,
+            self.running,
+            self.done,
+            self.failed,
+            self.terminated,
+            self.reporting,
+            self.progress_sum,
+        )
+
+    def progress_inputs(self, counters: Counters | None = None) -> ProgressInputs:
+        """What progress, state and outlook follow from."""
+        return ProgressInputs(
+            ProcessKind(self.kind),
+            self.job_count,
+            self.failure_tolerance,
+            self.threshold,
+            counters or self.counters(),
+        )
+
+
+def job_index(process: ProcessRow, index: int | None) -> int:
+    """The index of the job that is meant; 0 in a solitary process. Raises :class:`UserError`."""
+    if not process.is_array:
+        if index is not None:
+            raise UserError(
+                ErrorCode.INDEX_FORBIDDEN,
+                f"Process “{process.name}” is solitary: leave the index out.",
+                "index",
+            )
+        return 0
+    span = f"{process.first_index} to {process.last_index}"
+    if index is None:
+        raise UserError(
+            ErrorCode.INDEX_REQUIRED,
+            f"Process “{process.name}” is an array: say which job, from {span}.",
+            "index",
+        )
+    if not process.first_index <= index <= process.last_index:
+        raise UserError(
+            ErrorCode.INDEX_OUT_OF_RANGE,
+            f"Array “{process.name}” has jobs {span}, not {index}.",
+            "index",
+        )
+    return index
+
+
+class JobRow(NamedTuple):
+    """A row of ``job``; for a job that was never heard of, :func:`pending_job` makes one up."""
+
+    task_id: int
+    process_number: int
+    job_index: int
+    state: str
+    progress: float | None
+    events: int
+    starts: int
+    reported: bool
+    opened_attempt: int | None
+    opened_at: datetime | None
+    started_attempt: int | None
+    started_at: datetime | None
+    closed_attempt: int | None
+    closed_at: datetime | None
+    closed_id: str | None
+    closed_class: str | None
+    reading_attempt: int | None
+    reading_at: datetime | None
+    reading_id: str | None
+    reading_value: float | None
+    alive_attempt: int | None
+    alive_at: datetime | None
+    seen_attempt: int | None
+    seen_at: datetime | None
+    seen_id: str | None
+    seen_class: str | None
+    seen_hostname: str | None
+
+    @classmethod
+    def of(cls, key: tuple[int, int, int], summary: Summary) -> Self:
+        """The row of a job with this summary; ``key`` is task, process and index."""
+        nothing = (None, None, None, None, None)
+        return cls(
+            *key,
+            summary.state,
+            summary.progress,
+            summary.events,
+            summary.starts,
+            summary.reported,
+            *(summary.opened or nothing[:2]),
+            *(summary.started or nothing[:2]),
+            *(summary.closed or nothing[:4]),
+            *(summary.reading or nothing[:4]),
+            *(summary.alive or nothing[:2]),
+            *(summary.seen or nothing),
+        )
+
+    def summary(self) -> Summary:
+        """The summary that this row was made of."""
+        if self.seen_at is None:
+            return EMPTY
+        assert self.seen_attempt is not None
+        assert self.seen_id is not None
+        assert self.seen_class is not None
+        return Summary(
+            self.events,
+            self.starts,
+            self.reported,
+            _moment(self.opened_attempt, self.opened_at),
+            _moment(self.started_attempt, self.started_at),
+            End(self.closed_attempt, self.closed_at, self.closed_id, EventClass(self.closed_class))
+            if self.closed_attempt is not None
+            and self.closed_at is not None
+            and self.closed_id is not None
+            and self.closed_class is not None
+            else None,
+            Reading(self.reading_attempt, self.reading_at, self.reading_id, self.reading_value)
+            if self.reading_attempt is not None
+            and self.reading_at is not None
+            and self.reading_id is not None
+            and self.reading_value is not None
+            else None,
+            _moment(self.alive_attempt, self.alive_at),
+            Sighting(
+                self.seen_attempt,
+                self.seen_at,
+                self.seen_id,
+                EventClass(self.seen_class),
+                self.seen_hostname,
+            ),
+        )
+
+
+def _moment(attempt: int | None, time: datetime | None) -> Moment | None:
+    return None if attempt is None or time is None else Moment(attempt, time)
+
+
+def pending_job(task_id: int, process_number: int, job_index: int) -> JobRow:
+    """A job that was never heard of."""
+    return JobRow.of((task_id, process_number, job_index), EMPTY)
+
+
+class EventRow(NamedTuple):
+    """A row of ``event``."""
+
+    task_id: int
+    seq: int
+    id: str
+    process_number: int
+    job_index: int
+    event_class: str
+    attempt: int
+    sent_at: datetime | None
+    received_at: datetime
+    progress: float | None
+    payload: str | None
+    hostname: str | None
+    client_address: str | None
+
+
+TASK_COLUMNS = columns(Task, TaskRow)
+ATTACHED_COLUMNS = columns(Task, Attached)
+PROCESS_COLUMNS = columns(Process, ProcessRow)
+JOB_COLUMNS = columns(Job, JobRow)
+EVENT_COLUMNS = columns(Event, EventRow)
+CLASS_BITS = {event_class: 1 << place for place, event_class in enumerate(EventClass)}
+"""The bit of each event class in ``process.event_classes``."""
+HEARD = [state for state in JobState if state is not JobState.PENDING]
+"""The states of jobs that have a row."""
+
+
+def class_mask(classes: Iterable[EventClass]) -> int:
+    """The bits of several event classes."""
+    mask = 0
+    for event_class in classes:
+        mask |= CLASS_BITS[event_class]
+    return mask

@@ -1,0 +1,1 @@
+"""Tests of GraphQL, REST and the command line, against a running server."""

@@ -1,0 +1,370 @@
+"""Bad input, as a table: each with its code, and nothing is changed."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from lamia_gql.domain.pagination import encode_opaque
+from lamia_gql.domain.settings import load
+from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.models import Base
+from tests.support.harness import Server
+
+ARRAY = {"name": "array", "jobCount": 10, "firstIndex": 1}
+EVENT = {"task": "night", "process": "array", "index": 1, "eventClass": "BEAT"}
+TASK = {"name": "other", "processes": [{"name": "alone"}]}
+LONG = "x" * 201
+
+
+def ahead(**span: float) -> str:
+    """A time that lies so far ahead."""
+    return (datetime.now(UTC) + timedelta(**span)).isoformat()
+
+
+def array(**changes: Any) -> dict[str, Any]:
+    """A task with an array that is different in these."""
+    return TASK | {"processes": [{"name": "a", "jobCount": 10} | changes]}
+
+
+EVENTS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "unknown task": ({"task": "nobody"}, "TASK_NOT_FOUND", "task"),
+    "task with a zero byte": ({"task": "a\0b"}, "TASK_NOT_FOUND", "task"),
+    "unknown process": ({"process": "nobody"}, "PROCESS_NOT_FOUND", "process"),
+    "index too small": ({"index": 0}, "INDEX_OUT_OF_RANGE", "index"),
+    "index too large": ({"index": 11}, "INDEX_OUT_OF_RANGE", "index"),
+    "index negative": ({"index": -1}, "INDEX_OUT_OF_RANGE", "index"),
+    "index missing": ({"index": None}, "INDEX_REQUIRED", "index"),
+    "index superfluous": ({"process": "alone"}, "INDEX_FORBIDDEN", "index"),
+    "progress negative": ({"progress": -0.1}, "PROGRESS_INVALID", "progress"),
+    "progress too large": ({"progress": 1e19}, "PROGRESS_INVALID", "progress"),
+    "attempt negative": ({"attempt": -1}, "ATTEMPT_INVALID", "attempt"),
+    "payload too large": ({"payload": "x" * 65_536}, "PAYLOAD_TOO_LARGE", "payload"),
+    "host too long": ({"hostname": "h" * 5000}, "TEXT_INVALID", "hostname"),
+    "host with a zero byte": ({"hostname": "a\0"}, "TEXT_INVALID", "hostname"),
+    "sent years ahead": ({"sentAt": ahead(days=800)}, "TIME_INVALID", "sentAt"),
+    "sent before time": ({"sentAt": "1969-01-01T00:00:00Z"}, "TIME_INVALID", "sentAt"),
+    "sent before the calendar": (
+        {"sentAt": "0001-01-01T00:00:00+10:00"},
+        "TIME_INVALID",
+        "sentAt",
+    ),
+}
+TASKS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "empty name": (TASK | {"name": ""}, "NAME_INVALID", "name"),
+    "long name": (TASK | {"name": LONG}, "NAME_INVALID", "name"),
+    "name with a slash": (TASK | {"name": "a/b"}, "NAME_INVALID", "name"),
+    "name of dots": (TASK | {"name": ".."}, "NAME_INVALID", "name"),
+    "name with a line break": (TASK | {"name": "a\nb"}, "NAME_INVALID", "name"),
+    "taken name": (TASK | {"name": "night"}, "NAME_TAKEN", "name"),
+    "no processes": (TASK | {"processes": []}, "NO_PROCESSES", "processes"),
+    "empty process name": (array(name=""), "NAME_INVALID", "processes.0.name"),
+    "long process name": (array(name=LONG), "NAME_INVALID", "processes.0.name"),
+    "two of one name": (
+        TASK | {"processes": [{"name": "a"}, {"name": "a", "jobCount": 2}]},
+        "NAME_TAKEN",
+        "processes.1.name",
+    ),
+    "too many processes": (
+        TASK | {"processes": [{"name": f"p{n}"} for n in range(1001)]},
+        "TOO_MANY",
+        "processes",
+    ),
+    "no jobs": (array(jobCount=0), "JOB_COUNT_INVALID", "processes.0.jobCount"),
+    "too many jobs": (array(jobCount=1_000_001), "JOB_COUNT_INVALID", "processes.0.jobCount"),
+    "tolerance beyond jobs": (
+        array(failureTolerance=11),
+        "FAILURE_TOLERANCE_INVALID",
+        "processes.0.failureTolerance",
+    ),
+    "tolerance of a solitary": (
+        TASK | {"processes": [{"name": "a", "failureTolerance": 1}]},
+        "FAILURE_TOLERANCE_INVALID",
+        "processes.0.failureTolerance",
+    ),
+    "first index negative": (
+        array(firstIndex=-1),
+        "FIRST_INDEX_INVALID",
+        "processes.0.firstIndex",
+    ),
+    "first index too large": (
+        array(firstIndex=2**31 - 5),
+        "FIRST_INDEX_INVALID",
+        "processes.0.firstIndex",
+    ),
+    "threshold zero": (array(threshold=0), "THRESHOLD_INVALID", "processes.0.threshold"),
+    # Progress is counted in billionths, and its ratio to such a number is beyond all numbers.
+    "threshold tiny": (array(threshold=5e-324), "THRESHOLD_INVALID", "processes.0.threshold"),
+    "beat interval negative": (
+        array(beatInterval=-60),
+        "BEAT_INTERVAL_INVALID",
+        "processes.0.beatInterval",
+    ),
+    "empty tag": (TASK | {"tags": ["good", ""]}, "NAME_INVALID", "tags.1"),
+    "too many tags": (TASK | {"tags": [f"t{n}" for n in range(101)]}, "TOO_MANY", "tags"),
+    # It is in an index, which PostgreSQL bounds far below a comment.
+    "user too long": (TASK | {"username": LONG}, "TEXT_INVALID", "username"),
+    "comment too long": (TASK | {"comment": "c" * 5000}, "TEXT_INVALID", "comment"),
+    "config too large": (TASK | {"config": "c" * 2**20}, "JSON_INVALID", "config"),
+    "submitted years ahead": (
+        TASK | {"submittedAt": ahead(days=800)},
+        "TIME_INVALID",
+        "submittedAt",
+    ),
+}
+QUERIES: dict[str, tuple[str, str]] = {
+    "no page size for tasks": ("{ tasks { nodes { name } } }", "PAGE_SIZE_REQUIRED"),
+    "page too large": ("{ tasks(first: 101) { nodes { name } } }", "PAGE_SIZE_INVALID"),
+    "negative page": ("{ tasks(first: -1) { nodes { name } } }", "PAGE_SIZE_INVALID"),
+    "two page sizes": ("{ tasks(first: 1, last: 1) { nodes { name } } }", "PAGE_SIZE_INVALID"),
+    "malformed cursor": ('{ tasks(first: 1, after: "x") { nodes { name } } }', "CURSOR_INVALID"),
+    "cursor of another list": (
+        '{ task(name: "night") { events(first: 1, after: "WyJqIiwxXQ") { nodes { id } } } }',
+        "CURSOR_INVALID",
+    ),
+    "no page size for events": (
+        '{ task(name: "night") { events { nodes { id } } } }',
+        "PAGE_SIZE_REQUIRED",
+    ),
+    "no page size for jobs": (
+        '{ process(task: "night", name: "array") { ... on Array { jobs { nodes { id } } } } }',
+        "PAGE_SIZE_REQUIRED",
+    ),
+    "malformed id": ('{ node(id: "nonsense") { id } }', "ID_INVALID"),
+    "id of another kind": ('{ node(id: "WyJVc2VyIiwxXQ") { id } }', "ID_INVALID"),
+    "id with too large a key": (
+        '{ node(id: "WyJUYXNrIiwxMDAwMDAwMDAwMDAwMDAwMDAwMDAwXQ") { id } }',
+        "ID_INVALID",
+    ),
+    "job of an array without index": (
+        '{ job(task: "night", process: "array") { id } }',
+        "INDEX_REQUIRED",
+    ),
+    "job of a solitary with index": (
+        '{ job(task: "night", process: "alone", index: 0) { id } }',
+        "INDEX_FORBIDDEN",
+    ),
+    "too many points": (
+        '{ task(name: "night") { timeline(points: 100000) { at } } }',
+        "PAGE_SIZE_INVALID",
+    ),
+    "too many choices": (
+        "{ tasks(first: 1, filter: {names: [%s]}) { nodes { name } } }" % ('"a" ' * 101),
+        "ARGUMENT_INVALID",
+    ),
+    "too long a pattern": (
+        '{ tasks(first: 1, filter: {names: ["PATTERN"]}) { nodes { name } } }'.replace(
+            "PATTERN", "*" * 5000
+        ),
+        "ARGUMENT_INVALID",
+    ),
+    "too long a text": (
+        '{ tasks(first: 1, filter: {text: "TEXT"}) { nodes { name } } }'.replace(
+            "TEXT", "x" * 5000
+        ),
+        "ARGUMENT_INVALID",
+    ),
+}
+REFUSED_BY_TYPE: dict[str, str] = {
+    "unknown class": "eventClass: SLEPT",
+    "no class": "",
+    "progress as text": 'eventClass: BEAT, progress: "NaN"',
+    "half a character": 'eventClass: BEAT, payload: "\\ud800"',
+    "index as text": 'eventClass: BEAT, index: "1"',
+    "index beyond 32 bits": "eventClass: BEAT, index: 4294967296",
+    "id that is no UUID": 'eventClass: BEAT, id: "1"',
+    "time that is none": 'eventClass: BEAT, sentAt: "yesterday"',
+    "unknown field": "eventClass: BEAT, colour: 1",
+}
+LITERAL = """mutation { submitEvent(input: {task: "night", process: "alone", FIELDS}) {
+  duplicate userErrors { code } } }"""
+
+
+class House:
+    """A server with a task, and its database to look into."""
+
+    def __init__(self, server: Server, engine: Engine) -> None:
+        self.server = server
+        self._engine = engine
+
+    def rows(self) -> dict[str, Any]:
+        """All that the database has."""
+        with self._engine.connect() as connection:
+            return {
+                name: sorted(connection.execute(select(table)).all(), key=repr)
+                for name, table in Base.metadata.tables.items()
+            }
+
+
+@pytest.fixture
+def house(server: Server) -> Iterator[House]:
+    """A server with a task, on either engine."""
+    server.create("night", ARRAY, {"name": "alone"}, tags=["good"], comment="as it was")
+    server.submit("night", "array", "STARTED", index=3)
+    engine = create_engine(load(database_url=server.database_url))
+    yield House(server, engine)
+    engine.dispose()
+
+
+def test_bad_events(house: House) -> None:
+    """A bad event is answered by code and field."""
+    before = house.rows()
+    for what, (changes, code, field) in EVENTS.items():
+        payload = house.server.try_submit(**_as_arguments(EVENT | changes))
+        errors = payload["userErrors"]
+        assert [(e["code"], e["field"]) for e in errors] == [(code, field)], what
+        assert len(errors[0]["message"]) > 10, what
+        assert payload["event"] is None, what
+    assert house.rows() == before
+
+
+def _as_arguments(event: dict[str, Any]) -> dict[str, Any]:
+    return {"event_class" if name == "eventClass" else name: v for name, v in event.items()}
+
+
+def test_bad_tasks(house: House) -> None:
+    """A bad task is answered by code and field, and nothing of it is made."""
+    before = house.rows()
+    for what, (task, code, field) in TASKS.items():
+        payload = house.server.try_create(task["name"], *task["processes"], **_rest(task))
+        assert [(e["code"], e["field"]) for e in payload["userErrors"]] == [(code, field)], what
+        assert payload["task"] is None, what
+    assert house.rows() == before
+
+
+def _rest(task: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in task.items() if name not in ("name", "processes")}
+
+
+def test_all_that_is_wrong_is_told_at_once(house: House) -> None:
+    """A user mends an input in one go."""
+    payload = house.server.try_create("", {"name": "", "jobCount": 0, "threshold": -1})
+    assert [e["code"] for e in payload["userErrors"]] == [
+        "NAME_INVALID",
+        "NAME_INVALID",
+        "JOB_COUNT_INVALID",
+        "THRESHOLD_INVALID",
+    ]
+
+
+def test_bad_queries(house: House) -> None:
+    """A bad argument of a query is an error with a code."""
+    for what, (query, code) in QUERIES.items():
+        error = house.server.error(query)
+        assert error["extensions"]["code"] == code, what
+
+
+def test_cursors_of_any_shape_are_refused_with_grace(house: House) -> None:
+    """Whatever is handed in as a cursor or an id, the answer is a code and not an accident."""
+    for inner in (b"", b"[]", b"[1]", b'["t"]', b'["t",null,1]', b"[" * 5000, b"\xff\xfe", b'"t"'):
+        text = base64.urlsafe_b64encode(inner).decode().rstrip("=")
+        query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
+        assert house.server.error(query, c=text)["extensions"]["code"] == "CURSOR_INVALID"
+        query = "query($c: ID!) { node(id: $c) { id } }"
+        assert house.server.error(query, c=text)["extensions"]["code"] == "ID_INVALID"
+
+
+def test_cursors_at_the_ends_of_numbers_and_of_the_calendar(house: House) -> None:
+    """A forged place that no row can have is refused, or has nothing behind it."""
+    query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
+    for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        place = encode_opaque("tRECEIVED_ATDESC", time, 1)
+        assert house.server.error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
+    query = """query($c: String!) { process(task: "night", name: "array") { ... on Array {
+      jobs(first: 1, after: $c, filter: {states: [PENDING, RUNNING]}) { nodes { id } } } } }"""
+    found = house.server.graphql(query, c=encode_opaque("j", 2**63 - 1))
+    assert found["process"]["jobs"]["nodes"] == []
+
+
+def test_what_the_types_refuse(house: House) -> None:
+    """Values that do not fit the schema are refused before anything runs."""
+    before = house.rows()
+    for what, fields in REFUSED_BY_TYPE.items():
+        body = house.server.request(LITERAL.replace("FIELDS", fields)).json()
+        assert body["errors"], what
+        assert body.get("data") is None, what
+    infinite = house.server.graphql(LITERAL.replace("FIELDS", "eventClass: BEAT, progress: 1e999"))
+    assert infinite["submitEvent"]["userErrors"] == [{"code": "PROGRESS_INVALID"}]
+    infinite = house.server.graphql(
+        LITERAL.replace("FIELDS", "eventClass: BEAT, payload: {a: [null, -1e999]}")
+    )
+    assert infinite["submitEvent"]["userErrors"] == [{"code": "JSON_INVALID"}]
+    for value in ("NaN", "Infinity", "-Infinity", '"\\ud800"'):
+        response = house.server.post(
+            "/graphql",
+            content='{"query": "{ server { version } }", "variables": {"p": VALUE}}'.replace(
+                "VALUE", value
+            ),
+            headers={"content-type": "application/json"},
+        )
+        assert response.status_code == 400, value
+    assert house.rows() == before
+
+
+def test_bad_edits_and_deletions(house: House) -> None:
+    """Edits, additions and deletions of what is not there, or not allowed, change nothing."""
+    before = house.rows()
+    table: list[tuple[str, dict[str, Any], list[str]]] = [
+        ("updateTask", {"name": "nobody", "comment": "new"}, ["TASK_NOT_FOUND"]),
+        ("updateTask", {"name": "night", "tags": [""]}, ["NAME_INVALID"]),
+        ("updateTask", {"name": "night", "comment": "c" * 5000}, ["TEXT_INVALID"]),
+        ("addProcesses", {"task": "nobody", "processes": [{"name": "x"}]}, ["TASK_NOT_FOUND"]),
+        ("addProcesses", {"task": "night", "processes": []}, ["NO_PROCESSES"]),
+        ("addProcesses", {"task": "night", "processes": [{"name": "alone"}]}, ["NAME_TAKEN"]),
+        ("deleteTask", {"name": "nobody"}, ["TASK_NOT_FOUND"]),
+        ("deleteTasks", {"names": ["n"] * 101}, ["TOO_MANY"]),
+        (
+            "createTasks",
+            {"tasks": [TASK, TASK | {"name": "night"}]},
+            ["NAME_TAKEN"],
+        ),
+    ]
+    for name, given, codes in table:
+        kind = f"{name[0].upper()}{name[1:]}Input!"
+        answer = house.server.graphql(
+            f"mutation($input: {kind}) {{ {name}(input: $input) {{ userErrors {{ code }} }} }}",
+            input=given,
+        )
+        assert [error["code"] for error in answer[name]["userErrors"]] == codes, name
+    assert house.rows() == before
+
+
+def test_an_event_id_belongs_to_one_job(house: House) -> None:
+    """The same id from another job of the task is not taken for a repetition."""
+    mine = str(uuid.uuid4())
+    house.server.submit("night", "array", "BEAT", index=1, id=mine)
+    again = house.server.try_submit("night", "array", "BEAT", index=2, id=mine)
+    assert [error["code"] for error in again["userErrors"]] == ["EVENT_ID_TAKEN"]
+
+
+def test_too_many_events_in_one_request(house: House) -> None:
+    """A request beyond the bound is refused as a whole, and says the bound."""
+    before = house.rows()
+    answer = house.server.graphql(
+        """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
+          results { duplicate } userErrors { code field message } } }""",
+        input={"events": [EVENT] * 1001},
+    )["submitEvents"]
+    assert [error["code"] for error in answer["userErrors"]] == ["TOO_MANY"]
+    assert "1000" in answer["userErrors"][0]["message"]
+    assert answer["results"] == []
+    assert house.rows() == before
+
+
+def test_bounds_are_settings(serve: Any, database_url: str) -> None:
+    """An operator may allow less, or more."""
+    server = serve(database_url, max_payload_bytes=10, page_limit=2, max_job_count=5)
+    server.create("t", {"name": "a", "jobCount": 5})
+    refused = server.try_create("u", {"name": "a", "jobCount": 6})
+    assert refused["userErrors"][0]["code"] == "JOB_COUNT_INVALID"
+    server.submit("t", "a", "BEAT", index=0, payload="12345678")
+    refused = server.try_submit("t", "a", "BEAT", index=0, payload="123456789")
+    assert refused["userErrors"][0]["code"] == "PAYLOAD_TOO_LARGE"
+    error = server.error("{ tasks(first: 3) { nodes { name } } }")
+    assert "2" in error["message"]

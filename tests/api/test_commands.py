@@ -1,0 +1,253 @@
+"""The command line, run as its users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.support.harness import Server, environment, lamia
+
+DATA = Path(os.environ.get("LAMIA_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+"""Real executions; tests use them where they are there."""
+REAL = {
+    "1000genome-chameleon-22ch-250k-001.json": {
+        "individuals": 550,
+        "mutation_overlap": 154,
+        "frequency": 154,
+        "individuals_merge": 22,
+        "sifting": 22,
+    },
+    "seismology-chameleon-400p-001.json": {"sG1IterDecon": 400},
+    "blast-chameleon-medium-002.json": {"blastall": 300},
+}
+TREE = """query($name: String!) { task(name: $name) { state progress { ratio }
+  processes { nodes { name kind jobCount state progress { ratio } counts { done failed }
+    events(last: 1) { totalCount }
+    ... on Array { jobs(first: 2) { nodes { index state hostname
+      events(first: 10) { totalCount nodes { eventClass } } } } } } } } }"""
+
+
+def workflow(folder: Path) -> Path:
+    """A small execution in WfFormat: ten splits in parallel, then a merge."""
+    splits = [f"split_{n}" for n in range(10)]
+    execution = [
+        {
+            "id": name,
+            "runtimeInSeconds": 60.0 + 6 * place,
+            "command": {"program": "split"},
+            "machines": [f"node{place % 3}"],
+        }
+        for place, name in enumerate(splits)
+    ]
+    execution.append({"id": "merge", "runtimeInSeconds": 30.0, "command": {"program": "merge"}})
+    document = {
+        "name": "small",
+        "schemaVersion": "1.5",
+        "workflow": {
+            "specification": {
+                "tasks": [
+                    *({"name": s, "id": s, "parents": [], "children": ["merge"]} for s in splits),
+                    {"name": "merge", "id": "merge", "parents": splits, "children": []},
+                ]
+            },
+            "execution": {
+                "makespanInSeconds": 150,
+                "executedAt": "20260101T000000Z",
+                "tasks": execution,
+                "machines": [{"nodeName": f"node{n}"} for n in range(3)],
+            },
+        },
+    }
+    path = folder / "small.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
+    """Every job goes through its life at once, and the tree shows all of it."""
+    done = lamia(
+        "replay", str(workflow(tmp_path)), "--speed", "0", "--name", "r", "--url", server.url
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Replayed 11 jobs as task r" in done.stderr
+    task = server.graphql(TREE, name="r")["task"]
+    assert (task["state"], task["progress"]["ratio"]) == ("SUCCEEDED", 1)
+    split, merge = task["processes"]["nodes"]
+    assert (split["kind"], split["jobCount"], split["counts"]["done"]) == ("ARRAY", 10, 10)
+    assert (merge["kind"], merge["progress"]["ratio"]) == ("SOLITARY", 1)
+    job = split["jobs"]["nodes"][1]
+    assert (job["state"], job["hostname"]) == ("DONE", "node1")
+    classes = [event["eventClass"] for event in job["events"]["nodes"]]
+    assert (classes[:2], classes[-1]) == (["SUBMITTED", "STARTED"], "DONE")
+    assert {"PROGRESS", "BEAT"} <= set(classes)
+    server.recount("r")
+
+
+def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:
+    """Some jobs fail, the same ones for the same seed."""
+    failed = []
+    for name in ("one", "two"):
+        path = str(workflow(tmp_path))
+        lamia(
+            "replay",
+            path,
+            "--speed=0",
+            f"--name={name}",
+            "--fail=0.5",
+            f"--url={sqlite_server.url}",
+        )
+        array = sqlite_server.graphql(
+            """query($name: String!) { process(task: $name, name: "split") { state
+              ... on Array { indices(state: [FAILED]) } } }""",
+            name=name,
+        )["process"]
+        assert array["state"] == "FAILED"
+        failed.append(array["indices"])
+    assert failed[0] == failed[1] != ""
+
+
+def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> None:
+    """At a speed, jobs take their time, and the progress of the array climbs."""
+    command = [sys.executable, "-m", "lamia_gql", "replay", str(workflow(tmp_path))]
+    with subprocess.Popen(
+        [*command, "--speed", "30", "--name", "r", "--url", sqlite_server.url],
+        env=environment({}),
+        stderr=subprocess.DEVNULL,
+    ) as replaying:
+        ratios: list[float] = []
+        while replaying.poll() is None:
+            process = sqlite_server.process("r", "split")
+            if process is not None and process["progress"]["ratio"] not in ratios:
+                ratios.append(process["progress"]["ratio"])
+            time.sleep(0.1)
+    assert ratios == sorted(ratios)
+    assert len([ratio for ratio in ratios if 0 < ratio < 1]) >= 3
+    assert sqlite_server.process("r", "split")["state"] == "SUCCEEDED"
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real executions are not here")
+@pytest.mark.parametrize("file", REAL)
+def test_replay_of_real_executions(server: Server, file: str) -> None:
+    """Real workflows become tasks with the arrays that are known of them, and succeed."""
+    done = lamia("replay", str(DATA / file), "--speed=0", "--name=r", f"--url={server.url}")
+    assert done.returncode == 0, done.stderr
+    task = server.graphql(TREE, name="r")["task"]
+    processes = task["processes"]["nodes"]
+    arrays = {p["name"]: p["jobCount"] for p in processes if p["kind"] == "ARRAY"}
+    assert arrays == REAL[file]
+    assert {p["state"] for p in processes} == {"SUCCEEDED"}
+    assert {p["progress"]["ratio"] for p in processes} == {1}
+    assert all(p["counts"]["done"] == p["jobCount"] for p in processes)
+    assert all(p["events"]["totalCount"] == 8 * p["jobCount"] for p in processes)
+
+
+def test_demo_shows_every_row_of_the_table(sqlite_server: Server) -> None:
+    """The demonstration has processes of every kind, basis and outlook."""
+    done = lamia("demo", "--minutes", "0.05", "--url", sqlite_server.url)
+    assert done.returncode == 0, done.stderr
+    tasks = sqlite_server.graphql(
+        """{ tasks(first: 10) { nodes { outlook processes { nodes { kind threshold outlook state
+          progress { basis } } } } } }"""
+    )["tasks"]["nodes"]
+    rows = {
+        (
+            process["kind"],
+            process["threshold"] is not None,
+            process["progress"] and process["progress"]["basis"],
+        )
+        for task in tasks
+        for process in task["processes"]["nodes"]
+    }
+    assert rows == {
+        ("ARRAY", False, "DONE_JOBS"),
+        ("ARRAY", False, "PERCENT"),
+        ("ARRAY", True, "DONE_OF_THRESHOLD"),
+        ("ARRAY", True, "VALUE_OF_THRESHOLD"),
+        ("SOLITARY", False, None),
+        ("SOLITARY", False, "PERCENT"),
+        ("SOLITARY", True, None),
+        ("SOLITARY", True, "VALUE_OF_THRESHOLD"),
+    }
+    assert {task["outlook"] for task in tasks} >= {"ON_TRACK", "CANNOT_SUCCEED"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "code", "words"),
+    [
+        (["serve"], {"database_url": "mysql://host/db"}, 2, "sqlite:///lamia.sqlite"),
+        (["serve"], {"database_url": "sqlite:///"}, 2, "SQLite needs a file"),
+        (["serve"], {"database_url": "sqlite:////nowhere/at/all/l.sqlite"}, 1, "can't be used"),
+        (["serve"], {"port": "many"}, 2, "port"),
+        (["serve"], {"page_limit": "0"}, 2, "page_limit"),
+        (["serve"], {"config": "/nowhere.toml"}, 2, "/nowhere.toml"),
+        (["recount"], {"database_url": "postgresql://nobody@127.0.0.1:9/none"}, 1, "can't be used"),
+        (["demo", "--url", "http://127.0.0.1:9"], {}, 1, "127.0.0.1:9"),
+        (["replay", __file__, "--url", "http://127.0.0.1:9"], {}, 2, "JSON"),
+        (["replay", "/nowhere.json"], {}, 2, "/nowhere.json"),
+    ],
+)
+def test_errors_are_one_sentence(
+    arguments: list[str], settings: dict[str, Any], code: int, words: str
+) -> None:
+    """What is wrong with a setting, a file or an address is said plainly, without a traceback."""
+    done = lamia(*arguments, **settings)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_from_a_file(serve: Serve, tmp_path: Path, sqlite_url: str) -> None:
+    """A TOML file holds the same settings; the environment goes before it."""
+    config = tmp_path / "lamia.toml"
+    config.write_text("page_limit = 7\ntimeline_limit = 20\n")
+    server = serve(sqlite_url, config=config, timeline_limit=30)
+    found = server.graphql("{ server { pageLimit timelineLimit } }")["server"]
+    assert found == {"pageLimit": 7, "timelineLimit": 30}
+    config.write_text("page_limit = \n")
+    refused = lamia("serve", "--config", str(config))
+    assert (refused.returncode, "TOML" in refused.stderr) == (2, True)
+    config.write_text("page_limits = 1\n")
+    refused = lamia("serve", "--config", str(config))
+    assert (refused.returncode, "page_limits" in refused.stderr) == (2, True)
+
+
+def test_health_and_readiness(serve: Serve, postgres_url: str) -> None:
+    """A server says that it lives, and that its database is there and migrated, or why not."""
+    server = serve(postgres_url)
+    assert server.get("/healthz").json()["status"] == "ok"
+    assert server.get("/readyz").json() == {"status": "ready"}
+    assert lamia("migrate", "--revision=base", database_url=postgres_url).returncode == 0
+    response = server.get("/readyz")
+    assert response.status_code == 503
+    assert "lamia-gql migrate" in response.json()["reason"]
+    assert server.get("/healthz").status_code == 200
+
+
+def test_a_taken_port_is_said(sqlite_server: Server) -> None:
+    """A second server on the same port says so and ends."""
+    port = sqlite_server.url.rsplit(":", 1)[1]
+    done = lamia("serve", "--port", port, database_url=sqlite_server.database_url)
+    assert (done.returncode, "is taken" in done.stderr) == (1, True)
+
+
+def test_a_server_goes_in_peace(sqlite_server: Server) -> None:
+    """SIGTERM ends a server in order, and it comes back with all that it had."""
+    sqlite_server.create("t", {"name": "p"})
+    sqlite_server.submit("t", "p", "DONE")
+    sqlite_server.stop()
+    sqlite_server.start()
+    assert sqlite_server.process("t", "p")["state"] == "SUCCEEDED"
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    """The SDL in the repository does not drift."""
+    published = Path(__file__).parents[2] / "schema" / "schema.graphql"
+    assert lamia("schema").stdout == published.read_text()

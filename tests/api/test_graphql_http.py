@@ -1,0 +1,199 @@
+"""GraphQL over HTTP: what goes over the wire, by its specification and by its own audits."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import npm
+from tests.support.harness import Server
+from tests.support.http_wire import GRAPHQL, JSON, SERVER, code, send
+
+DELETE = 'mutation { deleteTask(input: { name: "x" }) { deletedId } }'
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server as it is shipped, for all tests here: nothing that one sends may harm the next."""
+    folder = tmp_path_factory.mktemp("wire")
+    with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def node_packages() -> None:
+    """The packages of ``tests/node``, installed."""
+    npm.install()
+
+
+@pytest.mark.usefixtures("node_packages")
+def test_audits(wire: Server) -> None:
+    """All audits of graphql-http pass on a server as it is shipped, those of SHOULD too."""
+    results = json.loads(npm.run("audit.mjs", f"{wire.url}/graphql"))
+    assert len(results) == 61
+    assert [result for result in results if result["status"] != "ok"] == []
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (JSON, JSON),
+        (GRAPHQL, GRAPHQL),
+        (f"{GRAPHQL}; charset=utf-8", GRAPHQL),
+        (f'{GRAPHQL}; charset="UTF-8", */*;q=0.1', GRAPHQL),
+        (f"{GRAPHQL};q=0.5, {JSON};q=0.9", JSON),
+        (f"{JSON};q=0.5, {GRAPHQL};q=0.9", GRAPHQL),
+        (f"text/html, {GRAPHQL};q=bad, {JSON};q=0.1", JSON),
+    ],
+)
+def test_media_type(wire: Server, accept: str | None, expected: str) -> None:
+    """The answer is of the media type that the client likes best."""
+    headers = {} if accept is None else {"accept": accept}
+    answer = send(wire, json={"query": SERVER}, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].partition(";")[0] == expected
+
+
+@pytest.mark.parametrize("accept", ["text/html", f"{JSON};q=0", f"{GRAPHQL};charset=latin-1"])
+def test_not_acceptable(wire: Server, accept: str) -> None:
+    """A media type that is not ours is answered 406."""
+    answer = send(wire, json={"query": SERVER}, headers={"accept": accept})
+    assert (answer.status_code, code(answer)) == (406, "NOT_ACCEPTABLE")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"])
+def test_methods(wire: Server, method: str) -> None:
+    """Only GET and POST are served, and the answer to others says so."""
+    answer = send(wire, method)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+def test_mutations_by_post_only(wire: Server) -> None:
+    """A GET never changes anything, also not where the document hides the mutation."""
+    for document, name in [
+        (DELETE, None),
+        (f"query A {SERVER} {DELETE.replace('mutation', 'mutation B')}", "B"),
+    ]:
+        answer = send(wire, "GET", params={"query": document, "operationName": name or ""})
+        if name is None:
+            # An empty name is a name, of no operation.
+            assert (answer.status_code, code(answer)) == (400, "OPERATION_NOT_FOUND")
+            answer = send(wire, "GET", params={"query": document})
+        assert (answer.status_code, code(answer)) == (405, "METHOD_NOT_ALLOWED")
+        assert answer.headers["allow"] == "POST"
+
+
+def test_queries_by_get(wire: Server) -> None:
+    """A query may come by GET, with its variables as JSON."""
+    query = "query Q($name: String!) { task(name: $name) { id } }"
+    answer = send(
+        wire,
+        "GET",
+        params={"query": query, "operationName": "Q", "variables": '{"name": "x"}'},
+    )
+    assert answer.json()["data"] == {"task": None}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": "text/plain"},
+        {"content-type": "application/graphql"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "multipart/form-data; boundary=x"},
+        {"content-type": f"{JSON}; charset=latin-1"},
+        {"content-type": JSON, "content-encoding": "gzip"},
+    ],
+)
+def test_unsupported_media_type(wire: Server, headers: dict[str, str]) -> None:
+    """A body that is not plain JSON in UTF-8 is answered 415: forms of other sites, too."""
+    answer = send(wire, content=json.dumps({"query": SERVER}), headers=headers)
+    assert (answer.status_code, code(answer)) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+def test_too_large(serve: Any, sqlite_url: str) -> None:
+    """A body beyond the setting is answered 413, however it is sent."""
+    server = serve(sqlite_url, max_request_bytes=2_000)
+    body = json.dumps({"query": SERVER, "variables": {"x": "y" * 2_000}})
+    assert send(server, json={"query": SERVER}).status_code == 200
+    headers = {"content-type": JSON}
+    answer = send(server, content=body, headers=headers)
+    assert (answer.status_code, code(answer)) == (413, "REQUEST_TOO_LARGE")
+    chunked = httpx.post(
+        f"{server.url}/graphql", content=iter([body.encode()]), headers=headers, timeout=10
+    )
+    assert chunked.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"1",
+        b'"{ server { version } }"',
+        b"[]",
+        b"{}",
+        b'{"query": null}',
+        b'{"query": 1}',
+        b'{"query": "{ server { version } }", "variables": []}',
+        b'{"query": "{ server { version } }", "operationName": {}}',
+        b'{"query": "{ server { version } }", "extensions": 1}',
+        b'{"query": "\xff"}',
+        b'{"query": "\\ud800"}',
+        b"\xff\xfe{\x00}\x00",
+        b"[" * 100_000,
+        b'{"query":' * 100_000,
+        b'{"variables":' + b"[" * 1_000 + b"]" * 1_000 + b"}",
+    ],
+)
+def test_bad_bodies(wire: Server, body: bytes) -> None:
+    """A body that is no request is answered 400, whatever it is."""
+    answer = send(wire, content=body, headers={"content-type": JSON})
+    assert (answer.status_code, code(answer)) == (400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query($a: Int) { server { version } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query($a: Int!) { tasks(first: $a) { totalCount } }", "BAD_USER_INPUT"),
+        ("type A { b: Int }", "OPERATION_NOT_FOUND"),
+        ("fragment A on Query { server { version } }", "OPERATION_NOT_FOUND"),
+    ],
+)
+def test_refused_documents(wire: Server, query: str, expected: str) -> None:
+    """What is refused before it runs has a code and no data, in both media types."""
+    for accept, status in ((GRAPHQL, 400), (JSON, 200)):
+        answer = send(wire, json={"query": query}, headers={"accept": accept})
+        assert code(answer) == expected
+        assert answer.status_code in (400, status)
+
+
+@pytest.mark.slow
+def test_idle_connections_are_kept_for_as_long_as_clients_keep_theirs(
+    sqlite_server: Server,
+) -> None:
+    """A request that comes after 16 seconds of silence finds its connection as it was."""
+    connection = HTTPConnection(sqlite_server.url.removeprefix("http://"), timeout=30)
+    connection.connect()
+    connection.auto_open = 0
+    for pause in (0, 16):
+        time.sleep(pause)
+        connection.request("GET", "/healthz")
+        with connection.getresponse() as answer:
+            assert answer.status == 200
+            answer.read()
+    connection.close()

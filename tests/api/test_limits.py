@@ -1,0 +1,328 @@
+"""What a document may be, and what an operation may cost, before the server works for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLError, GraphQLSchema, get_introspection_query
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamia_gql.domain.errors import LimitExceeded
+from lamia_gql.domain.settings import Settings
+from lamia_gql.graph.limits.documents import Document, Documents
+from lamia_gql.graph.schema import make_schema
+from tests.conftest import Serve
+from tests.support.documents import BEYOND, BOMB, WIDE_BOMB, WITHIN
+from tests.support.harness import Server
+
+ROOT = Path(__file__).parents[2]
+INTROSPECTION = get_introspection_query(
+    specified_by_url=True,
+    directive_is_repeatable=True,
+    schema_description=True,
+    input_value_deprecation=True,
+)
+LIMITS = {
+    "max_document_characters": "DOCUMENT_TOO_LONG",
+    "max_document_tokens": "TOO_MANY_TOKENS",
+    "max_definitions": "TOO_MANY_DEFINITIONS",
+    "max_depth": "TOO_DEEP",
+    "max_aliases": "TOO_MANY_ALIASES",
+    "max_duplicates": "TOO_MANY_DUPLICATES",
+    "max_directives": "TOO_MANY_DIRECTIVES",
+    "max_cost": "TOO_COSTLY",
+    "max_operation_time": "TIMED_OUT",
+}
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    """The schema, as graphql-core has it."""
+    return make_schema()._schema
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server as it is shipped, for all tests here."""
+    folder = tmp_path_factory.mktemp("limits")
+    with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
+        yield server
+
+
+def read(schema: GraphQLSchema, text: str, **changed: Any) -> Document:
+    """The document, read with the default settings but these."""
+    return Documents(Settings.model_construct(**changed)).read(schema, text)
+
+
+def cost(schema: GraphQLSchema, text: str, **given: Any) -> int:
+    """What a valid document's first operation costs."""
+    document = read(schema, text)
+    assert document.errors == []
+    return document.cost(None, given)
+
+
+def seconds(schema: GraphQLSchema, text: str) -> float:
+    """Processor time from the text to the verdict; the best of three."""
+    best = 1e9
+    for _ in range(3):
+        begin = time.process_time()
+        try:
+            document = read(schema, text)
+            document.cost(None, {})
+            assert document.errors is not None
+        except (LimitExceeded, GraphQLError):
+            pass
+        best = min(best, time.process_time() - begin)
+    return best
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_worst_documents(schema: GraphQLSchema, name: str) -> None:
+    """The worst documents within the limits take a fraction of a second: 30 ms, when measured."""
+    assert read(schema, WITHIN[name]).cost(None, {}) <= 1_000_000
+    assert seconds(schema, WITHIN[name]) < 0.4
+
+
+@pytest.mark.parametrize("text", [BOMB, WIDE_BOMB])
+def test_bombs(schema: GraphQLSchema, text: str) -> None:
+    """Sixty levels of fragments are refused at once: in 4 ms, when measured."""
+    with pytest.raises(LimitExceeded):
+        read(schema, text)
+    assert seconds(schema, text) < 0.1
+
+
+def test_bombs_are_measured(schema: GraphQLSchema) -> None:
+    """Nor does it take long to find out what they are, where no limit before cuts it short."""
+    free = {"max_definitions": 500, "max_document_tokens": 20_000, "max_aliases": 500}
+    begin = time.process_time()
+    assert read(schema, BOMB, **free).cost(None, {}) == 2
+    with pytest.raises(LimitExceeded, match="nested deeper than 50"):
+        read(schema, WIDE_BOMB, **free, max_depth=50)
+    assert read(schema, WIDE_BOMB, **free, max_depth=200).cost(None, {}) == 2**53 - 1
+    assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_refused(wire: Server, name: str) -> None:
+    """What is beyond a limit is answered 400, with the limit's code, whatever was asked for."""
+    code, text = BEYOND[name]
+    for accept in ("application/json", "application/graphql-response+json"):
+        answer = wire.request(text, headers={"accept": accept})
+        assert answer.status_code == 400
+        body = answer.json()
+        assert "data" not in body
+        (error,) = body["errors"]
+        assert error["extensions"]["code"] == code
+        setting = next(name for name, of in LIMITS.items() if of == code)
+        assert error["extensions"]["limit"] == Settings.model_fields[setting].default
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ ...A } fragment A on Query { ...A }",
+        "{ ...A } fragment A on Query { server { version } ...B } fragment B on Query { ...A }",
+        '{ server { version } } fragment A on Task { process(name: "p") { task { ...A } } }',
+    ],
+)
+def test_circles(wire: Server, text: str) -> None:
+    """Fragments that spread each other in a circle are refused, used or not."""
+    error = wire.error(text)
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    assert error["message"] == "Cannot spread fragment “A” within itself."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{ ...A }", "{ ...A } fragment B on Query { ...A }", "{ ...A } fragment A on No { ...B }"],
+)
+def test_unknown_fragments(wire: Server, text: str) -> None:
+    """Spreads of fragments that are not there are left to validation."""
+    answer = wire.request(text).json()
+    assert {e["extensions"]["code"] for e in answer["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
+
+
+def test_shipped_documents_pass(wire: Server) -> None:
+    """GraphiQL's introspection and our own operations are within the default limits."""
+    assert len(wire.graphql(INTROSPECTION)["__schema"]["types"]) > 50
+    schema = make_schema()._schema
+    for path in (ROOT / "schema" / "operations").glob("*.graphql"):
+        assert cost(schema, path.read_text()) < 100_000, path
+
+
+PAYLOAD = """mutation { submitEvent(input: { task: "t", process: "p", eventClass: DONE,
+  payload: [[1, 2], { a: [3] }] }) { duplicate } }"""
+DIAMOND = """fragment A on Query { ...C } fragment B on Query { ...C ...D }
+  fragment C on Query { server { ...E } } fragment D on Query { ...C }
+  fragment E on Server { version time }"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{ server { version } }", 2),
+        ("{ server { version time } }", 3),
+        ("{ a: server { version } b: server { version } }", 4),
+        ("{ tasks(first: 7) { totalCount } }", 2),
+        ("{ tasks(first: 7) { nodes { name state } } }", 1 + 1 + 7 * 2),
+        ("{ tasks(last: 7) { nodes { name } nodes { state } } }", 1 + 2 * (1 + 7)),
+        ("{ tasks(first: 7) { edges { cursor node { name } } } }", 1 + 1 + 7 * 3),
+        ("{ tasks(first: 0) { nodes { name } } }", 2),
+        ("{ tasks(first: -5) { nodes { name } } }", 2),
+        ("{ tasks(first: 3, last: 5) { nodes { name } } }", 1 + 1 + 5),
+        ("{ tasks { nodes { name } } }", 1 + 1 + 10),
+        ("{ tasks(first: null) { nodes { name } } }", 1 + 1 + 10),
+        ("{ tasks(first: 3) { nodes { tags } } }", 1 + 1 + 3 * (1 + 10)),
+        ("{ tasks(first: 3) { nodes { processes { nodes { name } } } } }", 2 + 3 * (2 + 10)),
+        ('{ task(name: "t") { timeline { at } } }', 1 + 1 + 60),
+        ('{ task(name: "t") { timeline(points: 5) { at ratio } } }', 1 + 1 + 5 * 2),
+        ('{ tasks(first: 2, filter: { names: ["a", "b", "c"] }) { totalCount } }', 2 + 3),
+        ("{ tasks(first: 4) { ...C } } fragment C on TaskConnection { nodes { name } }", 6),
+        ("{ ...A ...B } " + DIAMOND, 3),
+        ("{ tasks(first: 4) { ... { ... { nodes { name } } } } }", 6),
+        ("{ tasks(first: 4) @skip(if: true) { nodes { name } } }", 6),
+        ('mutation { deleteTask(input: { name: "t" }) { deletedId } }', 2),
+        ('mutation { deleteTasks(input: { names: ["a", "b"] }) { deletedIds } }', 102 + 2),
+        (PAYLOAD, 2),
+        (
+            'mutation { createTask(input: { name: "t", tags: ["a"], processes: [{ name: "p" }] })'
+            " { task { name } userErrors { code } } }",
+            (1 + 2 * 50) + 2 + (1 + 2),
+        ),
+    ],
+)
+def test_cost(schema: GraphQLSchema, text: str, expected: int) -> None:
+    """The arithmetic is as docs/limits.md has it."""
+    assert cost(schema, text) == expected
+
+
+TASKS = "query($n: Int = 7) { tasks(first: $n) { nodes { name } } }"
+EVENTS = """mutation($e: [SubmitEventInput!]!) {
+  submitEvents(input: { events: $e }) { results { enough duplicate } } }"""
+CREATE = "mutation($i: CreateTasksInput!) { createTasks(input: $i) { tasks { name } } }"
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "expected"),
+    [
+        (TASKS, {}, 2 + 7),
+        (TASKS, {"n": 5}, 2 + 5),
+        (TASKS, {"n": 5.0}, 2 + 5),
+        (TASKS, {"n": None}, 2 + 10),
+        (TASKS, {"n": "x"}, 2 + 10),
+        (TASKS, {"n": 1e300}, 2 + 10),
+        (TASKS, {"n": 10**30}, 2 + 2**31 - 1),
+        (EVENTS, {"e": [{}] * 40}, 1 + 50 * 40 + 1 + 2 * 40),
+        (EVENTS, {"e": {}}, 1 + 1 + 2),
+        (EVENTS, {}, 1 + 1 + 2),
+        (
+            CREATE,
+            {"i": {"tasks": [{"processes": [{}] * 3, "tags": ["a"], "config": [[1] * 99]}] * 2}},
+            1 + 50 * (2 + 6 + 2) + 1 + 10,
+        ),
+    ],
+)
+def test_cost_with_variables(
+    schema: GraphQLSchema, text: str, given: dict[str, Any], expected: int
+) -> None:
+    """The cost is that of the values that are given, or of the defaults; wrong ones do no harm."""
+    assert cost(schema, text, **given) == expected
+
+
+def test_cost_of_the_named_operation(wire: Server) -> None:
+    """Of several operations, the cost is that of the one that is asked for."""
+    text = "query A { server { version } } query B { tasks(first: 9) { nodes { id } } }"
+    for name, expected in (("A", 2), ("B", 11), (None, 2)):
+        body = wire.post("/graphql", json={"query": text, "operationName": name}).json()
+        assert body["extensions"]["cost"] == {"requested": expected, "limit": 1_000_000}
+
+
+def test_refused_by_variables(wire: Server) -> None:
+    """A cost that comes of variables is refused before they are even looked at."""
+    answer = wire.request(EVENTS, {"e": [{}] * 30_000})
+    assert answer.status_code == 400
+    body = answer.json()
+    assert body["errors"][0]["extensions"] == {"code": "TOO_COSTLY", "limit": 1_000_000}
+    assert body["extensions"]["cost"]["requested"] == 1 + 30_000 * 50 + 1 + 30_000 * 2
+
+
+def test_settings(serve: Serve, sqlite_url: str) -> None:
+    """Every limit is a setting."""
+    settings = {
+        "max_document_characters": (3_000, "{ server { version } }" + " " * 3_000),
+        "max_document_tokens": (200, "{ server { " + "version " * 200 + "} }"),
+        "max_definitions": (1, "{ ...A } fragment A on Query { server { version } }"),
+        "max_depth": (3, "{ tasks(first: 1) { nodes { events { nodes { id } } } } }"),
+        "max_aliases": (0, "{ a: server { version } }"),
+        "max_duplicates": (0, "{ server { version version } }"),
+        "max_directives": (0, "{ server @skip(if: false) { version } }"),
+        "max_cost": (5, "{ tasks(first: 4) { nodes { id } } }"),
+    }
+    server = serve(sqlite_url, **{setting: value for setting, (value, _) in settings.items()})
+    for setting, (value, text) in settings.items():
+        assert server.error(text)["extensions"] == {"code": LIMITS[setting], "limit": value}
+    assert server.graphql("{ server { version } }")
+
+
+def test_documents_are_remembered(schema: GraphQLSchema) -> None:
+    """A document that is seen again is neither read nor measured again, up to a number of them."""
+    documents = Documents(Settings.model_construct())
+    first = documents.read(schema, TASKS)
+    assert documents.read(schema, TASKS) is first
+    for number in range(300):
+        documents.read(schema, f"{{ a{number}: server {{ version }} }}")
+    assert documents.read.cache_info().currsize == 256
+    assert documents.read(schema, TASKS) is not first
+
+
+def test_documentation() -> None:
+    """The page on limits names every setting with its default, and every code."""
+    page = (ROOT / "docs" / "limits.md").read_text()
+    for setting, code in LIMITS.items():
+        default = Settings.model_fields[setting].default
+        assert f"| `{setting}` | {default:,} | `{code}` |" in page
+
+
+TREES: st.SearchStrategy[Any] = st.recursive(
+    st.just({}),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["a", "b", "c", "d"]), st.tuples(st.booleans(), inner), max_size=3
+    ),
+    max_leaves=25,
+)
+
+
+@given(TREES)
+@settings(deadline=None)
+def test_fragments_change_nothing(tree: dict[str, tuple[bool, Any]]) -> None:
+    """A document costs the same, and is as deep, with fragments as without."""
+    schema = make_schema()._schema
+    fragments: list[str] = []
+
+    def write(node: dict[str, tuple[bool, Any]], *, apart: bool) -> str:
+        parts = ["id"]
+        for key, (is_apart, inner) in node.items():
+            below = write(inner, apart=apart)
+            field = f"{key}: events(first: 2) {{ nodes {{ process {{ task {{ {below} }} }} }} }}"
+            if apart and is_apart:
+                fragments.append(f"fragment F{len(fragments)} on Task {{ {field} }}")
+                field = f"...F{len(fragments) - 1}"
+            parts.append(field)
+        return " ".join(parts)
+
+    free = {"max_definitions": 500, "max_depth": 50, "max_document_tokens": 20_000}
+
+    def outcome(text: str) -> int | str:
+        try:
+            return read(schema, text, **free, max_duplicates=0).cost(None, {})
+        except LimitExceeded as error:
+            return error.code
+
+    plain = f'{{ task(name: "t") {{ {write(tree, apart=False)} }} }}'
+    parted = f'{{ task(name: "t") {{ {write(tree, apart=True)} }} }} ' + " ".join(fragments)
+    assert outcome(plain) == outcome(parted)

@@ -1,0 +1,1 @@
+"""Tests of `lamia-job`, the job side."""

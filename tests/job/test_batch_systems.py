@@ -1,0 +1,157 @@
+"""Which job of an array it is, and which attempt: as batch systems tell it."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamia_gql.client.address import AddressError, find_member, find_server
+from lamia_gql.client.batch_systems import find_attempt, find_index
+from tests.support.harness import Server
+from tests.support.job_side import events, job, job_environment, spooled
+
+SLURM = {"SLURM_JOB_ID": "77", "SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "5"}
+JOB_AD = """\
+MyType = "Job"
+Cmd = "/bin/run.sh"
+Args = "ProcId = 99"
+ClusterId = 1234
+ProcIdOther = 8
+procid = 5
+Requirements = (TARGET.Arch == "X86_64") && ProcId > 1
+NumJobStarts = 2
+Iwd = "/home/someone"
+"""
+FOUND: list[tuple[str, dict[str, str], int | None]] = [
+    ("nothing", {}, None),
+    ("Slurm", SLURM, 5),
+    ("Slurm, first", SLURM | {"SLURM_ARRAY_TASK_ID": "0"}, 0),
+    ("Slurm, no array", {"SLURM_JOB_ID": "77"}, None),
+    ("Slurm, no value", {"SLURM_ARRAY_TASK_ID": "4294967294"}, None),
+    ("LSF", {"LSB_JOBID": "9", "LSB_JOBINDEX": "5"}, 5),
+    ("LSF, no array", {"LSB_JOBID": "9", "LSB_JOBINDEX": "0"}, None),
+    ("PBS Pro", {"PBS_ARRAY_INDEX": "5"}, 5),
+    ("PBS Pro, first", {"PBS_ARRAY_INDEX": "0"}, 0),
+    ("Torque", {"PBS_ARRAYID": "5"}, 5),
+    ("PBS, no array", {"PBS_JOBID": "1.server"}, None),
+    ("Grid Engine", {"SGE_TASK_ID": "5"}, 5),
+    ("Grid Engine, no array", {"SGE_TASK_ID": "undefined"}, None),
+    ("empty", {"SLURM_ARRAY_TASK_ID": "", "LSB_JOBINDEX": " "}, None),
+    ("nonsense", {"SLURM_ARRAY_TASK_ID": "-1", "PBS_ARRAYID": "5x"}, None),
+]
+
+
+@pytest.mark.parametrize(("environ", "index"), [f[1:] for f in FOUND], ids=[f[0] for f in FOUND])
+def test_index_is_found(environ: dict[str, str], index: int | None) -> None:
+    """Each system's variable is read; what it says outside of arrays is no index."""
+    assert find_index(environ) == index
+
+
+def test_htcondor_job_ad(tmp_path: Path) -> None:
+    """The job ad is text: attributes in any case, and strings that look like attributes."""
+    ad = tmp_path / "job.ad"
+    ad.write_bytes(JOB_AD.encode() + b'Owner = "\xff"\n')
+    environ = {"_CONDOR_JOB_AD": str(ad)}
+    assert (find_index(environ), find_attempt(environ)) == (5, 2)
+    assert find_index(environ | SLURM | {"SLURM_ARRAY_TASK_ID": "7"}) == 5
+    ad.write_text("MyType = undefined\nProcId = undefined\n")
+    assert (find_index(environ), find_attempt(environ)) == (None, 0)
+    ad.unlink()
+    assert (find_index(environ), find_attempt(environ)) == (None, 0)
+
+
+def test_slurm_restarts() -> None:
+    """A requeued job knows how often; one that was not has no variable."""
+    assert find_attempt({"SLURM_RESTART_COUNT": "3"}) == 3
+    assert find_attempt({}) == 0
+
+
+def test_given_goes_before_found() -> None:
+    """An argument, then LAMIA_INDEX, then the batch system; and 'none' is no index."""
+    base = SLURM | {"LAMIA_TASK": "t", "LAMIA_PROCESS": "p"}
+    assert find_member(base)[2:4] == (5, True)
+    assert find_member(base | {"LAMIA_INDEX": "8"})[2:4] == (8, False)
+    assert find_member(base | {"LAMIA_INDEX": "8"}, index=9)[2:4] == (9, False)
+    assert find_member(base | {"LAMIA_INDEX": "none"})[2:4] == (None, False)
+    assert find_member(base, index="none")[2:4] == (None, False)
+    assert find_member(base | {"LAMIA_INDEX": ""})[2:4] == (5, True)
+    for bad in ("-1", "x", "1.5", "99999999999"):
+        with pytest.raises(AddressError):
+            find_member(base | {"LAMIA_INDEX": bad})
+    with pytest.raises(AddressError, match="LAMIA_TASK and LAMIA_PROCESS not set"):
+        find_member({})
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("http://host:8088", "http://host:8088/graphql"),
+        ("http://host:8088/", "http://host:8088/graphql"),
+        ("https://host/lamia/", "https://host/lamia/graphql"),
+        ("http://host/graphql", "http://host/graphql"),
+        ("http://[::1]:80", "http://[::1]:80/graphql"),
+    ],
+)
+def test_address_may_be_the_root(given: str, url: str) -> None:
+    """The server's root will do: the rest is added."""
+    assert find_server({"LAMIA_URL": given}).url == url
+    for bad in (
+        "",
+        "host:8088",
+        "ftp://host",
+        "http://",
+        "http://ho st",
+        "http://host:99999",
+        "http://host:port",
+        "http://::1/",
+        "http://user:word@host",
+    ):
+        with pytest.raises(AddressError):
+            find_server({"LAMIA_URL": bad})
+
+
+def test_jobs_of_five_systems_find_themselves(sqlite_server: Server, tmp_path: Path) -> None:
+    """Wrapped in each system's environment, the events are of the right job and attempt."""
+    sqlite_server.create("t", {"name": "p", "jobCount": 10})
+    ad = tmp_path / "job.ad"
+    ad.write_text(JOB_AD.replace("procid = 5", "ProcId = 4"))
+    environs: list[dict[str, Any]] = [
+        SLURM | {"SLURM_ARRAY_TASK_ID": "0", "SLURM_RESTART_COUNT": "1"},
+        {"LSB_JOBINDEX": "1"},
+        {"PBS_ARRAY_INDEX": "2"},
+        {"SGE_TASK_ID": "3"},
+        {"_CONDOR_JOB_AD": ad},
+    ]
+    for environ in environs:
+        job(job_environment(sqlite_server.url, tmp_path, **environ), "run", "--", "true")
+    found = [(e["job"]["index"], e["attempt"], e["eventClass"]) for e in events(sqlite_server)]
+    attempts = [1, 0, 0, 0, 2]
+    assert sorted(found) == sorted(
+        (index, attempt, name)
+        for (index, attempt), name in itertools.product(enumerate(attempts), ["STARTED", "DONE"])
+    )
+
+
+def test_solitary_job_in_a_cluster_of_one(sqlite_server: Server, tmp_path: Path) -> None:
+    """HTCondor always gives a number; a solitary process has no use for it, and it is left out."""
+    sqlite_server.create("t", {"name": "p"})
+    ad = tmp_path / "job.ad"
+    ad.write_text("ClusterId = 5\nProcId = 0\n")
+    environ = job_environment(sqlite_server.url, tmp_path, _CONDOR_JOB_AD=ad)
+    done = job(environ, "run", "--", "true")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sqlite_server.process("t", "p")["state"] == "SUCCEEDED"
+
+    # The same from the spool, and from another process.
+    away = job_environment("http://127.0.0.1:1", tmp_path, _CONDOR_JOB_AD=ad)
+    job(away, "emit", "BEAT")
+    assert [event["index"] for event in spooled(tmp_path)] == [0]
+
+    # An index that was given is the user's word, and stays.
+    given = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=0)
+    done = job(given, "emit", "BEAT")
+    assert b"INDEX_FORBIDDEN" in done.stderr
+    assert len(events(sqlite_server)) == 2

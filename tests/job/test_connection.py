@@ -1,0 +1,79 @@
+"""How the job side finds its server, and whom it takes for it."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lamia_gql.client.address import find_server
+from lamia_gql.client.connection import AwayError, Connection
+from tests.support.browser import required
+from tests.support.job_side import BadServer, job, job_environment, spooled
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://host", ("host", 80)),
+        ("https://host/lamia", ("host", 443)),
+        ("HTTPS://host:8443", ("host", 8443)),
+        ("http://[::1]", ("::1", 80)),
+        ("http://[2001:db8::7:8]/lamia", ("2001:db8::7:8", 80)),
+        ("https://[::1]:8443/graphql", ("::1", 8443)),
+    ],
+)
+def test_host_and_port(url: str, place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names and addresses, with ports or without: the digits of an address are none."""
+    asked: list[tuple[str, int]] = []
+
+    def connect(connection: http.client.HTTPConnection) -> None:
+        asked.append((connection.host, connection.port))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", connect)
+    connection = Connection(find_server({"LAMIA_URL": url}))
+    with pytest.raises(AwayError):
+        connection.submit([])
+    connection.close()
+    assert asked == [place]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for this machine that signs itself, and its key."""
+    required(shutil.which("openssl"), "openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    made, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test"]
+    names = ["-days", "2", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run(
+        [*command, *names, "-keyout", key, "-out", made], check=True, capture_output=True
+    )
+    return made, key
+
+
+def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    """A server is believed by its certificate, which may be one's own; else all is kept."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*certificate)
+    with BadServer("good", tls) as server:
+        environ = job_environment(server.url, tmp_path, LAMIA_TOKEN="secret")
+        done = job(environ, "run", "--", "sh", "-c", "exit 3")
+        assert (done.returncode, done.stderr) == (3, b"")
+        assert server.requests == []
+        assert len(spooled(tmp_path)) == 2
+        told = job(environ, "flush")
+        assert (told.returncode, b"CERTIFICATE_VERIFY_FAILED" in told.stderr) == (1, True)
+
+        environ["SSL_CERT_FILE"] = str(certificate[0])
+        done = job(environ, "emit", "BEAT")
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert job(environ, "flush").returncode == 0
+        sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
+    assert sorted(sent) == ["BEAT", "FAILED", "STARTED"]
+    assert spooled(tmp_path) == []

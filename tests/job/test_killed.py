@@ -1,0 +1,165 @@
+"""What is left of a job that is killed, or can't go on: all that it had told in good time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from lamia_gql.client import Job
+from tests.support.job_side import (
+    JOB,
+    ROOT,
+    BadServer,
+    job,
+    job_environment,
+    shell,
+    spooled,
+    wait_for,
+)
+
+
+@pytest.mark.parametrize("mode", ["hang", "drip"])
+def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
+    """What waits for the server for more than a second is on the disk, and goes out later.
+
+    The kill comes before the server is given up, after 5 seconds of silence or 15 in all.
+    """
+    with BadServer(mode) as server:
+        process = subprocess.Popen(
+            [*JOB, "run", "--beat", "0.2", "--", *shell("echo up; sleep 60")],
+            env=job_environment(server.url, tmp_path),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        # Those that are on their way, and those that were told in the meantime.
+        wait_for("beats on the disk", lambda: len(spooled(tmp_path)) >= 4, 10)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        kept = {event["id"] for event in spooled(tmp_path)}
+        assert len(server.requests) == 1
+        on_their_way = {event["id"] for event in server.requests[0][1]}
+        assert on_their_way < kept
+        server.requests.clear()
+        server.mode = "good"
+        done = job(job_environment(server.url, tmp_path), "flush")
+        assert done.stdout == b"%d events sent, 0 refused, 0 files left.\n" % len(kept)
+        sent = [event for _headers, batch in server.requests for event in batch]
+    assert {event["id"] for event in sent} == kept
+    assert {event["eventClass"] for event in sent} == {"STARTED", "BEAT"}
+
+
+def test_name_that_nobody_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is the look-up of the server's name that hangs, which has no time-out."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def look_up(*_arguments: object, **_options: object) -> None:
+        asked.set()
+        answered.wait(60)
+        raise OSError("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    one = Job(environ=job_environment("http://nowhere.invalid", tmp_path), quiet=True)
+    one.beat()
+    assert asked.wait(20)
+    one.progress(1)
+    wait_for("both on the disk", lambda: len(spooled(tmp_path)) == 2)
+    assert not answered.is_set()
+    answered.set()
+    one.close()
+    assert len(spooled(tmp_path)) == 2
+
+
+def test_slow_server_has_it_once(tmp_path: Path) -> None:
+    """What a slow server takes after all does not lie on the disk any more, nor is it sent anew."""
+    with BadServer("slow") as server:
+        one = Job(environ=job_environment(server.url, tmp_path))
+        one.beat()
+        one.progress(1)
+        wait_for("two copies", lambda: len(spooled(tmp_path)) == 2)
+        wait_for("the answers", lambda: spooled(tmp_path) == [])
+        one.close()
+        sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
+    assert sent == ["BEAT", "PROGRESS"]
+    assert one.notices == []
+
+
+def test_handler_of_a_signal_may_tell(tmp_path: Path) -> None:
+    """A handler that tells something, whatever it has interrupted, holds nobody up."""
+    source = """
+import random, signal
+from lamia_gql.client import Job
+job, told = Job(quiet=True), 0
+def tell(*_):
+    global told
+    told += 1
+    job.beat()
+    job.close(0.01)
+signal.signal(signal.SIGALRM, tell)
+for number in range(300):
+    signal.setitimer(signal.ITIMER_REAL, 0.0001 + random.random() / 300)
+    job.progress(number)
+    job.close(0.001)
+signal.setitimer(signal.ITIMER_REAL, 0)
+job.close()
+print(300 + told)
+"""
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        env=environ,
+        cwd=ROOT,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stderr == b""
+    assert len({event["id"] for event in spooled(tmp_path)}) == int(done.stdout)
+
+
+def test_forks_in_the_middle_of_telling(tmp_path: Path) -> None:
+    """Children that are forked while threads tell and send are not held up by what these hold."""
+    source = """
+import os, threading
+from lamia_gql.client import Job
+job = Job()
+ended = threading.Event()
+def tell():
+    while not ended.wait(0.0001):
+        job.progress(1)
+threads = [threading.Thread(target=tell) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(60):
+    pid = os.fork()
+    if pid == 0:
+        job.done()
+        job.close()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+ended.set()
+for thread in threads:
+    thread.join()
+job.close()
+"""
+    with BadServer("good") as server:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", source],
+            env=job_environment(server.url, tmp_path),
+            cwd=ROOT,
+            capture_output=True,
+            timeout=100,
+            check=True,
+        )
+        assert done.stderr == b""
+        sent = [event for _headers, batch in server.requests for event in batch]
+    assert sum(event["eventClass"] == "DONE" for event in sent) == 60

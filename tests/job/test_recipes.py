@@ -1,0 +1,144 @@
+"""The recipes are run as they are printed, in the environments that batch systems would make."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.harness import Server
+from tests.support.job_side import ROOT, build_pyz, classes, events, job_environment
+
+RECIPES = (ROOT / "docs" / "recipes.md").read_text()
+JOBS = (ROOT / "docs" / "jobs.md").read_text()
+
+
+def recipe(name: str) -> str:
+    """A code block, by the comment at its top."""
+    for block in re.findall(r"^```\w+\n(.*?)^```", RECIPES, re.DOTALL | re.MULTILINE):
+        if f"# {name}\n" in block:
+            return str(block)
+    raise AssertionError(f"there is no recipe {name}")
+
+
+@pytest.fixture(scope="module")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The single file, as it is built for nodes."""
+    return build_pyz(tmp_path_factory.mktemp("pyz"))
+
+
+@pytest.fixture
+def node(tmp_path: Path, pyz: Path) -> Path:
+    """A folder with all that the recipes take for granted."""
+    shutil.copy(pyz, tmp_path)
+    for name, script in (
+        ("simulate.sh", "for i in 1 2; do echo event $i; done; echo index $1"),
+        ("search.sh", "[ $1 = 3 ] || exec sleep 60"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    return tmp_path
+
+
+def bash(node: Path, script: str, url: str, **environ: Any) -> subprocess.CompletedProcess[str]:
+    """Run a recipe on a node, as it is printed."""
+    given = job_environment(url, node, **{"LAMIA_TASK": None, "LAMIA_PROCESS": None} | environ)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=node, env=given, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture
+def night(sqlite_server: Server, node: Path) -> Server:
+    """A server with the task that the recipes are of, made by the first of them."""
+    done = bash(node, recipe("create-task"), sqlite_server.url)
+    assert '"userErrors":[]' in done.stdout
+    return sqlite_server
+
+
+def test_slurm(night: Server, node: Path) -> None:
+    """The script finds its index and its progress."""
+    environ = {"SLURM_ARRAY_TASK_ID": 4, "SLURM_RESTART_COUNT": 2}
+    done = bash(node, recipe("simulate.sbatch"), night.url, **environ)
+    assert done.stdout == "event 1\nevent 2\nindex 4\n"
+    found = events(night, "night")
+    assert [e["eventClass"] for e in found] == ["STARTED", "PROGRESS", "DONE"]
+    assert {(e["job"]["index"], e["attempt"]) for e in found} == {(4, 2)}
+
+
+def test_lsf(night: Server, node: Path) -> None:
+    """The index is moved to count from 0."""
+    done = bash(node, recipe("simulate.bsub"), night.url, LSB_JOBINDEX=10)
+    assert done.stdout.endswith("index 9\n")
+    assert {e["job"]["index"] for e in events(night, "night")} == {9}
+
+
+def test_htcondor(night: Server, node: Path) -> None:
+    """The submit file, read as HTCondor reads it, starts a job that finds itself in its ad."""
+    commands: dict[str, str] = {}
+    for line in recipe("simulate.sub").splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            commands[name.strip()] = value.strip().strip('"').replace("$(ProcId)", "6")
+    (node / "job.ad").write_text("ClusterId = 8\nProcId = 6\nNumJobStarts = 0\n")
+    environ = dict(pair.split("=", 1) for pair in commands["environment"].split())
+    environ |= {"LAMIA_URL": night.url, "_CONDOR_JOB_AD": str(node / "job.ad")}
+    environ["LAMIA_SPOOL"] = str(node / "spool")
+    assert Path(commands["executable"]).name == "python3"
+    done = bash(node, f"exec {sys.executable} {commands['arguments']}", night.url, **environ)
+    assert done.stdout.endswith("index 6\n")
+    assert {e["job"]["index"] for e in events(night, "night")} == {6}
+    sent = {name.strip() for name in commands["transfer_input_files"].split(",")}
+    assert sent == {"lamia-job.pyz", "simulate.sh"}
+
+
+def test_script_that_tells_by_itself(night: Server, node: Path) -> None:
+    """Its steps are progress, and its end is told, good or bad."""
+    bash(node, recipe("steps.sh"), night.url)
+    assert classes(night, "night") == ["STARTED", *["PROGRESS"] * 4, "DONE"]
+    assert night.process("night", "merge")["state"] == "SUCCEEDED"
+    failing = recipe("steps.sh").replace("sleep 0.1", "exit 3")
+    with pytest.raises(AssertionError):
+        bash(node, failing, night.url)
+    last = events(night, "night")[-1]
+    assert (last["eventClass"], last["payload"]) == ("FAILED", {"exitCode": 3})
+
+
+def test_bash_and_curl(night: Server, node: Path) -> None:
+    """Events get through without Python."""
+    bash(node, recipe("bare.sh"), night.url)
+    assert classes(night, "night") == ["STARTED", *["PROGRESS"] * 3, "DONE"]
+    found = events(night, "night")
+    assert [event["progress"] for event in found] == [None, 25, 50, 75, None]
+    assert {event["job"]["index"] for event in found} == {7}
+
+
+def test_search(night: Server, node: Path) -> None:
+    """One that looks on is stopped as soon as another has found it."""
+    night.create("search", {"name": "needle", "jobCount": 50, "threshold": 1})
+    bash(node, recipe("search.sbatch"), night.url, SLURM_ARRAY_TASK_ID=3)
+    with pytest.raises(AssertionError):
+        bash(node, recipe("search.sbatch"), night.url, SLURM_ARRAY_TASK_ID=5)
+    counts = night.process("search", "needle")["counts"]
+    assert (counts["done"], counts["terminated"], counts["failed"]) == (1, 1, 0)
+
+
+def test_documented_options_are_there() -> None:
+    """Every option that the docs name is one of the command line, and the other way round."""
+    helps = ""
+    for command in ("emit", "run", "flush"):
+        run = [sys.executable, "-m", "lamia_gql.client", command, "--help"]
+        helps += subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    there = set(re.findall(r"--[a-z][a-z-]+", helps)) - {"--help"}
+    told = set(re.findall(r"--[a-z][a-z-]+", JOBS)) - {"--events"}
+    assert told == there
+    for line in re.findall(r"^lamia-job (.*)$", JOBS, re.MULTILINE):
+        assert shlex.split(line)[0] in ("emit", "run", "flush")

@@ -1,0 +1,277 @@
+"""What lies on the disk: whole or not at all, bounded, and shared by whoever comes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lamia_gql.client import spool as spool_module
+from lamia_gql.client.event import Event
+from lamia_gql.client.spool import Spool
+from tests.conftest import Serve
+from tests.support.job_side import ROOT, BadServer, events, job, job_environment, spooled, wait_for
+
+URL = "http://host/graphql"
+
+
+def make_event(event_class: str = "BEAT", **fields: object) -> Event:
+    """An event of a job."""
+    address = {"task": "t", "process": "p", "eventClass": event_class}
+    return Event({"id": str(uuid.uuid4()), **address, **fields}, index_found=False)
+
+
+def read_all(spool: Spool) -> list[Event]:
+    """What waits, in the order in which it would go."""
+    return [event for name in spool.in_order() for event in spool.read(name)]
+
+
+def test_what_is_put_is_read(tmp_path: Path) -> None:
+    """Events come back as they were; ends first, then starts, then progress, then beats."""
+    spool = Spool(str(tmp_path), URL)
+    names = ["BEAT", "PROGRESS", "STARTED", "DONE", "BEAT", "FAILED"]
+    put = [make_event(name, payload={"ü": "\n\\n"}) for name in names]
+    assert spool.put(put).lost == 0
+    read = read_all(spool)
+    assert [event.fields["eventClass"] for event in read] == [
+        "DONE",
+        "FAILED",
+        "STARTED",
+        "PROGRESS",
+        "BEAT",
+        "BEAT",
+    ]
+    assert sorted(read, key=lambda e: e.id) == sorted(put, key=lambda e: e.id)
+    assert Spool(str(tmp_path), "http://other/graphql").names() == []
+
+
+def test_full_spool_costs_the_oldest_beats_first(tmp_path: Path) -> None:
+    """Beats go before progress, progress before starts, and ends are never let go for them."""
+    spool = Spool(str(tmp_path), URL, largest=10 * 4096)
+    first = [make_event("BEAT", number=number) for number in range(5)]
+    for event in first:
+        assert spool.put([event]).lost == 0
+    for event_class in ("PROGRESS", "STARTED", "DONE", "FAILED", "TERMINATED"):
+        assert spool.put([make_event(event_class)]).lost == 0
+    assert spool.put([make_event("DONE"), make_event("BEAT", number=5)]).lost == 2
+    kept = read_all(spool)
+    beats = [event.fields["number"] for event in kept if event.fields["eventClass"] == "BEAT"]
+    assert sorted(beats) == [2, 3, 4, 5]
+
+    for _ in range(20):
+        spool.put([make_event("DONE")])
+    assert {event.fields["eventClass"] for event in read_all(spool)} <= {
+        "DONE",
+        "FAILED",
+        "TERMINATED",
+    }
+    assert spool.put([make_event("BEAT")]).lost == 1
+    assert len(spool.names()) == 10
+
+
+def test_full_disk_makes_room_for_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk itself is full an old beat goes for an end, and not the other way round."""
+    spool = Spool(str(tmp_path), URL)
+    for _ in range(3):
+        spool.put([make_event("BEAT")])
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if len(spool.names()) >= 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert spool.put([make_event("DONE")]).lost == 2
+    classes = [event.fields["eventClass"] for event in read_all(spool)]
+    assert classes == ["DONE", "BEAT"]
+    assert not list(tmp_path.glob("*/.*.draft"))
+
+
+def test_large_payload_costs_nobody_else(tmp_path: Path) -> None:
+    """An end with more than there is room for is kept without it, and so are all others."""
+    spool = Spool(str(tmp_path), URL)
+    beats = [make_event("BEAT", payload="x" * 500_000) for _ in range(5)]
+    end = make_event("DONE", payload="x" * spool_module.LARGEST)
+    assert spool.put(beats).lost == 0
+    kept = spool.put([end, *beats])
+    assert (kept.lost, set(kept.names)) == (0, {event.id for event in [end, *beats]})
+    assert [event.id for event in read_all(spool)].count(end.id) == 1
+    assert read_all(spool)[0] == end.without("payload")
+    assert all("payload" in event.fields for event in read_all(spool)[1:])
+
+
+def test_folder_of_another_user_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all may write, somebody else could have made the folder: it is neither filled nor read.
+
+    Also where all that is expected is in it.
+    """
+    spool = Spool(str(tmp_path), URL)
+    spool.put([make_event()])
+    real = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: real + 1)
+    assert spool.names() == []
+    with pytest.raises(PermissionError):
+        spool.put([make_event()])
+    monkeypatch.setattr(os, "getuid", lambda: real)
+    assert len(spool.names()) == 1
+
+
+def test_torn_and_foreign_files_do_no_harm(tmp_path: Path) -> None:
+    """A draft is not read; of a damaged file the whole lines are saved, the rest is put aside."""
+    spool = Spool(str(tmp_path), URL)
+    good, other = make_event("DONE"), make_event("BEAT")
+    spool.put([good])
+    folder = Path(spool.folder)
+    (folder / ".abc.draft").write_bytes(other.encode()[:50])
+    (folder / "0-1-2-damaged").write_bytes(other.encode() + good.encode()[:50])
+    (folder / "0-1-2-deep").write_bytes(b"[" * 100_000)
+    (folder / "notes.txt").write_text("mine")
+    assert sorted(event.id for event in read_all(spool)) == sorted([good.id, other.id])
+    assert len(list(folder.glob("refused/*"))) == 2
+
+
+def test_drafts_of_the_dead_are_swept(tmp_path: Path) -> None:
+    """What a killed writer has left goes after a day; what is being written stays."""
+    spool = Spool(str(tmp_path), URL)
+    spool.put([make_event()])
+    old, new = (Path(spool.folder) / f".{name}.draft" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"x")
+    os.utime(old, (0, time.time() - 2 * 24 * 3600))
+    assert spool.begin_sending()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_one_sends_at_a_time_unless_it_died(tmp_path: Path) -> None:
+    """Who finds another one sending leaves it to it; a sign that is two minutes old is nobody's."""
+    one, other = Spool(str(tmp_path), URL), Spool(str(tmp_path), URL)
+    assert one.begin_sending()
+    assert not other.begin_sending()
+    one.end_sending()
+    assert other.begin_sending()
+    os.utime(Path(one.folder) / ".sending", (0, time.time() - 200))
+    assert one.begin_sending()
+    # It died on a node whose clock is ahead.
+    os.utime(Path(one.folder) / ".sending", (0, time.time() + 3600))
+    assert other.begin_sending()
+
+
+def test_refused_events_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest of those that were put aside go."""
+    monkeypatch.setattr(spool_module, "MOST_REFUSED", 10)
+    spool = Spool(str(tmp_path), URL)
+    for number in range(15):
+        spool.refuse(make_event(number=number), "NO: No.")
+    kept = sorted(Path(spool.folder, "refused").iterdir())
+    assert len(kept) == 10
+    assert '"number": 14' in kept[-1].read_text()
+
+
+def test_killed_in_the_middle_of_writing(tmp_path: Path) -> None:
+    """Whenever a writer is killed, what is there is whole, and what it had finished is there."""
+    source = """
+import sys, uuid
+from lamia_gql.client.event import Event
+from lamia_gql.client.spool import Spool
+spool = Spool(sys.argv[1], "http://host/graphql")
+while True:
+    id = str(uuid.uuid4())
+    fields = {"id": id, "task": "t", "process": "p", "eventClass": "DONE", "payload": "x" * 20000}
+    spool.put([Event(fields, False)])
+    print(id, flush=True)
+"""
+    acknowledged: set[str] = set()
+    for round_ in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", source, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
+        )
+        time.sleep(0.25 + 0.013 * round_)
+        process.send_signal(signal.SIGKILL)
+        out, _ = process.communicate()
+        acknowledged |= {line.decode() for line in out.splitlines() if len(line) == 36}
+    spool = Spool(str(tmp_path), URL)
+    read = {event.id for event in read_all(spool)}
+    assert acknowledged <= read
+    assert len(read) <= len(acknowledged) + 8
+    assert not list(tmp_path.glob("*/refused/*"))
+
+
+def test_sixteen_emitters_and_two_flushers(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
+    """Sixteen processes share a spool while the server is away; then two send it at once."""
+    server = serve(sqlite_url)
+    server.create("t", {"name": "p", "jobCount": 16})
+    url = server.url
+    server.kill()
+    source = """
+import os
+from lamia_gql.client import Job
+job = Job()
+for number in range(20):
+    job.progress(number + 1)
+    if number % 5 == 0:
+        job.close(0.2)
+job.done()
+job.close()
+"""
+
+    def emit(index: int) -> subprocess.CompletedProcess[bytes]:
+        environ = job_environment(url, tmp_path, LAMIA_INDEX=index)
+        command = [sys.executable, "-c", source]
+        return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, check=True)
+
+    with ThreadPoolExecutor(16) as pool:
+        for done in pool.map(emit, range(16)):
+            assert done.stderr.count(b"lamia-job:") == 1
+    assert len({event["id"] for event in spooled(tmp_path)}) == 16 * 21
+
+    server.start()
+    environ = job_environment(url, tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        for done in pool.map(lambda _: job(environ, "flush"), range(2)):
+            assert done.returncode == 0, done.stderr
+    assert spooled(tmp_path) == []
+    found = events(server)
+    assert len(found) == len({event["uuid"] for event in found}) == 16 * 21
+    assert server.process("t", "p")["state"] == "SUCCEEDED"
+    server.recount()
+
+
+def test_unwritable_spool_and_no_server(tmp_path: Path) -> None:
+    """The job does not mind; it is said once that its events are lost."""
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    done = job(environ, "run", "--", "sh", "-c", "echo out; exit 3")
+    assert (done.returncode, done.stdout) == (3, b"out\n")
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert b"spool" in lines[0]
+    assert b"lost" in lines[1]
+
+
+def test_unwritable_spool_and_a_server_that_comes_back(tmp_path: Path) -> None:
+    """Without a spool events wait in memory for as long as the job lasts."""
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    with BadServer("503") as bad:
+        environ = job_environment(bad.url, tmp_path)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lamia_gql.client", "run", "--", "sleep", "2"],
+            env=environ,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+        )
+        wait_for("STARTED", lambda: bad.requests)
+        bad.mode = "good"
+        process.communicate()
+        sent = {e["eventClass"] for _headers, batch in bad.requests[1:] for e in batch}
+    assert sent == {"STARTED", "DONE"}

@@ -1,0 +1,1 @@
+"""Tests of subscriptions, streams and several servers."""

@@ -1,0 +1,217 @@
+"""Very many subscribers: all at once, and one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from lamia_gql.server.run import raise_file_limit
+from tests.conftest import Serve
+from tests.support.harness import CREATE, SUBMIT, SUBMIT_MANY
+from tests.support.in_process_server import Inside, serving
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire
+from tests.support.raw_sockets import CLOSE, UPGRADE, frame, stream_request
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+SUBSCRIBERS, JOBS = 1_000, 1_600
+CYCLES, WARM = 10_000, 3_000
+
+
+def test_a_thousand_subscribers_see_the_final_state(serve: Serve, sqlite_url: str) -> None:
+    """Whether they ask in the same words or in their own, while 16 clients write."""
+    raise_file_limit()
+    server = serve(sqlite_url)
+    server.create("t", {"name": "p", "jobCount": JOBS})
+
+    def words(number: int) -> str:
+        own = f"own{number}: name state" if number % 10 == 0 else "state"
+        return CHANGES.replace("state", own, 1)
+
+    async def last(wire: Wire) -> Any:
+        done = -1
+        while True:
+            message = await wire.receive()
+            assert message["type"] == "next", message
+            task = message["payload"]["data"]["taskChanged"]
+            assert task["counts"]["done"] >= done
+            done = task["counts"]["done"]
+            if task["state"] == "SUCCEEDED":
+                return task
+
+    async def write(client: httpx.AsyncClient, writer: int) -> None:
+        for begin in range(writer * 100, writer * 100 + 100, 5):
+            events = [
+                {"task": "t", "process": "p", "eventClass": "DONE", "index": begin + place}
+                for place in range(5)
+            ]
+            body = {"query": SUBMIT_MANY, "variables": {"input": {"events": events}}}
+            (await client.post(f"{server.url}/graphql", json=body)).raise_for_status()
+
+    async def story() -> list[Any]:
+        async with AsyncExitStack() as stack, httpx.AsyncClient(timeout=60, verify=False) as client:
+            wires = [Wire(server.url, open_timeout=60) for _ in range(SUBSCRIBERS)]
+            for begin in range(0, SUBSCRIBERS, 50):
+                some = wires[begin : begin + 50]
+                await asyncio.gather(*map(stack.enter_async_context, some))
+                for number, wire in enumerate(some, begin):
+                    await wire.subscribe("1", words(number), names=["t"])
+            watching = asyncio.gather(*map(last, wires))
+            await asyncio.gather(*(write(client, writer) for writer in range(JOBS // 100)))
+            return await watching
+
+    tasks = asyncio.run(story())
+    assert len(tasks) == SUBSCRIBERS
+    assert all(task["counts"] == {"done": JOBS, "total": JOBS} for task in tasks)
+    assert "Traceback" not in server.log()
+
+
+class Visit:
+    """A client that subscribes, and leaves by one of the ways out."""
+
+    def __init__(self, url: str) -> None:
+        self._address = urlsplit(url)
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+
+    async def __aenter__(self) -> Self:
+        host, port = self._address.hostname, self._address.port
+        self._reader, self._writer = await asyncio.open_connection(host, port)
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        # Without a word, where nothing was said before.
+        self._writer.transport.abort()
+
+    async def websocket(self, *messages: dict[str, Any]) -> None:
+        """Begin a WebSocket, and send messages."""
+        self._writer.write(UPGRADE)
+        await self._reader.readuntil(b"\r\n\r\n")
+        self.send({"type": "connection_init"}, *messages)
+        await self._writer.drain()
+
+    async def stream(self, query: str, **variables: Any) -> None:
+        """Ask for a stream."""
+        self._writer.write(stream_request(query, **variables))
+        await self._writer.drain()
+
+    def send(self, *messages: dict[str, Any]) -> None:
+        """Send messages over the WebSocket."""
+        for message in messages:
+            self._writer.write(frame(json.dumps(message).encode()))
+
+    async def until(self, word: bytes) -> None:
+        """Read up to a word."""
+        await asyncio.wait_for(self._reader.readuntil(word), 30)
+
+    async def close(self) -> None:
+        """Say good-bye, and wait for the answer."""
+        self._writer.write(frame(b"", CLOSE))
+        await asyncio.wait_for(self._reader.read(), 30)
+
+
+def subscribe(query: str, **variables: Any) -> dict[str, Any]:
+    """The message that begins an operation."""
+    return {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}}
+
+
+COMPLETE = {"id": "1", "type": "complete"}
+
+
+async def visit(url: str, number: int) -> None:
+    """Subscribe and leave, each time in another way."""
+    async with Visit(url) as client:
+        match number % 10:
+            case 0:
+                await client.websocket(subscribe(CHANGES, names=["t"]))
+                await client.until(b"next")
+                client.send(COMPLETE)
+                await client.close()
+            case 1:
+                await client.websocket(subscribe(CHANGES, names=["t"]))
+                await client.until(b"next")
+                await client.close()
+            case 2:
+                await client.websocket(subscribe(CHANGES, names=["t"]))
+                await client.until(b"next")
+            case 3:
+                # In words of its own. The server remembers the latest 256 documents: fewer than are
+                # needed to get warm.
+                await client.websocket(subscribe(f"{CHANGES} # {number}", filter={"tags": ["x"]}))
+                await client.until(b"ack")
+            case 4:
+                await client.websocket(subscribe(EVENTS, task="t", after=BEGINNING))
+                await client.until(b"next")
+                await client.close()
+            case 5:
+                await client.websocket(subscribe(EVENTS, task="t"), COMPLETE)
+                client.send(subscribe(EVENTS, task="t"))
+                await client.until(b"ack")
+            case 6:
+                await client.websocket(subscribe(EVENTS, task="nobody"))
+                await client.until(b"error")
+            case 7:
+                await client.stream(CHANGES, names=["t"])
+                await client.until(b"next")
+            case 8:
+                await client.stream(EVENTS, task="t")
+                await client.until(b":")
+            case 9:
+                await client.stream(EVENTS, task="t", after=BEGINNING)
+
+
+def memory() -> int:
+    """The bytes that this process has in memory."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return 1024 * int(found[1])
+
+
+async def happen(client: httpx.AsyncClient, query: str, **given: Any) -> None:
+    """Run a mutation."""
+    answer = await client.post("/graphql", json={"query": query, "variables": {"input": given}})
+    assert "errors" not in answer.json(), answer.text
+
+
+def test_ten_thousand_come_and_go(sqlite_url: str) -> None:
+    """By whatever way they leave: nothing is left of them, and the memory stays as it is."""
+
+    async def visits(inside: Inside, numbers: range) -> None:
+        places = asyncio.Semaphore(20)
+
+        async def one(number: int) -> None:
+            async with places:
+                await visit(inside.url, number)
+
+        async with httpx.AsyncClient(base_url=inside.url, verify=False) as client:
+            for begin in range(numbers.start, numbers.stop, 100):
+                await happen(client, SUBMIT, task="t", process="p", eventClass="BEAT", index=0)
+                await asyncio.gather(*map(one, range(begin, begin + 100)))
+
+    async def story() -> None:
+        async with serving(sqlite_url) as inside:
+            async with httpx.AsyncClient(base_url=inside.url, verify=False) as client:
+                processes = [{"name": "p", "jobCount": 5}]
+                await happen(client, CREATE, name="t", processes=processes)
+            nothing = inside.left()
+            assert nothing == dict.fromkeys(nothing, 0) | {"tasks": nothing["tasks"]}
+            found = []
+            for numbers in (range(WARM), range(WARM, CYCLES)):
+                await visits(inside, numbers)
+                await inside.until(nothing)
+                gc.collect()
+                found.append((len(gc.get_objects()), memory()))
+            (objects, size), (more, larger) = found
+            # If anything were kept of each, it would be thousands.
+            assert more - objects < 1_000
+            assert larger - size < 20 << 20
+
+    asyncio.run(story())

@@ -1,0 +1,249 @@
+"""Several servers on one PostgreSQL, and the workers of one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import signal
+import time
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.conftest import Serve
+from tests.support.harness import SUBMIT, Server, lamia
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire
+
+WORKERS = """SELECT count(*) FROM pg_stat_activity
+  WHERE application_name = 'lamia-gql listener' AND datname = current_database()"""
+
+
+@pytest.fixture
+def two(serve: Serve, postgres_url: str) -> tuple[Server, Server]:
+    """Two servers on one database."""
+    return serve(postgres_url), serve(postgres_url)
+
+
+def listeners(url: str) -> int:
+    """How many servers and workers listen."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(WORKERS).fetchone()
+        assert row is not None
+        number: int = row[0]
+        return number
+
+
+def kill_listeners(url: str) -> int:
+    """Cut the connections by which servers hear each other; how many there were."""
+    query = WORKERS.replace("count(*)", "pg_terminate_backend(pid)")
+    with psycopg.connect(url, autocommit=True) as connection:
+        return len(connection.execute(query.encode()).fetchall())
+
+
+def wait_for(number: int, url: str) -> None:
+    """Wait until so many listen."""
+    deadline = time.monotonic() + 30
+    while listeners(url) != number:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+async def receive(wire: Wire, field: str) -> Any:
+    """The root field of the next result."""
+    message = await wire.receive()
+    assert message["type"] == "next", message
+    return message["payload"]["data"][field]
+
+
+def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
+    """What one takes comes to the subscribers of the other: events, edits, new tasks, the end."""
+    writer, reader = two
+    writer.create("t", {"name": "p", "jobCount": 5})
+
+    async def story() -> None:
+        async with (
+            Wire(reader.url) as events,
+            Wire(reader.url) as changes,
+            Wire(reader.url) as all_,
+        ):
+            await events.subscribe("1", EVENTS, task="t")
+            await changes.subscribe("1", CHANGES, names=["t"])
+            await all_.subscribe("1", CHANGES, filter={"names": ["new*"]})
+            assert (await receive(changes, "taskChanged"))["state"] == "PENDING"
+            await asyncio.sleep(0.5)
+            for index in range(5):
+                await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=index)
+            for index in range(5):
+                assert (await receive(events, "events"))["node"]["job"] == {"index": index}
+            while (await receive(changes, "taskChanged"))["state"] != "SUCCEEDED":
+                pass
+            await asyncio.to_thread(writer.create, "new one", {"name": "p"})
+            assert (await receive(all_, "taskChanged"))["name"] == "new one"
+            delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
+            await asyncio.to_thread(writer.graphql, delete)
+            for wire in (events, changes):
+                assert await wire.receive() == {"id": "1", "type": "complete"}
+
+    asyncio.run(story())
+
+
+def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server, Server]) -> None:
+    """After the connection for LISTEN was lost, events, changes and deletions come all the same."""
+    writer, reader = two
+    url = writer.database_url
+    for name in ("t", "gone"):
+        writer.create(name, {"name": "p", "jobCount": 50})
+    wait_for(2, url)
+
+    async def story() -> None:
+        async with (
+            Wire(reader.url) as events,
+            Wire(reader.url) as changes,
+            Wire(reader.url) as gone,
+        ):
+            await events.subscribe("1", EVENTS, task="t")
+            await changes.subscribe("1", CHANGES, filter={"states": ["RUNNING", "SUCCEEDED"]})
+            await gone.subscribe("1", EVENTS, task="gone")
+            await asyncio.sleep(0.5)
+            # The other one is stopped, so that it can't listen again too soon.
+            os.kill(reader.pid, signal.SIGSTOP)
+            assert await asyncio.to_thread(kill_listeners, url) == 2
+            for index in range(50):
+                await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=index)
+            delete = 'mutation { deleteTask(input: {name: "gone"}) { deletedId } }'
+            await asyncio.to_thread(writer.graphql, delete)
+            os.kill(reader.pid, signal.SIGCONT)
+            for index in range(50):
+                assert (await receive(events, "events"))["node"]["job"] == {"index": index}
+            assert (await receive(changes, "taskChanged"))["state"] == "SUCCEEDED"
+            assert await gone.receive() == {"id": "1", "type": "complete"}
+
+    asyncio.run(story())
+    assert "other servers can't be heard" in reader.log()
+    assert "Traceback" not in reader.log()
+
+
+def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server, Server]) -> None:
+    """Two servers write to one task at once: the order of the cursors is that of the commits.
+
+    A reader that resumes from every cursor that it sees, at once, misses nothing.
+    """
+    one, other = two
+    one.create("t", {"name": "p", "jobCount": 400})
+
+    async def story() -> list[int]:
+        def submit(server: Server, indices: range) -> None:
+            for begin in range(indices.start, indices.stop, 10):
+                server.submit_many(
+                    [
+                        {"task": "t", "process": "p", "eventClass": "DONE", "index": begin + place}
+                        for place in range(10)
+                    ]
+                )
+
+        writing = asyncio.gather(
+            asyncio.to_thread(submit, one, range(200)),
+            asyncio.to_thread(submit, other, range(200, 400)),
+        )
+        seen: list[int] = []
+        cursor = BEGINNING
+        while len(seen) < 400:
+            server = (one, other)[len(seen) % 2]
+            async with Wire(server.url) as wire:
+                await wire.subscribe("1", EVENTS, task="t", after=cursor)
+                for _ in range(min(7, 400 - len(seen))):
+                    edge = await receive(wire, "events")
+                    cursor = edge["cursor"]
+                    seen.append(edge["node"]["job"]["index"])
+        await writing
+        return seen
+
+    seen = asyncio.run(story())
+    assert sorted(seen) == list(range(400))
+    for half in (range(200), range(200, 400)):
+        assert [index for index in seen if index in half] == list(half)
+
+
+def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
+    """With a sentence that says what to do."""
+    done = lamia("serve", "--port", "0", "--workers", "2", database_url=sqlite_url)
+    assert done.returncode == 2
+    assert "needs PostgreSQL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: str) -> None:
+    """Subscribers and writers land on any of them; one that is killed is replaced; all stop."""
+    server = serve(postgres_url, workers=2)
+    server.create("t", {"name": "p", "jobCount": 40})
+    wait_for(2, postgres_url)
+
+    def submit(index: int) -> None:
+        # A connection each, so that they come to any worker.
+        event = {"task": "t", "process": "p", "eventClass": "DONE", "index": index}
+        body = {"query": SUBMIT, "variables": {"input": event}}
+        answer = httpx.post(f"{server.url}/graphql", json=body, verify=False)
+        assert answer.json()["data"]["submitEvent"]["event"]
+
+    async def story() -> None:
+        wires = [Wire(server.url) for _ in range(8)]
+        for wire in wires:
+            await wire.__aenter__()
+            await wire.subscribe("1", EVENTS, task="t")
+        await asyncio.sleep(1)
+        for index in range(20):
+            await asyncio.to_thread(submit, index)
+        for wire in wires:
+            seen = {(await receive(wire, "events"))["node"]["job"]["index"] for _ in range(20)}
+            assert seen == set(range(20))
+            await wire.__aexit__(None, None, None)
+
+    asyncio.run(story())
+    victim = random.Random(1).choice(children(server.pid))
+    os.kill(victim, signal.SIGKILL)
+    time.sleep(0.5)
+    wait_for(2, postgres_url)
+    assert victim not in children(server.pid)
+    assert server.graphql('{ task(name: "t") { counts { done } } }')["task"]["counts"]["done"] == 20
+    processes = children(server.pid)
+    server.stop()
+    assert not any(alive(process) for process in processes)
+
+
+def test_workers_end_with_their_parent(serve: Serve, postgres_url: str) -> None:
+    """Also when it is killed in a way that lets it do nothing about them."""
+    server = serve(postgres_url, workers=2)
+    wait_for(2, postgres_url)
+    processes = children(server.pid)
+    server.kill()
+    deadline = time.monotonic() + 20
+    while any(alive(process) for process in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def children(pid: int) -> list[int]:
+    """The workers of a server."""
+    found = []
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{process}/stat") as stat, open(f"/proc/{process}/cmdline") as line:
+                parent = int(re.sub(r"\(.*\)", "", stat.read()).split()[2])
+                if parent == pid and "spawn_main" in line.read():
+                    found.append(int(process))
+        except OSError:
+            continue
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return ") Z " not in stat.read()
+    except OSError:
+        return False

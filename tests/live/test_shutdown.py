@@ -1,0 +1,125 @@
+"""A server that is told to stop: who is told of it, and what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+
+import httpx
+
+from tests.conftest import Serve
+from tests.support.harness import SUBMIT, Server
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire, sse
+
+
+def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
+    """WebSockets are closed as going away, without a complete; streams get an error and end."""
+    server.create("t", {"name": "p", "jobCount": 3})
+    server.submit("t", "p", "STARTED", index=0)
+
+    async def story() -> float:
+        async with (
+            Wire(server.url) as wire,
+            Wire(server.url, greet=False) as silent,
+            sse(server.url, EVENTS, task="t", after=BEGINNING) as stream,
+            sse(server.url, CHANGES, names=["t"]) as changes,
+        ):
+            await wire.subscribe("1", EVENTS, task="t")
+            await wire.subscribe("2", CHANGES, names=["t"])
+            assert (await wire.receive())["id"] == "2"
+            await anext(stream)
+            await anext(changes)
+            os.kill(server.pid, signal.SIGTERM)
+            begin = time.monotonic()
+            assert await wire.closed() == (1001, "The server is stopping")
+            assert (await silent.closed())[0] == 1001
+            for told in (stream, changes):
+                last = await anext(told)
+                assert last.data["errors"][0]["extensions"]["code"] == "STOPPING"
+                assert (await anext(told)).event == "complete"
+                assert [message async for message in told] == []
+            return time.monotonic() - begin
+
+    assert asyncio.run(story()) < 4
+    server.stop()
+    assert server.log() == ""
+
+
+def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
+    serve: Serve, sqlite_url: str
+) -> None:
+    """Within its limit the server ends, whatever clients do."""
+    server = serve(sqlite_url)
+    server.create("t", {"name": "p", "jobCount": 3})
+    big = {"text": "x" * 60_000}
+    events: list[dict[str, Any]] = [
+        {"task": "t", "process": "p", "eventClass": "BEAT", "index": 0, "payload": big}
+    ]
+    server.submit_many(events * 100)
+
+    async def story() -> None:
+        query = """subscription { events(task: "t", after: "") { node { payload } } }"""
+        async with sse(server.url, query) as stream, Wire(server.url, max_queue=1) as wire:
+            await wire.subscribe("1", query)
+            await anext(stream)
+            await asyncio.sleep(1)
+            begin = time.monotonic()
+            await asyncio.to_thread(server.stop)
+            assert time.monotonic() - begin < 8
+            wire.socket.transport.abort()
+
+    # The stream was cut, which shows when it is left.
+    with suppress(httpx.TransportError):
+        asyncio.run(story())
+    assert "Traceback" not in server.log()
+
+
+def test_what_was_acknowledged_before_the_end_is_stored(server: Server) -> None:
+    """Writers in full swing: each event is stored or was not acknowledged; most are refused."""
+    jobs = 5_000
+    server.create("t", {"name": "p", "jobCount": jobs})
+    acknowledged: set[int] = set()
+    enough = asyncio.Event()
+
+    async def write(client: httpx.AsyncClient, indices: range) -> None:
+        for index in indices:
+            event = {"task": "t", "process": "p", "eventClass": "DONE", "index": index}
+            body = {"query": SUBMIT, "variables": {"input": event}}
+            try:
+                answer = await client.post(f"{server.url}/graphql", json=body)
+            except httpx.TransportError:
+                return
+            if "errors" not in answer.json():
+                acknowledged.add(index)
+            if len(acknowledged) >= 300:
+                enough.set()
+
+    async def story() -> None:
+        async with httpx.AsyncClient(verify=False) as client, Wire(server.url) as wire:
+            await wire.subscribe("1", CHANGES, names=["t"])
+            writers = [
+                asyncio.create_task(write(client, range(part, jobs, 16))) for part in range(16)
+            ]
+            await asyncio.wait_for(enough.wait(), 60)
+            await asyncio.to_thread(server.stop)
+            await asyncio.gather(*writers)
+
+    asyncio.run(story())
+    assert len(acknowledged) < jobs
+    assert "Traceback" not in server.log()
+    server.start()
+    indices = server.graphql(
+        '{ process(task: "t", name: "p") { ... on Array { indices(state: [DONE]) } } }'
+    )["process"]["indices"]
+    stored: set[int] = set()
+    for part in indices.split(","):
+        first, _, last = part.partition("-")
+        stored.update(range(int(first), int(last or first) + 1))
+    assert acknowledged <= stored
+    # What was on its way when the server was told is at most one event for each writer.
+    assert len(stored - acknowledged) <= 16
+    server.recount()

@@ -1,0 +1,119 @@
+"""GraphQL over server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+
+import httpx
+
+from tests.support.harness import Server
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, sse
+
+STREAM = {"accept": "text/event-stream"}
+
+
+def test_a_query_is_one_message_and_the_end(sqlite_server: Server) -> None:
+    """Every operation can be asked for as a stream; by GET, all but mutations."""
+    query = "{ server { version } }"
+    answer = sqlite_server.request(query, headers=STREAM)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-cache"
+    comment, following, end, _ = answer.text.split("\n\n")
+    assert comment == ":"
+    event, data = following.split("\n")
+    assert event == "event: next"
+    assert json.loads(data.removeprefix("data: "))["data"]["server"]
+    assert end == "event: complete\ndata:"
+
+    assert (
+        sqlite_server.get("/graphql", params={"query": query}, headers=STREAM).text == answer.text
+    )
+    mutation = "mutation { deleteTasks(input: {names: []}) { deleted } }"
+    refused = sqlite_server.get("/graphql", params={"query": mutation}, headers=STREAM)
+    assert '"errors"' in refused.text
+    assert '"data":{' not in refused.text
+
+
+def test_errors_come_in_the_stream_and_bad_requests_do_not(sqlite_server: Server) -> None:
+    """What is wrong with the operation is a message; what is no operation, a status."""
+    answer = sqlite_server.request("{ nothing }", headers=STREAM)
+    assert answer.status_code == 200
+    assert "GRAPHQL_VALIDATION_FAILED" in answer.text
+    assert answer.text.endswith("event: complete\ndata:\n\n")
+
+    bad = sqlite_server.post("/graphql", content=b"no JSON", headers=STREAM)
+    assert bad.status_code == 415
+    bad = sqlite_server.post("/graphql", json=[], headers=STREAM)
+    assert (bad.status_code, bad.headers["content-type"]) == (400, "application/json")
+
+
+def test_a_subscription_that_is_not_asked_for_as_a_stream_says_how(sqlite_server: Server) -> None:
+    """Ordinary HTTP has one answer only."""
+    answer = sqlite_server.request('subscription { events(task: "t") { cursor } }')
+    assert answer.status_code == 406
+    error = answer.json()["errors"][0]
+    assert error["extensions"]["code"] == "NOT_ACCEPTABLE"
+    assert "text/event-stream" in error["message"]
+
+
+def test_messages_carry_the_cursor_as_their_id(server: Server) -> None:
+    """So that a browser resumes by itself; the id is there also where no cursor was selected."""
+    server.create("t", {"name": "p", "jobCount": 5})
+    for index in range(3):
+        server.submit("t", "p", "DONE", index=index)
+
+    async def story() -> None:
+        query = EVENTS.replace("cursor node", "node")
+        async with sse(server.url, query, task="t", after=BEGINNING) as stream:
+            first = [await anext(stream) for _ in range(2)]
+        assert all(message.id for message in first)
+        async with sse(server.url, query, task="t", last_event_id=first[0].id) as stream:
+            again = [await anext(stream) for _ in range(2)]
+        assert again[0] == first[1]
+        node = again[1].data["data"]["events"]["node"]
+        assert node["job"] == {"index": 2}
+
+    asyncio.run(story())
+
+
+def test_changes_come_without_an_id(sqlite_server: Server) -> None:
+    """A snapshot is no place to resume from: the next subscription begins with one."""
+    sqlite_server.create("t", {"name": "p"})
+
+    async def story() -> None:
+        async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
+            message = await anext(stream)
+            assert (message.event, message.id) == ("next", None)
+            delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
+            await asyncio.to_thread(sqlite_server.graphql, delete)
+            assert (await anext(stream)).event == "complete"
+            assert [m async for m in stream] == []
+
+    asyncio.run(story())
+
+
+def test_a_client_that_leaves_makes_no_noise(sqlite_server: Server) -> None:
+    """Gone in the middle of a stream: nothing is logged, and the server goes on."""
+    sqlite_server.create("t", {"name": "p", "jobCount": 50})
+
+    async def story() -> None:
+        for _ in range(5):
+            async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
+                await anext(stream)
+        async with httpx.AsyncClient(verify=False) as client:
+            for _ in range(5):
+                request = client.post(
+                    f"{sqlite_server.url}/graphql",
+                    json={"query": EVENTS, "variables": {"task": "t"}},
+                    headers=STREAM,
+                    timeout=0.05,
+                )
+                with suppress(httpx.TimeoutException):
+                    await request
+
+    asyncio.run(story())
+    sqlite_server.submit("t", "p", "DONE", index=1)
+    assert sqlite_server.log() == ""

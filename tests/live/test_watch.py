@@ -1,0 +1,209 @@
+"""``lamia-gql watch`` in a real terminal: what a person sees, and what a script gets."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyte
+
+from tests.api.test_commands import workflow
+from tests.conftest import Serve
+from tests.support.harness import Server, environment, lamia
+
+ROWS, COLUMNS = 30, 120
+PATIENCE = 30.0
+
+
+class Terminal:
+    """A pseudo-terminal with a program in it, and the picture that it shows."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self.program = subprocess.Popen(
+            [sys.executable, "-m", "lamia_gql", *arguments],
+            env=environment({}) | {"TERM": "xterm-256color"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.program.kill()
+        self.program.wait()
+        os.close(self._ours)
+
+    def text(self) -> str:
+        """What it shows now, without blanks at the ends of the lines."""
+        while select.select([self._ours], [], [], 0.05)[0]:
+            try:
+                data = os.read(self._ours, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            self._stream.feed(data)
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def until(self, seen: Callable[[str], bool]) -> str:
+        """The picture, once it is as it should be."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            text = self.text()
+            if seen(text):
+                return text
+        raise AssertionError(f"it never came; at last:\n{self.text()}")
+
+
+def test_a_task_from_its_start_to_its_end(serve: Serve, sqlite_url: str) -> None:
+    """The picture moves with the task, survives a restart of the server, and ends with it."""
+    server = serve(sqlite_url)
+    server.create("night", {"name": "fill", "jobCount": 10}, {"name": "merge"})
+    with Terminal("watch", "night", "--url", server.url) as terminal:
+        text = terminal.until(lambda text: "merge" in text)
+        assert "PENDING" in text
+        for index in range(4):
+            server.submit("night", "fill", "DONE", index=index)
+        server.submit("night", "fill", "STARTED", index=5)
+        text = terminal.until(lambda text: "40 %" in text)
+        assert "RUNNING" in text
+
+        server.kill()
+        server.start()
+        server.submit("night", "fill", "FAILED", index=7)
+        # Half of a picture may be seen while it is drawn.
+        terminal.until(
+            lambda text: (
+                "failing fill: 7" in text and "HOPELESS" in text and "Trying again" not in text
+            )
+        )
+        # It went on, as a retry, and all is well in the end.
+        server.submit_many(
+            [
+                {"task": "night", "process": "fill", "index": index, "eventClass": word}
+                for index in range(10)
+                for word in ("STARTED", "DONE")
+            ]
+        )
+        server.submit("night", "merge", "DONE")
+        text = terminal.until(lambda text: "SUCCEEDED" in text.splitlines()[0])
+        assert "100 %" in text
+        assert "failing" not in text
+        assert text.count("night") == 1
+        assert terminal.program.wait(PATIENCE) == 0
+
+
+def test_a_server_that_is_away_is_waited_for(serve: Serve, sqlite_url: str) -> None:
+    """While nobody answers the last picture stays, with a word of it."""
+    server = serve(sqlite_url)
+    server.create("night", {"name": "fill", "jobCount": 3})
+    with Terminal("watch", "night", "--url", server.url) as terminal:
+        terminal.until(lambda text: "fill" in text)
+        server.kill()
+        text = terminal.until(lambda text: "Trying again" in text)
+        assert "fill" in text
+        server.start()
+        terminal.until(lambda text: "Trying again" not in text)
+        server.submit("night", "fill", "DONE", index=0)
+        terminal.until(lambda text: "33 %" in text)
+
+
+def test_all_tasks(sqlite_server: Server) -> None:
+    """Without a name, new tasks come into the list by themselves."""
+    with Terminal("watch", "--url", sqlite_server.url) as terminal:
+        terminal.until(lambda text: "no tasks yet" in text)
+        sqlite_server.create("first", {"name": "p"})
+        sqlite_server.create("second", {"name": "p"})
+        terminal.until(lambda text: "2 of 2 tasks" in text)
+        sqlite_server.submit("first", "p", "DONE")
+        text = terminal.until(lambda text: "SUCCEEDED" in text)
+        # What was heard of last comes first.
+        assert text.index("first") < text.index("second")
+
+
+def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
+    """A replay, from its start to its end: the ratios that a person sees grow, and are right.
+
+    In the middle of it the server dies, and comes back.
+    """
+    server = sqlite_server
+    command = [sys.executable, "-m", "lamia_gql", "replay", str(workflow(tmp_path))]
+    with subprocess.Popen(
+        [*command, "--speed", "20", "--name", "r", "--url", server.url],
+        env=environment({}),
+        stderr=subprocess.DEVNULL,
+    ) as replay:
+        while server.process("r", "split") is None:
+            time.sleep(0.1)
+        with Terminal("watch", "r", "--url", server.url) as terminal:
+            seen: list[int] = []
+
+            def ratio(text: str) -> int:
+                line = next((line for line in text.splitlines() if line.startswith("all")), "")
+                words = line.split()
+                if "%" in words:
+                    seen.append(int(words[words.index("%") - 1]))
+                return seen[-1] if seen else 0
+
+            terminal.until(lambda text: ratio(text) < 100 and len(set(seen)) >= 3)
+            server.kill()
+            text = terminal.until(lambda text: "Trying again" in text)
+            assert "split" in text
+            server.start()
+            terminal.until(lambda text: "Trying again" not in text)
+            terminal.until(lambda text: ratio(text) == 100)
+            text = terminal.until(lambda text: "SUCCEEDED" in text.splitlines()[0])
+            assert terminal.program.wait(PATIENCE) == 0
+        assert replay.wait(PATIENCE) == 0
+    assert seen == sorted(seen)
+    query = '{ task(name: "r") { state processes(first: 50) { nodes { name state } } } }'
+    task = server.graphql(query)["task"]
+    assert task["state"] == "SUCCEEDED"
+    for process in task["processes"]["nodes"]:
+        [line] = [line for line in text.splitlines() if line.startswith(process["name"])]
+        assert "100 %" in line
+        assert process["state"] in line
+
+
+def test_for_scripts(sqlite_server: Server) -> None:
+    """Once, as text and as JSON; exit codes say how it went."""
+    url = f"--url={sqlite_server.url}"
+    sqlite_server.create("night", {"name": "fill", "jobCount": 2})
+    sqlite_server.submit("night", "fill", "FAILED", index=1)
+    done = lamia("watch", "night", "--once", url)
+    assert done.returncode == 0
+    assert "failing fill: 1" in done.stdout
+    picture = json.loads(lamia("watch", "night", "--once", "--json", url).stdout)
+    assert picture["processes"]["nodes"][0]["failing"] == "1"
+    sqlite_server.submit("night", "fill", "FAILED", index=0)
+    done = lamia("watch", "night", "--json", url)
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "FAILED")
+    assert json.loads(lamia("watch", "--once", "--json", url).stdout)["totalCount"] == 1
+    missing = lamia("watch", "nobody", url)
+    assert (missing.returncode, "no task “nobody”" in missing.stderr) == (1, True)
+    away = lamia("watch", "--url", "http://127.0.0.1:9")
+    assert (away.returncode, "127.0.0.1:9" in away.stderr) == (1, True)

@@ -1,0 +1,377 @@
+"""The graphql-transport-ws protocol, rule by rule, and what is no protocol at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import websockets
+from websockets.typing import Subprotocol
+
+from lamia_gql.graph.transport import websocket
+from tests.conftest import Serve
+from tests.support.harness import Server
+from tests.support.in_process_server import serving
+from tests.support.live_clients import CHANGES, EVENTS, Wire
+
+SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": "{ server { version } }"}}
+
+
+def closing(server: Server, *messages: Any, greet: bool = True) -> tuple[int | None, str | None]:
+    """What a connection that sends these messages is closed with."""
+
+    async def story() -> tuple[int | None, str | None]:
+        async with Wire(server.url, greet=greet) as wire:
+            # It may be closed before all is sent.
+            with suppress(websockets.ConnectionClosed):
+                for message in messages:
+                    await wire.send(message)
+            return await wire.closed()
+
+    return asyncio.run(story())
+
+
+def test_queries_and_mutations_go_over_a_websocket_as_well(sqlite_server: Server) -> None:
+    """Every operation is answered by next and complete; a broken one by an error."""
+    sqlite_server.create("t", {"name": "p"})
+
+    async def story() -> None:
+        async with Wire(sqlite_server.url) as wire:
+            await wire.subscribe("q", '{ task(name: "t") { state } }')
+            payload = (await wire.receive())["payload"]
+            assert payload["data"] == {"task": {"state": "PENDING"}}
+            assert await wire.receive() == {"id": "q", "type": "complete"}
+            await wire.subscribe(
+                "m",
+                """mutation { submitEvent(input: {task: "t", process: "p", eventClass: DONE}) {
+                  process { state } } }""",
+            )
+            answer = (await wire.receive())["payload"]["data"]["submitEvent"]
+            assert answer == {"process": {"state": "SUCCEEDED"}}
+            assert await wire.receive() == {"id": "m", "type": "complete"}
+            for query, code in (
+                ("{", "GRAPHQL_PARSE_FAILED"),
+                ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+                ("query($x: Int!) { tasks(first: $x) { totalCount } }", "BAD_USER_INPUT"),
+                ("{" + "a{" * 20_000, "DOCUMENT_TOO_LONG"),
+            ):
+                await wire.subscribe("e", query)
+                message = await wire.receive()
+                assert (message["id"], message["type"]) == ("e", "error")
+                assert message["payload"][0]["extensions"]["code"] == code
+            # An error in a field is a result with an error, and its operation goes on to its end.
+            await wire.subscribe("f", '{ node(id: "x") { id } server { version } }')
+            message = await wire.receive()
+            assert message["type"] == "next"
+            assert message["payload"]["errors"][0]["extensions"]["code"] == "ID_INVALID"
+            assert (await wire.receive())["type"] == "complete"
+
+    asyncio.run(story())
+    assert "Traceback" not in sqlite_server.log()
+
+
+def test_complete_cancels_and_frees_the_id(sqlite_server: Server) -> None:
+    """After a client's complete nothing of the operation comes, and its id can be used again."""
+    sqlite_server.create("t", {"name": "p", "jobCount": 9})
+
+    async def story() -> None:
+        async with Wire(sqlite_server.url) as wire:
+            for _ in range(3):
+                await wire.subscribe("1", CHANGES, names=["t"])
+                assert (await wire.receive())["type"] == "next"
+                await wire.send({"id": "1", "type": "complete"})
+            await wire.send({"id": "never", "type": "complete"})
+            await wire.subscribe("1", "{ server { version } }")
+            assert (await wire.receive())["payload"]["data"]["server"]
+            assert (await wire.receive()) == {"id": "1", "type": "complete"}
+
+    asyncio.run(story())
+
+
+def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: Server) -> None:
+    """Ping and pong have nothing to do with operations."""
+
+    async def story() -> None:
+        async with Wire(sqlite_server.url, greet=False) as wire:
+            await wire.send({"type": "ping", "payload": {"any": 1}})
+            assert await wire.receive() == {"type": "pong"}
+            await wire.send({"type": "pong"})
+            await wire.send({"type": "connection_init", "payload": {"token": "of no use"}})
+            assert await wire.receive() == {"type": "connection_ack"}
+            await wire.send({"type": "ping"})
+            assert await wire.receive() == {"type": "pong"}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("code", "greet", "sent"),
+    [
+        (4401, False, [SUBSCRIBE]),
+        (4429, True, [{"type": "connection_init"}]),
+        (4429, False, [{"type": "connection_init"}, {"type": "connection_init"}]),
+        (4400, True, ["no JSON"]),
+        (4400, True, [b"bytes"]),
+        (4400, True, ["[" * 100_000]),
+        (4400, True, ["7"]),
+        (4400, True, ["null"]),
+        (4400, True, ['"text"']),
+        (4400, True, [{}]),
+        (4400, True, [{"type": "start", "id": "1", "payload": {"query": "{ x }"}}]),
+        (4400, True, [{"type": ["subscribe"]}]),
+        (4400, True, [SUBSCRIBE | {"id": ""}]),
+        (4400, True, [SUBSCRIBE | {"id": 1}]),
+        (4400, True, [{"type": "complete"}]),
+        (4400, True, [SUBSCRIBE | {"payload": None}]),
+        (4400, True, [SUBSCRIBE | {"payload": {"query": 1}}]),
+        (4400, True, [SUBSCRIBE | {"payload": {"query": "{ a }", "variables": []}}]),
+        (4400, True, [SUBSCRIBE | {"payload": {"query": "{ a }", "extensions": 1}}]),
+        (4400, True, [{"type": "ping", "payload": 1}]),
+        (4400, False, [{"type": "connection_init", "payload": "x"}]),
+        (1009, True, ['"' + "x" * 2_000_000 + '"']),
+    ],
+)
+def test_who_breaks_the_rules_is_told_by_a_code(
+    shared: Server, code: int, greet: bool, sent: list[Any]
+) -> None:
+    """Every rule has its close code, and the log stays silent."""
+    assert closing(shared, *sent, greet=greet)[0] == code
+    assert "Traceback" not in shared.log()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A server for stories that leave nothing behind."""
+    folder = tmp_path_factory.mktemp("websocket")
+    with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
+        server.create("t", {"name": "p"})
+        yield server
+
+
+def test_an_id_in_use_closes_the_connection(shared: Server) -> None:
+    """Two operations can't have one id at a time."""
+    subscribe = {
+        "id": "1",
+        "type": "subscribe",
+        "payload": {"query": EVENTS, "variables": {"task": "t"}},
+    }
+    code, reason = closing(shared, subscribe, subscribe)
+    assert (code, reason) == (4409, "Subscriber for 1 already exists")
+
+
+@pytest.mark.parametrize("offered", [None, ["graphql-ws"], ["mqtt"]])
+def test_other_protocols_are_not_spoken(shared: Server, offered: list[str] | None) -> None:
+    """Neither the legacy protocol nor none at all."""
+
+    async def story() -> None:
+        protocols = None if offered is None else [Subprotocol(name) for name in offered]
+        async with Wire(shared.url, greet=False, subprotocols=protocols) as wire:
+            assert wire.socket.subprotocol is None
+            assert (await wire.closed())[0] == 4406
+
+    asyncio.run(story())
+
+
+def test_silence_instead_of_a_greeting_is_ended(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection has some seconds to say what it is here for, and any time afterwards."""
+    assert websocket.INIT_TIMEOUT == 10
+    monkeypatch.setattr(websocket, "INIT_TIMEOUT", 0.5)
+
+    async def story() -> None:
+        async with (
+            serving(sqlite_url) as inside,
+            Wire(inside.url) as greeted,
+            Wire(inside.url, greet=False) as silent,
+        ):
+            assert await silent.closed() == (4408, "Initialisation timeout")
+            await asyncio.sleep(0.5)
+            await greeted.subscribe("1", "{ server { version } }")
+            assert (await greeted.receive())["type"] == "next"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "query", [EVENTS, CHANGES, "query($x: Int) { tasks(first: $x) { __typename } }"]
+)
+def test_deep_variables_are_an_error_of_their_operation(shared: Server, query: str) -> None:
+    """As deep as JSON is read at all: the operation may be refused, and the connection stays."""
+    deep = "[" * 1_000 + "]" * 1_000
+    variables = f'{{"task": "t", "names": {deep}, "x": {deep}, "after": {deep}}}'
+    payload = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
+
+    async def story() -> None:
+        async with Wire(shared.url) as wire:
+            await wire.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
+            message = await wire.receive()
+            assert (message["id"], message["type"]) == ("1", "error")
+            assert message["payload"][0]["extensions"]["code"]
+            await wire.subscribe("1", "{ server { version } }")
+            assert (await wire.receive())["type"] == "next"
+
+    asyncio.run(story())
+    assert "Traceback" not in shared.log()
+
+
+def test_extensions_are_ignored(shared: Server) -> None:
+    """Clients send more than we know of."""
+
+    async def story() -> None:
+        async with Wire(shared.url) as wire:
+            payload = SUBSCRIBE["payload"] | {"extensions": {"persisted": 1}, "more": []}  # type: ignore[operator] # it is a dict
+            await wire.send(SUBSCRIBE | {"payload": payload, "more": 1})
+            assert (await wire.receive())["type"] == "next"
+
+    asyncio.run(story())
+
+
+def test_operations_of_a_connection_are_bounded(serve: Serve, sqlite_url: str) -> None:
+    """One too many gets an error; the others go on, and its place can be had again."""
+    server = serve(sqlite_url, max_subscriptions_per_connection=2)
+    server.create("t", {"name": "p"})
+
+    async def story() -> None:
+        async with Wire(server.url) as wire:
+            for key in "ab":
+                await wire.subscribe(key, EVENTS, task="t")
+            await wire.subscribe("c", EVENTS, task="t")
+            message = await wire.receive()
+            assert (message["id"], message["type"]) == ("c", "error")
+            assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
+            await wire.send({"id": "a", "type": "complete"})
+            await wire.subscribe("c", "{ server { version } }")
+            assert (await wire.receive())["type"] == "next"
+
+    asyncio.run(story())
+
+
+def test_connections_of_an_address_are_bounded(serve: Serve, sqlite_url: str) -> None:
+    """WebSockets and streams count together; one that leaves makes room."""
+    server = serve(sqlite_url, max_connections_per_address=2)
+    server.create("t", {"name": "p"})
+
+    async def story() -> None:
+        async with Wire(server.url):
+            async with Wire(server.url):
+                async with Wire(server.url, greet=False) as third:
+                    code, reason = await third.closed()
+                    assert code == 1013
+                    assert reason is not None
+                    assert reason.startswith("TOO_MANY_CONNECTIONS")
+                answer = await asyncio.to_thread(
+                    server.request,
+                    "{ server { version } }",
+                    headers={"accept": "text/event-stream"},
+                )
+                assert answer.status_code == 429
+                assert answer.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_CONNECTIONS"
+            await asyncio.sleep(0.3)
+            async with Wire(server.url):
+                pass
+
+    asyncio.run(story())
+
+
+def junk(chance: random.Random) -> Any:
+    """A frame that no client should send."""
+    values: list[Any] = [
+        None,
+        True,
+        0,
+        -1.5,
+        "",
+        "x",
+        [],
+        {},
+        [[]],
+        {"query": "{ a }"},
+        {"query": 1},
+        "é\0",
+    ]
+    types = ["connection_init", "subscribe", "complete", "ping", "pong", "next", "error", "", None]
+    match chance.randrange(7):
+        case 0:
+            return chance.randbytes(chance.randrange(200))
+        case 1:
+            return "".join(chance.choices('{}[]",:1truefalsn\\u\ud7ff é', k=chance.randrange(60)))
+        case 2:
+            return json.dumps(chance.choice(values))
+        case 3:
+            depth = chance.choice([10, 500, 5_000])
+            return chance.choice(["[", '{"a":']) * depth
+        case 4:
+            deep: Any = "x"
+            for _ in range(chance.choice([5, 100, 400])):
+                deep = chance.choice([[deep], {"a": deep}])
+            return json.dumps(SUBSCRIBE | {"payload": {"query": "{ a }", "variables": {"v": deep}}})
+        case 5:
+            return json.dumps(
+                {
+                    name: chance.choice(types if name == "type" else values)
+                    for name in ("id", "type", "payload")
+                    if chance.random() < 0.8
+                }
+            )
+        case _:
+            query = "".join(chance.choices('{}()$!:"#@.abc \n123subscription', k=40))
+            return json.dumps(SUBSCRIBE | {"payload": {"query": query}})
+
+
+@pytest.mark.parametrize("number", [400, pytest.param(4_000, marks=pytest.mark.slow)])
+def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, number: int) -> None:
+    """Whatever is sent, the answer is a message or a 4400 code; no traceback, and it still runs."""
+
+    async def one(seed: int) -> None:
+        chance = random.Random(seed)
+        async with Wire(sqlite_server.url, greet=chance.random() < 0.8) as wire:
+            try:
+                for _ in range(chance.randrange(1, 4)):
+                    frame = junk(chance)
+                    # Fragments are assembled before anybody looks at them.
+                    await wire.socket.send([frame[:3], frame[3:]] if seed % 5 == 0 else frame)
+                    await asyncio.sleep(0)
+                await wire.send("end of the junk")
+            except websockets.ConnectionClosed:
+                pass
+            code, _ = await wire.closed()
+            assert code in range(4400, 4430), (seed, code)
+
+    async def story() -> None:
+        for begin in range(0, number, 20):
+            await asyncio.gather(*(one(seed) for seed in range(begin, begin + 20)))
+
+    asyncio.run(story())
+    assert sqlite_server.log() == ""
+    assert sqlite_server.graphql("{ server { version } }")
+
+
+def test_text_that_is_not_utf_8_is_refused_without_a_traceback(sqlite_server: Server) -> None:
+    """A frame that says that it is text and is not, and what is no WebSocket frame at all."""
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    host, port = sqlite_server.url.removeprefix("http://").split(":")
+    request = (
+        "GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+    )
+    mask = bytes(4)
+    for frame, code in (
+        (b"\x81\x84" + mask + b"\xff\xfe\xfd\xfc", 4400),
+        (b"\xf7\x84" + mask + b"\xff\xfe\xfd\xfc", 1002),
+        (b"\x81\x04nope", 1002),
+    ):
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(request.encode())
+            assert client.recv(4096).startswith(b"HTTP/1.1 101")
+            client.sendall(frame)
+            answer = client.recv(4096)
+            assert answer[0] == 0x88
+            assert int.from_bytes(answer[2:4], "big") == code
+    assert "Traceback" not in sqlite_server.log()

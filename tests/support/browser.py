@@ -1,0 +1,127 @@
+"""Debian's Chromium, cut off from any network but this machine, and pages that must be quiet."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from tests.support.npm import tool
+
+AXE = Path(__file__).parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+"""What a reader's system may prefer."""
+PATIENCE = 15_000
+"""Milliseconds that a page has for what is expected of it."""
+
+expect.set_options(timeout=PATIENCE)
+
+
+def required(found: str | None, what: str) -> str:
+    """The path of a tool; without it the test is skipped, where that is allowed."""
+    if found is None:
+        assert "LAMIA_TESTS_COMPLETE" not in os.environ, f"{what} is missing"
+        pytest.skip(f"needs {what}")
+    return found
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running Chromium for which every name is unknown."""
+    path = required(shutil.which("chromium"), "Debian's chromium")
+    # The one that it brings needs libraries that few machines have.
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", tool("node"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        yield browser
+        browser.close()
+
+
+class Watcher:
+    """Notes whatever a page should not do: complain, break its policy, ask strangers."""
+
+    def __init__(self, page: Page) -> None:
+        self.faults: list[str] = []
+        self.allowed: list[str] = []
+        """Patterns of complaints that a test provokes on purpose."""
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
+        page.context.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # Chromium tells violations of the policy as errors, too.
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console: {message.text}")
+
+    def _on_request(self, request: Request) -> None:
+        if not re.match(r"https?://127\.0\.0\.1[:/]|data:|blob:", request.url):
+            self.faults.append(f"request: {request.url}")
+
+    def check(self) -> None:
+        """Fail where there is anything that was not allowed."""
+        found = [f for f in self.faults if not any(re.search(p, f) for p in self.allowed)]
+        assert not found, found
+
+
+Open = Callable[..., Page]
+
+
+@contextmanager
+def opening(browser: Browser) -> Iterator[Open]:
+    """Opens pages, with options of the browser's contexts; in the end, all must have been quiet."""
+    watchers: list[Watcher] = []
+
+    def open_page(
+        url: str,
+        *,
+        allowed: tuple[str, ...] = (),
+        width: int = 1280,
+        height: int = 800,
+        **options: Any,
+    ) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        watcher = Watcher(page)
+        watcher.allowed += allowed
+        watchers.append(watcher)
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in browser.contexts:
+        context.close()
+    for watcher in watchers:
+        watcher.check()
+
+
+def settled(page: Page, look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
+    """What one sees of a page as soon as it is as wanted, or when patience is at an end."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not wanted(found := look()) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    return found
+
+
+def serious_findings(page: Page, *selectors: str) -> list[str]:
+    """What axe-core finds on a page, or in some of its elements, that is serious or worse."""
+    source = required(str(AXE) if AXE.exists() else None, "axe-core: run `web/build`")
+    page.evaluate(Path(source).read_text() + "; undefined")
+    found: list[str] = page.evaluate(
+        """async selectors => (await axe.run(selectors.length ? selectors : document)).violations
+             .filter(({ impact }) => impact === "serious" || impact === "critical")
+             .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(", ")}`)""",
+        list(selectors),
+    )
+    return found

@@ -1,0 +1,74 @@
+"""A server in the test's own process, where one can see what is left in it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from lamia_gql.api.services import Services
+from lamia_gql.domain.settings import load
+from lamia_gql.graph.transport.http import GraphQLEndpoint
+from lamia_gql.graph.transport.streams import Streams
+from lamia_gql.server.run import make_server
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A running server, and what lives in it."""
+
+    url: str
+    services: Services
+    streams: Streams
+
+    def left(self) -> dict[str, int]:
+        """How much there is for clients: connections, subscribers and what runs for them."""
+        live = self.services.feeds
+        return {
+            "connections": len(self.services.live_connections),
+            "events": len(live.events),
+            "changes": len(live.changes),
+            "feeds": live.followed,
+            "streams": len(self.streams),
+            "tasks": len(asyncio.all_tasks()),
+        }
+
+    async def until(self, wanted: dict[str, int], patience: float = 60.0) -> None:
+        """Wait until there is just so much left."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        while self.left() != wanted:
+            assert loop.time() < deadline, (self.left(), wanted)
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def serving(database_url: str, **settings: Any) -> AsyncIterator[Inside]:
+    """Serve in this loop, with these settings, until the block is left."""
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
+        settings = {"database_url": database_url, "log_level": "warning"} | settings
+        server = make_server(load(**settings))
+        app = server.config.app
+        assert isinstance(app, Starlette)
+        [endpoint] = [
+            route.endpoint
+            for route in app.routes
+            if isinstance(route, Route) and isinstance(route.endpoint, GraphQLEndpoint)
+        ]
+        running = asyncio.create_task(server.serve([listening]))
+        try:
+            while not server.started:
+                assert not running.done()
+                await asyncio.sleep(0.01)
+            host, port = listening.getsockname()
+            services: Services = server.lifespan.state["services"]
+            yield Inside(f"http://{host}:{port}", services, endpoint.streams)
+        finally:
+            server.should_exit = True
+            await running

@@ -1,0 +1,200 @@
+"""Words to talk of lamia-job with: its command line, its events on a server, and bad servers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socketserver
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.harness import Server, environment
+
+ROOT = Path(__file__).parents[2]
+JOB = [sys.executable, "-m", "lamia_gql.client"]
+
+
+def job_environment(
+    url: str, folder: Path, task: str = "t", process: str = "p", **more: Any
+) -> dict[str, str]:
+    """The environment of a job; names in ``more`` that are None are left out."""
+    given = {
+        "LAMIA_URL": url,
+        "LAMIA_TASK": task,
+        "LAMIA_PROCESS": process,
+        "LAMIA_SPOOL": folder / "spool",
+    } | more
+    return environment({}) | {name: str(v) for name, v in given.items() if v is not None}
+
+
+def job(
+    environ: Mapping[str, str], *arguments: str, **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Run lamia-job to its end."""
+    done: subprocess.CompletedProcess[bytes] = subprocess.run(
+        [*JOB, *arguments], env=environ, cwd=ROOT, capture_output=True, check=False, **options
+    )
+    return done
+
+
+def build_pyz(folder: Path) -> Path:
+    """The single file, made in a folder as it is made for nodes."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    client = Path("lamia_gql", "client")
+    shutil.copytree(ROOT / client, folder / client, ignore=ignored)
+    shutil.copy(ROOT / "lamia_gql" / "__init__.py", folder / "lamia_gql")
+    shutil.copy(ROOT / "Makefile", folder)
+    make = ["make", "-s", f"PYTHON={sys.executable}", "job"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True)
+    return folder / "dist" / "lamia-job.pyz"
+
+
+def events(server: Server, task: str = "t") -> list[dict[str, Any]]:
+    """All events of a task, in the order in which the server took them."""
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        page = server.graphql(
+            """query($task: String!, $after: String) { task(name: $task) {
+              events(first: 100, after: $after) { pageInfo { endCursor hasNextPage }
+                nodes { uuid eventClass progress payload attempt sentAt hostname
+                  process { name } job { index } } } } }""",
+            task=task,
+            after=cursor,
+        )["task"]["events"]
+        found += page["nodes"]
+        cursor = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found
+
+
+def classes(server: Server, task: str = "t") -> list[str]:
+    """The classes of a task's events, sorted by the jobs' own times."""
+    found = sorted(events(server, task), key=lambda e: str(e["sentAt"] or ""))
+    return [event["eventClass"] for event in found]
+
+
+def spooled(folder: Path) -> list[dict[str, Any]]:
+    """The events in the spool that is made by :func:`job_environment`."""
+    return [
+        json.loads(line)["event"]
+        for path in (folder / "spool").glob("*/[0-3]-*")
+        for line in path.read_bytes().splitlines()
+    ]
+
+
+def answer_all(body: bytes, code: str | None = None, *, enough: bool = False) -> bytes:
+    """The answer of a server that takes all, or refuses all with a code."""
+    number = len(json.loads(body)["variables"]["input"]["events"])
+    wrong = [] if code is None else [{"code": code, "field": None, "message": "No."}]
+    result = {"duplicate": False, "enough": enough, "userErrors": wrong}
+    return json.dumps(
+        {"data": {"submitEvents": {"results": [result] * number, "userErrors": []}}}
+    ).encode()
+
+
+class BadServer:
+    """A server that misbehaves in the way that ``mode`` says; it can be changed at any time.
+
+    ``good`` takes all, ``slow`` after two seconds, ``brief`` with one request a connection;
+    ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and ``cut`` answer
+    nonsense and half of the truth; ``vanish`` takes one request and is gone; a number is a status;
+    and any other word is the code with which every event is refused. With ``tls`` it speaks HTTPS.
+    """
+
+    def __init__(self, mode: str, tls: ssl.SSLContext | None = None) -> None:
+        self.mode = mode
+        self.requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
+        self.stopping = threading.Event()
+        bad = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                try:
+                    while bad.serve(self):
+                        pass
+                except OSError:
+                    pass
+
+        class Threads(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+            request_queue_size = 100
+
+        self._server = Threads(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def serve(self, handler: socketserver.StreamRequestHandler) -> bool:
+        """Serve one request of a connection; whether there may be another one."""
+        if not handler.rfile.readline():
+            return False
+        headers: dict[str, str] = {}
+        while (line := handler.rfile.readline().strip()) != b"":
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        body = handler.rfile.read(int(headers["content-length"]))
+        mode = self.mode
+        request = (headers, json.loads(body)["variables"]["input"]["events"])
+        self.requests.append(request)
+        if mode == "hang":
+            self.stopping.wait(60)
+            return False
+        if mode == "vanish" and request is not self.requests[0]:
+            return False
+        if mode == "slow":
+            self.stopping.wait(2)
+        if mode == "garbage":
+            handler.wfile.write(b"\x00\xff<html>What?</html>\r\n\r\n")
+            return False
+        status, answer = "200 OK", answer_all(body)
+        if mode.isdigit():
+            status, answer = f"{mode} Hm", b"<html>No.</html>"
+        elif mode.isupper():
+            answer = answer_all(body, mode)
+        elif mode == "enough":
+            answer = answer_all(body, enough=True)
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+        if mode == "cut":
+            handler.wfile.write(head + answer[: len(answer) // 2])
+            return False
+        if mode == "drip":
+            for byte in head + answer:
+                handler.wfile.write(bytes([byte]))
+                if self.stopping.wait(1):
+                    return False
+        handler.wfile.write(head + answer)
+        if mode == "vanish":
+            self._server.socket.close()
+        return mode not in ("vanish", "brief")
+
+
+def wait_for(what: str, is_so: Any, seconds: float = 20.0) -> None:
+    """Wait until something is so; fail where it does not become so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def shell(script: str) -> Sequence[str]:
+    """A program that is a shell script."""
+    return ["sh", "-c", script]

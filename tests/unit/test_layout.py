@@ -1,0 +1,143 @@
+"""Imports point one way: which package may import which, held by a test."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "lamia_gql"
+MAY_IMPORT: dict[str, set[str]] = {
+    "domain": set(),
+    "storage": {"domain"},
+    "ingest": {"storage", "domain"},
+    "live": {"storage", "domain"},
+    "api": {"ingest", "live", "storage", "domain"},
+    "graph": {"api", "ingest", "live", "storage", "domain"},
+    "rest": {"api", "ingest", "live", "storage", "domain"},
+    "server": {"graph", "rest", "api", "ingest", "live", "storage", "domain"},
+    "commands": {"server", "graph", "ingest", "storage", "domain"},
+    "client": set(),
+    "__main__": {"commands"},
+}
+"""From the bottom to the top: the packages that each package may import besides itself."""
+FROM_OUTSIDE: dict[str, set[str]] = {
+    "domain": set(),
+    "storage": {"sqlalchemy", "alembic", "orjson"},
+    "ingest": {"sqlalchemy", "orjson"},
+    "live": set(),
+    "api": {"orjson"},
+    "graph": {"strawberry", "graphql", "starlette", "orjson"},
+    "rest": {"starlette", "orjson", "sqlalchemy"},
+    "server": {"starlette", "uvicorn", "click"},
+    "commands": {"click", "rich", "httpx", "orjson"},
+    "client": set(),
+    "__main__": set(),
+}
+"""What each package may import besides the standard library."""
+EXCEPTIONS: dict[str, set[str]] = {
+    # Settings are read by every layer, so they lie at the bottom; a library reads and checks them.
+    "domain.settings": {"pydantic", "pydantic_settings"},
+    # Cursors and ids are made for every entry of a page: the standard library is too slow.
+    "domain.pagination": {"orjson"},
+    # It names the connection that its reads get.
+    "graph.loaders": {"sqlalchemy"},
+    # LISTEN needs the driver itself.
+    "live.pg_listener": {"psycopg"},
+    # Errors of settings and of the database become one sentence for the operator.
+    "commands.cli": {"pydantic", "sqlalchemy"},
+}
+"""Modules that may import more than their package, and why."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package, by its dotted name below it."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path, *, everywhere: bool = True) -> Iterator[str]:
+    """The full names of what a module imports: anywhere, or only as it is loaded."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full.removeprefix("lamia_gql.") in MODULES else node.module
+
+
+def package(module: str) -> str:
+    """The package that a module belongs to."""
+    return module.removeprefix("lamia_gql.").split(".")[0]
+
+
+def test_no_module_stands_beside_the_packages() -> None:
+    """A module belongs to a package; a new package is given its place on purpose."""
+    assert {path.name for path in ROOT.glob("*.py")} == {"__init__.py", "__main__.py"}
+    assert {package(module) for module in MODULES} - {"__init__"} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"__init__"}))
+def test_imports_point_one_way(module: str) -> None:
+    """A module imports from its own package, and from those that its package may import."""
+    own = package(module)
+    for name in imports(MODULES[module]):
+        if name.startswith("lamia_gql."):
+            other = package(name)
+            assert other == own or other in MAY_IMPORT[own], f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"__init__"}))
+def test_libraries_stay_in_their_packages(module: str) -> None:
+    """Only ``graph`` imports Strawberry, only ``storage`` and ``ingest`` speak SQL, and so on."""
+    allowed = FROM_OUTSIDE[package(module)] | EXCEPTIONS.get(module, set())
+    for name in imports(MODULES[module]):
+        library = name.split(".")[0]
+        if library != "lamia_gql" and library not in sys.stdlib_module_names:
+            assert library in allowed, f"{module} imports {name}"
+
+
+def test_exceptions_are_needed() -> None:
+    """An exception that nothing needs any more is removed."""
+    for module, libraries in EXCEPTIONS.items():
+        found = {name.split(".")[0] for name in imports(MODULES[module])}
+        assert libraries <= found, f"{module} does not import {libraries - found}"
+
+
+def test_modules_load_without_circles() -> None:
+    """Within a package, too, modules load in one direction."""
+    known = {name: set(imports(path, everywhere=False)) for name, path in MODULES.items()}
+    loading: list[str] = []
+    done: set[str] = set()
+
+    def load(name: str) -> None:
+        assert name not in loading, " → ".join([*loading, name])
+        if name in done or name not in known:
+            return
+        loading.append(name)
+        for other in sorted(known[name]):
+            load(other.removeprefix("lamia_gql."))
+        loading.pop()
+        done.add(name)
+
+    for name in known:
+        load(name)
+    assert set(known) <= done
+
+
+def test_files_are_short() -> None:
+    """A file of more than 350 lines asks to be two."""
+    long = {name for name, path in MODULES.items() if len(path.read_text().splitlines()) > 350}
+    assert not long

@@ -1,0 +1,106 @@
+"""The migrations lead to the tables of the models, on both engines, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect
+
+from lamia_gql.domain.settings import load
+from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.migrations import UnknownRevision, current, head, migrate
+from lamia_gql.storage.models import Base
+from tests.support.harness import lamia
+
+VERSIONS = Path(__file__).parents[2] / "alembic" / "versions"
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A connection to a fresh database, on either engine."""
+    engine = create_engine(load(database_url=database_url))
+    yield engine
+    engine.dispose()
+
+
+def shape(engine: Engine) -> dict[str, Any]:
+    """All that the database itself says of its tables: types, keys, checks, indexes."""
+    inspector = inspect(engine)
+    found = {}
+    for table in inspector.get_table_names():
+        if table == "alembic_version":
+            continue
+        columns = [c | {"type": str(c["type"])} for c in inspector.get_columns(table)]
+        parts: list[list[Any]] = [
+            [dict(c) for c in columns],
+            [inspector.get_pk_constraint(table)],
+            [*inspector.get_foreign_keys(table)],
+            [*inspector.get_unique_constraints(table)],
+            [*inspector.get_check_constraints(table)],
+            [_index(found) for found in inspector.get_indexes(table)],
+        ]
+        found[table] = [sorted(part, key=repr) for part in parts]
+    return found
+
+
+def _index(found: Any) -> dict[str, Any]:
+    """An index, its condition as text: SQLAlchemy's own objects are never equal."""
+    options = {name: str(value) for name, value in found.get("dialect_options", {}).items()}
+    return {**found, "dialect_options": options}
+
+
+def test_models_and_migrated_tables_are_equal(engine: Engine) -> None:
+    """What migrations make is what the models say: by Alembic's eye, and by the database's."""
+    migrate(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+    migrated = shape(engine)
+    migrate(engine, "base")
+    Base.metadata.create_all(engine)
+    assert migrated == shape(engine)
+    assert {"task", "tag", "process", "job", "event"} <= migrated.keys()
+
+
+def test_down_and_up_again(engine: Engine) -> None:
+    """Every migration can be undone without a rest, and done again."""
+    migrate(engine)
+    once = shape(engine)
+    migrate(engine, "base")
+    assert shape(engine) == {}
+    migrate(engine)
+    assert shape(engine) == once
+    migrate(engine)
+    with engine.connect() as connection:
+        assert current(connection) == head()
+
+
+def test_unknown_revision_is_refused(engine: Engine) -> None:
+    """A revision that this version does not know changes nothing."""
+    migrate(engine)
+    with pytest.raises(UnknownRevision, match="feedbeef"):
+        migrate(engine, "feedbeef")
+    with engine.connect() as connection:
+        assert current(connection) == head()
+
+
+def test_postgresql_is_migrated_by_its_operator_only(postgres_url: str) -> None:
+    """A server does not touch a PostgreSQL that waits for its migration: it says what to do."""
+    refused = lamia("serve", "--port", "0", database_url=postgres_url)
+    assert refused.returncode == 1
+    assert "lamia-gql migrate" in refused.stderr
+    done = lamia("migrate", database_url=postgres_url)
+    assert done.stdout == f"The database is at revision {head()}.\n"
+
+
+def test_file_names_begin_with_their_date() -> None:
+    """Migrations sort by date in a listing, and are scripts rather than a package."""
+    names = [path.name for path in VERSIONS.iterdir() if path.is_file()]
+    assert names
+    assert [n for n in names if not re.fullmatch(r"\d{4}_\d\d_\d\d_\w+\.py", n)] == []

@@ -1,0 +1,92 @@
+"""The connection by which a server hears others, lost in a way that nobody tells it of."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from lamia_gql.domain.settings import load
+from lamia_gql.live import pg_listener as listener
+from lamia_gql.live.feeds import ALL_TASKS, Feeds
+from lamia_gql.live.pg_listener import PgListener
+from lamia_gql.storage.change_feed import Change, publish_on_commit
+from lamia_gql.storage.database import Database
+from lamia_gql.storage.migrations import migrate
+
+SOCKET = ".s.PGSQL.5432"
+
+
+class Line:
+    """A way to PostgreSQL that can go dead without being closed."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._open: set[asyncio.StreamWriter] = set()
+        self._dead: set[asyncio.StreamWriter] = set()
+        self.free = asyncio.Event()
+        """Set while nobody uses it."""
+
+    def go_dead(self) -> None:
+        """Swallow from now on what is said on the connections that there are."""
+        self._dead = set(self._open)
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hand on what is said, both ways."""
+        answers, there = await asyncio.open_unix_connection(str(self._target))
+
+        async def hand_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                if writer not in self._dead:
+                    sink.write(data)
+            sink.close()
+
+        self._open.add(writer)
+        self.free.clear()
+        await asyncio.gather(hand_on(reader, there), hand_on(answers, writer))
+        self._open.discard(writer)
+        if not self._open:
+            self.free.set()
+
+
+@pytest.mark.slow
+def test_a_line_that_has_gone_dead_is_noticed(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is tried when it was silent for a while, and what was missed is caught up."""
+    monkeypatch.setattr(listener, "CHECK", 0.3)
+    monkeypatch.setattr(listener, "TIMEOUT", 1)
+    folder = postgres_url.partition("?host=")[2]
+    line = Line(Path(folder, SOCKET))
+
+    async def story() -> None:
+        near = Database(load(database_url=postgres_url))
+        far = Database(load(database_url=postgres_url.replace(folder, str(tmp_path))))
+        migrate(near.engine)
+        live = Feeds(far, 100)
+        listening = PgListener(far, live)
+
+        async def tell(task_id: int) -> None:
+            await near.write(lambda c: publish_on_commit(c, [Change(task_id, 1)]))
+
+        async with await asyncio.start_unix_server(line.connected, str(tmp_path / SOCKET)):
+            with live.watch() as heard:
+                await listening.start()
+                assert await asyncio.wait_for(heard.take(), 20) == [ALL_TASKS]
+                await tell(7)
+                assert await asyncio.wait_for(heard.take(), 20) == [7]
+                # It is tried many times while all is well.
+                await asyncio.sleep(1)
+                assert heard.waiting == 0
+                line.go_dead()
+                await tell(8)
+                assert await asyncio.wait_for(heard.take(), 40) == [ALL_TASKS]
+                await tell(9)
+                assert await asyncio.wait_for(heard.take(), 20) == [9]
+            await listening.stop()
+            near.close()
+            far.close()
+            await asyncio.wait_for(line.free.wait(), 20)
+
+    asyncio.run(story())

@@ -1,0 +1,227 @@
+"""Progress, state and outlook follow from counters, by the table of the concepts."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamia_gql.domain.lifecycle import EMPTY, EventClass, JobState, Occurrence, add, summarise
+from lamia_gql.domain.progress import (
+    UNIT,
+    Counters,
+    Liveness,
+    Outlook,
+    Progress,
+    ProgressBasis,
+    ProgressInputs,
+    State,
+    estimated_finish,
+    is_enough,
+    job_progress,
+    liveness,
+    process_outlook,
+    process_progress,
+    process_state,
+    task_outlook,
+    task_ratio,
+    task_state,
+)
+from lamia_gql.domain.progress import ProcessKind as Kind
+from tests.support.strategies import NOON, lives
+
+
+def array(
+    jobs: int, tolerance: int = 0, threshold: float | None = None, **counts: Any
+) -> ProgressInputs:
+    """An array with these counters; ``value`` is the sum of its jobs' progress."""
+    value = counts.pop("value", 0)
+    counters = Counters(**counts, progress_sum=round(value * UNIT))
+    return ProgressInputs(Kind.ARRAY, jobs, tolerance, threshold, counters)
+
+
+def solitary(threshold: float | None = None, **counts: Any) -> ProgressInputs:
+    """A solitary process with these counters."""
+    measures = array(1, 0, threshold, **counts)
+    return ProgressInputs(Kind.SOLITARY, 1, 0, threshold, measures.counters)
+
+
+@pytest.mark.parametrize(
+    ("process", "expected"),
+    [
+        (array(4, done=3, failed=1), Progress(3, 4, 0.75, ProgressBasis.DONE_JOBS)),
+        (solitary(done=1), None),
+        (
+            array(4, running=3, done=1, reporting=2, value=180),
+            Progress(180, 400, 0.45, ProgressBasis.PERCENT),
+        ),
+        (
+            solitary(running=1, reporting=1, value=42),
+            Progress(42, 100, 0.42, ProgressBasis.PERCENT),
+        ),
+        (array(9, 0, 4, done=3), Progress(3, 4, 0.75, ProgressBasis.DONE_OF_THRESHOLD)),
+        (array(9, 0, 4, done=6), Progress(6, 4, 1.5, ProgressBasis.DONE_OF_THRESHOLD)),
+        (solitary(5, done=1), None),
+        (
+            array(9, 0, 1000, running=9, reporting=9, value=1200),
+            Progress(1200, 1000, 1.2, ProgressBasis.VALUE_OF_THRESHOLD),
+        ),
+        (
+            solitary(500, running=1, reporting=1, value=50),
+            Progress(50, 500, 0.1, ProgressBasis.VALUE_OF_THRESHOLD),
+        ),
+    ],
+)
+def test_table_of_progress(process: ProgressInputs, expected: Progress | None) -> None:
+    """Every row of the table, arrays and solitary processes."""
+    assert process_progress(process) == expected
+
+
+def test_progress_of_a_job() -> None:
+    """A job has a percentage, or a bare number; nothing where its process does not report."""
+    assert job_progress(None, JobState.RUNNING, False, None) is None
+    assert job_progress(None, JobState.RUNNING, False, 5) is None
+    assert job_progress(30, JobState.RUNNING, True, None) == (30, 100, 0.3, ProgressBasis.PERCENT)
+    assert job_progress(None, JobState.RUNNING, True, None) == (0, 100, 0, ProgressBasis.PERCENT)
+    assert job_progress(30, JobState.DONE, True, None) == (100, 100, 1, ProgressBasis.PERCENT)
+    assert job_progress(170, JobState.RUNNING, True, None) == (100, 100, 1, ProgressBasis.PERCENT)
+    value = ProgressBasis.VALUE_OF_THRESHOLD
+    assert job_progress(170, JobState.DONE, True, 5) == (170, None, None, value)
+
+
+@pytest.mark.parametrize(
+    ("process", "state", "outlook"),
+    [
+        (array(3), State.PENDING, Outlook.ON_TRACK),
+        (array(3, submitted=1), State.SUBMITTED, Outlook.ON_TRACK),
+        (array(3, running=1), State.RUNNING, Outlook.ON_TRACK),
+        (array(3, done=1), State.RUNNING, Outlook.ON_TRACK),
+        (array(3, done=3), State.SUCCEEDED, Outlook.ON_TRACK),
+        (array(3, failed=1), State.RUNNING, Outlook.CANNOT_SUCCEED),
+        (array(3, 1, failed=1), State.RUNNING, Outlook.AT_RISK),
+        (array(3, 1, done=2, terminated=1), State.SUCCEEDED, Outlook.ON_TRACK),
+        (array(3, 1, done=1, failed=1, terminated=1), State.FAILED, Outlook.CANNOT_SUCCEED),
+        (array(3, 0, 2, done=2, running=1), State.SUCCEEDED, Outlook.ON_TRACK),
+        (array(3, 0, 2, done=1, failed=1, running=1), State.RUNNING, Outlook.AT_RISK),
+        (array(3, 0, 2, failed=2, running=1), State.RUNNING, Outlook.CANNOT_SUCCEED),
+        (array(3, 0, 2, done=1, failed=2), State.FAILED, Outlook.CANNOT_SUCCEED),
+        # A threshold beyond the jobs is in units that jobs have yet to report.
+        (array(3, 0, 50, running=3), State.RUNNING, Outlook.ON_TRACK),
+        (array(3, 0, 50, running=3, reporting=1, value=50), State.SUCCEEDED, Outlook.ON_TRACK),
+        (array(3, 0, 50, done=3, reporting=1, value=49), State.FAILED, Outlook.CANNOT_SUCCEED),
+        (solitary(), State.PENDING, Outlook.ON_TRACK),
+        (solitary(running=1), State.RUNNING, Outlook.ON_TRACK),
+        (solitary(done=1), State.SUCCEEDED, Outlook.ON_TRACK),
+        (solitary(terminated=1), State.FAILED, Outlook.CANNOT_SUCCEED),
+        # With a threshold or without, it is what its one job is.
+        (solitary(10, running=1, reporting=1, value=20), State.RUNNING, Outlook.ON_TRACK),
+    ],
+)
+def test_state_and_outlook(process: ProgressInputs, state: State, outlook: Outlook) -> None:
+    """Where a process is, and whether it can still succeed."""
+    assert process_state(process) is state
+    assert process_outlook(process, lost=0) is outlook
+
+
+def test_lost_jobs_are_a_risk_while_it_runs() -> None:
+    """Jobs that went silent put a running process at risk, and not one that has succeeded."""
+    assert process_outlook(array(3, running=2), lost=1) is Outlook.AT_RISK
+    assert process_outlook(array(3, 0, 1, running=2, done=1), lost=2) is Outlook.ON_TRACK
+
+
+def test_enough_needs_a_threshold() -> None:
+    """A threshold reached is enough; all jobs done is not."""
+    assert not is_enough(array(2, done=2))
+    assert not is_enough(array(9, 0, 4, done=3))
+    assert is_enough(array(9, 0, 4, done=4))
+    assert is_enough(solitary(10, running=1, reporting=1, value=10))
+    assert not is_enough(solitary(1, done=1))
+
+
+def test_liveness_counts_beats() -> None:
+    """After two intervals a running job is late, after five it is lost; others have none."""
+    heard = NOON - timedelta(seconds=60)
+    for interval, expected in ((31, Liveness.ALIVE), (30, Liveness.LATE), (12, Liveness.LOST)):
+        assert liveness(JobState.RUNNING, heard, interval, NOON) is expected
+    assert liveness(JobState.RUNNING, heard, None, NOON) is None
+    assert liveness(JobState.DONE, heard, 1, NOON) is None
+
+
+def test_task_of_processes() -> None:
+    """A task succeeds with all its processes, fails when all have ended, and weighs by jobs."""
+    succeeded, failed = State.SUCCEEDED, State.FAILED
+    assert task_state([succeeded, succeeded]) is State.SUCCEEDED
+    assert task_state([succeeded, failed]) is State.FAILED
+    assert task_state([failed, State.PENDING]) is State.RUNNING
+    assert task_state([State.SUBMITTED, State.PENDING]) is State.SUBMITTED
+    assert task_state([State.PENDING]) is State.PENDING
+    assert task_outlook([Outlook.ON_TRACK, Outlook.CANNOT_SUCCEED]) is Outlook.CANNOT_SUCCEED
+    assert task_outlook([Outlook.AT_RISK, Outlook.ON_TRACK]) is Outlook.AT_RISK
+    ratio, weight = task_ratio([array(8, done=4), array(1, 0, 1, done=3), solitary(done=1)])
+    assert (ratio, weight) == (6 / 10, 10)
+
+
+def test_estimate_follows_the_rate() -> None:
+    """A quarter in an hour: three more hours; nothing where there is no rate."""
+    begin = NOON - timedelta(hours=1)
+    assert estimated_finish(0.25, State.RUNNING, begin, NOON) == NOON + timedelta(hours=3)
+    assert estimated_finish(0, State.RUNNING, begin, NOON) is None
+    assert estimated_finish(1.5, State.RUNNING, begin, NOON) is None
+    assert estimated_finish(0.5, State.FAILED, begin, NOON) is None
+    assert estimated_finish(0.5, State.RUNNING, None, NOON) is None
+    assert estimated_finish(1e-300, State.RUNNING, begin, NOON) is None
+
+
+@given(
+    st.lists(lives, min_size=1, max_size=6),
+    st.sampled_from([None, 1.0, 3.0, 250.5]),
+    st.randoms(use_true_random=False),
+)
+def test_counters_by_differences_are_exact(
+    jobs: list[list[Occurrence]], threshold: float | None, chance: random.Random
+) -> None:
+    """Counters changed event by event, in any order, are those counted at the end: exactly."""
+    arrivals = [(job, event) for job, life in enumerate(jobs) for event in life]
+    chance.shuffle(arrivals)
+    counters, known = Counters(), [EMPTY] * len(jobs)
+    for job, event in arrivals:
+        new = add(known[job], event)
+        counters.change(known[job], new, threshold)
+        known[job] = new
+    counted = Counters()
+    for life in jobs:
+        counted.change(EMPTY, summarise(life), threshold)
+    assert counters == counted
+    heard = counters.submitted + counters.running + counters.ended
+    assert heard == sum(bool(life) for life in jobs)
+    process = ProgressInputs(Kind.ARRAY, len(jobs), 0, threshold, counters)
+    progress = process_progress(process)
+    assert progress is not None
+    assert progress.current >= 0
+    if progress.basis is ProgressBasis.PERCENT:
+        assert progress.ratio is not None
+        assert progress.ratio <= 1
+    assert is_enough(process) <= (process_state(process) is State.SUCCEEDED)
+
+
+@given(st.lists(lives, min_size=1, max_size=4), st.sampled_from([None, 2.0]))
+def test_what_cannot_succeed_does_not(
+    jobs: list[list[Occurrence]], threshold: float | None
+) -> None:
+    """Once arithmetic has spoken, no ends of the jobs that have not ended make it a success."""
+    counters = Counters()
+    for life in jobs:
+        counters.change(EMPTY, summarise(life), threshold)
+    process = ProgressInputs(Kind.ARRAY, len(jobs), 0, threshold, counters)
+    if process_outlook(process, lost=0) is not Outlook.CANNOT_SUCCEED:
+        return
+    for life in jobs:
+        summary = summarise(life)
+        if summary.finished_at is None:
+            end = Occurrence("f" * 32, EventClass.DONE, NOON + timedelta(days=1), 9)
+            counters.change(summary, add(summary, end), threshold)
+    assert process_state(process) is not State.SUCCEEDED

@@ -1,0 +1,202 @@
+"""The one write path: whatever way events come, what is kept is what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from lamia_gql.domain.errors import Unavailable, UserError
+from lamia_gql.domain.lifecycle import EventClass, Occurrence
+from lamia_gql.domain.settings import load
+from lamia_gql.ingest.event_batch import Outcome
+from lamia_gql.ingest.event_input import NewEvent
+from lamia_gql.ingest.recorder import Recorder
+from lamia_gql.ingest.recount import recount
+from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
+from lamia_gql.ingest.tasks import create_tasks
+from lamia_gql.storage.database import Database
+from lamia_gql.storage.migrations import migrate
+from lamia_gql.storage.models import Event, Process, Task
+from lamia_gql.storage.rows import JOB_COLUMNS, JobRow
+from tests.support.strategies import NOON, lives
+
+ARRAY = 3
+COUNTERS = ("submitted", "running", "done", "failed", "terminated", "reporting", "progress_sum")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database, on either engine."""
+    database = Database(load(database_url=database_url))
+    migrate(database.engine)
+    yield database
+    database.close()
+
+
+def create(database: Database, *processes: ProcessSpec) -> str:
+    """A fresh task with an array and these processes; its name."""
+    spec = TaskSpec(uuid.uuid4().hex, [ProcessSpec("array", ARRAY, threshold=7.5), *processes])
+    database.write_blocking(
+        lambda connection: create_tasks(connection, load(), [spec], datetime.now(UTC))
+    )
+    return spec.name
+
+
+def event(task: str, index: int | None, told: Occurrence, process: str = "array") -> NewEvent:
+    """An event as a door hands it to the recorder."""
+    return NewEvent(
+        id=told.id,
+        task=task,
+        process=process,
+        index=index,
+        event_class=told.event_class,
+        attempt=told.attempt,
+        sent_at=told.time,
+        received_at=NOON,
+        progress=told.progress,
+        payload=None,
+        hostname=told.hostname,
+        client_address=None,
+    )
+
+
+def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:
+    """What becomes of several requests at once."""
+
+    async def run() -> list[Any]:
+        recorder = Recorder(database, batch=7, max_waiting=1000)
+        await recorder.start()
+        try:
+            return await asyncio.gather(
+                *(recorder.record(request) for request in requests), return_exceptions=True
+            )
+        finally:
+            await recorder.stop()
+
+    return asyncio.run(run())
+
+
+def kept(database: Database, task: str) -> tuple[list[Any], list[Any]]:
+    """The counters of a task's processes, and its jobs without their keys."""
+    columns = [getattr(Process, name) for name in (*COUNTERS, "state", "started_at", "events")]
+    with database.engine.connect() as connection:
+        task_id = connection.scalar(select(Task.id).where(Task.name == task))
+        processes = connection.execute(
+            select(*columns).where(Process.task_id == task_id).order_by(Process.number)
+        )
+        jobs = connection.execute(
+            select(*JOB_COLUMNS).where(JOB_COLUMNS[0] == task_id).order_by(*JOB_COLUMNS[:3])
+        )
+        return [tuple(p) for p in processes], [JobRow._make(job)[1:] for job in jobs]
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(lives, min_size=1, max_size=ARRAY), st.randoms(use_true_random=False))
+def test_order_duplication_and_split_do_not_matter(
+    database: Database, jobs: list[list[Occurrence]], chance: random.Random
+) -> None:
+    """The same events in one request, or in any pieces, order and repetition: the same is kept."""
+    told = [(index, told) for index, life in enumerate(jobs) for told in life]
+    at_once, in_pieces = create(database), create(database)
+    submit(database, [[event(at_once, index, occurrence) for index, occurrence in told]])
+
+    replayed = told + (chance.choices(told, k=len(told)) if told else [])
+    chance.shuffle(replayed)
+    requests: list[list[NewEvent]] = [[] for _ in range(chance.randint(1, 6))]
+    for index, occurrence in replayed:
+        chance.choice(requests).append(event(in_pieces, index, occurrence))
+    answers = submit(database, requests)
+
+    outcomes = [outcome for answer in answers for outcome in answer]
+    assert len(outcomes) == len(replayed)
+    assert sum(not outcome.duplicate for outcome in outcomes) == len(told)
+    assert kept(database, in_pieces) == kept(database, at_once)
+    assert list(recount(database, [at_once, in_pieces])) == []
+
+
+def test_recount_finds_and_repairs(database: Database) -> None:
+    """What was tampered with is found, named and put right by the events."""
+    task = create(database, ProcessSpec("alone"))
+    submit(database, [[event(task, 1, o)] for o in stories("STARTED", "DONE")])
+    before = kept(database, task)
+    with database.engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("UPDATE process SET done = 0, progress_sum = '5'")
+        connection.exec_driver_sql("UPDATE job SET state = 'FAILED'")
+    found = list(recount(database))
+    assert f"{task}/array: done was 0, is 1" in found
+    assert f"{task}/array[1]: state was FAILED, is DONE" in found
+    assert kept(database, task) == before
+    assert list(recount(database)) == []
+
+
+def stories(*classes: str) -> list[Occurrence]:
+    """Events of these classes, one after the other."""
+    return [Occurrence(str(uuid.uuid4()), EventClass(name), NOON) for name in classes]
+
+
+def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> None:
+    """Each event of a request has its own result, in order."""
+    task = create(database)
+    first, second, third = stories("STARTED", "DONE", "BEAT")
+    answer = submit(
+        database, [[event(task, 0, first), event(task, 99, second), event("nobody", 0, third)]]
+    )[0]
+    assert isinstance(answer[0], Outcome)
+    assert [result.code for result in answer[1:] if isinstance(result, UserError)] == [
+        "INDEX_OUT_OF_RANGE",
+        "TASK_NOT_FOUND",
+    ]
+    assert len(kept(database, task)[1]) == 1
+
+
+def test_poison_is_found_and_the_others_are_spared(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An event that the database itself refuses fails alone, though it shared a transaction."""
+    task = create(database)
+    good = [[event(task, 0, told)] for told in stories(*["BEAT"] * 5)]
+    (bad,) = stories("BEAT")
+    poison = replace(event(task, 0, bad), attempt=2**70)
+    answers = submit(database, [*good[:3], [poison], *good[3:]])
+    assert isinstance(answers[3], Unavailable)
+    assert sum(isinstance(answer, list) for answer in answers) == 5
+    with database.engine.connect() as connection:
+        assert len(connection.execute(select(Event.id)).all()) == 5
+    assert "could not be stored" in caplog.text
+
+
+def test_too_much_is_refused_as_busy(database: Database) -> None:
+    """The queue is bounded: what does not fit is told so, and nothing of it is stored."""
+    task = create(database)
+    requests = [[event(task, 0, told) for told in stories(*["BEAT"] * 400)] for _ in range(4)]
+    answers = submit(database, requests)
+    refused = [answer for answer in answers if isinstance(answer, Unavailable)]
+    assert [error.code for error in refused] == ["BUSY", "BUSY"]
+    with database.engine.connect() as connection:
+        assert len(connection.execute(select(Event.id)).all()) == 800
+
+
+def test_times_are_utc_on_the_way_back(database: Database) -> None:
+    """Whatever zone a time came in, it is read as UTC, aware, to the microsecond."""
+    task = create(database)
+    (told,) = stories("STARTED")
+    at = datetime.fromisoformat("2026-11-23T13:00:00.123456+05:30")
+    submit(database, [[event(task, 0, told._replace(time=at))]])
+    with database.engine.connect() as connection:
+        (sent_at,) = connection.execute(select(Event.sent_at)).one()
+    assert sent_at == at
+    assert sent_at.tzinfo is UTC

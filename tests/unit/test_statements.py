@@ -1,0 +1,270 @@
+"""How often the database is asked: a constant number of times, whatever the number of rows."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import Engine, text
+
+from lamia_gql.domain.settings import Settings, load
+from lamia_gql.server.app import create_app
+from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.migrations import migrate
+from tests.support.statements import watched
+
+DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
+  name tags progress { ratio } counts { total } state outlook estimatedFinishAt
+  processes { nodes { name state progress { ratio } outlook counts { total }
+    ... on Array { jobs(first: $n) { totalCount nodes { index state liveness
+      events(first: $n) { totalCount nodes { eventClass payload process { name } job { index } } }
+    } } } } } } } }"""
+SURFACE = """{ task(name: "t0") { state progress { ratio } outlook counts { total done }
+  startedAt finishedAt lastEventAt estimatedFinishAt timeline(points: 5) { ratio }
+  processes { nodes { state progress { ratio } enough counts { done } outlook lastEventClass
+    ... on Array { stateRanges { first last state } indices(state: [DONE])
+      jobs(first: 10, filter: {states: [DONE]}) { totalCount nodes { state progress { ratio }
+        starts hostname lastEventClass events(first: 0) { totalCount } } } } } } } }"""
+
+
+class App:
+    """The application in this process, so that its statements can be watched."""
+
+    def __init__(self, settings: Settings, client: httpx.Client) -> None:
+        self.settings = settings
+        self._client = client
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        """The data of an operation that must have no errors."""
+        response = self._client.post("/graphql", json={"query": query, "variables": variables})
+        body = response.json()
+        assert "errors" not in body, body["errors"]
+        return body["data"]
+
+    def fill(self, tasks: range) -> None:
+        """Make tasks, each with an array of one job that has one event."""
+        names = [f"t{number}" for number in tasks]
+        for begin in range(0, len(names), 100):
+            answer = self.graphql(
+                """mutation($input: CreateTasksInput!) { createTasks(input: $input) {
+                  userErrors { message } } }""",
+                input={
+                    "tasks": [
+                        {"name": name, "tags": ["x"], "processes": [{"name": "a", "jobCount": 1}]}
+                        for name in names[begin : begin + 100]
+                    ]
+                },
+            )
+            assert answer["createTasks"]["userErrors"] == []
+            answer = self.graphql(
+                """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
+                  results { userErrors { message } } } }""",
+                input={
+                    "events": [
+                        {"task": name, "process": "a", "index": 0, "eventClass": "STARTED"}
+                        for name in names[begin : begin + 100]
+                    ]
+                },
+            )
+            assert all(not r["userErrors"] for r in answer["submitEvents"]["results"])
+
+
+@pytest.fixture
+def app(database_url: str) -> Iterator[App]:
+    """The application on a fresh database, on either engine."""
+    with running(
+        load(database_url=database_url, page_limit=1000, beat_interval=60, max_cost=10**15)
+    ) as app:
+        yield app
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[App]:
+    """The application with these settings, on a fresh database."""
+    engine = create_engine(settings)
+    migrate(engine)
+    engine.dispose()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60
+        ) as client:
+            yield App(settings, client)
+        server.should_exit = True
+        thread.join()
+
+
+def test_depth_four_costs_the_same_for_ten_and_for_a_thousand(app: App) -> None:
+    """Tasks, processes, jobs and events: one look per level and count, however many rows."""
+    seen = []
+    for tasks in (range(10), range(10, 1000)):
+        app.fill(tasks)
+        with watched() as statements:
+            data = app.graphql(DEEP, n=1000)["tasks"]
+        assert data["totalCount"] == tasks.stop
+        for task in data["nodes"]:
+            (job,) = task["processes"]["nodes"][0]["jobs"]["nodes"]
+            assert [e["eventClass"] for e in job["events"]["nodes"]] == ["STARTED"]
+        seen.append(len(statements))
+    assert seen[0] == seen[1]
+    assert seen[0] == 10
+
+
+def test_many_events_cost_one_look_as_one_does(app: App) -> None:
+    """Writing, too: a batch of events runs the statements that a single one runs."""
+    app.fill(range(2))
+    seen = []
+    for number in (1, 500):
+        events = [
+            {"task": f"t{n % 2}", "process": "a", "index": 0, "eventClass": "BEAT"}
+            for n in range(number)
+        ]
+        with watched() as statements:
+            app.graphql(
+                """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
+                  results { enough } } }""",
+                input={"events": events},
+            )
+        seen.append(len(statements))
+    assert seen[0] == seen[1]
+
+
+def test_the_surface_is_read_without_the_events(app: App) -> None:
+    """Progress, counts, states, lists of jobs and histories need no event: there are none here."""
+    app.fill(range(1))
+    before = app.graphql(SURFACE)["task"]
+    assert before["counts"]["total"] == 1
+    engine = create_engine(app.settings)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE event"))
+    engine.dispose()
+    after = app.graphql(SURFACE)["task"]
+    assert after["processes"] == before["processes"]
+    assert (after["state"], after["counts"]) == (before["state"], before["counts"])
+
+
+def test_what_may_be_large_is_read_only_where_it_is_asked_for(app: App) -> None:
+    """Lists of tasks leave config and dependencies alone; asked for, they cost one look."""
+    app.fill(range(3))
+    app.graphql("""mutation { updateTask(input: {name: "t1", config: {a: 1}, dependencies: [2]}) {
+      task { name } } }""")
+    with watched() as statements:
+        app.graphql("{ tasks(first: 9) { nodes { name state progress { ratio } tags } } }")
+    assert not any("config" in statement for statement in statements)
+    with watched() as statements:
+        data = app.graphql("{ tasks(first: 9) { nodes { name config dependencies } } }")["tasks"]
+    assert [task["config"] for task in data["nodes"]] == [None, {"a": 1}, None]
+    assert [task["dependencies"] for task in data["nodes"]] == [None, [2], None]
+    assert len(statements) == 2
+
+
+ORDERED = """query($field: TaskOrderField!) {
+  tasks(first: 5, orderBy: {field: $field}) { nodes { name } } }"""
+
+
+@pytest.mark.parametrize("field", ["NAME", "RECEIVED_AT", "SUBMITTED_AT"])
+def test_a_page_of_tasks_is_read_in_the_order_of_an_index(sqlite_url: str, field: str) -> None:
+    """However many tasks there are: SQLite reads no more than the page, and sorts nothing."""
+    with running(load(database_url=sqlite_url)) as app:
+        app.fill(range(3))
+        with watched() as statements:
+            app.graphql(ORDERED, field=field)
+        engine = create_engine(app.settings)
+        with engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[0]}", (6, 0))
+            steps = [row.detail for row in plan]
+        engine.dispose()
+    assert len(steps) == 1, steps
+    assert steps[0].startswith("SCAN task USING INDEX")
+
+
+JOB_ROWS = """INSERT INTO job (task_id, process_number, job_index, state, events, starts, reported,
+  alive_at, seen_attempt, seen_at, seen_id, seen_class)
+  SELECT task_id, process_number, job_index + n, state, events, starts, reported,
+  alive_at, seen_attempt, seen_at, seen_id, seen_class FROM job, ({series}) AS s"""
+
+
+def series(engine: Engine, last: int) -> str:
+    """A query for the numbers from 1 on, in a column ``n``."""
+    if engine.dialect.name == "postgresql":
+        return f"SELECT n FROM generate_series(1, {last}) AS s(n)"
+    return (
+        f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {last})"
+        " SELECT n FROM s"
+    )
+
+
+def test_jobs_behind_many_others_are_found_soon(app: App) -> None:
+    """Also where the database knows nothing yet of how its tables are filled.
+
+    What it does for each job must not grow with the number of jobs: with 50,000 that takes minutes.
+    """
+    app.graphql("""mutation { createTask(input: {name: "t", processes:
+      [{name: "a", jobCount: 60000, beatInterval: 0.001}]}) { userErrors { message } } }""")
+    app.graphql("""mutation { submitEvent(input: {task: "t", process: "a", index: 0,
+      eventClass: STARTED}) { userErrors { message } } }""")
+    engine = create_engine(app.settings)
+    with engine.begin() as connection:
+        connection.execute(text(JOB_ROWS.format(series=series(engine, 49_999))))
+        connection.execute(text("UPDATE process SET running = 50000"))
+    engine.dispose()
+    begin = time.perf_counter()
+    array = app.graphql("""{ process(task: "t", name: "a") { ... on Array {
+      pending: jobs(first: 2, filter: {states: [PENDING]}) { nodes { index } }
+      lost: jobs(first: 2, filter: {liveness: LOST}) { totalCount nodes { index liveness } }
+      silent: indices(liveness: LOST) job(index: 49999) { state }
+      stateRanges { first last } } } }""")
+    seconds = time.perf_counter() - begin
+    assert array["process"] == {
+        "pending": {"nodes": [{"index": 50_000}, {"index": 50_001}]},
+        "lost": {
+            "totalCount": 50_000,
+            "nodes": [{"index": n, "liveness": "LOST"} for n in range(2)],
+        },
+        "silent": "0-49999",
+        "job": {"state": "RUNNING"},
+        "stateRanges": [{"first": 0, "last": 49_999}, {"first": 50_000, "last": 59_999}],
+    }
+    assert seconds < 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_million_events_are_not_felt(app: App) -> None:
+    """The surface of a task with a million events is read as fast as that of one with one."""
+
+    def best() -> float:
+        times = []
+        for _ in range(7):
+            begin = time.perf_counter()
+            app.graphql(SURFACE)
+            times.append(time.perf_counter() - begin)
+        return min(times)
+
+    app.fill(range(1))
+    small = best()
+    engine = create_engine(app.settings)
+    new_id = (
+        "gen_random_uuid()" if engine.dialect.name == "postgresql" else "lower(hex(randomblob(16)))"
+    )
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO event (task_id, seq, id, process_number, job_index, event_class,"
+                " attempt, received_at)"
+                f" SELECT 1, n + 1, {new_id}, 0, 0, 'BEAT', 0, '2026-11-23 12:00:00'"
+                f" FROM ({series(engine, 999_999)}) AS numbers"
+            )
+        )
+    engine.dispose()
+    big = best()
+    assert big < 3 * small + 0.02, f"{small:.4f} s with one event, {big:.4f} s with a million"

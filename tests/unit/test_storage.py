@@ -1,0 +1,121 @@
+"""When the storage fails: those concerned are told, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.conftest import Serve
+from tests.support.harness import SUBMIT, Server, told
+
+
+def submit(server: Server, **fields: Any) -> tuple[int, Any]:
+    """The status and body of the answer to an event."""
+    event = {"task": "t", "process": "p", "eventClass": "BEAT", **fields}
+    response = server.request(SUBMIT, {"input": event})
+    return response.status_code, response.json()
+
+
+def test_full_disk(serve: Serve, sqlite_url: str) -> None:
+    """Nothing can be written any more: 503 with a code; once it can, the same event is taken."""
+    server = serve(sqlite_url)
+    server.create("t", {"name": "p"})
+    server.submit("t", "p", "STARTED")
+    wal = Path(server.database_url.removeprefix("sqlite:///") + "-wal")
+    full = wal.stat().st_size
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
+    mine = str(uuid.uuid4())
+    status, body = submit(server, id=mine)
+    assert status == 503
+    assert body["errors"][0]["extensions"]["code"] == "STORAGE_FAILED"
+    assert "try again" in body["errors"][0]["message"]
+    by_rest = server.rest("POST", "/t/p/event", {"eventClass": "BEAT"})
+    assert (by_rest.status_code, by_rest.json()["created"]) == (503, False)
+    assert told(by_rest) == [("STORAGE_FAILED", None)]
+    # What needs no writing goes on.
+    count = '{ task(name: "t") { events(first: 1) { totalCount } } }'
+    assert server.graphql(count)["task"]["events"]["totalCount"] == 1
+
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, unlimited)
+    status, body = submit(server, id=mine)
+    assert (status, body["data"]["submitEvent"]["duplicate"]) == (200, False)
+    assert server.graphql(count)["task"]["events"]["totalCount"] == 2
+    server.recount()
+
+
+def test_the_file_is_deleted_and_put_back(serve: Serve, tmp_path: Path) -> None:
+    """Nothing is acknowledged into a file that has no name any more; a copy of it is served."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    server = serve(f"sqlite:///{folder}/lamia.sqlite")
+    server.create("t", {"name": "p"})
+    server.submit("t", "p", "STARTED")
+    copy = sqlite3.connect(tmp_path / "copy.sqlite")
+    with sqlite3.connect(folder / "lamia.sqlite") as original:
+        original.backup(copy)
+    original.close()
+    copy.close()
+
+    remove(folder)
+    mine = str(uuid.uuid4())
+    for _ in range(2):
+        status, body = submit(server, id=mine)
+        assert (status, body["errors"][0]["extensions"]["code"]) == (503, "STORAGE_FAILED")
+    assert server.get("/readyz").status_code == 503
+
+    remove(folder)
+    (tmp_path / "copy.sqlite").rename(folder / "lamia.sqlite")
+    status, body = submit(server, id=mine)
+    assert (status, body["data"]["submitEvent"]["duplicate"]) == (200, False)
+    count = '{ task(name: "t") { events(first: 1) { totalCount } } }'
+    assert server.graphql(count)["task"]["events"]["totalCount"] == 2
+    assert server.get("/readyz").status_code == 200
+    server.recount()
+
+
+def remove(folder: Path) -> None:
+    """Delete all files of a folder."""
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def test_database_goes_away_and_comes_back(serve: Serve, postgres_url: str) -> None:
+    """Connections that were cut are replaced; at worst one request is told to try again."""
+    server = serve(postgres_url)
+    server.create("t", {"name": "p"})
+    for _ in range(3):
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        statuses = [submit(server)[0] for _ in range(3)]
+        assert set(statuses) <= {200, 503}
+        assert statuses[-1] == 200
+    assert server.get("/readyz").status_code == 200
+    server.recount()
+
+
+def test_another_writer_on_the_same_file(sqlite_server: Server) -> None:
+    """Somebody else holds the file's lock for a while: events wait, and are taken after."""
+    server = sqlite_server
+    server.create("t", {"name": "p"})
+    other = sqlite3.connect(
+        server.database_url.removeprefix("sqlite:///"),
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(1.0, lambda: other.execute("ROLLBACK"))
+    timer.start()
+    assert submit(server)[0] == 200
+    timer.join()
+    other.close()
+    server.recount()

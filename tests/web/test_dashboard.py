@@ -1,0 +1,344 @@
+"""The dashboard, driven like a person does: what it shows is what the API says, as it happens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.support.browser import SCHEMES, Open, serious_findings, settled
+from tests.support.harness import Server, environment
+from tests.support.sample_task import address, ago, make_night
+
+NETWORK = ("WebSocket connection to", "net::ERR_")
+"""What Chromium itself says about a server that is away."""
+WIDTH = "document.documentElement.scrollWidth"
+
+
+@pytest.fixture
+def demo(sqlite_server: Server) -> Iterator[None]:
+    """The demonstration, running for some seconds beside the test."""
+    command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", "0.05"]
+    with subprocess.Popen(
+        [*command, "--url", sqlite_server.url], env=environment({}), stderr=subprocess.DEVNULL
+    ) as running:
+        yield
+        running.terminate()
+
+
+def row(page: Page, name: str) -> Locator:
+    """The row of a task in the list."""
+    return page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
+
+
+def test_list_updates_by_itself(sqlite_server: Server, open_page: Open) -> None:
+    """Tasks appear, move and end on a page that is only looked at."""
+    page = open_page(sqlite_server.url)
+    expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
+    sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    expect(row(page, "night")).to_contain_text("pending")
+    sqlite_server.submit("night", "sweep", "STARTED", index=3)
+    for index in range(3):
+        sqlite_server.submit("night", "sweep", "DONE", index=index)
+    expect(row(page, "night").get_by_role("progressbar")).to_have_attribute("aria-valuenow", "75")
+    expect(row(page, "night")).to_contain_text("running")
+    sqlite_server.submit("night", "sweep", "FAILED", index=3)
+    expect(row(page, "night")).to_contain_text("1 failed")
+    expect(row(page, "night").locator(".cell-state")).to_have_text("failed")
+
+
+@pytest.mark.usefixtures("demo")
+def test_demonstration_can_be_followed(open_page: Open, sqlite_server: Server) -> None:
+    """From the list through a task and an array to a job, while all of it runs."""
+    page = open_page(sqlite_server.url)
+    page.get_by_role("link", name=re.compile("^trouble-")).click()
+    process = page.locator("li.process").filter(has_text="hopeless")
+    expect(process).to_contain_text("only 2 tolerated")
+    expect(process).to_contain_text("of 50 jobs DONE")
+    process.get_by_role("link", name="hopeless").click()
+    expect(page.get_by_role("heading", name="Hosts by failures")).to_be_visible()
+    expect(page.locator("ol.hosts li").first).to_contain_text("node")
+    failing = page.locator("table.failing tbody tr").first
+    expect(failing).to_contain_text("segmentation violation (exit code 139)")
+    failing.get_by_role("link").click()
+    expect(page.locator("table.events tbody tr").first).to_contain_text("failed")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Map of 50 jobs")).to_be_visible()
+
+
+def test_filter_is_in_the_address(sqlite_server: Server, open_page: Open) -> None:
+    """Text, state, tag, user, time and order narrow the list, survive a reload, and go again."""
+    make_night(sqlite_server)
+    sqlite_server.create("day", {"name": "alone"}, username="bob")
+    page = open_page(sqlite_server.url)
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+    page.get_by_label("Search").fill("swee")
+    expect(page).to_have_url(re.compile(r"text=swee"))
+    page.get_by_role("button", name="running").click()
+    page.get_by_label("Order", exact=True).select_option("name")
+    page.get_by_role("combobox", name="Submitted").select_option("24h")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.reload()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(row(page, "night")).to_be_visible()
+    expect(page.get_by_label("Search")).to_have_value("swee")
+    expect(page.get_by_role("button", name="running")).to_have_attribute("aria-pressed", "true")
+    for part in ("text=swee", "state=running", "sort=name", "within=24h"):
+        assert part in page.url
+
+    page.get_by_role("button", name="failed").click()
+    page.get_by_role("button", name="running").click()
+    expect(page.get_by_role("heading", name="No task fits")).to_be_visible()
+    page.get_by_role("button", name="Show all tasks").click()
+    expect(page.locator("tbody .name")).to_have_text(["day", "night"])
+    page.get_by_role("button", name="Oldest or first first; turn around").click()
+    expect(page.locator("tbody .name")).to_have_text(["night", "day"])
+    page.get_by_role("button", name="Task", exact=True).click()
+    expect(page.locator("tbody .name")).to_have_text(["day", "night"])
+    expect(page.get_by_role("columnheader", name="Task")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    page.get_by_role("link", name="physics").click()
+    expect(page.locator("tbody .name")).to_have_text(["night"])
+
+
+def test_list_is_paged(sqlite_server: Server, open_page: Open) -> None:
+    """A page of the list has an address of its own, and leads to the next and back."""
+    for number in range(30):
+        sqlite_server.create(f"task-{number:02}", {"name": "alone"})
+    page = open_page(f"{sqlite_server.url}/#/?sort=name")
+    expect(page.locator("tbody .name")).to_have_count(25)
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("tbody .name").first).to_have_text("task-25")
+    page.reload()
+    expect(page.locator("tbody .name")).to_have_count(5)
+    page.get_by_role("button", name="Previous").click()
+    expect(page.locator("tbody .name").first).to_have_text("task-00")
+
+
+def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:
+    """A job's page grows with its events, and tells host, attempts, progress and payloads."""
+    sqlite_server.create("one", {"name": "alone"})
+    page = open_page(address(sqlite_server, "tasks", "one", "alone"))
+    expect(page.get_by_text("Nothing was heard of this job yet")).to_be_visible()
+    first, second, third, last = (ago(seconds) for seconds in (60, 30, 20, 0))
+    sqlite_server.submit("one", "alone", "STARTED", sentAt=first, hostname="node1")
+    expect(page.locator("table.events tbody tr")).to_have_count(1)
+    sqlite_server.submit("one", "alone", "PROGRESS", progress=40, sentAt=second, hostname="node1")
+    sqlite_server.submit("one", "alone", "STARTED", attempt=1, sentAt=third, hostname="node2")
+    end = {"attempt": 1, "payload": {"lines": 7}, "sentAt": last, "hostname": "node2"}
+    sqlite_server.submit("one", "alone", "DONE", **end)
+    expect(page.locator("table.events tbody tr")).to_have_count(4)
+    expect(page.locator("table.events tbody tr").first).to_contain_text('{"lines":7}')
+    expect(page.locator(".page-head")).to_contain_text("Attempts2")
+    expect(page.locator(".page-head")).to_contain_text("node2")
+    expect(page.locator(".life rect")).to_have_count(2)
+    expect(page.locator(".life figcaption span")).to_have_text(["ran 40 s", "ran 20 s, done"])
+
+
+def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: Open) -> None:
+    """A killed server is told of at once; when it is back, so are the pages, without a reload."""
+    sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    sqlite_server.submit("night", "sweep", "STARTED", index=1)
+    page = open_page(address(sqlite_server, "tasks", "night"), allowed=NETWORK)
+    job = open_page(address(sqlite_server, "tasks", "night", "sweep", "1"), allowed=NETWORK)
+    process = page.locator("li.process")
+    events = job.locator("table.events tbody .badge")
+    expect(events).to_have_text(["started"])
+    expect(process).to_contain_text("0 of 4 jobs DONE")
+    page.evaluate("window.isSame = true")
+    sqlite_server.kill()
+    expect(page.get_by_role("alert")).to_contain_text("The connection was interrupted")
+    expect(process).to_contain_text("0 of 4 jobs DONE")
+    sqlite_server.start()
+    sqlite_server.submit("night", "sweep", "READY", index=1)
+    sqlite_server.submit("night", "sweep", "DONE", index=1)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(process).to_contain_text("1 of 4 jobs DONE")
+    expect(events).to_have_text(["done", "ready", "started"])
+    sqlite_server.submit("night", "sweep", "DONE", index=2)
+    expect(process).to_contain_text("2 of 4 jobs DONE")
+    sqlite_server.submit("night", "sweep", "BEAT", index=1)
+    expect(events).to_have_text(["beat", "done", "ready", "started"])
+    assert page.evaluate("window.isSame")
+
+
+def test_what_is_awaited_or_refused_is_said(sqlite_server: Server, open_page: Open) -> None:
+    """Before the first answer there is its form; a failure is told, and passes without a reload."""
+    sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    page = open_page(f"{sqlite_server.url}/graphiql", allowed=NETWORK)
+    waiting: list[Route] = []
+    ways: list[Callable[[Route], object]] = [lambda route: waiting.append(route)]
+    page.route("**/graphql", lambda route: ways[-1](route))
+    page.goto(address(sqlite_server, "tasks", "night"))
+    expect(page.get_by_role("status", name="Loading")).to_be_visible()
+    ways.append(lambda route: route.abort())
+    for route in waiting:
+        route.abort()
+    expect(page.get_by_role("heading", name="The server can\u2019t be reached")).to_be_visible()
+    refusal = {"errors": [{"message": "Ask for less at once."}]}
+    ways.append(lambda route: route.fulfill(json=refusal))
+    expect(page.get_by_role("heading", name="The server refused")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("Ask for less at once.")
+    ways.append(lambda route: route.continue_())
+    page.get_by_role("button", name="Try again now").click()
+    expect(page.locator("li.process")).to_contain_text("0 of 4 jobs DONE")
+
+
+def tab_to(page: Page, text: str) -> None:
+    """Press Tab until something with this text, or of this name, has the focus."""
+    focused = """() => document.activeElement.ariaLabel ?? document.activeElement.textContent"""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate(focused).startswith(text):
+            return
+    raise AssertionError(f"Tab does not lead to {text}")
+
+
+def test_everywhere_by_keyboard(sqlite_server: Server, open_page: Open) -> None:
+    """From the list to a job and back, and to the numbers of a plot, without a mouse."""
+    make_night(sqlite_server)
+    page = open_page(sqlite_server.url)
+    expect(row(page, "night")).to_be_visible()
+    for name, title in (("night", "night"), ("sweep", "sweep")):
+        tab_to(page, name)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.get_by_role("slider")).to_be_visible()
+    tab_to(page, "failed")
+    page.keyboard.press("Enter")
+    expect(page.locator(".picked code")).to_have_text("9-11")
+    tab_to(page, "Jobs by state and progress over time")
+    page.keyboard.press("Home")
+    expect(page.locator(".plot-cursor")).to_have_count(1)
+    page.keyboard.press("End")
+    expect(page.locator(".plot figcaption")).to_contain_text("3 failed")
+    page.get_by_role("heading", level=1).click()
+    tab_to(page, "10")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("sweep 10")
+    tab_to(page, "Tasks")
+    page.keyboard.press("Enter")
+    expect(row(page, "night")).to_be_visible()
+
+
+def test_failing_processes_among_many(sqlite_server: Server, open_page: Open) -> None:
+    """Of many processes, those with failures can be shown alone."""
+    names = [f"step-{number}" for number in range(30)]
+    sqlite_server.create("night", *({"name": name, "jobCount": 2} for name in names))
+    sqlite_server.submit("night", "step-7", "FAILED", index=1)
+    page = open_page(address(sqlite_server, "tasks", "night"))
+    expect(page.locator("li.process .name")).to_have_text(names)
+    page.get_by_role("button", name="1 process with failures").click()
+    expect(page.locator("li.process .name")).to_have_text(["step-7"])
+    sqlite_server.submit("night", "step-9", "TERMINATED", index=0)
+    expect(page.locator("li.process .name")).to_have_text(["step-7", "step-9"])
+
+
+def test_what_is_not_there_is_said(sqlite_server: Server, open_page: Open) -> None:
+    """Unknown tasks, processes, jobs and pages have an answer, and a way on."""
+    sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    page = open_page(address(sqlite_server, "tasks", "nothing"))
+    for path, told in (
+        (("tasks", "nothing"), "There is no such task"),
+        (("tasks", "night", "nothing"), "There is no such process"),
+        (("tasks", "night", "sweep", "7"), "There is no such job"),
+        (("nowhere",), "There is no such page"),
+    ):
+        page.goto(address(sqlite_server, *path))
+        expect(page.get_by_role("heading", name=told)).to_be_visible()
+    page.get_by_role("link", name="All tasks").click()
+    expect(row(page, "night")).to_be_visible()
+
+
+def test_times_are_local_with_utc_on_hover(sqlite_server: Server, open_page: Open) -> None:
+    """Times are in the reader's zone; hovering tells them in UTC."""
+    sqlite_server.create("night", {"name": "alone"}, submittedAt="2026-03-01T22:30:00Z")
+    page = open_page(
+        address(sqlite_server, "tasks", "night"), timezone_id="Asia/Tokyo", locale="en-GB"
+    )
+    submitted = page.locator('time[datetime^="2026-03-01"]')
+    expect(submitted).to_have_text("2 Mar 07:30:00")
+    expect(submitted).to_have_attribute("title", re.compile(r"2026-03-01 22:30:00 UTC"))
+
+
+def test_names_of_any_kind(sqlite_server: Server, open_page: Open) -> None:
+    """Names with spaces, percent signs and question marks lead where they should."""
+    name = "50% of ? & ü #1"
+    sqlite_server.create(name, {"name": "a b%20?", "jobCount": 2})
+    page = open_page(sqlite_server.url)
+    page.get_by_role("link", name=name).click()
+    page.get_by_role("link", name="a b%20?").click()
+    expect(page.get_by_role("heading", name="Map of 2 jobs")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="a b%20?")).to_be_visible()
+
+
+PAGES = {
+    (): "Tasks",
+    ("tasks", "night"): "night",
+    ("tasks", "night", "sweep"): "sweep",
+    ("tasks", "night", "sweep", "9"): "sweep 9",
+}
+"""The paths of all kinds of pages, and their headings."""
+
+
+def go(page: Page, server: Server, path: tuple[str, ...], title: str) -> None:
+    """Go to a page and wait until nothing of it is still to come."""
+    page.goto(address(server, *path))
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.get_by_role("status", name="Loading")).to_have_count(0)
+
+
+def test_pages_are_accessible(sqlite_server: Server, open_page: Open) -> None:
+    """Axe finds nothing serious on any page, in light and dark."""
+    make_night(sqlite_server)
+    page = open_page(address(sqlite_server))
+    for path, title in PAGES.items():
+        go(page, sqlite_server, path, title)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            assert serious_findings(page) == [], (path, scheme)
+
+
+def fits(page: Page, width: int) -> bool:
+    """Whether a page is no wider than a screen, which pictures are a moment after they know it."""
+    found: int = settled(page, lambda: page.evaluate(WIDTH), lambda found: found <= width)
+    return found <= width
+
+
+def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: Open) -> None:
+    """Nothing is wider than the screen, however long its name; a phone has filters folded."""
+    make_night(sqlite_server)
+    long = "a-very-long-name-" + 80 * "x"
+    sqlite_server.create(
+        long,
+        {"name": long, "jobCount": 2},
+        tags=[long, "physics"],
+        username=long,
+        hostname=long,
+        comment=long,
+        email=f"{long}@example.org",
+    )
+    failed = {"payload": {"message": long}, "hostname": long}
+    sqlite_server.submit(long, long, "FAILED", index=1, **failed)
+    page = open_page(address(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
+    expect(page.get_by_label("User")).to_be_hidden()
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_label("User")).to_be_visible()
+    paths = {
+        ("tasks", long): long,
+        ("tasks", long, long): long,
+        ("tasks", long, long, "1"): f"{long} 1",
+    }
+    for path, title in (PAGES | paths).items():
+        go(page, sqlite_server, path, title)
+        for width in (375, 780, 1000):
+            page.set_viewport_size({"width": width, "height": 700})
+            assert fits(page, width), (path, width)

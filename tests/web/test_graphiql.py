@@ -1,0 +1,145 @@
+"""GraphiQL, driven like a person does, on a machine without internet."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.support.browser import SCHEMES, Open, serious_findings, settled
+from tests.support.harness import Server
+
+EXAMPLES = ["Tree", "FailingJobs", "CreateTask", "SubmitEvent", "WatchTask"]
+
+
+@pytest.fixture
+def graphiql(sqlite_server: Server, open_page: Open) -> Page:
+    """GraphiQL, ready, on a server with a task like that of the demonstration."""
+    sqlite_server.create(
+        "trouble-1",
+        {"name": "hopeless", "jobCount": 9},
+        {"name": "silent", "jobCount": 10, "beatInterval": 60},
+    )
+    sqlite_server.submit("trouble-1", "hopeless", "FAILED", index=3, payload={"exitCode": 139})
+    page = open_page(f"{sqlite_server.url}/graphiql")
+    expect(page.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)
+    # The schema has come when its documentation opens.
+    page.get_by_role("button", name="Show Documentation Explorer").click()
+    expect(page.get_by_text("Root Types")).to_be_visible()
+    page.get_by_role("button", name="Hide Documentation Explorer").click()
+    return page
+
+
+def choose(page: Page, tab: str) -> None:
+    """Change to a tab."""
+    page.get_by_role("tab", name=tab).click()
+    expect(page.locator(".graphiql-query-editor")).to_contain_text(tab)
+
+
+def run(page: Page) -> None:
+    """Press the button that runs the operation, or stops it."""
+    page.locator(".graphiql-execute-button").click()
+
+
+def response(page: Page) -> str:
+    """What is shown of the answer, without spaces."""
+    return "".join(page.locator(".graphiql-response").inner_text().split())
+
+
+def expect_response(page: Page, text: str) -> None:
+    """Wait for an answer that contains a text, up to spaces."""
+    assert text in settled(page, lambda: response(page), lambda found: text in found)
+
+
+def test_example_tabs_run_as_they_are(graphiql: Page) -> None:
+    """Queries, mutations and a subscription: every tab answers without an edit."""
+    run(graphiql)
+    expect_response(graphiql, '"name":"trouble-1"')
+    for tab, told in (
+        ("FailingJobs", '"indices":"3"'),
+        ("CreateTask", '"userErrors":[]'),
+        ("SubmitEvent", '"userErrors":[]'),
+        ("WatchTask", '"taskChanged":{"name":"trouble-1"'),
+    ):
+        choose(graphiql, tab)
+        run(graphiql)
+        expect_response(graphiql, told)
+        assert '"errors"' not in response(graphiql)
+
+
+def test_subscriptions_go_on(graphiql: Page, sqlite_server: Server) -> None:
+    """A subscription shows what happens after it began, over either protocol."""
+    used: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.headers.get("accept") == "text/event-stream":
+            used.append("SSE")
+
+    graphiql.on("websocket", lambda _socket: used.append("WebSocket"))
+    graphiql.on("request", note)
+    choose(graphiql, "WatchTask")
+    for transport, indices in (("WebSocket", (5, 6)), ("SSE", (7, 8))):
+        run(graphiql)
+        # The first may come before the subscription has begun, but not the second.
+        for index in indices:
+            sqlite_server.submit("trouble-1", "hopeless", "STARTED", index=index)
+            expect_response(graphiql, f'"running":{index - 4}')
+        run(graphiql)
+        assert used[-1] == transport
+        graphiql.get_by_role("button", name="Subscriptions use").click()
+
+
+def test_fields_are_completed(graphiql: Page) -> None:
+    """The editor knows the schema: it offers the rest of a name."""
+    graphiql.get_by_role("button", name="New tab").click()
+    editor = graphiql.locator(".graphiql-query-editor .monaco-editor")
+    editor.click()
+    graphiql.keyboard.press("ControlOrMeta+a")
+    graphiql.keyboard.type("{ serv")
+    suggestion = graphiql.locator(".suggest-widget .monaco-list-row").first
+    graphiql.keyboard.press("Control+Space")
+    expect(suggestion).to_contain_text("server")
+    graphiql.keyboard.press("Enter")
+    graphiql.keyboard.type(" { version } }")
+    run(graphiql)
+    expect_response(graphiql, '"version"')
+
+
+def test_explorer_and_documentation(graphiql: Page) -> None:
+    """The schema can be read and clicked together."""
+    graphiql.get_by_role("button", name="Show GraphiQL Explorer").click()
+    expect(graphiql.locator(".graphiql-explorer-root")).to_contain_text("tasks")
+    graphiql.get_by_role("button", name="Show Documentation Explorer").click()
+    graphiql.get_by_role("link", name="Query", exact=True).click()
+    expect(graphiql.get_by_text("What can be asked.")).to_be_visible()
+
+
+def test_what_is_added_is_accessible(graphiql: Page) -> None:
+    """Axe finds nothing serious in what is ours of the page: the rest is GraphiQL's own."""
+    for scheme in SCHEMES:
+        graphiql.emulate_media(color_scheme=scheme)
+        assert serious_findings(graphiql, ".graphiql-logo", ".graphiql-toolbar") == [], scheme
+
+
+def test_headers_are_sent(graphiql: Page) -> None:
+    """What stands under Headers goes with the request: a token, say."""
+    graphiql.get_by_role("button", name="Headers").click()
+    graphiql.locator(".graphiql-editor-tool .monaco-editor:visible").click()
+    graphiql.keyboard.insert_text(json.dumps({"authorization": "Bearer secret"}))
+    with graphiql.expect_request(
+        lambda request: request.method == "POST" and "Tree" in (request.post_data or "")
+    ) as sent:
+        run(graphiql)
+    assert sent.value.headers["authorization"] == "Bearer secret"
+    expect_response(graphiql, '"name":"trouble-1"')
+
+
+def test_tabs_stay_on_the_next_visit(graphiql: Page) -> None:
+    """A reload brings back the tabs, none of them twice."""
+    choose(graphiql, "SubmitEvent")
+    # What is open is stored half a second later.
+    stored = 'JSON.parse(localStorage.getItem("graphiql:tabState") ?? "{}").activeTabIndex'
+    assert settled(graphiql, lambda: graphiql.evaluate(stored), lambda tab: tab == 3) == 3
+    graphiql.reload()
+    expect(graphiql.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)

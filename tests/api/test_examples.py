@@ -149,7 +149,7 @@ def test_quick_start_answers_what_it_shows(sqlite_server: Server, tmp_path: Path
 
 def test_a_script_with_nothing_but_curl(server: Server, tmp_path: Path) -> None:
     """A shell script drives the whole life of a task; the graph has seen the same."""
-    script = (ROOT / "tests" / "life.sh").read_text()
+    script = (ROOT / "tests" / "support" / "life.sh").read_text()
     done = shell(script, server, tmp_path)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "The task has gone."

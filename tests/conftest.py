@@ -34,6 +34,12 @@ sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio only, as the application does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Path]:
     """A running PostgreSQL: the folder of its socket. Every worker of the tests has its own."""
     with warnings.catch_warnings():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -43,46 +42,40 @@ def test_javascript_clients(sqlite_server: Server, transport: str) -> None:
     assert "Traceback" not in sqlite_server.log()
 
 
-def test_gql_for_python_over_a_websocket(sqlite_server: Server) -> None:
+async def test_gql_for_python_over_a_websocket(sqlite_server: Server) -> None:
     """It queries, mutates and subscribes on one connection."""
     sqlite_server.create("t", {"name": "p"})
     sqlite_server.submit("t", "p", "STARTED")
 
-    async def story() -> None:
-        url = f"{sqlite_server.url.replace('http', 'ws')}/graphql"
-        transport = WebsocketsTransport(
-            url=url, subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
+    url = f"{sqlite_server.url.replace('http', 'ws')}/graphql"
+    transport = WebsocketsTransport(
+        url=url, subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
+    )
+    async with Client(transport=transport, fetch_schema_from_transport=True) as session:
+        found: Any = await session.execute(gql('{ task(name: "t") { state } }'))
+        assert found == {"task": {"state": "RUNNING"}}
+        stream = session.subscribe(gql(EVENTS % BEGINNING))
+        assert await anext(stream) == {"events": {"node": {"eventClass": "STARTED"}}}
+        done = gql(
+            """mutation { submitEvent(input: {task: "t", process: "p", eventClass: DONE}) {
+              process { state } } }"""
         )
-        async with Client(transport=transport, fetch_schema_from_transport=True) as session:
-            found: Any = await session.execute(gql('{ task(name: "t") { state } }'))
-            assert found == {"task": {"state": "RUNNING"}}
-            stream = session.subscribe(gql(EVENTS % BEGINNING))
-            assert await anext(stream) == {"events": {"node": {"eventClass": "STARTED"}}}
-            done = gql(
-                """mutation { submitEvent(input: {task: "t", process: "p", eventClass: DONE}) {
-                  process { state } } }"""
-            )
-            answer = await session.execute(done)
-            assert answer == {"submitEvent": {"process": {"state": "SUCCEEDED"}}}
-            assert await anext(stream) == {"events": {"node": {"eventClass": "DONE"}}}
-            await stream.aclose()
-            with pytest.raises(TransportQueryError, match="no task"):
-                async for _ in session.subscribe(
-                    gql('subscription { events(task: "nobody") { cursor } }')
-                ):
-                    pass
-
-    asyncio.run(story())
+        answer = await session.execute(done)
+        assert answer == {"submitEvent": {"process": {"state": "SUCCEEDED"}}}
+        assert await anext(stream) == {"events": {"node": {"eventClass": "DONE"}}}
+        await stream.aclose()
+        with pytest.raises(TransportQueryError, match="no task"):
+            async for _ in session.subscribe(
+                gql('subscription { events(task: "nobody") { cursor } }')
+            ):
+                pass
 
 
-def test_gql_for_python_over_http(sqlite_server: Server) -> None:
+async def test_gql_for_python_over_http(sqlite_server: Server) -> None:
     """Its ordinary transport gets ordinary answers."""
     sqlite_server.create("t", {"name": "p"})
 
-    async def story() -> None:
-        transport = HTTPXAsyncTransport(url=f"{sqlite_server.url}/graphql")
-        async with Client(transport=transport, fetch_schema_from_transport=True) as session:
-            found = await session.execute(gql('{ task(name: "t") { state } }'))
-            assert found == {"task": {"state": "PENDING"}}
-
-    asyncio.run(story())
+    transport = HTTPXAsyncTransport(url=f"{sqlite_server.url}/graphql")
+    async with Client(transport=transport, fetch_schema_from_transport=True) as session:
+        found = await session.execute(gql('{ task(name: "t") { state } }'))
+        assert found == {"task": {"state": "PENDING"}}

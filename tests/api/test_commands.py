@@ -127,6 +127,7 @@ def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> 
             process = sqlite_server.process("r", "split")
             if process is not None and process["progress"]["ratio"] not in ratios:
                 ratios.append(process["progress"]["ratio"])
+            # As often as a person looks.
             time.sleep(0.1)
     assert ratios == sorted(ratios)
     assert len([ratio for ratio in ratios if 0 < ratio < 1]) >= 3

@@ -86,7 +86,7 @@ def ids(database_url: str) -> Counter[str]:
     return found
 
 
-def pour(servers: Sequence[Server], clients: int, each: int) -> int:
+async def pour(servers: Sequence[Server], clients: int, each: int) -> int:
     """Let clients submit at once, a tenth of it twice; how many events there must be."""
 
     async def one(number: int, http: httpx.AsyncClient) -> None:
@@ -103,19 +103,16 @@ def pour(servers: Sequence[Server], clients: int, each: int) -> int:
                     assert result["userErrors"] == []
                     assert result["duplicate"] is True
 
-    async def run() -> None:
-        limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-        async with httpx.AsyncClient(limits=limits, verify=False) as http:
-            await asyncio.gather(*(one(number, http) for number in range(clients)))
-
-    asyncio.run(run())
+    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+    async with httpx.AsyncClient(limits=limits, verify=False) as http:
+        await asyncio.gather(*(one(number, http) for number in range(clients)))
     return clients * each
 
 
-def test_sixty_four_clients(server: Server) -> None:
+async def test_sixty_four_clients(server: Server) -> None:
     """64 clients, 20,000 events, on each engine: all acknowledged, each kept once, all counted."""
     prepare(server)
-    expected = pour([server], 64, 313)
+    expected = await pour([server], 64, 313)
     assert expected >= 20_000
     found = ids(server.database_url)
     assert found.total() == len(found) == expected
@@ -123,11 +120,11 @@ def test_sixty_four_clients(server: Server) -> None:
     assert "ERROR" not in server.log()
 
 
-def test_two_servers_on_one_database(serve: Serve, postgres_url: str) -> None:
+async def test_two_servers_on_one_database(serve: Serve, postgres_url: str) -> None:
     """Two servers share a PostgreSQL: neither deadlocks, nor loses the other's counts."""
     servers = [serve(postgres_url), serve(postgres_url)]
     prepare(servers[0])
-    expected = pour(servers, 64, 313)
+    expected = await pour(servers, 64, 313)
     found = ids(postgres_url)
     assert found.total() == len(found) == expected
     servers[1].recount()
@@ -161,6 +158,8 @@ def test_power_cuts(serve: Serve, database_url: str) -> None:
     async def run() -> None:
         await asyncio.gather(*(one(number) for number in range(writing)))
 
+    # In a thread of their own, with a loop of their own: the test itself blocks, as it kills and
+    # starts the server.
     def writers() -> None:
         try:
             asyncio.run(run())
@@ -240,6 +239,7 @@ def test_a_million_jobs(server: Server) -> None:
         longest = max(longest, time.perf_counter() - start)
         with engine.connect() as connection:
             left = len(connection.execute(deleted).all())
+        # The events of a client that is in no hurry.
         time.sleep(0.05)
     engine.dispose()
     assert longest < 2

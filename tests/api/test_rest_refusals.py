@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -264,7 +263,7 @@ def test_bodies_that_are_too_large(sqlite_server: Server) -> None:
         assert (answer.status_code, told(answer)) == (413, [("REQUEST_TOO_LARGE", None)])
 
 
-def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> None:
+async def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> None:
     """The unexpected is logged with a number, and the client is told that number alone."""
 
     async def broken(_call: Call) -> Answer:
@@ -273,13 +272,10 @@ def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> None:
     async def with_state(scope: Any, receive: Any, send: Any) -> None:
         await Door(POST=broken)(scope | {"state": {"services": None}}, receive, send)
 
-    async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(with_state)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.post("/api/v0/t")
-
+    transport = httpx.ASGITransport(with_state)
     with caplog.at_level(logging.ERROR):
-        answer = asyncio.run(ask())
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            answer = await client.post("/api/v0/t")
     assert (answer.status_code, answer.json()["created"]) == (500, False)
     assert told(answer) == [("INTERNAL", None)]
     assert "secret" not in answer.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import random
 import re
@@ -10,16 +11,19 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
+from array import array
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import pytest
 
 from tests.conftest import Serve
 from tests.support.harness import Server
-from tests.support.job_side import JOB, ROOT, events, job, job_environment, shell, spooled, wait_for
+from tests.support.job_side import JOB, ROOT, events, job, job_environment, shell, spooled
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -139,10 +143,11 @@ def test_chaos(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )
+            # Not all at once, so that their beats are spread.
             time.sleep(0.05)
         for index in (1, 7, 13):
             # The batch system stops some.
-            wait_for("a start", (tmp_path / f"book-{index}").exists, 60)
+            until((tmp_path / f"book-{index}").exists, "a start", 60)
             processes[index].terminate()
             ends[index] = "TERM"
         breaks = [_kill, _cut, _slow, _crawl]
@@ -184,12 +189,14 @@ def test_chaos(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
 
 
 def _kill(server: Server, _line: Line) -> None:
+    """The server is away for longer than a client hesitates."""
     server.kill()
     time.sleep(1.5)
     server.start()
 
 
 def _cut(_server: Server, line: Line) -> None:
+    """Nobody gets through for a while."""
     line.cut()
     time.sleep(2)
     line.mend()
@@ -267,6 +274,20 @@ while left > 0:
     assert digest(*JOB, "run", "--progress-regex", "event ([0-9]+)", "--") == plain
 
 
+def unread(pipe: IO[bytes]) -> int:
+    """How many bytes wait in a pipe."""
+    size = array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, size)
+    return size[0]
+
+
+def is_stalled(pipe: IO[bytes]) -> bool:
+    """Whether a pipe has something in it, and nothing more comes for a moment."""
+    before = unread(pipe)
+    time.sleep(0.2)
+    return 0 < before == unread(pipe)
+
+
 def test_stalled_reader_keeps_the_signals(tmp_path: Path) -> None:
     """While nobody reads its output, a wrapped program can still be stopped."""
     process = subprocess.Popen(
@@ -275,10 +296,11 @@ def test_stalled_reader_keeps_the_signals(tmp_path: Path) -> None:
         cwd=ROOT,
         stdout=subprocess.PIPE,
     )
-    time.sleep(1.5)
+    assert process.stdout is not None
+    stdout = process.stdout
+    until(lambda: is_stalled(stdout), "a full pipe")
     process.terminate()
     assert process.wait(30) == -signal.SIGTERM
-    assert process.stdout is not None
     process.stdout.close()
     end = next(event for event in spooled(tmp_path) if event["eventClass"] == "TERMINATED")
     assert re.fullmatch("SIGTERM", end["payload"]["stoppedBy"])

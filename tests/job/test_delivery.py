@@ -30,8 +30,8 @@ from tests.support.job_side import (
     job,
     job_environment,
     spooled,
-    wait_for,
 )
+from tests.support.waiting import until
 
 
 def make_event(age: float = 0.0, **fields: Any) -> Event:
@@ -76,7 +76,7 @@ def test_story_of_a_job(sqlite_server: Server, tmp_path: Path) -> None:
         assert not one.enough
         one.beat()
         one.progress(60)
-        wait_for("enough", lambda: one.enough)
+        until(lambda: one.enough, "enough")
     assert classes(sqlite_server) == ["STARTED", "READY", "PROGRESS", "BEAT", "PROGRESS", "DONE"]
     found = events(sqlite_server)
     assert {event["job"]["index"] for event in found} == {1}
@@ -182,8 +182,8 @@ def test_idle_connections_are_closed_by_servers(tmp_path: Path) -> None:
     with BadServer("brief") as server:
         with Job(environ=job_environment(server.url, tmp_path)) as one:
             for number in range(3):
-                wait_for("the last event", lambda: len(server.requests) > number)  # noqa: B023
-                time.sleep(0.2)
+                until(lambda: len(server.requests) > number, "the last event")  # noqa: B023
+                until(lambda: server.closed_connections > number, "a closed connection")  # noqa: B023
                 one.beat()
         sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
     assert one.notices == []
@@ -196,10 +196,10 @@ def test_token_is_read_anew(tmp_path: Path) -> None:
     with BadServer("good") as server:
         environ = job_environment(server.url, tmp_path, LAMIA_TOKEN_FILE=token)
         with Job(environ=environ, quiet=True):
-            wait_for("the spool", lambda: spooled(tmp_path))
+            until(lambda: spooled(tmp_path), "the spool")
             assert server.requests == []
             token.write_text("first\n")
-            wait_for("the first", lambda: server.requests)
+            until(lambda: server.requests, "the first")
             token.write_text("second\n")
         found = [headers["authorization"] for headers, _batch in server.requests]
     assert (found[0], found[-1]) == ("Bearer first", "Bearer second")
@@ -244,7 +244,7 @@ def test_spool_is_looked_into_before_a_short_job_ends(tmp_path: Path) -> None:
         server.requests.clear()
         other = Job(environ=environ, quiet=True)
         other.beat()
-        wait_for("what lies in the spool", lambda: len(server.requests) == 2)
+        until(lambda: len(server.requests) == 2, "what lies in the spool")
         other.close()
         assert spooled(tmp_path) == []
 
@@ -253,11 +253,11 @@ def test_running_job_recovers(tmp_path: Path) -> None:
     """A job that runs on sends from the spool as soon as the server is back."""
     with BadServer("500") as server:
         with Job(environ=job_environment(server.url, tmp_path), quiet=True) as one:
-            wait_for("the spool", lambda: len(spooled(tmp_path)) == 1)
+            until(lambda: len(spooled(tmp_path)) == 1, "the spool")
             one.progress(1)
-            wait_for("the spool", lambda: len(spooled(tmp_path)) == 2)
+            until(lambda: len(spooled(tmp_path)) == 2, "the spool")
             server.mode = "good"
-            wait_for("recovery", lambda: spooled(tmp_path) == [])
+            until(lambda: spooled(tmp_path) == [], "recovery")
         sent = [event["id"] for _headers, batch in server.requests for event in batch]
     assert len(set(sent)) == 3
 

@@ -21,8 +21,8 @@ from tests.support.job_side import (
     job_environment,
     shell,
     spooled,
-    wait_for,
 )
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize("mode", ["hang", "drip"])
@@ -42,7 +42,7 @@ def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         # Those that are on their way, and those that were told in the meantime.
-        wait_for("beats on the disk", lambda: len(spooled(tmp_path)) >= 4, 10)
+        until(lambda: len(spooled(tmp_path)) >= 4, "beats on the disk", 10)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         kept = {event["id"] for event in spooled(tmp_path)}
@@ -72,7 +72,7 @@ def test_name_that_nobody_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     one.beat()
     assert asked.wait(20)
     one.progress(1)
-    wait_for("both on the disk", lambda: len(spooled(tmp_path)) == 2)
+    until(lambda: len(spooled(tmp_path)) == 2, "both on the disk")
     assert not answered.is_set()
     answered.set()
     one.close()
@@ -85,8 +85,8 @@ def test_slow_server_has_it_once(tmp_path: Path) -> None:
         one = Job(environ=job_environment(server.url, tmp_path))
         one.beat()
         one.progress(1)
-        wait_for("two copies", lambda: len(spooled(tmp_path)) == 2)
-        wait_for("the answers", lambda: spooled(tmp_path) == [])
+        until(lambda: len(spooled(tmp_path)) == 2, "two copies")
+        until(lambda: spooled(tmp_path) == [], "the answers")
         one.close()
         sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
     assert sent == ["BEAT", "PROGRESS"]

@@ -18,7 +18,8 @@ from lamia_gql.client import spool as spool_module
 from lamia_gql.client.event import Event
 from lamia_gql.client.spool import Spool
 from tests.conftest import Serve
-from tests.support.job_side import ROOT, BadServer, events, job, job_environment, spooled, wait_for
+from tests.support.job_side import ROOT, BadServer, events, job, job_environment, spooled
+from tests.support.waiting import until
 
 URL = "http://host/graphql"
 
@@ -194,11 +195,17 @@ while True:
     acknowledged: set[str] = set()
     for round_ in range(8):
         process = subprocess.Popen(
-            [sys.executable, "-c", source, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
+            [sys.executable, "-c", source, str(tmp_path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
-        time.sleep(0.25 + 0.013 * round_)
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        # Each time, another moment of the writing.
+        time.sleep(0.013 * round_)
         process.send_signal(signal.SIGKILL)
-        out, _ = process.communicate()
+        out = first + process.communicate()[0]
         acknowledged |= {line.decode() for line in out.splitlines() if len(line) == 36}
     spool = Spool(str(tmp_path), URL)
     read = {event.id for event in read_all(spool)}
@@ -270,7 +277,7 @@ def test_unwritable_spool_and_a_server_that_comes_back(tmp_path: Path) -> None:
             cwd=ROOT,
             stderr=subprocess.PIPE,
         )
-        wait_for("STARTED", lambda: bad.requests)
+        until(lambda: bad.requests, "STARTED")
         bad.mode = "good"
         process.communicate()
         sent = {e["eventClass"] for _headers, batch in bad.requests[1:] for e in batch}

@@ -26,8 +26,8 @@ from tests.support.job_side import (
     job_environment,
     shell,
     spooled,
-    wait_for,
 )
+from tests.support.waiting import until
 
 
 def python(source: str) -> list[str]:
@@ -215,9 +215,10 @@ def test_descriptor_of_a_program_that_ends_stays_ours(script: str, is_open: bool
     pipe.start()
     program = subprocess.Popen(shell(script), stderr=pipe.entry)
     pipe.leave(program.pid)
+    # It has ended, and there is nobody who has waited for it.
     time.sleep(3 * ENDING)
     if not is_open:
-        wait_for("the end", lambda: os.path.samestat(os.fstat(far), os.stat(os.devnull)))
+        until(lambda: os.path.samestat(os.fstat(far), os.stat(os.devnull)), "the end")
     os.write(far, b"said")
     os.close(far)
     assert os.read(near, 10) == (b"said" if is_open else b"")
@@ -370,16 +371,19 @@ def test_stopped_by_the_batch_system(sqlite_server: Server, tmp_path: Path, name
     sqlite_server.create("t", {"name": "p"})
     environ = job_environment(sqlite_server.url, tmp_path)
     number = signal.Signals[name]
-    for script, code in (("exec sleep 60", -number), (f"trap 'exit 0' {number.value}; {LOOP}", 0)):
+    ends = {
+        "echo up >&2; exec sleep 60": -number,
+        f"trap 'exit 0' {number.value}; echo up >&2; {LOOP}": 0,
+    }
+    for script, code in ends.items():
         process = subprocess.Popen(
-            [*JOB, "run", "--", *shell(f"echo up >&2; {script}")],
+            [*JOB, "run", "--", *shell(script)],
             env=environ,
             cwd=ROOT,
             stderr=subprocess.PIPE,
         )
         assert process.stderr is not None
         assert process.stderr.readline() == b"up\n"
-        time.sleep(0.2)
         process.send_signal(number)
         assert process.wait(30) == code
         process.stderr.close()
@@ -421,6 +425,7 @@ def test_slow_reader_gets_all_of_a_stopped_program(tmp_path: Path) -> None:
     assert process.stderr is not None
     assert process.stderr.readline() == b"up\n"
     process.terminate()
+    # The reader is slow.
     time.sleep(0.5)
     out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (3, b"x" * 200_000)
@@ -437,7 +442,6 @@ def test_signal_that_is_a_message(sqlite_server: Server, tmp_path: Path) -> None
     )
     assert process.stderr is not None
     assert process.stderr.readline() == b"up\n"
-    time.sleep(0.2)
     process.send_signal(signal.SIGUSR1)
     assert process.wait(30) == 0
     process.stderr.close()
@@ -456,9 +460,8 @@ def test_last_word_before_the_batch_system_kills(sqlite_server: Server, tmp_path
     )
     assert process.stderr is not None
     assert process.stderr.readline() == b"up\n"
-    time.sleep(0.2)
     process.terminate()
-    wait_for("TERMINATED", lambda: "TERMINATED" in classes(sqlite_server))
+    until(lambda: "TERMINATED" in classes(sqlite_server), "TERMINATED")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stderr.close()

@@ -26,7 +26,7 @@ SUBSCRIBERS, JOBS = 1_000, 1_600
 CYCLES, WARM = 10_000, 3_000
 
 
-def test_a_thousand_subscribers_see_the_final_state(serve: Serve, sqlite_url: str) -> None:
+async def test_a_thousand_subscribers_see_the_final_state(serve: Serve, sqlite_url: str) -> None:
     """Whether they ask in the same words or in their own, while 16 clients write."""
     raise_file_limit()
     server = serve(sqlite_url)
@@ -56,19 +56,16 @@ def test_a_thousand_subscribers_see_the_final_state(serve: Serve, sqlite_url: st
             body = {"query": SUBMIT_MANY, "variables": {"input": {"events": events}}}
             (await client.post(f"{server.url}/graphql", json=body)).raise_for_status()
 
-    async def story() -> list[Any]:
-        async with AsyncExitStack() as stack, httpx.AsyncClient(timeout=60, verify=False) as client:
-            wires = [Wire(server.url, open_timeout=60) for _ in range(SUBSCRIBERS)]
-            for begin in range(0, SUBSCRIBERS, 50):
-                some = wires[begin : begin + 50]
-                await asyncio.gather(*map(stack.enter_async_context, some))
-                for number, wire in enumerate(some, begin):
-                    await wire.subscribe("1", words(number), names=["t"])
-            watching = asyncio.gather(*map(last, wires))
-            await asyncio.gather(*(write(client, writer) for writer in range(JOBS // 100)))
-            return await watching
-
-    tasks = asyncio.run(story())
+    async with AsyncExitStack() as stack, httpx.AsyncClient(timeout=60, verify=False) as client:
+        wires = [Wire(server.url, open_timeout=60) for _ in range(SUBSCRIBERS)]
+        for begin in range(0, SUBSCRIBERS, 50):
+            some = wires[begin : begin + 50]
+            await asyncio.gather(*map(stack.enter_async_context, some))
+            for number, wire in enumerate(some, begin):
+                await wire.subscribe("1", words(number), names=["t"])
+        watching = asyncio.gather(*map(last, wires))
+        await asyncio.gather(*(write(client, writer) for writer in range(JOBS // 100)))
+        tasks = await watching
     assert len(tasks) == SUBSCRIBERS
     assert all(task["counts"] == {"done": JOBS, "total": JOBS} for task in tasks)
     assert "Traceback" not in server.log()
@@ -181,7 +178,7 @@ async def happen(client: httpx.AsyncClient, query: str, **given: Any) -> None:
     assert "errors" not in answer.json(), answer.text
 
 
-def test_ten_thousand_come_and_go(sqlite_url: str) -> None:
+async def test_ten_thousand_come_and_go(sqlite_url: str) -> None:
     """By whatever way they leave: nothing is left of them, and the memory stays as it is."""
 
     async def visits(inside: Inside, numbers: range) -> None:
@@ -196,22 +193,19 @@ def test_ten_thousand_come_and_go(sqlite_url: str) -> None:
                 await happen(client, SUBMIT, task="t", process="p", eventClass="BEAT", index=0)
                 await asyncio.gather(*map(one, range(begin, begin + 100)))
 
-    async def story() -> None:
-        async with serving(sqlite_url) as inside:
-            async with httpx.AsyncClient(base_url=inside.url, verify=False) as client:
-                processes = [{"name": "p", "jobCount": 5}]
-                await happen(client, CREATE, name="t", processes=processes)
-            nothing = inside.left()
-            assert nothing == dict.fromkeys(nothing, 0) | {"tasks": nothing["tasks"]}
-            found = []
-            for numbers in (range(WARM), range(WARM, CYCLES)):
-                await visits(inside, numbers)
-                await inside.until(nothing)
-                gc.collect()
-                found.append((len(gc.get_objects()), memory()))
-            (objects, size), (more, larger) = found
-            # If anything were kept of each, it would be thousands.
-            assert more - objects < 1_000
-            assert larger - size < 20 << 20
-
-    asyncio.run(story())
+    async with serving(sqlite_url) as inside:
+        async with httpx.AsyncClient(base_url=inside.url, verify=False) as client:
+            processes = [{"name": "p", "jobCount": 5}]
+            await happen(client, CREATE, name="t", processes=processes)
+        nothing = inside.left()
+        assert nothing == dict.fromkeys(nothing, 0) | {"tasks": nothing["tasks"]}
+        found = []
+        for numbers in (range(WARM), range(WARM, CYCLES)):
+            await visits(inside, numbers)
+            await inside.until_left(nothing)
+            gc.collect()
+            found.append((len(gc.get_objects()), memory()))
+        (objects, size), (more, larger) = found
+        # If anything were kept of each, it would be thousands.
+        assert more - objects < 1_000
+        assert larger - size < 20 << 20

@@ -100,7 +100,7 @@ class Reader:
                     return
 
 
-def storm(
+async def storm(
     writers: Sequence[Server],
     readers: Sequence[Server],
     number: int,
@@ -111,25 +111,21 @@ def storm(
     writers[0].create("t", {"name": "p", "jobCount": WRITERS})
     disturbed = 0
 
-    async def story() -> list[Reader]:
-        watching = [Reader(readers, 1), Reader(readers, 2)]
+    async def disturbing() -> None:
+        nonlocal disturbed
+        while disturb is not None:
+            disturbed += await asyncio.to_thread(disturb)
+            # So that there is time for connections in between.
+            await asyncio.sleep(0.7)
 
-        async def disturbing() -> None:
-            nonlocal disturbed
-            while disturb is not None:
-                disturbed += await asyncio.to_thread(disturb)
-                await asyncio.sleep(0.7)
-
-        trouble = asyncio.create_task(disturbing())
-        await asyncio.gather(
-            *(write(writers[w % len(writers)], w, number // WRITERS) for w in range(WRITERS)),
-            *(reader.read(number) for reader in watching),
-        )
-        trouble.cancel()
-        return watching
-
+    watching = [Reader(readers, 1), Reader(readers, 2)]
+    trouble = asyncio.create_task(disturbing())
+    await asyncio.gather(
+        *(write(writers[w % len(writers)], w, number // WRITERS) for w in range(WRITERS)),
+        *(reader.read(number) for reader in watching),
+    )
+    trouble.cancel()
     expected = [(float(n)) for n in range(number // WRITERS)]
-    watching = asyncio.run(story())
     # What is left to the collector (see below) is to be collected here, not in another test.
     gc.collect()
     for reader in watching:
@@ -151,24 +147,24 @@ SLOW = pytest.mark.slow, pytest.mark.timeout(300)
 
 
 @pytest.mark.parametrize("number", [SOME, pytest.param(MANY, marks=SLOW)])
-def test_on_one_server(sqlite_server: Server, number: int) -> None:
+async def test_on_one_server(sqlite_server: Server, number: int) -> None:
     """The union of what was seen is exactly what was written, in the order of each job."""
-    storm([sqlite_server], [sqlite_server], number)
+    await storm([sqlite_server], [sqlite_server], number)
 
 
 @pytest.mark.parametrize("number", [SOME, pytest.param(MANY, marks=SLOW)])
-def test_with_writers_and_reader_on_different_servers(
+async def test_with_writers_and_reader_on_different_servers(
     serve: Serve, postgres_url: str, number: int
 ) -> None:
     """Also when the servers lose the connections by which they hear each other."""
     writer, reader = serve(postgres_url), serve(postgres_url)
-    killed = storm([writer], [reader], number, lambda: kill_listeners(postgres_url))
+    killed = await storm([writer], [reader], number, lambda: kill_listeners(postgres_url))
     assert killed >= 1
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_with_writers_and_readers_everywhere(serve: Serve, postgres_url: str) -> None:
+async def test_with_writers_and_readers_everywhere(serve: Serve, postgres_url: str) -> None:
     """Two servers write to the same jobs, and readers change between them."""
     servers = [serve(postgres_url), serve(postgres_url)]
-    storm(servers, servers, MANY)
+    await storm(servers, servers, MANY)

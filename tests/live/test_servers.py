@@ -7,7 +7,7 @@ import os
 import random
 import re
 import signal
-import time
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -16,9 +16,18 @@ import pytest
 
 from tests.conftest import Serve
 from tests.support.harness import SUBMIT, Server, lamia
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire
+from tests.support.live_clients import (
+    BEGINNING,
+    CHANGES,
+    EVENTS,
+    Wire,
+    next_change,
+    until_changes_come,
+    until_events_come,
+)
+from tests.support.waiting import until
 
-WORKERS = """SELECT count(*) FROM pg_stat_activity
+LISTENERS = """SELECT pid FROM pg_stat_activity
   WHERE application_name = 'lamia-gql listener' AND datname = current_database()"""
 
 
@@ -28,28 +37,23 @@ def two(serve: Serve, postgres_url: str) -> tuple[Server, Server]:
     return serve(postgres_url), serve(postgres_url)
 
 
-def listeners(url: str) -> int:
-    """How many servers and workers listen."""
+def listeners(url: str) -> set[int]:
+    """The database's processes for the servers and workers that listen."""
     with psycopg.connect(url) as connection:
-        row = connection.execute(WORKERS).fetchone()
-        assert row is not None
-        number: int = row[0]
-        return number
+        return {pid for (pid,) in connection.execute(LISTENERS)}
 
 
 def kill_listeners(url: str) -> int:
     """Cut the connections by which servers hear each other; how many there were."""
-    query = WORKERS.replace("count(*)", "pg_terminate_backend(pid)")
+    query = LISTENERS.replace("pid", "pg_terminate_backend(pid)", 1)
     with psycopg.connect(url, autocommit=True) as connection:
         return len(connection.execute(query.encode()).fetchall())
 
 
-def wait_for(number: int, url: str) -> None:
-    """Wait until so many listen."""
-    deadline = time.monotonic() + 30
-    while listeners(url) != number:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def until_two_listen(url: str) -> set[int]:
+    """Wait until there are two listeners; who they are."""
+    until(lambda: len(listeners(url)) == 2, lambda: listeners(url), timeout_s=30)
+    return listeners(url)
 
 
 async def receive(wire: Wire, field: str) -> Any:
@@ -59,75 +63,85 @@ async def receive(wire: Wire, field: str) -> Any:
     return message["payload"]["data"][field]
 
 
-def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
+async def until_a_new_task_comes(server: Server, wire: Wire) -> Any:
+    """Make tasks until a subscription to the changes of new ones delivers the last of them."""
+    number, task = 0, None
+    while task is None:
+        number += 1
+        await asyncio.to_thread(server.create, f"new {number}", {"name": "p"})
+        with suppress(TimeoutError):
+            task = await asyncio.wait_for(next_change(wire), 0.5)
+    while task["name"] != f"new {number}":
+        task = await next_change(wire)
+    return task
+
+
+async def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
     """What one takes comes to the subscribers of the other: events, edits, new tasks, the end."""
     writer, reader = two
     writer.create("t", {"name": "p", "jobCount": 5})
 
-    async def story() -> None:
-        async with (
-            Wire(reader.url) as events,
-            Wire(reader.url) as changes,
-            Wire(reader.url) as all_,
-        ):
-            await events.subscribe("1", EVENTS, task="t")
-            await changes.subscribe("1", CHANGES, names=["t"])
-            await all_.subscribe("1", CHANGES, filter={"names": ["new*"]})
-            assert (await receive(changes, "taskChanged"))["state"] == "PENDING"
-            await asyncio.sleep(0.5)
-            for index in range(5):
-                await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=index)
-            for index in range(5):
-                assert (await receive(events, "events"))["node"]["job"] == {"index": index}
-            while (await receive(changes, "taskChanged"))["state"] != "SUCCEEDED":
-                pass
-            await asyncio.to_thread(writer.create, "new one", {"name": "p"})
-            assert (await receive(all_, "taskChanged"))["name"] == "new one"
-            delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
-            await asyncio.to_thread(writer.graphql, delete)
-            for wire in (events, changes):
-                assert await wire.receive() == {"id": "1", "type": "complete"}
-
-    asyncio.run(story())
+    async with (
+        Wire(reader.url) as events,
+        Wire(reader.url) as changes,
+        Wire(reader.url) as all_,
+    ):
+        await events.subscribe("1", EVENTS, task="t")
+        await changes.subscribe("1", CHANGES, names=["t"])
+        await all_.subscribe("1", CHANGES, filter={"names": ["new*"]})
+        assert (await receive(changes, "taskChanged"))["state"] == "PENDING"
+        await asyncio.sleep(0.5)
+        for index in range(5):
+            await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=index)
+        for index in range(5):
+            assert (await receive(events, "events"))["node"]["job"] == {"index": index}
+        while (await receive(changes, "taskChanged"))["state"] != "SUCCEEDED":
+            pass
+        await asyncio.to_thread(writer.create, "new one", {"name": "p"})
+        assert (await receive(all_, "taskChanged"))["name"] == "new one"
+        delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
+        await asyncio.to_thread(writer.graphql, delete)
+        for wire in (events, changes):
+            assert await wire.receive() == {"id": "1", "type": "complete"}
 
 
-def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server, Server]) -> None:
+async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server, Server]) -> None:
     """After the connection for LISTEN was lost, events, changes and deletions come all the same."""
     writer, reader = two
     url = writer.database_url
     for name in ("t", "gone"):
         writer.create(name, {"name": "p", "jobCount": 50})
-    wait_for(2, url)
+    until_two_listen(url)
 
-    async def story() -> None:
-        async with (
-            Wire(reader.url) as events,
-            Wire(reader.url) as changes,
-            Wire(reader.url) as gone,
-        ):
-            await events.subscribe("1", EVENTS, task="t")
-            await changes.subscribe("1", CHANGES, filter={"states": ["RUNNING", "SUCCEEDED"]})
-            await gone.subscribe("1", EVENTS, task="gone")
-            await asyncio.sleep(0.5)
-            # The other one is stopped, so that it can't listen again too soon.
-            os.kill(reader.pid, signal.SIGSTOP)
-            assert await asyncio.to_thread(kill_listeners, url) == 2
-            for index in range(50):
-                await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=index)
-            delete = 'mutation { deleteTask(input: {name: "gone"}) { deletedId } }'
-            await asyncio.to_thread(writer.graphql, delete)
-            os.kill(reader.pid, signal.SIGCONT)
-            for index in range(50):
-                assert (await receive(events, "events"))["node"]["job"] == {"index": index}
-            assert (await receive(changes, "taskChanged"))["state"] == "SUCCEEDED"
-            assert await gone.receive() == {"id": "1", "type": "complete"}
-
-    asyncio.run(story())
+    async with (
+        Wire(reader.url) as events,
+        Wire(reader.url) as changes,
+        Wire(reader.url) as gone,
+    ):
+        await events.subscribe("1", EVENTS, task="t")
+        await changes.subscribe("1", CHANGES, filter={"states": ["RUNNING", "SUCCEEDED"]})
+        await gone.subscribe("1", EVENTS, task="gone")
+        await until_events_come(writer, events)
+        await until_events_come(writer, gone, "gone")
+        # The later task: within a round, tasks come in the order in which they were made.
+        known = await until_changes_come(writer, changes, "gone")
+        # The other one is stopped, so that it can't listen again too soon.
+        os.kill(reader.pid, signal.SIGSTOP)
+        assert await asyncio.to_thread(kill_listeners, url) == 2
+        for index in range(50):
+            await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=index)
+        delete = 'mutation { deleteTask(input: {name: "gone"}) { deletedId } }'
+        await asyncio.to_thread(writer.graphql, delete)
+        os.kill(reader.pid, signal.SIGCONT)
+        for index in range(50):
+            assert (await receive(events, "events"))["node"]["job"] == {"index": index}
+        assert (await next_change(changes, known))["state"] == "SUCCEEDED"
+        assert await gone.receive() == {"id": "1", "type": "complete"}
     assert "other servers can't be heard" in reader.log()
     assert "Traceback" not in reader.log()
 
 
-def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server, Server]) -> None:
+async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server, Server]) -> None:
     """Two servers write to one task at once: the order of the cursors is that of the commits.
 
     A reader that resumes from every cursor that it sees, at once, misses nothing.
@@ -135,34 +149,30 @@ def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server, Serve
     one, other = two
     one.create("t", {"name": "p", "jobCount": 400})
 
-    async def story() -> list[int]:
-        def submit(server: Server, indices: range) -> None:
-            for begin in range(indices.start, indices.stop, 10):
-                server.submit_many(
-                    [
-                        {"task": "t", "process": "p", "eventClass": "DONE", "index": begin + place}
-                        for place in range(10)
-                    ]
-                )
+    def submit(server: Server, indices: range) -> None:
+        for begin in range(indices.start, indices.stop, 10):
+            server.submit_many(
+                [
+                    {"task": "t", "process": "p", "eventClass": "DONE", "index": begin + place}
+                    for place in range(10)
+                ]
+            )
 
-        writing = asyncio.gather(
-            asyncio.to_thread(submit, one, range(200)),
-            asyncio.to_thread(submit, other, range(200, 400)),
-        )
-        seen: list[int] = []
-        cursor = BEGINNING
-        while len(seen) < 400:
-            server = (one, other)[len(seen) % 2]
-            async with Wire(server.url) as wire:
-                await wire.subscribe("1", EVENTS, task="t", after=cursor)
-                for _ in range(min(7, 400 - len(seen))):
-                    edge = await receive(wire, "events")
-                    cursor = edge["cursor"]
-                    seen.append(edge["node"]["job"]["index"])
-        await writing
-        return seen
-
-    seen = asyncio.run(story())
+    writing = asyncio.gather(
+        asyncio.to_thread(submit, one, range(200)),
+        asyncio.to_thread(submit, other, range(200, 400)),
+    )
+    seen: list[int] = []
+    cursor = BEGINNING
+    while len(seen) < 400:
+        server = (one, other)[len(seen) % 2]
+        async with Wire(server.url) as wire:
+            await wire.subscribe("1", EVENTS, task="t", after=cursor)
+            for _ in range(min(7, 400 - len(seen))):
+                edge = await receive(wire, "events")
+                cursor = edge["cursor"]
+                seen.append(edge["node"]["job"]["index"])
+    await writing
     assert sorted(seen) == list(range(400))
     for half in (range(200), range(200, 400)):
         assert [index for index in seen if index in half] == list(half)
@@ -176,11 +186,11 @@ def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: str) -> None:
+async def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: str) -> None:
     """Subscribers and writers land on any of them; one that is killed is replaced; all stop."""
     server = serve(postgres_url, workers=2)
     server.create("t", {"name": "p", "jobCount": 40})
-    wait_for(2, postgres_url)
+    listening = until_two_listen(postgres_url)
 
     def submit(index: int) -> None:
         # A connection each, so that they come to any worker.
@@ -189,24 +199,27 @@ def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: st
         answer = httpx.post(f"{server.url}/graphql", json=body, verify=False)
         assert answer.json()["data"]["submitEvent"]["event"]
 
-    async def story() -> None:
-        wires = [Wire(server.url) for _ in range(8)]
-        for wire in wires:
-            await wire.__aenter__()
-            await wire.subscribe("1", EVENTS, task="t")
-        await asyncio.sleep(1)
-        for index in range(20):
-            await asyncio.to_thread(submit, index)
-        for wire in wires:
-            seen = {(await receive(wire, "events"))["node"]["job"]["index"] for _ in range(20)}
-            assert seen == set(range(20))
-            await wire.__aexit__(None, None, None)
-
-    asyncio.run(story())
+    wires = [Wire(server.url) for _ in range(8)]
+    for wire in wires:
+        await wire.__aenter__()
+        await wire.subscribe("1", EVENTS, task="t")
+    for wire in wires:
+        await until_events_come(server, wire)
+    for index in range(20):
+        await asyncio.to_thread(submit, index)
+    for wire in wires:
+        done: list[int] = []
+        while len(done) < 20:
+            node = (await receive(wire, "events"))["node"]
+            # Those whose turn came earlier have the events that told the later ones.
+            if node["eventClass"] != "BEAT":
+                done.append(node["job"]["index"])
+        assert set(done) == set(range(20))
+        await wire.__aexit__(None, None, None)
     victim = random.Random(1).choice(children(server.pid))
     os.kill(victim, signal.SIGKILL)
-    time.sleep(0.5)
-    wait_for(2, postgres_url)
+    until(lambda: len(listeners(postgres_url) - listening) == 1, "a new listener")
+    until_two_listen(postgres_url)
     assert victim not in children(server.pid)
     assert server.graphql('{ task(name: "t") { counts { done } } }')["task"]["counts"]["done"] == 20
     processes = children(server.pid)
@@ -217,13 +230,10 @@ def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: st
 def test_workers_end_with_their_parent(serve: Serve, postgres_url: str) -> None:
     """Also when it is killed in a way that lets it do nothing about them."""
     server = serve(postgres_url, workers=2)
-    wait_for(2, postgres_url)
+    until_two_listen(postgres_url)
     processes = children(server.pid)
     server.kill()
-    deadline = time.monotonic() + 20
-    while any(alive(process) for process in processes):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: not any(map(alive, processes)), "the end of the workers")
 
 
 def children(pid: int) -> list[int]:

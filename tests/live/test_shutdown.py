@@ -14,42 +14,40 @@ import httpx
 from tests.conftest import Serve
 from tests.support.harness import SUBMIT, Server
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire, sse
+from tests.support.waiting import until_async
 
 
-def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
+async def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
     """WebSockets are closed as going away, without a complete; streams get an error and end."""
     server.create("t", {"name": "p", "jobCount": 3})
     server.submit("t", "p", "STARTED", index=0)
 
-    async def story() -> float:
-        async with (
-            Wire(server.url) as wire,
-            Wire(server.url, greet=False) as silent,
-            sse(server.url, EVENTS, task="t", after=BEGINNING) as stream,
-            sse(server.url, CHANGES, names=["t"]) as changes,
-        ):
-            await wire.subscribe("1", EVENTS, task="t")
-            await wire.subscribe("2", CHANGES, names=["t"])
-            assert (await wire.receive())["id"] == "2"
-            await anext(stream)
-            await anext(changes)
-            os.kill(server.pid, signal.SIGTERM)
-            begin = time.monotonic()
-            assert await wire.closed() == (1001, "The server is stopping")
-            assert (await silent.closed())[0] == 1001
-            for told in (stream, changes):
-                last = await anext(told)
-                assert last.data["errors"][0]["extensions"]["code"] == "STOPPING"
-                assert (await anext(told)).event == "complete"
-                assert [message async for message in told] == []
-            return time.monotonic() - begin
-
-    assert asyncio.run(story()) < 4
+    async with (
+        Wire(server.url) as wire,
+        Wire(server.url, greet=False) as silent,
+        sse(server.url, EVENTS, task="t", after=BEGINNING) as stream,
+        sse(server.url, CHANGES, names=["t"]) as changes,
+    ):
+        await wire.subscribe("1", EVENTS, task="t")
+        await wire.subscribe("2", CHANGES, names=["t"])
+        assert (await wire.receive())["id"] == "2"
+        await anext(stream)
+        await anext(changes)
+        os.kill(server.pid, signal.SIGTERM)
+        begin = time.monotonic()
+        assert await wire.closed() == (1001, "The server is stopping")
+        assert (await silent.closed())[0] == 1001
+        for messages in (stream, changes):
+            last = await anext(messages)
+            assert last.data["errors"][0]["extensions"]["code"] == "STOPPING"
+            assert (await anext(messages)).event == "complete"
+            assert [message async for message in messages] == []
+        assert time.monotonic() - begin < 4
     server.stop()
     assert server.log() == ""
 
 
-def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
+async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
     serve: Serve, sqlite_url: str
 ) -> None:
     """Within its limit the server ends, whatever clients do."""
@@ -61,24 +59,22 @@ def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
     ]
     server.submit_many(events * 100)
 
-    async def story() -> None:
-        query = """subscription { events(task: "t", after: "") { node { payload } } }"""
+    query = """subscription { events(task: "t", after: "") { node { payload } } }"""
+    # The stream is cut, which shows when it is left.
+    with suppress(httpx.TransportError):
         async with sse(server.url, query) as stream, Wire(server.url, max_queue=1) as wire:
             await wire.subscribe("1", query)
             await anext(stream)
-            await asyncio.sleep(1)
+            transport = wire.socket.transport
+            await until_async(lambda: not transport.is_reading(), "a client that reads no more")
             begin = time.monotonic()
             await asyncio.to_thread(server.stop)
             assert time.monotonic() - begin < 8
-            wire.socket.transport.abort()
-
-    # The stream was cut, which shows when it is left.
-    with suppress(httpx.TransportError):
-        asyncio.run(story())
+            transport.abort()
     assert "Traceback" not in server.log()
 
 
-def test_what_was_acknowledged_before_the_end_is_stored(server: Server) -> None:
+async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) -> None:
     """Writers in full swing: each event is stored or was not acknowledged; most are refused."""
     jobs = 5_000
     server.create("t", {"name": "p", "jobCount": jobs})
@@ -98,17 +94,12 @@ def test_what_was_acknowledged_before_the_end_is_stored(server: Server) -> None:
             if len(acknowledged) >= 300:
                 enough.set()
 
-    async def story() -> None:
-        async with httpx.AsyncClient(verify=False) as client, Wire(server.url) as wire:
-            await wire.subscribe("1", CHANGES, names=["t"])
-            writers = [
-                asyncio.create_task(write(client, range(part, jobs, 16))) for part in range(16)
-            ]
-            await asyncio.wait_for(enough.wait(), 60)
-            await asyncio.to_thread(server.stop)
-            await asyncio.gather(*writers)
-
-    asyncio.run(story())
+    async with httpx.AsyncClient(verify=False) as client, Wire(server.url) as wire:
+        await wire.subscribe("1", CHANGES, names=["t"])
+        writers = [asyncio.create_task(write(client, range(part, jobs, 16))) for part in range(16)]
+        await asyncio.wait_for(enough.wait(), 60)
+        await asyncio.to_thread(server.stop)
+        await asyncio.gather(*writers)
     assert len(acknowledged) < jobs
     assert "Traceback" not in server.log()
     server.start()

@@ -14,7 +14,14 @@ import pytest
 
 from tests.conftest import Serve
 from tests.support.harness import Server
-from tests.support.live_clients import BEGINNING, EVENTS, Wire, sse
+from tests.support.live_clients import (
+    BEGINNING,
+    EVENTS,
+    Wire,
+    sse,
+    until_events_are_followed,
+    until_events_come,
+)
 from tests.support.raw_sockets import PING, frame, is_cut, read_until, stream, vanish, websocket
 
 PAYLOADS = EVENTS.replace("uuid", "uuid payload")
@@ -39,7 +46,9 @@ def big_events(number: int, index: int) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_those_who_never_read_are_nobody_elses_trouble(serve: Serve, postgres_url: str) -> None:
+async def test_those_who_never_read_are_nobody_elses_trouble(
+    serve: Serve, postgres_url: str
+) -> None:
     """Beside them events come as quickly as without; memory stays bounded; they are cut off."""
     # On PostgreSQL the memory is the server's own: it keeps no pages of a file.
     server = serve(postgres_url, max_waiting_changes=100, send_timeout=3)
@@ -52,7 +61,7 @@ def test_those_who_never_read_are_nobody_elses_trouble(serve: Serve, postgres_ur
         times = []
         async with Wire(server.url) as wire:
             await wire.subscribe("1", EVENTS, task="t", eventClass=["DONE"])
-            await asyncio.sleep(0.5)
+            await until_events_come(server, wire, event_class="DONE")
             for number in range(batches):
                 await asyncio.to_thread(server.submit_many, big_events(size, 0))
                 begin = time.monotonic()
@@ -61,7 +70,7 @@ def test_those_who_never_read_are_nobody_elses_trouble(serve: Serve, postgres_ur
                 times.append(time.monotonic() - begin)
         return times
 
-    before = statistics.median(asyncio.run(pour()))
+    before = statistics.median(await pour())
     warm = memory(server)
     with ExitStack() as stack:
         silent = [
@@ -69,11 +78,9 @@ def test_those_who_never_read_are_nobody_elses_trouble(serve: Serve, postgres_ur
             for begin in (websocket, stream)
             for after in (None, BEGINNING)
         ]
-        time.sleep(0.5)
-        server.submit("t", "p", "DONE", index=0)
         for client in silent:
-            read_until(client, b"next")
-        beside = statistics.median(asyncio.run(pour()))
+            read_until(client, b"next", lambda: server.submit("t", "p", "DONE", index=0))
+        beside = statistics.median(await pour())
         grown = memory(server) - warm
         # 60 MB were poured.
         assert grown < 30 * MEGABYTE, (grown, warm)
@@ -83,7 +90,9 @@ def test_those_who_never_read_are_nobody_elses_trouble(serve: Serve, postgres_ur
 
 
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
-def test_who_is_too_slow_is_told_and_resumes(serve: Serve, sqlite_url: str, transport: str) -> None:
+async def test_who_is_too_slow_is_told_and_resumes(
+    serve: Serve, sqlite_url: str, transport: str
+) -> None:
     """The error comes after all that came before it, and with its cursor nothing is missed."""
     server = serve(sqlite_url, max_waiting_changes=30)
     server.create("t", {"name": "p", "jobCount": 10})
@@ -103,7 +112,7 @@ def test_who_is_too_slow_is_told_and_resumes(serve: Serve, sqlite_url: str, tran
         # It takes no more than one message until somebody asks for it.
         async with Wire(server.url, max_queue=1) as wire:
             await wire.subscribe("1", PAYLOADS, task="t", after=BEGINNING)
-            await asyncio.sleep(0.5)
+            await until_events_are_followed(server, wire.receive)
             await submit()
             cursor = BEGINNING
             while (message := await wire.receive())["type"] == "next":
@@ -117,7 +126,7 @@ def test_who_is_too_slow_is_told_and_resumes(serve: Serve, sqlite_url: str, tran
 
     async def over_sse() -> None:
         async with sse(server.url, PAYLOADS, task="t", after=BEGINNING) as stream:
-            await asyncio.sleep(0.5)
+            await until_events_are_followed(server, lambda: anext(stream))
             await submit()
             cursor: str | None = BEGINNING
             async for message in stream:
@@ -135,7 +144,7 @@ def test_who_is_too_slow_is_told_and_resumes(serve: Serve, sqlite_url: str, tran
                 if len(seen) == 400:
                     return
 
-    asyncio.run(over_websocket() if transport == "websocket" else over_sse())
+    await (over_websocket() if transport == "websocket" else over_sse())
     assert seen == list(range(400))
     assert "Traceback" not in server.log()
 

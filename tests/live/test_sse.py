@@ -59,61 +59,52 @@ def test_a_subscription_that_is_not_asked_for_as_a_stream_says_how(sqlite_server
     assert "text/event-stream" in error["message"]
 
 
-def test_messages_carry_the_cursor_as_their_id(server: Server) -> None:
+async def test_messages_carry_the_cursor_as_their_id(server: Server) -> None:
     """So that a browser resumes by itself; the id is there also where no cursor was selected."""
     server.create("t", {"name": "p", "jobCount": 5})
     for index in range(3):
         server.submit("t", "p", "DONE", index=index)
 
-    async def story() -> None:
-        query = EVENTS.replace("cursor node", "node")
-        async with sse(server.url, query, task="t", after=BEGINNING) as stream:
-            first = [await anext(stream) for _ in range(2)]
-        assert all(message.id for message in first)
-        async with sse(server.url, query, task="t", last_event_id=first[0].id) as stream:
-            again = [await anext(stream) for _ in range(2)]
-        assert again[0] == first[1]
-        node = again[1].data["data"]["events"]["node"]
-        assert node["job"] == {"index": 2}
-
-    asyncio.run(story())
+    query = EVENTS.replace("cursor node", "node")
+    async with sse(server.url, query, task="t", after=BEGINNING) as stream:
+        first = [await anext(stream) for _ in range(2)]
+    assert all(message.id for message in first)
+    async with sse(server.url, query, task="t", last_event_id=first[0].id) as stream:
+        again = [await anext(stream) for _ in range(2)]
+    assert again[0] == first[1]
+    node = again[1].data["data"]["events"]["node"]
+    assert node["job"] == {"index": 2}
 
 
-def test_changes_come_without_an_id(sqlite_server: Server) -> None:
+async def test_changes_come_without_an_id(sqlite_server: Server) -> None:
     """A snapshot is no place to resume from: the next subscription begins with one."""
     sqlite_server.create("t", {"name": "p"})
 
-    async def story() -> None:
-        async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
-            message = await anext(stream)
-            assert (message.event, message.id) == ("next", None)
-            delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
-            await asyncio.to_thread(sqlite_server.graphql, delete)
-            assert (await anext(stream)).event == "complete"
-            assert [m async for m in stream] == []
-
-    asyncio.run(story())
+    async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
+        message = await anext(stream)
+        assert (message.event, message.id) == ("next", None)
+        delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
+        await asyncio.to_thread(sqlite_server.graphql, delete)
+        assert (await anext(stream)).event == "complete"
+        assert [m async for m in stream] == []
 
 
-def test_a_client_that_leaves_makes_no_noise(sqlite_server: Server) -> None:
+async def test_a_client_that_leaves_makes_no_noise(sqlite_server: Server) -> None:
     """Gone in the middle of a stream: nothing is logged, and the server goes on."""
     sqlite_server.create("t", {"name": "p", "jobCount": 50})
 
-    async def story() -> None:
+    for _ in range(5):
+        async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
+            await anext(stream)
+    async with httpx.AsyncClient(verify=False) as client:
         for _ in range(5):
-            async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
-                await anext(stream)
-        async with httpx.AsyncClient(verify=False) as client:
-            for _ in range(5):
-                request = client.post(
-                    f"{sqlite_server.url}/graphql",
-                    json={"query": EVENTS, "variables": {"task": "t"}},
-                    headers=STREAM,
-                    timeout=0.05,
-                )
-                with suppress(httpx.TimeoutException):
-                    await request
-
-    asyncio.run(story())
+            request = client.post(
+                f"{sqlite_server.url}/graphql",
+                json={"query": EVENTS, "variables": {"task": "t"}},
+                headers=STREAM,
+                timeout=0.05,
+            )
+            with suppress(httpx.TimeoutException):
+                await request
     sqlite_server.submit("t", "p", "DONE", index=1)
     assert sqlite_server.log() == ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,10 +23,12 @@ from lamia_gql.graph.transport.streams import Follower, Streams
 from lamia_gql.ingest.event_input import check_event
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
+from lamia_gql.live.feeds import ALL_TASKS
 from lamia_gql.live.pubsub import TooSlow
 from lamia_gql.server.app import create_app
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS
 from tests.support.statements import watched
+from tests.support.waiting import until_async
 
 Stream = AsyncGenerator[Result, None]
 NOW = datetime.now(UTC)
@@ -65,25 +67,22 @@ class House:
     async def empty(self) -> None:
         """Wait until nothing is left of any subscription."""
         live = self.services.feeds
-        for _ in range(1_000):
-            if len(self.streams) == len(live.changes) == len(live.events) == 0:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError((list(live.changes), list(live.events)))
+        await until_async(
+            lambda: len(self.streams) == len(live.changes) == len(live.events) == 0,
+            lambda: (list(live.changes), list(live.events)),
+        )
 
 
-def tell(url: str, story: Callable[[House], Awaitable[None]], **settings: Any) -> None:
-    """Run a story in a house."""
-
-    async def run() -> None:
-        app: Starlette = create_app(load(database_url=url, **settings))
-        async with app.router.lifespan_context(app) as state:
-            assert state is not None
-            house = House(state["services"])
-            await asyncio.wait_for(story(house), 60)
-            await house.empty()
-
-    asyncio.run(run())
+@asynccontextmanager
+async def house_of(url: str, **settings: Any) -> AsyncIterator[House]:
+    """Run an application that nobody serves; in the end, nothing may be left of its streams."""
+    app: Starlette = create_app(load(database_url=url, **settings))
+    async with app.router.lifespan_context(app) as state:
+        assert state is not None
+        house = House(state["services"])
+        async with asyncio.timeout(60):
+            yield house
+        await house.empty()
 
 
 async def following(stream: Stream) -> dict[str, Any]:
@@ -104,31 +103,29 @@ async def until(stream: Stream, done: int) -> int:
     return len(seen) - 1
 
 
-def test_many_followers_cost_the_reads_of_one(sqlite_url: str) -> None:
+async def test_many_followers_cost_the_reads_of_one(sqlite_url: str) -> None:
     """A change is read once, and each of two hundred has it."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         await house.make("t")
         streams = [house.watch(names=["t"]) for _ in range(200)]
         for task in await asyncio.gather(*map(following, streams)):
             assert task["counts"]["done"] == 0
         assert len(house.streams) == 1
-        await asyncio.sleep(0.6)
+        # What is read anew for the last of those who came is shown before this is.
+        await house.done("t", 0)
+        await asyncio.gather(*(until(stream, 1) for stream in streams))
         with watched("lamia-read") as statements:
-            await house.done("t", 0)
+            await house.done("t", 1)
             # One may have been on its way, for the last of those who came.
-            assert max(await asyncio.gather(*(until(stream, 1) for stream in streams))) <= 2
+            assert max(await asyncio.gather(*(until(stream, 2) for stream in streams))) <= 2
         assert len(statements) < 20
         for stream in streams:
             await stream.aclose()
 
-    tell(sqlite_url, story)
 
-
-def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) -> None:
+async def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) -> None:
     """Who resumes far behind, and asks for the job of each event, costs few statements."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         await house.make("t")
         for index in range(100):
             await house.done("t", index)
@@ -147,34 +144,36 @@ def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) -> Non
             assert node["job"] == {"index": 7, "starts": starts}
         await stream.aclose()
 
-    tell(sqlite_url, story)
 
-
-def test_those_who_leave_take_nothing_from_the_others(sqlite_url: str) -> None:
+async def test_those_who_leave_take_nothing_from_the_others(sqlite_url: str) -> None:
     """The first, who began it, goes in the middle of a wait; the last takes all with him."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         await house.make("t")
         first, second = house.watch(names=["t"]), house.watch(names=["t"])
         await asyncio.gather(following(first), following(second))
-        waiting = asyncio.create_task(following(first))
-        await asyncio.sleep(0.3)
+        seen: list[int] = []
+
+        async def follow_first() -> None:
+            while True:
+                seen.append((await following(first))["counts"]["done"])
+
+        waiting = asyncio.create_task(follow_first())
+        await house.done("t", 0)
+        await until(second, 1)
+        await until_async(lambda: 1 in seen, "the first one's snapshot")
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await first.aclose()
-        await house.done("t", 0)
-        assert await until(second, 1) == 1
+        await house.done("t", 1)
+        assert await until(second, 2) == 1
         assert len(house.streams) == 1
         await second.aclose()
         assert len(house.streams) == 0
 
-    tell(sqlite_url, story)
 
-
-def test_only_equal_operations_are_one(sqlite_url: str) -> None:
+async def test_only_equal_operations_are_one(sqlite_url: str) -> None:
     """Another text, other variables: another stream; events and fragments are each their own."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         await house.make("t", "u")
         fragment = "subscription { ...s } fragment s on Subscription { taskChanged { name } }"
         streams = [
@@ -190,20 +189,20 @@ def test_only_equal_operations_are_one(sqlite_url: str) -> None:
             house.watch('subscription { events(task: "t") { cursor } } # taskChanged'),
         ]
         waiting = [asyncio.create_task(anext(stream)) for stream in alone]
-        await asyncio.sleep(0.3)
+        live = house.services.feeds
+        await until_async(
+            lambda: ALL_TASKS in live.changes and len(live.events) == 1, "both subscriptions"
+        )
         assert len(house.streams) == 4
         await house.done("t", 0)
         await asyncio.gather(*waiting)
         for stream in streams + alone:
             await stream.aclose()
 
-    tell(sqlite_url, story)
 
-
-def test_who_joins_sees_the_present_and_the_others_nothing_new(sqlite_url: str) -> None:
+async def test_who_joins_sees_the_present_and_the_others_nothing_new(sqlite_url: str) -> None:
     """The state is read anew for him; for those who have it already it is no change."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         await house.make("t")
         first = house.watch(names=["t"])
         await following(first)
@@ -215,13 +214,10 @@ def test_who_joins_sees_the_present_and_the_others_nothing_new(sqlite_url: str) 
             await joined.aclose()
         await first.aclose()
 
-    tell(sqlite_url, story)
 
-
-def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
+async def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
     """Who asks for a name gets the task that has it now, whatever those before him follow."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         await house.make("t", "u")
         old = house.watch(names=["t", "u"])
         await following(old)
@@ -243,34 +239,32 @@ def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
         with pytest.raises(StopAsyncIteration):
             await anext(new)
 
-    tell(sqlite_url, story)
 
-
-def test_so_many_tasks_are_remembered(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_so_many_tasks_are_remembered(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """That a task leaves is told of the newest ones that match, and memory stays bounded."""
     monkeypatch.setattr(subscription, "MAX_REMEMBERED", 2)
 
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         await house.make("a", "b", "c")
         stream = house.watch(filter={"states": ["PENDING"]})
-        coming = asyncio.create_task(following(stream))
-        await asyncio.sleep(0.3)
+        with watched("lamia-read") as statements:
+            coming = asyncio.create_task(following(stream))
+            await until_async(lambda: statements, "the tasks that match at the beginning")
         await house.make("d")
         assert (await coming)["name"] == "d"
         await house.done("b", 0)
-        await asyncio.sleep(0.6)
+        # If b were told of, that would come first.
         await house.done("c", 0)
         task = await following(stream)
         assert (task["name"], task["state"]) == ("c", "RUNNING")
         await stream.aclose()
 
-    tell(sqlite_url, story)
 
-
-def test_all_followers_are_told_why_it_ends(sqlite_url: str) -> None:
+async def test_all_followers_are_told_why_it_ends(sqlite_url: str) -> None:
     """A refusal, and the server's end, is everybody's; nobody is left waiting."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         for _ in range(2):
             refused = [house.watch(names=["nobody"]) for _ in range(3)]
             for result in await asyncio.gather(*map(anext, refused)):
@@ -288,21 +282,15 @@ def test_all_followers_are_told_why_it_ends(sqlite_url: str) -> None:
                 [last] = [result async for result in stream]
                 assert last.body["errors"][0]["extensions"]["code"] == "STOPPING"
 
-    tell(sqlite_url, story)
 
-
-def test_a_follower_that_does_not_look_keeps_the_newest_of_each_task() -> None:
+async def test_a_follower_that_does_not_look_keeps_the_newest_of_each_task() -> None:
     """However often a task is shown meanwhile; and beyond the limit, nothing at all."""
-
-    async def story() -> None:
-        follower = Follower(2)
-        for number in range(100):
-            follower.show(Result({"n": number}, task_id=number % 2))
-        assert [result.body["n"] for result in await follower.take()] == [98, 99]
-        for number in range(3):
-            follower.show(Result({"n": number}, task_id=number))
-        assert follower.waiting == 0
-        with pytest.raises(TooSlow):
-            await follower.take()
-
-    asyncio.run(story())
+    follower = Follower(2)
+    for number in range(100):
+        follower.show(Result({"n": number}, task_id=number % 2))
+    assert [result.body["n"] for result in await follower.take()] == [98, 99]
+    for number in range(3):
+        follower.show(Result({"n": number}, task_id=number))
+    assert follower.waiting == 0
+    with pytest.raises(TooSlow):
+        await follower.take()

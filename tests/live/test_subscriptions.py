@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 
 from tests.support.harness import Server
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire, sse
+from tests.support.live_clients import (
+    BEGINNING,
+    CHANGES,
+    EVENTS,
+    Wire,
+    next_change,
+    sse,
+    until_changes_come,
+    until_events_come,
+)
 
-"""The cursor in front of every event."""
 ARRAY = {"name": "p", "jobCount": 10}
 
 
@@ -20,41 +28,34 @@ async def submit(server: Server, index: int, event_class: str = "DONE", task: st
     await asyncio.to_thread(server.submit, task, "p", event_class, index=index)
 
 
-def error_of(server: Server, query: str, **variables: Any) -> str:
+async def error_of(server: Server, query: str, **variables: Any) -> str:
     """The code that a subscription is refused with."""
-
-    async def ask() -> str:
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", query, **variables)
-            message = await wire.receive()
-            assert message["type"] == "error", message
-            [error] = message["payload"]
-            code: str = error["extensions"]["code"]
-            return code
-
-    return asyncio.run(ask())
+    async with Wire(server.url) as wire:
+        await wire.subscribe("1", query, **variables)
+        message = await wire.receive()
+        assert message["type"] == "error", message
+        [error] = message["payload"]
+        code: str = error["extensions"]["code"]
+        return code
 
 
-def test_events_come_from_now_on_and_in_order(server: Server) -> None:
+async def test_events_come_from_now_on_and_in_order(server: Server) -> None:
     """Without a cursor the past is left out; what happens comes once, in order, with its job."""
     server.create("t", ARRAY)
     server.submit("t", "p", "STARTED", index=0)
 
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", EVENTS, task="t")
-            await asyncio.sleep(0.8)
-            for index in range(3):
-                await submit(server, index)
-            for index in range(3):
-                edge = (await wire.receive())["payload"]["data"]["events"]
-                assert edge["node"]["eventClass"] == "DONE"
-                assert edge["node"]["job"] == {"index": index}
-
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        await wire.subscribe("1", EVENTS, task="t")
+        await until_events_come(server, wire)
+        for index in range(3):
+            await submit(server, index)
+        for index in range(3):
+            edge = (await wire.receive())["payload"]["data"]["events"]
+            assert edge["node"]["eventClass"] == "DONE"
+            assert edge["node"]["job"] == {"index": index}
 
 
-def test_events_resume_from_a_cursor_of_any_list(server: Server) -> None:
+async def test_events_resume_from_a_cursor_of_any_list(server: Server) -> None:
     """After a cursor comes all that is behind it: from the past, then what happens."""
     server.create("t", ARRAY)
     for index in range(4):
@@ -62,25 +63,22 @@ def test_events_resume_from_a_cursor_of_any_list(server: Server) -> None:
     edges = server.graphql('{ task(name: "t") { events(first: 4) { edges { cursor } } } }')
     after = edges["task"]["events"]["edges"][1]["cursor"]
 
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", EVENTS, task="t", after=after)
-            seen = [await wire.receive() for _ in range(2)]
-            await submit(server, 9)
-            seen.append(await wire.receive())
-            indices = [m["payload"]["data"]["events"]["node"]["job"]["index"] for m in seen]
-            assert indices == [2, 3, 9]
-        last = seen[-1]["payload"]["data"]["events"]["cursor"]
-        async with sse(server.url, EVENTS, task="t", after=after, last_event_id=last) as stream:
-            await submit(server, 5)
-            message = await anext(stream)
-            assert message.data["data"]["events"]["node"]["job"] == {"index": 5}
-            assert message.id == message.data["data"]["events"]["cursor"]
-
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        await wire.subscribe("1", EVENTS, task="t", after=after)
+        seen = [await wire.receive() for _ in range(2)]
+        await submit(server, 9)
+        seen.append(await wire.receive())
+        indices = [m["payload"]["data"]["events"]["node"]["job"]["index"] for m in seen]
+        assert indices == [2, 3, 9]
+    last = seen[-1]["payload"]["data"]["events"]["cursor"]
+    async with sse(server.url, EVENTS, task="t", after=after, last_event_id=last) as stream:
+        await submit(server, 5)
+        message = await anext(stream)
+        assert message.data["data"]["events"]["node"]["job"] == {"index": 5}
+        assert message.id == message.data["data"]["events"]["cursor"]
 
 
-def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server) -> None:
+async def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server) -> None:
     """Past and present go through the same filter."""
     server = sqlite_server
     server.create("t", ARRAY, {"name": "other"})
@@ -89,21 +87,18 @@ def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server) -> No
         server.submit("t", "p", "STARTED", index=index)
         server.submit("t", "p", "BEAT", index=index)
 
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            await wire.subscribe(
-                "1", EVENTS, task="t", process="p", index=4, eventClass=["BEAT"], after=BEGINNING
-            )
-            first = await wire.receive()
-            assert first["payload"]["data"]["events"]["node"]["job"] == {"index": 4}
-            for index in (3, 4):
-                await submit(server, index, "STARTED")
-                await submit(server, index, "BEAT")
-            second = await wire.receive()
-            node = second["payload"]["data"]["events"]["node"]
-            assert (node["eventClass"], node["job"]) == ("BEAT", {"index": 4})
-
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        await wire.subscribe(
+            "1", EVENTS, task="t", process="p", index=4, eventClass=["BEAT"], after=BEGINNING
+        )
+        first = await wire.receive()
+        assert first["payload"]["data"]["events"]["node"]["job"] == {"index": 4}
+        for index in (3, 4):
+            await submit(server, index, "STARTED")
+            await submit(server, index, "BEAT")
+        second = await wire.receive()
+        node = second["payload"]["data"]["events"]["node"]
+        assert (node["eventClass"], node["job"]) == ("BEAT", {"index": 4})
 
 
 @pytest.mark.parametrize(
@@ -118,11 +113,11 @@ def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server) -> No
         ("CURSOR_INVALID", {"task": "t", "after": "WyJlIiwxMDBd"}),
     ],
 )
-def test_events_that_there_can_not_be(
+async def test_events_that_there_can_not_be(
     refusing: Server, code: str, arguments: dict[str, Any]
 ) -> None:
     """What can't be subscribed to is refused with a code, also a cursor from beyond the end."""
-    assert error_of(refusing, EVENTS, **arguments) == code
+    assert await error_of(refusing, EVENTS, **arguments) == code
 
 
 @pytest.fixture
@@ -132,145 +127,112 @@ def refusing(sqlite_server: Server) -> Server:
     return sqlite_server
 
 
-def test_unknown_names_are_refused(refusing: Server) -> None:
+async def test_unknown_names_are_refused(refusing: Server) -> None:
     """Tasks that are watched by name must be there."""
-    assert error_of(refusing, CHANGES, names=["t", "nobody"]) == "TASK_NOT_FOUND"
+    assert await error_of(refusing, CHANGES, names=["t", "nobody"]) == "TASK_NOT_FOUND"
 
 
-def test_subscriptions_complete_when_their_task_is_deleted(server: Server) -> None:
+async def test_subscriptions_complete_when_their_task_is_deleted(server: Server) -> None:
     """Nothing more can come: both kinds complete."""
     server.create("t", ARRAY)
 
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            await wire.subscribe("events", EVENTS, task="t")
-            await wire.subscribe("changes", CHANGES, names=["t"])
-            assert (await wire.receive())["id"] == "changes"
-            delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
-            await asyncio.to_thread(server.graphql, delete)
-            ends = [await wire.receive() for _ in range(2)]
-            assert [end["type"] for end in ends] == ["complete", "complete"]
-
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        await wire.subscribe("events", EVENTS, task="t")
+        await wire.subscribe("changes", CHANGES, names=["t"])
+        assert (await wire.receive())["id"] == "changes"
+        delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
+        await asyncio.to_thread(server.graphql, delete)
+        ends = [await wire.receive() for _ in range(2)]
+        assert [end["type"] for end in ends] == ["complete", "complete"]
 
 
-def test_changes_are_gathered_and_end_with_the_last_state(server: Server) -> None:
+async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) -> None:
     """Whatever the rate of the events, a few snapshots a second come, the last one in the end."""
     jobs = 400
     server.create("t", {"name": "p", "jobCount": jobs})
-
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", CHANGES, names=["t"])
-            first = (await wire.receive())["payload"]["data"]["taskChanged"]
-            assert (first["state"], first["counts"]["done"]) == ("PENDING", 0)
-            begin = time.monotonic()
-            sending = asyncio.gather(
-                *(asyncio.to_thread(many, range(part, jobs, 4)) for part in range(4))
-            )
-            snapshots: list[Any] = []
-            while not snapshots or snapshots[-1]["state"] != "SUCCEEDED":
-                snapshots.append((await wire.receive())["payload"]["data"]["taskChanged"])
-            took = time.monotonic() - begin
-            await sending
-        done = [snapshot["counts"]["done"] for snapshot in snapshots]
-        assert done == sorted(done)
-        assert len(snapshots) <= 2 + took / 0.25
-        # The nested levels are as fresh as the task, or fresher.
-        assert done[-1] == jobs
-        [process] = snapshots[-1]["processes"]["nodes"]
-        assert process == {"name": "p", "state": "SUCCEEDED", "progress": {"ratio": 1.0}}
 
     def many(indices: range) -> None:
         for index in indices:
             server.submit("t", "p", "DONE", index=index)
 
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        await wire.subscribe("1", CHANGES, names=["t"])
+        first = await next_change(wire)
+        assert (first["state"], first["counts"]["done"]) == ("PENDING", 0)
+        begin = time.monotonic()
+        sending = asyncio.gather(
+            *(asyncio.to_thread(many, range(part, jobs, 4)) for part in range(4))
+        )
+        snapshots: list[Any] = []
+        while not snapshots or snapshots[-1]["state"] != "SUCCEEDED":
+            snapshots.append(await next_change(wire))
+        took = time.monotonic() - begin
+        await sending
+    done = [snapshot["counts"]["done"] for snapshot in snapshots]
+    assert done == sorted(done)
+    assert len(snapshots) <= 2 + took / 0.25
+    # The nested levels are as fresh as the task, or fresher.
+    assert done[-1] == jobs
+    [process] = snapshots[-1]["processes"]["nodes"]
+    assert process == {"name": "p", "state": "SUCCEEDED", "progress": {"ratio": 1.0}}
 
 
-def test_edits_and_new_processes_are_changes(server: Server) -> None:
+async def test_edits_and_new_processes_are_changes(server: Server) -> None:
     """Not only events change a task."""
     server.create("t", ARRAY)
 
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", CHANGES, names=["t"])
-            await wire.receive()
-            edit = 'mutation { updateTask(input: {name: "t", comment: "new"}) { task { id } } }'
-            await asyncio.to_thread(server.graphql, edit)
-            task = (await wire.receive())["payload"]["data"]["taskChanged"]
-            assert task["comment"] == "new"
-            add = """mutation { addProcesses(input: {task: "t", processes: [{name: "q"}]}) {
-              task { id } } }"""
-            await asyncio.to_thread(server.graphql, add)
-            task = (await wire.receive())["payload"]["data"]["taskChanged"]
-            assert [node["name"] for node in task["processes"]["nodes"]] == ["p", "q"]
-
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        await wire.subscribe("1", CHANGES, names=["t"])
+        await wire.receive()
+        edit = 'mutation { updateTask(input: {name: "t", comment: "new"}) { task { id } } }'
+        await asyncio.to_thread(server.graphql, edit)
+        task = await next_change(wire)
+        assert task["comment"] == "new"
+        add = """mutation { addProcesses(input: {task: "t", processes: [{name: "q"}]}) {
+          task { id } } }"""
+        await asyncio.to_thread(server.graphql, add)
+        task = await next_change(wire)
+        assert [node["name"] for node in task["processes"]["nodes"]] == ["p", "q"]
 
 
-def test_tasks_that_begin_to_match_come_and_those_that_leave_come_once_more(
+async def test_tasks_that_begin_to_match_come_and_those_that_leave_come_once_more(
     server: Server,
 ) -> None:
     """A filter is asked anew with every change."""
     server.create("old", {"name": "p", "jobCount": 1})
     server.submit("old", "p", "STARTED", index=0)
 
-    async def begun(wire: Wire) -> None:
-        """Nothing tells that such a subscription has begun, but that something comes."""
-        came = False
-        while not came:
-            await submit(server, 0, "BEAT", task="old")
-            came = await comes(wire, 0.5)
-        while await comes(wire, 1):
-            pass
-
-    async def comes(wire: Wire, patience: float) -> bool:
-        try:
-            await asyncio.wait_for(wire.socket.recv(), patience)
-        except TimeoutError:
-            return False
-        return True
-
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", CHANGES, filter={"states": ["RUNNING"]})
-            await begun(wire)
-            await asyncio.to_thread(server.create, "new", {"name": "p", "jobCount": 1})
-            await submit(server, 0, "STARTED", task="new")
-            seen = await wire.receive()
-            task = seen["payload"]["data"]["taskChanged"]
-            assert (task["name"], task["state"]) == ("new", "RUNNING")
-            for name in ("old", "new"):
-                await submit(server, 0, "DONE", task=name)
-                seen = await wire.receive()
-                task = seen["payload"]["data"]["taskChanged"]
-                assert (task["name"], task["state"]) == (name, "SUCCEEDED")
-            await submit(server, 0, "BEAT", task="old")
-            await submit(server, 0, "STARTED", task="new")
-            task = (await wire.receive())["payload"]["data"]["taskChanged"]
-            assert (task["name"], task["state"]) == ("new", "RUNNING")
-
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        await wire.subscribe("1", CHANGES, filter={"states": ["RUNNING"]})
+        known = await until_changes_come(server, wire, "old")
+        await asyncio.to_thread(server.create, "new", {"name": "p", "jobCount": 1})
+        await submit(server, 0, "STARTED", task="new")
+        task = await next_change(wire, known)
+        assert (task["name"], task["state"]) == ("new", "RUNNING")
+        for name in ("old", "new"):
+            await submit(server, 0, "DONE", task=name)
+            task = await next_change(wire)
+            assert (task["name"], task["state"]) == (name, "SUCCEEDED")
+        await submit(server, 0, "BEAT", task="old")
+        await submit(server, 0, "STARTED", task="new")
+        task = await next_change(wire)
+        assert (task["name"], task["state"]) == ("new", "RUNNING")
 
 
-def test_duplicates_and_refused_events_push_nothing(server: Server) -> None:
+async def test_duplicates_and_refused_events_push_nothing(server: Server) -> None:
     """What was not stored, or stored before, is no news."""
     server.create("t", ARRAY)
     uuid = "6f2d58a2-6a4e-4d19-8d3c-0d6f0e8b0001"
 
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", EVENTS, task="t")
-            await asyncio.sleep(0.8)
-            for _ in range(3):
-                await asyncio.to_thread(server.submit, "t", "p", "DONE", index=1, id=uuid)
-                await asyncio.to_thread(server.try_submit, "t", "p", "DONE", index=99)
-            await submit(server, 2)
-            indices = [
-                (await wire.receive())["payload"]["data"]["events"]["node"]["job"]["index"]
-                for _ in range(2)
-            ]
-            assert indices == [1, 2]
-
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        await wire.subscribe("1", EVENTS, task="t")
+        await until_events_come(server, wire)
+        for _ in range(3):
+            await asyncio.to_thread(server.submit, "t", "p", "DONE", index=1, id=uuid)
+            await asyncio.to_thread(server.try_submit, "t", "p", "DONE", index=99)
+        await submit(server, 2)
+        indices = [
+            (await wire.receive())["payload"]["data"]["events"]["node"]["job"]["index"]
+            for _ in range(2)
+        ]
+        assert indices == [1, 2]

@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ import pyte
 from tests.api.test_commands import workflow
 from tests.conftest import Serve
 from tests.support.harness import Server, environment, lamia
+from tests.support.waiting import until
 
 ROWS, COLUMNS = 30, 120
 PATIENCE = 30.0
@@ -71,12 +71,15 @@ class Terminal:
 
     def until(self, seen: Callable[[str], bool]) -> str:
         """The picture, once it is as it should be."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+        text = ""
+
+        def is_seen() -> bool:
+            nonlocal text
             text = self.text()
-            if seen(text):
-                return text
-        raise AssertionError(f"it never came; at last:\n{self.text()}")
+            return seen(text)
+
+        until(is_seen, lambda: f"the wanted picture; at last:\n{text}", PATIENCE)
+        return text
 
 
 def test_a_task_from_its_start_to_its_end(serve: Serve, sqlite_url: str) -> None:
@@ -157,8 +160,7 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
         env=environment({}),
         stderr=subprocess.DEVNULL,
     ) as replay:
-        while server.process("r", "split") is None:
-            time.sleep(0.1)
+        until(lambda: server.process("r", "split"), "the task of the replay")
         with Terminal("watch", "r", "--url", server.url) as terminal:
             seen: list[int] = []
 

@@ -18,95 +18,84 @@ from tests.conftest import Serve
 from tests.support.harness import Server
 from tests.support.in_process_server import serving
 from tests.support.live_clients import CHANGES, EVENTS, Wire
+from tests.support.waiting import until_async
 
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": "{ server { version } }"}}
 
 
-def closing(server: Server, *messages: Any, greet: bool = True) -> tuple[int | None, str | None]:
+async def closing(
+    server: Server, *messages: Any, greet: bool = True
+) -> tuple[int | None, str | None]:
     """What a connection that sends these messages is closed with."""
-
-    async def story() -> tuple[int | None, str | None]:
-        async with Wire(server.url, greet=greet) as wire:
-            # It may be closed before all is sent.
-            with suppress(websockets.ConnectionClosed):
-                for message in messages:
-                    await wire.send(message)
-            return await wire.closed()
-
-    return asyncio.run(story())
+    async with Wire(server.url, greet=greet) as wire:
+        # It may be closed before all is sent.
+        with suppress(websockets.ConnectionClosed):
+            for message in messages:
+                await wire.send(message)
+        return await wire.closed()
 
 
-def test_queries_and_mutations_go_over_a_websocket_as_well(sqlite_server: Server) -> None:
+async def test_queries_and_mutations_go_over_a_websocket_as_well(sqlite_server: Server) -> None:
     """Every operation is answered by next and complete; a broken one by an error."""
     sqlite_server.create("t", {"name": "p"})
 
-    async def story() -> None:
-        async with Wire(sqlite_server.url) as wire:
-            await wire.subscribe("q", '{ task(name: "t") { state } }')
-            payload = (await wire.receive())["payload"]
-            assert payload["data"] == {"task": {"state": "PENDING"}}
-            assert await wire.receive() == {"id": "q", "type": "complete"}
-            await wire.subscribe(
-                "m",
-                """mutation { submitEvent(input: {task: "t", process: "p", eventClass: DONE}) {
-                  process { state } } }""",
-            )
-            answer = (await wire.receive())["payload"]["data"]["submitEvent"]
-            assert answer == {"process": {"state": "SUCCEEDED"}}
-            assert await wire.receive() == {"id": "m", "type": "complete"}
-            for query, code in (
-                ("{", "GRAPHQL_PARSE_FAILED"),
-                ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
-                ("query($x: Int!) { tasks(first: $x) { totalCount } }", "BAD_USER_INPUT"),
-                ("{" + "a{" * 20_000, "DOCUMENT_TOO_LONG"),
-            ):
-                await wire.subscribe("e", query)
-                message = await wire.receive()
-                assert (message["id"], message["type"]) == ("e", "error")
-                assert message["payload"][0]["extensions"]["code"] == code
-            # An error in a field is a result with an error, and its operation goes on to its end.
-            await wire.subscribe("f", '{ node(id: "x") { id } server { version } }')
+    async with Wire(sqlite_server.url) as wire:
+        await wire.subscribe("q", '{ task(name: "t") { state } }')
+        payload = (await wire.receive())["payload"]
+        assert payload["data"] == {"task": {"state": "PENDING"}}
+        assert await wire.receive() == {"id": "q", "type": "complete"}
+        await wire.subscribe(
+            "m",
+            """mutation { submitEvent(input: {task: "t", process: "p", eventClass: DONE}) {
+              process { state } } }""",
+        )
+        answer = (await wire.receive())["payload"]["data"]["submitEvent"]
+        assert answer == {"process": {"state": "SUCCEEDED"}}
+        assert await wire.receive() == {"id": "m", "type": "complete"}
+        for query, code in (
+            ("{", "GRAPHQL_PARSE_FAILED"),
+            ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+            ("query($x: Int!) { tasks(first: $x) { totalCount } }", "BAD_USER_INPUT"),
+            ("{" + "a{" * 20_000, "DOCUMENT_TOO_LONG"),
+        ):
+            await wire.subscribe("e", query)
             message = await wire.receive()
-            assert message["type"] == "next"
-            assert message["payload"]["errors"][0]["extensions"]["code"] == "ID_INVALID"
-            assert (await wire.receive())["type"] == "complete"
-
-    asyncio.run(story())
+            assert (message["id"], message["type"]) == ("e", "error")
+            assert message["payload"][0]["extensions"]["code"] == code
+        # An error in a field is a result with an error, and its operation goes on to its end.
+        await wire.subscribe("f", '{ node(id: "x") { id } server { version } }')
+        message = await wire.receive()
+        assert message["type"] == "next"
+        assert message["payload"]["errors"][0]["extensions"]["code"] == "ID_INVALID"
+        assert (await wire.receive())["type"] == "complete"
     assert "Traceback" not in sqlite_server.log()
 
 
-def test_complete_cancels_and_frees_the_id(sqlite_server: Server) -> None:
+async def test_complete_cancels_and_frees_the_id(sqlite_server: Server) -> None:
     """After a client's complete nothing of the operation comes, and its id can be used again."""
     sqlite_server.create("t", {"name": "p", "jobCount": 9})
 
-    async def story() -> None:
-        async with Wire(sqlite_server.url) as wire:
-            for _ in range(3):
-                await wire.subscribe("1", CHANGES, names=["t"])
-                assert (await wire.receive())["type"] == "next"
-                await wire.send({"id": "1", "type": "complete"})
-            await wire.send({"id": "never", "type": "complete"})
-            await wire.subscribe("1", "{ server { version } }")
-            assert (await wire.receive())["payload"]["data"]["server"]
-            assert (await wire.receive()) == {"id": "1", "type": "complete"}
-
-    asyncio.run(story())
+    async with Wire(sqlite_server.url) as wire:
+        for _ in range(3):
+            await wire.subscribe("1", CHANGES, names=["t"])
+            assert (await wire.receive())["type"] == "next"
+            await wire.send({"id": "1", "type": "complete"})
+        await wire.send({"id": "never", "type": "complete"})
+        await wire.subscribe("1", "{ server { version } }")
+        assert (await wire.receive())["payload"]["data"]["server"]
+        assert (await wire.receive()) == {"id": "1", "type": "complete"}
 
 
-def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: Server) -> None:
+async def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: Server) -> None:
     """Ping and pong have nothing to do with operations."""
-
-    async def story() -> None:
-        async with Wire(sqlite_server.url, greet=False) as wire:
-            await wire.send({"type": "ping", "payload": {"any": 1}})
-            assert await wire.receive() == {"type": "pong"}
-            await wire.send({"type": "pong"})
-            await wire.send({"type": "connection_init", "payload": {"token": "of no use"}})
-            assert await wire.receive() == {"type": "connection_ack"}
-            await wire.send({"type": "ping"})
-            assert await wire.receive() == {"type": "pong"}
-
-    asyncio.run(story())
+    async with Wire(sqlite_server.url, greet=False) as wire:
+        await wire.send({"type": "ping", "payload": {"any": 1}})
+        assert await wire.receive() == {"type": "pong"}
+        await wire.send({"type": "pong"})
+        await wire.send({"type": "connection_init", "payload": {"token": "of no use"}})
+        assert await wire.receive() == {"type": "connection_ack"}
+        await wire.send({"type": "ping"})
+        assert await wire.receive() == {"type": "pong"}
 
 
 @pytest.mark.parametrize(
@@ -136,11 +125,11 @@ def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: Server)
         (1009, True, ['"' + "x" * 2_000_000 + '"']),
     ],
 )
-def test_who_breaks_the_rules_is_told_by_a_code(
+async def test_who_breaks_the_rules_is_told_by_a_code(
     shared: Server, code: int, greet: bool, sent: list[Any]
 ) -> None:
     """Every rule has its close code, and the log stays silent."""
-    assert closing(shared, *sent, greet=greet)[0] == code
+    assert (await closing(shared, *sent, greet=greet))[0] == code
     assert "Traceback" not in shared.log()
 
 
@@ -153,130 +142,116 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield server
 
 
-def test_an_id_in_use_closes_the_connection(shared: Server) -> None:
+async def test_an_id_in_use_closes_the_connection(shared: Server) -> None:
     """Two operations can't have one id at a time."""
     subscribe = {
         "id": "1",
         "type": "subscribe",
         "payload": {"query": EVENTS, "variables": {"task": "t"}},
     }
-    code, reason = closing(shared, subscribe, subscribe)
+    code, reason = await closing(shared, subscribe, subscribe)
     assert (code, reason) == (4409, "Subscriber for 1 already exists")
 
 
 @pytest.mark.parametrize("offered", [None, ["graphql-ws"], ["mqtt"]])
-def test_other_protocols_are_not_spoken(shared: Server, offered: list[str] | None) -> None:
+async def test_other_protocols_are_not_spoken(shared: Server, offered: list[str] | None) -> None:
     """Neither the legacy protocol nor none at all."""
-
-    async def story() -> None:
-        protocols = None if offered is None else [Subprotocol(name) for name in offered]
-        async with Wire(shared.url, greet=False, subprotocols=protocols) as wire:
-            assert wire.socket.subprotocol is None
-            assert (await wire.closed())[0] == 4406
-
-    asyncio.run(story())
+    protocols = None if offered is None else [Subprotocol(name) for name in offered]
+    async with Wire(shared.url, greet=False, subprotocols=protocols) as wire:
+        assert wire.socket.subprotocol is None
+        assert (await wire.closed())[0] == 4406
 
 
-def test_silence_instead_of_a_greeting_is_ended(
+async def test_silence_instead_of_a_greeting_is_ended(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection has some seconds to say what it is here for, and any time afterwards."""
     assert websocket.INIT_TIMEOUT == 10
     monkeypatch.setattr(websocket, "INIT_TIMEOUT", 0.5)
 
-    async def story() -> None:
-        async with (
-            serving(sqlite_url) as inside,
-            Wire(inside.url) as greeted,
-            Wire(inside.url, greet=False) as silent,
-        ):
-            assert await silent.closed() == (4408, "Initialisation timeout")
-            await asyncio.sleep(0.5)
-            await greeted.subscribe("1", "{ server { version } }")
-            assert (await greeted.receive())["type"] == "next"
-
-    asyncio.run(story())
+    async with (
+        serving(sqlite_url) as inside,
+        Wire(inside.url) as greeted,
+        Wire(inside.url, greet=False) as silent,
+    ):
+        assert await silent.closed() == (4408, "Initialisation timeout")
+        # The other one is older.
+        await greeted.subscribe("1", "{ server { version } }")
+        assert (await greeted.receive())["type"] == "next"
 
 
 @pytest.mark.parametrize(
     "query", [EVENTS, CHANGES, "query($x: Int) { tasks(first: $x) { __typename } }"]
 )
-def test_deep_variables_are_an_error_of_their_operation(shared: Server, query: str) -> None:
+async def test_deep_variables_are_an_error_of_their_operation(shared: Server, query: str) -> None:
     """As deep as JSON is read at all: the operation may be refused, and the connection stays."""
     deep = "[" * 1_000 + "]" * 1_000
     variables = f'{{"task": "t", "names": {deep}, "x": {deep}, "after": {deep}}}'
     payload = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
 
-    async def story() -> None:
-        async with Wire(shared.url) as wire:
-            await wire.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
-            message = await wire.receive()
-            assert (message["id"], message["type"]) == ("1", "error")
-            assert message["payload"][0]["extensions"]["code"]
-            await wire.subscribe("1", "{ server { version } }")
-            assert (await wire.receive())["type"] == "next"
-
-    asyncio.run(story())
+    async with Wire(shared.url) as wire:
+        await wire.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
+        message = await wire.receive()
+        assert (message["id"], message["type"]) == ("1", "error")
+        assert message["payload"][0]["extensions"]["code"]
+        await wire.subscribe("1", "{ server { version } }")
+        assert (await wire.receive())["type"] == "next"
     assert "Traceback" not in shared.log()
 
 
-def test_extensions_are_ignored(shared: Server) -> None:
+async def test_extensions_are_ignored(shared: Server) -> None:
     """Clients send more than we know of."""
-
-    async def story() -> None:
-        async with Wire(shared.url) as wire:
-            payload = SUBSCRIBE["payload"] | {"extensions": {"persisted": 1}, "more": []}  # type: ignore[operator] # it is a dict
-            await wire.send(SUBSCRIBE | {"payload": payload, "more": 1})
-            assert (await wire.receive())["type"] == "next"
-
-    asyncio.run(story())
+    async with Wire(shared.url) as wire:
+        payload = SUBSCRIBE["payload"] | {"extensions": {"persisted": 1}, "more": []}  # type: ignore[operator] # it is a dict
+        await wire.send(SUBSCRIBE | {"payload": payload, "more": 1})
+        assert (await wire.receive())["type"] == "next"
 
 
-def test_operations_of_a_connection_are_bounded(serve: Serve, sqlite_url: str) -> None:
+async def test_operations_of_a_connection_are_bounded(serve: Serve, sqlite_url: str) -> None:
     """One too many gets an error; the others go on, and its place can be had again."""
     server = serve(sqlite_url, max_subscriptions_per_connection=2)
     server.create("t", {"name": "p"})
 
-    async def story() -> None:
-        async with Wire(server.url) as wire:
-            for key in "ab":
-                await wire.subscribe(key, EVENTS, task="t")
-            await wire.subscribe("c", EVENTS, task="t")
-            message = await wire.receive()
-            assert (message["id"], message["type"]) == ("c", "error")
-            assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
-            await wire.send({"id": "a", "type": "complete"})
-            await wire.subscribe("c", "{ server { version } }")
-            assert (await wire.receive())["type"] == "next"
-
-    asyncio.run(story())
+    async with Wire(server.url) as wire:
+        for key in "ab":
+            await wire.subscribe(key, EVENTS, task="t")
+        await wire.subscribe("c", EVENTS, task="t")
+        message = await wire.receive()
+        assert (message["id"], message["type"]) == ("c", "error")
+        assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
+        await wire.send({"id": "a", "type": "complete"})
+        await wire.subscribe("c", "{ server { version } }")
+        assert (await wire.receive())["type"] == "next"
 
 
-def test_connections_of_an_address_are_bounded(serve: Serve, sqlite_url: str) -> None:
+async def test_connections_of_an_address_are_bounded(serve: Serve, sqlite_url: str) -> None:
     """WebSockets and streams count together; one that leaves makes room."""
     server = serve(sqlite_url, max_connections_per_address=2)
     server.create("t", {"name": "p"})
 
-    async def story() -> None:
+    async with Wire(server.url):
         async with Wire(server.url):
-            async with Wire(server.url):
-                async with Wire(server.url, greet=False) as third:
-                    code, reason = await third.closed()
-                    assert code == 1013
-                    assert reason is not None
-                    assert reason.startswith("TOO_MANY_CONNECTIONS")
-                answer = await asyncio.to_thread(
-                    server.request,
-                    "{ server { version } }",
-                    headers={"accept": "text/event-stream"},
-                )
-                assert answer.status_code == 429
-                assert answer.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_CONNECTIONS"
-            await asyncio.sleep(0.3)
-            async with Wire(server.url):
-                pass
+            async with Wire(server.url, greet=False) as third:
+                code, reason = await third.closed()
+                assert code == 1013
+                assert reason is not None
+                assert reason.startswith("TOO_MANY_CONNECTIONS")
+            answer = await asyncio.to_thread(
+                server.request,
+                "{ server { version } }",
+                headers={"accept": "text/event-stream"},
+            )
+            assert answer.status_code == 429
+            assert answer.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_CONNECTIONS"
 
-    asyncio.run(story())
+        async def is_accepted() -> bool:
+            try:
+                async with Wire(server.url):
+                    return True
+            except websockets.ConnectionClosed:
+                return False
+
+        await until_async(is_accepted, "room for another connection")
 
 
 def junk(chance: random.Random) -> Any:
@@ -325,7 +300,7 @@ def junk(chance: random.Random) -> Any:
 
 
 @pytest.mark.parametrize("number", [400, pytest.param(4_000, marks=pytest.mark.slow)])
-def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, number: int) -> None:
+async def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, number: int) -> None:
     """Whatever is sent, the answer is a message or a 4400 code; no traceback, and it still runs."""
 
     async def one(seed: int) -> None:
@@ -336,18 +311,16 @@ def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, number: int
                     frame = junk(chance)
                     # Fragments are assembled before anybody looks at them.
                     await wire.socket.send([frame[:3], frame[3:]] if seed % 5 == 0 else frame)
-                    await asyncio.sleep(0)
+                    # So that some of the frames are sent together, and some after an answer.
+                await asyncio.sleep(0)
                 await wire.send("end of the junk")
             except websockets.ConnectionClosed:
                 pass
             code, _ = await wire.closed()
             assert code in range(4400, 4430), (seed, code)
 
-    async def story() -> None:
-        for begin in range(0, number, 20):
-            await asyncio.gather(*(one(seed) for seed in range(begin, begin + 20)))
-
-    asyncio.run(story())
+    for begin in range(0, number, 20):
+        await asyncio.gather(*(one(seed) for seed in range(begin, begin + 20)))
     assert sqlite_server.log() == ""
     assert sqlite_server.graphql("{ server { version } }")
 

@@ -8,12 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
+
+from tests.support.waiting import until
 
 START = 30.0
 """Seconds that a server has to become ready."""
@@ -87,19 +88,26 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + START
-        while time.monotonic() < deadline and self._process.poll() is None:
-            told = re.search(r"on (http://[\d.]+:(\d+))/graphql", self.log()[begin:])
-            if told is not None:
-                self.url, self._port = told[1], int(told[2])
-                try:
-                    if self._client.get(f"{self.url}/readyz").status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass
-            time.sleep(0.05)
-        self.kill()
-        raise AssertionError(f"the server did not start:\n{self.log()}")
+        try:
+            until(
+                lambda: not self.runs or self._is_ready(begin),
+                lambda: f"the server did not start:\n{self.log()}",
+                START,
+            )
+            assert self.runs, f"the server did not start:\n{self.log()}"
+        except AssertionError:
+            self.kill()
+            raise
+
+    def _is_ready(self, begin: int) -> bool:
+        address = re.search(r"on (http://[\d.]+:(\d+))/graphql", self.log()[begin:])
+        if address is None:
+            return False
+        self.url, self._port = address[1], int(address[2])
+        try:
+            return self._client.get(f"{self.url}/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def log(self) -> str:
         """All that it has printed, since it was made to forget."""

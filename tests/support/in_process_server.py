@@ -17,6 +17,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.graph.transport.http import GraphQLEndpoint
 from lamia_gql.graph.transport.streams import Streams
 from lamia_gql.server.run import make_server
+from tests.support.waiting import until_async
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,11 @@ class Inside:
             "tasks": len(asyncio.all_tasks()),
         }
 
-    async def until(self, wanted: dict[str, int], patience: float = 60.0) -> None:
-        """Wait until there is just so much left."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + patience
-        while self.left() != wanted:
-            assert loop.time() < deadline, (self.left(), wanted)
-            await asyncio.sleep(0.02)
+    async def until_left(self, expected: dict[str, int]) -> None:
+        """Wait until :meth:`left` is as expected."""
+        await until_async(
+            lambda: self.left() == expected, lambda: (self.left(), expected), timeout_s=60
+        )
 
 
 @asynccontextmanager
@@ -63,9 +62,8 @@ async def serving(database_url: str, **settings: Any) -> AsyncIterator[Inside]:
         ]
         running = asyncio.create_task(server.serve([listening]))
         try:
-            while not server.started:
-                assert not running.done()
-                await asyncio.sleep(0.01)
+            await until_async(lambda: server.started or running.done(), "the start of the server")
+            assert not running.done()
             host, port = listening.getsockname()
             services: Services = server.lifespan.state["services"]
             yield Inside(f"http://{host}:{port}", services, endpoint.streams)

@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -112,6 +111,7 @@ class BadServer:
         self.mode = mode
         self.requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
         self.stopping = threading.Event()
+        self.closed_connections = 0
         bad = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -126,6 +126,10 @@ class BadServer:
             allow_reuse_address = True
             daemon_threads = True
             request_queue_size = 100
+
+            def shutdown_request(self, request: Any) -> None:
+                super().shutdown_request(request)
+                bad.closed_connections += 1
 
         self._server = Threads(("127.0.0.1", 0), Handler)
         if tls is not None:
@@ -185,14 +189,6 @@ class BadServer:
         if mode == "vanish":
             self._server.socket.close()
         return mode not in ("vanish", "brief")
-
-
-def wait_for(what: str, is_so: Any, seconds: float = 20.0) -> None:
-    """Wait until something is so; fail where it does not become so."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
 
 
 def shell(script: str) -> Sequence[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import httpx
 import websockets
 from websockets.typing import Subprotocol
+
+from tests.support.harness import Server
 
 PATIENCE = 20.0
 """Seconds to wait for a message that must come."""
@@ -81,6 +83,82 @@ class Wire:
             assert message["type"] == "next", message
             assert "errors" not in message["payload"], message
             yield message["payload"]["data"]
+
+
+async def until_events_come(
+    server: Server, wire: Wire, task: str = "t", *, event_class: str = "BEAT"
+) -> None:
+    """Return once the wire's only operation, a subscription to events, delivers what happens.
+
+    Nothing tells that such a subscription has begun. So events are submitted until one arrives, and
+    messages are received up to the last one of them: later ones are the caller's.
+    """
+
+    async def submit() -> str:
+        answer = await asyncio.to_thread(server.submit, task, "p", event_class, index=0)
+        uuid: str = answer["event"]["uuid"]
+        return uuid
+
+    async def receive() -> str:
+        message = await wire.receive()
+        assert message["type"] == "next", message
+        node = message["payload"]["data"]["events"]["node"]
+        assert node["eventClass"] == event_class, node
+        uuid: str = node["uuid"]
+        return uuid
+
+    last = await submit()
+    while True:
+        try:
+            received = await asyncio.wait_for(receive(), 0.2)
+            break
+        except TimeoutError:
+            last = await submit()
+    while received != last:
+        received = await receive()
+
+
+async def until_events_are_followed(
+    server: Server, receive: Callable[[], Awaitable[Any]], task: str = "t"
+) -> None:
+    """Return once a subscription that began with the past has come to the present.
+
+    The past is read in pages until one is not full. So it has been read when the second of two
+    events arrives, of which each is submitted after the one before has arrived.
+    """
+    for _ in range(2):
+        await asyncio.to_thread(server.submit, task, "p", "BEAT", index=0)
+        await receive()
+
+
+async def until_changes_come(server: Server, wire: Wire, task: str) -> Any:
+    """Return once the wire's only operation, a subscription to changes, delivers those of a task.
+
+    The task, which must match its filter, is edited until a snapshot arrives, and snapshots are
+    received up to the last edit; the last one is returned.
+    """
+    edit = "mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"
+    snapshot = None
+    number = 0
+    while snapshot is None:
+        number += 1
+        change = {"name": task, "comment": f"edit {number}"}
+        await asyncio.to_thread(server.graphql, edit, input=change)
+        with suppress(TimeoutError):
+            snapshot = await asyncio.wait_for(next_change(wire), 0.5)
+    while (snapshot["name"], snapshot["comment"]) != (task, f"edit {number}"):
+        snapshot = await next_change(wire)
+    return snapshot
+
+
+async def next_change(wire: Wire, known: Any = None) -> Any:
+    """The next snapshot of a task; the one that is known may come once more."""
+    while True:
+        message = await wire.receive()
+        assert message["type"] == "next", message
+        task = message["payload"]["data"]["taskChanged"]
+        if task != known:
+            return task
 
 
 class Message(NamedTuple):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,10 +74,14 @@ def vanish(client: socket.socket) -> None:
     client.close()
 
 
-def read_until(client: socket.socket, word: bytes) -> None:
-    """Read up to a word, which must come within a while."""
+def read_until(
+    client: socket.socket, word: bytes, meanwhile: Callable[[], object] | None = None
+) -> None:
+    """Read up to a word, which must come in time; ``meanwhile`` is called while nothing comes."""
     seen = b""
     while word not in seen:
+        while meanwhile is not None and not select.select([client], [], [], 0.2)[0]:
+            meanwhile()
         data = client.recv(1000)
         assert data, seen
         seen += data

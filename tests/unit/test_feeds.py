@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.settings import load
@@ -35,6 +36,7 @@ from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.queries.events import events_after
 from lamia_gql.storage.rows import EventRow
+from tests.support.waiting import until_async
 
 NOW = datetime.now(UTC)
 JOBS = 4
@@ -73,21 +75,19 @@ class House:
             await self.recorder.record([self.event()])
 
 
-def tell(url: str, story: Callable[[House], Awaitable[None]], **options: int) -> None:
-    """Run a story in a house."""
-
-    async def run() -> None:
-        house = House(url, **options)
-        house.live.start()
-        await house.recorder.start()
-        try:
-            await asyncio.wait_for(story(house), 30)
-        finally:
-            await house.live.stop()
-            await house.recorder.stop()
-            house.database.close()
-
-    asyncio.run(run())
+@asynccontextmanager
+async def house_of(url: str, **options: int) -> AsyncIterator[House]:
+    """Let a house live for as long as the block lasts, which is 30 seconds at most."""
+    house = House(url, **options)
+    house.live.start()
+    await house.recorder.start()
+    try:
+        async with asyncio.timeout(30):
+            yield house
+    finally:
+        await house.live.stop()
+        await house.recorder.stop()
+        house.database.close()
 
 
 async def take(subscriber: Subscriber[EventRow], number: int) -> list[int]:
@@ -98,10 +98,17 @@ async def take(subscriber: Subscriber[EventRow], number: int) -> list[int]:
     return found
 
 
-def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
-    """Neither to this server nor to others: the announcement belongs to the transaction."""
+async def changed(subscriber: Subscriber[int], last: int) -> list[int]:
+    """The ids of the tasks that have changed, up to one of them."""
+    found: list[int] = []
+    while last not in found:
+        found += await asyncio.wait_for(subscriber.take(), 10)
+    return found
 
-    async def story(house: House) -> None:
+
+async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
+    """Neither to this server nor to others: the announcement belongs to the transaction."""
+    async with house_of(database_url) as house:
         task_id = await house.make_task()
         other = Database(house.settings)
         heard = Feeds(other, 100)
@@ -118,12 +125,13 @@ def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
             for _ in range(3):
                 with pytest.raises(ArithmeticError):
                     await house.database.write(fail)
+            # What is told of later comes first: nothing was told of what was rolled back.
+            other_id = await house.make_task("u")
             await house.record()
-            await asyncio.sleep(0.2)
-            assert await here.take() == [task_id]
+            assert await changed(here, task_id) == [other_id, task_id]
             assert here.waiting == 0
             if not house.database.is_sqlite:
-                assert await there.take() == [task_id]
+                assert await changed(there, task_id) == [other_id, task_id]
             assert there.waiting == 0
             async with house.live.follow(task_id) as subscriber:
                 with pytest.raises(ArithmeticError):
@@ -133,13 +141,10 @@ def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
         await listener.stop()
         other.close()
 
-    tell(database_url, story)
 
-
-def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -> None:
+async def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -> None:
     """A later commit of this server, heard of before an earlier one of another, waits for it."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         task_id = await house.make_task()
         async with house.live.follow(task_id) as subscriber:
             await house.record()
@@ -155,13 +160,10 @@ def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -
             await house.record()
             assert await take(subscriber, 1) == [9]
 
-    tell(sqlite_url, story)
 
-
-def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
+async def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
     """What was not heard of, and is read, comes in pieces that fit into a small queue."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url, max_waiting=10) as house:
         task_id = await house.make_task()
         async with house.live.follow(task_id) as subscriber:
             house.database.on_commit = None
@@ -170,16 +172,14 @@ def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
             house.live.hear([Change(task_id, 100)])
             assert await take(subscriber, 100) == list(range(1, 101))
 
-    tell(sqlite_url, story, max_waiting=10)
 
-
-def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite_url: str) -> None:
+async def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite_url: str) -> None:
     """Whoever follows, and then reads the past, misses nothing and has nothing to wait for."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         task_id = await house.make_task()
         for round_ in range(30):
             writing = asyncio.create_task(house.record(3))
+            # Each time, another moment of the writing.
             await asyncio.sleep(0.0007 * (round_ % 10))
             async with house.live.follow(task_id) as subscriber:
                 past = await house.database.read(
@@ -198,13 +198,10 @@ def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite_url: 
             assert seen == [3 * round_ + 1, 3 * round_ + 2, 3 * round_ + 3]
             await writing
 
-    tell(sqlite_url, story)
 
-
-def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
+async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
     """A feed is there for as long as somebody follows, and rows are not fetched for nobody."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         task_id = await house.make_task()
         live = house.live
 
@@ -215,6 +212,7 @@ def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
 
         for _ in range(5):
             followers = [asyncio.create_task(follow()) for _ in range(50)]
+            # They run until they wait.
             await asyncio.sleep(0)
             assert len(live.events) == 50
             await house.record()
@@ -223,13 +221,10 @@ def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
             await asyncio.gather(*followers, return_exceptions=True)
             assert (len(live.events), len(live.changes), list(live.events)) == (0, 0, [])
 
-    tell(sqlite_url, story)
 
-
-def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
+async def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
     """Also those who come when it is just gone."""
-
-    async def story(house: House) -> None:
+    async with house_of(sqlite_url) as house:
         task_id = await house.make_task()
         async with house.live.follow(task_id) as subscriber:
             await house.record()
@@ -241,18 +236,15 @@ def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
             with pytest.raises(Ended):
                 await subscriber.take()
 
-    tell(sqlite_url, story)
 
-
-def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
+async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
     """A cursor never lies behind an event that is yet to come, whichever server takes it.
 
     A server has written an event and keeps its commit back: another one can't commit a later event
     of the task meanwhile, though events of other tasks. Who resumes all the time, and who follows
     on the other server, sees both, in the order of their numbers.
     """
-
-    async def story(house: House) -> None:
+    async with house_of(postgres_url) as house:
         task_id = await house.make_task()
         await house.make_task("u")
         written, release = asyncio.Event(), threading.Event()
@@ -295,7 +287,7 @@ def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
             )
             await asyncio.wait_for(other.recorder.record([beside]), 20)
             second = asyncio.create_task(other.record())
-            await asyncio.wait([second], timeout=0.5)
+            await until_async(lambda: waiting_for_locks(house.database) == 1, "a commit that waits")
             assert not second.done()
             assert subscriber.waiting == 0
             release.set()
@@ -307,7 +299,12 @@ def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
         await other.recorder.stop()
         other.database.close()
 
-    tell(postgres_url, story)
+
+def waiting_for_locks(database: Database) -> int:
+    """How many connections of a PostgreSQL wait for what others hold."""
+    query = """SELECT count(*) FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    return int(database.read_blocking(lambda c: c.scalar(text(query))) or 0)
 
 
 CHOICES = [None, (), (EventClass.BEAT,), (EventClass.DONE, EventClass.FAILED)]
@@ -334,23 +331,21 @@ def test_the_two_faces_of_an_event_filter_agree(
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Database, int]:
+async def stored(
+    tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+) -> tuple[Database, int]:
     """A database with some events of every job of a task."""
     house = House(f"sqlite:///{tmp_path_factory.mktemp('live')}/lamia.sqlite")
-
-    async def fill() -> int:
-        task_id = await house.make_task()
-        await house.recorder.start()
-        for event_class in (EventClass.BEAT, EventClass.DONE, EventClass.FAILED):
-            await house.recorder.record([house.event(event_class, index) for index in range(JOBS)])
-            alone = check_event(
-                house.settings, task="t", process="alone", event_class=event_class, received_at=NOW
-            )
-            await house.recorder.record([alone])
-        await house.recorder.stop()
-        return task_id
-
-    return house.database, asyncio.run(fill())
+    task_id = await house.make_task()
+    await house.recorder.start()
+    for event_class in (EventClass.BEAT, EventClass.DONE, EventClass.FAILED):
+        await house.recorder.record([house.event(event_class, index) for index in range(JOBS)])
+        alone = check_event(
+            house.settings, task="t", process="alone", event_class=event_class, received_at=NOW
+        )
+        await house.recorder.record([alone])
+    await house.recorder.stop()
+    return house.database, task_id
 
 
 def test_notifications_are_few_and_fit() -> None:

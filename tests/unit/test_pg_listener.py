@@ -51,7 +51,7 @@ class Line:
 
 
 @pytest.mark.slow
-def test_a_line_that_has_gone_dead_is_noticed(
+async def test_a_line_that_has_gone_dead_is_noticed(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection is tried when it was silent for a while, and what was missed is caught up."""
@@ -60,33 +60,30 @@ def test_a_line_that_has_gone_dead_is_noticed(
     folder = postgres_url.partition("?host=")[2]
     line = Line(Path(folder, SOCKET))
 
-    async def story() -> None:
-        near = Database(load(database_url=postgres_url))
-        far = Database(load(database_url=postgres_url.replace(folder, str(tmp_path))))
-        migrate(near.engine)
-        live = Feeds(far, 100)
-        listening = PgListener(far, live)
+    near = Database(load(database_url=postgres_url))
+    far = Database(load(database_url=postgres_url.replace(folder, str(tmp_path))))
+    migrate(near.engine)
+    live = Feeds(far, 100)
+    listening = PgListener(far, live)
 
-        async def tell(task_id: int) -> None:
-            await near.write(lambda c: publish_on_commit(c, [Change(task_id, 1)]))
+    async def tell(task_id: int) -> None:
+        await near.write(lambda c: publish_on_commit(c, [Change(task_id, 1)]))
 
-        async with await asyncio.start_unix_server(line.connected, str(tmp_path / SOCKET)):
-            with live.watch() as heard:
-                await listening.start()
-                assert await asyncio.wait_for(heard.take(), 20) == [ALL_TASKS]
-                await tell(7)
-                assert await asyncio.wait_for(heard.take(), 20) == [7]
-                # It is tried many times while all is well.
-                await asyncio.sleep(1)
-                assert heard.waiting == 0
-                line.go_dead()
-                await tell(8)
-                assert await asyncio.wait_for(heard.take(), 40) == [ALL_TASKS]
-                await tell(9)
-                assert await asyncio.wait_for(heard.take(), 20) == [9]
-            await listening.stop()
-            near.close()
-            far.close()
-            await asyncio.wait_for(line.free.wait(), 20)
-
-    asyncio.run(story())
+    async with await asyncio.start_unix_server(line.connected, str(tmp_path / SOCKET)):
+        with live.watch() as heard:
+            await listening.start()
+            assert await asyncio.wait_for(heard.take(), 20) == [ALL_TASKS]
+            await tell(7)
+            assert await asyncio.wait_for(heard.take(), 20) == [7]
+            # A pause in which the connection is tried several times while all is well.
+            await asyncio.sleep(1)
+            assert heard.waiting == 0
+            line.go_dead()
+            await tell(8)
+            assert await asyncio.wait_for(heard.take(), 40) == [ALL_TASKS]
+            await tell(9)
+            assert await asyncio.wait_for(heard.take(), 20) == [9]
+        await listening.stop()
+        near.close()
+        far.close()
+        await asyncio.wait_for(line.free.wait(), 20)

@@ -9,110 +9,92 @@ import pytest
 from lamia_gql.live.pubsub import CoalescingSubscriber, Ended, PubSub, Stopping, Subscriber, TooSlow
 
 
-def test_items_come_in_order_to_those_who_listen() -> None:
+async def test_items_come_in_order_to_those_who_listen() -> None:
     """Each subscriber gets what is published under its keys, and nothing after it has left."""
-
-    async def story() -> None:
-        hub: PubSub[str, int] = PubSub()
-        one: Subscriber[int] = Subscriber(10)
-        two: Subscriber[int] = Subscriber(10)
-        with hub.subscribe(one, ["a"]):
-            with hub.subscribe(two, ["a", "b"]):
-                assert (len(hub), "b" in hub) == (3, True)
-                hub.publish("a", [1, 2])
-                hub.publish("b", [3])
-                hub.publish("nobody", [4])
-                assert await one.take() == [1, 2]
-                assert await two.take() == [1, 2, 3]
-            hub.publish("a", [5])
-            assert two.waiting == 0
-            assert await one.take() == [5]
-        assert len(hub) == 0
-        assert list(hub) == []
-
-    asyncio.run(story())
+    hub: PubSub[str, int] = PubSub()
+    one: Subscriber[int] = Subscriber(10)
+    two: Subscriber[int] = Subscriber(10)
+    with hub.subscribe(one, ["a"]):
+        with hub.subscribe(two, ["a", "b"]):
+            assert (len(hub), "b" in hub) == (3, True)
+            hub.publish("a", [1, 2])
+            hub.publish("b", [3])
+            hub.publish("nobody", [4])
+            assert await one.take() == [1, 2]
+            assert await two.take() == [1, 2, 3]
+        hub.publish("a", [5])
+        assert two.waiting == 0
+        assert await one.take() == [5]
+    assert len(hub) == 0
+    assert list(hub) == []
 
 
-def test_a_full_queue_is_lost_and_told_of_and_others_go_on() -> None:
+async def test_a_full_queue_is_lost_and_told_of_and_others_go_on() -> None:
     """A publisher never waits, and memory stays bounded, whatever a subscriber does."""
-
-    async def story() -> None:
-        hub: PubSub[str, int] = PubSub()
-        slow: Subscriber[int] = Subscriber(5)
-        quick: Subscriber[int] = Subscriber(5)
-        with hub.subscribe(slow, ["a"]), hub.subscribe(quick, ["a"]):
-            for item in range(100):
-                hub.publish("a", [item])
-                assert await quick.take() == [item]
-                assert slow.waiting <= 5
-            with pytest.raises(TooSlow):
-                await slow.take()
-
-    asyncio.run(story())
-
-
-def test_what_waits_is_still_had_before_the_end() -> None:
-    """The end of a subject, or of the server, comes after all that came before it."""
-
-    async def story() -> None:
-        hub: PubSub[str, int] = PubSub()
-        one: Subscriber[int] = Subscriber(5)
-        two: Subscriber[int] = Subscriber(5)
-        late: Subscriber[int] = Subscriber(5)
-        with hub.subscribe(one, ["a"]), hub.subscribe(two, ["b"]):
-            hub.publish("a", [1])
-            hub.end("a")
-            hub.publish("a", [2])
-            assert await one.take() == [1]
-            with pytest.raises(Ended):
-                await one.take()
-            waiting = asyncio.create_task(two.take())
-            await asyncio.sleep(0)
-            hub.stop()
-            with pytest.raises(Stopping):
-                await waiting
-        with hub.subscribe(late, ["a"]):
-            with pytest.raises(Stopping):
-                await late.take()
-
-    asyncio.run(story())
-
-
-def test_gathered_items_come_once() -> None:
-    """However often something changes while nobody looks, it is one change."""
-
-    async def story() -> None:
-        gatherer: CoalescingSubscriber[int] = CoalescingSubscriber(3)
-        for _ in range(100):
-            gatherer.add([1, 2, 1])
-        assert await gatherer.take() == [1, 2]
-        gatherer.add([2])
-        assert await gatherer.take() == [2]
-        gatherer.add([1, 2, 3, 4])
+    hub: PubSub[str, int] = PubSub()
+    slow: Subscriber[int] = Subscriber(5)
+    quick: Subscriber[int] = Subscriber(5)
+    with hub.subscribe(slow, ["a"]), hub.subscribe(quick, ["a"]):
+        for item in range(100):
+            hub.publish("a", [item])
+            assert await quick.take() == [item]
+            assert slow.waiting <= 5
         with pytest.raises(TooSlow):
-            await gatherer.take()
-
-    asyncio.run(story())
+            await slow.take()
 
 
-def test_a_subscriber_that_is_cancelled_leaves_nothing() -> None:
-    """Cancelling is one of the ways out."""
-
-    async def story() -> None:
-        hub: PubSub[int, int] = PubSub()
-
-        async def listen(key: int) -> None:
-            subscriber: Subscriber[int] = Subscriber(5)
-            with hub.subscribe(subscriber, [key]):
-                await subscriber.take()
-
-        tasks = [asyncio.create_task(listen(number % 10)) for number in range(1_000)]
+async def test_what_waits_is_still_had_before_the_end() -> None:
+    """The end of a subject, or of the server, comes after all that came before it."""
+    hub: PubSub[str, int] = PubSub()
+    one: Subscriber[int] = Subscriber(5)
+    two: Subscriber[int] = Subscriber(5)
+    late: Subscriber[int] = Subscriber(5)
+    with hub.subscribe(one, ["a"]), hub.subscribe(two, ["b"]):
+        hub.publish("a", [1])
+        hub.end("a")
+        hub.publish("a", [2])
+        assert await one.take() == [1]
+        with pytest.raises(Ended):
+            await one.take()
+        waiting = asyncio.create_task(two.take())
+        # It runs until it waits.
         await asyncio.sleep(0)
-        assert len(hub) == 1_000
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert len(hub) == 0
-        assert list(hub) == []
+        hub.stop()
+        with pytest.raises(Stopping):
+            await waiting
+    with hub.subscribe(late, ["a"]):
+        with pytest.raises(Stopping):
+            await late.take()
 
-    asyncio.run(story())
+
+async def test_gathered_items_come_once() -> None:
+    """However often something changes while nobody looks, it is one change."""
+    gatherer: CoalescingSubscriber[int] = CoalescingSubscriber(3)
+    for _ in range(100):
+        gatherer.add([1, 2, 1])
+    assert await gatherer.take() == [1, 2]
+    gatherer.add([2])
+    assert await gatherer.take() == [2]
+    gatherer.add([1, 2, 3, 4])
+    with pytest.raises(TooSlow):
+        await gatherer.take()
+
+
+async def test_a_subscriber_that_is_cancelled_leaves_nothing() -> None:
+    """Cancelling is one of the ways out."""
+    hub: PubSub[int, int] = PubSub()
+
+    async def listen(key: int) -> None:
+        subscriber: Subscriber[int] = Subscriber(5)
+        with hub.subscribe(subscriber, [key]):
+            await subscriber.take()
+
+    tasks = [asyncio.create_task(listen(number % 10)) for number in range(1_000)]
+    # They run until they wait.
+    await asyncio.sleep(0)
+    assert len(hub) == 1_000
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(hub) == 0
+    assert list(hub) == []

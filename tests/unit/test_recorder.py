@@ -70,20 +70,16 @@ def event(task: str, index: int | None, told: Occurrence, process: str = "array"
     )
 
 
-def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:
+async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:
     """What becomes of several requests at once."""
-
-    async def run() -> list[Any]:
-        recorder = Recorder(database, batch=7, max_waiting=1000)
-        await recorder.start()
-        try:
-            return await asyncio.gather(
-                *(recorder.record(request) for request in requests), return_exceptions=True
-            )
-        finally:
-            await recorder.stop()
-
-    return asyncio.run(run())
+    recorder = Recorder(database, batch=7, max_waiting=1000)
+    await recorder.start()
+    try:
+        return await asyncio.gather(
+            *(recorder.record(request) for request in requests), return_exceptions=True
+        )
+    finally:
+        await recorder.stop()
 
 
 def kept(database: Database, task: str) -> tuple[list[Any], list[Any]]:
@@ -106,20 +102,20 @@ def kept(database: Database, task: str) -> tuple[list[Any], list[Any]]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(lives, min_size=1, max_size=ARRAY), st.randoms(use_true_random=False))
-def test_order_duplication_and_split_do_not_matter(
+async def test_order_duplication_and_split_do_not_matter(
     database: Database, jobs: list[list[Occurrence]], chance: random.Random
 ) -> None:
     """The same events in one request, or in any pieces, order and repetition: the same is kept."""
     told = [(index, told) for index, life in enumerate(jobs) for told in life]
     at_once, in_pieces = create(database), create(database)
-    submit(database, [[event(at_once, index, occurrence) for index, occurrence in told]])
+    await submit(database, [[event(at_once, index, occurrence) for index, occurrence in told]])
 
     replayed = told + (chance.choices(told, k=len(told)) if told else [])
     chance.shuffle(replayed)
     requests: list[list[NewEvent]] = [[] for _ in range(chance.randint(1, 6))]
     for index, occurrence in replayed:
         chance.choice(requests).append(event(in_pieces, index, occurrence))
-    answers = submit(database, requests)
+    answers = await submit(database, requests)
 
     outcomes = [outcome for answer in answers for outcome in answer]
     assert len(outcomes) == len(replayed)
@@ -128,10 +124,10 @@ def test_order_duplication_and_split_do_not_matter(
     assert list(recount(database, [at_once, in_pieces])) == []
 
 
-def test_recount_finds_and_repairs(database: Database) -> None:
+async def test_recount_finds_and_repairs(database: Database) -> None:
     """What was tampered with is found, named and put right by the events."""
     task = create(database, ProcessSpec("alone"))
-    submit(database, [[event(task, 1, o)] for o in stories("STARTED", "DONE")])
+    await submit(database, [[event(task, 1, o)] for o in stories("STARTED", "DONE")])
     before = kept(database, task)
     with database.engine.connect() as connection, connection.begin():
         connection.exec_driver_sql("UPDATE process SET done = 0, progress_sum = '5'")
@@ -148,13 +144,13 @@ def stories(*classes: str) -> list[Occurrence]:
     return [Occurrence(str(uuid.uuid4()), EventClass(name), NOON) for name in classes]
 
 
-def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> None:
+async def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> None:
     """Each event of a request has its own result, in order."""
     task = create(database)
     first, second, third = stories("STARTED", "DONE", "BEAT")
-    answer = submit(
+    [answer] = await submit(
         database, [[event(task, 0, first), event(task, 99, second), event("nobody", 0, third)]]
-    )[0]
+    )
     assert isinstance(answer[0], Outcome)
     assert [result.code for result in answer[1:] if isinstance(result, UserError)] == [
         "INDEX_OUT_OF_RANGE",
@@ -163,7 +159,7 @@ def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> None:
     assert len(kept(database, task)[1]) == 1
 
 
-def test_poison_is_found_and_the_others_are_spared(
+async def test_poison_is_found_and_the_others_are_spared(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An event that the database itself refuses fails alone, though it shared a transaction."""
@@ -171,7 +167,7 @@ def test_poison_is_found_and_the_others_are_spared(
     good = [[event(task, 0, told)] for told in stories(*["BEAT"] * 5)]
     (bad,) = stories("BEAT")
     poison = replace(event(task, 0, bad), attempt=2**70)
-    answers = submit(database, [*good[:3], [poison], *good[3:]])
+    answers = await submit(database, [*good[:3], [poison], *good[3:]])
     assert isinstance(answers[3], Unavailable)
     assert sum(isinstance(answer, list) for answer in answers) == 5
     with database.engine.connect() as connection:
@@ -179,23 +175,23 @@ def test_poison_is_found_and_the_others_are_spared(
     assert "could not be stored" in caplog.text
 
 
-def test_too_much_is_refused_as_busy(database: Database) -> None:
+async def test_too_much_is_refused_as_busy(database: Database) -> None:
     """The queue is bounded: what does not fit is told so, and nothing of it is stored."""
     task = create(database)
     requests = [[event(task, 0, told) for told in stories(*["BEAT"] * 400)] for _ in range(4)]
-    answers = submit(database, requests)
+    answers = await submit(database, requests)
     refused = [answer for answer in answers if isinstance(answer, Unavailable)]
     assert [error.code for error in refused] == ["BUSY", "BUSY"]
     with database.engine.connect() as connection:
         assert len(connection.execute(select(Event.id)).all()) == 800
 
 
-def test_times_are_utc_on_the_way_back(database: Database) -> None:
+async def test_times_are_utc_on_the_way_back(database: Database) -> None:
     """Whatever zone a time came in, it is read as UTC, aware, to the microsecond."""
     task = create(database)
     (told,) = stories("STARTED")
     at = datetime.fromisoformat("2026-11-23T13:00:00.123456+05:30")
-    submit(database, [[event(task, 0, told._replace(time=at))]])
+    await submit(database, [[event(task, 0, told._replace(time=at))]])
     with database.engine.connect() as connection:
         (sent_at,) = connection.execute(select(Event.sent_at)).one()
     assert sent_at == at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,8 @@ from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.operation_reads import OperationReads
 from tests.conftest import Serve
+from tests.support.statements import watched
+from tests.support.waiting import until, until_async
 
 FOREVER = """WITH RECURSIVE forever(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM forever)
   SELECT count(*) FROM forever"""
@@ -44,73 +47,61 @@ def one(connection: Connection) -> int:
     return int(connection.scalar(text("SELECT 1")) or 0)
 
 
-def test_cancelled_read_frees_its_reader(database: Database) -> None:
+async def test_cancelled_read_frees_its_reader(database: Database) -> None:
     """A read whose reader is cancelled ends in the database, too."""
-
-    async def scenario() -> None:
-        for _ in range(3):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await database.read(forever)
-            async with asyncio.timeout(SOON):
-                assert await database.read(one) == 1
-
-    asyncio.run(scenario())
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await database.read(forever)
+        async with asyncio.timeout(SOON):
+            assert await database.read(one) == 1
 
 
-def test_stop_reaches_between_statements(database: Database) -> None:
+async def test_stop_reaches_between_statements(database: Database) -> None:
     """A stop that comes while no statement runs stops the next one."""
+    between, stopped = threading.Event(), threading.Event()
 
     def work(connection: Connection) -> None:
         one(connection)
-        time.sleep(0.3)
+        between.set()
+        assert stopped.wait(SOON)
         forever(connection)
 
-    async def scenario() -> None:
-        reading = CancellableRead(work)
-        running = asyncio.create_task(database.read(reading))
-        await asyncio.sleep(0.1)
-        database.stop(reading)
-        async with asyncio.timeout(SOON):
-            with pytest.raises(Stopped):
-                await running
-            assert await database.read(one) == 1
-
-    asyncio.run(scenario())
-
-
-def test_stop_of_all_reads(database: Database) -> None:
-    """All reads of an operation end together, those that wait and those to come included."""
-
-    async def scenario() -> None:
-        reads = OperationReads(database, 7)
-        running: list[asyncio.Task[Any]] = [
-            asyncio.create_task(reads.read(forever)) for _ in range(3)
-        ]
-        await asyncio.sleep(0.2)
-        reads.stop()
-        running.append(asyncio.create_task(reads.read(one)))
-        async with asyncio.timeout(SOON):
-            for ended in await asyncio.gather(*running, return_exceptions=True):
-                assert isinstance(ended, LimitExceeded)
-                assert (ended.code, ended.limit) == (ErrorCode.TIMED_OUT, 7)
-            assert await database.read(one) == 1
-
-    asyncio.run(scenario())
-
-
-def test_stop_after_the_end_is_nothing(database: Database) -> None:
-    """A stop that comes too late neither harms nor waits."""
-
-    async def scenario() -> None:
-        reading = CancellableRead(one)
-        assert await database.read(reading) == 1
-        begin = time.monotonic()
-        reading.stop()
-        assert time.monotonic() - begin < SOON
+    reading = CancellableRead(work)
+    running = asyncio.create_task(database.read(reading))
+    assert await asyncio.to_thread(between.wait, SOON)
+    database.stop(reading)
+    stopped.set()
+    async with asyncio.timeout(SOON):
+        with pytest.raises(Stopped):
+            await running
         assert await database.read(one) == 1
 
-    asyncio.run(scenario())
+
+async def test_stop_of_all_reads(database: Database) -> None:
+    """All reads of an operation end together, those that wait and those to come included."""
+    reads = OperationReads(database, 7)
+    running: list[asyncio.Task[Any]]
+    with watched() as statements:
+        running = [asyncio.create_task(reads.read(forever)) for _ in range(3)]
+        await until_async(lambda: FOREVER in statements, "the first of them")
+    reads.stop()
+    running.append(asyncio.create_task(reads.read(one)))
+    async with asyncio.timeout(SOON):
+        for ended in await asyncio.gather(*running, return_exceptions=True):
+            assert isinstance(ended, LimitExceeded)
+            assert (ended.code, ended.limit) == (ErrorCode.TIMED_OUT, 7)
+        assert await database.read(one) == 1
+
+
+async def test_stop_after_the_end_is_nothing(database: Database) -> None:
+    """A stop that comes too late neither harms nor waits."""
+    reading = CancellableRead(one)
+    assert await database.read(reading) == 1
+    begin = time.monotonic()
+    reading.stop()
+    assert time.monotonic() - begin < SOON
+    assert await database.read(one) == 1
 
 
 def test_time_limit_over_the_wire(serve: Serve, database_url: str) -> None:
@@ -153,9 +144,6 @@ def test_time_limit_frees_the_connection(serve: Serve, postgres_url: str) -> Non
             assert time.monotonic() - begin < SOON
         waiting = """SELECT count(*) FROM pg_stat_activity
           WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-        deadline = time.monotonic() + SOON
-        while other.execute(waiting).fetchone() != (0,):
-            assert time.monotonic() < deadline, "the statement still waits"
-            time.sleep(0.05)
+        until(lambda: other.execute(waiting).fetchone() == (0,), "the statement still waits", SOON)
     assert server.graphql(query) == {"tasks": {"totalCount": 0, "nodes": []}}
     assert "Traceback" not in server.log()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import os
 import re
@@ -44,16 +43,12 @@ class Client:
     def __init__(self, folder: Path = FOLDER) -> None:
         self.app = Starlette(routes=static_routes(folder))
 
-    def get(self, address: str, method: str = "GET", **headers: str) -> httpx.Response:
+    async def get(self, address: str, method: str = "GET", **headers: str) -> httpx.Response:
         """The answer to one request; underscores in the names of headers are hyphens."""
-
-        async def request() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://pages") as client:
-                named = {name.replace("_", "-"): value for name, value in headers.items()}
-                return await client.request(method, address, headers=named)
-
-        return asyncio.run(request())
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://pages") as client:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            return await client.request(method, address, headers=named)
 
 
 @pytest.fixture(scope="module")
@@ -63,20 +58,20 @@ def pages() -> Client:
 
 
 @pytest.mark.parametrize("address", ["/", "/graphiql"])
-def test_pages_are_asked_for_anew(pages: Client, address: str) -> None:
+async def test_pages_are_asked_for_anew(pages: Client, address: str) -> None:
     """A page is never kept unasked, but an unchanged one costs no transfer."""
-    page = pages.get(address)
+    page = await pages.get(address)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["cache-control"] == "no-cache"
-    again = pages.get(address, if_none_match=page.headers["etag"])
+    again = await pages.get(address, if_none_match=page.headers["etag"])
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == page.headers["etag"]
 
 
 @pytest.mark.parametrize("address", ["/", "/graphiql"])
-def test_pages_may_do_little(pages: Client, address: str) -> None:
+async def test_pages_may_do_little(pages: Client, address: str) -> None:
     """Scripts and connections are our own; nothing evaluates text, and nothing frames us."""
-    page = pages.get(address)
+    page = await pages.get(address)
     rules = policy(page)
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == rules["connect-src"] == "'self'"
@@ -88,11 +83,11 @@ def test_pages_may_do_little(pages: Client, address: str) -> None:
     assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son\w+=", page.text)
 
 
-def test_assets_are_kept_for_ever(pages: Client) -> None:
+async def test_assets_are_kept_for_ever(pages: Client) -> None:
     """What a page loads bears a hash in its name, so that it may be kept."""
-    for address in assets(pages.get("/").text):
+    for address in assets((await pages.get("/")).text):
         assert re.search(r"-[\w-]{8}\.\w+$", address), address
-        found = pages.get(address)
+        found = await pages.get(address)
         assert found.status_code == 200
         assert found.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert found.headers["x-content-type-options"] == "nosniff"
@@ -117,12 +112,14 @@ def test_the_smallest_form_is_chosen(accepted: str, encoding: str) -> None:
     assert choose(accepted) == encoding
 
 
-def test_forms_differ_by_nothing_but_encoding(pages: Client) -> None:
+async def test_forms_differ_by_nothing_but_encoding(pages: Client) -> None:
     """Every form is the same file, has a tag of its own, and tells caches to keep them apart."""
-    script = next(address for address in assets(pages.get("/").text) if address.endswith(".js"))
+    script = next(
+        address for address in assets((await pages.get("/")).text) if address.endswith(".js")
+    )
     bodies, tags = set(), set()
     for encoding in ("gzip", "identity"):
-        found = pages.get(script, accept_encoding=encoding)
+        found = await pages.get(script, accept_encoding=encoding)
         assert found.headers.get("content-encoding", "identity") == encoding
         assert found.headers["vary"] == "accept-encoding"
         assert found.headers["content-type"] == "text/javascript; charset=utf-8"
@@ -130,25 +127,25 @@ def test_forms_differ_by_nothing_but_encoding(pages: Client) -> None:
         tags.add(found.headers["etag"])
     assert len(bodies) == 1
     assert len(tags) == 2
-    brotli = pages.get(script, "HEAD", accept_encoding="br")
+    brotli = await pages.get(script, "HEAD", accept_encoding="br")
     assert brotli.headers["content-encoding"] == "br"
     assert brotli.headers["etag"] not in tags
 
 
-def test_sizes_stay_small(pages: Client) -> None:
+async def test_sizes_stay_small(pages: Client) -> None:
     """The dashboard's first load and all of GraphiQL, gzipped, keep within their budgets."""
-    index = pages.get("/").text
+    index = (await pages.get("/")).text
     first = sum((FOLDER / f".{address}.gz").stat().st_size for address in assets(index))
     assert first < DASHBOARD_FIRST_LOAD
     everything = sum(path.stat().st_size for path in FOLDER.rglob("*.gz"))
     assert everything - first < GRAPHIQL
 
 
-def test_missing_build_says_what_to_do(tmp_path: Path) -> None:
+async def test_missing_build_says_what_to_do(tmp_path: Path) -> None:
     """Where nothing is built, the answer tells how to build it."""
     pages = Client(tmp_path)
     for address in ("/", "/graphiql"):
-        answer = pages.get(address)
+        answer = await pages.get(address)
         assert answer.status_code == 404
         assert "make web" in answer.text
 

@@ -74,7 +74,7 @@ def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:
     """What becomes of several requests at once."""
 
     async def run() -> list[Any]:
-        recorder = Recorder(database, batch=7, max_waiting=1000)
+        recorder = Recorder(database, batch_size=7, max_waiting=1000)
         await recorder.start()
         try:
             return await asyncio.gather(

@@ -68,7 +68,7 @@ def test_stop_reaches_between_statements(database: Database) -> None:
 
     async def scenario() -> None:
         reading = CancellableRead(work)
-        running = asyncio.create_task(database.read(reading))
+        running = asyncio.create_task(database.run_read(reading))
         await asyncio.sleep(0.1)
         database.stop(reading)
         async with asyncio.timeout(SOON):
@@ -104,7 +104,7 @@ def test_stop_after_the_end_is_nothing(database: Database) -> None:
 
     async def scenario() -> None:
         reading = CancellableRead(one)
-        assert await database.read(reading) == 1
+        assert await database.run_read(reading) == 1
         begin = time.monotonic()
         reading.stop()
         assert time.monotonic() - begin < SOON

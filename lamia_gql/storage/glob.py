@@ -44,6 +44,10 @@ class Glob(ColumnElement[bool]):
         self.column = column.__clause_element__()
         self.pattern = bindparam(column.key, pattern, type_=_Pattern(), unique=True)
 
+    def self_group(self, against: Any = None) -> Glob:
+        """Itself: SQLAlchemy would compare it with 1 on SQLite, and SQLite not use an index."""
+        return self
+
     @property
     def _from_objects(self) -> list[Any]:
         return [*self.column._from_objects]
@@ -51,7 +55,7 @@ class Glob(ColumnElement[bool]):
 
 @compiles(Glob, "sqlite")
 def _glob(match: Glob, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(match.column.op("GLOB")(match.pattern), **options)
+    return f"({compiler.process(match.column.op('GLOB')(match.pattern), **options)})"
 
 
 @compiles(Glob, "postgresql")

@@ -1,4 +1,4 @@
-"""Reading the jobs of arrays, of which those that were never heard of have no row."""
+"""Reading the jobs of arrays. Jobs without events have no row: they are PENDING."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, func, select
+from sqlalchemy import FromClause, func, select
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.pagination import Page, Slice, cut
@@ -18,21 +18,28 @@ from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
 from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow, ProcessRow, pending_job
+from lamia_gql.storage.transaction import ReadConnection
 
 JobKey = tuple[int, int, int]
 
 
 def read_jobs(
-    connection: Connection,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     wanted: JobFilter,
     page: Page,
     now: datetime,
     beat_interval: float | None,
 ) -> list[Slice[JobRow]]:
-    """A page of the jobs of each array, by index, from a place on.
+    """A page of the jobs of each array, in the order of their indices.
 
-    ``beat_interval`` is for arrays that have none of their own.
+    Args:
+        connection: a connection to read on.
+        arrays: the arrays.
+        wanted: which jobs are wanted.
+        page: the size of the page, and the index after which it begins; forward only.
+        now: the time at which liveness is judged.
+        beat_interval: the beat interval in seconds of arrays that have none of their own.
     """
     after = None if page.after is None else page.after[0]
     begins = [
@@ -57,12 +64,12 @@ def read_jobs(
 
 
 def _read_span(
-    connection: Connection,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     begins: Sequence[int],
     page: Page,
 ) -> list[Slice[JobRow]]:
-    """Without a filter, the page is known before any row is read."""
+    """The page without a filter: its indices are known before any row is read."""
     spans = [
         range(begin, min(begin + page.size, array.last_index + 1))
         for array, begin in zip(arrays, begins, strict=True)
@@ -94,7 +101,7 @@ def _read_span(
 
 
 def _read_states(
-    connection: Connection,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     begins: Sequence[int],
     states: set[JobState],
@@ -103,7 +110,10 @@ def _read_states(
     now: datetime,
     beat_interval: float | None,
 ) -> list[list[JobRow]]:
-    """The first jobs in each of the states, for each array: each has its place in the index."""
+    """The first ``size`` jobs of each array that are in one of the states and have a row.
+
+    Each array and state is a key of its own: its jobs are neighbours in ``ix_job_state``.
+    """
     rows, places = [], []
     for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
         bounds = liveness_bounds(array.beat_interval or beat_interval, wanted.liveness, now)
@@ -135,12 +145,24 @@ def _of_process(job: Any, k: FromClause) -> list[Any]:
 
 
 def _read_pending(
-    connection: Connection,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     begins: Sequence[int],
     size: int,
 ) -> list[list[JobRow]]:
-    """The first jobs without a row, for each array: what lies between the rows."""
+    """The first ``size`` jobs of each array that have no row, from its index in ``begins`` on.
+
+    They are what lies before the first row, and in the gaps behind rows whose successor is not
+    the next index. Three statements find these, so no row is read that does not border a gap.
+
+    Example: an array has the jobs 0 to 9, and rows for 2, 3, 6 and 9. From 0 on, 4 are wanted.
+
+    1. ``firsts``: the first row is 2, so 0 and 1 are pending.
+    2. ``gaps``: 3 is not followed by 4, 6 not by 7, 9 not by 10: gaps may begin at 4, 7 and 10.
+    3. ``ends``: the next rows are 6 and 9, and none after 10, where the array ends.
+
+    The spans are 0-1, 4-5, 7-8 and the empty one from 10: the first four jobs are 0, 1, 4, 5.
+    """
     rows, places = [], []
     for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
         if array.pending and begin <= array.last_index:
@@ -156,8 +178,8 @@ def _read_pending(
         return [job.job_index >= k.c.begin]
 
     def before_gap(job: Any, k: FromClause) -> list[Any]:
-        # Asked for the least, PostgreSQL takes the index that has the jobs in order; for a certain
-        # one it may take any other while it has no statistics, and go through all jobs.
+        # For the minimum, PostgreSQL uses the index that has the jobs in order. For a test on one
+        # index it may use another one while it has no statistics, and read all jobs.
         next_one = select(func.min(Job.job_index)).where(
             Job.task_id == job.task_id,
             Job.process_number == job.process_number,
@@ -195,11 +217,14 @@ def _read_pending(
 
 
 def _next_rows(
-    connection: Connection,
+    connection: ReadConnection,
     rows: Sequence[tuple[int, int, int]],
     gaps: Sequence[Sequence[int]],
 ) -> dict[tuple[int, int], int]:
-    """For each gap, by its array's place and its first index, the row that ends it."""
+    """The index of the row that ends each gap, by the gap's key in ``rows`` and its first index.
+
+    Gaps that last until the end of their array are left out.
+    """
     starts = [(place, start) for place, found in enumerate(gaps) for start in found]
     k = key_table(task_id=INT, number=INT, begin=INT)
     next_row = (
@@ -214,8 +239,8 @@ def _next_rows(
     return {starts[place]: index for place, index in found if index is not None}
 
 
-def jobs_by_key(connection: Connection, wanted: Sequence[JobKey]) -> list[JobRow]:
-    """The job of each task, process and index, whether it was heard of or not."""
+def jobs_by_key(connection: ReadConnection, wanted: Sequence[JobKey]) -> list[JobRow]:
+    """The job of each task, process and index, also where it has no row."""
     k = key_table(task_id=INT, number=INT, job_index=INT)
     rows = connection.execute(
         select(*JOB_COLUMNS).join(
@@ -231,13 +256,13 @@ def jobs_by_key(connection: Connection, wanted: Sequence[JobKey]) -> list[JobRow
 
 
 def count_jobs(
-    connection: Connection,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     wanted: JobFilter,
     now: datetime,
     beat_interval: float | None,
 ) -> list[int]:
-    """How many jobs of each array are wanted; only a filter by liveness asks the database."""
+    """The number of wanted jobs of each array. Only a filter by liveness needs the database."""
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is None:
         return [sum(getattr(array, state.lower()) for state in states) for array in arrays]

@@ -1,4 +1,4 @@
-"""Arrays as runs of jobs: states by range, and lists of indices, of any length of array."""
+"""Arrays of any size as runs of jobs: ranges of states, and lists of indices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.storage.filters import JobFilter
@@ -14,10 +14,11 @@ from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
 from lamia_gql.storage.rows import ProcessRow
+from lamia_gql.storage.transaction import ReadConnection
 
 
 class Run(NamedTuple):
-    """Neighbouring jobs in the same state, both ends included."""
+    """Consecutive jobs in the same state: from ``first`` to ``last``, both included."""
 
     first: int
     last: int
@@ -25,15 +26,21 @@ class Run(NamedTuple):
 
 
 def _islands(
-    connection: Connection,
+    connection: ReadConnection,
     rows: Sequence[tuple[Any, ...]],
     *conditions: Any,
     by_state: bool,
 ) -> list[tuple[int, int, int, str]]:
-    """Place, first, last and state of the runs of rows that meet the conditions, in order.
+    """Key position, first, last and state of the runs of rows that meet the conditions, in order.
 
-    Within a run, an index and its rank grow alike: their difference names the run. The window and
-    the grouping are the database's work; no row leaves it.
+    Within a run, the index and the rank of a row grow by one together, so their difference
+    identifies the run. The database groups the rows; only the runs are read.
+
+    Args:
+        connection: a connection to read on.
+        rows: the keys: task, process, and the bounds of ``alive_at``, or None for both.
+        conditions: further conditions on the rows.
+        by_state: whether a run ends where the state changes.
     """
     k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
     parts: list[Any] = [k.c.place, Job.state] if by_state else [k.c.place]
@@ -60,7 +67,7 @@ def _within(k: Any, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [Job.alive_at > k.c.since, Job.alive_at <= k.c.until]
 
 
-def state_ranges(connection: Connection, arrays: Sequence[ProcessRow]) -> list[list[Run]]:
+def state_ranges(connection: ReadConnection, arrays: Sequence[ProcessRow]) -> list[list[Run]]:
     """The states of all jobs of each array, run-length encoded, in the order of the indices."""
     rows = [(array.task_id, array.number, None, None) for array in arrays]
     runs: list[list[Run]] = [[] for _ in arrays]
@@ -82,7 +89,7 @@ def _with_pending(array: ProcessRow, runs: list[Run]) -> list[Run]:
 
 
 def job_indices(
-    connection: Connection,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     wanted: JobFilter,
     now: datetime,
@@ -92,9 +99,9 @@ def job_indices(
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is not None:
         states &= {JobState.RUNNING}
-    # Jobs that were never heard of are those that no row excludes.
-    rest = JobState.PENDING in states
-    listed = set(JobState) - states if rest else states
+    # PENDING jobs have no row: where they are wanted, list the rows that are not, and invert.
+    inverted = JobState.PENDING in states
+    listed = set(JobState) - states if inverted else states
     rows: list[tuple[Any, ...]] = []
     places = []
     for place, array in enumerate(arrays):
@@ -111,7 +118,7 @@ def job_indices(
         in_states = Job.state.in_(sorted(listed)) if wanted.liveness is None else is_running(Job)
         for place, first, last, _ in _islands(connection, rows, in_states, by_state=False):
             spans[places[place]].append((first, last))
-    if rest:
+    if inverted:
         spans = [_between(array, found) for array, found in zip(arrays, spans, strict=True)]
     return [
         ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)

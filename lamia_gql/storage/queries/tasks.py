@@ -41,7 +41,7 @@ class TaskOrderField(StrEnum):
 
 
 class Direction(StrEnum):
-    """Which way a list goes."""
+    """The direction of an order."""
 
     ASC = "ASC"
     DESC = "DESC"
@@ -49,23 +49,23 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskOrder:
-    """An order of tasks; equal ones go by their creation, in the same direction."""
+    """An order of tasks. Ties are broken by the time of creation, in the same direction."""
 
     field: TaskOrderField = TaskOrderField.RECEIVED_AT
     direction: Direction = Direction.DESC
 
     @property
     def kind(self) -> str:
-        """The name of this list in cursors: a place in one order is none in another."""
+        """The name of this order in cursors: a cursor is valid in one order only."""
         return f"t{self.field}{self.direction}"
 
     @property
     def types(self) -> tuple[Any, Any]:
-        """What the cursors of this list are made of."""
+        """The types of the values of this order's cursors."""
         return (string if self.field is TaskOrderField.NAME else moment), integer
 
     def cursor(self, task: TaskRow) -> str:
-        """The place of a task in this list."""
+        """The cursor of a task in this order."""
         value = getattr(task, self.field.lower())
         if self.field is not TaskOrderField.NAME:
             value = (value or NO_TIME).isoformat()
@@ -82,7 +82,7 @@ class TaskOrder:
 def read_tasks(
     connection: ReadConnection, wanted: TaskFilter, order: TaskOrder, page: Page
 ) -> Slice[TaskRow]:
-    """A page of the tasks."""
+    """A page of the tasks, in an order."""
     column = order.column()
     descending = (order.direction is Direction.DESC) != page.backward
     statement = select(*TASK_COLUMNS).where(*wanted.where())
@@ -100,7 +100,7 @@ def read_tasks(
 
 
 def count_tasks(connection: ReadConnection, wanted: TaskFilter) -> int:
-    """How many tasks there are."""
+    """The number of wanted tasks."""
     statement = select(func.count()).select_from(Task).where(*wanted.where())
     return connection.scalar(statement) or 0
 
@@ -194,7 +194,7 @@ def read_processes(
     wanted: ProcessFilter,
     page: Page,
 ) -> list[Slice[ProcessRow]]:
-    """A page of the processes of each task, in the order in which they were given."""
+    """A page of the processes of each task, in the order in which they were created."""
     k = key_table(id=INT)
 
     def belongs(process: Any, _k: Any) -> list[Any]:
@@ -222,7 +222,7 @@ def read_processes(
 def count_processes(
     connection: ReadConnection, ids: Sequence[int], wanted: ProcessFilter
 ) -> list[int]:
-    """How many processes each task has."""
+    """The number of wanted processes of each task."""
     k = key_table(id=INT)
     rows = connection.execute(
         select(Process.task_id, func.count())
@@ -253,7 +253,7 @@ def processes_by_name(
 def processes_by_key(
     connection: ReadConnection, wanted: Sequence[tuple[int, int]]
 ) -> list[ProcessRow | None]:
-    """The process of each task and number; None where there is none, or no such task any more."""
+    """The process of each task and number; None where it, or its task, does not exist."""
     k = key_table(task_id=INT, number=INT)
     rows = connection.execute(
         select(*PROCESS_COLUMNS)

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: on the connection that it is handed, or by the settings."""
+"""How Alembic connects: on the connection that it is given, or by the settings."""
 
 from typing import Any
 
@@ -7,19 +7,19 @@ from sqlalchemy.types import TypeDecorator
 
 from alembic import context
 from lamia_gql.domain.settings import load
-from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.models import Base
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | bool:
-    """Write our own column types as what they are made of: migrations must not change later."""
+    """Render our own column types as their implementation, so that migrations never change."""
     if kind == "type" and isinstance(item, TypeDecorator):
         return f"sa.{item.impl!r}"
     return False
 
 
 def run(connection: Connection) -> None:
-    """Run what was asked for on one connection, in its transaction."""
+    """Run the requested migrations on one connection, in its transaction."""
     options: dict[str, Any] = {"render_item": render_item}
     context.configure(connection=connection, target_metadata=Base.metadata, **options)
     with context.begin_transaction():

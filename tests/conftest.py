@@ -20,7 +20,7 @@ from playwright.sync_api import Browser
 from sqlalchemy import delete
 
 from lamia_gql.domain.settings import load
-from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.engine import begin_write, create_engine
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Base
 from tests.support.browser import Open, chromium, opening
@@ -147,8 +147,7 @@ def _fresh(server: Server) -> Iterator[Server]:
     server.forget_log()
     yield server
     engine = create_engine(load(database_url=server.database_url))
-    with engine.connect() as connection:
-        with connection.execution_options(writes=True).begin():
-            for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(delete(table))
+    with begin_write(engine) as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(delete(table))
     engine.dispose()

@@ -39,7 +39,7 @@ def _settings(config: str | None, **overrides: Any) -> Settings:
     from pydantic import ValidationError
 
     from lamia_gql.domain.settings import load
-    from lamia_gql.storage.database import DatabaseURLError, parse_url
+    from lamia_gql.storage.engine import DatabaseURLError, parse_url
 
     if config is not None:
         os.environ["LAMIA_CONFIG"] = config
@@ -69,7 +69,7 @@ def _database_errors() -> Iterator[None]:
     """One sentence for a database that is not there, or not to our liking."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from lamia_gql.storage.database import DatabaseURLError
+    from lamia_gql.storage.engine import DatabaseURLError
     from lamia_gql.storage.migrations import NotMigrated, UnknownRevision
 
     try:
@@ -121,7 +121,7 @@ def migrate(revision: str, database_url: str | None, config: str | None) -> None
     """Bring the database to the form that this version expects."""
     settings = _settings(config, database_url=database_url)
     from lamia_gql.storage import migrations
-    from lamia_gql.storage.database import create_engine
+    from lamia_gql.storage.engine import create_engine
 
     with _database_errors():
         engine = create_engine(settings)

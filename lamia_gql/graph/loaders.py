@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
 from strawberry.dataloader import DataLoader
 
 from lamia_gql.domain.pagination import Page, Slice
@@ -20,7 +19,8 @@ from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, Tas
 from lamia_gql.storage.operation_reads import OperationReads
 from lamia_gql.storage.queries import events, jobs, runs, samples, tasks
 from lamia_gql.storage.queries.samples import SampleRow
-from lamia_gql.storage.rows import Attached, EventRow, JobRow, ProcessRow, TaskRow
+from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskJson, TaskRow
+from lamia_gql.storage.transaction import ReadConnection
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -32,7 +32,6 @@ class Loaders:
 
     def __init__(self, reads: OperationReads, beat_interval: float | None, now: datetime) -> None:
         self._reads = reads
-        self._sqlite = reads.is_sqlite
         self._beat = beat_interval
         self._now = now
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
@@ -46,7 +45,7 @@ class Loaders:
         }
 
     def _load(
-        self, kind: Hashable, key: K, read: Callable[[Connection, list[K]], Sequence[V]]
+        self, kind: Hashable, key: K, read: Callable[[ReadConnection, list[K]], Sequence[V]]
     ) -> Awaitable[V]:
         loader = self._loaders.get(kind)
         if loader is None:
@@ -63,41 +62,31 @@ class Loaders:
 
     async def tasks(self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page) -> Slice[TaskRow]:
         """A page of the tasks."""
-        return await self._reads.read(
-            lambda c: tasks.read_tasks(c, self._sqlite, wanted, order, page)
-        )
+        return await self._reads.read(lambda c: tasks.read_tasks(c, wanted, order, page))
 
     async def count_tasks(self, wanted: TaskFilter) -> int:
         """How many tasks there are."""
-        return await self._reads.read(lambda c: tasks.count_tasks(c, self._sqlite, wanted))
+        return await self._reads.read(lambda c: tasks.count_tasks(c, wanted))
 
     def task_by_name(self, name: str) -> Awaitable[TaskRow | None]:
         """The task of this name."""
-        return self._load(
-            "task_by_name", name, lambda c, keys: tasks.tasks_by_name(c, self._sqlite, keys)
-        )
+        return self._load("task_by_name", name, lambda c, keys: tasks.tasks_by_name(c, keys))
 
     def task_by_id(self, task_id: int) -> Awaitable[TaskRow | None]:
         """The task of this id."""
-        return self._load(
-            "task_by_id", task_id, lambda c, keys: tasks.tasks_by_id(c, self._sqlite, keys)
-        )
+        return self._load("task_by_id", task_id, lambda c, keys: tasks.tasks_by_id(c, keys))
 
     def tags(self, task_id: int) -> Awaitable[list[str]]:
         """The tags of a task."""
-        return self._load("tags", task_id, lambda c, keys: tasks.read_tags(c, self._sqlite, keys))
+        return self._load("tags", task_id, lambda c, keys: tasks.read_tags(c, keys))
 
-    def attached(self, task_id: int) -> Awaitable[Attached]:
+    def attached(self, task_id: int) -> Awaitable[TaskJson]:
         """What is attached to a task."""
-        return self._load(
-            "attached", task_id, lambda c, keys: tasks.read_attached(c, self._sqlite, keys)
-        )
+        return self._load("attached", task_id, lambda c, keys: tasks.read_task_json(c, keys))
 
     def all_processes(self, task_id: int) -> Awaitable[list[ProcessRow]]:
         """All processes of a task."""
-        return self._load(
-            "all_processes", task_id, lambda c, keys: tasks.all_processes(c, self._sqlite, keys)
-        )
+        return self._load("all_processes", task_id, lambda c, keys: tasks.all_processes(c, keys))
 
     def processes(
         self, task_id: int, wanted: ProcessFilter, page: Page
@@ -106,7 +95,7 @@ class Loaders:
         return self._load(
             ("processes", wanted, page),
             task_id,
-            lambda c, keys: tasks.read_processes(c, self._sqlite, keys, wanted, page),
+            lambda c, keys: tasks.read_processes(c, keys, wanted, page),
         )
 
     def count_processes(self, task_id: int, wanted: ProcessFilter) -> Awaitable[int]:
@@ -114,7 +103,7 @@ class Loaders:
         return self._load(
             ("count_processes", wanted),
             task_id,
-            lambda c, keys: tasks.count_processes(c, self._sqlite, keys, wanted),
+            lambda c, keys: tasks.count_processes(c, keys, wanted),
         )
 
     def process_by_name(self, task_id: int, name: str) -> Awaitable[ProcessRow | None]:
@@ -122,7 +111,7 @@ class Loaders:
         return self._load(
             "process_by_name",
             (task_id, name),
-            lambda c, keys: tasks.processes_by_name(c, self._sqlite, keys),
+            lambda c, keys: tasks.processes_by_name(c, keys),
         )
 
     def process_by_key(self, task_id: int, number: int) -> Awaitable[ProcessRow | None]:
@@ -130,7 +119,7 @@ class Loaders:
         return self._load(
             "process_by_key",
             (task_id, number),
-            lambda c, keys: tasks.processes_by_key(c, self._sqlite, keys),
+            lambda c, keys: tasks.processes_by_key(c, keys),
         )
 
     def jobs(self, array: ProcessRow, wanted: JobFilter, page: Page) -> Awaitable[Slice[JobRow]]:
@@ -138,9 +127,7 @@ class Loaders:
         return self._load(
             ("jobs", wanted, page),
             array,
-            lambda c, keys: jobs.read_jobs(
-                c, self._sqlite, keys, wanted, page, self._now, self._beat
-            ),
+            lambda c, keys: jobs.read_jobs(c, keys, wanted, page, self._now, self._beat),
         )
 
     def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[int]:
@@ -148,7 +135,7 @@ class Loaders:
         return self._load(
             ("count_jobs", wanted),
             array,
-            lambda c, keys: jobs.count_jobs(c, self._sqlite, keys, wanted, self._now, self._beat),
+            lambda c, keys: jobs.count_jobs(c, keys, wanted, self._now, self._beat),
         )
 
     async def lost(self, process: ProcessRow) -> int:
@@ -162,21 +149,19 @@ class Loaders:
         return self._load(
             "job",
             (task_id, number, index),
-            lambda c, keys: jobs.jobs_by_key(c, self._sqlite, keys),
+            lambda c, keys: jobs.jobs_by_key(c, keys),
         )
 
     def state_ranges(self, array: ProcessRow) -> Awaitable[list[runs.Run]]:
         """The states of all jobs of an array, run-length encoded."""
-        return self._load(
-            "state_ranges", array, lambda c, keys: runs.state_ranges(c, self._sqlite, keys)
-        )
+        return self._load("state_ranges", array, lambda c, keys: runs.state_ranges(c, keys))
 
     def indices(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[str]:
         """The indices of the wanted jobs of an array."""
         return self._load(
             ("indices", wanted),
             array,
-            lambda c, keys: runs.job_indices(c, self._sqlite, keys, wanted, self._now, self._beat),
+            lambda c, keys: runs.job_indices(c, keys, wanted, self._now, self._beat),
         )
 
     def events(
@@ -186,7 +171,7 @@ class Loaders:
         return self._load(
             ("events", len(parent), wanted, page),
             parent,
-            lambda c, keys: events.read_events(c, self._sqlite, keys, wanted, page),
+            lambda c, keys: events.read_events(c, keys, wanted, page),
         )
 
     def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[int]:
@@ -194,7 +179,7 @@ class Loaders:
         return self._load(
             ("count_events", len(parent), wanted),
             parent,
-            lambda c, keys: events.count_events(c, self._sqlite, keys, wanted),
+            lambda c, keys: events.count_events(c, keys, wanted),
         )
 
     def event(self, task_id: int, event_id: str) -> Awaitable[EventRow | None]:
@@ -202,7 +187,7 @@ class Loaders:
         return self._load(
             "event",
             (task_id, event_id),
-            lambda c, keys: events.events_by_id(c, self._sqlite, keys),
+            lambda c, keys: events.events_by_id(c, keys),
         )
 
     def samples(self, process: ProcessRow) -> Awaitable[list[SampleRow]]:
@@ -210,7 +195,7 @@ class Loaders:
         return self._load(
             "samples",
             (process.task_id, process.number),
-            lambda c, keys: samples.read_samples(c, self._sqlite, keys),
+            lambda c, keys: samples.read_samples(c, keys),
         )
 
     async def all_samples(self, processes: Sequence[ProcessRow]) -> list[list[SampleRow]]:

@@ -161,18 +161,14 @@ async def _snapshots(
 ) -> AsyncGenerator[TaskRow, None]:
     """The tasks that are to be shown, in rounds, of which each has a task at most once."""
     database, loop = context.services.database, asyncio.get_running_loop()
-    matching = partial(
-        matching_ids, is_sqlite=database.is_sqlite, wanted=wanted, limit=MAX_REMEMBERED
-    )
+    matching = partial(matching_ids, wanted=wanted, limit=MAX_REMEMBERED)
     shown = set(await database.read(matching)) if watched is None else set()
     due = set(watched or await gatherer.take())
     while True:
         if ALL_TASKS in due:
             due = set(watched or shown.union(await database.read(matching)))
         begin = loop.time()
-        tasks = await database.read(
-            partial(matching_tasks, is_sqlite=database.is_sqlite, wanted=wanted, ids=sorted(due))
-        )
+        tasks = await database.read(partial(matching_tasks, wanted=wanted, ids=sorted(due)))
         for task, matches in tasks.values():
             if matches or task.id in shown:
                 yield task

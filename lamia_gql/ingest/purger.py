@@ -1,4 +1,4 @@
-"""Removes the rows of deleted tasks, little by little, so that events never wait long for it."""
+"""Removes the rows of deleted tasks in chunks, so that events never wait long for it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import and_, delete, func, select
 
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.models import Event, Job, Task
+from lamia_gql.storage.transaction import WriteTransaction
 
 log = logging.getLogger(__name__)
 
-CHUNK = 2_000
+CHUNK_ROWS = 2_000
 """Rows per transaction: some tens of milliseconds of the database's time."""
-PAUSE = 0.02
-"""Seconds between transactions, in which others get their turn."""
-RETRY = 30.0
-"""Seconds until it is tried again after the database failed."""
+PAUSE_S = 0.02
+"""Time between two transactions, for other writers."""
+RETRY_S = 30.0
+"""Time until a new attempt after the database failed."""
 
 
 class Purger:
-    """A background task of the server; born in the lifespan."""
+    """A background task that removes the rows. Lives as long as the application."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,16 +31,16 @@ class Purger:
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        """Say that a task was deleted."""
+        """Start to remove rows: a task was deleted."""
         self._work.set()
 
     async def start(self) -> None:
-        """Begin, with what an earlier run of the server has left."""
+        """Start, with the rows that an earlier run of the server has left."""
         self._work.set()
         self._task = asyncio.create_task(self._run(), name="purger")
 
     async def stop(self) -> None:
-        """End; what is left is for the next run."""
+        """Stop; the next run of the server removes the remaining rows."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -51,15 +52,16 @@ class Purger:
             self._work.clear()
             try:
                 while await self._database.write(purge_chunk):  # noqa: ASYNC110  (a pause, not a poll)
-                    await asyncio.sleep(PAUSE)
+                    await asyncio.sleep(PAUSE_S)
             except Exception:
-                log.exception("deleted tasks could not be swept; trying again in %g s", RETRY)
-                await asyncio.sleep(RETRY)
+                log.exception("deleted tasks could not be purged; trying again in %g s", RETRY_S)
+                await asyncio.sleep(RETRY_S)
                 self._work.set()
 
 
-def purge_chunk(connection: Connection) -> bool:
-    """Remove one chunk of a deleted task; False when there is none any more."""
+def purge_chunk(transaction: WriteTransaction) -> bool:
+    """Remove one chunk of a deleted task; False when no deleted task is left."""
+    connection = transaction.connection
     task_id = connection.scalar(
         select(Task.id).where(Task.deleted_at.is_not(None)).order_by(Task.id).limit(1)
     )
@@ -67,7 +69,9 @@ def purge_chunk(connection: Connection) -> bool:
         return False
     first = connection.scalar(select(func.min(Event.seq)).where(Event.task_id == task_id))
     if first is not None:
-        connection.execute(delete(Event).where(Event.task_id == task_id, Event.seq < first + CHUNK))
+        connection.execute(
+            delete(Event).where(Event.task_id == task_id, Event.seq < first + CHUNK_ROWS)
+        )
         return True
     job = connection.execute(
         select(Job.process_number, Job.job_index)
@@ -83,7 +87,7 @@ def purge_chunk(connection: Connection) -> bool:
         select(Job.job_index)
         .where(process)
         .order_by(Job.job_index)
-        .offset(CHUNK)
+        .offset(CHUNK_ROWS)
         .limit(1)
         .scalar_subquery()
     )

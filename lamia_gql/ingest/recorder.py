@@ -1,12 +1,12 @@
-"""The one write path for events.
+"""The write path for events, shared by GraphQL and REST.
 
-Requests wait in a queue while a transaction commits; the next transaction takes all that waits.
-Each request is answered only after its own commit, and what was committed is published only then
-(see ``changes``).
+Requests wait in a queue while a transaction commits; the next transaction takes all that wait.
+Each request is answered only after its own commit, and changes are published only then (see
+:mod:`lamia_gql.storage.change_feed`).
 
-Within a transaction the rows of the tasks are locked first, in the order of their ids. All that
-hangs on a task is written under its lock, so servers that share a database neither deadlock nor
-lose each other's counts, and the numbers that events get are in the order of the commits.
+A transaction first locks the rows of its tasks, in the order of their ids. Everything that belongs
+to a task is written under its lock. So servers that share a database neither deadlock nor lose
+updates of each other, and events are numbered in the order of the commits.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from lamia_gql.domain.errors import ErrorCode, Unavailable, UserError
 from lamia_gql.ingest.event_batch import Outcome, record
 from lamia_gql.ingest.event_input import NewEvent
-from lamia_gql.ingest.event_statements import statements
-from lamia_gql.storage.change_feed import Change, publish_on_commit
+from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.rows import EventRow
+from lamia_gql.storage.transaction import WriteTransaction
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +35,17 @@ class _Request:
 
 
 class Recorder:
-    """Takes events from every door and commits them in groups; born in the lifespan."""
+    """Commits the events of concurrent requests together. Lives as long as the application.
 
-    def __init__(self, database: Database, *, batch: int, max_waiting: int) -> None:
+    Args:
+        database: where to write.
+        batch_size: the number of events up to which requests are committed together.
+        max_waiting: the number of events that may wait for their commit.
+    """
+
+    def __init__(self, database: Database, *, batch_size: int, max_waiting: int) -> None:
         self._database = database
-        self._batch = batch
+        self._batch_size = batch_size
         self._max_waiting = max_waiting
         self._waiting: deque[_Request] = deque()
         self._waiting_events = 0
@@ -50,10 +54,10 @@ class Recorder:
         self._task: asyncio.Task[None] | None = None
 
     async def record(self, events: list[NewEvent]) -> list[Outcome | UserError]:
-        """Store events of one request, together; one outcome or error each, in order.
+        """Store the events of one request together; one outcome or error each, in order.
 
-        Returns after the commit. Raises :class:`Unavailable`, with nothing stored, when too much
-        waits already or the storage fails.
+        Returns after the commit. Raises :class:`Unavailable`, with nothing stored, when too many
+        events wait already or the storage fails.
         """
         if not events:
             return []
@@ -68,15 +72,15 @@ class Recorder:
         self._waiting.append(_Request(events, answer))
         self._waiting_events += len(events)
         self._work.set()
-        # A client that goes away does not take back what it sent.
+        # A client that disconnects does not withdraw its events.
         return await asyncio.shield(answer)
 
     async def start(self) -> None:
-        """Begin to commit."""
+        """Start to commit events."""
         self._task = asyncio.create_task(self._run(), name="recorder")
 
     async def stop(self) -> None:
-        """Commit what waits, then end; what comes now is refused as BUSY."""
+        """Commit the waiting events, then end; new ones are refused as BUSY."""
         self._stopping = True
         self._work.set()
         if self._task is not None:
@@ -87,14 +91,14 @@ class Recorder:
             await self._work.wait()
             self._work.clear()
             while self._waiting:
-                await self._commit(self._take())
+                await self._commit(self._next_batch())
             if self._stopping:
                 return
 
-    def _take(self) -> list[_Request]:
+    def _next_batch(self) -> list[_Request]:
         taken = [self._waiting.popleft()]
         size = len(taken[0].events)
-        while self._waiting and size + len(self._waiting[0].events) <= self._batch:
+        while self._waiting and size + len(self._waiting[0].events) <= self._batch_size:
             taken.append(self._waiting.popleft())
             size += len(taken[-1].events)
         self._waiting_events -= size
@@ -102,11 +106,10 @@ class Recorder:
 
     async def _commit(self, requests: list[_Request]) -> None:
         events = [event for request in requests for event in request.events]
-        sql = statements(self._database.is_sqlite)
 
-        def work(connection: Connection) -> list[Outcome | UserError]:
-            outcomes = record(connection, sql, events)
-            publish_on_commit(connection, _changes(outcomes))
+        def work(transaction: WriteTransaction) -> list[Outcome | UserError]:
+            outcomes = record(transaction.connection, events)
+            transaction.publish_on_commit(_changes(outcomes))
             return outcomes
 
         try:
@@ -120,7 +123,7 @@ class Recorder:
                     requests, Unavailable(ErrorCode.STORAGE_FAILED, "The events can't be stored.")
                 )
                 return
-            # One of them is poison to the database: find it, and spare the others.
+            # One request makes the transaction fail: halve until it is alone, and store the others.
             middle = len(requests) // 2
             await self._commit(requests[:middle])
             await self._commit(requests[middle:])
@@ -148,5 +151,5 @@ def _fail(requests: list[_Request], error: Unavailable) -> None:
     for request in requests:
         if not request.answer.done():
             request.answer.set_exception(error)
-            # A client that went away does not fetch its answer: that is no error to warn of.
+            # Nobody fetches the answer of a client that disconnected: asyncio is not to warn of it.
             request.answer.exception()

@@ -1,7 +1,7 @@
-"""Rebuilding all that follows from the events, and comparing it with what is stored.
+"""Recomputing summaries and counters from the events, to compare and repair the stored ones.
 
-Summaries of jobs and counters of processes are kept up to date by differences. They are a pure
-function of the events; this is the proof, and the repair should it ever fail.
+The write path updates summaries of jobs and counters of processes incrementally. They are a pure
+function of the events: this module checks that, and repairs what differs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from lamia_gql.domain.lifecycle import CLOSING, EMPTY, EventClass, Occurrence, event_time, summarise
 from lamia_gql.domain.progress import process_state
-from lamia_gql.ingest.event_statements import PROCESS_COUNTERS, statements
+from lamia_gql.ingest.event_statements import PROCESS_COUNTERS
 from lamia_gql.ingest.task_totals import refresh_tasks
 from lamia_gql.ingest.tasks import lock_tasks
 from lamia_gql.storage.database import Database
@@ -29,16 +29,17 @@ from lamia_gql.storage.rows import (
     TaskRow,
     class_mask,
 )
+from lamia_gql.storage.transaction import WriteTransaction
 
-CHUNK = 5_000
+FETCH_ROWS = 5_000
 """Rows that are fetched at once."""
 
 
 def recount(database: Database, names: Sequence[str] = ()) -> Iterator[str]:
     """Compare these tasks, or all, with their events; repair and describe every difference.
 
-    Each task is compared in a transaction of its own, under its lock. A name that no task has is
-    a difference, too.
+    Each task is compared in a transaction of its own, under its lock. A name that no task has
+    counts as a difference.
     """
     wanted = select(Task.name).where(Task.deleted_at.is_(None)).order_by(Task.id)
     if names:
@@ -51,8 +52,8 @@ def recount(database: Database, names: Sequence[str] = ()) -> Iterator[str]:
         yield from database.write_blocking(partial(_recount_task, name))
 
 
-def _recount_task(name: str, connection: Connection) -> list[str]:
-    return list(_compare_task(connection, name))
+def _recount_task(name: str, transaction: WriteTransaction) -> list[str]:
+    return list(_compare_task(transaction.connection, name))
 
 
 def _compare_task(connection: Connection, name: str) -> Iterator[str]:
@@ -66,8 +67,7 @@ def _compare_task(connection: Connection, name: str) -> Iterator[str]:
     for process in map(ProcessRow._make, processes):
         yield from _recount_process(connection, process, f"{name}/{process.name}")
     last_seq = connection.scalar(select(func.max(Event.seq)).where(Event.task_id == task.id)) or 0
-    is_sqlite = connection.dialect.name == "sqlite"
-    refresh_tasks(connection, statements(is_sqlite), {task.id: last_seq})
+    refresh_tasks(connection, {task.id: last_seq})
     row = connection.execute(select(*TASK_COLUMNS).where(Task.id == task.id)).one()
     yield from _differences(name, task, TaskRow._make(row))
 
@@ -124,7 +124,7 @@ def _stored_jobs(connection: Connection, process: ProcessRow) -> Iterator[JobRow
         select(*JOB_COLUMNS)
         .where(Job.task_id == process.task_id, Job.process_number == process.number)
         .order_by(Job.job_index)
-    ).yield_per(CHUNK)
+    ).yield_per(FETCH_ROWS)
     return map(JobRow._make, rows)
 
 
@@ -144,7 +144,7 @@ def _events_by_job(
         )
         .where(Event.task_id == process.task_id, Event.process_number == process.number)
         .order_by(Event.job_index, Event.seq)
-    ).yield_per(CHUNK)
+    ).yield_per(FETCH_ROWS)
     for index, group in groupby(rows, key=itemgetter(0)):
         yield (
             index,

@@ -1,4 +1,4 @@
-"""What a task has from its processes: state, times, and the number of its latest event."""
+"""The columns of a task that follow from its processes: state, times, number of its last event."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from lamia_gql.domain.progress import FINISHED, State, task_state
-from lamia_gql.ingest.event_statements import Statements
-from lamia_gql.storage.key_table import encode
+from lamia_gql.ingest.event_statements import GROUP_PROCESSES, UPDATE_TASKS
 
 
-def refresh_tasks(connection: Connection, sql: Statements, last_seq: dict[int, int]) -> None:
-    """Set what tasks have from their processes; ``last_seq`` is by task, and is set as well.
+def refresh_tasks(connection: Connection, last_seq: dict[int, int]) -> None:
+    """Update the totals of tasks, which must be locked.
 
-    The tasks must be locked.
+    ``last_seq`` has the number of the last event of each task, by the task's id.
     """
-    rows = connection.execute(
-        sql.group_processes, {"keys": encode((task_id,) for task_id in last_seq)}
-    )
+    rows = connection.execute(GROUP_PROCESSES, {"keys": [(task_id,) for task_id in last_seq]})
     found: dict[int, list[Any]] = {}
     for task_id, *row in rows:
         found.setdefault(task_id, []).append(row)
@@ -38,4 +35,4 @@ def refresh_tasks(connection: Connection, sql: Statements, last_seq: dict[int, i
                 "last_event_at": max(filter(None, latest), default=None),
             }
         )
-    connection.execute(sql.update_task, values)
+    connection.execute(UPDATE_TASKS, values)

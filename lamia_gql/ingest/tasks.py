@@ -1,7 +1,6 @@
-"""Tasks and what can be done to them: create, edit, extend, delete.
+"""The operations on tasks: create, edit, add processes, delete.
 
-What is wrong with an input is found in full before anything is written; a request that is refused
-changes nothing.
+A request is checked in full before anything is written. A request that is refused changes nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.progress import ProcessKind
 from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import is_storable
-from lamia_gql.ingest.event_statements import statements
 from lamia_gql.ingest.task_input import (
     Check,
     InvalidInput,
@@ -32,15 +29,18 @@ from lamia_gql.ingest.task_input import (
     check_words,
 )
 from lamia_gql.ingest.task_totals import refresh_tasks
-from lamia_gql.storage.change_feed import Change, publish_on_commit
+from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.models import Process, Tag, Task
 from lamia_gql.storage.rows import PROCESS_COLUMNS, TASK_COLUMNS, ProcessRow, TaskRow
+from lamia_gql.storage.transaction import WriteTransaction
+from lamia_gql.storage.upsert import insert_or_ignore
 
 
 def create_tasks(
-    connection: Connection, settings: Settings, specs: Sequence[TaskSpec], now: datetime
+    transaction: WriteTransaction, settings: Settings, specs: Sequence[TaskSpec], now: datetime
 ) -> list[TaskRow]:
-    """Make all of these tasks or none. Raises :class:`InvalidInput`."""
+    """Create all of these tasks or none. Raises :class:`InvalidInput`."""
+    connection = transaction.connection
     check = Check(settings, now)
     check_number(check, len(specs), settings.max_tasks_per_request, "tasks")
     many = len(specs) != 1
@@ -52,15 +52,13 @@ def create_tasks(
     if not specs:
         return []
 
-    is_sqlite = connection.dialect.name == "sqlite"
-    statement: Any = (sqlite.insert if is_sqlite else postgresql.insert)(Task)
     made = {
         task.name: task
         for task in map(
             TaskRow._make,
             connection.execute(
-                # In the order of the names, so that two requests never wait for one another.
-                statement.on_conflict_do_nothing(index_elements=["name"]).returning(*TASK_COLUMNS),
+                # In the order of the names, so that two requests never deadlock.
+                insert_or_ignore(Task, "name").returning(*TASK_COLUMNS),
                 sorted(rows, key=lambda row: row["name"]),
             ),
         )
@@ -79,18 +77,19 @@ def create_tasks(
         insert(Process),
         [row for spec in specs for row in _process_rows(made[spec.name].id, 0, spec.processes)],
     )
-    publish_on_commit(connection, [Change.of(task) for task in made.values()])
+    transaction.publish_on_commit([Change.of(task) for task in made.values()])
     return [made[spec.name] for spec in specs]
 
 
 def add_processes(
-    connection: Connection,
+    transaction: WriteTransaction,
     settings: Settings,
     name: str,
     specs: Sequence[ProcessSpec],
     now: datetime,
 ) -> tuple[TaskRow, list[ProcessRow]]:
-    """Extend a task, which may run already. Raises :class:`InvalidInput`."""
+    """Add processes to a task, which may be running: all or none. Raises :class:`InvalidInput`."""
+    connection = transaction.connection
     check = Check(settings, now)
     check_processes(check, specs)
     task = _lock_one(connection, name)
@@ -107,22 +106,21 @@ def add_processes(
     check.done()
     first = 1 + max(row.number for row in there)
     connection.execute(insert(Process), _process_rows(task.id, first, specs))
-    refresh_tasks(
-        connection, statements(connection.dialect.name == "sqlite"), {task.id: task.last_seq}
-    )
+    refresh_tasks(connection, {task.id: task.last_seq})
     made = connection.execute(
         select(*PROCESS_COLUMNS)
         .where(Process.task_id == task.id, Process.number >= first)
         .order_by(Process.number)
     )
-    publish_on_commit(connection, [Change.of(task)])
+    transaction.publish_on_commit([Change.of(task)])
     return _lock_one(connection, name), [ProcessRow._make(row) for row in made]
 
 
 def update_tasks(
-    connection: Connection, settings: Settings, edits: Sequence[TaskEdit], now: datetime
+    transaction: WriteTransaction, settings: Settings, edits: Sequence[TaskEdit], now: datetime
 ) -> list[TaskRow]:
-    """Edit what people say of tasks, in all of them or none. Raises :class:`InvalidInput`."""
+    """Edit the descriptive fields of all of these tasks or none. Raises :class:`InvalidInput`."""
+    connection = transaction.connection
     check = Check(settings, now)
     check_number(check, len(edits), settings.max_tasks_per_request, "tasks")
     tasks = {task.name: task for task in lock_tasks(connection, [edit.name for edit in edits])}
@@ -147,17 +145,18 @@ def update_tasks(
                 connection.execute(insert(Tag), rows)
     check.done()
     tasks = {task.name: task for task in lock_tasks(connection, list(tasks))}
-    publish_on_commit(connection, [Change.of(task) for task in tasks.values()])
+    transaction.publish_on_commit([Change.of(task) for task in tasks.values()])
     return [tasks[edit.name] for edit in edits]
 
 
 def delete_tasks(
-    connection: Connection, settings: Settings, names: Sequence[str], now: datetime
+    transaction: WriteTransaction, settings: Settings, names: Sequence[str], now: datetime
 ) -> list[TaskRow]:
-    """Take tasks away from everybody's sight and free their names; those that there are.
+    """Soft-delete those of the tasks that exist, and free their names.
 
-    Their rows go later, little by little (see ``purger``). Raises :class:`InvalidInput`.
+    Their rows are removed later, in chunks (see ``purger``). Raises :class:`InvalidInput`.
     """
+    connection = transaction.connection
     check = Check(settings, now)
     check_number(check, len(names), settings.max_tasks_per_request, "names")
     check.done()
@@ -167,12 +166,12 @@ def delete_tasks(
         .where(Task.id.in_([task.id for task in found]))
         .values(name=None, deleted_at=now)
     )
-    publish_on_commit(connection, [Change.of(task, deleted=True) for task in found])
+    transaction.publish_on_commit([Change.of(task, deleted=True) for task in found])
     return found
 
 
 def lock_tasks(connection: Connection, names: Iterable[str]) -> list[TaskRow]:
-    """The tasks of these names, locked in the order in which everybody locks them."""
+    """The tasks of these names, locked in the order of their ids, as everywhere."""
     statement = (
         select(*TASK_COLUMNS)
         .where(Task.name.in_(sorted(filter(is_storable, names))), Task.deleted_at.is_(None))

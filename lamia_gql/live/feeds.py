@@ -132,9 +132,7 @@ class Feeds:
         followed = list(self._feeds)
         found: list[TaskRow | None] = []
         if followed:
-            found = await self._database.read(
-                lambda c: tasks_by_id(c, self._database.is_sqlite, followed)
-            )
+            found = await self._database.read(lambda c: tasks_by_id(c, followed))
         for task_id, task in zip(followed, found, strict=True):
             feed = self._feeds.get(task_id)
             if feed is not None:
@@ -188,9 +186,7 @@ class Feeds:
         feed.reading = None
 
     async def _latest(self, task_id: int) -> int:
-        [task] = await self._database.read(
-            lambda c: tasks_by_id(c, self._database.is_sqlite, [task_id])
-        )
+        [task] = await self._database.read(lambda c: tasks_by_id(c, [task_id]))
         if task is None:
             self.events.end(task_id)
             return 0

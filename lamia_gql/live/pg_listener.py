@@ -38,7 +38,7 @@ class PgListener:
 
     async def start(self) -> None:
         """Begin to listen, where there can be other servers at all."""
-        if not self._database.is_sqlite:
+        if self._database.has_other_servers:
             self._task = asyncio.create_task(self._run(), name="listener")
 
     async def stop(self) -> None:

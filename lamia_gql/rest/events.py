@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
-
 from lamia_gql.domain.errors import UserError
 from lamia_gql.domain.pagination import Slice, encode_opaque, integer
 from lamia_gql.ingest.event_batch import Outcome
@@ -19,6 +17,7 @@ from lamia_gql.rest.serializers import show_event
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.queries.events import read_events
 from lamia_gql.storage.rows import EventRow, ProcessRow, job_index
+from lamia_gql.storage.transaction import ReadConnection
 
 
 async def submit(call: Call) -> Answer:
@@ -47,12 +46,12 @@ async def get(call: Call) -> Answer:
     database, index = call.services.database, _index(call)
     page = asked_page(call, "e", (integer,))
 
-    def read(connection: Connection) -> tuple[ProcessRow, Slice[EventRow]]:
-        process = find_process(connection, database.is_sqlite, call)
+    def read(connection: ReadConnection) -> tuple[ProcessRow, Slice[EventRow]]:
+        process = find_process(connection, call)
         key: tuple[int, ...] = (process.task_id, process.number)
         if index is not None:
             key = (*key, job_index(process, index))
-        return process, read_events(connection, database.is_sqlite, [key], EventFilter(), page)[0]
+        return process, read_events(connection, [key], EventFilter(), page)[0]
 
     process, found = await database.read(read)
     shown = [show_event(each, process) for each in found.items]

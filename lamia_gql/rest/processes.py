@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
-
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.pagination import Page
 from lamia_gql.rest.endpoint import Answer, Call
@@ -15,14 +13,12 @@ from lamia_gql.rest.tasks import no_task
 from lamia_gql.storage.filters import ProcessFilter, choices
 from lamia_gql.storage.queries.tasks import processes_by_name, read_processes, tasks_by_name
 from lamia_gql.storage.rows import ProcessRow
+from lamia_gql.storage.transaction import ReadConnection
 
 
 async def get(call: Call) -> Answer:
     """The process of the address."""
-    is_sqlite = call.services.database.is_sqlite
-    process = await call.services.database.read(
-        lambda connection: find_process(connection, is_sqlite, call)
-    )
+    process = await call.services.database.read(lambda connection: find_process(connection, call))
     return Answer(show_process(call.task, process))
 
 
@@ -34,22 +30,22 @@ async def get_many(call: Call) -> Answer:
     wanted = ProcessFilter(has_event_class=classes or None)
     page = Page(call.services.settings.max_processes)
 
-    def read(connection: Connection) -> Sequence[ProcessRow]:
-        task = tasks_by_name(connection, database.is_sqlite, [call.task])[0]
+    def read(connection: ReadConnection) -> Sequence[ProcessRow]:
+        task = tasks_by_name(connection, [call.task])[0]
         if task is None:
             raise no_task(call.task)
-        return read_processes(connection, database.is_sqlite, [task.id], wanted, page)[0].items
+        return read_processes(connection, [task.id], wanted, page)[0].items
 
     found = await database.read(read)
     return Answer([show_process(call.task, process) for process in found])
 
 
-def find_process(connection: Connection, is_sqlite: bool, call: Call) -> ProcessRow:
+def find_process(connection: ReadConnection, call: Call) -> ProcessRow:
     """The process of the address. Raises :class:`UserError`."""
-    task = tasks_by_name(connection, is_sqlite, [call.task])[0]
+    task = tasks_by_name(connection, [call.task])[0]
     if task is None:
         raise no_task(call.task)
-    process = processes_by_name(connection, is_sqlite, [(task.id, call.process)])[0]
+    process = processes_by_name(connection, [(task.id, call.process)])[0]
     if process is None:
         raise UserError(
             ErrorCode.PROCESS_NOT_FOUND,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from lamia_gql.domain.progress import is_enough, process_progress, task_ratio
-from lamia_gql.storage.rows import Attached, EventRow, ProcessRow, TaskRow
+from lamia_gql.storage.rows import EventRow, ProcessRow, TaskJson, TaskRow
 
 BASE = "/api/v0"
 
@@ -20,7 +20,7 @@ def address(*names: str) -> str:
 
 
 def show_task(
-    task: TaskRow, attached: Attached, tags: list[str], processes: Iterable[ProcessRow]
+    task: TaskRow, attached: TaskJson, tags: list[str], processes: Iterable[ProcessRow]
 ) -> dict[str, Any]:
     """A task with all its processes; ``progress`` in percent."""
     processes = list(processes)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
-
 from lamia_gql.api.request_body import BadRequest, decode
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.pagination import Slice
@@ -19,14 +17,15 @@ from lamia_gql.storage.filters import TaskFilter, choices
 from lamia_gql.storage.queries.tasks import (
     TaskOrder,
     all_processes,
-    read_attached,
     read_tags,
+    read_task_json,
     read_tasks,
     tasks_by_name,
 )
-from lamia_gql.storage.rows import Attached, ProcessRow, TaskRow
+from lamia_gql.storage.rows import ProcessRow, TaskJson, TaskRow
+from lamia_gql.storage.transaction import ReadConnection
 
-TaskParts = tuple[Attached, list[str], list[ProcessRow]]
+TaskParts = tuple[TaskJson, list[str], list[ProcessRow]]
 """What is attached to a task, its tags and its processes."""
 
 
@@ -93,9 +92,9 @@ async def get(call: Call) -> Answer:
     """The task of the address."""
     database = call.services.database
 
-    def read(connection: Connection) -> tuple[TaskRow, TaskParts] | None:
-        task = tasks_by_name(connection, database.is_sqlite, [call.task])[0]
-        return task and (task, _parts(connection, database.is_sqlite, [task])[0])
+    def read(connection: ReadConnection) -> tuple[TaskRow, TaskParts] | None:
+        task = tasks_by_name(connection, [call.task])[0]
+        return task and (task, _parts(connection, [task])[0])
 
     found = await database.read(read)
     if found is None:
@@ -110,9 +109,9 @@ async def get_many(call: Call) -> Answer:
     page = asked_page(call, order.kind, order.types)
     wanted = TaskFilter(tags_any=choices(call.query.getlist("tag") or None, "tag"))
 
-    def read(connection: Connection) -> tuple[Slice[TaskRow], list[TaskParts]]:
-        found = read_tasks(connection, database.is_sqlite, wanted, order, page)
-        return found, _parts(connection, database.is_sqlite, found.items)
+    def read(connection: ReadConnection) -> tuple[Slice[TaskRow], list[TaskParts]]:
+        found = read_tasks(connection, wanted, order, page)
+        return found, _parts(connection, found.items)
 
     found, parts = await database.read(read)
     shown = [show_task(task, *rest) for task, rest in zip(found.items, parts, strict=True)]
@@ -124,13 +123,13 @@ def no_task(name: str) -> UserError:
     return UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")
 
 
-def _parts(connection: Connection, is_sqlite: bool, tasks: Sequence[TaskRow]) -> list[TaskParts]:
+def _parts(connection: ReadConnection, tasks: Sequence[TaskRow]) -> list[TaskParts]:
     ids = [task.id for task in tasks]
     return list(
         zip(
-            read_attached(connection, is_sqlite, ids),
-            read_tags(connection, is_sqlite, ids),
-            all_processes(connection, is_sqlite, ids),
+            read_task_json(connection, ids),
+            read_tags(connection, ids),
+            all_processes(connection, ids),
             strict=True,
         )
     )

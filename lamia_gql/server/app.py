@@ -71,7 +71,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
         try:
             prepare(database.engine)
             recorder = Recorder(
-                database, batch=settings.commit_batch, max_waiting=settings.max_waiting_events
+                database, batch_size=settings.commit_batch, max_waiting=settings.max_waiting_events
             )
             purger = Purger(database)
             feeds = Feeds(database, settings.max_waiting_changes)

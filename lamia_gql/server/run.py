@@ -18,7 +18,7 @@ from lamia_gql.domain.settings import Settings
 from lamia_gql.server.app import create_app
 from lamia_gql.server.supervisor import Supervisor
 from lamia_gql.server.uvicorn_protocols import HttpProtocol, WebSocketProtocol
-from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.engine import create_engine, is_sqlite
 from lamia_gql.storage.migrations import prepare
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run(settings: Settings) -> None:
     _set_up_logging(settings)
     engine = create_engine(settings)
     try:
-        if settings.workers > 1 and engine.dialect.name == "sqlite":
+        if settings.workers > 1 and is_sqlite(engine):
             raise TooManyWorkers(
                 "More than one worker needs PostgreSQL: SQLite has no way for them to hear each"
                 " other. Set --database-url to a PostgreSQL, or leave --workers at 1."

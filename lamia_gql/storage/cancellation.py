@@ -1,4 +1,4 @@
-"""A piece of work that reads the database, and can be stopped from another thread."""
+"""A read of the database that can be stopped from another thread."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 T_co = TypeVar("T_co", covariant=True)
-PATIENCE = 0.05
-"""Seconds between attempts to stop: one that falls between two statements stops neither."""
-CANCEL_TIMEOUT = 5
-"""Seconds that PostgreSQL has to take a request to cancel."""
+INTERRUPT_INTERVAL_S = 0.05
+"""Pause between attempts to interrupt: one that falls between two statements has no effect."""
+CANCEL_TIMEOUT_S = 5
+"""How long PostgreSQL may take to accept a cancel request."""
 
 
-class Stopped(Exception):  # noqa: N818  (what was wanted, not an error)
-    """The work was stopped."""
+class Stopped(Exception):  # noqa: N818  (a requested outcome, not an error)
+    """The read was stopped."""
 
 
 class CancellableRead(Generic[T_co]):
-    """``work`` on a connection; call it in one thread, and :meth:`stop` it in another."""
+    """A call of ``work`` with a connection: run it once in a thread, :meth:`stop` it in another."""
 
     def __init__(self, work: Callable[[Connection], T_co]) -> None:
         self._work = work
-        # Holds back the end of the work while it is being interrupted, and the other way round.
+        # The read can't end while it is being interrupted, and the other way round.
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._stopped = threading.Event()
-        self._over = threading.Event()
+        self._ended = threading.Event()
 
     def __call__(self, connection: Connection) -> T_co:
-        """Do the work. Raises :class:`Stopped`, and what the work raises."""
+        """Run the work. Raises :class:`Stopped`, and what the work raises."""
         with self._lock:
             if self._stopped.is_set():
                 raise Stopped
@@ -45,20 +45,20 @@ class CancellableRead(Generic[T_co]):
                 raise Stopped from error
             raise
         finally:
-            self._over.set()
+            self._ended.set()
             with self._lock:
                 self._connection = None
                 if self._stopped.is_set():
-                    # PostgreSQL may act late on a request to cancel, and must not cancel then
-                    # what somebody else does on the same connection.
+                    # PostgreSQL may act late on a cancel request; it must not hit the next
+                    # statement on the same connection.
                     connection.invalidate()
 
     def stop(self) -> None:
-        """Stop the work if it runs, or else as soon as it would begin; wait until it is over."""
+        """Stop the work now, or before it starts. Blocks until it has ended."""
         with self._lock:
             self._stopped.set()
             running = self._connection is not None
-        while running and not self._over.wait(PATIENCE):
+        while running and not self._ended.wait(INTERRUPT_INTERVAL_S):
             with self._lock:
                 if self._connection is not None:
                     _interrupt(self._connection.connection.driver_connection)
@@ -68,4 +68,4 @@ def _interrupt(driver: Any) -> None:
     if isinstance(driver, sqlite3.Connection):
         driver.interrupt()
     else:
-        driver.cancel_safe(timeout=CANCEL_TIMEOUT)
+        driver.cancel_safe(timeout=CANCEL_TIMEOUT_S)

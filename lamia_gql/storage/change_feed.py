@@ -1,8 +1,8 @@
-"""What a transaction has changed, told to everybody who watches, once it is committed.
+"""What a transaction has changed, published to all subscribers once it is committed.
 
-The server that wrote tells itself, rows and all. Other servers on the same PostgreSQL hear of it by
-NOTIFY: which tasks, and up to which event. The database delivers a notification only with the
-commit that it was made in.
+The server that wrote publishes the changes in its own process, with the rows. Other servers on the
+same PostgreSQL get a NOTIFY: which tasks changed, and up to which event. PostgreSQL delivers a
+notification only if the transaction that sent it commits.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sqlalchemy import Connection, text
 from lamia_gql.storage.rows import EventRow, TaskRow
 
 CHANNEL = "lamia_changes"
-"""The channel of LISTEN and NOTIFY; PostgreSQL keeps the channels of its databases apart."""
-PER_NOTIFICATION = 150
-"""Tasks in one notification: a payload must stay below 8,000 bytes."""
+"""The channel of LISTEN and NOTIFY. Each database has channels of its own."""
+TASKS_PER_NOTIFICATION = 150
+"""PostgreSQL limits a payload to less than 8,000 bytes."""
 NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', :payload)")
 
 
 class Change(NamedTuple):
-    """That a task is different, or gone; with the events that a transaction has added to it."""
+    """A task that was changed or deleted, with the events that the transaction added to it."""
 
     task_id: int
     last_seq: int
@@ -33,32 +33,25 @@ class Change(NamedTuple):
 
     @classmethod
     def of(cls, task: TaskRow, *, deleted: bool = False) -> Change:
-        """The change of a task in something else than its events."""
+        """A change of the task without new events."""
         return cls(task.id, task.last_seq, deleted)
 
 
-def publish_on_commit(connection: Connection, changes: Sequence[Change]) -> None:
-    """Tell of changes when, and only when, the transaction of ``connection`` is committed.
-
-    The connection must be one that :meth:`lamia_gql.storage.database.Database.write` has given.
-    """
-    if not changes:
-        return
-    options = connection.get_execution_options()
-    options["changes"].extend(changes)
+def notify(connection: Connection, server_id: str, changes: Iterable[Change]) -> None:
+    """Send changes to other servers on commit; SQLite has no other servers."""
     if connection.dialect.name == "postgresql":
-        for payload in encode(options["server"], changes):
+        for payload in encode(server_id, changes):
             connection.execute(NOTIFY, {"payload": payload})
 
 
-def encode(server: str, changes: Iterable[Change]) -> Iterator[str]:
-    """The notifications of a transaction: as few as can be."""
+def encode(server_id: str, changes: Iterable[Change]) -> Iterator[str]:
+    """The payloads of the notifications of a transaction, as few as possible."""
     rows = [(change.task_id, change.last_seq, change.deleted) for change in changes]
-    for begin in range(0, len(rows), PER_NOTIFICATION):
-        yield orjson.dumps([server, rows[begin : begin + PER_NOTIFICATION]]).decode()
+    for begin in range(0, len(rows), TASKS_PER_NOTIFICATION):
+        yield orjson.dumps([server_id, rows[begin : begin + TASKS_PER_NOTIFICATION]]).decode()
 
 
 def decode(payload: str) -> tuple[str, list[Change]]:
-    """The server that sent a notification, and what it tells."""
-    server, rows = orjson.loads(payload)
-    return server, [Change(*row) for row in rows]
+    """The id of the server that sent a notification, and the changes, without their events."""
+    server_id, rows = orjson.loads(payload)
+    return server_id, [Change(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""Which tasks, processes, jobs and events are wanted: filters, as conditions on rows."""
+"""Filters of tasks, processes, jobs and events, and the SQL conditions that they stand for."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass, JobState
 from lamia_gql.domain.progress import Liveness, State
 from lamia_gql.domain.text_checks import is_storable
+from lamia_gql.storage.glob import Glob
 from lamia_gql.storage.models import Process, Tag, Task
 from lamia_gql.storage.rows import EventRow, class_mask
 
 T = TypeVar("T")
-MAX_CHOICES = 100
+MAX_VALUES = 100
 """How many values one field of a filter may list."""
-MAX_PATTERN = 4_096
+MAX_TEXT_LENGTH = 4_096
 """How many characters a text or pattern of a filter may have; SQLite refuses very long ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Tasks for which all that is given holds."""
+    """Tasks that meet all of the given conditions."""
 
     names: tuple[str, ...] | None = None
-    """Patterns, of which one fits: ``*`` stands for any text, ``?`` for one character."""
+    """Patterns, any of which matches: ``*`` is any text, ``?`` any one character."""
     usernames: tuple[str, ...] | None = None
     tags_any: tuple[str, ...] | None = None
     tags_all: tuple[str, ...] | None = None
@@ -40,11 +41,11 @@ class TaskFilter:
     text: str | None = None
     has_event_class: tuple[EventClass, ...] | None = None
 
-    def where(self, is_sqlite: bool) -> list[ColumnElement[bool]]:
-        """The conditions; without any, every task that is not deleted."""
+    def where(self) -> list[ColumnElement[bool]]:
+        """The SQL conditions; an empty filter matches every task that is not deleted."""
         found: list[ColumnElement[bool]] = [Task.deleted_at.is_(None)]
         if self.names is not None:
-            found.append(or_(False, *(_glob(Task.name, name, is_sqlite) for name in self.names)))
+            found.append(or_(False, *(_matches(Task.name, name) for name in self.names)))
         if self.usernames is not None:
             found.append(Task.username.in_(self.usernames))
         if self.tags_any is not None:
@@ -82,17 +83,17 @@ class TaskFilter:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFilter:
-    """Processes of a task for which all that is given holds."""
+    """Processes of a task that meet all of the given conditions."""
 
     names: tuple[str, ...] | None = None
     states: tuple[State, ...] | None = None
     has_event_class: tuple[EventClass, ...] | None = None
 
-    def where(self, is_sqlite: bool, process: Any) -> list[ColumnElement[bool]]:
-        """The conditions on ``process``: the table, or an alias of it."""
+    def where(self, process: Any) -> list[ColumnElement[bool]]:
+        """The SQL conditions on ``process``: the table, or an alias of it."""
         found: list[ColumnElement[bool]] = []
         if self.names is not None:
-            found.append(or_(False, *(_glob(process.name, name, is_sqlite) for name in self.names)))
+            found.append(or_(False, *(_matches(process.name, name) for name in self.names)))
         if self.states is not None:
             found.append(process.state.in_(self.states))
         if self.has_event_class is not None:
@@ -102,7 +103,7 @@ class ProcessFilter:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Jobs of an array for which all that is given holds."""
+    """Jobs of an array that meet all of the given conditions."""
 
     states: tuple[JobState, ...] | None = None
     liveness: Liveness | None = None
@@ -110,10 +111,9 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Events for which all that is given holds.
+    """Events that meet all of the given conditions.
 
-    It has two faces that say the same: :meth:`where` for those that are stored, and
-    :meth:`matches` for those that are just coming in.
+    :meth:`where` selects stored events and :meth:`matches` live ones, by the same rules.
     """
 
     classes: tuple[EventClass, ...] | None = None
@@ -121,7 +121,7 @@ class EventFilter:
     job_index: int | None = None
 
     def where(self, event: Any) -> list[ColumnElement[bool]]:
-        """The conditions on ``event``: the table, or an alias of it."""
+        """The SQL conditions on ``event``: the table, or an alias of it."""
         found: list[ColumnElement[bool]] = []
         if self.classes is not None:
             found.append(event.event_class.in_(self.classes))
@@ -132,7 +132,7 @@ class EventFilter:
         return found
 
     def matches(self, event: EventRow) -> bool:
-        """Whether an event is wanted."""
+        """Whether an event meets the conditions."""
         return (
             (self.classes is None or event.event_class in self.classes)
             and (self.process_number is None or event.process_number == self.process_number)
@@ -141,15 +141,15 @@ class EventFilter:
 
 
 def choices(values: Sequence[T] | None, field: str) -> tuple[T, ...] | None:
-    """The values of which a filter asks for one; texts that no row can have are left out.
+    """The values of one field of a filter, without texts that no row can contain.
 
-    Raises :class:`RequestError` for too many of them, or too long ones.
+    Raises :class:`RequestError` for too many values, or for a text that is too long.
     """
     if values is None:
         return None
-    if len(values) > MAX_CHOICES:
+    if len(values) > MAX_VALUES:
         raise RequestError(
-            ErrorCode.ARGUMENT_INVALID, f"{field} lists more than {MAX_CHOICES} values."
+            ErrorCode.ARGUMENT_INVALID, f"{field} lists more than {MAX_VALUES} values."
         )
     texts = [value for value in values if isinstance(value, str)]
     check_length(max(texts, key=len, default=""), field)
@@ -157,11 +157,11 @@ def choices(values: Sequence[T] | None, field: str) -> tuple[T, ...] | None:
 
 
 def check_length(text: str, field: str) -> None:
-    """Raise :class:`RequestError` for a text that is too long to be looked for."""
-    if len(text) > MAX_PATTERN:
+    """Raise :class:`RequestError` for a text that is too long for a filter."""
+    if len(text) > MAX_TEXT_LENGTH:
         raise RequestError(
             ErrorCode.ARGUMENT_INVALID,
-            f"{field} has a text of more than {MAX_PATTERN} characters.",
+            f"{field} has a text of more than {MAX_TEXT_LENGTH} characters.",
         )
 
 
@@ -169,15 +169,7 @@ def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(select(Tag.name).where(and_(Tag.task_id == Task.id, condition)))
 
 
-def _glob(column: Any, pattern: str, is_sqlite: bool) -> ColumnElement[bool]:
-    if "*" not in pattern and "?" not in pattern:
-        return _as_bool(column == pattern)
-    if is_sqlite:
-        # LIKE ignores case on SQLite; its GLOB has the wildcards that we have, and sets.
-        return _as_bool(column.op("GLOB")(pattern.replace("[", "[[]")))
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return _as_bool(column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\"))
-
-
-def _as_bool(condition: Any) -> ColumnElement[bool]:
-    return and_(condition)
+def _matches(column: Any, pattern: str) -> ColumnElement[bool]:
+    if "*" in pattern or "?" in pattern:
+        return Glob(column, pattern)
+    return and_(column == pattern)

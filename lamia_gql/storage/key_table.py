@@ -1,19 +1,21 @@
 """A list of keys as one parameter of a statement.
 
-A statement for one key and a statement for a thousand keys have the same text, so that it is
-compiled, and prepared by the database, once.
+A statement for one key has the same text as a statement for a thousand keys. So SQLAlchemy
+compiles it once, and the database prepares it once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Dialect,
     FromClause,
+    TableClause,
     Text,
     Uuid,
     bindparam,
@@ -22,48 +24,115 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from lamia_gql.storage.models import UTCDateTime
 
 INT = BigInteger()
 TEXT = Text()
 UUID = Uuid(as_uuid=False)
+TIME = UTCDateTime()
+
+Keys = Iterable[Sequence[Any]]
 
 
-def keys(is_sqlite: bool, **types: TypeEngine[Any]) -> FromClause:
-    """A table named ``k`` with these columns and, first, ``place``: each key's place in the list.
+def encode_keys(keys: Keys) -> str:
+    """A list of keys as a JSON array of arrays."""
+    return orjson.dumps([list(key) for key in keys]).decode()
 
-    Its rows are the parameter ``keys``, made by :func:`encode` from tuples in the order of the
-    columns.
+
+class KeyList(TypeDecorator[Keys]):
+    """The type of the parameter ``keys``: tuples with one value per column of the key table.
+
+    Each value is encoded in the form in which the engine stores a column of that type.
+
+    Args:
+        types: the types of the columns, in their order.
     """
-    given = bindparam("keys", type_=Text())
-    if is_sqlite:
-        each = func.json_each(given).table_valued("key", "value", name="given")
-        fields = [
-            func.json_extract(each.c.value, f"$[{place}]").label(name)
-            for place, name in enumerate(types)
-        ]
-        return select(each.c.key.label("place"), *fields).subquery("k")
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, types: tuple[TypeEngine[Any], ...]) -> None:
+        super().__init__()
+        self.types = types
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Keys | None], str]:
+        """From a list of keys to the parameter; found once per compiled statement."""
+        found = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in self.types]
+        stored = [(place, process) for place, process in enumerate(found) if process is not None]
+
+        def process(keys: Keys | None) -> str:
+            if not stored:
+                return encode_keys(keys or ())
+            rows = [list(key) for key in keys or ()]
+            for row in rows:
+                for place, process in stored:
+                    row[place] = process(row[place])
+            return encode_keys(rows)
+
+        return process
+
+
+class KeyTable(TableClause):
+    """A table of the keys that a statement is run with.
+
+    SQLite reads them with ``json_each``, PostgreSQL with ``json_array_elements``.
+    """
+
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012  (SQLAlchemy's own name and form)
+        *TableClause._traverse_internals,
+        ("parameter", InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(self, types: dict[str, TypeEngine[Any]]) -> None:
+        super().__init__("k", column("place", BigInteger()), *map(column, types, types.values()))
+        self.types = types
+        self.parameter = bindparam("keys", type_=KeyList(tuple(types.values())))
+
+
+def key_table(**types: TypeEngine[Any]) -> FromClause:
+    """A table named ``k`` with these columns, and ``place``: the position of each key, from 0.
+
+    A statement that has it is run with the parameter ``keys``: a list of tuples, each with the
+    values of the columns in the order in which they are given here.
+    """
+    return KeyTable(types)
+
+
+@compiles(KeyTable, "sqlite")
+def _json_each(keys: KeyTable, compiler: SQLCompiler, **options: Any) -> str:
+    each = func.json_each(keys.parameter).table_valued("key", "value", name="given")
+    fields = [
+        func.json_extract(each.c.value, f"$[{place}]").label(name)
+        for place, name in enumerate(keys.types)
+    ]
+    return _render(keys, select(each.c.key.label("place"), *fields), compiler, **options)
+
+
+@compiles(KeyTable, "postgresql")
+def _json_array_elements(keys: KeyTable, compiler: SQLCompiler, **options: Any) -> str:
     each = (
-        func.json_array_elements(cast(given, JSON))
+        func.json_array_elements(cast(keys.parameter, JSON))
         .table_valued("value", with_ordinality="place", name="given")
         .render_derived()
     )
     fields = [
         cast(each.c.value.op("->>")(place), kind).label(name)
-        for place, (name, kind) in enumerate(types.items())
+        for place, (name, kind) in enumerate(keys.types.items())
     ]
-    return (
-        select((column("place", BigInteger()) - 1).label("place"), *fields)
-        .select_from(each)
-        .subquery("k")
-    )
+    place = (column("place", BigInteger()) - 1).label("place")
+    return _render(keys, select(place, *fields).select_from(each), compiler, **options)
 
 
-def encode(rows: Iterable[Sequence[Any]]) -> str:
-    """The parameter for :func:`keys`."""
-    return orjson.dumps([list(row) for row in rows]).decode()
-
-
-def encode_uuid(is_sqlite: bool, uuid: str) -> str:
-    """A UUID as the engine keeps it."""
-    return uuid.replace("-", "") if is_sqlite else uuid
+def _render(
+    keys: KeyTable, rows: Any, compiler: SQLCompiler, from_linter: Any = None, **options: Any
+) -> str:
+    if from_linter:
+        # SQLAlchemy warns of tables that nothing joins: it knows this one, not the subquery.
+        from_linter.froms[keys] = keys.name
+    return compiler.process(rows.subquery(keys.name), **options)

@@ -1,4 +1,4 @@
-"""Bringing a database to the form that this version of the code expects."""
+"""Bringing the database schema to the revision that this version of the code expects."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from alembic import command
+from lamia_gql.storage.engine import begin_write, is_sqlite
 
-LOCK = 4_962_101
-"""An arbitrary number: the advisory lock that lets one PostgreSQL client migrate at a time."""
+ADVISORY_LOCK_ID = 4_962_101
+"""An arbitrary number: the PostgreSQL lock that lets one client migrate at a time."""
 
 
 class NotMigrated(RuntimeError):  # noqa: N818  (it says what is the case)
@@ -25,7 +26,7 @@ class NotMigrated(RuntimeError):  # noqa: N818  (it says what is the case)
 
 
 class UnknownRevision(RuntimeError):  # noqa: N818  (it says what is the case)
-    """The database was migrated by a version that knows more than this one."""
+    """The database is at a revision of another, usually newer, version."""
 
     def __init__(self, revision: str) -> None:
         super().__init__(
@@ -61,38 +62,41 @@ def _revisions() -> list[Script]:
 
 
 def current(connection: Connection) -> str | None:
-    """The revision that the database has; None where it has no tables of ours."""
+    """The revision of the database; None where it has no tables of ours."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the database to a revision, up or down, all or nothing; safe to run twice at once."""
-    with engine.connect() as connection:
-        connection.execution_options(writes=True)
-        with connection.begin():
-            if engine.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-            here = current(connection)
-            known = [script.revision for script in _revisions()]
-            for name in (here, revision):
-                if name not in (None, "head", "base", *known):
-                    raise UnknownRevision(str(name))
-            target = {"head": len(known), "base": 0}.get(revision)
-            if target is None:
-                target = known.index(revision) + 1
-            if target < (known.index(here) + 1 if here else 0):
-                command.downgrade(config(connection), revision)
-            else:
-                command.upgrade(config(connection), revision)
+    """Bring the database to a revision, up or down, all or nothing.
+
+    May run in several processes at the same time. Raises :class:`UnknownRevision`.
+    """
+    with begin_write(engine) as connection:
+        if not is_sqlite(engine):
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK_ID}
+            )
+        here = current(connection)
+        known = [script.revision for script in _revisions()]
+        for name in (here, revision):
+            if name not in (None, "head", "base", *known):
+                raise UnknownRevision(str(name))
+        target = {"head": len(known), "base": 0}.get(revision)
+        if target is None:
+            target = known.index(revision) + 1
+        if target < (known.index(here) + 1 if here else 0):
+            command.downgrade(config(connection), revision)
+        else:
+            command.upgrade(config(connection), revision)
 
 
 def prepare(engine: Engine) -> None:
-    """Make sure that the database can be served from; SQLite files are migrated in place.
+    """Check that the server can use the database; migrate a SQLite file in place.
 
-    Raises :class:`NotMigrated` for a PostgreSQL that waits for ``lamia-gql migrate``, and
+    Raises :class:`NotMigrated` for a PostgreSQL that needs ``lamia-gql migrate``, and
     :class:`UnknownRevision`.
     """
-    if engine.dialect.name == "sqlite":
+    if is_sqlite(engine):
         migrate(engine)
         return
     with engine.connect() as connection:

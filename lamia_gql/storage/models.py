@@ -1,9 +1,9 @@
 """The tables.
 
-Every key on the side of the events starts with the task, so that the tables can be partitioned or
-distributed by it. A job that was never heard of has no row: an array of a million jobs costs one.
-Events are numbered within their task (``seq``) under the lock of the task's row, so that the order
-of the numbers is the order of the commits, whichever server wrote them.
+The keys of processes, jobs, events and samples start with the task, so that these tables can be
+partitioned or distributed by it. A job without events has no row: an array of a million jobs starts
+as one row. Events are numbered within their task (``seq``) under the lock of the task's row, so the
+order of the numbers is the order of the commits, whichever server wrote them.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ NAMING = {
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment, timezone-aware and in UTC on every engine; SQLite itself knows no zones."""
+    """A time, timezone-aware and in UTC on both engines. SQLite has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time: nobody could say which moment it means."""
+        """The time in UTC. Raises ``ValueError`` for a naive time, which is ambiguous."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a naive time can't be stored")
+            raise ValueError("a time without a time zone can't be stored")
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The moment in UTC."""
+        """The time in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -91,7 +91,7 @@ _RUNNING = text("state = 'RUNNING'")
 
 
 class Base(DeclarativeBase):
-    """The root of the tables, with names for every constraint so that migrations can find them."""
+    """The base of the tables. Every constraint has a name, by which migrations find it."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {  # noqa: RUF012  (the name and form that SQLAlchemy asks for)
@@ -102,7 +102,7 @@ class Base(DeclarativeBase):
 
 
 class Task(Base):
-    """A set of processes under one name, with what its processes add up to."""
+    """A set of processes under one name, with the totals of its processes."""
 
     __tablename__ = "task"
     __table_args__ = (
@@ -113,9 +113,9 @@ class Task(Base):
         Index("ix_task_username_id", "username", "id"),
         Index("ix_task_finished_at_id", "finished_at", "id"),
         Index("ix_task_last_event_at_id", "last_event_at", "id"),
-        # Partial, or SQLite would take it for lists of the tasks that are there, and sort those.
+        # Partial, or SQLite would use it for lists of tasks that are not deleted, and sort them.
         Index("ix_task_deleted", "id", sqlite_where=_DELETED, postgresql_where=_DELETED),
-        # An id is never given twice, so that an old link never shows a stranger's task.
+        # An id is never used twice, so that an old link never shows another task.
         {"sqlite_autoincrement": True},
     )
 
@@ -123,7 +123,7 @@ class Task(Base):
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
     )
     name: Mapped[str | None] = mapped_column(String(255), unique=True)
-    """Null once deleted: the name is free again before the rows are gone."""
+    """Null once deleted: the name is free again before the rows are removed."""
     username: Mapped[str | None]
     email: Mapped[str | None]
     comment: Mapped[str | None]
@@ -137,7 +137,7 @@ class Task(Base):
     dependencies: Mapped[str | None]
     """JSON text; never interpreted."""
     last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
-    """The number of the task's latest event: also, how many it has."""
+    """The number of the task's latest event, which is also how many it has."""
     state: Mapped[str] = mapped_column(String(16), default=State.PENDING)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -145,7 +145,7 @@ class Task(Base):
 
 
 class Tag(Base):
-    """A word by which tasks are found."""
+    """A tag of a task."""
 
     __tablename__ = "tag"
     __table_args__ = (Index("ix_tag_name_task_id", "name", "task_id"), {"sqlite_with_rowid": False})
@@ -157,7 +157,7 @@ class Tag(Base):
 
 
 class Process(Base):
-    """An entry of a task, array or solitary, with the counters of its jobs."""
+    """A process of a task, array or solitary, with the counters of its jobs."""
 
     __tablename__ = "process"
     __table_args__ = (
@@ -183,7 +183,7 @@ class Process(Base):
         BigInteger, ForeignKey("task.id", ondelete="CASCADE"), primary_key=True
     )
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    """Its place in the task, from 0."""
+    """The position in the task, from 0."""
     name: Mapped[str] = mapped_column(String(255))
     kind: Mapped[str] = mapped_column(String(16))
     job_count: Mapped[int] = mapped_column(Integer)
@@ -212,13 +212,13 @@ class Process(Base):
     last_event_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
     last_event_class: Mapped[str | None] = mapped_column(String(16))
     sample_step: Mapped[int] = mapped_column(Integer, default=1)
-    """Seconds between the samples of its history; doubles as the history grows."""
+    """Seconds between two samples; doubles as the history grows."""
     sampled_since: Mapped[int | None] = mapped_column(BigInteger)
-    """The time of its first sample, in seconds since 1970."""
+    """The time of the first sample, in seconds since 1970."""
 
 
 class Job(Base):
-    """A job that was heard of: the summary of its events (see ``lifecycle``)."""
+    """A job that has events: their summary (see ``lifecycle``)."""
 
     __tablename__ = "job"
     __table_args__ = (
@@ -227,8 +227,8 @@ class Job(Base):
         ),
         _one_of("state", [state for state in JobState if state is not JobState.PENDING]),
         Index("ix_job_state", "task_id", "process_number", "state", "job_index"),
-        # Partial, or PostgreSQL without statistics takes it for single jobs, and goes through the
-        # whole array for each.
+        # Partial, or PostgreSQL without statistics uses it to find single jobs, and reads the whole
+        # array for each.
         Index(
             "ix_job_alive_at",
             "task_id",
@@ -270,7 +270,7 @@ class Job(Base):
 
 
 class Event(Base):
-    """One message of a job, as it came."""
+    """One message of a job, as it was received."""
 
     __tablename__ = "event"
     __table_args__ = (
@@ -288,7 +288,7 @@ class Event(Base):
     task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
-    """The client's own id of the event, or one made for it."""
+    """The client's id of the event, or a generated one."""
     process_number: Mapped[int] = mapped_column(Integer)
     job_index: Mapped[int] = mapped_column(Integer)
     event_class: Mapped[str] = mapped_column(String(16))
@@ -303,7 +303,7 @@ class Event(Base):
 
 
 class Sample(Base):
-    """The counters of a process as they were at a time: its history, of bounded length."""
+    """The counters of a process at one time. Its samples are its history, of bounded length."""
 
     __tablename__ = "sample"
     __table_args__ = (
@@ -316,7 +316,7 @@ class Sample(Base):
     task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     process_number: Mapped[int] = mapped_column(Integer, primary_key=True)
     at: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    """The beginning of the interval, in seconds since 1970, a multiple of the process' step."""
+    """The begin of the interval, in seconds since 1970; a multiple of the process' step."""
     submitted: Mapped[int] = mapped_column(Integer)
     running: Mapped[int] = mapped_column(Integer)
     done: Mapped[int] = mapped_column(Integer)

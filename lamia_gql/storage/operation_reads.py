@@ -1,21 +1,25 @@
-"""The reads of one operation, which end with it at the latest."""
+"""The reads of one operation, which are stopped together when it takes too long."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
-
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
+from lamia_gql.storage.transaction import ReadConnection
 
 T = TypeVar("T")
 
 
 class OperationReads:
-    """Reads that can be stopped together, also those whose reader nobody waits for any more."""
+    """Reads that can be stopped together, including those whose caller was cancelled.
+
+    Args:
+        database: where to read.
+        time_limit: the time in seconds after which the owner stops them; for the error's message.
+    """
 
     def __init__(self, database: Database, time_limit: float) -> None:
         self._database = database
@@ -23,32 +27,27 @@ class OperationReads:
         self._running: set[CancellableRead[Any]] = set()
         self._stopped = False
 
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the database is SQLite."""
-        return self._database.is_sqlite
+    async def read(self, work: Callable[[ReadConnection], T]) -> T:
+        """The result of ``work``, like :meth:`Database.read`.
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """What :meth:`Database.read` gives, unless the operation is over before.
-
-        Raises :class:`LimitExceeded` where it is, and :class:`Unavailable`.
+        Raises :class:`LimitExceeded` where the operation was stopped, and :class:`Unavailable`.
         """
         if self._stopped:
             raise self.error()
-        reading = CancellableRead(work)
-        self._running.add(reading)
+        read = CancellableRead(work)
+        self._running.add(read)
         try:
-            return await self._database.read(reading)
+            return await self._database.run_read(read)
         except Stopped:
             raise self.error() from None
         finally:
-            self._running.discard(reading)
+            self._running.discard(read)
 
     def stop(self) -> None:
-        """Stop all that runs, and let nothing begin any more."""
+        """Stop the running reads, and refuse new ones."""
         self._stopped = True
-        for reading in self._running:
-            self._database.stop(reading)
+        for read in self._running:
+            self._database.stop(read)
 
     def error(self) -> LimitExceeded:
         """The error for an operation that takes too long."""

@@ -1,7 +1,7 @@
-"""Rows as plain tuples: what the queries read, the recorder writes, and the graph shows.
+"""Rows as plain tuples: the queries read them, the recorder writes them, the APIs show them.
 
-Each record has the columns of its table that it names, in any order; unpacking a tuple costs a
-tenth of reading a row by attribute.
+The fields of each are columns of its table. Unpacking a tuple takes a tenth of the time of reading
+a SQLAlchemy row by attribute.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from lamia_gql.domain.lifecycle import (
     EMPTY,
     End,
     EventClass,
-    JobState,
     Moment,
     Reading,
     Sighting,
@@ -27,15 +26,15 @@ from lamia_gql.domain.progress import FINISHED, Counters, ProcessKind, ProgressI
 from lamia_gql.storage.models import Base, Event, Job, Process, Task
 
 
-def columns(entity: type[Base], record: type[tuple[Any, ...]]) -> list[ColumnElement[Any]]:
-    """The columns of a table that a record names, in the record's order."""
+def columns(entity: type[Base], row: type[tuple[Any, ...]]) -> list[ColumnElement[Any]]:
+    """The columns of a table that are the fields of a row, in the order of the row."""
     table = entity.__table__
-    names: Sequence[str] = record._fields  # type: ignore[attr-defined] # it is a NamedTuple
+    names: Sequence[str] = row._fields  # type: ignore[attr-defined] # it is a NamedTuple
     return [table.c[name] for name in names]
 
 
 class TaskRow(NamedTuple):
-    """A row of ``task``, without what is :class:`Attached` to it."""
+    """A row of ``task``, without its :class:`TaskJson`."""
 
     id: int
     name: str
@@ -53,8 +52,8 @@ class TaskRow(NamedTuple):
     last_event_at: datetime | None
 
 
-class Attached(NamedTuple):
-    """What is kept with a task as JSON text: a megabyte each, maybe, so read only if asked for."""
+class TaskJson(NamedTuple):
+    """The JSON texts of a task. Each may have a megabyte, so they are read only on demand."""
 
     config: str | None
     dependencies: str | None
@@ -102,26 +101,26 @@ class ProcessRow(NamedTuple):
 
     @property
     def pending(self) -> int:
-        """Jobs that were never heard of."""
-        heard = self.submitted + self.running + self.done + self.failed + self.terminated
-        return self.job_count - heard
+        """The number of jobs without any event."""
+        others = self.submitted + self.running + self.done + self.failed + self.terminated
+        return self.job_count - others
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it succeeded or failed: the latest end of a job.
+        """When the process succeeded or failed: the latest end of a job.
 
-        Numbers can be enough while jobs still run; then it is the time of the latest event.
+        A threshold can be reached while jobs still run; then it is the time of the latest event.
         """
         if self.state not in FINISHED:
             return None
-        # The same as in ``Statements.group_processes``.
+        # The same rule as in ``event_statements.GROUP_PROCESSES``.
         ended = self.done + self.failed + self.terminated
         if self.threshold is not None and self.reporting and ended < self.job_count:
             return self.last_event_at
         return self.last_ended_at or self.last_event_at
 
     def counters(self) -> Counters:
-        """The counters, to be changed."""
+        """A copy of the counters."""
         return Counters(
             self.submitted,
             self.running,
@@ -133,7 +132,7 @@ class ProcessRow(NamedTuple):
         )
 
     def progress_inputs(self, counters: Counters | None = None) -> ProgressInputs:
-        """What progress, state and outlook follow from."""
+        """The inputs of progress, state and outlook; with ``counters`` in place of its own."""
         return ProgressInputs(
             ProcessKind(self.kind),
             self.job_count,
@@ -144,12 +143,15 @@ class ProcessRow(NamedTuple):
 
 
 def job_index(process: ProcessRow, index: int | None) -> int:
-    """The index of the job that is meant; 0 in a solitary process. Raises :class:`UserError`."""
+    """The index of the job that an event names; 0 in a solitary process.
+
+    Raises :class:`UserError` for an index that the process does not have.
+    """
     if not process.is_array:
         if index is not None:
             raise UserError(
                 ErrorCode.INDEX_FORBIDDEN,
-                f"Process “{process.name}” is solitary: leave the index out.",
+                f"Process “{process.name}” is solitary: omit the index.",
                 "index",
             )
         return 0
@@ -157,7 +159,7 @@ def job_index(process: ProcessRow, index: int | None) -> int:
     if index is None:
         raise UserError(
             ErrorCode.INDEX_REQUIRED,
-            f"Process “{process.name}” is an array: say which job, from {span}.",
+            f"Process “{process.name}” is an array: give the index of the job, from {span}.",
             "index",
         )
     if not process.first_index <= index <= process.last_index:
@@ -170,7 +172,7 @@ def job_index(process: ProcessRow, index: int | None) -> int:
 
 
 class JobRow(NamedTuple):
-    """A row of ``job``; for a job that was never heard of, :func:`pending_job` makes one up."""
+    """A row of ``job``. A job without events has no row: see :func:`pending_job`."""
 
     task_id: int
     process_number: int
@@ -220,7 +222,7 @@ class JobRow(NamedTuple):
         )
 
     def summary(self) -> Summary:
-        """The summary that this row was made of."""
+        """The summary of which this is the row; the inverse of :meth:`of`."""
         if self.seen_at is None:
             return EMPTY
         assert self.seen_attempt is not None
@@ -260,7 +262,7 @@ def _moment(attempt: int | None, time: datetime | None) -> Moment | None:
 
 
 def pending_job(task_id: int, process_number: int, job_index: int) -> JobRow:
-    """A job that was never heard of."""
+    """The row of a job without events, which the table does not have."""
     return JobRow.of((task_id, process_number, job_index), EMPTY)
 
 
@@ -283,18 +285,16 @@ class EventRow(NamedTuple):
 
 
 TASK_COLUMNS = columns(Task, TaskRow)
-ATTACHED_COLUMNS = columns(Task, Attached)
+TASK_JSON_COLUMNS = columns(Task, TaskJson)
 PROCESS_COLUMNS = columns(Process, ProcessRow)
 JOB_COLUMNS = columns(Job, JobRow)
 EVENT_COLUMNS = columns(Event, EventRow)
 CLASS_BITS = {event_class: 1 << place for place, event_class in enumerate(EventClass)}
 """The bit of each event class in ``process.event_classes``."""
-HEARD = [state for state in JobState if state is not JobState.PENDING]
-"""The states of jobs that have a row."""
 
 
 def class_mask(classes: Iterable[EventClass]) -> int:
-    """The bits of several event classes."""
+    """The bits of several event classes, combined."""
     mask = 0
     for event_class in classes:
         mask |= CLASS_BITS[event_class]

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from lamia_gql.domain.settings import load
-from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.models import Event, Task
 from tests.conftest import Serve
 from tests.support.harness import SUBMIT, SUBMIT_MANY, Server

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.settings import load
 from lamia_gql.ingest.event_batch import Outcome, record
 from lamia_gql.ingest.event_input import NewEvent, check_event
-from lamia_gql.ingest.event_statements import statements
 from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks, delete_tasks
@@ -25,17 +24,17 @@ from lamia_gql.live.feeds import ALL_TASKS, Feeds
 from lamia_gql.live.pg_listener import PgListener
 from lamia_gql.live.pubsub import Ended, Subscriber
 from lamia_gql.storage.change_feed import (
-    PER_NOTIFICATION,
+    TASKS_PER_NOTIFICATION,
     Change,
     decode,
     encode,
-    publish_on_commit,
 )
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.queries.events import events_after
 from lamia_gql.storage.rows import EventRow
+from lamia_gql.storage.transaction import WriteTransaction
 from tests.support.waiting import until_async
 
 NOW = datetime.now(UTC)
@@ -50,7 +49,7 @@ class House:
         self.database = Database(self.settings)
         migrate(self.database.engine, "head")
         self.live = Feeds(self.database, max_waiting)
-        self.recorder = Recorder(self.database, batch=100, max_waiting=1_000)
+        self.recorder = Recorder(self.database, batch_size=100, max_waiting=1_000)
 
     async def make_task(self, name: str = "t") -> int:
         """Make a task; its id."""
@@ -115,11 +114,11 @@ async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
         listener = PgListener(other, heard)
         await listener.start()
         with house.live.watch() as here, heard.watch() as there:
-            if not house.database.is_sqlite:
+            if house.database.has_other_servers:
                 assert await asyncio.wait_for(there.take(), 10) == [ALL_TASKS]
 
-            def fail(connection: Connection) -> None:
-                publish_on_commit(connection, [Change(task_id, 99)])
+            def fail(transaction: WriteTransaction) -> None:
+                transaction.publish_on_commit([Change(task_id, 99)])
                 raise ArithmeticError
 
             for _ in range(3):
@@ -130,7 +129,7 @@ async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
             await house.record()
             assert await changed(here, task_id) == [other_id, task_id]
             assert here.waiting == 0
-            if not house.database.is_sqlite:
+            if house.database.has_other_servers:
                 assert await changed(there, task_id) == [other_id, task_id]
             assert there.waiting == 0
             async with house.live.follow(task_id) as subscriber:
@@ -250,11 +249,11 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
         written, release = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
 
-        def hold(connection: Connection) -> None:
-            [outcome] = record(connection, statements(False), [house.event()])
+        def hold(transaction: WriteTransaction) -> None:
+            [outcome] = record(transaction.connection, [house.event()])
             assert isinstance(outcome, Outcome)
-            publish_on_commit(
-                connection, [Change(task_id, outcome.event.seq, events=[outcome.event])]
+            transaction.publish_on_commit(
+                [Change(task_id, outcome.event.seq, events=[outcome.event])]
             )
             loop.call_soon_threadsafe(written.set)
             assert release.wait(20)
@@ -352,7 +351,7 @@ def test_notifications_are_few_and_fit() -> None:
     """PostgreSQL takes payloads of less than 8,000 bytes; most transactions need one."""
     changes = [Change(2**53 + number, 2**53) for number in range(1_000)]
     payloads = list(encode("f" * 32, changes))
-    assert len(payloads) == -(-1_000 // PER_NOTIFICATION)
+    assert len(payloads) == -(-1_000 // TASKS_PER_NOTIFICATION)
     assert all(len(payload.encode()) < 8_000 for payload in payloads)
     decoded = [decode(payload) for payload in payloads]
     assert {server for server, _ in decoded} == {"f" * 32}

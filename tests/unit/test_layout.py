@@ -31,7 +31,7 @@ FROM_OUTSIDE: dict[str, set[str]] = {
     "live": set(),
     "api": {"orjson"},
     "graph": {"strawberry", "graphql", "starlette", "orjson"},
-    "rest": {"starlette", "orjson", "sqlalchemy"},
+    "rest": {"starlette", "orjson"},
     "server": {"starlette", "uvicorn", "click"},
     "commands": {"click", "rich", "httpx", "orjson"},
     "client": set(),
@@ -43,8 +43,6 @@ EXCEPTIONS: dict[str, set[str]] = {
     "domain.settings": {"pydantic", "pydantic_settings"},
     # Cursors and ids are made for every entry of a page: the standard library is too slow.
     "domain.pagination": {"orjson"},
-    # It names the connection that its reads get.
-    "graph.loaders": {"sqlalchemy"},
     # LISTEN needs the driver itself.
     "live.pg_listener": {"psycopg"},
     # Errors of settings and of the database become one sentence for the operator.

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
 from lamia_gql.domain.settings import load
-from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import UnknownRevision, current, head, migrate
 from lamia_gql.storage.models import Base
 from tests.support.harness import lamia

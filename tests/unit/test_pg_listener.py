@@ -11,7 +11,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.live import pg_listener as listener
 from lamia_gql.live.feeds import ALL_TASKS, Feeds
 from lamia_gql.live.pg_listener import PgListener
-from lamia_gql.storage.change_feed import Change, publish_on_commit
+from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import migrate
 
@@ -67,7 +67,7 @@ async def test_a_line_that_has_gone_dead_is_noticed(
     listening = PgListener(far, live)
 
     async def tell(task_id: int) -> None:
-        await near.write(lambda c: publish_on_commit(c, [Change(task_id, 1)]))
+        await near.write(lambda t: t.publish_on_commit([Change(task_id, 1)]))
 
     async with await asyncio.start_unix_server(line.connected, str(tmp_path / SOCKET)):
         with live.watch() as heard:

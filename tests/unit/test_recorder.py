@@ -72,7 +72,7 @@ def event(task: str, index: int | None, told: Occurrence, process: str = "array"
 
 async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:
     """What becomes of several requests at once."""
-    recorder = Recorder(database, batch=7, max_waiting=1000)
+    recorder = Recorder(database, batch_size=7, max_waiting=1000)
     await recorder.start()
     try:
         return await asyncio.gather(

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from lamia_gql.domain.settings import Settings, load
 from lamia_gql.server.app import create_app
-from lamia_gql.storage.database import create_engine
+from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
 from tests.support.statements import watched
 

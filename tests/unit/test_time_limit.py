@@ -68,7 +68,7 @@ async def test_stop_reaches_between_statements(database: Database) -> None:
         forever(connection)
 
     reading = CancellableRead(work)
-    running = asyncio.create_task(database.read(reading))
+    running = asyncio.create_task(database.run_read(reading))
     assert await asyncio.to_thread(between.wait, SOON)
     database.stop(reading)
     stopped.set()
@@ -97,7 +97,7 @@ async def test_stop_of_all_reads(database: Database) -> None:
 async def test_stop_after_the_end_is_nothing(database: Database) -> None:
     """A stop that comes too late neither harms nor waits."""
     reading = CancellableRead(one)
-    assert await database.read(reading) == 1
+    assert await database.run_read(reading) == 1
     begin = time.monotonic()
     reading.stop()
     assert time.monotonic() - begin < SOON

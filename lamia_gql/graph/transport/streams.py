@@ -84,7 +84,7 @@ class Shared:
         if watched is None:
             return True
         database, names = self.context.services.database, list(watched.ids)
-        found = await database.read(lambda c: tasks_by_name(c, database.is_sqlite, names))
+        found = await database.read(lambda c: tasks_by_name(c, names))
         return [task and task.id for task in found] == list(watched.ids.values())
 
 

@@ -1,5 +1,5 @@
-"""The reads: one statement for one level of the tree, whatever the number of rows above it.
+"""The reads: one statement per level of a query, whatever the number of parents.
 
-Every function takes a connection and the keys of all the parents at once, and gives what belongs
-to each. Statements have the same text for one parent and for a thousand (see ``keys``).
+Every function takes a connection and the keys of all parents, and returns what belongs to each, in
+the order of the keys. A statement has the same text for any number of parents (see ``key_table``).
 """

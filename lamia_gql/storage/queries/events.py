@@ -5,88 +5,83 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, func, select
+from sqlalchemy import FromClause, func, select
 
 from lamia_gql.domain.pagination import Page, Slice, cut
 from lamia_gql.storage.filters import EventFilter
-from lamia_gql.storage.key_table import INT, UUID, encode, encode_uuid, keys
+from lamia_gql.storage.key_table import INT, UUID, key_table
 from lamia_gql.storage.models import Event, Task
-from lamia_gql.storage.queries.top_n_per_key import top
+from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
 from lamia_gql.storage.rows import EVENT_COLUMNS, EventRow
+from lamia_gql.storage.transaction import ReadConnection
 
-PARTS = ("task_id", "process_number", "job_index")
-"""What events belong to: a task, or a process of it, or a job of that."""
+KEY_COLUMNS = ("task_id", "process_number", "job_index")
+"""The columns of a job's key. The first two are a process' key, the first one a task's."""
 Parent = tuple[int, ...]
-"""The key of a task, a process or a job."""
+"""The key of a task, a process or a job: one to three values of :data:`KEY_COLUMNS`."""
 
 
-def _keys(is_sqlite: bool, depth: int) -> FromClause:
-    return keys(is_sqlite, **dict.fromkeys(PARTS[:depth], INT))
+def _parents(depth: int) -> FromClause:
+    return key_table(**dict.fromkeys(KEY_COLUMNS[:depth], INT))
 
 
-def _owned(depth: int) -> Any:
-    def owned(event: Any, k: FromClause) -> list[Any]:
-        return [getattr(event, part) == k.c[part] for part in PARTS[:depth]]
-
-    return owned
+def _is_child(event: Any, k: FromClause, depth: int) -> list[Any]:
+    return [getattr(event, name) == k.c[name] for name in KEY_COLUMNS[:depth]]
 
 
 def read_events(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     parents: Sequence[Parent],
     wanted: EventFilter,
     page: Page,
 ) -> list[Slice[EventRow]]:
     """A page of the events of each parent, in the order of their commits.
 
-    All parents must be of one kind.
+    The parents must be all tasks, all processes or all jobs.
     """
     depth = len(parents[0])
-    owned = _owned(depth)
 
-    def belongs(event: Any, _k: FromClause) -> list[Any]:
-        found = []
+    def belongs(event: Any, k: FromClause) -> list[Any]:
+        found = _is_child(event, k, depth)
         if page.after is not None:
             found.append(event.seq > page.after[0])
         if page.before is not None:
             found.append(event.seq < page.before[0])
         return [*found, *wanted.where(event)]
 
-    k = _keys(is_sqlite, depth)
-    statement = top(
-        is_sqlite,
+    k = _parents(depth)
+    statement = top_n_per_key(
         k,
         Event,
         EventRow._fields,
         "seq",
         lambda event, k: [event.task_id == k.c.task_id],
-        lambda event, k: [*owned(event, k), *belongs(event, k)],
+        belongs,
         page.backward,
     )
     found: list[list[EventRow]] = [[] for _ in parents]
-    rows = connection.execute(statement, {"keys": encode(parents), "size": page.size + 1})
+    rows = connection.execute(statement, {"keys": parents, "size": page.size + 1})
     for place, *row in rows:
         found[place].append(EventRow._make(row))
     return [cut(rows, page) for rows in found]
 
 
 def count_events(
-    connection: Connection, is_sqlite: bool, parents: Sequence[Parent], wanted: EventFilter
+    connection: ReadConnection, parents: Sequence[Parent], wanted: EventFilter
 ) -> list[int]:
-    """How many events of the wanted classes each parent has; all of one kind."""
+    """The number of wanted events of each parent; all tasks, all processes or all jobs."""
     depth = len(parents[0])
-    k = _keys(is_sqlite, depth)
+    k = _parents(depth)
     statement = select(k.c.place, func.count(Event.seq)).where(
-        *_owned(depth)(Event, k), *wanted.where(Event)
+        *_is_child(Event, k, depth), *wanted.where(Event)
     )
-    rows = connection.execute(statement.group_by(k.c.place), {"keys": encode(parents)})
+    rows = connection.execute(statement.group_by(k.c.place), {"keys": parents})
     found = {row[0]: row[1] for row in rows}
     return [found.get(place, 0) for place in range(len(parents))]
 
 
 def events_after(
-    connection: Connection, task_id: int, seq: int, wanted: EventFilter, limit: int
+    connection: ReadConnection, task_id: int, seq: int, wanted: EventFilter, limit: int
 ) -> list[EventRow]:
     """The first events of a task after its event ``seq``, in the order of their commits."""
     statement = (
@@ -99,16 +94,16 @@ def events_after(
 
 
 def events_by_id(
-    connection: Connection, is_sqlite: bool, wanted: Sequence[tuple[int, str]]
+    connection: ReadConnection, wanted: Sequence[tuple[int, str]]
 ) -> list[EventRow | None]:
-    """The event of each task and event id; None where there is none, or no such task any more."""
-    k = keys(is_sqlite, task_id=INT, id=UUID)
+    """The event of each task and event id; None where it, or its task, does not exist."""
+    k = key_table(task_id=INT, id=UUID)
     rows = connection.execute(
         select(*EVENT_COLUMNS)
         .join(k, (Event.task_id == k.c.task_id) & (Event.id == k.c.id))
         .join(Task, Task.id == Event.task_id)
         .where(Task.deleted_at.is_(None)),
-        {"keys": encode((task, encode_uuid(is_sqlite, event)) for task, event in wanted)},
+        {"keys": wanted},
     )
     found = {(row.task_id, row.id): row for row in map(EventRow._make, rows)}
     return [found.get(key) for key in wanted]

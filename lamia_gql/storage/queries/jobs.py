@@ -1,4 +1,4 @@
-"""Reading the jobs of arrays, of which those that were never heard of have no row."""
+"""Reading the jobs of arrays. Jobs without events have no row: they are PENDING."""
 
 from __future__ import annotations
 
@@ -8,32 +8,38 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, func, select
+from sqlalchemy import FromClause, func, select
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.pagination import Page, Slice, cut
 from lamia_gql.storage.filters import JobFilter
-from lamia_gql.storage.key_table import INT, TEXT, encode, keys
+from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
-from lamia_gql.storage.queries.liveness import TIME, is_running, silence
-from lamia_gql.storage.queries.top_n_per_key import top
+from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
+from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow, ProcessRow, pending_job
+from lamia_gql.storage.transaction import ReadConnection
 
 JobKey = tuple[int, int, int]
 
 
 def read_jobs(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     wanted: JobFilter,
     page: Page,
     now: datetime,
     beat_interval: float | None,
 ) -> list[Slice[JobRow]]:
-    """A page of the jobs of each array, by index, from a place on.
+    """A page of the jobs of each array, in the order of their indices.
 
-    ``beat_interval`` is for arrays that have none of their own.
+    Args:
+        connection: a connection to read on.
+        arrays: the arrays.
+        wanted: which jobs are wanted.
+        page: the size of the page, and the index after which it begins; forward only.
+        now: the time at which liveness is judged.
+        beat_interval: the beat interval in seconds of arrays that have none of their own.
     """
     after = None if page.after is None else page.after[0]
     begins = [
@@ -41,15 +47,15 @@ def read_jobs(
         for array in arrays
     ]
     if wanted.states is None and wanted.liveness is None:
-        return _read_span(connection, is_sqlite, arrays, begins, page)
+        return _read_span(connection, arrays, begins, page)
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is not None:
         states &= {JobState.RUNNING}
     found = _read_states(
-        connection, is_sqlite, arrays, begins, states, wanted, page.size + 1, now, beat_interval
+        connection, arrays, begins, states, wanted, page.size + 1, now, beat_interval
     )
     if JobState.PENDING in states:
-        pending = _read_pending(connection, is_sqlite, arrays, begins, page.size + 1)
+        pending = _read_pending(connection, arrays, begins, page.size + 1)
         found = [
             list(islice(merge(*rows, key=lambda job: job.job_index), page.size + 1))
             for rows in zip(found, pending, strict=True)
@@ -58,18 +64,17 @@ def read_jobs(
 
 
 def _read_span(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     begins: Sequence[int],
     page: Page,
 ) -> list[Slice[JobRow]]:
-    """Without a filter, the page is known before any row is read."""
+    """The page without a filter: its indices are known before any row is read."""
     spans = [
         range(begin, min(begin + page.size, array.last_index + 1))
         for array, begin in zip(arrays, begins, strict=True)
     ]
-    k = keys(is_sqlite, task_id=INT, number=INT, begin=INT, end=INT)
+    k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
     rows = connection.execute(
         select(*JOB_COLUMNS).join(
             k,
@@ -79,11 +84,11 @@ def _read_span(
             & (Job.job_index < k.c.end),
         ),
         {
-            "keys": encode(
+            "keys": [
                 (array.task_id, array.number, span.start, span.stop)
                 for array, span in zip(arrays, spans, strict=True)
                 if span and array.pending < array.job_count
-            )
+            ]
         },
     )
     found = {row[:3]: row for row in map(JobRow._make, rows)}
@@ -96,8 +101,7 @@ def _read_span(
 
 
 def _read_states(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     begins: Sequence[int],
     states: set[JobState],
@@ -106,10 +110,13 @@ def _read_states(
     now: datetime,
     beat_interval: float | None,
 ) -> list[list[JobRow]]:
-    """The first jobs in each of the states, for each array: each has its place in the index."""
+    """The first ``size`` jobs of each array that are in one of the states and have a row.
+
+    Each array and state is a key of its own: its jobs are neighbours in ``ix_job_state``.
+    """
     rows, places = [], []
     for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
-        bounds = silence(is_sqlite, array.beat_interval or beat_interval, wanted.liveness, now)
+        bounds = liveness_bounds(array.beat_interval or beat_interval, wanted.liveness, now)
         if bounds is None or begin > array.last_index:
             continue
         for state in sorted(states - {JobState.PENDING}):
@@ -119,7 +126,7 @@ def _read_states(
     found: list[list[JobRow]] = [[] for _ in arrays]
     if not rows:
         return found
-    k = keys(is_sqlite, task_id=INT, number=INT, state=TEXT, begin=INT, since=TIME, until=TIME)
+    k = key_table(task_id=INT, number=INT, state=TEXT, begin=INT, since=TIME, until=TIME)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
         mine = [job.state == k.c.state, job.job_index >= k.c.begin]
@@ -127,8 +134,8 @@ def _read_states(
             return mine
         return [*mine, is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
 
-    statement = top(is_sqlite, k, Job, JobRow._fields, "job_index", _of_process, belongs)
-    for place, *row in connection.execute(statement, {"keys": encode(rows), "size": size}):
+    statement = top_n_per_key(k, Job, JobRow._fields, "job_index", _of_process, belongs)
+    for place, *row in connection.execute(statement, {"keys": rows, "size": size}):
         found[places[place]].append(JobRow._make(row))
     return [sorted(jobs, key=lambda job: job.job_index)[:size] for jobs in found]
 
@@ -138,13 +145,24 @@ def _of_process(job: Any, k: FromClause) -> list[Any]:
 
 
 def _read_pending(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     begins: Sequence[int],
     size: int,
 ) -> list[list[JobRow]]:
-    """The first jobs without a row, for each array: what lies between the rows."""
+    """The first ``size`` jobs of each array that have no row, from its index in ``begins`` on.
+
+    They are what lies before the first row, and in the gaps behind rows whose successor is not
+    the next index. Three statements find these, so no row is read that does not border a gap.
+
+    Example: an array has the jobs 0 to 9, and rows for 2, 3, 6 and 9. From 0 on, 4 are wanted.
+
+    1. ``firsts``: the first row is 2, so 0 and 1 are pending.
+    2. ``gaps``: 3 is not followed by 4, 6 not by 7, 9 not by 10: gaps may begin at 4, 7 and 10.
+    3. ``ends``: the next rows are 6 and 9, and none after 10, where the array ends.
+
+    The spans are 0-1, 4-5, 7-8 and the empty one from 10: the first four jobs are 0, 1, 4, 5.
+    """
     rows, places = [], []
     for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
         if array.pending and begin <= array.last_index:
@@ -153,15 +171,15 @@ def _read_pending(
     found: list[list[JobRow]] = [[] for _ in arrays]
     if not rows:
         return found
-    k = keys(is_sqlite, task_id=INT, number=INT, begin=INT)
-    given = {"keys": encode(rows), "size": size}
+    k = key_table(task_id=INT, number=INT, begin=INT)
+    given = {"keys": rows, "size": size}
 
     def first(job: Any, k: FromClause) -> list[Any]:
         return [job.job_index >= k.c.begin]
 
     def before_gap(job: Any, k: FromClause) -> list[Any]:
-        # Asked for the least, PostgreSQL takes the index that has the jobs in order; for a certain
-        # one it may take any other while it has no statistics, and go through all jobs.
+        # For the minimum, PostgreSQL uses the index that has the jobs in order. For a test on one
+        # index it may use another one while it has no statistics, and read all jobs.
         next_one = select(func.min(Job.job_index)).where(
             Job.task_id == job.task_id,
             Job.process_number == job.process_number,
@@ -176,15 +194,15 @@ def _read_pending(
     firsts = {
         row[0]: row[1]
         for row in connection.execute(
-            top(is_sqlite, k, Job, names, "job_index", _of_process, first), given | {"size": 1}
+            top_n_per_key(k, Job, names, "job_index", _of_process, first), given | {"size": 1}
         )
     }
     gaps: list[list[int]] = [[] for _ in rows]
     for place, index in connection.execute(
-        top(is_sqlite, k, Job, names, "job_index", _of_process, before_gap), given
+        top_n_per_key(k, Job, names, "job_index", _of_process, before_gap), given
     ):
         gaps[place].append(index + 1)
-    ends = _next_rows(connection, is_sqlite, rows, gaps)
+    ends = _next_rows(connection, rows, gaps)
     for key_place, place in enumerate(places):
         array, begin = arrays[place], begins[place]
         first_row = firsts.get(key_place, array.last_index + 1)
@@ -199,14 +217,16 @@ def _read_pending(
 
 
 def _next_rows(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     rows: Sequence[tuple[int, int, int]],
     gaps: Sequence[Sequence[int]],
 ) -> dict[tuple[int, int], int]:
-    """For each gap, by its array's place and its first index, the row that ends it."""
+    """The index of the row that ends each gap, by the gap's key in ``rows`` and its first index.
+
+    Gaps that last until the end of their array are left out.
+    """
     starts = [(place, start) for place, found in enumerate(gaps) for start in found]
-    k = keys(is_sqlite, task_id=INT, number=INT, begin=INT)
+    k = key_table(task_id=INT, number=INT, begin=INT)
     next_row = (
         select(func.min(Job.job_index))
         .where(*_of_process(Job, k), Job.job_index > k.c.begin)
@@ -214,14 +234,14 @@ def _next_rows(
     )
     found = connection.execute(
         select(k.c.place, next_row.label("next")),
-        {"keys": encode((*rows[place][:2], start) for place, start in starts)},
+        {"keys": [(*rows[place][:2], start) for place, start in starts]},
     )
     return {starts[place]: index for place, index in found if index is not None}
 
 
-def jobs_by_key(connection: Connection, is_sqlite: bool, wanted: Sequence[JobKey]) -> list[JobRow]:
-    """The job of each task, process and index, whether it was heard of or not."""
-    k = keys(is_sqlite, task_id=INT, number=INT, job_index=INT)
+def jobs_by_key(connection: ReadConnection, wanted: Sequence[JobKey]) -> list[JobRow]:
+    """The job of each task, process and index, also where it has no row."""
+    k = key_table(task_id=INT, number=INT, job_index=INT)
     rows = connection.execute(
         select(*JOB_COLUMNS).join(
             k,
@@ -229,21 +249,20 @@ def jobs_by_key(connection: Connection, is_sqlite: bool, wanted: Sequence[JobKey
             & (Job.process_number == k.c.number)
             & (Job.job_index == k.c.job_index),
         ),
-        {"keys": encode(wanted)},
+        {"keys": wanted},
     )
     found = {row[:3]: row for row in map(JobRow._make, rows)}
     return [found.get(key) or pending_job(*key) for key in wanted]
 
 
 def count_jobs(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     wanted: JobFilter,
     now: datetime,
     beat_interval: float | None,
 ) -> list[int]:
-    """How many jobs of each array are wanted; only a filter by liveness asks the database."""
+    """The number of wanted jobs of each array. Only a filter by liveness needs the database."""
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is None:
         return [sum(getattr(array, state.lower()) for state in states) for array in arrays]
@@ -251,13 +270,13 @@ def count_jobs(
         return [0] * len(arrays)
     rows, places = [], []
     for place, array in enumerate(arrays):
-        bounds = silence(is_sqlite, array.beat_interval or beat_interval, wanted.liveness, now)
+        bounds = liveness_bounds(array.beat_interval or beat_interval, wanted.liveness, now)
         if array.running and bounds is not None:
             rows.append((array.task_id, array.number, *bounds))
             places.append(place)
     counts = [0] * len(arrays)
     if rows:
-        k = keys(is_sqlite, task_id=INT, number=INT, since=TIME, until=TIME)
+        k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
         statement = (
             select(k.c.place, func.count())
             .join_from(k, Job, _of_process(Job, k)[0] & _of_process(Job, k)[1])
@@ -268,6 +287,6 @@ def count_jobs(
             )
             .group_by(k.c.place)
         )
-        for place, number in connection.execute(statement, {"keys": encode(rows)}):
+        for place, number in connection.execute(statement, {"keys": rows}):
             counts[places[place]] = number
     return counts

@@ -1,4 +1,4 @@
-"""Arrays as runs of jobs: states by range, and lists of indices, of any length of array."""
+"""Arrays of any size as runs of jobs: ranges of states, and lists of indices."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.storage.filters import JobFilter
-from lamia_gql.storage.key_table import INT, encode, keys
+from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
-from lamia_gql.storage.queries.liveness import TIME, is_running, silence
+from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
 from lamia_gql.storage.rows import ProcessRow
+from lamia_gql.storage.transaction import ReadConnection
 
 
 class Run(NamedTuple):
-    """Neighbouring jobs in the same state, both ends included."""
+    """Consecutive jobs in the same state: from ``first`` to ``last``, both included."""
 
     first: int
     last: int
@@ -25,18 +26,23 @@ class Run(NamedTuple):
 
 
 def _islands(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     rows: Sequence[tuple[Any, ...]],
     *conditions: Any,
     by_state: bool,
 ) -> list[tuple[int, int, int, str]]:
-    """Place, first, last and state of the runs of rows that meet the conditions, in order.
+    """Key position, first, last and state of the runs of rows that meet the conditions, in order.
 
-    Within a run, an index and its rank grow alike: their difference names the run. The window and
-    the grouping are the database's work; no row leaves it.
+    Within a run, the index and the rank of a row grow by one together, so their difference
+    identifies the run. The database groups the rows; only the runs are read.
+
+    Args:
+        connection: a connection to read on.
+        rows: the keys: task, process, and the bounds of ``alive_at``, or None for both.
+        conditions: further conditions on the rows.
+        by_state: whether a run ends where the state changes.
     """
-    k = keys(is_sqlite, task_id=INT, number=INT, since=TIME, until=TIME)
+    k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
     parts: list[Any] = [k.c.place, Job.state] if by_state else [k.c.place]
     rank = func.row_number().over(partition_by=parts, order_by=Job.job_index)
     job = (
@@ -52,7 +58,7 @@ def _islands(
         .group_by(*keyed, job.c.run)
         .order_by(job.c.place, first)
     )
-    return [tuple(row) for row in connection.execute(statement, {"keys": encode(rows)})]
+    return [tuple(row) for row in connection.execute(statement, {"keys": rows})]
 
 
 def _within(k: Any, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -61,13 +67,11 @@ def _within(k: Any, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [Job.alive_at > k.c.since, Job.alive_at <= k.c.until]
 
 
-def state_ranges(
-    connection: Connection, is_sqlite: bool, arrays: Sequence[ProcessRow]
-) -> list[list[Run]]:
+def state_ranges(connection: ReadConnection, arrays: Sequence[ProcessRow]) -> list[list[Run]]:
     """The states of all jobs of each array, run-length encoded, in the order of the indices."""
     rows = [(array.task_id, array.number, None, None) for array in arrays]
     runs: list[list[Run]] = [[] for _ in arrays]
-    for place, first, last, state in _islands(connection, is_sqlite, rows, by_state=True):
+    for place, first, last, state in _islands(connection, rows, by_state=True):
         runs[place].append(Run(first, last, JobState(state)))
     return [_with_pending(array, found) for array, found in zip(arrays, runs, strict=True)]
 
@@ -85,8 +89,7 @@ def _with_pending(array: ProcessRow, runs: list[Run]) -> list[Run]:
 
 
 def job_indices(
-    connection: Connection,
-    is_sqlite: bool,
+    connection: ReadConnection,
     arrays: Sequence[ProcessRow],
     wanted: JobFilter,
     now: datetime,
@@ -96,9 +99,9 @@ def job_indices(
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is not None:
         states &= {JobState.RUNNING}
-    # Jobs that were never heard of are those that no row excludes.
-    rest = JobState.PENDING in states
-    listed = set(JobState) - states if rest else states
+    # PENDING jobs have no row: where they are wanted, list the rows that are not, and invert.
+    inverted = JobState.PENDING in states
+    listed = set(JobState) - states if inverted else states
     rows: list[tuple[Any, ...]] = []
     places = []
     for place, array in enumerate(arrays):
@@ -106,18 +109,16 @@ def job_indices(
             rows.append((array.task_id, array.number, None, None))
             places.append(place)
             continue
-        bounds = silence(is_sqlite, array.beat_interval or beat_interval, wanted.liveness, now)
+        bounds = liveness_bounds(array.beat_interval or beat_interval, wanted.liveness, now)
         if bounds is not None:
             rows.append((array.task_id, array.number, *bounds))
             places.append(place)
     spans: list[list[tuple[int, int]]] = [[] for _ in arrays]
     if rows and listed:
         in_states = Job.state.in_(sorted(listed)) if wanted.liveness is None else is_running(Job)
-        for place, first, last, _ in _islands(
-            connection, is_sqlite, rows, in_states, by_state=False
-        ):
+        for place, first, last, _ in _islands(connection, rows, in_states, by_state=False):
             spans[places[place]].append((first, last))
-    if rest:
+    if inverted:
         spans = [_between(array, found) for array, found in zip(arrays, spans, strict=True)]
     return [
         ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindparam, select, true
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    Executable,
+    FromClause,
+    Select,
+    bindparam,
+    select,
+    true,
+)
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from lamia_gql.storage.models import Base
 
@@ -15,40 +28,87 @@ Condition = Callable[[Any, FromClause], Sequence[ColumnElement[bool]]]
 SIZE: BindParameter[int] = bindparam("size")
 
 
-def top(
-    is_sqlite: bool,
+class TopNPerKey(Executable, ClauseElement):
+    """A query in two forms, of which each engine gets the one that it is fast at.
+
+    Both are part of the key of SQLAlchemy's cache, so the values of either can change from one
+    execution to the next.
+    """
+
+    inherit_cache = True
+    is_select = True
+    _traverse_internals = [  # noqa: RUF012  (SQLAlchemy's own name and form)
+        ("lateral", InternalTraversal.dp_clauseelement),
+        ("correlated", InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(self, lateral: Select[Any], correlated: Select[Any]) -> None:
+        self.lateral = lateral
+        self.correlated = correlated
+
+    @property
+    def _all_selected_columns(self) -> tuple[()]:
+        # SQLAlchemy asks for the columns by which a row may be read; ours are read by position.
+        return ()
+
+
+@compiles(TopNPerKey, "postgresql")
+def _lateral(query: TopNPerKey, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(query.lateral, **options)
+
+
+@compiles(TopNPerKey, "sqlite")
+def _correlated(query: TopNPerKey, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(query.correlated, **options)
+
+
+def top_n_per_key(
     k: FromClause,
     entity: type[Base],
     columns: Sequence[str],
-    place: str,
+    order_by: str,
     unique: Condition,
     belongs: Condition,
     backward: bool = False,
-) -> Select[Any]:
-    """The key's place, then these columns of the first ``size`` rows that belong to each key.
+) -> TopNPerKey:
+    """The first rows that belong to each key; run it with the parameters ``keys`` and ``size``.
 
-    Rows are ordered by the column ``place``, which together with ``unique`` tells one row from
-    all others. PostgreSQL looks them up laterally. SQLite has no lateral joins, but uses the
-    places that a correlated subquery gives as keys into the table's index.
+    PostgreSQL looks the rows up laterally. SQLite has no lateral joins, but it uses the values
+    that a correlated subquery gives as keys into the table's index.
+
+    Args:
+        k: the key table.
+        entity: the table whose rows are wanted.
+        columns: the columns that each row has after ``place``, the position of its key.
+        order_by: the column that orders the rows of one key.
+        unique: conditions that, together with ``order_by``, identify one row of the table.
+        belongs: conditions that choose the rows of one key.
+        backward: whether to take the last rows instead, from the end.
     """
     inner: Any = aliased(entity)
-    order = getattr(inner, place)
-    chosen = (
-        select(order if is_sqlite else inner)
-        .where(*unique(inner, k), *belongs(inner, k))
-        .order_by(order.desc() if backward else order)
-        .limit(SIZE)
-    )
-    if not is_sqlite:
-        row = chosen.lateral("row")
-        found = select(k.c.place, *(row.c[name] for name in columns)).join_from(k, row, true())
-        outer = row.c[place]
-    else:
-        table: Any = entity
-        outer = getattr(table, place)
-        found = (
-            select(k.c.place, *(getattr(table, name) for name in columns))
-            .join_from(k, table, true())
-            .where(*unique(table, k), outer.in_(chosen.correlate(k)))
+    outer: Any = entity
+
+    def first(*selected: Any) -> Select[Any]:
+        order = getattr(inner, order_by)
+        return (
+            select(*selected)
+            .where(*unique(inner, k), *belongs(inner, k))
+            .order_by(order.desc() if backward else order)
+            .limit(SIZE)
         )
-    return found.order_by(k.c.place, outer.desc() if backward else outer)
+
+    row = first(inner).lateral("row")
+    last = row.c[order_by]
+    lateral = (
+        select(k.c.place, *(row.c[name] for name in columns))
+        .join_from(k, row, true())
+        .order_by(k.c.place, last.desc() if backward else last)
+    )
+    last = getattr(outer, order_by)
+    correlated = (
+        select(k.c.place, *(getattr(outer, name) for name in columns))
+        .join_from(k, outer, true())
+        .where(*unique(outer, k), last.in_(first(getattr(inner, order_by)).correlate(k)))
+        .order_by(k.c.place, last.desc() if backward else last)
+    )
+    return TopNPerKey(lateral, correlated)

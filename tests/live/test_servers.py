@@ -123,7 +123,7 @@ def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server, Serv
             assert await gone.receive() == {"id": "1", "type": "complete"}
 
     asyncio.run(story())
-    assert "other servers can't be heard" in reader.log()
+    assert "cannot listen for changes of other servers" in reader.log()
     assert "Traceback" not in reader.log()
 
 

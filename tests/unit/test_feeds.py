@@ -22,7 +22,7 @@ from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks, delete_tasks
 from lamia_gql.live.feeds import ALL_TASKS, Feeds
 from lamia_gql.live.pg_listener import PgListener
-from lamia_gql.live.pubsub import Ended, Subscriber
+from lamia_gql.live.pubsub import StreamEnded, Subscriber
 from lamia_gql.storage.change_feed import (
     PER_NOTIFICATION,
     Change,
@@ -94,7 +94,7 @@ async def take(subscriber: Subscriber[EventRow], number: int) -> list[int]:
     """The numbers of so many events."""
     found: list[int] = []
     while len(found) < number:
-        found += [event.seq for event in await asyncio.wait_for(subscriber.take(), 10)]
+        found += [event.seq for event in await asyncio.wait_for(subscriber.drain(), 10)]
     return found
 
 
@@ -107,9 +107,9 @@ def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
         heard = Feeds(other, 100)
         listener = PgListener(other, heard)
         await listener.start()
-        with house.live.watch() as here, heard.watch() as there:
+        with house.live.subscribe_to_changes() as here, heard.subscribe_to_changes() as there:
             if not house.database.is_sqlite:
-                assert await asyncio.wait_for(there.take(), 10) == [ALL_TASKS]
+                assert await asyncio.wait_for(there.drain(), 10) == [ALL_TASKS]
 
             def fail(connection: Connection) -> None:
                 publish_on_commit(connection, [Change(task_id, 99)])
@@ -120,12 +120,12 @@ def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
                     await house.database.write(fail)
             await house.record()
             await asyncio.sleep(0.2)
-            assert await here.take() == [task_id]
+            assert await here.drain() == [task_id]
             assert here.waiting == 0
             if not house.database.is_sqlite:
-                assert await there.take() == [task_id]
+                assert await there.drain() == [task_id]
             assert there.waiting == 0
-            async with house.live.follow(task_id) as subscriber:
+            async with house.live.subscribe_to_events(task_id) as subscriber:
                 with pytest.raises(ArithmeticError):
                     await house.database.write(fail)
                 await house.record()
@@ -141,7 +141,7 @@ def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -
 
     async def story(house: House) -> None:
         task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
+        async with house.live.subscribe_to_events(task_id) as subscriber:
             await house.record()
             assert await take(subscriber, 1) == [1]
             # As if somebody else had written these, and his message were late, or lost.
@@ -150,8 +150,8 @@ def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -
             house.live.start()
             await house.record(2)
             assert await take(subscriber, 7) == [2, 3, 4, 5, 6, 7, 8]
-            house.live.hear([Change(task_id, 6)])
-            house.live.hear([Change(task_id, 8)])
+            house.live.receive([Change(task_id, 6)])
+            house.live.receive([Change(task_id, 8)])
             await house.record()
             assert await take(subscriber, 1) == [9]
 
@@ -163,11 +163,11 @@ def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
 
     async def story(house: House) -> None:
         task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
+        async with house.live.subscribe_to_events(task_id) as subscriber:
             house.database.on_commit = None
             await house.recorder.record([house.event() for _ in range(100)])
             house.live.start()
-            house.live.hear([Change(task_id, 100)])
+            house.live.receive([Change(task_id, 100)])
             assert await take(subscriber, 100) == list(range(1, 101))
 
     tell(sqlite_url, story, max_waiting=10)
@@ -181,7 +181,7 @@ def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite_url: 
         for round_ in range(30):
             writing = asyncio.create_task(house.record(3))
             await asyncio.sleep(0.0007 * (round_ % 10))
-            async with house.live.follow(task_id) as subscriber:
+            async with house.live.subscribe_to_events(task_id) as subscriber:
                 past = await house.database.read(
                     partial(
                         events_after,
@@ -209,9 +209,9 @@ def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
         live = house.live
 
         async def follow() -> None:
-            async with live.follow(task_id) as subscriber:
+            async with live.subscribe_to_events(task_id) as subscriber:
                 while True:
-                    await subscriber.take()
+                    await subscriber.drain()
 
         for _ in range(5):
             followers = [asyncio.create_task(follow()) for _ in range(50)]
@@ -231,15 +231,15 @@ def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
 
     async def story(house: House) -> None:
         task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
+        async with house.live.subscribe_to_events(task_id) as subscriber:
             await house.record()
             await house.database.write(lambda c: delete_tasks(c, house.settings, ["t"], NOW))
             assert await take(subscriber, 1) == [1]
-            with pytest.raises(Ended):
-                await subscriber.take()
-        async with house.live.follow(task_id) as subscriber:
-            with pytest.raises(Ended):
-                await subscriber.take()
+            with pytest.raises(StreamEnded):
+                await subscriber.drain()
+        async with house.live.subscribe_to_events(task_id) as subscriber:
+            with pytest.raises(StreamEnded):
+                await subscriber.drain()
 
     tell(sqlite_url, story)
 
@@ -282,7 +282,7 @@ def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
                 seen += [event.seq for event in found]
             return seen
 
-        async with other.live.follow(task_id) as subscriber:
+        async with other.live.subscribe_to_events(task_id) as subscriber:
             resuming = asyncio.create_task(resume())
             first = asyncio.create_task(house.database.write(hold))
             await asyncio.wait_for(written.wait(), 20)

@@ -133,7 +133,7 @@ class Mutation:
 
     @resolved(
         "Submit events of any jobs. The response is sent after they are stored durably. Each event"
-        " is accepted or invalid on its own."
+        " is accepted or refused on its own."
     )
     async def submit_events(
         self,

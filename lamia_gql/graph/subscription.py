@@ -135,7 +135,7 @@ async def _event_filter(
     event_classes = filter_inputs.event_filter(classes).classes
     if process is None:
         if index is not None:
-            raise RequestError(ErrorCode.ARGUMENT_INVALID, "`index` needs `process`.")
+            raise RequestError(ErrorCode.ARGUMENT_INVALID, "`index` requires `process`.")
         return filters.EventFilter(event_classes)
     found = await context.load.process_by_name(task.id, process)
     if found is None:

@@ -86,5 +86,6 @@ def _point(at: datetime, processes: Sequence[ProgressInputs], ratio: float | Non
         total.done += counters.done
         total.failed += counters.failed
         total.terminated += counters.terminated
-    heard = total.submitted + total.running + total.ended
-    return Point(at, sum(process.job_count for process in processes) - heard, total, ratio)
+    pending = sum(process.job_count for process in processes)
+    pending -= total.submitted + total.running + total.ended
+    return Point(at, pending, total, ratio)

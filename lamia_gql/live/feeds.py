@@ -67,7 +67,7 @@ class Feeds:
         return len(self._feeds)
 
     def start(self) -> None:
-        """Start to receive what is committed by this server."""
+        """Start to receive the commits of this server."""
         loop = asyncio.get_running_loop()
 
         def receive(changes: Sequence[Change]) -> None:

@@ -42,7 +42,7 @@ class Event(Node):
         "Network address that the event was sent from. Null if unknown."
     )
     attempt: int = field(
-        "How many times the job had been restarted, as reported by the job; 0 if it did not say."
+        "How many times the job had been restarted, as reported by the client; by default 0."
     )
     row: strawberry.Private[EventRow]
 

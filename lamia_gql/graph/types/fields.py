@@ -41,17 +41,29 @@ def parse_stored_json(text: str | None) -> Any:
 
 
 First = Annotated[
-    int | None, argument("Number of entries, counted from the start of the list or from `after`.")
+    int | None,
+    argument(
+        "Number of entries from the start of the list, or after `after`; at most the server's"
+        " `pageLimit`."
+    ),
 ]
 After = Annotated[str | None, argument("Cursor: only entries after it.")]
 Last = Annotated[
-    int | None, argument("Number of entries, counted from the end of the list or from `before`.")
+    int | None,
+    argument(
+        "Number of entries from the end of the list, or before `before`; at most the server's"
+        " `pageLimit`."
+    ),
 ]
 Before = Annotated[str | None, argument("Cursor: only entries before it.")]
 Classes = Annotated[
     list[EventClass] | None, argument("Only events of these classes. Defaults to all.")
 ]
 Points = Annotated[
-    int, argument("Number of points, at least 2, from the first event to the last one or to now.")
+    int,
+    argument(
+        "Number of points, from 2 to the server's `timelineLimit`. They reach from the first event"
+        " to the last one, or to the present time if the work is unfinished."
+    ),
 ]
 Index = Annotated[int, argument("Index of the job.")]

@@ -43,8 +43,8 @@ class ProcessInput:
     beat_interval: float | None = strawberry.field(
         default=None,
         description=(
-            "Time between two BEAT events of a job, in seconds; jobs that are silent for longer"
-            " become LATE, then LOST. Defaults to the server's setting."
+            "Time between two BEAT events of a job, in seconds. A job without a sign of life"
+            " becomes LATE after two intervals and LOST after five. Defaults to the server's setting."
         ),
     )
 
@@ -191,7 +191,7 @@ class SubmitEventInput:
         default=None,
         description=(
             "When the event happened, by the job's clock. A time without an offset is taken as UTC."
-            " Defaults to the time of receipt."
+            " If omitted, the time of receipt counts."
         ),
     )
     hostname: str | None = strawberry.field(default=None, description="Host that the job runs on.")

@@ -127,8 +127,7 @@ class SubmitEventsPayload:
     """What ``submitEvents`` returns."""
 
     results: list[SubmitEventPayload] = field(
-        "One result per event, in the order of the input. Empty if the request is refused as a"
-        " whole."
+        "One result per event, in the order of the input. Empty if the whole request is refused."
     )
     user_errors: UserErrors = field(
         "Errors of the request as a whole. Those of a single event are in its result."

@@ -112,8 +112,8 @@ class Process(Node):
         return await load_task(info, self.row.task_id)
 
     @resolved(
-        "Progress of the process. Null if it cannot be told: for a solitary process whose job has"
-        " not reported any."
+        "Progress of the process. Null only for a solitary process whose job has not reported any"
+        " above 0."
     )
     def progress(self) -> Progress | None:
         """The progress, from the counters of the process."""

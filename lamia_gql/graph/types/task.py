@@ -56,8 +56,8 @@ class Task(Node):
     email: str | None = field("E-mail address to contact about the task. May be null.")
     comment: str | None = field("Free text that describes the task. May be null.")
     submitted_at: datetime = field(
-        "When the task was submitted, as reported by the client; equal to `receivedAt` if it did"
-        " not say."
+        "When the task was submitted, as reported by the client. Equal to `receivedAt` if the"
+        " client reported no time."
     )
     received_at: datetime = field("When the server created the task.")
     hostname: str | None = field(

@@ -137,7 +137,7 @@ class Process(Node):
 
     @resolved(
         "When the process will reach a progress ratio of 1, at its mean rate since the first start."
-        " Null if it has not started, has no progress yet, or has finished."
+        " Null if it has not started, has no progress yet, has reached that ratio or has finished."
     )
     def estimated_finish_at(self, info: Info) -> datetime | None:
         """The estimate, by linear extrapolation."""

@@ -43,8 +43,9 @@ class ProcessInput:
     beat_interval: float | None = strawberry.field(
         default=None,
         description=(
-            "Time between two BEAT events of a job, in seconds. A job without a sign of life becomes"
-            " LATE after two intervals and LOST after five. Defaults to the server's setting."
+            "Time between two BEAT events of a job, in seconds. A job without a sign of life"
+            " becomes LATE after two intervals, and LOST after five. Defaults to the server's"
+            " setting."
         ),
     )
 

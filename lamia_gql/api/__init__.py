@@ -1,1 +1,1 @@
-"""What GraphQL and REST share: the services of the application, and how requests are read."""
+"""Shared by GraphQL and REST: the services of the application, and the parsing of requests."""

@@ -1,4 +1,4 @@
-"""The bodies of requests: bounded, and JSON; the same for every door."""
+"""Request bodies: size-limited, and JSON. Shared by GraphQL and REST."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Any
 import orjson
 
 
-class BadRequest(Exception):  # noqa: N818  (an answer, not an error of the program)
-    """A request that can't be understood; answered with a status and a coded error."""
+class HttpError(Exception):
+    """A request that is refused with an HTTP status and a coded error.
+
+    Args:
+        status: The HTTP status.
+        code: The stable code of the error.
+        message: The error in words.
+        headers: Headers of the response, such as ``allow``.
+    """
 
     def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
         super().__init__(message)
@@ -18,19 +25,22 @@ class BadRequest(Exception):  # noqa: N818  (an answer, not an error of the prog
         self.headers = headers
 
 
-async def gather(chunks: AsyncIterable[bytes], limit: int) -> bytes:
-    """The whole body, of at most ``limit`` bytes. Raises :class:`BadRequest`."""
+async def read_body(chunks: AsyncIterable[bytes], limit: int) -> bytes:
+    """The whole body. Raises :class:`HttpError` if it is longer than ``limit`` bytes."""
     body = bytearray()
     async for chunk in chunks:
         body += chunk
         if len(body) > limit:
-            raise BadRequest(413, "REQUEST_TOO_LARGE", f"A request may have at most {limit} bytes.")
+            raise HttpError(413, "REQUEST_TOO_LARGE", f"A request may have at most {limit} bytes.")
     return bytes(body)
 
 
-def decode(text: str | bytes, what: str) -> Any:
-    """The JSON of ``what``. Raises :class:`BadRequest`, also for bad UTF-8 and deep nesting."""
+def parse_json(text: str | bytes, subject: str) -> Any:
+    """Parse JSON; ``subject`` names it in the error message.
+
+    Raises :class:`HttpError`, also for invalid UTF-8 and for nesting that is too deep.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(400, "BAD_REQUEST", f"{what} is not JSON: {error}.") from error
+        raise HttpError(400, "BAD_REQUEST", f"{subject} is not valid JSON: {error}.") from error

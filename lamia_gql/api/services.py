@@ -1,4 +1,4 @@
-"""What lives as long as the server, and what its doors do with it alike."""
+"""The services of the application, shared by GraphQL and REST."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lamia_gql.storage.rows import TaskRow
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Born in the lifespan, and handed to every request."""
+    """Everything that lives as long as the application; every request gets it."""
 
     settings: Settings
     database: Database
@@ -31,7 +31,7 @@ class Services:
     live_connections: LiveConnections
 
     def check_number_of_events(self, number: int) -> None:
-        """Raise :class:`UserError` for more events than one request may submit."""
+        """Raise :class:`UserError` if one request submits too many events."""
         limit = self.settings.max_events_per_request
         if number > limit:
             raise UserError(
@@ -40,22 +40,25 @@ class Services:
                 "events",
             )
 
-    async def record(self, events: Sequence[NewEvent | UserError]) -> list[Outcome | UserError]:
-        """Store those events of one request that are sound; one outcome or error each, in order.
+    async def record_events(
+        self, events: Sequence[NewEvent | UserError]
+    ) -> list[Outcome | UserError]:
+        """Store the valid events of one request.
 
-        Raises :class:`Unavailable`, with nothing stored.
+        ``events`` holds an error in place of each invalid event. The result has an outcome or an
+        error for each event, in the same order. Raises :class:`Unavailable` if nothing was stored.
         """
-        sound = [event for event in events if isinstance(event, NewEvent)]
-        outcomes = iter(await self.recorder.record(sound))
+        valid = [event for event in events if isinstance(event, NewEvent)]
+        outcomes = iter(await self.recorder.record(valid))
         return [next(outcomes) if isinstance(event, NewEvent) else event for event in events]
 
-    async def delete(self, names: Sequence[str]) -> list[TaskRow]:
-        """Take tasks away from everybody's sight; those that there are.
+    async def delete_tasks(self, names: Sequence[str]) -> list[TaskRow]:
+        """Soft-delete the tasks with these names, and return those that existed.
 
         Raises :class:`InvalidInput` and :class:`Unavailable`.
         """
         now = datetime.now(UTC)
-        gone = await self.database.write(lambda c: delete_tasks(c, self.settings, names, now))
-        if gone:
+        deleted = await self.database.write(lambda c: delete_tasks(c, self.settings, names, now))
+        if deleted:
             self.purger.wake()
-        return gone
+        return deleted

@@ -1,4 +1,4 @@
-"""The GraphQL face: types over records, loaders over queries, mutations over the services.
+"""The GraphQL API: types over rows, loaders over queries, mutations over the services.
 
-Only this folder knows Strawberry, and nothing in it knows SQL.
+Only this package imports Strawberry, and nothing in it contains SQL.
 """

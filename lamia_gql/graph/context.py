@@ -1,4 +1,4 @@
-"""What one request carries through the graph."""
+"""The context of one operation, which every resolver gets."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from lamia_gql.storage.operation_reads import OperationReads
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """The tasks that a subscription shows, where they were asked for by name."""
+class WatchedTasks:
+    """The tasks of a subscription that asked for them by name."""
 
     ids: Mapping[str, int]
-    """By their names, as it began."""
-    gatherer: CoalescingSubscriber[int]
+    """Their ids by name, at the start of the subscription."""
+    subscriber: CoalescingSubscriber[int]
 
-    def renew(self) -> None:
-        """Have all of them shown again."""
-        self.gatherer.add([ALL_TASKS])
+    def resend_all(self) -> None:
+        """Have a snapshot of every task sent again."""
+        self.subscriber.add([ALL_TASKS])
 
 
 @dataclass(slots=True)
 class Context:
-    """One operation's own: its services, its time, its reads, its loaders."""
+    """What belongs to one operation: the services, the present time, its reads and loaders."""
 
     services: Services
     client_address: str | None = None
     last_event_id: str | None = None
-    """The cursor that a client of SSE resumes from."""
+    """The cursor from which an SSE client resumes."""
     cursor: str | None = None
-    """The place of what a subscription has given last, where it has places."""
+    """The cursor of the latest item of a subscription that can be resumed."""
     task_id: int | None = None
-    """The task that a subscription has given last, where it gives tasks."""
-    watched: Watched | None = None
+    """The id of the latest task of a subscription to tasks."""
+    watched: WatchedTasks | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     reads: OperationReads = field(init=False)
     load: Loaders = field(init=False)
@@ -51,7 +51,7 @@ class Context:
         self.refresh()
 
     def refresh(self) -> None:
-        """Forget what was read: a mutation is about to change it, or something else has."""
+        """Forget everything that was read, and renew the time: the data changes."""
         self.now = datetime.now(UTC)
         self.load = Loaders(self.reads, self.settings.beat_interval, self.now)
 

@@ -1,4 +1,4 @@
-"""The root of all mutations: thin fields over the services, with user errors as data."""
+"""The root type ``Mutation``: calls of the services, with user errors as data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lamia_gql.domain import errors
 from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Context, Info
-from lamia_gql.graph.types import inputs
+from lamia_gql.graph.types import mutation_inputs
 from lamia_gql.graph.types.fields import argument, resolved
 from lamia_gql.graph.types.payloads import (
     AddProcessesPayload,
@@ -25,140 +25,142 @@ from lamia_gql.graph.types.payloads import (
     UpdateTaskPayload,
     UserError,
 )
-from lamia_gql.graph.types.process import make_process
+from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
 from lamia_gql.ingest.event_input import NewEvent, check_event, moments
 from lamia_gql.ingest.task_input import InvalidInput, ProcessSpec, TaskEdit, TaskSpec
 from lamia_gql.ingest.tasks import add_processes, create_tasks, update_tasks
 
 T = TypeVar("T")
-INPUT = argument("The input.")
+INPUT = argument("Input of the mutation.")
 
 
-@strawberry.type(description="What can be changed.")
+@strawberry.type(description="Everything that can be changed.")
 class Mutation:
-    """The mutations."""
+    """The root of all mutations."""
 
-    @resolved("Make a task with all its processes.")
+    @resolved("Create a task with all its processes.")
     async def create_task(
         self,
         info: Info,
-        input: Annotated[inputs.CreateTaskInput, INPUT],  # noqa: A002
+        input: Annotated[mutation_inputs.CreateTaskInput, INPUT],  # noqa: A002
     ) -> CreateTaskPayload:
-        """Make a task."""
-        made, wrong = await _create(info.context, [input])
-        return CreateTaskPayload(task=made[0] if made else None, user_errors=wrong)
+        """Create one task."""
+        tasks, user_errors = await _create(info.context, [input])
+        return CreateTaskPayload(task=tasks[0] if tasks else None, user_errors=user_errors)
 
-    @resolved("Make many tasks: all of them or none.")
+    @resolved("Create several tasks: all of them or none.")
     async def create_tasks(
         self,
         info: Info,
-        input: Annotated[inputs.CreateTasksInput, INPUT],  # noqa: A002
+        input: Annotated[mutation_inputs.CreateTasksInput, INPUT],  # noqa: A002
     ) -> CreateTasksPayload:
-        """Make tasks."""
-        made, wrong = await _create(info.context, input.tasks)
-        return CreateTasksPayload(tasks=made, user_errors=wrong)
+        """Create tasks in one transaction."""
+        tasks, user_errors = await _create(info.context, input.tasks)
+        return CreateTasksPayload(tasks=tasks, user_errors=user_errors)
 
-    @resolved("Edit what people say of a task.")
+    @resolved(
+        "Change the description of a task: user, e-mail, comment, tags, config, dependencies."
+    )
     async def update_task(
         self,
         info: Info,
-        input: Annotated[inputs.UpdateTaskInput, INPUT],  # noqa: A002
+        input: Annotated[mutation_inputs.UpdateTaskInput, INPUT],  # noqa: A002
     ) -> UpdateTaskPayload:
-        """Edit a task."""
+        """Change one task."""
         context = info.context
         edits = [TaskEdit(input.name, input.changes())]
-        found, wrong = await _write(
+        found, user_errors = await _write(
             context, lambda c: update_tasks(c, context.settings, edits, context.now)
         )
-        return UpdateTaskPayload(task=Task.of(found[0]) if found else None, user_errors=wrong)
+        return UpdateTaskPayload(task=Task.of(found[0]) if found else None, user_errors=user_errors)
 
-    @resolved("Add processes to a task, which may run already: all of them or none.")
+    @resolved("Add processes to a task, which may already be running: all of them or none.")
     async def add_processes(
         self,
         info: Info,
-        input: Annotated[inputs.AddProcessesInput, INPUT],  # noqa: A002
+        input: Annotated[mutation_inputs.AddProcessesInput, INPUT],  # noqa: A002
     ) -> AddProcessesPayload:
-        """Extend a task."""
+        """Add processes in one transaction."""
         context = info.context
         specs = [_process_spec(process) for process in input.processes]
-        found, wrong = await _write(
+        found, user_errors = await _write(
             context,
             lambda c: add_processes(c, context.settings, input.task, specs, context.now),
         )
         if found is None:
-            return AddProcessesPayload(task=None, processes=[], user_errors=wrong)
+            return AddProcessesPayload(task=None, processes=[], user_errors=user_errors)
         task, processes = found
         return AddProcessesPayload(
             task=Task.of(task),
-            processes=[make_process(process) for process in processes],
+            processes=[Process.of(process) for process in processes],
             user_errors=[],
         )
 
-    @resolved("Delete a task with all its events. Its name is free at once.")
+    @resolved("Delete a task with all its events. Its name can be used again immediately.")
     async def delete_task(
         self,
         info: Info,
-        input: Annotated[inputs.DeleteTaskInput, INPUT],  # noqa: A002
+        input: Annotated[mutation_inputs.DeleteTaskInput, INPUT],  # noqa: A002
     ) -> DeleteTaskPayload:
-        """Delete a task."""
-        ids, wrong = await _delete(info.context, [input.name])
-        if not ids and not wrong:
-            missing = errors.UserError(
+        """Soft-delete one task."""
+        ids, user_errors = await _delete(info.context, [input.name])
+        if not ids and not user_errors:
+            error = errors.UserError(
                 ErrorCode.TASK_NOT_FOUND, f"There is no task “{input.name}”.", "name"
             )
-            wrong = [UserError.of(missing)]
-        return DeleteTaskPayload(deleted_id=ids[0] if ids else None, user_errors=wrong)
+            user_errors = [UserError.of(error)]
+        return DeleteTaskPayload(deleted_id=ids[0] if ids else None, user_errors=user_errors)
 
-    @resolved("Delete tasks, by their names, with all their events.")
+    @resolved("Delete several tasks with all their events.")
     async def delete_tasks(
         self,
         info: Info,
-        input: Annotated[inputs.DeleteTasksInput, INPUT],  # noqa: A002
+        input: Annotated[mutation_inputs.DeleteTasksInput, INPUT],  # noqa: A002
     ) -> DeleteTasksPayload:
-        """Delete tasks."""
-        ids, wrong = await _delete(info.context, input.names)
-        return DeleteTasksPayload(deleted=len(ids), deleted_ids=ids, user_errors=wrong)
+        """Soft-delete tasks in one transaction."""
+        ids, user_errors = await _delete(info.context, input.names)
+        return DeleteTasksPayload(deleted=len(ids), deleted_ids=ids, user_errors=user_errors)
 
-    @resolved("Submit an event of a job. Answered once it is safely stored.")
+    @resolved("Submit an event of a job. The response is sent after the event is stored durably.")
     async def submit_event(
         self,
         info: Info,
-        input: Annotated[inputs.SubmitEventInput, INPUT],  # noqa: A002
+        input: Annotated[mutation_inputs.SubmitEventInput, INPUT],  # noqa: A002
     ) -> SubmitEventPayload:
-        """Store an event."""
-        return (await _record(info.context, [input]))[0]
+        """Store one event."""
+        return (await _submit(info.context, [input]))[0]
 
     @resolved(
-        "Submit events of any jobs. Answered once they are safely stored; a bad event never costs"
-        " the good ones."
+        "Submit events of any jobs. The response is sent after they are stored durably. Each event"
+        " is accepted or refused on its own."
     )
     async def submit_events(
         self,
         info: Info,
-        input: Annotated[inputs.SubmitEventsInput, INPUT],  # noqa: A002
+        input: Annotated[mutation_inputs.SubmitEventsInput, INPUT],  # noqa: A002
     ) -> SubmitEventsPayload:
-        """Store events."""
+        """Store all valid events."""
         try:
             info.context.services.check_number_of_events(len(input.events))
         except errors.UserError as error:
             return SubmitEventsPayload(results=[], user_errors=[UserError.of(error)])
         return SubmitEventsPayload(
-            results=await _record(info.context, input.events), user_errors=[]
+            results=await _submit(info.context, input.events), user_errors=[]
         )
 
 
 async def _write(context: Context, work: Callable[[Any], T]) -> tuple[T | None, list[UserError]]:
-    """The result of a transaction, or what is wrong with its input."""
+    """The result of a transaction, or the errors in its input."""
     context.refresh()
     try:
         return await context.services.database.write(work), []
-    except InvalidInput as refused:
-        return None, [UserError.of(error) for error in refused.errors]
+    except InvalidInput as invalid:
+        return None, [UserError.of(error) for error in invalid.errors]
 
 
 async def _create(
-    context: Context, tasks: Sequence[inputs.CreateTaskInput]
+    context: Context, tasks: Sequence[mutation_inputs.CreateTaskInput]
 ) -> tuple[list[Task], list[UserError]]:
     specs = [
         TaskSpec(
@@ -176,13 +178,13 @@ async def _create(
         )
         for task in tasks
     ]
-    made, wrong = await _write(
+    created, user_errors = await _write(
         context, lambda c: create_tasks(c, context.settings, specs, context.now)
     )
-    return [Task.of(task) for task in made or ()], wrong
+    return [Task.of(task) for task in created or ()], user_errors
 
 
-def _process_spec(process: inputs.ProcessInput) -> ProcessSpec:
+def _process_spec(process: mutation_inputs.ProcessInput) -> ProcessSpec:
     return ProcessSpec(
         name=process.name,
         job_count=process.job_count,
@@ -198,32 +200,34 @@ async def _delete(
 ) -> tuple[list[strawberry.ID], list[UserError]]:
     context.refresh()
     try:
-        gone = await context.services.delete(names)
-    except InvalidInput as refused:
-        return [], [UserError.of(error) for error in refused.errors]
-    return [Task.of(task).id for task in gone], []
+        deleted = await context.services.delete_tasks(names)
+    except InvalidInput as invalid:
+        return [], [UserError.of(error) for error in invalid.errors]
+    return [Task.of(task).id for task in deleted], []
 
 
-async def _record(
-    context: Context, events: Sequence[inputs.SubmitEventInput]
+async def _submit(
+    context: Context, events: Sequence[mutation_inputs.SubmitEventInput]
 ) -> list[SubmitEventPayload]:
     context.refresh()
     checked = [
         _check(context, event, received_at)
         for event, received_at in zip(events, moments(context.now), strict=False)
     ]
-    return [SubmitEventPayload.of(outcome) for outcome in await context.services.record(checked)]
+    return [
+        SubmitEventPayload.of(outcome) for outcome in await context.services.record_events(checked)
+    ]
 
 
 def _check(
-    context: Context, event: inputs.SubmitEventInput, received_at: datetime
+    context: Context, event: mutation_inputs.SubmitEventInput, received_at: datetime
 ) -> NewEvent | errors.UserError:
     try:
         return check_event(
             context.settings,
             task=event.task,
             process=event.process,
-            # Strawberry hands over enums of literals as plain text.
+            # Strawberry passes enum literals in documents as plain strings.
             event_class=EventClass(event.event_class),
             received_at=received_at,
             index=event.index,

@@ -1,4 +1,4 @@
-"""The schema, put together: roots, extensions, and how errors reach the wire."""
+"""The schema: its roots, its extensions, and how errors are sent to clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strawberry.types.execution import ExecutionContext
 from lamia_gql.domain.errors import LamiaError, LimitExceeded
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.limits.deadline import Deadline
-from lamia_gql.graph.limits.documents import Documents, Limits
+from lamia_gql.graph.limits.documents import DocumentLimits, Documents
 from lamia_gql.graph.mutation import Mutation
 from lamia_gql.graph.query import Query
 from lamia_gql.graph.subscription import Subscription
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 __all__ = ["Schema", "make_schema", "sdl"]
 
 
-def explain(error: GraphQLError, stage: str) -> None:
-    """Give an error its code, in place; one that is unexpected also loses its message.
+def add_code(error: GraphQLError, default_code: str) -> None:
+    """Add the code to an error, in place; the message of an unexpected error is masked.
 
-    ``stage`` is the code of an error that GraphQL itself found.
+    ``default_code`` is the code of an error that GraphQL itself has found.
     """
     if error.extensions is None:
         error.extensions = {}
@@ -40,7 +40,7 @@ def explain(error: GraphQLError, stage: str) -> None:
         if isinstance(original, LimitExceeded):
             error.extensions["limit"] = original.limit
     elif original is None or isinstance(original, GraphQLError):
-        error.extensions["code"] = stage
+        error.extensions["code"] = default_code
     else:
         incident = uuid.uuid4().hex[:12]
         log.error("incident %s at %s", incident, error.path, exc_info=original)
@@ -49,37 +49,37 @@ def explain(error: GraphQLError, stage: str) -> None:
 
 
 class Schema(strawberry.Schema):
-    """A schema whose every error has a code, and hides what is none of the client's business."""
+    """A schema whose errors all have a code, and which masks unexpected errors."""
 
     documents: Documents
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Give the errors of an operation their codes, wherever it came from and ended."""
-        explain_all(
+        """Add the codes to the errors of an operation."""
+        add_codes(
             errors, executed=execution_context is not None and execution_context.result is not None
         )
 
 
-def explain_all(errors: Iterable[GraphQLError], *, executed: bool) -> None:
-    """Give the errors of an operation their codes; ``executed`` tells whether it was begun."""
+def add_codes(errors: Iterable[GraphQLError], *, executed: bool) -> None:
+    """Add the codes to the errors of an operation; ``executed`` is false if it was refused."""
     for error in errors:
         if isinstance(error, GraphQLSyntaxError):
-            explain(error, "GRAPHQL_PARSE_FAILED")
+            add_code(error, "GRAPHQL_PARSE_FAILED")
         else:
-            explain(error, "BAD_USER_INPUT" if executed else "GRAPHQL_VALIDATION_FAILED")
+            add_code(error, "BAD_USER_INPUT" if executed else "GRAPHQL_VALIDATION_FAILED")
 
 
 def make_schema(settings: Settings | None = None) -> Schema:
-    """The schema, with the limits of these settings, or with the default ones."""
+    """The schema with the limits of these settings; they default to the built-in values."""
     documents = Documents(settings or Settings.model_construct())
     schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[Array, SolitaryProcess],
-        extensions=[lambda: Limits(documents), Deadline],
+        extensions=[lambda: DocumentLimits(documents), Deadline],
         config=StrawberryConfig(sort_schema=True),
     )
     schema.documents = documents
@@ -87,5 +87,5 @@ def make_schema(settings: Settings | None = None) -> Schema:
 
 
 def sdl() -> str:
-    """The schema in GraphQL's own language, as it is published in ``schema/``."""
+    """The schema in GraphQL's schema definition language, as published in ``schema/``."""
     return make_schema().as_str() + "\n"

@@ -1,4 +1,4 @@
-"""How a stream ends, and what is told of it."""
+"""How the end of a stream is reported to its client."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
-from lamia_gql.live.live_connections import stopping
-from lamia_gql.live.pubsub import Ended, Stopping, TooSlow
+from lamia_gql.live.live_connections import server_stopping_error
+from lamia_gql.live.pubsub import ServerStopping, StreamEnded, SubscriberTooSlow
 
 
 @contextmanager
-def endings() -> Iterator[None]:
-    """Let a stream end where nothing more comes, and say why where the client can do something.
+def end_as_request_error() -> Iterator[None]:
+    """Turn the end of a stream into a plain end, or into an error that the client can act on.
 
-    Raises :class:`RequestError`, TOO_SLOW or STOPPING.
+    Raises :class:`RequestError` with code TOO_SLOW or STOPPING.
     """
     try:
         yield
-    except TooSlow:
+    except SubscriberTooSlow:
         raise RequestError(
             ErrorCode.TOO_SLOW,
-            "You do not keep up with what happens. Resume from your last cursor.",
+            "This client reads too slowly. Resume from your last cursor.",
         ) from None
-    except Stopping:
-        raise stopping() from None
-    except Ended:
+    except ServerStopping:
+        raise server_stopping_error() from None
+    except StreamEnded:
         pass

@@ -1,11 +1,10 @@
-"""The root of all subscriptions: history first where it is asked for, then what happens."""
+"""The root type ``Subscription``."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -13,180 +12,117 @@ import strawberry
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.pagination import decode_cursor, encode_opaque, integer
-from lamia_gql.graph.context import Context, Info, Watched
-from lamia_gql.graph.stream_errors import endings
-from lamia_gql.graph.types import inputs
+from lamia_gql.graph.context import Context, Info, WatchedTasks
+from lamia_gql.graph.stream_errors import end_as_request_error
+from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.connection import Edge
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.fields import Classes, argument, streamed
 from lamia_gql.graph.types.task import Task
+from lamia_gql.live.event_stream import stream_events
 from lamia_gql.live.feeds import ALL_TASKS
-from lamia_gql.live.pubsub import CoalescingSubscriber
+from lamia_gql.live.task_snapshots import TaskSnapshots
 from lamia_gql.storage import filters
-from lamia_gql.storage.queries.events import events_after
-from lamia_gql.storage.queries.tasks import matching_ids, matching_tasks
-from lamia_gql.storage.rows import EventRow, TaskRow
+from lamia_gql.storage.rows import TaskRow
 
-TOGETHER = 100
-"""Events of the past that are read at once, and events of which the jobs are: few enough for these
-to be of the present, and for the memory where a client reads slowly."""
-BEGINNING = ""
-"""The cursor of the place before a task's first event, which no list could give."""
-MAX_REMEMBERED = 10_000
-"""Tasks of which it is remembered that they match, so that their leaving is told."""
+CURSOR_OF_START = ""
+"""The cursor before a task's first event; no list issues it."""
 
 
-@strawberry.type(description="What can be watched, over WebSocket or SSE.")
+@strawberry.type(description="Everything that can be subscribed to, over WebSocket or SSE.")
 class Subscription:
-    """The subscriptions."""
+    """The root of all subscriptions."""
 
     @streamed(
-        "The events of a task, each once, in the order in which the server took them: those"
-        " after `after`, then new ones as they come. Completes when the task is deleted. A"
-        " client that does not keep up gets the error TOO_SLOW and can resume from its last"
-        " cursor."
+        "Events of a task, each exactly once, in the order in which the server received them. With"
+        " `after`, the events after that cursor come first, then new ones as they are stored."
+        " Completes when the task is deleted. A client that reads too slowly gets the error"
+        " TOO_SLOW and can resume from its last cursor."
     )
     async def events(
         self,
         info: Info,
-        task: Annotated[str, argument("The task's name.")],
+        task: Annotated[str, argument("Name of the task.")],
         process: Annotated[
-            str | None, argument("Only events of this process of the task; of all, unless said.")
+            str | None, argument("Only events of this process. Defaults to all processes.")
         ] = None,
         index: Annotated[
-            int | None, argument("Only events of this job: for arrays, and with `process` only.")
+            int | None,
+            argument(
+                "Only events of the job with this index. Requires `process`, which must be an"
+                " array. Defaults to all jobs."
+            ),
         ] = None,
         event_class: Classes = None,
         after: Annotated[
             str | None,
             argument(
-                "A cursor of this list, or of any list of the task's events: all events behind it"
-                " come, also those of the past. An empty text is the place before the first one."
-                " Without, events come from now on. An SSE client's `Last-Event-ID` goes before it."
+                "Cursor of an event, from this subscription or from any list of events of the"
+                " task. All events after it are sent, including past ones. An empty string means"
+                " from the first event. By default, only new events are sent. The header"
+                " `Last-Event-ID` of an SSE client takes precedence."
             ),
         ] = None,
     ) -> AsyncGenerator[Edge[Event], None]:
-        """Events of the past and of the present. Raises :class:`RequestError`."""
+        """Past and new events. Raises :class:`RequestError`."""
         context = info.context
         owner = await context.load.task_by_name(task)
         if owner is None:
-            raise _no_task(task)
+            raise _task_not_found(task)
         wanted = await _event_filter(context, owner, process, index, event_class)
-        seq = _position(context.last_event_id or after, owner)
-        async with aclosing(_follow(context, owner.id, seq, wanted)) as events:
-            with endings():
-                async for some in events:
+        seq = _start_seq(context.last_event_id or after, owner)
+        services = context.services
+        stream = stream_events(services.database, services.feeds, owner.id, seq, wanted)
+        async with aclosing(stream) as batches:
+            with end_as_request_error():
+                async for batch in batches:
                     context.refresh()
-                    context.load.expect(some)
-                    for event in some:
+                    context.load.expect(batch)
+                    for event in batch:
                         context.cursor = encode_opaque("e", event.seq)
                         yield Edge(cursor=context.cursor, node=Event.of(event))
 
     @streamed(
-        "A task whenever it has changed: by an event, an edit, new processes. At most a few"
-        " times a second each, and never without the last state. With `names` the present"
-        " state of each comes first, and it completes when all of them are deleted. A task"
-        " that matches `filter` no more comes once more; one that begins to match comes from"
-        " then on."
+        "A task, each time it has changed: by an event, an update or new processes. Snapshots of a"
+        " task are at least the server's `snapshot_interval` apart, and the last state is always"
+        " sent. With `names`, the present state of each task is sent first, and the subscription"
+        " completes when all of them are deleted. With `filter`, a task that stops matching is sent"
+        " one last time, and a task that begins to match is sent from then on."
     )
     async def task_changed(
         self,
         info: Info,
         names: Annotated[
-            list[str] | None, argument("Only these tasks, which must be there; all, unless said.")
+            list[str] | None,
+            argument("Only the tasks with these names, which must exist. Defaults to all tasks."),
         ] = None,
         filter: Annotated[  # noqa: A002  (its name in the schema)
-            inputs.TaskFilter | None, argument("Only tasks that match, now or later.")
+            filter_inputs.TaskFilter | None,
+            argument("Only tasks that match at the time of the change. Defaults to all tasks."),
         ] = None,
     ) -> AsyncGenerator[Task, None]:
         """Snapshots of tasks. Raises :class:`RequestError`."""
         context = info.context
+        services = context.services
         wanted = filters.TaskFilter() if filter is None else filter.parse()
-        ids = None if names is None else await _ids(context, names)
-        live = context.services.feeds
-        with live.watch() if ids is None else live.watch(ids.values()) as gatherer:
-            watched = None
+        ids = None if names is None else await _load_ids(context, names)
+        keys = [ALL_TASKS] if ids is None else ids.values()
+        with services.feeds.subscribe_to_changes(keys) as subscriber:
             if ids is not None:
-                watched = set(ids.values())
-                context.watched = Watched(ids, gatherer)
-            async with aclosing(_snapshots(context, gatherer, wanted, watched)) as tasks:
-                with endings():
+                context.watched = WatchedTasks(ids, subscriber)
+            snapshots = TaskSnapshots(
+                services.database,
+                subscriber,
+                wanted,
+                None if ids is None else ids.values(),
+                context.settings.snapshot_interval,
+            )
+            async with aclosing(snapshots.stream()) as tasks:
+                with end_as_request_error():
                     async for task in tasks:
                         context.refresh()
                         context.task_id = task.id
                         yield Task.of(task)
-
-
-async def _follow(
-    context: Context, task_id: int, seq: int, wanted: filters.EventFilter
-) -> AsyncGenerator[Sequence[EventRow], None]:
-    """The wanted events of a task after ``seq``, a few at once, without an end."""
-    # A long past is read without a queue, which would fill up meanwhile.
-    async with aclosing(_past(context, task_id, seq, wanted)) as past:
-        async for events in past:
-            yield events
-            seq = events[-1].seq
-    async with context.services.feeds.follow(task_id) as subscriber:
-        async with aclosing(_past(context, task_id, seq, wanted)) as past:
-            async for events in past:
-                yield events
-                seq = events[-1].seq
-        while True:
-            taken = await subscriber.take()
-            new = [event for event in taken if event.seq > seq and wanted.matches(event)]
-            for begin in range(0, len(new), TOGETHER):
-                yield new[begin : begin + TOGETHER]
-            seq = max(seq, taken[-1].seq)
-
-
-async def _past(
-    context: Context, task_id: int, seq: int, wanted: filters.EventFilter
-) -> AsyncGenerator[Sequence[EventRow], None]:
-    more = True
-    while more:
-        events = await context.services.database.read(
-            partial(events_after, task_id=task_id, seq=seq, wanted=wanted, limit=TOGETHER)
-        )
-        if events:
-            yield events
-            seq = events[-1].seq
-        more = len(events) == TOGETHER
-
-
-async def _snapshots(
-    context: Context,
-    gatherer: CoalescingSubscriber[int],
-    wanted: filters.TaskFilter,
-    watched: set[int] | None,
-) -> AsyncGenerator[TaskRow, None]:
-    """The tasks that are to be shown, in rounds, of which each has a task at most once."""
-    database, loop = context.services.database, asyncio.get_running_loop()
-    matching = partial(matching_ids, wanted=wanted, limit=MAX_REMEMBERED)
-    shown = set(await database.read(matching)) if watched is None else set()
-    due = set(watched or await gatherer.take())
-    while True:
-        if ALL_TASKS in due:
-            due = set(watched or shown.union(await database.read(matching)))
-        begin = loop.time()
-        tasks = await database.read(partial(matching_tasks, wanted=wanted, ids=sorted(due)))
-        for task, matches in tasks.values():
-            if matches or task.id in shown:
-                yield task
-            if matches:
-                shown.add(task.id)
-            else:
-                shown.discard(task.id)
-        gone = due - tasks.keys()
-        shown -= gone
-        if len(shown) > MAX_REMEMBERED:
-            shown = set(sorted(shown)[-MAX_REMEMBERED:])
-        if watched is not None:
-            watched -= gone
-            if not watched:
-                return
-        # A change in between is not lost: it waits.
-        await asyncio.sleep(begin + context.settings.snapshot_interval - loop.time())
-        due = set(await gatherer.take())
 
 
 async def _event_filter(
@@ -196,11 +132,11 @@ async def _event_filter(
     index: int | None,
     classes: list[EventClass] | None,
 ) -> filters.EventFilter:
-    kinds = inputs.event_filter(classes).classes
+    event_classes = filter_inputs.event_filter(classes).classes
     if process is None:
         if index is not None:
-            raise RequestError(ErrorCode.ARGUMENT_INVALID, "`index` needs `process`.")
-        return filters.EventFilter(kinds)
+            raise RequestError(ErrorCode.ARGUMENT_INVALID, "`index` requires `process`.")
+        return filters.EventFilter(event_classes)
     found = await context.load.process_by_name(task.id, process)
     if found is None:
         raise RequestError(
@@ -208,33 +144,34 @@ async def _event_filter(
         )
     if index is not None and not found.is_array:
         raise RequestError(
-            ErrorCode.INDEX_FORBIDDEN, f"Process “{process}” is solitary: leave `index` out."
+            ErrorCode.INDEX_FORBIDDEN, f"Process “{process}” is solitary: omit `index`."
         )
     if index is not None and not found.first_index <= index <= found.last_index:
         raise RequestError(
             ErrorCode.INDEX_OUT_OF_RANGE,
             f"Array “{process}” has jobs {found.first_index} to {found.last_index}, not {index}.",
         )
-    return filters.EventFilter(kinds, found.number, index)
+    return filters.EventFilter(event_classes, found.number, index)
 
 
-def _position(cursor: str | None, task: TaskRow) -> int:
-    if cursor == BEGINNING:
+def _start_seq(cursor: str | None, task: TaskRow) -> int:
+    """The number of the event after which the stream begins."""
+    if cursor == CURSOR_OF_START:
         return 0
-    place = decode_cursor(cursor, "e", (integer,))
-    if place is None:
+    decoded = decode_cursor(cursor, "e", (integer,))
+    if decoded is None:
         return task.last_seq
-    seq: int = place[0]
+    seq: int = decoded[0]
     if seq > task.last_seq:
         raise RequestError(
             ErrorCode.CURSOR_INVALID,
-            f"The cursor is of a later event than task “{task.name}” has: the task is another one"
-            " of the same name. Subscribe without a cursor.",
+            f"The cursor is beyond the latest event of task “{task.name}”: it belongs to an earlier"
+            " task of this name. Subscribe without a cursor.",
         )
     return seq
 
 
-async def _ids(context: Context, names: Sequence[str]) -> Mapping[str, int]:
+async def _load_ids(context: Context, names: Sequence[str]) -> Mapping[str, int]:
     limit = context.settings.max_tasks_per_request
     if len(names) > limit:
         raise RequestError(
@@ -244,10 +181,10 @@ async def _ids(context: Context, names: Sequence[str]) -> Mapping[str, int]:
     ids = {}
     for name, task in zip(names, found, strict=True):
         if task is None:
-            raise _no_task(name)
+            raise _task_not_found(name)
         ids[name] = task.id
     return ids
 
 
-def _no_task(name: str) -> RequestError:
+def _task_not_found(name: str) -> RequestError:
     return RequestError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.")

@@ -1,4 +1,4 @@
-"""The history of a process, or of a task, at evenly spaced times."""
+"""The history of a process or task at evenly spaced times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lamia_gql.storage.rows import ProcessRow
 
 
 class Point(NamedTuple):
-    """What was known at a time: jobs by state, and the progress."""
+    """Job counts and progress at one time."""
 
     at: datetime
     pending: int
@@ -24,12 +24,12 @@ class Point(NamedTuple):
 def process_timeline(
     process: ProcessRow, samples: Sequence[SampleRow], points: int, now: datetime
 ) -> list[Point]:
-    """The history of one process in so many points; empty where there is none yet."""
+    """The history of one process, in ``points`` points; empty without samples."""
     found = []
     for at in _times([samples], [process], points, now):
-        measures = process.progress_inputs(_at(samples, at))
-        progress = process_progress(measures)
-        found.append(_point(at, [measures], None if progress is None else progress.ratio))
+        inputs = process.progress_inputs(_counters_at(samples, at))
+        progress = process_progress(inputs)
+        found.append(_point(at, [inputs], None if progress is None else progress.ratio))
     return found
 
 
@@ -39,11 +39,11 @@ def task_timeline(
     points: int,
     now: datetime,
 ) -> list[Point]:
-    """The history of all processes of a task together."""
+    """The history of all processes of a task together, in ``points`` points."""
     found = []
     for at in _times(samples, processes, points, now):
         then = [
-            process.progress_inputs(_at(history, at))
+            process.progress_inputs(_counters_at(history, at))
             for process, history in zip(processes, samples, strict=True)
         ]
         found.append(_point(at, then, task_ratio(then)[0]))
@@ -56,23 +56,23 @@ def _times(
     points: int,
     now: datetime,
 ) -> list[datetime]:
-    """Evenly spaced, from the first sample to the last one, or to now where it goes on."""
+    """Evenly spaced times from the first sample to the last one, or to now if any process runs."""
     known = [history for history in samples if history]
     if not known:
         return []
-    begin = _time(min(history[0].at for history in known))
-    end = _time(max(history[-1].at for history in known) + 1)
+    begin = _utc(min(history[0].at for history in known))
+    end = _utc(max(history[-1].at for history in known) + 1)
     if any(process.finished_at is None for process in processes):
         end = max(end, now)
     step = (end - begin) / (points - 1)
     return [begin + step * place for place in range(points - 1)] + [end]
 
 
-def _time(seconds: int) -> datetime:
+def _utc(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _at(samples: Sequence[SampleRow], at: datetime) -> Counters:
+def _counters_at(samples: Sequence[SampleRow], at: datetime) -> Counters:
     place = bisect_right(samples, at.timestamp(), key=lambda sample: sample.at)
     return samples[place - 1].counters if place else Counters()
 
@@ -86,5 +86,6 @@ def _point(at: datetime, processes: Sequence[ProgressInputs], ratio: float | Non
         total.done += counters.done
         total.failed += counters.failed
         total.terminated += counters.terminated
-    heard = total.submitted + total.running + total.ended
-    return Point(at, sum(process.job_count for process in processes) - heard, total, ratio)
+    pending = sum(process.job_count for process in processes)
+    pending -= total.submitted + total.running + total.ended
+    return Point(at, pending, total, ratio)

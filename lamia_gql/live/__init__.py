@@ -1,1 +1,1 @@
-"""The push path: from committed changes to the subscribers of this process."""
+"""From committed changes to the subscribers in this process."""

@@ -1,9 +1,10 @@
-"""Live events and changes: from commits, on this server or another, to the subscribers here.
+"""Live events and changes: from commits, here or on another server, to the subscribers here.
 
-Events of a task are numbered without gaps, in the order of their commits. So for every task that
-somebody follows here a feed knows the number that it has handed out last: what was committed here
-goes straight on where it is the next, and everything else is read from the database, once for all
-followers. A commit that is heard of late, or never, is read with the next one that is heard of.
+Events of a task are numbered without gaps, in the order of their commits. For every task with
+subscribers, a feed therefore keeps the number of the event that was published last. Events that
+this server commits are published at once if they follow directly; everything else is read from
+the database, once for all subscribers. A commit whose notification comes late, or never, is read
+together with the next one.
 """
 
 from __future__ import annotations
@@ -26,29 +27,29 @@ from lamia_gql.storage.rows import EventRow, TaskRow
 log = logging.getLogger(__name__)
 
 ALL_TASKS = 0
-"""In place of a task's id: any task."""
-PAGE = 1_000
-"""Events that are read at once."""
-RETRY = 1.0
-"""Seconds until a read is tried again after the database failed."""
-EVERY_EVENT = EventFilter()
+"""Stands for any task, in place of a task's id."""
+MAX_EVENTS_PER_READ = 1_000
+RETRY_DELAY_S = 1.0
+"""How long to wait after the database has failed."""
+ALL_EVENTS = EventFilter()
 
 
 @dataclass(slots=True, eq=False)
 class _Feed:
-    """How far the events of a task were handed out, and how far they are known to go."""
+    """The events of one task: up to which number they exist, and up to which were published."""
 
-    known: int = 0
-    last: int | None = None
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once it is known where the feed begins: ``last`` is not None."""
+    latest_seq: int = 0
+    published_seq: int | None = None
+    """None until it is known where the feed starts."""
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once ``published_seq`` is known."""
     reading: asyncio.Task[None] | None = None
 
 
 class Feeds:
-    """What happens, for those who watch; born in the lifespan.
+    """Everything that can be subscribed to. Lives as long as the application.
 
-    ``max_waiting`` is how many events, or changed tasks, may wait for a subscriber.
+    ``max_waiting`` is the largest number of events, or changed tasks, in a subscriber's queue.
     """
 
     def __init__(self, database: Database, max_waiting: int) -> None:
@@ -58,134 +59,142 @@ class Feeds:
         self.events: PubSub[int, EventRow] = PubSub()
         """Events, by the id of their task."""
         self.changes: PubSub[int, int] = PubSub()
-        """The ids of changed tasks, by themselves; and all of them by :data:`ALL_TASKS`."""
+        """Ids of changed tasks: each under its own id, and all under :data:`ALL_TASKS`."""
 
     @property
-    def followed(self) -> int:
-        """Of how many tasks somebody follows the events."""
+    def feed_count(self) -> int:
+        """The number of tasks whose events have subscribers."""
         return len(self._feeds)
 
     def start(self) -> None:
-        """Begin to listen to what is committed here."""
+        """Start to receive the commits of this server."""
         loop = asyncio.get_running_loop()
 
-        def hear(changes: Sequence[Change]) -> None:
-            loop.call_soon_threadsafe(self.hear, changes)
+        def receive(changes: Sequence[Change]) -> None:
+            loop.call_soon_threadsafe(self.receive, changes)
 
-        self._database.on_commit = hear
+        self._database.on_commit = receive
 
     async def stop(self) -> None:
-        """Tell all subscribers that the server stops, and read no more."""
+        """End all subscribers with ``ServerStopping``, and stop to read."""
         self._database.on_commit = None
         self.events.stop()
         self.changes.stop()
         for feed in list(self._feeds.values()):
-            feed.begun.set()
+            feed.ready.set()
             if feed.reading is not None:
                 feed.reading.cancel()
                 with suppress(asyncio.CancelledError):
                     await feed.reading
 
     @asynccontextmanager
-    async def follow(self, task_id: int) -> AsyncIterator[Subscriber[EventRow]]:
-        """A subscriber that gets every event of a task which is committed from now on.
+    async def subscribe_to_events(self, task_id: int) -> AsyncIterator[Subscriber[EventRow]]:
+        """A subscriber that gets every event of a task that is committed from now on.
 
-        From when the block is entered, that is: what was committed before can be read then.
-        Events that were committed a little earlier may come as well.
+        "Now" is when the block is entered: events committed before can be read from then on. Some
+        of these may be delivered as well.
         """
         subscriber: Subscriber[EventRow] = Subscriber(self._max_waiting)
         try:
             with self.events.subscribe(subscriber, [task_id]):
                 if task_id not in self._feeds:
                     self._feeds[task_id] = feed = _Feed()
-                    self._read(task_id, feed)
-                await self._feeds[task_id].begun.wait()
+                    self._start_reading(task_id, feed)
+                await self._feeds[task_id].ready.wait()
                 yield subscriber
         finally:
             if task_id not in self.events:
                 self._drop(task_id)
 
     @contextmanager
-    def watch(self, ids: Iterable[int] = (ALL_TASKS,)) -> Iterator[CoalescingSubscriber[int]]:
-        """A subscriber that gets the ids of those of these tasks that change from now on.
+    def subscribe_to_changes(
+        self, task_ids: Iterable[int] = (ALL_TASKS,)
+    ) -> Iterator[CoalescingSubscriber[int]]:
+        """A subscriber that gets the ids of those tasks that change from now on.
 
-        It gets :data:`ALL_TASKS` where any of them may have changed.
+        It gets :data:`ALL_TASKS` when any of the tasks may have changed.
         """
-        gatherer: CoalescingSubscriber[int] = CoalescingSubscriber(self._max_waiting)
-        with self.changes.subscribe(gatherer, ids):
-            yield gatherer
+        subscriber: CoalescingSubscriber[int] = CoalescingSubscriber(self._max_waiting)
+        with self.changes.subscribe(subscriber, task_ids):
+            yield subscriber
 
-    def hear(self, changes: Sequence[Change]) -> None:
-        """Take note of what was committed; to be called in the event loop."""
+    def receive(self, changes: Sequence[Change]) -> None:
+        """Publish what was committed. Must be called in the thread of the event loop."""
         for change in changes:
             feed = self._feeds.get(change.task_id)
             if feed is not None:
-                self._hand_out(feed, change)
+                self._advance(feed, change)
             self.changes.publish(change.task_id, [change.task_id])
         self.changes.publish(ALL_TASKS, [change.task_id for change in changes])
 
     async def catch_up(self) -> None:
-        """Find out what was committed unheard of.
+        """Find out what was committed while no notifications were received.
 
-        Raises :class:`lamia_gql.domain.errors.Unavailable` when the storage fails.
+        Raises :class:`lamia_gql.domain.errors.Unavailable` if the database fails.
         """
-        followed = list(self._feeds)
+        task_ids = list(self._feeds)
         found: list[TaskRow | None] = []
-        if followed:
-            found = await self._database.read(lambda c: tasks_by_id(c, followed))
-        for task_id, task in zip(followed, found, strict=True):
+        if task_ids:
+            found = await self._database.read(lambda c: tasks_by_id(c, task_ids))
+        for task_id, task in zip(task_ids, found, strict=True):
             feed = self._feeds.get(task_id)
             if feed is not None:
                 change = Change(task_id, 0, deleted=True) if task is None else Change.of(task)
-                self._hand_out(feed, change)
+                self._advance(feed, change)
         for task_id in self.changes:
             self.changes.publish(task_id, [ALL_TASKS])
 
-    def _hand_out(self, feed: _Feed, change: Change) -> None:
-        feed.known = max(feed.known, change.last_seq)
+    def _advance(self, feed: _Feed, change: Change) -> None:
+        """Publish the events of a change if they follow directly, else have them read."""
+        feed.latest_seq = max(feed.latest_seq, change.last_seq)
         if change.deleted:
             self.events.end(change.task_id)
-        elif feed.reading is None and feed.last is not None and feed.last < feed.known:
-            new = [event for event in change.events if event.seq > feed.last]
-            if new and new[0].seq == feed.last + 1:
-                feed.last = new[-1].seq
+        elif (
+            feed.reading is None
+            and feed.published_seq is not None
+            and feed.published_seq < feed.latest_seq
+        ):
+            new = [event for event in change.events if event.seq > feed.published_seq]
+            if new and new[0].seq == feed.published_seq + 1:
+                feed.published_seq = new[-1].seq
                 self.events.publish(change.task_id, new)
             else:
-                self._read(change.task_id, feed)
+                self._start_reading(change.task_id, feed)
 
-    def _read(self, task_id: int, feed: _Feed) -> None:
-        reading = asyncio.create_task(self._read_on(task_id, feed), name=f"feed of {task_id}")
-        feed.reading = reading
+    def _start_reading(self, task_id: int, feed: _Feed) -> None:
+        feed.reading = asyncio.create_task(
+            self._read_to_latest(task_id, feed), name=f"feed of {task_id}"
+        )
 
-    async def _read_on(self, task_id: int, feed: _Feed) -> None:
-        """Hand out what the feed knows of; at its beginning, only find out where that is."""
-        while feed.last is None or feed.last < feed.known:
+    async def _read_to_latest(self, task_id: int, feed: _Feed) -> None:
+        """Publish all events that are known to exist; for a new feed, only find its start."""
+        while feed.published_seq is None or feed.published_seq < feed.latest_seq:
             try:
-                if feed.last is None:
-                    feed.last = await self._latest(task_id)
-                    feed.begun.set()
+                if feed.published_seq is None:
+                    feed.published_seq = await self._read_last_seq(task_id)
+                    feed.ready.set()
                     continue
                 events = await self._database.read(
                     partial(
                         events_after,
                         task_id=task_id,
-                        seq=feed.last,
-                        wanted=EVERY_EVENT,
+                        seq=feed.published_seq,
+                        wanted=ALL_EVENTS,
                         # No more than what fits into an empty queue.
-                        limit=min(PAGE, self._max_waiting),
+                        limit=min(MAX_EVENTS_PER_READ, self._max_waiting),
                     )
                 )
             except Exception:
-                log.exception("the events of task %d can't be read; trying again", task_id)
-                await asyncio.sleep(RETRY)
+                log.exception("cannot read the events of task %d; trying again", task_id)
+                await asyncio.sleep(RETRY_DELAY_S)
                 continue
             if events:
                 self.events.publish(task_id, events)
-            # Where there is none, the task was deleted.
-            feed.last = events[-1].seq if events else feed.known
+            # There are none if the task was deleted.
+            feed.published_seq = events[-1].seq if events else feed.latest_seq
         feed.reading = None
 
-    async def _latest(self, task_id: int) -> int:
+    async def _read_last_seq(self, task_id: int) -> int:
         [task] = await self._database.read(lambda c: tasks_by_id(c, [task_id]))
         if task is None:
             self.events.end(task_id)

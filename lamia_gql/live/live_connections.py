@@ -1,4 +1,4 @@
-"""The live connections of this process: bounded for each address, and told of the server's end."""
+"""The live connections of this process: limited per address, and closed when the server stops."""
 
 from __future__ import annotations
 
@@ -11,60 +11,62 @@ from lamia_gql.domain.errors import ErrorCode, RequestError
 
 
 class LiveConnections:
-    """Who is connected; born in the lifespan."""
+    """All WebSockets and event streams. Lives as long as the application."""
 
     def __init__(self, max_per_address: int) -> None:
         self._max = max_per_address
         self._connections: Counter[str] = Counter()
-        self._cuts: dict[object, Callable[[], object]] = {}
+        self._aborts: dict[object, Callable[[], object]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.stopping = asyncio.Event()
-        """Set once the server is told to stop."""
+        """Set when the server begins to stop."""
 
     def __len__(self) -> int:
         return self._connections.total()
 
     @contextmanager
-    def connected(self, address: str | None, cut: Callable[[], object]) -> Iterator[None]:
-        """Count a connection until the block is left; ``cut`` ends it, whatever its client does.
+    def admit(self, address: str | None, abort: Callable[[], object]) -> Iterator[None]:
+        """Count a connection until the block is left.
 
-        Raises :class:`RequestError`, TOO_MANY_CONNECTIONS or STOPPING, instead of letting it in.
+        ``abort`` must close it without the client's cooperation. Raises :class:`RequestError` with
+        code TOO_MANY_CONNECTIONS or STOPPING if the connection is refused.
         """
         address = address or ""
         if self.stopping.is_set():
-            raise stopping()
+            raise server_stopping_error()
         if self._connections[address] >= self._max:
             raise RequestError(
                 ErrorCode.TOO_MANY_CONNECTIONS,
-                f"This address has {self._max} live connections already: the most that one may.",
+                f"This address already has {self._max} live connections, which is the maximum.",
             )
         self._connections[address] += 1
         self._empty.clear()
-        place = object()
-        self._cuts[place] = cut
+        key = object()
+        self._aborts[key] = abort
         try:
             yield
         finally:
-            del self._cuts[place]
+            del self._aborts[key]
             self._connections[address] -= 1
             if not self._connections[address]:
                 del self._connections[address]
             if not self._connections:
                 self._empty.set()
 
-    async def stop(self, patience: float) -> None:
-        """Tell all to leave, and cut off those that have not after so many seconds."""
+    async def stop(self, grace_s: float) -> None:
+        """Tell all connections to close, and abort those still open after ``grace_s`` seconds."""
         self.stopping.set()
         try:
-            await asyncio.wait_for(self._empty.wait(), patience)
+            await asyncio.wait_for(self._empty.wait(), grace_s)
         except TimeoutError:
-            for cut in list(self._cuts.values()):
-                cut()
+            for abort in list(self._aborts.values()):
+                abort()
 
 
-def stopping() -> RequestError:
-    """The error for those who come, or still are, when the server stops."""
+def server_stopping_error() -> RequestError:
+    """The error for live connections, new and open ones, when the server stops."""
     return RequestError(
-        ErrorCode.STOPPING, "The server stops. Resume from your last cursor, elsewhere or later."
+        ErrorCode.STOPPING,
+        "The server is stopping. Resume from your last cursor, here later or on another server.",
     )

@@ -1,4 +1,4 @@
-"""What other servers on the same PostgreSQL have committed, heard by LISTEN."""
+"""Learns by LISTEN what other servers on the same PostgreSQL have committed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHECK = 30.0
-"""Seconds of silence after which the connection is tried."""
-RETRY = 0.5
-"""Seconds until a lost connection is made anew."""
-TIMEOUT = 10
-"""Seconds that the database has to take the connection, and to answer when it is tried."""
+HEALTH_CHECK_INTERVAL_S = 30.0
+"""After how long without a notification the connection is tested."""
+RECONNECT_DELAY_S = 0.5
+CONNECTION_TIMEOUT_S = 10
+"""How long the database may take to accept the connection, and to answer a test."""
 
 
 class PgListener:
-    """A connection that listens for as long as the server runs; born in the lifespan.
+    """Keeps one listening connection open. Lives as long as the application.
 
-    After every loss of the connection it finds out what was missed.
+    After every reconnection it reads what was missed.
     """
 
     def __init__(self, database: Database, feeds: Feeds) -> None:
@@ -37,12 +36,12 @@ class PgListener:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to listen, where there can be other servers at all."""
+        """Start to listen on PostgreSQL; on SQLite there are no other servers."""
         if self._database.has_other_servers:
             self._task = asyncio.create_task(self._run(), name="listener")
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stop to listen, and close the connection."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -57,32 +56,32 @@ class PgListener:
                     await self._listen(connection)
             except (psycopg.Error, OSError, Unavailable) as error:
                 reason = str(error).strip() or "the database does not answer"
-                log.warning("other servers can't be heard; trying again: %s", reason)
+                log.warning("cannot listen for changes of other servers; trying again: %s", reason)
             except Exception:
-                log.exception("other servers can't be heard; trying again")
-            await asyncio.sleep(RETRY)
+                log.exception("cannot listen for changes of other servers; trying again")
+            await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _connect(self) -> AsyncConnection[Any]:
         from psycopg import AsyncConnection
 
         engine = self._database.engine
-        places, given = engine.dialect.create_connect_args(engine.url)
+        arguments, given = engine.dialect.create_connect_args(engine.url)
         options: dict[str, Any] = {
-            "connect_timeout": TIMEOUT,
-            "keepalives_idle": TIMEOUT,
+            "connect_timeout": CONNECTION_TIMEOUT_S,
+            "keepalives_idle": CONNECTION_TIMEOUT_S,
             "application_name": "lamia-gql listener",
         }
-        return await AsyncConnection.connect(*places, autocommit=True, **{**options, **given})
+        return await AsyncConnection.connect(*arguments, autocommit=True, **{**options, **given})
 
     async def _listen(self, connection: AsyncConnection[Any]) -> None:
         await connection.execute(f"LISTEN {CHANNEL}")
         await self._feeds.catch_up()
         while True:
-            async for notification in connection.notifies(timeout=CHECK):
+            async for notification in connection.notifies(timeout=HEALTH_CHECK_INTERVAL_S):
                 server, changes = decode(notification.payload)
-                # What was written here was heard of at once, rows and all.
+                # Changes of this server were received at once, together with their rows.
                 if server != self._database.id:
-                    self._feeds.hear(changes)
-            # A line that has gone dead says nothing; neither of events, nor that it is dead.
-            async with asyncio.timeout(TIMEOUT):
+                    self._feeds.receive(changes)
+            # A dead connection is silent, and gives no error unless it is used.
+            async with asyncio.timeout(CONNECTION_TIMEOUT_S):
                 await connection.execute("SELECT 1")

@@ -1,8 +1,8 @@
-"""Who waits for what: bounded queues between those who publish and those who listen.
+"""Publish and subscribe within one process, through bounded queues.
 
-A publisher never waits. A subscriber that lets its queue fill up loses the queue and is told so;
-it comes back with the place up to which it has seen everything. All methods are to be called in
-one thread: the event loop's.
+Publishing never blocks. A subscriber whose queue overflows loses the queue and gets
+:class:`SubscriberTooSlow`; it can resume from the last item that it has seen. All methods must be
+called in the thread of the event loop.
 """
 
 from __future__ import annotations
@@ -17,132 +17,141 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
-class Ended(Exception):  # noqa: N818  (an end, not an error of the program)
-    """Nothing more comes: what was subscribed to is gone."""
+class StreamEnded(Exception):  # noqa: N818  (an end, not an error of the program)
+    """No more items follow, because the key does not exist any more."""
 
 
-class TooSlow(Ended):
-    """The subscriber's queue was full, and is lost."""
+class SubscriberTooSlow(StreamEnded):
+    """The subscriber's queue was full, and has been dropped."""
 
 
-class Stopping(Ended):
-    """The server stops."""
+class ServerStopping(StreamEnded):
+    """No more items follow, because the server stops."""
 
 
 class Subscriber(Generic[T]):
-    """A bounded queue of items, in the order in which they were published."""
+    """A bounded queue of items, in the order in which they were published.
+
+    ``limit`` is the largest number of items that may wait.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: deque[Sequence[T]] = deque()
+        self._queue: deque[Sequence[T]] = deque()
         self._size = 0
         self._awake = asyncio.Event()
-        self._end: Ended | None = None
+        self._end: StreamEnded | None = None
 
     @property
     def waiting(self) -> int:
-        """How many items wait."""
+        """The number of items in the queue."""
         return self._size
 
     def add(self, items: Sequence[T]) -> None:
-        """Let items wait; they are kept as they are, so many subscribers can share them."""
+        """Queue items; the sequence is not copied, so that subscribers can share it."""
         if self._end is None:
-            self._waiting.append(items)
+            self._queue.append(items)
             self._size += len(items)
             self._awake.set()
             if self._size > self._limit:
-                self._waiting.clear()
+                self._queue.clear()
                 self._size = 0
-                self.end(TooSlow())
+                self.end(SubscriberTooSlow())
 
-    def end(self, reason: Ended) -> None:
-        """Let nothing follow; what waits is still to be had."""
+    def end(self, reason: StreamEnded) -> None:
+        """Accept no more items; those in the queue can still be drained."""
         if self._end is None:
             self._end = reason
             self._awake.set()
 
-    async def take(self) -> list[T]:
-        """All that waits, and at least one; raises :class:`Ended` after the last."""
-        while not self._waiting:
+    async def drain(self) -> list[T]:
+        """Wait for at least one item and empty the queue.
+
+        Raises :class:`StreamEnded` after the last item.
+        """
+        while not self._queue:
             if self._end is not None:
                 raise self._end
             self._awake.clear()
             await self._awake.wait()
-        taken = [item for items in self._waiting for item in items]
-        self._waiting.clear()
+        drained = [item for items in self._queue for item in items]
+        self._queue.clear()
         self._size = 0
-        return taken
+        return drained
 
 
 class CoalescingSubscriber(Subscriber[T]):
-    """A queue that keeps equal items only once, where the first of them was."""
+    """A queue that keeps equal items only once, in the place of the first one."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._distinct: set[T] = set()
 
     def add(self, items: Sequence[T]) -> None:
-        """Let those wait that do not yet."""
+        """Queue those items that are not in the queue yet."""
         new = [item for item in dict.fromkeys(items) if item not in self._distinct]
         if new:
             self._distinct.update(new)
             super().add(new)
 
-    async def take(self) -> list[T]:
-        """All that waits, and at least one; raises :class:`Ended` after the last."""
-        taken = await super().take()
+    async def drain(self) -> list[T]:
+        """Wait for at least one item and empty the queue.
+
+        Raises :class:`StreamEnded` after the last item.
+        """
+        drained = await super().drain()
         self._distinct.clear()
-        return taken
+        return drained
 
 
 class PubSub(Generic[K, T]):
-    """Subscribers by what they listen to; born in the lifespan."""
+    """Subscribers by the keys that they subscribe to. Lives as long as the application."""
 
     def __init__(self) -> None:
         self._subscribers: dict[K, set[Subscriber[T]]] = {}
         self._stopped = False
 
     def __len__(self) -> int:
-        """How many subscribers there are, each counted once for everything it listens to."""
+        """The number of subscriptions: a subscriber counts once for each of its keys."""
         return sum(map(len, self._subscribers.values()))
 
     def __contains__(self, key: object) -> bool:
         return key in self._subscribers
 
     def __iter__(self) -> Iterator[K]:
-        """All that somebody listens to."""
+        """The keys that have subscribers."""
         return iter(self._subscribers)
 
     @contextmanager
     def subscribe(self, subscriber: Subscriber[T], keys: Iterable[K]) -> Iterator[None]:
-        """Let a subscriber hear of ``keys`` until the block is left, by whatever way."""
+        """Subscribe to ``keys`` until the block is left."""
         wanted = set(keys)
         if self._stopped:
-            subscriber.end(Stopping())
+            subscriber.end(ServerStopping())
         for key in wanted:
             self._subscribers.setdefault(key, set()).add(subscriber)
         try:
             yield
         finally:
             for key in wanted:
-                listening = self._subscribers[key]
-                listening.remove(subscriber)
-                if not listening:
+                subscribers = self._subscribers[key]
+                subscribers.remove(subscriber)
+                if not subscribers:
                     del self._subscribers[key]
 
     def publish(self, key: K, items: Sequence[T]) -> None:
-        """Give items to all who listen to ``key``."""
+        """Queue items for all subscribers of ``key``."""
         for subscriber in self._subscribers.get(key, ()):
             subscriber.add(items)
 
     def end(self, key: K) -> None:
-        """Tell all who listen to ``key`` that it is gone."""
+        """End all subscribers of ``key``, because it does not exist any more."""
         for subscriber in self._subscribers.get(key, ()):
-            subscriber.end(Ended())
+            subscriber.end(StreamEnded())
 
     def stop(self) -> None:
-        """Tell everybody that the server stops, also those who come later."""
+        """End all subscribers, present and future ones, because the server stops."""
         self._stopped = True
-        for listening in self._subscribers.values():
-            for subscriber in listening:
-                subscriber.end(Stopping())
+        for subscribers in self._subscribers.values():
+            for subscriber in subscribers:
+                subscriber.end(ServerStopping())

@@ -1,6 +1,6 @@
-"""The REST interface, version 0: a thin façade over the services, beside the graph.
+"""The REST API, version 0: a thin façade over the services, beside GraphQL.
 
-A request goes through ``routes`` (which address), ``door`` (errors and statuses), ``tasks``,
-``processes`` or ``events`` (what is done), ``bodies`` (what came in) and ``shapes`` (what goes
-out). See ``docs/rest.md``.
+A request passes through these modules: ``routes`` (the address), ``endpoint`` (errors and status
+codes), ``tasks``, ``processes`` or ``events`` (the action), ``parsing`` (from JSON bodies to the
+input of the services) and ``serializers`` (from rows to JSON). See ``docs/rest.md``.
 """

@@ -1,4 +1,4 @@
-"""Requests in, answers out: methods, bodies, statuses, and the one shape of all errors."""
+"""HTTP requests and responses: methods, bodies, status codes and the format of errors."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lamia_gql.api.request_body import BadRequest, decode, gather
+from lamia_gql.api.request_body import HttpError, parse_json, read_body
 from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import ErrorCode, LamiaError, Unavailable, UserError
 from lamia_gql.ingest.task_input import InvalidInput
 
 log = logging.getLogger(__name__)
 
-NOT_FOUND = {ErrorCode.TASK_NOT_FOUND, ErrorCode.PROCESS_NOT_FOUND}
-CREATING = ("POST", "PATCH")
-"""Methods whose refusals also say that nothing was created."""
-FIELDS = {
+NOT_FOUND_CODES = {ErrorCode.TASK_NOT_FOUND, ErrorCode.PROCESS_NOT_FOUND}
+CREATING_METHODS = ("POST", "PATCH")
+"""Methods whose error responses also contain ``"created": false``."""
+REST_FIELDS = {
     "jobCount": "nJobs",
     "failureTolerance": "fTolerance",
     "threshold": "thresholdProgress",
@@ -35,20 +35,20 @@ FIELDS = {
     "submittedAt": "_meta.time",
     "index": "arrayIndex",
 }
-"""What fields are called here, where it is not what the services call them."""
+"""The names of fields in REST, where they differ from those of the services."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request gets."""
+class RestResponse:
+    """A response with a JSON body."""
 
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Call:
-    """One request, with what it takes to answer it."""
+class RestRequest:
+    """One request, with its time, and with the task and process in its address."""
 
     def __init__(self, request: Request) -> None:
         self.services: Services = request.state.services
@@ -60,20 +60,20 @@ class Call:
         self.client_address = request.client.host if request.client else None
         self._request = request
 
-    async def raw(self) -> bytes:
-        """The body. Raises :class:`BadRequest` where it is too large."""
-        return await gather(self._request.stream(), self.services.settings.max_request_bytes)
+    async def raw_body(self) -> bytes:
+        """The body. Raises :class:`HttpError` if it is too large."""
+        return await read_body(self._request.stream(), self.services.settings.max_request_bytes)
 
-    async def body(self) -> Any:
-        """The body as JSON, whatever type it says it has. Raises :class:`BadRequest`."""
-        return decode(await self.raw(), "The body")
-
-
-Handler = Callable[[Call], Awaitable[Answer]]
+    async def json_body(self) -> Any:
+        """The body, parsed as JSON whatever its Content-Type. Raises :class:`HttpError`."""
+        return parse_json(await self.raw_body(), "The body")
 
 
-class Door:
-    """An address: a handler for each of its methods. Never a traceback, whatever comes."""
+Handler = Callable[[RestRequest], Awaitable[RestResponse]]
+
+
+class Endpoint:
+    """An address: one handler per method. Every exception becomes a JSON error."""
 
     def __init__(self, **handlers: Handler) -> None:
         self.handlers: Mapping[str, Handler] = handlers
@@ -81,7 +81,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request = Request(scope, receive)
-        answer = await self._answer(request)
+        answer = await self._respond(request)
         response = Response(
             orjson.dumps(answer.body),
             answer.status,
@@ -90,73 +90,76 @@ class Door:
         )
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _respond(self, request: Request) -> RestResponse:
         try:
-            return await self._handler(request.method)(Call(request))
-        except BadRequest as bad:
-            status, headers, told = bad.status, bad.headers, [error(str(bad), code=bad.code)]
+            return await self._handler(request.method)(RestRequest(request))
+        except HttpError as error:
+            status, headers = error.status, error.headers
+            errors = [format_error(str(error), code=error.code)]
         except ClientDisconnect:
-            status, headers, told = 400, {}, [error("The client has gone.", code="BAD_REQUEST")]
-        except InvalidInput as refused:
-            status, headers = status_of(refused.errors), {}
-            told = [explain(wrong) for wrong in refused.errors]
-        except LamiaError as wrong:
-            status, headers, told = status_of([wrong]), {}, [explain(wrong)]
+            status, headers = 400, {}
+            errors = [format_error("The client has disconnected.", code="BAD_REQUEST")]
+        except InvalidInput as invalid:
+            status, headers = status_of(invalid.errors), {}
+            errors = [serialize_error(error) for error in invalid.errors]
+        except LamiaError as error:
+            status, headers, errors = status_of([error]), {}, [serialize_error(error)]
         except Exception:
             incident = uuid.uuid4().hex[:12]
             log.exception("incident %s at %s %s", incident, request.method, request.url.path)
             reason = f"Something went wrong on the server (incident {incident})."
-            told = [error(reason, code="INTERNAL", incident=incident)]
+            errors = [format_error(reason, code="INTERNAL", incident=incident)]
             status, headers = 500, {}
-        body: dict[str, Any] = {"created": False} if request.method in CREATING else {}
-        return Answer(body | {"errors": told}, status, headers)
+        body: dict[str, Any] = {"created": False} if request.method in CREATING_METHODS else {}
+        return RestResponse(body | {"errors": errors}, status, headers)
 
     def _handler(self, method: str) -> Handler:
         if not self.handlers:
-            raise BadRequest(404, "NOT_FOUND", "There is nothing at this address.")
-        # The server leaves out the body of an answer to HEAD by itself.
+            raise HttpError(404, "NOT_FOUND", "There is nothing at this address.")
+        # The server itself omits the body of a response to HEAD.
         handler = self.handlers.get("GET" if method == "HEAD" else method)
         if handler is None:
             allowed = ", ".join(self.handlers)
-            raise BadRequest(
+            raise HttpError(
                 405, "METHOD_NOT_ALLOWED", f"This address takes {allowed}.", allow=allowed
             )
         return handler
 
 
-def error(reason: str, **details: Any) -> dict[str, Any]:
-    """An error as it is told: a sentence for people, details for programs."""
+def format_error(reason: str, **details: Any) -> dict[str, Any]:
+    """An error in a response: a sentence for people, details for programs."""
     return {"reason": reason, "details": details}
 
 
-def explain(wrong: LamiaError) -> dict[str, Any]:
-    """An error of the services, with the names that things have here."""
-    if not isinstance(wrong, UserError) or wrong.field is None:
-        return error(wrong.message, code=wrong.code)
-    path, dot, name = wrong.field.rpartition(".")
-    return error(wrong.message, code=wrong.code, field=path + dot + FIELDS.get(name, name))
+def serialize_error(error: LamiaError) -> dict[str, Any]:
+    """An error of the services, with its field by the name that it has in REST."""
+    if not isinstance(error, UserError) or error.field is None:
+        return format_error(error.message, code=error.code)
+    path, dot, name = error.field.rpartition(".")
+    field = path + dot + REST_FIELDS.get(name, name)
+    return format_error(error.message, code=error.code, field=field)
 
 
-def status_of(wrong: Iterable[LamiaError]) -> int:
-    """The status of a request with these errors: of all alike ones their own, else 400."""
-    found = {_status(each) for each in wrong}
-    return found.pop() if len(found) == 1 else 400
+def status_of(errors: Iterable[LamiaError]) -> int:
+    """The HTTP status for these errors: the one that they have in common, else 400."""
+    statuses = {_status(error) for error in errors}
+    return statuses.pop() if len(statuses) == 1 else 400
 
 
-def _status(wrong: LamiaError) -> int:
-    if isinstance(wrong, Unavailable):
+def _status(error: LamiaError) -> int:
+    if isinstance(error, Unavailable):
         return 503
-    if wrong.code in NOT_FOUND:
+    if error.code in NOT_FOUND_CODES:
         return 404
-    if wrong.code is ErrorCode.PAYLOAD_TOO_LARGE:
+    if error.code is ErrorCode.PAYLOAD_TOO_LARGE:
         return 413
-    if wrong.code is ErrorCode.EVENT_ID_TAKEN:
+    if error.code is ErrorCode.EVENT_ID_TAKEN:
         return 409
-    # Two processes of one name are a bad task; a task's own name may be in use.
+    # The name of the task is taken; two processes of one name are a bad request instead.
     if (
-        wrong.code is ErrorCode.NAME_TAKEN
-        and isinstance(wrong, UserError)
-        and "processes." not in (wrong.field or "")
+        error.code is ErrorCode.NAME_TAKEN
+        and isinstance(error, UserError)
+        and "processes." not in (error.field or "")
     ):
         return 409
     return 400

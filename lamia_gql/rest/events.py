@@ -1,4 +1,4 @@
-"""Events in and out: ``/api/v0/{task}/{process}/event``."""
+"""Submitting and reading events: ``/api/v0/{task}/{process}/event``."""
 
 from __future__ import annotations
 
@@ -9,79 +9,88 @@ from lamia_gql.domain.errors import UserError
 from lamia_gql.domain.pagination import Slice, encode_opaque, integer
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent, moments
-from lamia_gql.rest.endpoint import NOT_FOUND, Answer, Call, explain
-from lamia_gql.rest.pagination import asked_page, page_answer
-from lamia_gql.rest.parsing import array_index, event
+from lamia_gql.rest.endpoint import (
+    NOT_FOUND_CODES,
+    RestRequest,
+    RestResponse,
+    serialize_error,
+)
+from lamia_gql.rest.pagination import page_response, requested_page
+from lamia_gql.rest.parsing import parse_array_index, parse_event
 from lamia_gql.rest.processes import find_process
-from lamia_gql.rest.serializers import show_event
+from lamia_gql.rest.serializers import serialize_event
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.queries.events import read_events
 from lamia_gql.storage.rows import EventRow, ProcessRow, job_index
 from lamia_gql.storage.transaction import ReadConnection
 
 
-async def submit(call: Call) -> Answer:
-    """Append an event, or each of a list; answered once they are safely stored."""
-    body, index = await call.body(), _index(call)
+async def submit(request: RestRequest) -> RestResponse:
+    """Store an event, or each event of a list, and respond after the commit."""
+    body, index = await request.json_body(), _index(request)
     if not isinstance(body, list):
-        outcome = (await call.services.record([_checked(call, index, body, call.now)]))[0]
+        outcome = (
+            await request.services.record_events([_check(request, index, body, request.now)])
+        )[0]
         if isinstance(outcome, UserError):
             raise outcome
-        return Answer(_told(outcome), 201)
-    call.services.check_number_of_events(len(body))
+        return RestResponse(_serialize_outcome(outcome), 201)
+    request.services.check_number_of_events(len(body))
     checked = [
-        _checked(call, index, each, received_at)
-        for each, received_at in zip(body, moments(call.now), strict=False)
+        _check(request, index, each, received_at)
+        for each, received_at in zip(body, moments(request.now), strict=False)
     ]
-    outcomes = await call.services.record(checked)
+    outcomes = await request.services.record_events(checked)
     for outcome in outcomes:
-        if isinstance(outcome, UserError) and outcome.code in NOT_FOUND:
+        if isinstance(outcome, UserError) and outcome.code in NOT_FOUND_CODES:
             raise outcome
     stored = not body or any(isinstance(outcome, Outcome) for outcome in outcomes)
-    return Answer([_told(outcome) for outcome in outcomes], 201 if stored else 400)
+    return RestResponse(
+        [_serialize_outcome(outcome) for outcome in outcomes], 201 if stored else 400
+    )
 
 
-async def get(call: Call) -> Answer:
-    """A page of the events of a process or of one of its jobs, oldest first."""
-    database, index = call.services.database, _index(call)
-    page = asked_page(call, "e", (integer,))
+async def get(request: RestRequest) -> RestResponse:
+    """A page of the events of a process, or of one of its jobs, oldest first."""
+    database, index = request.services.database, _index(request)
+    page = requested_page(request, "e", (integer,))
 
     def read(connection: ReadConnection) -> tuple[ProcessRow, Slice[EventRow]]:
-        process = find_process(connection, call)
+        process = find_process(connection, request)
         key: tuple[int, ...] = (process.task_id, process.number)
         if index is not None:
             key = (*key, job_index(process, index))
         return process, read_events(connection, [key], EventFilter(), page)[0]
 
     process, found = await database.read(read)
-    shown = [show_event(each, process) for each in found.items]
-    return page_answer(call, found, shown, lambda each: encode_opaque("e", each.seq))
+    serialized = [serialize_event(event, process) for event in found.items]
+    return page_response(request, found, serialized, lambda event: encode_opaque("e", event.seq))
 
 
-def _index(call: Call) -> int | None:
-    given = call.query.get("arrayIndex")
-    return None if given is None else array_index(given)
+def _index(request: RestRequest) -> int | None:
+    given = request.query.get("arrayIndex")
+    return None if given is None else parse_array_index(given)
 
 
-def _checked(
-    call: Call, index: int | None, body: Any, received_at: datetime
+def _check(
+    request: RestRequest, index: int | None, body: Any, received_at: datetime
 ) -> NewEvent | UserError:
     try:
-        return event(
+        return parse_event(
             body,
-            call.services.settings,
-            task=call.task,
-            process=call.process,
+            request.services.settings,
+            task=request.task,
+            process=request.process,
             index=index,
             received_at=received_at,
-            client_address=call.client_address,
+            client_address=request.client_address,
         )
     except UserError as error:
         return error
 
 
-def _told(outcome: Outcome | UserError) -> dict[str, Any]:
+def _serialize_outcome(outcome: Outcome | UserError) -> dict[str, Any]:
     if isinstance(outcome, UserError):
-        return {"created": False, "errors": [explain(outcome)]}
-    told = {"created": True, "enough": outcome.enough}
-    return told | {"duplicate": True} if outcome.duplicate else told
+        return {"created": False, "errors": [serialize_error(outcome)]}
+    result = {"created": True, "enough": outcome.enough}
+    return result | {"duplicate": True} if outcome.duplicate else result

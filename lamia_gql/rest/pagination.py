@@ -1,4 +1,4 @@
-"""Long lists, a page at a time: ``limit``, ``after``, and a link to the next page."""
+"""Pagination: the parameters ``limit`` and ``after``, and the ``Link`` to the next page."""
 
 from __future__ import annotations
 
@@ -8,28 +8,41 @@ from urllib.parse import urlencode
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.pagination import Page, Slice, decode_cursor
-from lamia_gql.rest.endpoint import Answer, Call
+from lamia_gql.rest.endpoint import RestRequest, RestResponse
 
 T = TypeVar("T")
 
 
-def asked_page(call: Call, kind: str, types: Sequence[Callable[[Any], Any]]) -> Page:
-    """The page that ``limit`` and ``after`` ask for. Raises :class:`RequestError`."""
-    most = call.services.settings.page_limit
-    text = call.query.get("limit", str(most))
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+def requested_page(request: RestRequest, kind: str, types: Sequence[Callable[[Any], Any]]) -> Page:
+    """The page that ``limit`` and ``after`` select.
+
+    ``kind`` and ``types`` are those of the list's cursors. Raises :class:`RequestError`.
+    """
+    maximum = request.services.settings.page_limit
+    text = request.query.get("limit", str(maximum))
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
         raise RequestError(
-            ErrorCode.PAGE_SIZE_INVALID, f"limit must be from 1 to {most}, not {text!r}."
+            ErrorCode.PAGE_SIZE_INVALID, f"limit must be from 1 to {maximum}, not {text!r}."
         )
-    return Page(int(text), after=decode_cursor(call.query.get("after"), kind, types))
+    return Page(int(text), after=decode_cursor(request.query.get("after"), kind, types))
 
 
-def page_answer(
-    call: Call, found: Slice[T], shown: list[dict[str, Any]], cursor: Callable[[T], str]
-) -> Answer:
-    """The page, with the address of the next one in its ``Link`` header where there is more."""
+def page_response(
+    request: RestRequest,
+    found: Slice[T],
+    serialized: list[dict[str, Any]],
+    cursor: Callable[[T], str],
+) -> RestResponse:
+    """A page of a list; if more follows, the ``Link`` header has the address of the next page.
+
+    Args:
+        request: The request for the page.
+        found: The rows of the page.
+        serialized: The same rows as JSON objects.
+        cursor: The cursor of a row.
+    """
     if not found.has_next:
-        return Answer(shown)
-    others = [(name, value) for name, value in call.query.multi_items() if name != "after"]
+        return RestResponse(serialized)
+    others = [(name, value) for name, value in request.query.multi_items() if name != "after"]
     query = urlencode([*others, ("after", cursor(found.items[-1]))])
-    return Answer(shown, headers={"link": f'<{call.path}?{query}>; rel="next"'})
+    return RestResponse(serialized, headers={"link": f'<{request.path}?{query}>; rel="next"'})

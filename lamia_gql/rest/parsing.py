@@ -1,7 +1,7 @@
-"""What clients hand in: from JSON to what the services take.
+"""From the JSON of requests to the input of the services.
 
-What is not named here is ignored, so that an answer can be sent back as it is. Everything raises
-:class:`UserError` for a value of the wrong type; whether it makes sense is the services' to say.
+Unknown keys are ignored, so that a response of GET can be sent back by POST or PUT. All functions
+raise :class:`UserError` for a value of the wrong type; the services check everything else.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from lamia_gql.ingest.task_input import ProcessSpec, TaskEdit, TaskSpec
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
-OLD_CLASSES = {"FINISHED": EventClass.DONE}
-"""Words that older clients use."""
-LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+LEGACY_EVENT_CLASSES = {"FINISHED": EventClass.DONE}
+"""Names that older clients use."""
+MAX_TIMESTAMP_S = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""Seconds since 1970."""
 
 
-def task_spec(name: str, body: Any, client_address: str | None) -> TaskSpec:
-    """The task that a body describes."""
-    task = expect(body, dict, "", "an object")
+def parse_task_spec(name: str, body: Any, client_address: str | None) -> TaskSpec:
+    """The task to create, from the body of a request."""
+    task = require_type(body, dict, "", "an object")
     meta = _meta(task)
     return TaskSpec(
         name=name,
@@ -44,9 +45,9 @@ def task_spec(name: str, body: Any, client_address: str | None) -> TaskSpec:
     )
 
 
-def task_edit(name: str, body: Any) -> TaskEdit:
-    """The edit that a body describes; what is left out stays, null takes away."""
-    task = expect(body, dict, "", "an object")
+def parse_task_edit(name: str, body: Any) -> TaskEdit:
+    """The changes to a task, from the body of a request. Null removes a value."""
+    task = require_type(body, dict, "", "an object")
     changes: dict[str, Any] = {}
     for key, field in (
         ("username", "username"),
@@ -63,13 +64,13 @@ def task_edit(name: str, body: Any) -> TaskEdit:
     return TaskEdit(name, changes)
 
 
-def named(body: Any, make: Callable[[str, Any], T]) -> list[T]:
-    """What ``make`` makes of each object of a list, by the ``name`` that it has."""
+def parse_named_list(body: Any, make: Callable[[str, Any], T]) -> list[T]:
+    """Parse a list of objects that each have a ``name``; ``make`` gets the name and the object."""
     found = []
-    for place, each in enumerate(expect(body, list, "", "a list")):
+    for place, each in enumerate(require_type(body, list, "", "a list")):
         path = f"tasks.{place}"
-        expect(each, dict, path, "an object")
-        name = expect(each.get("name"), str, f"{path}.name", "a string")
+        require_type(each, dict, path, "an object")
+        name = require_type(each.get("name"), str, f"{path}.name", "a string")
         try:
             found.append(make(name, each))
         except UserError as error:
@@ -79,7 +80,7 @@ def named(body: Any, make: Callable[[str, Any], T]) -> list[T]:
     return found
 
 
-def event(
+def parse_event(
     body: Any,
     settings: Settings,
     *,
@@ -89,8 +90,18 @@ def event(
     received_at: datetime,
     client_address: str | None,
 ) -> NewEvent:
-    """The event that a body describes; its own ``arrayIndex`` comes before ``index``."""
-    given = expect(body, dict, "", "an object with an `eventClass`")
+    """An event, from the body of a request or from an entry of it.
+
+    Args:
+        body: The JSON object.
+        settings: The server's settings, with limits.
+        task: The name of the task.
+        process: The name of the process.
+        index: The index of the job, unless the body has an ``arrayIndex``.
+        received_at: The time of receipt.
+        client_address: The address that it was sent from.
+    """
+    given = require_type(body, dict, "", "an object with an `eventClass`")
     meta = _meta(given)
     sent_at = given.get("sentAt")
     sent_at, name = (meta.get("time"), "_meta.time") if sent_at is None else (sent_at, "sentAt")
@@ -98,9 +109,9 @@ def event(
         settings,
         task=task,
         process=process,
-        event_class=event_class(given.get("eventClass"), "eventClass"),
+        event_class=parse_event_class(given.get("eventClass"), "eventClass"),
         received_at=received_at,
-        index=index if given.get("arrayIndex") is None else array_index(given["arrayIndex"]),
+        index=index if given.get("arrayIndex") is None else parse_array_index(given["arrayIndex"]),
         id=_uuid(given.get("id")),
         sent_at=_time(sent_at, name),
         progress=_number(given, "progress"),
@@ -110,28 +121,31 @@ def event(
     )
 
 
-def event_class(word: Any, field: str) -> EventClass:
-    """The class of this name, or of this old name."""
+def parse_event_class(word: Any, field: str) -> EventClass:
+    """The event class with this name or legacy name; ``field`` names the value in errors."""
     if isinstance(word, str):
-        if word in OLD_CLASSES:
-            return OLD_CLASSES[word]
+        if word in LEGACY_EVENT_CLASSES:
+            return LEGACY_EVENT_CLASSES[word]
         if word in EventClass.__members__:
             return EventClass[word]
-    raise _wrong(f"{field} must be one of {', '.join(EventClass)}.", field)
+    raise _invalid(f"{field} must be one of {', '.join(EventClass)}.", field)
 
 
-def array_index(value: Any) -> int:
-    """A job's index, from a query or a body."""
+def parse_array_index(value: Any) -> int:
+    """The index of a job, from a query string or a body."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         return int(value)
     return _integer(value, "arrayIndex")
 
 
-def expect(value: Any, kind: type[T], field: str, what: str) -> T:
-    """The value, if it is of this type; without a ``field``, it is the whole body."""
+def require_type(value: Any, kind: type[T], field: str, expected: str) -> T:
+    """The value, if it has the type ``kind``, which is called ``expected`` in the error.
+
+    An empty ``field`` means the whole body.
+    """
     if isinstance(value, kind):
         return value
-    raise _wrong(f"{field or 'The body'} must be {what}.", field)
+    raise _invalid(f"{field or 'The body'} must be {expected}.", field)
 
 
 def _processes(given: Any) -> list[ProcessSpec]:
@@ -139,41 +153,43 @@ def _processes(given: Any) -> list[ProcessSpec]:
         return []
     if isinstance(given, dict):
         return [
-            _short(name, size, f"processes.{place}")
+            _parse_short_form(name, size, f"processes.{place}")
             for place, (name, size) in enumerate(given.items())
         ]
     what = "an object from names to sizes, or a list of objects"
     return [
-        _long(expect(each, dict, f"processes.{place}", "an object"), f"processes.{place}")
-        for place, each in enumerate(expect(given, list, "processes", what))
+        _parse_long_form(
+            require_type(each, dict, f"processes.{place}", "an object"), f"processes.{place}"
+        )
+        for place, each in enumerate(require_type(given, list, "processes", what))
     ]
 
 
-def _short(name: str, size: Any, path: str) -> ProcessSpec:
+def _parse_short_form(name: str, size: Any, path: str) -> ProcessSpec:
     """The process of an entry ``name: null``, ``name: jobs`` or ``name: [jobs, tolerance]``."""
     if size is None:
         return ProcessSpec(name)
     if not isinstance(size, list):
         return ProcessSpec(name, _integer(size, path))
     if len(size) != 2:
-        raise _wrong(f"{path} must be null, a number of jobs, or [nJobs, fTolerance].", path)
+        raise _invalid(f"{path} must be null, a number of jobs, or [nJobs, fTolerance].", path)
     tolerance = None if size[1] is None else _integer(size[1], path)
     return ProcessSpec(name, _integer(size[0], path), failure_tolerance=tolerance)
 
 
-def _long(process: Json, path: str) -> ProcessSpec:
-    """The process of an object; one with ``nJobs`` is an array where no ``type`` is given."""
-    name = expect(process.get("name"), str, f"{path}.name", "a string")
+def _parse_long_form(process: Json, path: str) -> ProcessSpec:
+    """The process of an object. Without a ``type``, it is an array if it has ``nJobs``."""
+    name = require_type(process.get("name"), str, f"{path}.name", "a string")
     size, tolerance = process.get("nJobs"), process.get("fTolerance")
     kind = process.get("type")
     if kind is None:
         kind = "solitary" if size is None else "array"
     if kind not in ("solitary", "array"):
-        raise _wrong(f"{path}.type must be `solitary` or `array`.", f"{path}.type")
+        raise _invalid(f"{path}.type must be `solitary` or `array`.", f"{path}.type")
     if kind == "solitary" and not (size is None and tolerance is None):
-        raise _wrong(f"{path} is solitary: nJobs and fTolerance are for arrays only.", path)
+        raise _invalid(f"{path} is solitary: nJobs and fTolerance are for arrays only.", path)
     if kind == "array" and size is None:
-        raise _wrong(f"{path} is an array: give nJobs.", f"{path}.nJobs")
+        raise _invalid(f"{path} is an array: give nJobs.", f"{path}.nJobs")
     return ProcessSpec(
         name,
         None if size is None else _integer(size, f"{path}.nJobs"),
@@ -184,23 +200,23 @@ def _long(process: Json, path: str) -> ProcessSpec:
 
 def _meta(body: Json) -> Json:
     meta = body.get("_meta")
-    return {} if meta is None else expect(meta, dict, "_meta", "an object")
+    return {} if meta is None else require_type(meta, dict, "_meta", "an object")
 
 
 def _tags(task: Json) -> list[str]:
     given = task.get("tags")
-    tags = [] if given is None else expect(given, list, "tags", "a list of strings")
-    return [expect(tag, str, f"tags.{place}", "a string") for place, tag in enumerate(tags)]
+    tags = [] if given is None else require_type(given, list, "tags", "a list of strings")
+    return [require_type(tag, str, f"tags.{place}", "a string") for place, tag in enumerate(tags)]
 
 
 def _text(body: Json, key: str, field: str | None = None) -> str | None:
     value = body.get(key)
-    return None if value is None else expect(value, str, field or key, "a string")
+    return None if value is None else require_type(value, str, field or key, "a string")
 
 
 def _integer(value: Any, field: str) -> int:
     if type(value) is not int:
-        raise _wrong(f"{field} must be a whole number.", field)
+        raise _invalid(f"{field} must be a whole number.", field)
     return value
 
 
@@ -209,7 +225,7 @@ def _number(body: Json, key: str, field: str | None = None) -> float | None:
     if value is None:
         return None
     if type(value) not in (int, float):
-        raise _wrong(f"{field or key} must be a number.", field or key)
+        raise _invalid(f"{field or key} must be a number.", field or key)
     return float(value)
 
 
@@ -217,13 +233,13 @@ def _uuid(value: Any) -> uuid.UUID | None:
     if value is None:
         return None
     try:
-        return uuid.UUID(expect(value, str, "id", "a UUID"))
+        return uuid.UUID(require_type(value, str, "id", "a UUID"))
     except ValueError:
-        raise _wrong("id must be a UUID.", "id") from None
+        raise _invalid("id must be a UUID.", "id") from None
 
 
 def _time(value: Any, field: str) -> datetime | None:
-    """A time: seconds since 1970, as a number or its digits; or the text of ISO 8601."""
+    """A time: seconds since 1970, as a number or a string, or a string in ISO 8601 format."""
     if value is None:
         return None
     try:
@@ -235,11 +251,11 @@ def _time(value: Any, field: str) -> datetime | None:
             return datetime.fromisoformat(value)
         except (TypeError, ValueError):
             what = "a number of seconds since 1970, or a time like 2026-11-24T03:00:00Z"
-            raise _wrong(f"{field} must be {what}.", field) from None
-    if not (math.isfinite(seconds) and abs(seconds) < LATEST):
-        raise UserError(ErrorCode.TIME_INVALID, f"{field} lies outside of the calendar.", field)
+            raise _invalid(f"{field} must be {what}.", field) from None
+    if not (math.isfinite(seconds) and abs(seconds) < MAX_TIMESTAMP_S):
+        raise UserError(ErrorCode.TIME_INVALID, f"{field} is outside the calendar.", field)
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _wrong(message: str, field: str) -> UserError:
+def _invalid(message: str, field: str) -> UserError:
     return UserError(ErrorCode.ARGUMENT_INVALID, message, field or None)

@@ -1,4 +1,4 @@
-"""Tasks, processes and events as they are shown. What is stored as JSON is shown unread."""
+"""Tasks, processes and events as JSON objects. Stored JSON is passed on without parsing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BASE = "/api/v0"
 
 
 def address(*names: str) -> str:
-    """The path to something of these names: a task, a process of it."""
+    """The path of a task, or of a process of a task, by their names."""
     return "/".join([BASE, *(quote(name, safe="") for name in names)])
 
 
-def show_task(
+def serialize_task(
     task: TaskRow, attached: TaskJson, tags: list[str], processes: Iterable[ProcessRow]
 ) -> dict[str, Any]:
-    """A task with all its processes; ``progress`` in percent."""
+    """A task with all its processes. ``progress`` is in percent."""
     processes = list(processes)
     return {
         "name": task.name,
@@ -37,15 +37,15 @@ def show_task(
         "depGraph": _json(attached.dependencies),
         "state": task.state,
         "progress": _percent(task_ratio(process.progress_inputs() for process in processes)[0]),
-        "processes": [show_process(task.name, process) for process in processes],
+        "processes": [serialize_process(task.name, process) for process in processes],
         "_links": {"self": address(task.name), "collection": BASE},
     }
 
 
-def show_process(task: str, process: ProcessRow) -> dict[str, Any]:
-    """A process; ``progress`` in percent, or null. A solitary one has no ``nJobs``."""
-    measures = process.progress_inputs()
-    progress = process_progress(measures)
+def serialize_process(task: str, process: ProcessRow) -> dict[str, Any]:
+    """A process. ``progress`` is in percent, or null; ``nJobs`` is null in a solitary process."""
+    inputs = process.progress_inputs()
+    progress = process_progress(inputs)
     is_array = process.is_array
     return {
         "name": process.name,
@@ -57,18 +57,18 @@ def show_process(task: str, process: ProcessRow) -> dict[str, Any]:
         "lastEventClass": process.last_event_class,
         "progress": None if progress is None else _percent(progress.ratio),
         "state": process.state,
-        "enough": is_enough(measures),
+        "enough": is_enough(inputs),
         "_links": {"events": address(task, process.name) + "/event"},
     }
 
 
-def show_event(event: EventRow, process: ProcessRow) -> dict[str, Any]:
-    """An event of a process; ``procNumInArray`` is null in a solitary one."""
+def serialize_event(event: EventRow, process: ProcessRow) -> dict[str, Any]:
+    """An event of a process. ``procNumInArray`` is null in a solitary process."""
     return {
         "id": event.id,
         "eventClass": event.event_class,
         "sentAt": event.sent_at,
-        # Spelled so since Lamia's first version.
+        # Misspelled in Lamia's first version, and kept for its clients.
         "recievedAt": event.received_at,
         "progress": event.progress,
         "payload": _json(event.payload),
@@ -79,7 +79,7 @@ def show_event(event: EventRow, process: ProcessRow) -> dict[str, Any]:
 
 
 def _percent(ratio: float | None) -> float | None:
-    # 42 of 300 are 14 %, not 14.000000000000002.
+    # Hides rounding errors: 42 of 300 is 14 %, not 14.000000000000002.
     return None if ratio is None else round(100 * ratio, 9)
 
 

@@ -19,7 +19,7 @@ from lamia_gql.domain.errors import Unavailable
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.schema import make_schema
 from lamia_gql.graph.transport.http import GraphQLEndpoint
-from lamia_gql.graph.transport.streams import Streams
+from lamia_gql.graph.transport.streams import OperationStreams
 from lamia_gql.graph.transport.websocket import WebSocketEndpoint
 from lamia_gql.ingest.purger import Purger
 from lamia_gql.ingest.recorder import Recorder
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> Starlette:
     SQLite files are migrated in place.
     """
     schema = make_schema(settings)
-    streams = Streams(schema)
+    streams = OperationStreams(schema)
     return Starlette(
         routes=[
             Route("/graphql", GraphQLEndpoint(schema, streams)),

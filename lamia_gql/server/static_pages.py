@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from lamia_gql.api.accept import parse_quality_list
+
 FOLDER = Path(__file__).parents[1] / "_web"
 PAGES = {"/": "index.html", "/graphiql": "graphiql.html"}
 SUFFIXES = {"br": ".br", "gzip": ".gz"}
@@ -78,14 +80,7 @@ class StaticFile:
 
 def choose(accepted: str) -> str:
     """The encoding to answer with, by an ``Accept-Encoding`` header: the smallest allowed form."""
-    qualities: dict[str, float] = {}
-    for part in accepted.lower().split(","):
-        name, _, parameter = part.partition(";")
-        quality = parameter.strip().removeprefix("q=")
-        try:
-            qualities[name.strip()] = float(quality) if quality else 1.0
-        except ValueError:
-            qualities[name.strip()] = 0.0
+    qualities = {name: quality for name, quality, _ in parse_quality_list(accepted)}
     for encoding in SUFFIXES:
         if qualities.get(encoding, qualities.get("*", 0.0)) > 0:
             return encoding

@@ -9,7 +9,7 @@ from __future__ import annotations
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from lamia_gql.graph.transport.sse import CUT
+from lamia_gql.graph.transport.sse import ABORT_EXTENSION
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -18,7 +18,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self.scope.setdefault("extensions", {})[CUT] = self.transport.abort  # type: ignore[assignment] # an extension of ours
+        self.scope.setdefault("extensions", {})[ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # an extension of ours
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -42,7 +42,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Serve the connection; afterwards the client has a while to leave by itself."""
-        self.scope["extensions"][CUT] = self.transport.abort  # type: ignore[assignment] # an extension of ours
+        self.scope["extensions"][ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # an extension of ours
         await super().run_asgi()
         if not self.disconnected:
             self.loop.call_later(self.close_timeout, self.transport.abort)

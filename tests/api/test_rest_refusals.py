@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lamia_gql.rest.endpoint import Answer, Call, Door
+from lamia_gql.rest.endpoint import Endpoint, RestRequest, RestResponse
 from tests.support.harness import Server, told
 
 CLASSES = ("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED")
@@ -266,11 +266,11 @@ def test_bodies_that_are_too_large(sqlite_server: Server) -> None:
 async def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> None:
     """The unexpected is logged with a number, and the client is told that number alone."""
 
-    async def broken(_call: Call) -> Answer:
+    async def broken(_call: RestRequest) -> RestResponse:
         raise ZeroDivisionError("a secret")
 
     async def with_state(scope: Any, receive: Any, send: Any) -> None:
-        await Door(POST=broken)(scope | {"state": {"services": None}}, receive, send)
+        await Endpoint(POST=broken)(scope | {"state": {"services": None}}, receive, send)
 
     transport = httpx.ASGITransport(with_state)
     with caplog.at_level(logging.ERROR):

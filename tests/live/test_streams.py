@@ -15,16 +15,17 @@ from strawberry.types.graphql import OperationType
 from lamia_gql.api.services import Services
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.settings import load
-from lamia_gql.graph import subscription
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import make_schema
-from lamia_gql.graph.transport.operation import Operation, Result
-from lamia_gql.graph.transport.streams import Follower, Streams
+from lamia_gql.graph.transport.operation import Operation
+from lamia_gql.graph.transport.result import Result
+from lamia_gql.graph.transport.streams import OperationStreams, ResultSubscriber
 from lamia_gql.ingest.event_input import check_event
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
+from lamia_gql.live import task_snapshots
 from lamia_gql.live.feeds import ALL_TASKS
-from lamia_gql.live.pubsub import TooSlow
+from lamia_gql.live.pubsub import SubscriberTooSlow
 from lamia_gql.server.app import create_app
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS
 from tests.support.statements import watched
@@ -39,7 +40,7 @@ class House:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self.streams = Streams(make_schema(services.settings))
+        self.streams = OperationStreams(make_schema(services.settings))
 
     async def make(self, *names: str) -> None:
         """Make tasks."""
@@ -57,7 +58,7 @@ class House:
             event_class=event_class,
             received_at=NOW,
         )
-        await self.services.record([new])
+        await self.services.record_events([new])
 
     def watch(self, query: str = CHANGES, **variables: Any) -> Stream:
         """The results of an operation."""
@@ -222,7 +223,7 @@ async def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
         old = house.watch(names=["t", "u"])
         await following(old)
         await following(old)
-        await house.services.delete(["t"])
+        await house.services.delete_tasks(["t"])
         await house.make("t")
         await house.done("t", 0)
         new = house.watch(names=["t", "u"])
@@ -232,10 +233,10 @@ async def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
         for stream in (old, new):
             task = await following(stream)
             assert (task["name"], task["counts"]["done"]) == ("u", 1)
-        await house.services.delete(["u"])
+        await house.services.delete_tasks(["u"])
         with pytest.raises(StopAsyncIteration):
             await anext(old)
-        await house.services.delete(["t"])
+        await house.services.delete_tasks(["t"])
         with pytest.raises(StopAsyncIteration):
             await anext(new)
 
@@ -244,7 +245,7 @@ async def test_so_many_tasks_are_remembered(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That a task leaves is told of the newest ones that match, and memory stays bounded."""
-    monkeypatch.setattr(subscription, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(task_snapshots, "MAX_REMEMBERED_TASKS", 2)
 
     async with house_of(sqlite_url) as house:
         await house.make("a", "b", "c")
@@ -285,12 +286,12 @@ async def test_all_followers_are_told_why_it_ends(sqlite_url: str) -> None:
 
 async def test_a_follower_that_does_not_look_keeps_the_newest_of_each_task() -> None:
     """However often a task is shown meanwhile; and beyond the limit, nothing at all."""
-    follower = Follower(2)
+    follower = ResultSubscriber(2)
     for number in range(100):
-        follower.show(Result({"n": number}, task_id=number % 2))
-    assert [result.body["n"] for result in await follower.take()] == [98, 99]
+        follower.put(Result({"n": number}, task_id=number % 2))
+    assert [result.body["n"] for result in await follower.drain()] == [98, 99]
     for number in range(3):
-        follower.show(Result({"n": number}, task_id=number))
+        follower.put(Result({"n": number}, task_id=number))
     assert follower.waiting == 0
-    with pytest.raises(TooSlow):
-        await follower.take()
+    with pytest.raises(SubscriberTooSlow):
+        await follower.drain()

@@ -166,8 +166,8 @@ async def test_silence_instead_of_a_greeting_is_ended(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection has some seconds to say what it is here for, and any time afterwards."""
-    assert websocket.INIT_TIMEOUT == 10
-    monkeypatch.setattr(websocket, "INIT_TIMEOUT", 0.5)
+    assert websocket.INIT_TIMEOUT_S == 10
+    monkeypatch.setattr(websocket, "INIT_TIMEOUT_S", 0.5)
 
     async with (
         serving(sqlite_url) as inside,

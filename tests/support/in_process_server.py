@@ -15,7 +15,7 @@ from starlette.routing import Route
 from lamia_gql.api.services import Services
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.transport.http import GraphQLEndpoint
-from lamia_gql.graph.transport.streams import Streams
+from lamia_gql.graph.transport.streams import OperationStreams
 from lamia_gql.server.run import make_server
 from tests.support.waiting import until_async
 
@@ -26,7 +26,7 @@ class Inside:
 
     url: str
     services: Services
-    streams: Streams
+    streams: OperationStreams
 
     def left(self) -> dict[str, int]:
         """How much there is for clients: connections, subscribers and what runs for them."""
@@ -35,7 +35,7 @@ class Inside:
             "connections": len(self.services.live_connections),
             "events": len(live.events),
             "changes": len(live.changes),
-            "feeds": live.followed,
+            "feeds": live.feed_count,
             "streams": len(self.streams),
             "tasks": len(asyncio.all_tasks()),
         }

@@ -22,7 +22,7 @@ from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks, delete_tasks
 from lamia_gql.live.feeds import ALL_TASKS, Feeds
 from lamia_gql.live.pg_listener import PgListener
-from lamia_gql.live.pubsub import Ended, Subscriber
+from lamia_gql.live.pubsub import StreamEnded, Subscriber
 from lamia_gql.storage.change_feed import (
     TASKS_PER_NOTIFICATION,
     Change,
@@ -93,7 +93,7 @@ async def take(subscriber: Subscriber[EventRow], number: int) -> list[int]:
     """The numbers of so many events."""
     found: list[int] = []
     while len(found) < number:
-        found += [event.seq for event in await asyncio.wait_for(subscriber.take(), 10)]
+        found += [event.seq for event in await asyncio.wait_for(subscriber.drain(), 10)]
     return found
 
 
@@ -101,7 +101,7 @@ async def changed(subscriber: Subscriber[int], last: int) -> list[int]:
     """The ids of the tasks that have changed, up to one of them."""
     found: list[int] = []
     while last not in found:
-        found += await asyncio.wait_for(subscriber.take(), 10)
+        found += await asyncio.wait_for(subscriber.drain(), 10)
     return found
 
 
@@ -113,9 +113,9 @@ async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
         heard = Feeds(other, 100)
         listener = PgListener(other, heard)
         await listener.start()
-        with house.live.watch() as here, heard.watch() as there:
+        with house.live.subscribe_to_changes() as here, heard.subscribe_to_changes() as there:
             if house.database.has_other_servers:
-                assert await asyncio.wait_for(there.take(), 10) == [ALL_TASKS]
+                assert await asyncio.wait_for(there.drain(), 10) == [ALL_TASKS]
 
             def fail(transaction: WriteTransaction) -> None:
                 transaction.publish_on_commit([Change(task_id, 99)])
@@ -132,7 +132,7 @@ async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
             if house.database.has_other_servers:
                 assert await changed(there, task_id) == [other_id, task_id]
             assert there.waiting == 0
-            async with house.live.follow(task_id) as subscriber:
+            async with house.live.subscribe_to_events(task_id) as subscriber:
                 with pytest.raises(ArithmeticError):
                     await house.database.write(fail)
                 await house.record()
@@ -145,7 +145,7 @@ async def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: 
     """A later commit of this server, heard of before an earlier one of another, waits for it."""
     async with house_of(sqlite_url) as house:
         task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
+        async with house.live.subscribe_to_events(task_id) as subscriber:
             await house.record()
             assert await take(subscriber, 1) == [1]
             # As if somebody else had written these, and his message were late, or lost.
@@ -154,8 +154,8 @@ async def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: 
             house.live.start()
             await house.record(2)
             assert await take(subscriber, 7) == [2, 3, 4, 5, 6, 7, 8]
-            house.live.hear([Change(task_id, 6)])
-            house.live.hear([Change(task_id, 8)])
+            house.live.receive([Change(task_id, 6)])
+            house.live.receive([Change(task_id, 8)])
             await house.record()
             assert await take(subscriber, 1) == [9]
 
@@ -164,11 +164,11 @@ async def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
     """What was not heard of, and is read, comes in pieces that fit into a small queue."""
     async with house_of(sqlite_url, max_waiting=10) as house:
         task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
+        async with house.live.subscribe_to_events(task_id) as subscriber:
             house.database.on_commit = None
             await house.recorder.record([house.event() for _ in range(100)])
             house.live.start()
-            house.live.hear([Change(task_id, 100)])
+            house.live.receive([Change(task_id, 100)])
             assert await take(subscriber, 100) == list(range(1, 101))
 
 
@@ -180,7 +180,7 @@ async def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite
             writing = asyncio.create_task(house.record(3))
             # Each time, another moment of the writing.
             await asyncio.sleep(0.0007 * (round_ % 10))
-            async with house.live.follow(task_id) as subscriber:
+            async with house.live.subscribe_to_events(task_id) as subscriber:
                 past = await house.database.read(
                     partial(
                         events_after,
@@ -205,9 +205,9 @@ async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
         live = house.live
 
         async def follow() -> None:
-            async with live.follow(task_id) as subscriber:
+            async with live.subscribe_to_events(task_id) as subscriber:
                 while True:
-                    await subscriber.take()
+                    await subscriber.drain()
 
         for _ in range(5):
             followers = [asyncio.create_task(follow()) for _ in range(50)]
@@ -225,15 +225,15 @@ async def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
     """Also those who come when it is just gone."""
     async with house_of(sqlite_url) as house:
         task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
+        async with house.live.subscribe_to_events(task_id) as subscriber:
             await house.record()
             await house.database.write(lambda c: delete_tasks(c, house.settings, ["t"], NOW))
             assert await take(subscriber, 1) == [1]
-            with pytest.raises(Ended):
-                await subscriber.take()
-        async with house.live.follow(task_id) as subscriber:
-            with pytest.raises(Ended):
-                await subscriber.take()
+            with pytest.raises(StreamEnded):
+                await subscriber.drain()
+        async with house.live.subscribe_to_events(task_id) as subscriber:
+            with pytest.raises(StreamEnded):
+                await subscriber.drain()
 
 
 async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
@@ -273,7 +273,7 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
                 seen += [event.seq for event in found]
             return seen
 
-        async with other.live.follow(task_id) as subscriber:
+        async with other.live.subscribe_to_events(task_id) as subscriber:
             resuming = asyncio.create_task(resume())
             first = asyncio.create_task(house.database.write(hold))
             await asyncio.wait_for(written.wait(), 20)

@@ -55,8 +55,8 @@ async def test_a_line_that_has_gone_dead_is_noticed(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection is tried when it was silent for a while, and what was missed is caught up."""
-    monkeypatch.setattr(listener, "CHECK", 0.3)
-    monkeypatch.setattr(listener, "TIMEOUT", 1)
+    monkeypatch.setattr(listener, "HEALTH_CHECK_INTERVAL_S", 0.3)
+    monkeypatch.setattr(listener, "CONNECTION_TIMEOUT_S", 1)
     folder = postgres_url.partition("?host=")[2]
     line = Line(Path(folder, SOCKET))
 
@@ -70,19 +70,19 @@ async def test_a_line_that_has_gone_dead_is_noticed(
         await near.write(lambda t: t.publish_on_commit([Change(task_id, 1)]))
 
     async with await asyncio.start_unix_server(line.connected, str(tmp_path / SOCKET)):
-        with live.watch() as heard:
+        with live.subscribe_to_changes() as heard:
             await listening.start()
-            assert await asyncio.wait_for(heard.take(), 20) == [ALL_TASKS]
+            assert await asyncio.wait_for(heard.drain(), 20) == [ALL_TASKS]
             await tell(7)
-            assert await asyncio.wait_for(heard.take(), 20) == [7]
+            assert await asyncio.wait_for(heard.drain(), 20) == [7]
             # A pause in which the connection is tried several times while all is well.
             await asyncio.sleep(1)
             assert heard.waiting == 0
             line.go_dead()
             await tell(8)
-            assert await asyncio.wait_for(heard.take(), 40) == [ALL_TASKS]
+            assert await asyncio.wait_for(heard.drain(), 40) == [ALL_TASKS]
             await tell(9)
-            assert await asyncio.wait_for(heard.take(), 20) == [9]
+            assert await asyncio.wait_for(heard.drain(), 20) == [9]
         await listening.stop()
         near.close()
         far.close()

@@ -6,7 +6,14 @@ import asyncio
 
 import pytest
 
-from lamia_gql.live.pubsub import CoalescingSubscriber, Ended, PubSub, Stopping, Subscriber, TooSlow
+from lamia_gql.live.pubsub import (
+    CoalescingSubscriber,
+    PubSub,
+    ServerStopping,
+    StreamEnded,
+    Subscriber,
+    SubscriberTooSlow,
+)
 
 
 async def test_items_come_in_order_to_those_who_listen() -> None:
@@ -20,11 +27,11 @@ async def test_items_come_in_order_to_those_who_listen() -> None:
             hub.publish("a", [1, 2])
             hub.publish("b", [3])
             hub.publish("nobody", [4])
-            assert await one.take() == [1, 2]
-            assert await two.take() == [1, 2, 3]
+            assert await one.drain() == [1, 2]
+            assert await two.drain() == [1, 2, 3]
         hub.publish("a", [5])
         assert two.waiting == 0
-        assert await one.take() == [5]
+        assert await one.drain() == [5]
     assert len(hub) == 0
     assert list(hub) == []
 
@@ -37,10 +44,10 @@ async def test_a_full_queue_is_lost_and_told_of_and_others_go_on() -> None:
     with hub.subscribe(slow, ["a"]), hub.subscribe(quick, ["a"]):
         for item in range(100):
             hub.publish("a", [item])
-            assert await quick.take() == [item]
+            assert await quick.drain() == [item]
             assert slow.waiting <= 5
-        with pytest.raises(TooSlow):
-            await slow.take()
+        with pytest.raises(SubscriberTooSlow):
+            await slow.drain()
 
 
 async def test_what_waits_is_still_had_before_the_end() -> None:
@@ -53,18 +60,18 @@ async def test_what_waits_is_still_had_before_the_end() -> None:
         hub.publish("a", [1])
         hub.end("a")
         hub.publish("a", [2])
-        assert await one.take() == [1]
-        with pytest.raises(Ended):
-            await one.take()
-        waiting = asyncio.create_task(two.take())
+        assert await one.drain() == [1]
+        with pytest.raises(StreamEnded):
+            await one.drain()
+        waiting = asyncio.create_task(two.drain())
         # It runs until it waits.
         await asyncio.sleep(0)
         hub.stop()
-        with pytest.raises(Stopping):
+        with pytest.raises(ServerStopping):
             await waiting
     with hub.subscribe(late, ["a"]):
-        with pytest.raises(Stopping):
-            await late.take()
+        with pytest.raises(ServerStopping):
+            await late.drain()
 
 
 async def test_gathered_items_come_once() -> None:
@@ -72,12 +79,12 @@ async def test_gathered_items_come_once() -> None:
     gatherer: CoalescingSubscriber[int] = CoalescingSubscriber(3)
     for _ in range(100):
         gatherer.add([1, 2, 1])
-    assert await gatherer.take() == [1, 2]
+    assert await gatherer.drain() == [1, 2]
     gatherer.add([2])
-    assert await gatherer.take() == [2]
+    assert await gatherer.drain() == [2]
     gatherer.add([1, 2, 3, 4])
-    with pytest.raises(TooSlow):
-        await gatherer.take()
+    with pytest.raises(SubscriberTooSlow):
+        await gatherer.drain()
 
 
 async def test_a_subscriber_that_is_cancelled_leaves_nothing() -> None:
@@ -87,7 +94,7 @@ async def test_a_subscriber_that_is_cancelled_leaves_nothing() -> None:
     async def listen(key: int) -> None:
         subscriber: Subscriber[int] = Subscriber(5)
         with hub.subscribe(subscriber, [key]):
-            await subscriber.take()
+            await subscriber.drain()
 
     tasks = [asyncio.create_task(listen(number % 10)) for number in range(1_000)]
     # They run until they wait.

@@ -1,1 +1,1 @@
-"""What a document may ask for: size, depth, cost and time."""
+"""Limits on operations: size, depth, cost and time."""

@@ -1,12 +1,12 @@
-"""What an operation costs: how many values its answer may have, by what it asks for.
+"""The cost of an operation: an upper estimate of the number of values in its answer.
 
-The arithmetic is told to users in ``docs/limits.md``::
+``docs/limits.md`` explains the rules to users::
 
-    a field             1, and the cost of what is selected of it
-    a list              1, and its size times what is selected of an entry (at least 1)
-    the size of a list  ``first``, ``last`` or ``points``, its own or those of the field around it;
-                        in the answer to a mutation the number of entries in its input; else 10
-    an entry of a list  in a mutation's input 50, in other arguments 1
+    a field             1 + the cost of its selection
+    a list              1 + its size * the cost of an entry's selection, but at least 1
+    the size of a list  ``first``, ``last`` or ``points`` of its field or of the parent field;
+                        in the payload of a mutation, the number of entries in the input; else 10
+    an argument         1 for each list entry; in the input of a mutation 50
 """
 
 from __future__ import annotations
@@ -24,43 +24,53 @@ from graphql import (
     is_list_type,
 )
 
-from lamia_gql.graph.limits.document_summary import MAX_SIZE, Definition, Field, Selections, Shape
+from lamia_gql.graph.limits.document_summary import (
+    MAX_INT,
+    Definition,
+    DocumentSummary,
+    FieldSummary,
+    Selections,
+)
 
-UNSIZED = 10
-"""How many entries a list is taken to have where nothing says it."""
-INPUT = 50
-"""What it costs to check and store an entry of a mutation's input, in values of an answer."""
+DEFAULT_LIST_SIZE = 10
+"""The assumed length of a list if no argument determines it."""
+INPUT_ENTRY_COST = 50
+"""The cost to check and store one entry of a mutation's input, in values of an answer."""
 MAX_COST = 2**53 - 1
-"""The largest cost that is told: JSON's readers know no larger whole numbers."""
-DEEPEST = 8
-"""Below so many levels, a variable holds no lists that any input of the schema has."""
+"""The largest cost that is reported: the largest integer that every JSON parser reads exactly."""
+MAX_INPUT_DEPTH = 8
+"""Input types of the schema contain no lists below this level."""
 
-Pair = tuple[int, int]
-"""What a selection set costs: so much, and so much for each entry of the lists directly in it that
-take their size from around it."""
-
-
-def operation_cost(shape: Shape, operation: Definition, given: Mapping[str, Any]) -> int:
-    """The cost of an operation with these values for its variables, right or wrong ones."""
-    return _Costs(shape, operation, given).total()
+PartialCost = tuple[int, int]
+"""The cost of a selection set in two parts: a fixed one, and one for each entry of those lists
+directly in it whose size is determined by the parent field."""
 
 
-def is_constant(shape: Shape) -> bool:
-    """Whether no variable changes what the operations cost."""
+def operation_cost(
+    summary: DocumentSummary, operation: Definition, variables: Mapping[str, Any]
+) -> int:
+    """The cost of an operation with these variables, which may be invalid."""
+    return _CostCounter(summary, operation, variables).total()
+
+
+def is_constant(summary: DocumentSummary) -> bool:
+    """Whether the cost of every operation is independent of the variables."""
     return not any(
         f.inputs or any(isinstance(size, VariableNode) for size in f.sizes or ())
-        for definition in (*shape.operations, *shape.fragments.values())
+        for definition in (*summary.operations, *summary.fragments.values())
         for selections in definition.sets
         for f in selections.fields
     )
 
 
-class _Costs:
-    def __init__(self, shape: Shape, operation: Definition, given: Mapping[str, Any]) -> None:
-        self.shape = shape
+class _CostCounter:
+    def __init__(
+        self, summary: DocumentSummary, operation: Definition, variables: Mapping[str, Any]
+    ) -> None:
+        self.summary = summary
         self.operation = operation
-        self.given = given
-        self.fragments: dict[str, Pair] = {}
+        self.variables = variables
+        self.fragments: dict[str, PartialCost] = {}
         self.defaults: dict[str, int] = {}
         if isinstance(operation.node, OperationDefinitionNode):
             for variable in operation.node.variable_definitions or ():
@@ -69,37 +79,37 @@ class _Costs:
                     self.defaults[variable.variable.name.value] = int(digits[:12])
 
     def total(self) -> int:
-        # Those that others spread come first, so a chain of them is no recursion.
-        for name, fragment in self.shape.fragments.items():
-            self.fragments[name] = self._own(fragment.selections)
-        fixed, sized = self._pair(self.operation.selections)
-        return min(fixed + UNSIZED * sized, MAX_COST)
+        # Fragments come after those that they spread, so chains of them need no recursion.
+        for name, fragment in self.summary.fragments.items():
+            self.fragments[name] = self._cost_without_fragments(fragment.selections)
+        fixed, sized = self._cost(self.operation.selections)
+        return min(fixed + DEFAULT_LIST_SIZE * sized, MAX_COST)
 
-    def _pair(self, selections: Selections) -> Pair:
-        fixed, sized = self._own(selections)
-        for name in self.shape.spread(selections):
+    def _cost(self, selections: Selections) -> PartialCost:
+        fixed, sized = self._cost_without_fragments(selections)
+        for name in self.summary.all_spreads(selections):
             more, each = self.fragments[name]
             fixed, sized = fixed + more, sized + each
         return fixed, sized
 
-    def _own(self, selections: Selections) -> Pair:
+    def _cost_without_fragments(self, selections: Selections) -> PartialCost:
         fixed = sized = 0
         for f in selections.fields:
-            more, each = self._field(f)
+            more, each = self._field_cost(f)
             fixed, sized = fixed + more, sized + each
         return fixed, sized
 
-    def _field(self, f: Field) -> Pair:
-        below, each = (0, 0) if f.selections is None else self._pair(f.selections)
+    def _field_cost(self, f: FieldSummary) -> PartialCost:
+        below, each = (0, 0) if f.selections is None else self._cost(f.selections)
         entries = f.entries + sum(
-            count_entries(self.given.get(name), type_) for name, type_ in f.inputs
+            count_entries(self.variables.get(name), type_) for name, type_ in f.inputs
         )
         if f.is_mutation:
-            return 1 + INPUT * entries + below + max(1, entries) * each, 0
+            return 1 + INPUT_ENTRY_COST * entries + below + max(1, entries) * each, 0
         size = None if f.sizes is None else self._size(f.sizes)
         if not f.is_list:
-            return 1 + entries + below + (UNSIZED if size is None else size) * each, 0
-        entry = max(1, below + UNSIZED * each)
+            return 1 + entries + below + (DEFAULT_LIST_SIZE if size is None else size) * each, 0
+        entry = max(1, below + DEFAULT_LIST_SIZE * each)
         return (1 + entries, entry) if size is None else (1 + entries + size * entry, 0)
 
     def _size(self, sizes: tuple[int | VariableNode, ...]) -> int:
@@ -107,20 +117,20 @@ class _Costs:
             size if isinstance(size, int) else self._variable(size.name.value) for size in sizes
         ]
         known = [number for number in numbers if number is not None]
-        return min(max(0, *known), MAX_SIZE) if known else UNSIZED
+        return min(max(0, *known), MAX_INT) if known else DEFAULT_LIST_SIZE
 
     def _variable(self, name: str) -> int | None:
-        value = self.given[name] if name in self.given else self.defaults.get(name)
-        # An Int may be given as 5.0; what is no number at all will be refused later.
-        if isinstance(value, float) and abs(value) <= MAX_SIZE:
+        value = self.variables[name] if name in self.variables else self.defaults.get(name)
+        # 5.0 is a valid Int. Values that are no numbers are refused by validation.
+        if isinstance(value, float) and abs(value) <= MAX_INT:
             return int(value)
         return value if isinstance(value, int) else None
 
 
 def count_entries(value: Any, expected: GraphQLInputType, depth: int = 0) -> int:
-    """How many entries the lists in a value have that is given for a type of input.
+    """The number of list entries in a value for an input type.
 
-    Only lists that the type has count; those in a JSON value are none of the schema's.
+    Only lists of the type count, not those inside a JSON scalar.
     """
     if isinstance(expected, GraphQLNonNull):
         expected = expected.of_type
@@ -130,7 +140,7 @@ def count_entries(value: Any, expected: GraphQLInputType, depth: int = 0) -> int
         if _has_lists(item, 0):
             entries += sum(count_entries(one, item, depth + 1) for one in value)
         return entries
-    if isinstance(value, dict) and is_input_object_type(expected) and depth < DEEPEST:
+    if isinstance(value, dict) and is_input_object_type(expected) and depth < MAX_INPUT_DEPTH:
         return sum(
             count_entries(value[name], part.type, depth + 1)
             for name, part in expected.fields.items()
@@ -146,6 +156,6 @@ def _has_lists(expected: GraphQLInputType, depth: int) -> bool:
         return True
     return (
         is_input_object_type(expected)
-        and depth < DEEPEST
+        and depth < MAX_INPUT_DEPTH
         and any(_has_lists(part.type, depth + 1) for part in expected.fields.values())
     )

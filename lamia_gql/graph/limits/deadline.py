@@ -1,4 +1,4 @@
-"""The time that an operation may take."""
+"""The time limit of an operation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lamia_gql.graph.context import Context
 
 
 class Deadline(SchemaExtension):
-    """Stops an operation that takes too long, with all that it reads.
+    """Stops an operation, and all its database reads, after ``max_operation_time`` seconds.
 
-    A query is answered by one error then. A mutation still writes what it was to write, and is
-    answered when it has; only what it wants to read afterwards is refused. Subscriptions may last.
+    The answer to a query is then a single error. A mutation still completes its writes; only reads
+    after the time limit are refused. Subscriptions have no time limit.
     """
 
     async def on_execute(self) -> AsyncIterator[None]:
-        """Run the operation, for so long."""
+        """Run the operation within its time limit."""
         context: Context = self.execution_context.context
         limit = context.settings.max_operation_time
         match self.execution_context.operation_type:
@@ -30,13 +30,13 @@ class Deadline(SchemaExtension):
                 except TimeoutError:
                     raise context.reads.error() from None
                 finally:
-                    # Loaders read in tasks of their own, which are not cancelled with the query.
+                    # Loaders read in separate asyncio tasks, which do not end with the query.
                     context.reads.stop()
             case OperationType.MUTATION:
-                alarm = asyncio.get_running_loop().call_later(limit, context.reads.stop)
+                timer = asyncio.get_running_loop().call_later(limit, context.reads.stop)
                 try:
                     yield
                 finally:
-                    alarm.cancel()
+                    timer.cancel()
             case _:
                 yield

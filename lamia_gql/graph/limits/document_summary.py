@@ -1,8 +1,8 @@
-"""The shape of a document: its fields and fragments, as far as limits and cost need them.
+"""A summary of a document: its fields and fragments, as far as limits and cost depend on them.
 
-One pass over what was parsed, before it is validated: unknown names are no errors here, and
-fragments are referred to rather than expanded, so the work is linear in the document. Whatever
-is nested deeper than ``max_depth`` is refused on the way down, so nothing here can recurse deeper.
+It is made in one pass over the parsed document, before validation, so unknown names are no errors
+here. Fragments are referred to instead of expanded, so the time is linear in the document's length.
+Nesting deeper than ``max_depth`` is refused during the descent, which bounds the recursion.
 """
 
 from __future__ import annotations
@@ -41,38 +41,38 @@ from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.domain.settings import Settings
 
 SIZE_ARGUMENTS = frozenset({"first", "last", "points"})
-"""The arguments that say how long a list is to be."""
-MAX_SIZE = 2**31 - 1
-"""The largest number that GraphQL's Int can be."""
+"""The arguments that determine the length of a list."""
+MAX_INT = 2**31 - 1
+"""The largest value of GraphQL's Int."""
 
 Size = int | VariableNode
-"""A size argument: a number, or what will be given for a variable."""
+"""The value of a size argument: a number, or a variable."""
 
 
 @dataclass(slots=True)
-class Field:
-    """A field of a selection set, with what its cost depends on."""
+class FieldSummary:
+    """A field of a selection set, with everything that its cost depends on."""
 
     key: str
-    """The name that it has in the answer."""
+    """Its key in the response: the alias, or else the name."""
     is_list: bool = False
     is_mutation: bool = False
     sizes: tuple[Size, ...] | None = None
-    """The size arguments that it has; None where the schema has none for it."""
+    """The values of its size arguments; None if the schema defines none for this field."""
     entries: int = 0
-    """How many entries the lists in its other arguments have, as far as they are written out."""
+    """The number of list entries in its other arguments, as far as they are literals."""
     inputs: tuple[tuple[str, GraphQLInputType], ...] = ()
-    """The variables in its other arguments, which may hold more entries."""
+    """The variables in its other arguments, which may contain more list entries."""
     selections: Selections | None = None
 
 
 @dataclass(slots=True)
 class Selections:
-    """A selection set with its inline fragments dissolved in it."""
+    """A selection set, with the fields of inline fragments merged into it."""
 
-    fields: list[Field] = field(default_factory=list)
+    fields: list[FieldSummary] = field(default_factory=list)
     spreads: set[str] = field(default_factory=set)
-    """The fragments that it spreads; spreading one a second time changes nothing."""
+    """The fragments that it spreads directly."""
 
 
 @dataclass(slots=True)
@@ -82,33 +82,36 @@ class Definition:
     node: OperationDefinitionNode | FragmentDefinitionNode
     selections: Selections = field(default_factory=Selections)
     sets: list[Selections] = field(default_factory=list)
-    """Its selection sets, on all levels."""
+    """Its selection sets at all levels."""
     spreads: set[str] = field(default_factory=set)
-    """The fragments that it spreads, on all levels."""
+    """The fragments that it spreads at all levels."""
 
 
 @dataclass(slots=True)
-class Shape:
-    """A document's operations and fragments."""
+class DocumentSummary:
+    """The operations and fragments of a document."""
 
     operations: list[Definition]
     fragments: dict[str, Definition]
-    """By name; each behind all those that it spreads, which all exist."""
-    reach: dict[str, frozenset[str]]
-    """The fragments that come with one in the same place: itself, and what it spreads there."""
-    aliases: int
-    directives: int
+    """By name, each after all those that it spreads. Spreads of unknown fragments are left out."""
+    closures: dict[str, frozenset[str]]
+    """For each fragment: itself, and those that it spreads into the same selection set, by any
+    number of steps."""
+    alias_count: int
+    directive_count: int
 
-    def spread(self, selections: Selections) -> frozenset[str]:
-        """The fragments that belong in the place of a selection set, each of them once."""
-        return _union(self.reach, selections.spreads)
+    def all_spreads(self, selections: Selections) -> frozenset[str]:
+        """All fragments whose fields belong to a selection set."""
+        return _union(self.closures, selections.spreads)
 
 
-def read_shape(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -> Shape:
-    """The shape of a document.
+def summarize_document(
+    schema: GraphQLSchema, settings: Settings, document: DocumentNode
+) -> DocumentSummary:
+    """The summary of a document.
 
-    Raises :class:`LimitExceeded` where it has too many definitions or is nested too deeply, and
-    ``GraphQLError`` where fragments spread each other in a circle.
+    Raises :class:`LimitExceeded` if it has too many definitions or is nested too deeply, and
+    ``GraphQLError`` if fragments spread each other in a cycle.
     """
     if len(document.definitions) > settings.max_definitions:
         raise LimitExceeded(
@@ -117,25 +120,25 @@ def read_shape(schema: GraphQLSchema, settings: Settings, document: DocumentNode
             f" {settings.max_definitions}.",
             settings.max_definitions,
         )
-    return _Reader(schema, settings.max_depth).read(document)
+    return _Summarizer(schema, settings.max_depth).summarize(document)
 
 
-def too_deep(limit: int) -> LimitExceeded:
-    """The error for what is nested too deeply."""
+def too_deep_error(limit: int) -> LimitExceeded:
+    """The error for a document that is nested deeper than ``limit`` levels."""
     return LimitExceeded(
         ErrorCode.TOO_DEEP, f"The document is nested deeper than {limit} levels.", limit
     )
 
 
-class _Reader:
+class _Summarizer:
     def __init__(self, schema: GraphQLSchema, max_depth: int) -> None:
         self.schema = schema
         self.max_depth = max_depth
-        self.aliases = 0
-        self.directives = 0
+        self.alias_count = 0
+        self.directive_count = 0
         self.definition: Definition
 
-    def read(self, document: DocumentNode) -> Shape:
+    def summarize(self, document: DocumentNode) -> DocumentSummary:
         operations: list[Definition] = []
         fragments: dict[str, Definition] = {}
         for node in document.definitions:
@@ -143,29 +146,31 @@ class _Reader:
                 self.definition = Definition(node)
                 operations.append(self.definition)
                 for variable in node.variable_definitions or ():
-                    self._directives(variable.directives)
+                    self._count_directives(variable.directives)
                     if variable.default_value is not None:
-                        self._literal(variable.default_value, None, [], 0)
+                        self._count_entries(variable.default_value, None, [], 0)
                 parent: GraphQLNamedType | None = self.schema.get_root_type(node.operation)
             elif isinstance(node, FragmentDefinitionNode):
                 self.definition = fragments[node.name.value] = Definition(node)
                 parent = self.schema.get_type(node.type_condition.name.value)
             else:
                 continue
-            self._directives(node.directives)
+            self._count_directives(node.directives)
             self.definition.sets.append(self.definition.selections)
-            self._select(node.selection_set, parent, self.definition.selections, 1, 1)
+            self._add_selections(node.selection_set, parent, self.definition.selections, 1, 1)
         for definition in (*operations, *fragments.values()):
             definition.spreads &= fragments.keys()
             for selections in definition.sets:
                 selections.spreads &= fragments.keys()
-        fragments = _sorted(fragments)
-        reach: dict[str, frozenset[str]] = {}
+        fragments = _sort_by_spreads(fragments)
+        closures: dict[str, frozenset[str]] = {}
         for name, fragment in fragments.items():
-            reach[name] = _union(reach, fragment.selections.spreads) | {name}
-        return Shape(operations, fragments, reach, self.aliases, self.directives)
+            closures[name] = _union(closures, fragment.selections.spreads) | {name}
+        return DocumentSummary(
+            operations, fragments, closures, self.alias_count, self.directive_count
+        )
 
-    def _select(
+    def _add_selections(
         self,
         node: SelectionSetNode,
         parent: GraphQLNamedType | None,
@@ -173,90 +178,98 @@ class _Reader:
         depth: int,
         nesting: int,
     ) -> None:
-        # Inline fragments are no level of the answer; still they must not nest without end.
+        # Inline fragments add no level to the answer, but their nesting must be bounded, too.
         if depth > self.max_depth or nesting > 2 * self.max_depth:
-            raise too_deep(self.max_depth)
+            raise too_deep_error(self.max_depth)
         for selection in node.selections:
-            self._directives(selection.directives)
+            self._count_directives(selection.directives)
             if isinstance(selection, FieldNode):
-                into.fields.append(self._field(selection, parent, depth, nesting))
+                into.fields.append(self._summarize_field(selection, parent, depth, nesting))
             elif isinstance(selection, FragmentSpreadNode):
                 into.spreads.add(selection.name.value)
                 self.definition.spreads.add(selection.name.value)
             elif isinstance(selection, InlineFragmentNode):
                 condition = selection.type_condition
                 on = parent if condition is None else self.schema.get_type(condition.name.value)
-                self._select(selection.selection_set, on, into, depth, nesting + 1)
+                self._add_selections(selection.selection_set, on, into, depth, nesting + 1)
 
-    def _field(
+    def _summarize_field(
         self, node: FieldNode, parent: GraphQLNamedType | None, depth: int, nesting: int
-    ) -> Field:
-        known: GraphQLField | None = None
+    ) -> FieldSummary:
+        declared: GraphQLField | None = None
         if is_composite_type(parent):
-            known = self.schema.get_field(parent, node.name.value)
-        found = Field(node.name.value)
+            declared = self.schema.get_field(parent, node.name.value)
+        found = FieldSummary(node.name.value)
         if node.alias is not None:
-            self.aliases += 1
+            self.alias_count += 1
             found.key = node.alias.value
-        if known is not None:
+        if declared is not None:
             found.is_mutation = parent is self.schema.mutation_type
             found.is_list = is_list_type(
-                known.type.of_type if isinstance(known.type, GraphQLNonNull) else known.type
+                declared.type.of_type
+                if isinstance(declared.type, GraphQLNonNull)
+                else declared.type
             )
-        self._arguments(node, known, found)
+        self._add_arguments(node, declared, found)
         if node.selection_set is not None:
             found.selections = Selections()
             self.definition.sets.append(found.selections)
-            self._select(
+            self._add_selections(
                 node.selection_set,
-                None if known is None else get_named_type(known.type),
+                None if declared is None else get_named_type(declared.type),
                 found.selections,
                 depth + 1,
                 nesting + 1,
             )
         return found
 
-    def _arguments(self, node: FieldNode, known: GraphQLField | None, found: Field) -> None:
+    def _add_arguments(
+        self, node: FieldNode, declared: GraphQLField | None, found: FieldSummary
+    ) -> None:
         sizes: list[Size] = []
         inputs: list[tuple[str, GraphQLInputType]] = []
         for argument in node.arguments or ():
             name, value = argument.name.value, argument.value
-            expected = None if known is None or name not in known.args else known.args[name].type
+            expected = (
+                None if declared is None or name not in declared.args else declared.args[name].type
+            )
             is_size = expected is not None and name in SIZE_ARGUMENTS
             if is_size and isinstance(value, VariableNode):
                 sizes.append(value)
             elif is_size and isinstance(value, IntValueNode):
                 sizes.append(_integer(value.value))
             else:
-                found.entries += self._literal(value, expected, inputs, 0)
+                found.entries += self._count_entries(value, expected, inputs, 0)
         found.inputs = tuple(inputs)
-        if known is not None:
-            possible = SIZE_ARGUMENTS.intersection(known.args)
+        if declared is not None:
+            possible = SIZE_ARGUMENTS.intersection(declared.args)
             if possible:
-                defaults = (known.args[name].default_value for name in possible)
+                defaults = (declared.args[name].default_value for name in possible)
                 found.sizes = tuple(sizes or (size for size in defaults if isinstance(size, int)))
 
-    def _literal(
+    def _count_entries(
         self,
         node: ValueNode,
         expected: GraphQLInputType | None,
         inputs: list[tuple[str, GraphQLInputType]],
         depth: int,
     ) -> int:
-        """Count the entries of the lists in a value, and gather the variables in it."""
+        """Count the list entries in a literal, and add the variables in it to ``inputs``."""
         if depth > self.max_depth:
-            raise too_deep(self.max_depth)
+            raise too_deep_error(self.max_depth)
         if isinstance(expected, GraphQLNonNull):
             expected = expected.of_type
         if isinstance(node, ListValueNode):
             item = expected.of_type if is_list_type(expected) else None
-            below = sum(self._literal(value, item, inputs, depth + 1) for value in node.values)
-            # A list inside of a JSON value is none of the schema's.
+            below = sum(
+                self._count_entries(value, item, inputs, depth + 1) for value in node.values
+            )
+            # Lists inside a JSON scalar are not lists of the schema.
             return below if item is None else len(node.values) + below
         if isinstance(node, ObjectValueNode):
             fields = expected.fields if is_input_object_type(expected) else {}
             return sum(
-                self._literal(
+                self._count_entries(
                     part.value,
                     fields[part.name.value].type if part.name.value in fields else None,
                     inputs,
@@ -268,24 +281,24 @@ class _Reader:
             inputs.append((node.name.value, expected))
         return 0
 
-    def _directives(self, nodes: Iterable[DirectiveNode] | None) -> None:
+    def _count_directives(self, nodes: Iterable[DirectiveNode] | None) -> None:
         for node in nodes or ():
-            self.directives += 1
+            self.directive_count += 1
             for argument in node.arguments or ():
-                self._literal(argument.value, None, [], 0)
+                self._count_entries(argument.value, None, [], 0)
 
 
-def _union(reach: dict[str, frozenset[str]], names: set[str]) -> frozenset[str]:
-    return frozenset[str]().union(*(reach[name] for name in names))
+def _union(closures: dict[str, frozenset[str]], names: set[str]) -> frozenset[str]:
+    return frozenset[str]().union(*(closures[name] for name in names))
 
 
 def _integer(digits: str) -> int:
-    # Python refuses to read numbers of thousands of digits; validation will refuse them, too.
-    return min(int(digits[:12]), MAX_SIZE)
+    # Python refuses to parse very long integers; validation will refuse them as well.
+    return min(int(digits[:12]), MAX_INT)
 
 
-def _sorted(fragments: dict[str, Definition]) -> dict[str, Definition]:
-    order = TopologicalSorter({name: found.spreads for name, found in fragments.items()})
+def _sort_by_spreads(fragments: dict[str, Definition]) -> dict[str, Definition]:
+    order = TopologicalSorter({name: fragment.spreads for name, fragment in fragments.items()})
     try:
         return {name: fragments[name] for name in order.static_order()}
     except CycleError as error:

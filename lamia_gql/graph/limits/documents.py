@@ -1,4 +1,4 @@
-"""The documents that clients send: parsed, measured and validated once, remembered for a while."""
+"""Documents of clients: parsed, measured and validated once, then cached."""
 
 from __future__ import annotations
 
@@ -24,53 +24,53 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.limits.cost import is_constant, operation_cost
-from lamia_gql.graph.limits.document_summary import Shape, read_shape
-from lamia_gql.graph.limits.limits import check_shape, parse_document
+from lamia_gql.graph.limits.document_limits import check_summary, parse_document
+from lamia_gql.graph.limits.document_summary import DocumentSummary, summarize_document
 
 CACHED_DOCUMENTS = 256
 MAX_ERRORS = 5
-"""How many errors of validation are looked for: each costs time, and few are read."""
+"""Validation stops after this number of errors: each costs time, and few are read."""
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
 class Document:
-    """A document within the limits; what is asked of it is worked out once."""
+    """A document within the limits; its properties are computed once."""
 
-    def __init__(self, schema: GraphQLSchema, node: DocumentNode, shape: Shape) -> None:
+    def __init__(self, schema: GraphQLSchema, node: DocumentNode, summary: DocumentSummary) -> None:
         self.node = node
         self._schema = schema
-        self._shape = shape
-        self._constant = is_constant(shape)
+        self._summary = summary
+        self._constant = is_constant(summary)
         self._costs: dict[str | None, int] = {}
 
     @cached_property
     def errors(self) -> list[GraphQLError]:
-        """What validation finds."""
+        """The errors that validation finds."""
         return validate(self._schema, self.node, RULES, MAX_ERRORS)
 
-    def cost(self, name: str | None, given: Mapping[str, Any]) -> int:
-        """What the operation of this name, else the first one, costs with these variables."""
+    def cost(self, name: str | None, variables: Mapping[str, Any]) -> int:
+        """The cost of the operation with this name, or else of the first one."""
         if name in self._costs:
             return self._costs[name]
-        operations = self._shape.operations
+        operations = self._summary.operations
         for operation in operations:
             if operation.node.name is not None and operation.node.name.value == name:
                 break
         else:
             name, operation = None, operations[0]
-        cost = operation_cost(self._shape, operation, given)
+        cost = operation_cost(self._summary, operation, variables)
         if self._constant:
             self._costs[name] = cost
         return cost
 
-    def subscribed(self, name: str | None) -> str | None:
-        """The field that the subscription of this name, or the only one, begins with.
+    def subscription_field(self, name: str | None) -> str | None:
+        """The root field of the subscription with this name, or of the only operation.
 
-        None for anything else, and where that is not to be seen at a glance.
+        None if it is not a subscription, or if its root is not a single plain field.
         """
         found = [
             operation.node
-            for operation in self._shape.operations
+            for operation in self._summary.operations
             if name is None or (operation.node.name and operation.node.name.value == name)
         ]
         match found:
@@ -85,22 +85,22 @@ class Document:
 
 
 class Documents:
-    """The latest documents; those that were refused are not kept, as they cost little."""
+    """A cache of the latest documents. Refused documents are not cached: they cost little."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.read = lru_cache(CACHED_DOCUMENTS)(self._read)
 
     def _read(self, schema: GraphQLSchema, text: str) -> Document:
-        """The document of a text. Raises :class:`LimitExceeded` and ``GraphQLError``."""
+        """Parse and measure a document. Raises :class:`LimitExceeded` and ``GraphQLError``."""
         node = parse_document(self.settings, text)
-        shape = read_shape(schema, self.settings, node)
-        check_shape(self.settings, shape)
-        return Document(schema, node, shape)
+        summary = summarize_document(schema, self.settings, node)
+        check_summary(self.settings, summary)
+        return Document(schema, node, summary)
 
 
-class Limits(SchemaExtension):
-    """Refuses an operation beyond the limits before it costs anything, and tells what it costs."""
+class DocumentLimits(SchemaExtension):
+    """Refuses operations beyond the limits before they are executed, and reports their cost."""
 
     def __init__(self, documents: Documents) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Limits(SchemaExtension):
         self.cost: int | None = None
 
     def on_parse(self) -> Iterator[None]:
-        """Find or read the document."""
+        """Take the document from the cache, or parse it."""
         context = self.execution_context
         if context.query is not None:
             self.document = self.documents.read(context.schema._schema, context.query)
@@ -117,7 +117,7 @@ class Limits(SchemaExtension):
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """Hold the cost against its limit, then validate."""
+        """Check the cost, then validate."""
         context = self.execution_context
         if self.document is not None:
             limit = self.documents.settings.max_cost
@@ -125,7 +125,7 @@ class Limits(SchemaExtension):
             if self.cost > limit:
                 raise LimitExceeded(
                     ErrorCode.TOO_COSTLY,
-                    f"The answer may have {self.cost} values, of at most {limit}: ask for less at"
+                    f"The answer may have {self.cost} values, of at most {limit}: request less at"
                     " once.",
                     limit,
                 )
@@ -133,7 +133,7 @@ class Limits(SchemaExtension):
         yield
 
     def get_results(self) -> dict[str, Any]:
-        """The cost, for ``extensions``."""
+        """The cost, for the ``extensions`` of the answer."""
         if self.cost is None:
             return {}
         return {"cost": {"requested": self.cost, "limit": self.documents.settings.max_cost}}

@@ -15,14 +15,16 @@ from strawberry.schema.exceptions import (
 )
 from strawberry.types.graphql import OperationType
 
-from lamia_gql.api.request_body import BadRequest, decode, gather
+from lamia_gql.api.accept import parse_media_type, parse_quality_list
+from lamia_gql.api.request_body import HttpError, parse_json, read_body
 from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import LimitExceeded, Unavailable
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.transport.operation import MalformedOperation, Operation
+from lamia_gql.graph.transport.result import build_result, error_body
 from lamia_gql.graph.transport.sse import EVENT_STREAM, EventStream
-from lamia_gql.graph.transport.streams import Streams
+from lamia_gql.graph.transport.streams import OperationStreams
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -34,14 +36,15 @@ OFFERED = {
     "application/*": JSON,
     "text/*": EVENT_STREAM,
 }
-POST = {OperationType.QUERY, OperationType.MUTATION}
-GET = {OperationType.QUERY}
+"""The media type of the answer, by the media range that a client accepts."""
+POST_OPERATIONS = {OperationType.QUERY, OperationType.MUTATION}
+GET_OPERATIONS = {OperationType.QUERY}
 
 
 class GraphQLEndpoint:
-    """The address ``/graphql``, by POST and GET; answers are JSON, or a stream of events."""
+    """``/graphql`` by POST and GET; answers JSON, or a stream of server-sent events."""
 
-    def __init__(self, schema: Schema, streams: Streams) -> None:
+    def __init__(self, schema: Schema, streams: OperationStreams) -> None:
         self.schema = schema
         self.streams = streams
 
@@ -51,28 +54,27 @@ class GraphQLEndpoint:
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        """The answer to a request, whatever it is: never a traceback."""
+        """The response to any request, also to a malformed one."""
         media_type = JSON
         try:
             media_type = negotiate(request.headers.get("accept"))
             if request.method not in ("GET", "POST"):
-                raise BadRequest(
+                raise HttpError(
                     405,
                     "METHOD_NOT_ALLOWED",
                     "GraphQL is served by GET and POST.",
                     allow="GET, POST",
                 )
-            operation = await read(request)
-            allowed = POST if request.method == "POST" else GET
+            operation = await read_operation(request)
+            allowed = POST_OPERATIONS if request.method == "POST" else GET_OPERATIONS
             if media_type == EVENT_STREAM:
                 return self._stream(request, operation, allowed | {OperationType.SUBSCRIPTION})
             return await self._execute(request, operation, media_type, allowed)
-        except BadRequest as bad:
-            body = {"errors": [{"message": str(bad), "extensions": {"code": bad.code}}]}
+        except HttpError as error:
             return Response(
-                orjson.dumps(body),
-                bad.status,
-                headers=bad.headers,
+                orjson.dumps(error_body(str(error), error.code)),
+                error.status,
+                headers=error.headers,
                 media_type=JSON if media_type == EVENT_STREAM else media_type,
             )
 
@@ -92,7 +94,7 @@ class GraphQLEndpoint:
     ) -> Response:
         context = _context(request)
         try:
-            result = await self.schema.execute(
+            found = await self.schema.execute(
                 operation.query,
                 variable_values=operation.variables,
                 context_value=context,
@@ -101,31 +103,23 @@ class GraphQLEndpoint:
             )
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
-                raise BadRequest(
+                raise HttpError(
                     406,
                     "NOT_ACCEPTABLE",
                     f"Subscriptions are served as {EVENT_STREAM}, or over WebSocket.",
                 ) from error
-            raise BadRequest(
+            raise HttpError(
                 405, "METHOD_NOT_ALLOWED", "Mutations are served by POST only.", allow="POST"
             ) from error
         except CannotGetOperationTypeError as error:
-            raise BadRequest(
-                400, "OPERATION_NOT_FOUND", "The document has no such operation: see operationName."
+            raise HttpError(
+                400,
+                "OPERATION_NOT_FOUND",
+                "The document has no operation of this name: check operationName.",
             ) from error
-        errors = result.errors or []
-        body: dict[str, Any] = {}
-        if errors:
-            body["errors"] = [dict(error.formatted) for error in errors]
-        # A request that was refused before its execution has no data, not even null.
-        refused = result.data is None and all(error.path is None for error in errors)
-        if not refused:
-            body["data"] = result.data
-        if result.extensions:
-            body["extensions"] = result.extensions
-        return Response(
-            orjson.dumps(body), _status(errors, refused, media_type), media_type=media_type
-        )
+        result = build_result(found, context)
+        status = _status(found.errors or [], result.failed, media_type)
+        return Response(result.encoded, status, media_type=media_type)
 
 
 def _context(request: Request) -> Context:
@@ -133,74 +127,71 @@ def _context(request: Request) -> Context:
     return Context(services, request.client.host if request.client else None)
 
 
-def _status(errors: list[GraphQLError], refused: bool, media_type: str) -> int:
+def _status(errors: list[GraphQLError], failed: bool, media_type: str) -> int:
     causes = [error.original_error for error in errors]
     if any(isinstance(cause, Unavailable) for cause in causes):
         return 503
-    if not refused:
+    if not failed:
         return 200
     if any(isinstance(cause, LimitExceeded) for cause in causes):
         return 400
     if any(cause is not None and not isinstance(cause, GraphQLError) for cause in causes):
         return 500
-    # What is wrong with a document is told by the body alone to those who ask for plain JSON.
+    # By the specification, plain JSON is answered by 200 even if the document is not valid.
     return 400 if media_type == GRAPHQL else 200
 
 
 def negotiate(accept: str | None) -> str:
-    """The media type of the answer. Raises :class:`BadRequest` where none is acceptable."""
+    """The media type of the answer, by the ``Accept`` header.
+
+    Raises :class:`HttpError` if the client accepts none that is offered.
+    """
     if not accept:
         return JSON
     best, chosen = 0.0, None
-    for part in accept.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-            elif parameter.startswith("charset=") and parameter[8:].strip('"') != "utf-8":
-                quality = 0.0
+    for name, quality, parameters in parse_quality_list(accept):
         offered = OFFERED.get(name)
-        if offered is not None and quality > best:
+        is_utf8 = parameters.get("charset", "utf-8") == "utf-8"
+        if offered is not None and is_utf8 and quality > best:
             best, chosen = quality, offered
     if chosen is None:
-        raise BadRequest(
+        raise HttpError(
             406, "NOT_ACCEPTABLE", f"Answers are {GRAPHQL}, {JSON} or {EVENT_STREAM}, in UTF-8."
         )
     return chosen
 
 
-async def read(request: Request) -> Operation:
-    """The operation that a request asks for. Raises :class:`BadRequest`."""
+async def read_operation(request: Request) -> Operation:
+    """The operation in a request. Raises :class:`HttpError`."""
     if request.method == "GET":
         parameters: Any = dict(request.query_params)
         for name in ("variables", "extensions"):
             if name in parameters:
-                parameters[name] = decode(parameters[name] or "null", name)
+                parameters[name] = parse_json(parameters[name] or "null", name)
     else:
-        encoding = request.headers.get("content-encoding", "identity")
-        content_type = request.headers.get("content-type", "")
-        name, *rest = (piece.strip().lower() for piece in content_type.split(";"))
-        charset = next((p[8:].strip('"') for p in rest if p.startswith("charset=")), "utf-8")
-        if name != JSON or charset not in ("utf-8", "utf8") or encoding.lower() != "identity":
-            raise BadRequest(
-                415,
-                "UNSUPPORTED_MEDIA_TYPE",
-                f"Send the request as {JSON}, in UTF-8, uncompressed.",
-            )
+        _require_json(request)
         limit = request.state.services.settings.max_request_bytes
-        parameters = decode(await _body(request, limit), "The body")
+        parameters = parse_json(await _body(request, limit), "The body")
     try:
         return Operation.of(parameters)
     except MalformedOperation as error:
-        raise BadRequest(400, "BAD_REQUEST", str(error)) from error
+        raise HttpError(400, "BAD_REQUEST", str(error)) from error
+
+
+def _require_json(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity")
+    name, parameters = parse_media_type(request.headers.get("content-type", ""))
+    charset = parameters.get("charset", "utf-8")
+    if name != JSON or charset not in ("utf-8", "utf8") or encoding.lower() != "identity":
+        raise HttpError(
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            f"Send the request as {JSON}, in UTF-8, uncompressed.",
+        )
 
 
 async def _body(request: Request, limit: int) -> bytes:
     try:
-        return await gather(request.stream(), limit)
+        return await read_body(request.stream(), limit)
     except ClientDisconnect:
-        raise BadRequest(400, "BAD_REQUEST", "The client has gone.") from None
+        raise HttpError(400, "BAD_REQUEST", "The client has disconnected.") from None

@@ -1,8 +1,8 @@
-"""GraphQL over server-sent events, one operation a request.
+"""GraphQL over server-sent events, one operation per request.
 
 This is the "distinct connections mode" of the graphql-sse protocol
-(https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md). Messages of streams that can
-be resumed carry their cursor as ``id``, which a client sends again as ``Last-Event-ID``.
+(https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md). In streams that can be resumed,
+each message carries its cursor as ``id``; a client sends the last one back as ``Last-Event-ID``.
 """
 
 from __future__ import annotations
@@ -11,35 +11,39 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
-import orjson
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.transport.operation import Operation, Result
-from lamia_gql.graph.transport.streams import Streams
-from lamia_gql.live.live_connections import stopping
+from lamia_gql.graph.transport.operation import Operation
+from lamia_gql.graph.transport.result import Result, error_body
+from lamia_gql.graph.transport.streams import OperationStreams
+from lamia_gql.live.live_connections import server_stopping_error
 
 EVENT_STREAM = "text/event-stream"
 COMPLETE = b"event: complete\ndata:\n\n"
-SILENCE = 12.0
-"""Seconds without a message after which a comment shows that the connection is there."""
 COMMENT = b":\n\n"
-CUT = "lamia.cut"
-"""The extension of the scope that ends a connection without the client's cooperation."""
+KEEP_ALIVE_INTERVAL_S = 12.0
+"""How often a comment shows that the connection is alive."""
+ABORT_EXTENSION = "lamia.cut"
+"""The ASGI extension, set by our server protocols, that aborts the connection of a request."""
 
 
 class EventStream(Response):
-    """The results of an operation, as they come."""
+    """A response that sends the results of an operation as they come."""
 
     media_type = EVENT_STREAM
 
     def __init__(
-        self, streams: Streams, operation: Operation, context: Context, allowed: set[OperationType]
+        self,
+        streams: OperationStreams,
+        operation: Operation,
+        context: Context,
+        allowed: set[OperationType],
     ) -> None:
-        # Proxies are not to keep what should be seen at once.
+        # Keeps proxies from buffering.
         super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
@@ -48,94 +52,94 @@ class EventStream(Response):
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the operation ends, the client leaves, or it does not read for too long."""
-        sessions = self._context.services.live_connections
+        """Send until the operation ends, the client disconnects, or sending times out."""
+        connections = self._context.services.live_connections
+        abort = abort_function(scope)
         try:
-            cut = cutter(scope)
-            with sessions.connected(self._context.client_address, cut):
-                await self._serve(receive, send, cut)
+            with connections.admit(self._context.client_address, abort):
+                await self._serve(receive, send, abort)
         except RequestError as error:
             status = 429 if error.code is ErrorCode.TOO_MANY_CONNECTIONS else 503
-            refusal = JSONResponse({"errors": [_formatted(error)]}, status)
-            await refusal(scope, receive, send)
+            response = JSONResponse(error_body(error.message, error.code), status)
+            await response(scope, receive, send)
 
-    async def _serve(self, receive: Receive, send: Send, cut: Callable[[], object]) -> None:
+    async def _serve(self, receive: Receive, send: Send, abort: Callable[[], object]) -> None:
         writer = _Writer(send, self._context.settings.send_timeout)
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send_all(writer))
-        others = [asyncio.create_task(_gone(receive)), asyncio.create_task(writer.show_life())]
+        others = [
+            asyncio.create_task(_wait_for_disconnect(receive)),
+            asyncio.create_task(writer.keep_alive()),
+        ]
         try:
             await asyncio.wait([sending, *others], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (sending, *others):
                 task.cancel()
             await asyncio.gather(sending, *others, return_exceptions=True)
-        if writer.blocked:
-            # It has not read for so long that it would not read of its end, either.
-            cut()
-            await _gone(receive)
+        if writer.timed_out:
+            # A client that does not read would not read the end of the response, either.
+            abort()
+            await _wait_for_disconnect(receive)
         elif not sending.cancelled():
             sending.result()
 
     async def _send_all(self, writer: _Writer) -> None:
-        stopping_soon = self._context.services.live_connections.stopping
-        # The first bytes make browsers and proxies take note.
+        stopping = self._context.services.live_connections.stopping
+        # Browsers and proxies show the response as open only after its first bytes.
         await writer.write(COMMENT)
         stream = self._streams.results(self._operation, self._context, self._allowed)
         async with aclosing(stream):
             async for result in stream:
-                await writer.write(_next(result))
-                if stopping_soon.is_set() and not result.failed:
-                    await writer.write(_next(Result({"errors": [_formatted(stopping())]})))
+                await writer.write(_next_message(result))
+                if stopping.is_set() and not result.failed:
+                    error = server_stopping_error()
+                    await writer.write(_next_message(Result(error_body(error.message, error.code))))
                     break
         await writer.write(COMPLETE, more=False)
 
 
 class _Writer:
-    """Writes to a client, one at a time, and not for ever."""
+    """Writes one message at a time, each within a time limit."""
 
-    def __init__(self, send: Send, timeout: float) -> None:
+    def __init__(self, send: Send, timeout_s: float) -> None:
         self._send = send
-        self._timeout = timeout
+        self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
-        self.blocked = False
+        self.timed_out = False
         """Whether the client did not read in time."""
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
-        """Write; raises ``TimeoutError`` where the client does not read."""
+        """Send a part of the body. Raises ``TimeoutError`` if the client does not read."""
         async with self._lock:
             try:
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(self._timeout_s):
                     await self._send(
                         {"type": "http.response.body", "body": data, "more_body": more}
                     )
             except TimeoutError:
-                self.blocked = True
+                self.timed_out = True
                 raise
 
-    async def show_life(self) -> None:
-        """Write a comment now and then."""
+    async def keep_alive(self) -> None:
+        """Send a comment at regular intervals, without an end."""
         while True:
-            await asyncio.sleep(SILENCE)
+            await asyncio.sleep(KEEP_ALIVE_INTERVAL_S)
             await self.write(COMMENT)
 
 
-def cutter(scope: Scope) -> Callable[[], object]:
-    """What ends the connection of a request without its client's cooperation."""
-    # Only our own protocols have it; a server of the tests' kind has no connections.
-    found: Callable[[], object] = scope.get("extensions", {}).get(CUT, lambda: None)
+def abort_function(scope: Scope) -> Callable[[], object]:
+    """The function that aborts a request's connection without the client's cooperation."""
+    # Only our server protocols provide it; under any other ASGI server it does nothing.
+    found: Callable[[], object] = scope.get("extensions", {}).get(ABORT_EXTENSION, lambda: None)
     return found
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _next(result: Result) -> bytes:
-    place = b"" if result.cursor is None else b"id: " + result.cursor.encode() + b"\n"
-    return b"event: next\n" + place + b"data: " + orjson.dumps(result.json) + b"\n\n"
-
-
-def _formatted(error: RequestError) -> dict[str, object]:
-    return {"message": error.message, "extensions": {"code": error.code}}
+def _next_message(result: Result) -> bytes:
+    cursor = b"" if result.cursor is None else b"id: " + result.cursor.encode() + b"\n"
+    return b"event: next\n" + cursor + b"data: " + result.encoded + b"\n\n"

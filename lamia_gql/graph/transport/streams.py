@@ -1,84 +1,106 @@
-"""Operations as streams of results, those that watch the same tasks in the same way being one.
+"""Operations as streams of results; equal ``taskChanged`` subscriptions run only once.
 
-A thousand dashboards of a task ask for the very same snapshots. Such an operation, of equal text,
-name and variables, runs once, in a task of its own, and its followers get each result as it is.
+A thousand dashboards of one task subscribe to the very same snapshots. Subscriptions of equal
+text, operation name and variables are therefore executed once, in an asyncio task of their own, and
+every subscriber gets each result.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Hashable
+from contextlib import aclosing
 
 import orjson
+from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import LamiaError, RequestError
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import Schema
-from lamia_gql.graph.stream_errors import endings
-from lamia_gql.graph.transport.operation import Operation, Result, failure, results
-from lamia_gql.live.pubsub import Ended, Subscriber
+from lamia_gql.graph.stream_errors import end_as_request_error
+from lamia_gql.graph.transport.operation import Operation
+from lamia_gql.graph.transport.result import Result, build_failure, build_result
+from lamia_gql.live.pubsub import StreamEnded, Subscriber
 from lamia_gql.storage.queries.tasks import tasks_by_name
 
-SHARED = "taskChanged"
-"""The field whose results depend on nothing but the operation and the present."""
+SHARED_FIELD = "taskChanged"
+"""The field whose results depend only on the operation and on the present state."""
 
 
-class Follower(Subscriber[Result]):
-    """A queue that keeps the newest result of each task only, where the first of them was."""
+async def run_operation(
+    schema: Schema, operation: Operation, context: Context, allowed: set[OperationType]
+) -> AsyncGenerator[Result, None]:
+    """The one result of a query or mutation, or all those of a subscription. Raises nothing."""
+    try:
+        stream = await schema.stream(
+            operation.query,
+            variable_values=operation.variables,
+            context_value=context,
+            operation_name=operation.name,
+            allowed_operation_types=allowed,
+        )
+        async with aclosing(stream):
+            async for found in stream:
+                # Incremental delivery, which yields other types, is not enabled.
+                assert isinstance(found, ExecutionResult)
+                yield build_result(found, context)
+    except Exception as error:
+        # Errors that extensions find while parsing are raised instead of returned in a result.
+        yield build_failure(error, context)
+
+
+class ResultSubscriber(Subscriber[Result]):
+    """A queue that keeps only the newest result of each task, in the place of the first one."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._newest: dict[int | None, Result] = {}
 
-    def show(self, result: Result) -> None:
-        """Let a result wait, in place of an older one of the same task."""
-        waits = result.task_id in self._newest
+    def put(self, result: Result) -> None:
+        """Queue a result; it replaces a queued one of the same task."""
+        queued = result.task_id in self._newest
         self._newest[result.task_id] = result
-        if not waits:
+        if not queued:
             self.add([result])
         if not self.waiting:
-            # It was too slow, and has lost the queue.
+            # The queue was full, and has been dropped.
             self._newest.clear()
 
-    async def take(self) -> list[Result]:
-        """All that waits, and at least one; raises :class:`Ended` after the last."""
-        taken = [self._newest[result.task_id] for result in await super().take()]
+    async def drain(self) -> list[Result]:
+        """All queued results, at least one; raises :class:`StreamEnded` after the last."""
+        drained = [self._newest[result.task_id] for result in await super().drain()]
         self._newest.clear()
-        return taken
+        return drained
 
 
-class Shared:
-    """One running operation, and those who follow it."""
+class SharedOperation:
+    """One running subscription with all its subscribers."""
 
     def __init__(self, schema: Schema, operation: Operation, services: Services) -> None:
         self.context = Context(services)
-        self.followers: set[Follower] = set()
+        self.subscribers: set[ResultSubscriber] = set()
         self.ended = False
-        self._stream = results(schema, operation, self.context, {OperationType.SUBSCRIPTION})
+        self._stream = run_operation(schema, operation, self.context, {OperationType.SUBSCRIPTION})
         self.running = asyncio.create_task(self._run(), name="shared operation")
 
     async def _run(self) -> None:
         try:
             async for result in self._stream:
                 self.ended = result.failed
-                self._hand_out(result)
+                # Also results that equal the one before: the selection may not show the change.
+                for subscriber in self.subscribers:
+                    subscriber.put(result)
         finally:
             self.ended = True
-            for follower in self.followers:
-                follower.end(Ended())
+            for subscriber in self.subscribers:
+                subscriber.end(StreamEnded())
 
-    def _hand_out(self, result: Result) -> None:
-        # Also where it looks as before: the selection may not show what has changed. A task that
-        # is read again because somebody joins is shown to all, which does no harm.
-        for follower in self.followers:
-            follower.show(result)
+    async def has_current_tasks(self) -> bool:
+        """Whether the names that were asked for still belong to the tasks that it watches.
 
-    async def suits(self) -> bool:
-        """Whether its tasks are still those of the names that were asked for.
-
-        Raises :class:`Unavailable`.
+        A task may have been deleted and created again. Raises :class:`Unavailable`.
         """
         watched = self.context.watched
         if watched is None:
@@ -88,76 +110,77 @@ class Shared:
         return [task and task.id for task in found] == list(watched.ids.values())
 
 
-class Streams:
-    """What every transport gets the results of an operation from; one for a server."""
+class OperationStreams:
+    """Runs operations for every transport; lives as long as the application."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._shared: dict[Hashable, Shared] = {}
+        self._shared: dict[Hashable, SharedOperation] = {}
 
     def __len__(self) -> int:
-        """How many operations run that can have several followers."""
+        """The number of shared operations that run."""
         return len(self._shared)
 
     def results(
         self, operation: Operation, context: Context, allowed: set[OperationType]
     ) -> AsyncGenerator[Result, None]:
-        """The results of an operation, by itself or together with others. Raises nothing."""
-        key = self._key(operation) if OperationType.SUBSCRIPTION in allowed else None
+        """The results of an operation, which may be shared with others. Raises nothing."""
+        key = self._sharing_key(operation) if OperationType.SUBSCRIPTION in allowed else None
         if key is None:
-            return results(self._schema, operation, context, allowed)
-        return self._follow(key, operation, context)
+            return run_operation(self._schema, operation, context, allowed)
+        return self._subscribe(key, operation, context)
 
-    def _key(self, operation: Operation) -> Hashable | None:
-        """What equal operations have in common, where they can be one."""
-        if SHARED not in operation.query:
+    def _sharing_key(self, operation: Operation) -> Hashable | None:
+        """What equal operations have in common; None for one that cannot be shared."""
+        if SHARED_FIELD not in operation.query:
             return None
         try:
             document = self._schema.documents.read(self._schema._schema, operation.query)
             variables = orjson.dumps(operation.variables, option=orjson.OPT_SORT_KEYS)
         except Exception:
-            # Whatever is wrong with it is told where it is run.
+            # Running the operation reports its errors.
             return None
-        if document.subscribed(operation.name) != SHARED:
+        if document.subscription_field(operation.name) != SHARED_FIELD:
             return None
         return operation.query, operation.name, variables
 
-    async def _follow(
+    async def _subscribe(
         self, key: Hashable, operation: Operation, context: Context
     ) -> AsyncGenerator[Result, None]:
-        follower = Follower(context.settings.max_waiting_changes)
+        subscriber = ResultSubscriber(context.settings.max_waiting_changes)
         try:
-            shared = await self._join(key, operation, context, follower)
+            shared = await self._join(key, operation, context, subscriber)
         except LamiaError as error:
-            yield failure(error, context)
+            yield build_failure(error, context)
             return
         try:
-            with endings():
+            with end_as_request_error():
                 while True:
-                    for result in await follower.take():
+                    for result in await subscriber.drain():
                         yield result
         except RequestError as error:
-            yield failure(error, context)
+            yield build_failure(error, context)
         finally:
-            shared.followers.discard(follower)
-            if not shared.followers:
+            shared.subscribers.discard(subscriber)
+            if not shared.subscribers:
                 shared.running.cancel()
                 if self._shared.get(key) is shared:
                     del self._shared[key]
 
     async def _join(
-        self, key: Hashable, operation: Operation, context: Context, follower: Follower
-    ) -> Shared:
+        self, key: Hashable, operation: Operation, context: Context, subscriber: ResultSubscriber
+    ) -> SharedOperation:
         while (shared := self._shared.get(key)) is not None:
-            suits = await shared.suits()
-            # Meanwhile its last follower may have left, or somebody have begun another.
+            is_current = await shared.has_current_tasks()
+            # While waiting, its last subscriber may have left, or another one may have replaced it.
             if self._shared.get(key) is shared:
-                if suits and not shared.ended:
+                if is_current and not shared.ended:
                     if shared.context.watched is not None:
-                        shared.context.watched.renew()
+                        # Sends the present state again, to all subscribers: that does no harm.
+                        shared.context.watched.resend_all()
                     break
                 del self._shared[key]
         else:
-            shared = self._shared[key] = Shared(self._schema, operation, context.services)
-        shared.followers.add(follower)
+            shared = self._shared[key] = SharedOperation(self._schema, operation, context.services)
+        shared.subscribers.add(subscriber)
         return shared

@@ -1,7 +1,7 @@
 """GraphQL over WebSocket, by the ``graphql-transport-ws`` protocol.
 
-See https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. A connection is closed, with
-the protocol's codes, where its client breaks the rules; what is wrong with an operation is told in
+See https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. A client that violates the
+protocol is disconnected with one of the protocol's close codes. An error of an operation is sent as
 an ``error`` message and ends that operation only.
 """
 
@@ -19,18 +19,19 @@ from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.transport.operation import MalformedOperation, Operation
-from lamia_gql.graph.transport.sse import cutter
-from lamia_gql.graph.transport.streams import Streams
+from lamia_gql.graph.transport.result import error_body
+from lamia_gql.graph.transport.sse import abort_function
+from lamia_gql.graph.transport.streams import OperationStreams
 
 PROTOCOL = "graphql-transport-ws"
-INIT_TIMEOUT = 10.0
-"""Seconds that a client has to say ``connection_init``."""
-DRAIN = 1.5
-"""Seconds that queries and mutations have to end when the server stops, and good-byes to go."""
-EVERYTHING = set(OperationType)
+INIT_TIMEOUT_S = 10.0
+"""How long a client may take to send ``connection_init``."""
+SHUTDOWN_GRACE_S = 1.5
+"""How long queries and mutations may go on when the server stops; also for the close message."""
+ALL_OPERATIONS = set(OperationType)
 
 
-class Close(Exception):  # noqa: N818  (a decision, not an error of the program)
+class WebSocketClose(Exception):  # noqa: N818  (a decision, not an error of the program)
     """The connection is to be closed, with this code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -40,43 +41,43 @@ class Close(Exception):  # noqa: N818  (a decision, not an error of the program)
 
 
 class WebSocketEndpoint:
-    """The address ``/graphql``, by WebSocket."""
+    """``/graphql`` by WebSocket."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: OperationStreams) -> None:
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection to its end."""
+        """Serve one connection until it is closed."""
         services: Services = scope["state"]["services"]
         address = scope["client"][0] if scope.get("client") else None
-        cut = cutter(scope)
+        abort = abort_function(scope)
         await receive()
         offered = PROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
-        connection = Connection(self._streams, services, address, receive, send)
+        connection = WebSocketConnection(self._streams, services, address, receive, send)
         try:
             try:
                 if not offered:
-                    raise Close(4406, f"Subprotocol not acceptable: it is {PROTOCOL}")
-                with services.live_connections.connected(address, cut):
+                    raise WebSocketClose(4406, f"Subprotocol not acceptable: use {PROTOCOL}")
+                with services.live_connections.admit(address, abort):
                     await connection.run()
             except RequestError as error:
-                await connection.close(Close(1013, f"{error.code}: {error.message}"))
-            except Close as close:
+                await connection.close(WebSocketClose(1013, f"{error.code}: {error.message}"))
+            except WebSocketClose as close:
                 await connection.close(close)
         except TimeoutError:
-            # It has not read for so long that it would not read of its end, either.
-            cut()
+            # A client that does not read would not read a close message, either.
+            abort()
         except OSError:
-            pass  # the client has gone
+            pass  # the client has disconnected
 
 
-class Connection:
+class WebSocketConnection:
     """One client, and the operations that it runs."""
 
     def __init__(
         self,
-        streams: Streams,
+        streams: OperationStreams,
         services: Services,
         address: str | None,
         receive: Receive,
@@ -88,56 +89,59 @@ class Connection:
         self._receive = receive
         self._transmit = send
         self._sending = asyncio.Lock()
+        self._initialised = False
         self._acknowledged = False
-        self._greeted = False
         self._operations: dict[str, asyncio.Task[None]] = {}
+        """The operations whose ids are in use."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """All asyncio tasks of operations, also of those that the client has completed."""
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Gets the exception that ends the connection."""
 
     async def run(self) -> None:
-        """Serve until the client leaves.
+        """Serve until the client disconnects.
 
-        Raises :class:`Close` where it is to be closed, ``TimeoutError`` where the client does not
-        read, and ``OSError`` where it has gone.
+        Raises :class:`WebSocketClose` if the connection is to be closed, ``TimeoutError`` if the
+        client does not read, and ``OSError`` if it has disconnected meanwhile.
         """
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(INIT_TIMEOUT, self._expire)
+        timer = loop.call_later(INIT_TIMEOUT_S, self._require_init)
         reading = asyncio.create_task(self._read())
         stopping = asyncio.create_task(self._services.live_connections.stopping.wait())
         try:
-            ends: list[asyncio.Future[Any]] = [reading, stopping, self._broken]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            endings: list[asyncio.Future[Any]] = [reading, stopping, self._failure]
+            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
                 reading.result()
             elif stopping.done():
                 if self._tasks:
-                    await asyncio.wait(self._tasks, timeout=DRAIN)
-                raise Close(1001, "The server is stopping")
+                    await asyncio.wait(self._tasks, timeout=SHUTDOWN_GRACE_S)
+                raise WebSocketClose(1001, "The server is stopping")
             else:
-                self._broken.result()
+                self._failure.result()
         finally:
             timer.cancel()
             running = {reading, stopping, *self._tasks}
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            if self._broken.done() and not self._broken.cancelled():
-                self._broken.exception()
+            if self._failure.done() and not self._failure.cancelled():
+                self._failure.exception()
 
-    async def close(self, close: Close) -> None:
-        """Say good-bye. Raises ``TimeoutError`` where the client does not listen."""
-        # The protocol of WebSocket has room for so many bytes.
+    async def close(self, close: WebSocketClose) -> None:
+        """Send a close message. Raises ``TimeoutError`` if the client does not read it."""
+        # WebSocket's limit for a reason, in bytes.
         reason = close.reason.encode()[:123].decode(errors="ignore")
-        async with asyncio.timeout(DRAIN):
+        async with asyncio.timeout(SHUTDOWN_GRACE_S):
             await self._transmit({"type": "websocket.close", "code": close.code, "reason": reason})
 
-    def _expire(self) -> None:
-        if not self._greeted:
-            self._break(Close(4408, "Initialisation timeout"))
+    def _require_init(self) -> None:
+        if not self._initialised:
+            self._fail(WebSocketClose(4408, "Initialisation timeout"))
 
-    def _break(self, reason: Exception) -> None:
-        if not self._broken.done():
-            self._broken.set_exception(reason)
+    def _fail(self, reason: Exception) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(reason)
 
     async def _read(self) -> None:
         while True:
@@ -151,9 +155,9 @@ class Connection:
         match message.get("type"):
             case "connection_init":
                 _require_object(payload)
-                if self._greeted:
-                    raise Close(4429, "Too many initialisation requests")
-                self._greeted = True
+                if self._initialised:
+                    raise WebSocketClose(4429, "Too many initialisation requests")
+                self._initialised = True
                 await self._send({"type": "connection_ack"})
                 self._acknowledged = True
             case "ping":
@@ -162,60 +166,60 @@ class Connection:
             case "pong":
                 _require_object(payload)
             case "subscribe":
-                await self._subscribe(_id(message), payload)
+                await self._subscribe(_operation_id(message), payload)
             case "complete":
-                task = self._operations.pop(_id(message), None)
+                task = self._operations.pop(_operation_id(message), None)
                 if task is not None:
                     task.cancel()
             case unknown:
-                raise Close(4400, f"There is no message of type {str(unknown)[:40]!r}")
+                raise WebSocketClose(4400, f"Unknown message type {str(unknown)[:40]!r}")
 
     async def _subscribe(self, key: str, payload: Any) -> None:
         if not self._acknowledged:
-            raise Close(4401, "Unauthorized: begin with connection_init")
+            raise WebSocketClose(4401, "Unauthorized: send connection_init first")
         try:
             operation = Operation.of(payload)
         except MalformedOperation as error:
-            raise Close(4400, f"The payload is not an operation. {error}") from error
+            raise WebSocketClose(4400, f"The payload is not a valid operation. {error}") from error
         if key in self._operations:
-            raise Close(4409, f"Subscriber for {key} already exists")
+            raise WebSocketClose(4409, f"Subscriber for {key} already exists")
         limit = self._services.settings.max_subscriptions_per_connection
         if len(self._operations) >= limit:
-            refusal = {
-                "message": f"This connection runs {limit} operations: the most that one may.",
-                "extensions": {"code": ErrorCode.TOO_MANY_SUBSCRIPTIONS},
-            }
-            await self._send({"id": key, "type": "error", "payload": [refusal]})
+            message = f"This connection already runs {limit} operations, which is the maximum."
+            errors = error_body(message, ErrorCode.TOO_MANY_SUBSCRIPTIONS)["errors"]
+            await self._send({"id": key, "type": "error", "payload": errors})
             return
         task = asyncio.create_task(self._run(key, operation))
         self._operations[key] = task
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_operation_end)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_operation_end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             assert isinstance(error, Exception)
-            self._break(error)
+            self._fail(error)
 
     async def _run(self, key: str, operation: Operation) -> None:
         context = Context(self._services, self._address)
         stopping = self._services.live_connections.stopping
-        stream = self._streams.results(operation, context, EVERYTHING)
+        stream = self._streams.results(operation, context, ALL_OPERATIONS)
         async with aclosing(stream):
             async for result in stream:
                 if not result.failed:
-                    await self._send({"id": key, "type": "next", "payload": result.json})
+                    await self._send(
+                        {"id": key, "type": "next", "payload": orjson.Fragment(result.encoded)}
+                    )
                 elif not stopping.is_set():
                     await self._end({"id": key, "type": "error", "payload": result.body["errors"]})
                     return
                 if stopping.is_set():
-                    # Without an end to it, a client knows to go on elsewhere.
+                    # Without a complete message, the client knows that it has to reconnect.
                     return
         await self._end({"id": key, "type": "complete"})
 
     async def _end(self, message: dict[str, Any]) -> None:
-        # The id is free for the client once it sees this, so it must be for us before.
+        # The client may use the id again as soon as it reads this message.
         self._operations.pop(message["id"], None)
         await self._send(message)
 
@@ -227,23 +231,23 @@ class Connection:
 
 def _decode(text: str | None) -> dict[str, Any]:
     if text is None:
-        raise Close(4400, "Messages are JSON text, in UTF-8")
+        raise WebSocketClose(4400, "Messages must be JSON text in UTF-8")
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Close(4400, f"The message is not JSON: {error}") from error
+        raise WebSocketClose(4400, f"The message is not valid JSON: {error}") from error
     if not isinstance(message, dict):
-        raise Close(4400, "A message is a JSON object")
+        raise WebSocketClose(4400, "A message must be a JSON object")
     return message
 
 
-def _id(message: dict[str, Any]) -> str:
+def _operation_id(message: dict[str, Any]) -> str:
     key = message.get("id")
     if not isinstance(key, str) or not key:
-        raise Close(4400, "The message needs an id")
+        raise WebSocketClose(4400, "The message must have an id")
     return key
 
 
 def _require_object(payload: Any) -> None:
     if payload is not None and not isinstance(payload, dict):
-        raise Close(4400, "The payload must be an object")
+        raise WebSocketClose(4400, "The payload must be an object")

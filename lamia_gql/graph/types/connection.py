@@ -1,4 +1,4 @@
-"""Relay's Node, connections and edges, over slices and keyset cursors."""
+"""Relay's Node, connections and edges, over slices of rows and keyset cursors."""
 
 from __future__ import annotations
 
@@ -14,57 +14,60 @@ from lamia_gql.graph.types.fields import field, resolved
 N = TypeVar("N")
 
 
-@strawberry.interface(description="An object that can be asked for again by its id.")
+@strawberry.interface(description="An object that can be fetched again by its id.")
 class Node:
     """An object with a global id."""
 
-    id: strawberry.ID = field("An opaque id: the same for as long as the object is.")
+    id: strawberry.ID = field(
+        "Opaque id, unique on this server. It stays the same during the object's lifetime and is"
+        " never reused."
+    )
 
 
 def global_id(kind: str, *key: Any) -> strawberry.ID:
-    """The id of a node: its kind and its key."""
+    """The id of a node, from the name of its type and its key."""
     return strawberry.ID(encode_opaque(kind, *key))
 
 
 def parse_id(text: str) -> tuple[str, tuple[Any, ...]]:
-    """The kind and key of a node's id. Raises :class:`RequestError`."""
+    """The name of the type and the key in a node's id. Raises :class:`RequestError`."""
     parts = decode_opaque(text)
     if not parts or not isinstance(parts[0], str):
-        raise bad_id()
+        raise invalid_id_error()
     return parts[0], tuple(parts[1:])
 
 
-def bad_id() -> RequestError:
-    """The error for an id that this server has not given."""
-    return RequestError(ErrorCode.ID_INVALID, "The id is not one that this server has given.")
+def invalid_id_error() -> RequestError:
+    """The error for an id that does not come from this server."""
+    return RequestError(ErrorCode.ID_INVALID, "The id was not issued by this server.")
 
 
-@strawberry.type(description="Where a page begins and ends, and whether there is more around it.")
+@strawberry.type(description="Position of a page in its list.")
 class PageInfo:
     """Relay's PageInfo."""
 
-    has_next_page: bool = field("Whether more follows this page.")
-    has_previous_page: bool = field("Whether something precedes this page.")
-    start_cursor: str | None = field("The cursor of the first edge.")
-    end_cursor: str | None = field("The cursor of the last edge.")
+    has_next_page: bool = field("Whether entries follow this page.")
+    has_previous_page: bool = field("Whether entries precede this page.")
+    start_cursor: str | None = field("Cursor of the first entry. Null if the page is empty.")
+    end_cursor: str | None = field("Cursor of the last entry. Null if the page is empty.")
 
 
-@strawberry.type(description="An entry of a list, and its place in it.")
+@strawberry.type(description="An entry of a list together with its cursor.")
 class Edge(Generic[N]):
     """Relay's edge."""
 
-    cursor: str = field("The place; pass it as `after` or `before`.")
+    cursor: str = field("Position of the entry in the list, to be passed as `after` or `before`.")
     node: N = field("The entry.")
 
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[N]):
-    """Relay's connection, with its nodes also at hand without edges."""
+    """Relay's connection, which also offers its nodes without edges."""
 
-    nodes: list[N] = field("The entries of this page.")
+    nodes: list[N] = field("Entries of this page.")
     cursors: strawberry.Private[Callable[[int], str]]
-    """From an entry's place in the page to its cursor."""
-    more: strawberry.Private[tuple[bool, bool]]
+    """From the position of an entry in the page to its cursor."""
+    has_next_and_previous: strawberry.Private[tuple[bool, bool]]
     count: strawberry.Private[Callable[[], Awaitable[int] | int]]
 
     @classmethod
@@ -75,31 +78,38 @@ class Connection(Generic[N]):
         cursor: Callable[[Any], str],
         count: Callable[[], Awaitable[int] | int],
     ) -> Self:
-        """The connection over a slice of records."""
+        """The connection over a slice of rows.
+
+        Args:
+            found: The rows of the page.
+            make: Turns a row into a node.
+            cursor: The cursor of a row.
+            count: The length of the whole list; called only if it is selected.
+        """
         return cls(
             nodes=[make(item) for item in found.items],
             cursors=lambda place: cursor(found.items[place]),
-            more=(found.has_next, found.has_previous),
+            has_next_and_previous=(found.has_next, found.has_previous),
             count=count,
         )
 
-    @resolved("The entries of this page, each with its cursor.")
+    @resolved("Entries of this page, each with its cursor.")
     def edges(self) -> list[Edge[N]]:
         """The nodes with their cursors."""
         return [Edge(cursor=self.cursors(place), node=n) for place, n in enumerate(self.nodes)]
 
-    @resolved("Where this page begins and ends.")
+    @resolved("Position of this page in the list.")
     def page_info(self) -> PageInfo:
-        """The ends of this page."""
+        """The cursors at both ends, and whether there is more."""
         return PageInfo(
-            has_next_page=self.more[0],
-            has_previous_page=self.more[1],
+            has_next_page=self.has_next_and_previous[0],
+            has_previous_page=self.has_next_and_previous[1],
             start_cursor=self.cursors(0) if self.nodes else None,
             end_cursor=self.cursors(len(self.nodes) - 1) if self.nodes else None,
         )
 
-    @resolved("How many entries the whole list has, on all pages.")
+    @resolved("Number of entries in the whole list, over all pages. Counted only if selected.")
     async def total_count(self) -> int:
-        """The length of the list; asked of the database only where it is selected."""
+        """The length of the list."""
         count = self.count()
         return count if isinstance(count, int) else await count

@@ -1,4 +1,4 @@
-"""The enums of the schema: those of the pure modules, with what each value means."""
+"""The enums of the schema, which are those of the domain, with a description of each value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lamia_gql.storage.queries.tasks import Direction, TaskOrderField
 
 
 def _publish(enum: type[StrEnum], description: str, values: dict[StrEnum, str]) -> None:
-    """Make an enum one of the schema's; every value must be described."""
+    """Add an enum to the schema. Raises ``KeyError`` if a value has no description."""
     strawberry.enum(enum, description=description)
     definition = cast(StrawberryEnumDefinition, enum.__dict__["__strawberry_definition__"])
     for value in definition.values:
@@ -24,79 +24,92 @@ def _publish(enum: type[StrEnum], description: str, values: dict[StrEnum, str]) 
 
 _publish(
     EventClass,
-    "What a job says with an event.",
+    "What an event reports about its job.",
     {
-        EventClass.SUBMITTED: "It was handed to the batch system.",
-        EventClass.STARTED: "It began to run; again, where it was restarted.",
-        EventClass.READY: "It has set itself up and begins its real work.",
-        EventClass.BEAT: "It is alive.",
-        EventClass.PROGRESS: "It is alive, and usually says how far it is.",
-        EventClass.DONE: "It ended with success.",
-        EventClass.FAILED: "It ended without success.",
-        EventClass.TERMINATED: "It was ended by somebody else.",
+        EventClass.SUBMITTED: "The job was submitted to a batch system.",
+        EventClass.STARTED: "The job started to run. Sent again after a restart.",
+        EventClass.READY: "The job has finished its set-up and begins its actual work.",
+        EventClass.BEAT: "The job is alive (heartbeat).",
+        EventClass.PROGRESS: "The job is alive; usually sent with a progress value.",
+        EventClass.DONE: "The job ended successfully.",
+        EventClass.FAILED: "The job ended without success.",
+        EventClass.TERMINATED: "The job was ended from outside, for example by the batch system.",
     },
 )
 _publish(
     JobState,
-    "Where a job is in its life.",
+    "Lifecycle state of a job.",
     {
-        JobState.PENDING: "Nothing was heard of it yet.",
-        JobState.SUBMITTED: "It waits in a batch system.",
-        JobState.RUNNING: "It runs.",
-        JobState.DONE: "It ended with success.",
-        JobState.FAILED: "It ended without success.",
-        JobState.TERMINATED: "It was ended by somebody else.",
+        JobState.PENDING: "No event has been received.",
+        JobState.SUBMITTED: "The job waits in a batch system.",
+        JobState.RUNNING: "The job is running.",
+        JobState.DONE: "The job ended successfully.",
+        JobState.FAILED: "The job ended without success.",
+        JobState.TERMINATED: "The job was ended from outside, for example by the batch system.",
     },
 )
 _publish(
     State,
-    "Where a process or a task is.",
+    "Lifecycle state of a task or process.",
     {
-        State.PENDING: "Nothing was heard of its jobs yet.",
-        State.SUBMITTED: "Jobs wait in a batch system; none has run.",
-        State.RUNNING: "Jobs have begun, and it is not decided yet.",
-        State.SUCCEEDED: "It has reached what was asked for.",
-        State.FAILED: "All has ended without reaching it.",
+        State.PENDING: "No event has been received from any job.",
+        State.SUBMITTED: "Jobs wait in a batch system, and none has started.",
+        State.RUNNING: "Jobs have started, and the result is still open.",
+        State.SUCCEEDED: (
+            "A solitary process: its job is DONE. An array: its threshold is reached or, without a"
+            " threshold, all jobs have ended and no more of them without success than tolerated."
+            " A task: all its processes have succeeded."
+        ),
+        State.FAILED: (
+            "A process: all jobs have ended, and it has not succeeded. A task: all processes have"
+            " ended, and at least one has failed."
+        ),
     },
 )
 _publish(
     Outlook,
-    "Whether a process or a task can still succeed.",
+    "Whether a task or process can still succeed.",
     {
-        Outlook.ON_TRACK: "Nothing speaks against it.",
-        Outlook.AT_RISK: "Jobs have failed, within what is tolerated, or are lost.",
-        Outlook.CANNOT_SUCCEED: "It can't any more, though jobs may still run.",
+        Outlook.ON_TRACK: "No job has failed or is LOST, or the task or process has succeeded.",
+        Outlook.AT_RISK: "Jobs have failed, within the tolerance, or are LOST.",
+        Outlook.CANNOT_SUCCEED: "Success is impossible, although jobs may still be running.",
     },
 )
 _publish(
     Liveness,
-    "Whether a running job is still heard of; reversible: a beat revives it.",
+    "Whether a RUNNING job still sends events. It is computed when it is queried: the next event"
+    " makes the job ALIVE again.",
     {
-        Liveness.ALIVE: "Heard of within two beat intervals.",
-        Liveness.LATE: "Silent for two beat intervals or more.",
-        Liveness.LOST: "Silent for five beat intervals or more.",
+        Liveness.ALIVE: "The last sign of life is less than two beat intervals old.",
+        Liveness.LATE: "No sign of life for two beat intervals or more.",
+        Liveness.LOST: "No sign of life for five beat intervals or more.",
     },
 )
 _publish(
     ProcessKind,
-    "The two kinds of process.",
+    "Kind of a process.",
     {
-        ProcessKind.ARRAY: "Many jobs of a kind, addressed by an index.",
+        ProcessKind.ARRAY: "Many jobs of the same kind, each addressed by an index.",
         ProcessKind.SOLITARY: "A single job.",
     },
 )
 _publish(
     ProgressBasis,
-    "What a progress is counted in: it depends on whether the process has a threshold, and on"
-    " whether its jobs report numbers.",
+    "What a progress counts. It depends on whether the process has a threshold, and on whether its"
+    " jobs report progress values.",
     {
-        ProgressBasis.DONE_JOBS: "Jobs DONE, of all jobs. No threshold; jobs report nothing.",
-        ProgressBasis.PERCENT: "Percent, by the jobs' own word. No threshold.",
+        ProgressBasis.DONE_JOBS: (
+            "Number of DONE jobs, out of all jobs. No threshold; the jobs report no values."
+        ),
+        ProgressBasis.PERCENT: (
+            "Percent. For a process, the sum over all jobs, so that the target is 100 times the"
+            " number of jobs. No threshold."
+        ),
         ProgressBasis.DONE_OF_THRESHOLD: (
-            "Jobs DONE, of as many as the threshold asks for. Jobs report nothing."
+            "Number of DONE jobs, out of the threshold. The jobs report no values."
         ),
         ProgressBasis.VALUE_OF_THRESHOLD: (
-            "The sum of what the jobs report, of as much as the threshold asks for."
+            "Sum of the latest values that the jobs reported, out of the threshold."
         ),
     },
 )
@@ -104,19 +117,27 @@ _publish(
     TaskOrderField,
     "What tasks can be ordered by.",
     {
-        TaskOrderField.NAME: "The name.",
-        TaskOrderField.RECEIVED_AT: "When the server was told of the task.",
-        TaskOrderField.SUBMITTED_AT: "When the task was submitted, by its own word.",
-        TaskOrderField.LAST_EVENT_AT: "The time of the latest event; tasks without come as oldest.",
-        TaskOrderField.FINISHED_AT: "When the task ended; tasks that have not come as oldest.",
+        TaskOrderField.NAME: "Name of the task.",
+        TaskOrderField.RECEIVED_AT: "When the server created the task.",
+        TaskOrderField.SUBMITTED_AT: "When the task was submitted, as reported by the client.",
+        TaskOrderField.LAST_EVENT_AT: (
+            "Time of the latest event. Tasks without events count as the oldest."
+        ),
+        TaskOrderField.FINISHED_AT: (
+            "When the task succeeded or failed. Unfinished tasks count as the oldest."
+        ),
     },
 )
 _publish(
     Direction,
-    "Which way a list goes.",
+    "Direction of an order.",
     {
-        Direction.ASC: "The smallest, or oldest, first.",
-        Direction.DESC: "The largest, or newest, first.",
+        Direction.ASC: "Ascending: the smallest or oldest first.",
+        Direction.DESC: "Descending: the largest or newest first.",
     },
 )
-_publish(ErrorCode, "The stable name of a problem.", {code: MEANINGS[code] for code in ErrorCode})
+_publish(
+    ErrorCode,
+    "Stable code of an error, for programs.",
+    {code: MEANINGS[code] for code in ErrorCode},
+)

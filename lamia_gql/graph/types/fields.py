@@ -1,4 +1,4 @@
-"""Fields and arguments with their descriptions, the same words everywhere."""
+"""Helpers to define fields and arguments, and the arguments that many fields share."""
 
 from __future__ import annotations
 
@@ -14,38 +14,56 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def field(description: str) -> Any:
-    """A field that is an attribute of its object."""
+    """A field whose value is an attribute of the object."""
     return strawberry.field(description=description)
 
 
 def resolved(description: str) -> Callable[[F], F]:
-    """A field that is worked out by the decorated method."""
+    """A field whose resolver is the decorated method."""
     decorator: Callable[[F], F] = strawberry.field(description=description)
     return decorator
 
 
 def streamed(description: str) -> Callable[[F], F]:
-    """A field of the subscription root; the decorated method is an asynchronous generator."""
+    """A subscription; the decorated method is an asynchronous generator."""
     decorator: Callable[[F], F] = strawberry.subscription(description=description)
     return decorator
 
 
 def argument(description: str) -> Any:
-    """An argument's description, for ``Annotated``."""
+    """The description of an argument, for use in ``Annotated``."""
     return strawberry.argument(description=description)
 
 
-def decoded(text: str | None) -> Any:
-    """The value of a column that keeps JSON as text."""
+def parse_stored_json(text: str | None) -> Any:
+    """The value of a column that stores JSON as text."""
     return None if text is None else orjson.loads(text)
 
 
-First = Annotated[int | None, argument("How many entries, from the beginning or after `after`.")]
-After = Annotated[str | None, argument("A cursor: the page begins behind it.")]
-Last = Annotated[int | None, argument("How many entries, from the end or before `before`.")]
-Before = Annotated[str | None, argument("A cursor: the page ends in front of it.")]
-Classes = Annotated[
-    list[EventClass] | None, argument("Only events of these classes; all, unless said.")
+First = Annotated[
+    int | None,
+    argument(
+        "Number of entries from the start of the list, or after `after`; at most the server's"
+        " `pageLimit`."
+    ),
 ]
-Points = Annotated[int, argument("How many times, evenly spaced, from the first event on.")]
-Index = Annotated[int, argument("The job's index.")]
+After = Annotated[str | None, argument("Cursor: only entries after it.")]
+Last = Annotated[
+    int | None,
+    argument(
+        "Number of entries from the end of the list, or before `before`; at most the server's"
+        " `pageLimit`."
+    ),
+]
+Before = Annotated[str | None, argument("Cursor: only entries before it.")]
+Classes = Annotated[
+    list[EventClass] | None, argument("Only events of these classes. Defaults to all.")
+]
+Points = Annotated[
+    int,
+    argument(
+        "Number of points, from 2 to the server's `timelineLimit`. They reach from the first event"
+        " to the last one, or to the present time if the work is unfinished."
+    ),
+]
+Index = Annotated[int, argument("Index of the job.")]

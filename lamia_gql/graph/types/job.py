@@ -1,4 +1,4 @@
-"""Jobs, as clients see them."""
+"""The type ``Job``."""
 
 from __future__ import annotations
 
@@ -8,82 +8,84 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 from lamia_gql.domain.lifecycle import ENDED, EventClass, JobState
-from lamia_gql.domain.progress import (
-    Liveness,
-    job_progress,
-    liveness,
-)
+from lamia_gql.domain.progress import Liveness, job_progress, liveness
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.types.connection import Connection, Node, global_id
-from lamia_gql.graph.types.event import Event, event_connection
-from lamia_gql.graph.types.fields import (
-    After,
-    Before,
-    Classes,
-    First,
-    Last,
-    field,
-    resolved,
-)
-from lamia_gql.graph.types.statistics import (
-    Progress,
-)
+from lamia_gql.graph.types.event import Event
+from lamia_gql.graph.types.event_connection import event_connection
+from lamia_gql.graph.types.fields import After, Before, Classes, First, Last, field, resolved
+from lamia_gql.graph.types.job_statistics import Progress
+from lamia_gql.graph.types.parents import process_of
 from lamia_gql.storage.rows import JobRow, ProcessRow
 
 if TYPE_CHECKING:
     from lamia_gql.graph.types.process import Process
 
 
-@strawberry.type(description="A member of an array, or the one job of a solitary process.")
+@strawberry.type(description="A member of an array, or the single job of a solitary process.")
 class Job(Node):
-    """A job."""
+    """A job, whether or not it has sent events."""
 
-    index: int | None = field("Its index in the array; null in a solitary process.")
-    state: JobState = field("Where it is in its life.")
+    index: int | None = field("Index in the array. Null in a solitary process.")
+    state: JobState = field("Lifecycle state of the job, derived from its events.")
     liveness: Liveness | None = field(
-        "Whether it is still heard of: null unless it runs and a beat interval is known."
+        "Whether the job still sends events. Null if it is not RUNNING, or if neither its process"
+        " nor the server has a beat interval."
     )
-    progress: Progress | None = field("How far it is, where it can be told.")
-    starts: int = field("How often it has started.")
-    started_at: datetime | None = field("When it started, the latest time.")
-    finished_at: datetime | None = field("When it ended; null while it has not.")
-    last_event_at: datetime | None = field("The time of its latest event.")
-    last_event_class: EventClass | None = field("What it said last.")
-    hostname: str | None = field("The host that its latest event came from.")
-    record: strawberry.Private[JobRow]
-    process_record: strawberry.Private[ProcessRow]
+    progress: Progress | None = field(
+        "Latest progress that the job has reported since its latest start, 0 if none: percent if"
+        " its process has no threshold (a DONE job counts 100), else a number in the unit of the"
+        " threshold. Null as long as no job of the process has reported progress above 0."
+    )
+    starts: int = field("Number of STARTED events.")
+    started_at: datetime | None = field(
+        "When the job started; after restarts, the latest time. Null until it has started."
+    )
+    finished_at: datetime | None = field("When the job ended. Null unless it has ended.")
+    last_event_at: datetime | None = field("Time of the latest event. Null without events.")
+    last_event_class: EventClass | None = field("Class of the latest event. Null without events.")
+    hostname: str | None = field("Host name in the latest event. Null if it has none.")
+    row: strawberry.Private[JobRow]
+    process_row: strawberry.Private[ProcessRow]
 
     @classmethod
-    def of(cls, record: JobRow, process: ProcessRow, info: Info) -> Self:
-        """The job of a row."""
-        state = JobState(record.state)
+    def of(cls, row: JobRow, process: ProcessRow, info: Info) -> Self:
+        """The job of a row, and of the row of its process."""
+        state = JobState(row.state)
         context = info.context
         beat_interval = process.beat_interval or context.settings.beat_interval
-        progress = job_progress(record.progress, state, process.reporting > 0, process.threshold)
+        progress = job_progress(row.progress, state, process.reporting > 0, process.threshold)
         return cls(
-            id=global_id("Job", record.task_id, record.process_number, record.job_index),
-            index=record.job_index if process.is_array else None,
+            id=global_id("Job", row.task_id, row.process_number, row.job_index),
+            index=row.job_index if process.is_array else None,
             state=state,
-            liveness=liveness(state, record.alive_at, beat_interval, context.now),
+            liveness=liveness(state, row.alive_at, beat_interval, context.now),
             progress=Progress.of(progress),
-            starts=record.starts,
-            started_at=record.started_at,
-            finished_at=record.closed_at if state in ENDED else None,
-            last_event_at=record.seen_at,
-            last_event_class=EventClass(record.seen_class) if record.seen_class else None,
-            hostname=record.seen_hostname,
-            record=record,
-            process_record=process,
+            starts=row.starts,
+            started_at=row.started_at,
+            finished_at=row.closed_at if state in ENDED else None,
+            last_event_at=row.seen_at,
+            last_event_class=EventClass(row.seen_class) if row.seen_class else None,
+            hostname=row.seen_hostname,
+            row=row,
+            process_row=process,
         )
 
-    @resolved("The process that it belongs to.")
+    @classmethod
+    async def find(cls, info: Info, process: ProcessRow, index: int) -> Self | None:
+        """The job with this index; None if it is not an index of the process."""
+        if not process.first_index <= index <= process.last_index:
+            return None
+        return cls.of(
+            await info.context.load.job(process.task_id, process.number, index), process, info
+        )
+
+    @resolved("The process that the job belongs to.")
     def process(self) -> Annotated[Process, strawberry.lazy("lamia_gql.graph.types.process")]:
-        """Its process."""
-        from lamia_gql.graph.types.process import make_process
+        """The process, which was read together with the job."""
+        return process_of(self.process_row)
 
-        return make_process(self.process_record)
-
-    @resolved("Its events, in the order in which the server took them.")
+    @resolved("Events of the job, in the order in which the server received them.")
     async def events(
         self,
         info: Info,
@@ -93,22 +95,14 @@ class Job(Node):
         before: Before = None,
         event_class: Classes = None,
     ) -> Connection[Event]:
-        """A page of its events."""
+        """A page of events."""
         return await event_connection(
             info,
-            self.record[:3],
-            self.record.events,
+            self.row[:3],
+            self.row.events,
             event_class,
             first=first,
             after=after,
             last=last,
             before=before,
         )
-
-
-async def find_job(info: Info, process: ProcessRow, index: int) -> Job | None:
-    """The job of this index in an array; None where it has none."""
-    if not process.first_index <= index <= process.last_index:
-        return None
-    job = await info.context.load.job(process.task_id, process.number, index)
-    return Job.of(job, process, info)

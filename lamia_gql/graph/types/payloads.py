@@ -1,4 +1,4 @@
-"""What mutations answer: what became of an input, and what is wrong with it."""
+"""Payload types: the results of mutations, and the errors in their inputs."""
 
 from __future__ import annotations
 
@@ -10,92 +10,101 @@ from lamia_gql.domain import errors
 from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.fields import field
-from lamia_gql.graph.types.process import Process, make_process
+from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
 from lamia_gql.ingest.event_batch import Outcome
 
 
-@strawberry.type(description="What is wrong with an input.")
+@strawberry.type(description="An error in an input.")
 class UserError:
-    """A user error."""
+    """A :class:`lamia_gql.domain.errors.UserError`, as data."""
 
-    code: ErrorCode = field("The stable name of the problem: for programs.")
-    field: str | None = field("The path to the culprit in the input, like `processes.2.name`.")
-    message: str = strawberry.field(description="What is wrong, in words: for people.")
+    code: ErrorCode = field("Stable code of the error, for programs.")
+    field: str | None = field(
+        "Path of the invalid value in the input, such as `processes.2.name`. Null if the error does"
+        " not concern a single value."
+    )
+    message: str = strawberry.field(description="The error in words, for people.")
 
     @classmethod
     def of(cls, error: errors.UserError) -> Self:
-        """The error, as data."""
+        """The data of an error."""
         return cls(code=error.code, field=error.field, message=error.message)
 
 
 UserErrors = list[UserError]
-NOTHING_WRONG = "What is wrong with the input; empty where all is well."
+USER_ERRORS = "Errors in the input. Empty on success."
 
 
-@strawberry.type(description="What became of a task to be made.")
+@strawberry.type(description="Result of `createTask`.")
 class CreateTaskPayload:
-    """The answer of ``createTask``."""
+    """What ``createTask`` returns."""
 
-    task: Task | None = field("The task; null where it was refused.")
-    user_errors: UserErrors = field(NOTHING_WRONG)
+    task: Task | None = field("The new task. Null if there are user errors.")
+    user_errors: UserErrors = field(USER_ERRORS)
 
 
-@strawberry.type(description="What became of tasks to be made.")
+@strawberry.type(description="Result of `createTasks`.")
 class CreateTasksPayload:
-    """The answer of ``createTasks``."""
+    """What ``createTasks`` returns."""
 
-    tasks: list[Task] = field("The tasks, in the order of the input; none where any was refused.")
-    user_errors: UserErrors = field(NOTHING_WRONG)
+    tasks: list[Task] = field(
+        "The new tasks, in the order of the input. Empty if there are user errors."
+    )
+    user_errors: UserErrors = field(USER_ERRORS)
 
 
-@strawberry.type(description="What became of an edit.")
+@strawberry.type(description="Result of `updateTask`.")
 class UpdateTaskPayload:
-    """The answer of ``updateTask``."""
+    """What ``updateTask`` returns."""
 
-    task: Task | None = field("The task as it is now; null where the edit was refused.")
-    user_errors: UserErrors = field(NOTHING_WRONG)
+    task: Task | None = field("The task after the update. Null if there are user errors.")
+    user_errors: UserErrors = field(USER_ERRORS)
 
 
-@strawberry.type(description="What became of processes to be added.")
+@strawberry.type(description="Result of `addProcesses`.")
 class AddProcessesPayload:
-    """The answer of ``addProcesses``."""
+    """What ``addProcesses`` returns."""
 
-    task: Task | None = field("The task as it is now; null where they were refused.")
-    processes: list[Process] = field("The new processes; none where any was refused.")
-    user_errors: UserErrors = field(NOTHING_WRONG)
+    task: Task | None = field("The task with its new processes. Null if there are user errors.")
+    processes: list[Process] = field(
+        "The new processes, in the order of the input. Empty if there are user errors."
+    )
+    user_errors: UserErrors = field(USER_ERRORS)
 
 
-@strawberry.type(description="What became of a task to be deleted.")
+@strawberry.type(description="Result of `deleteTask`.")
 class DeleteTaskPayload:
-    """The answer of ``deleteTask``."""
+    """What ``deleteTask`` returns."""
 
-    deleted_id: strawberry.ID | None = field("The id that the task had; null where there was none.")
-    user_errors: UserErrors = field(NOTHING_WRONG)
+    deleted_id: strawberry.ID | None = field(
+        "Id of the deleted task. Null if there are user errors."
+    )
+    user_errors: UserErrors = field(USER_ERRORS)
 
 
-@strawberry.type(description="What became of tasks to be deleted.")
+@strawberry.type(description="Result of `deleteTasks`.")
 class DeleteTasksPayload:
-    """The answer of ``deleteTasks``."""
+    """What ``deleteTasks`` returns."""
 
-    deleted: int = field("How many tasks were deleted.")
-    deleted_ids: list[strawberry.ID] = field("The ids that they had.")
-    user_errors: UserErrors = field(NOTHING_WRONG)
+    deleted: int = field("Number of deleted tasks.")
+    deleted_ids: list[strawberry.ID] = field("Ids of the deleted tasks.")
+    user_errors: UserErrors = field(USER_ERRORS)
 
 
-@strawberry.type(description="What became of an event.")
+@strawberry.type(description="Result of submitting one event.")
 class SubmitEventPayload:
-    """The answer to one event."""
+    """What ``submitEvent`` returns, and ``submitEvents`` for each event."""
 
-    event: Event | None = field("The event as it was stored; null where it was refused.")
-    duplicate: bool = field("Whether it had been stored before: then nothing has changed.")
-    enough: bool = field("Whether the process has reached its threshold: the job may stop.")
-    process: Process | None = field("The process as it is now; null where the event was refused.")
-    user_errors: UserErrors = field(NOTHING_WRONG)
+    event: Event | None = field("The stored event. Null if there are user errors.")
+    duplicate: bool = field("Whether the event was already stored. Then nothing has changed.")
+    enough: bool = field("Whether the process has reached its threshold, so that the job may stop.")
+    process: Process | None = field("The process after the event. Null if there are user errors.")
+    user_errors: UserErrors = field(USER_ERRORS)
 
     @classmethod
     def of(cls, outcome: Outcome | errors.UserError) -> Self:
-        """The answer."""
+        """The result for one event: what became of it, or the error in it."""
         if isinstance(outcome, errors.UserError):
             return cls(
                 event=None,
@@ -108,16 +117,18 @@ class SubmitEventPayload:
             event=Event.of(outcome.event),
             duplicate=outcome.duplicate,
             enough=outcome.enough,
-            process=make_process(outcome.process),
+            process=Process.of(outcome.process),
             user_errors=[],
         )
 
 
-@strawberry.type(description="What became of events.")
+@strawberry.type(description="Result of `submitEvents`.")
 class SubmitEventsPayload:
-    """The answer of ``submitEvents``."""
+    """What ``submitEvents`` returns."""
 
     results: list[SubmitEventPayload] = field(
-        "One answer each, in the order of the input; none where the whole was refused."
+        "One result per event, in the order of the input. Empty if the whole request is refused."
     )
-    user_errors: UserErrors = field("What is wrong with the input as a whole.")
+    user_errors: UserErrors = field(
+        "Errors of the request as a whole. Those of a single event are in its result."
+    )

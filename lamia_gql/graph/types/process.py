@@ -1,4 +1,4 @@
-"""Processes of both kinds, as clients see them."""
+"""The interface ``Process``, and the types of its two kinds."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from lamia_gql.domain.progress import (
 )
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.timeline import process_timeline
-from lamia_gql.graph.types import inputs
+from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.connection import Connection, Node, global_id
-from lamia_gql.graph.types.event import Event, event_connection, present
+from lamia_gql.graph.types.event import Event
+from lamia_gql.graph.types.event_connection import event_connection
 from lamia_gql.graph.types.fields import (
     After,
     Before,
@@ -36,15 +37,15 @@ from lamia_gql.graph.types.fields import (
     field,
     resolved,
 )
-from lamia_gql.graph.types.job import Job, find_job
-from lamia_gql.graph.types.statistics import (
+from lamia_gql.graph.types.job import Job
+from lamia_gql.graph.types.job_statistics import (
     JobCounts,
     Progress,
     StateRange,
     TimelinePoint,
     check_points,
-    counts,
 )
+from lamia_gql.graph.types.parents import load_task
 from lamia_gql.storage import filters
 from lamia_gql.storage.rows import ProcessRow
 
@@ -52,60 +53,99 @@ if TYPE_CHECKING:
     from lamia_gql.graph.types.task import Task
 
 
-@strawberry.interface(description="An entry of a task: an array of jobs, or a solitary one.")
+@strawberry.interface(
+    description="A part of a task: an array of jobs, or a solitary process with a single job."
+)
 class Process(Node):
-    """A process of either kind."""
+    """What both kinds of process have in common."""
 
-    name: str = field("Its name, unique in the task.")
-    kind: ProcessKind = field("Whether it is an array.")
-    job_count: int = field("How many jobs it has.")
-    threshold: float | None = field("How much progress is enough.")
-    beat_interval: float | None = field("How often, in seconds, its jobs should give a sign.")
-    state: State = field("Where it is.")
-    started_at: datetime | None = field("The time of its first STARTED.")
-    finished_at: datetime | None = field("When it succeeded or failed.")
-    last_event_at: datetime | None = field("The time of its latest event.")
-    last_event_class: EventClass | None = field("The class of its latest event.")
-    record: strawberry.Private[ProcessRow]
+    name: str = field("Name of the process, unique in its task.")
+    kind: ProcessKind = field("Whether the process is an array or solitary.")
+    job_count: int = field("Number of jobs; 1 for a solitary process.")
+    threshold: float | None = field(
+        "How much progress is enough: a number of DONE jobs or, if the jobs report progress, a sum"
+        " of the reported numbers. Null if the process has no threshold."
+    )
+    beat_interval: float | None = field(
+        "Time between two BEAT events of a job, in seconds. Null if the process has none of its"
+        " own; then the server's default applies."
+    )
+    state: State = field("Lifecycle state of the process, derived from the states of its jobs.")
+    started_at: datetime | None = field(
+        "Time of the first STARTED event. Null until a job has started."
+    )
+    finished_at: datetime | None = field("When the process succeeded or failed. Null until then.")
+    last_event_at: datetime | None = field("Time of the latest event. Null without events.")
+    last_event_class: EventClass | None = field("Class of the latest event. Null without events.")
+    row: strawberry.Private[ProcessRow]
 
-    @resolved("The task that it belongs to.")
+    @staticmethod
+    def of(row: ProcessRow) -> Process:
+        """The process of a row, as an object of its kind."""
+        common: dict[str, Any] = {
+            "id": global_id("Process", row.task_id, row.number),
+            "name": row.name,
+            "kind": ProcessKind(row.kind),
+            "job_count": row.job_count,
+            "threshold": row.threshold,
+            "beat_interval": row.beat_interval,
+            "state": State(row.state),
+            "started_at": row.started_at,
+            "finished_at": row.finished_at,
+            "last_event_at": row.last_event_at,
+            "last_event_class": EventClass(row.last_event_class) if row.last_event_class else None,
+            "row": row,
+        }
+        if not row.is_array:
+            return SolitaryProcess(**common)
+        return Array(
+            **common,
+            first_index=row.first_index,
+            failure_tolerance=row.failure_tolerance,
+        )
+
+    @resolved("The task that the process belongs to.")
     async def task(
         self, info: Info
     ) -> Annotated[Task, strawberry.lazy("lamia_gql.graph.types.task")]:
-        """Its task."""
-        from lamia_gql.graph.types.task import Task
+        """The task, in its present state."""
+        return await load_task(info, self.row.task_id)
 
-        return Task.of(await present(info.context.load.task_by_id(self.record.task_id)))
-
-    @resolved("How far it is, where it can be told.")
+    @resolved(
+        "Progress of the process. Null only for a solitary process whose job has not reported any"
+        " above 0."
+    )
     def progress(self) -> Progress | None:
-        """Its progress, from its counters."""
-        return Progress.of(process_progress(self.record.progress_inputs()))
+        """The progress, from the counters of the process."""
+        return Progress.of(process_progress(self.row.progress_inputs()))
 
-    @resolved("Whether its threshold is reached: jobs may stop.")
+    @resolved("Whether the threshold is reached, so that jobs may stop. False without a threshold.")
     def enough(self) -> bool:
-        """Whether it is enough."""
-        return is_enough(self.record.progress_inputs())
+        """Whether the threshold is reached, from the counters of the process."""
+        return is_enough(self.row.progress_inputs())
 
-    @resolved("Its jobs by state.")
+    @resolved("Number of jobs in each state.")
     def counts(self) -> JobCounts:
-        """Its counters."""
-        return counts([self.record])
+        """The counters of the process."""
+        return JobCounts.of([self.row])
 
-    @resolved("Whether it can still succeed.")
+    @resolved("Whether the process can still succeed.")
     async def outlook(self, info: Info) -> Outlook:
-        """Its outlook; asks for lost jobs where there can be any."""
-        lost = await info.context.load.lost(self.record)
-        return process_outlook(self.record.progress_inputs(), lost)
+        """The outlook; counts the LOST jobs only if there can be any."""
+        lost = await info.context.load.lost(self.row)
+        return process_outlook(self.row.progress_inputs(), lost)
 
-    @resolved("When it will be done, at its rate so far, where that tells.")
+    @resolved(
+        "When the process will reach a progress ratio of 1, at its mean rate since the first start."
+        " Null if it has not started, has no progress yet, has reached that ratio or has finished."
+    )
     def estimated_finish_at(self, info: Info) -> datetime | None:
-        """The estimate."""
-        progress = process_progress(self.record.progress_inputs())
+        """The estimate, by linear extrapolation."""
+        progress = process_progress(self.row.progress_inputs())
         ratio = None if progress is None else progress.ratio
         return estimated_finish(ratio, self.state, self.started_at, info.context.now)
 
-    @resolved("Its jobs' events, in the order in which the server took them.")
+    @resolved("Events of the jobs, in the order in which the server received them.")
     async def events(
         self,
         info: Info,
@@ -115,11 +155,11 @@ class Process(Node):
         before: Before = None,
         event_class: Classes = None,
     ) -> Connection[Event]:
-        """A page of its events."""
+        """A page of events."""
         return await event_connection(
             info,
-            (self.record.task_id, self.record.number),
-            self.record.events,
+            (self.row.task_id, self.row.number),
+            self.row.events,
             event_class,
             first=first,
             after=after,
@@ -127,103 +167,83 @@ class Process(Node):
             before=before,
         )
 
-    @resolved("Its history, as the server saw it, at evenly spaced times.")
+    @resolved("History of progress and job counts, at evenly spaced times. Empty without events.")
     async def timeline(self, info: Info, points: Points = 60) -> list[TimelinePoint]:
-        """Its history."""
+        """The history, from the samples of the process."""
         check_points(points, info.context.settings.timeline_limit)
-        samples = await info.context.load.samples(self.record)
-        found = process_timeline(self.record, samples, points, info.context.now)
+        samples = await info.context.load.samples(self.row)
+        found = process_timeline(self.row, samples, points, info.context.now)
         return [TimelinePoint.of(point, self.job_count) for point in found]
 
 
-@strawberry.type(description="Many jobs of a kind, addressed by an index.")
+@strawberry.type(description="A process of many jobs of the same kind, each addressed by an index.")
 class Array(Process):
-    """An array."""
+    """An array of jobs."""
 
-    first_index: int = field("The index of its first job.")
-    failure_tolerance: int = field("How many jobs may end without success before it fails.")
+    first_index: int = field("Index of the first job.")
+    failure_tolerance: int = field(
+        "How many jobs may end FAILED or TERMINATED without the array failing."
+    )
 
-    @resolved("Its jobs, by index; also those that nothing was heard of yet.")
+    @resolved("Jobs of the array, ordered by index, including those that have sent no events yet.")
     async def jobs(
         self,
         info: Info,
         first: First = None,
         after: After = None,
-        filter: Annotated[inputs.JobFilter | None, argument("Which jobs.")] = None,  # noqa: A002  (its name in the schema)
+        filter: Annotated[  # noqa: A002  (its name in the schema)
+            filter_inputs.JobFilter | None, argument("Only jobs that match. Defaults to all.")
+        ] = None,
     ) -> Connection[Job]:
-        """A page of its jobs."""
-        context, array = info.context, self.record
+        """A page of jobs."""
+        context, row = info.context, self.row
         wanted = filters.JobFilter() if filter is None else filter.parse()
         part = page("j", (integer,), context.settings.page_limit, first=first, after=after)
         return Connection[Job].of(
-            await context.load.jobs(array, wanted, part),
-            lambda job: Job.of(job, array, info),
+            await context.load.jobs(row, wanted, part),
+            lambda job: Job.of(job, row, info),
             lambda job: encode_opaque("j", job.job_index),
-            lambda: context.load.count_jobs(array, wanted),
+            lambda: context.load.count_jobs(row, wanted),
         )
 
-    @resolved("The job of this index; null where there is none.")
+    @resolved("The job with this index. Null if the array has no such index.")
     async def job(self, info: Info, index: Index) -> Job | None:
-        """One of its jobs."""
-        return await find_job(info, self.record, index)
+        """One job."""
+        return await Job.find(info, self.row, index)
 
-    @resolved("The states of all its jobs, run-length encoded, by index.")
+    @resolved("States of all jobs, ordered by index and run-length encoded.")
     async def state_ranges(self, info: Info) -> list[StateRange]:
-        """Its jobs' states."""
-        runs = await info.context.load.state_ranges(self.record)
+        """The runs of equal states."""
+        runs = await info.context.load.state_ranges(self.row)
         return [StateRange(first=run.first, last=run.last, state=run.state) for run in runs]
 
-    @resolved("The indices of some jobs, like `813,900-904`: for `sbatch --array`, say.")
+    @resolved(
+        "Indices of all jobs that match, as ranges: `813,900-904`, the form that `sbatch --array`"
+        " takes. Empty if none matches."
+    )
     async def indices(
         self,
         info: Info,
         state: Annotated[
-            list[JobState] | None, argument("Jobs in these states; in all, unless said.")
+            list[JobState] | None, argument("Only jobs in one of these states. Defaults to all.")
         ] = None,
         liveness: Annotated[
-            Liveness | None, argument("Running jobs that are, or are not, heard of in this way.")
+            Liveness | None,
+            argument("Only RUNNING jobs of this liveness. Defaults to all jobs."),
         ] = None,
     ) -> str:
-        """The indices of its jobs in one of these states, and of this liveness."""
+        """The indices as text."""
         return await info.context.load.indices(
-            self.record, inputs.job_filter(state, liveness, "state")
+            self.row, filter_inputs.job_filter(state, liveness, "state")
         )
 
 
-@strawberry.type(description="A process of a single job.")
+@strawberry.type(description="A process with a single job, which has no index.")
 class SolitaryProcess(Process):
     """A solitary process."""
 
-    @resolved("Its one job.")
+    @resolved("The single job of the process.")
     async def job(self, info: Info) -> Job:
-        """Its job."""
-        record = self.record
-        job = await info.context.load.job(record.task_id, record.number, 0)
-        return Job.of(job, record, info)
-
-
-def make_process(record: ProcessRow) -> Process:
-    """The process of a row, as the kind that it is."""
-    common: dict[str, Any] = {
-        "id": global_id("Process", record.task_id, record.number),
-        "name": record.name,
-        "kind": ProcessKind(record.kind),
-        "job_count": record.job_count,
-        "threshold": record.threshold,
-        "beat_interval": record.beat_interval,
-        "state": State(record.state),
-        "started_at": record.started_at,
-        "finished_at": record.finished_at,
-        "last_event_at": record.last_event_at,
-        "last_event_class": EventClass(record.last_event_class)
-        if record.last_event_class
-        else None,
-        "record": record,
-    }
-    if not record.is_array:
-        return SolitaryProcess(**common)
-    return Array(
-        **common,
-        first_index=record.first_index,
-        failure_tolerance=record.failure_tolerance,
-    )
+        """The job, which is stored with index 0."""
+        row = self.row
+        return Job.of(await info.context.load.job(row.task_id, row.number, 0), row, info)

@@ -1,4 +1,4 @@
-"""Tasks, as clients see them."""
+"""The type ``Task``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from lamia_gql.domain.progress import (
 )
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.timeline import task_timeline
-from lamia_gql.graph.types import inputs
+from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.connection import Connection, Node, global_id
-from lamia_gql.graph.types.event import Event, event_connection
+from lamia_gql.graph.types.event import Event
+from lamia_gql.graph.types.event_connection import event_connection
 from lamia_gql.graph.types.fields import (
     After,
     Before,
@@ -31,115 +32,133 @@ from lamia_gql.graph.types.fields import (
     Last,
     Points,
     argument,
-    decoded,
     field,
+    parse_stored_json,
     resolved,
 )
-from lamia_gql.graph.types.process import Process, make_process
-from lamia_gql.graph.types.statistics import (
+from lamia_gql.graph.types.job_statistics import (
     JobCounts,
     Progress,
     TimelinePoint,
     check_points,
-    counts,
 )
+from lamia_gql.graph.types.process import Process
 from lamia_gql.storage import filters
 from lamia_gql.storage.rows import TaskRow
 
 
-@strawberry.type(description="A set of processes under one name.")
+@strawberry.type(description="A set of processes that are monitored together under one name.")
 class Task(Node):
     """A task."""
 
-    name: str = field("Its name, unique on this server.")
-    username: str | None = field("Who submitted it.")
-    email: str | None = field("Whom to write to about it.")
-    comment: str | None = field("What it is about.")
-    submitted_at: datetime = field("When it was submitted, by its own word.")
-    received_at: datetime = field("When the server was told of it.")
-    hostname: str | None = field("The host that it was submitted from, by its own name.")
-    client_address: str | None = field("The address that it came from.")
-    state: State = field("Where it is.")
-    started_at: datetime | None = field("The time of its first STARTED.")
-    finished_at: datetime | None = field("When it succeeded or failed.")
-    last_event_at: datetime | None = field("The time of its latest event.")
-    record: strawberry.Private[TaskRow]
+    name: str = field("Name of the task, unique on this server.")
+    username: str | None = field("User who submitted the task. May be null.")
+    email: str | None = field("E-mail address to contact about the task. May be null.")
+    comment: str | None = field("Free text that describes the task. May be null.")
+    submitted_at: datetime = field(
+        "When the task was submitted, as reported by the client. Equal to `receivedAt` if the"
+        " client reported no time."
+    )
+    received_at: datetime = field("When the server created the task.")
+    hostname: str | None = field(
+        "Host that the task was submitted from, as reported by the client. May be null."
+    )
+    client_address: str | None = field(
+        "Network address that the task was submitted from. Null if unknown."
+    )
+    state: State = field("Lifecycle state of the task, derived from the states of its processes.")
+    started_at: datetime | None = field(
+        "Time of the first STARTED event. Null until a job has started."
+    )
+    finished_at: datetime | None = field("When the task succeeded or failed. Null until then.")
+    last_event_at: datetime | None = field("Time of the latest event. Null without events.")
+    row: strawberry.Private[TaskRow]
 
     @classmethod
-    def of(cls, record: TaskRow) -> Self:
+    def of(cls, row: TaskRow) -> Self:
         """The task of a row."""
         return cls(
-            id=global_id("Task", record.id),
-            name=record.name,
-            username=record.username,
-            email=record.email,
-            comment=record.comment,
-            submitted_at=record.submitted_at,
-            received_at=record.received_at,
-            hostname=record.hostname,
-            client_address=record.client_address,
-            state=State(record.state),
-            started_at=record.started_at,
-            finished_at=record.finished_at,
-            last_event_at=record.last_event_at,
-            record=record,
+            id=global_id("Task", row.id),
+            name=row.name,
+            username=row.username,
+            email=row.email,
+            comment=row.comment,
+            submitted_at=row.submitted_at,
+            received_at=row.received_at,
+            hostname=row.hostname,
+            client_address=row.client_address,
+            state=State(row.state),
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            last_event_at=row.last_event_at,
+            row=row,
         )
 
-    @resolved("Words by which it is found, sorted.")
+    @resolved("Keywords by which the task can be found, in alphabetical order.")
     async def tags(self, info: Info) -> list[str]:
-        """Its tags."""
-        return await info.context.load.tags(self.record.id)
+        """The tags, read only if they are selected."""
+        return await info.context.load.tags(self.row.id)
 
-    @resolved("Any JSON that was kept with it.")
+    @resolved("Arbitrary JSON that is stored with the task. Null if there is none.")
     async def config(self, info: Info) -> JSON | None:
-        """Its config, read and decoded only where it is asked for."""
-        attached = await info.context.load.attached(self.record.id)
-        found: JSON | None = decoded(attached.config)
-        return found
-
-    @resolved("The graph of its processes, in the form that it came in.")
-    async def dependencies(self, info: Info) -> JSON | None:
-        """Its dependencies, in the same way."""
-        attached = await info.context.load.attached(self.record.id)
-        found: JSON | None = decoded(attached.dependencies)
+        """The config, read and parsed only if it is selected."""
+        attached = await info.context.load.attached(self.row.id)
+        found: JSON | None = parse_stored_json(attached.config)
         return found
 
     @resolved(
-        "How far it is, in percent: the mean of its processes' ratios, each at most 1,"
-        " weighted by their jobs."
+        "Dependency graph of the processes, in the client's own format; the server does not"
+        " interpret it. Null if there is none."
+    )
+    async def dependencies(self, info: Info) -> JSON | None:
+        """The dependencies, read and parsed only if they are selected."""
+        attached = await info.context.load.attached(self.row.id)
+        found: JSON | None = parse_stored_json(attached.dependencies)
+        return found
+
+    @resolved(
+        "Progress of the task in percent: the mean of the progress ratios of its processes, each"
+        " capped at 1, weighted by the number of jobs. A process whose ratio is unknown counts 1"
+        " if it has succeeded, else 0."
     )
     async def progress(self, info: Info) -> Progress:
-        """Its progress."""
+        """The progress, from the counters of the processes."""
         ratio = await self._ratio(info)
         return Progress(ratio=ratio, current=100 * ratio, target=100.0, basis=ProgressBasis.PERCENT)
 
-    @resolved("Its jobs by state.")
+    @resolved("Number of jobs in each state, over all processes.")
     async def counts(self, info: Info) -> JobCounts:
-        """The counters of its processes, added up."""
-        return counts(await info.context.load.all_processes(self.record.id))
+        """The counters of all processes, added up."""
+        return JobCounts.of(await info.context.load.all_processes(self.row.id))
 
-    @resolved("Whether it can still succeed: the worst of its processes.")
+    @resolved("Whether the task can still succeed: the worst outlook of its processes.")
     async def outlook(self, info: Info) -> Outlook:
-        """Its outlook."""
+        """The outlook, from those of the processes."""
         load = info.context.load
         return task_outlook(
             [
                 process_outlook(process.progress_inputs(), await load.lost(process))
-                for process in await load.all_processes(self.record.id)
+                for process in await load.all_processes(self.row.id)
             ]
         )
 
-    @resolved("When it will be done, at its rate so far, where that tells.")
+    @resolved(
+        "When the task will reach a progress ratio of 1, at its mean rate since the first start."
+        " Null if it has not started, has no progress yet, has reached that ratio or has finished."
+    )
     async def estimated_finish_at(self, info: Info) -> datetime | None:
-        """The estimate."""
+        """The estimate, by linear extrapolation."""
         ratio = await self._ratio(info)
         return estimated_finish(ratio, self.state, self.started_at, info.context.now)
 
     async def _ratio(self, info: Info) -> float:
-        processes = await info.context.load.all_processes(self.record.id)
+        processes = await info.context.load.all_processes(self.row.id)
         return task_ratio(process.progress_inputs() for process in processes)[0]
 
-    @resolved("Its processes, in the order in which they were given; all, unless said.")
+    @resolved(
+        "Processes of the task, in the order in which they were given. All of them without `first`"
+        " and `last`."
+    )
     async def processes(
         self,
         info: Info,
@@ -147,9 +166,12 @@ class Task(Node):
         after: After = None,
         last: Last = None,
         before: Before = None,
-        filter: Annotated[inputs.ProcessFilter | None, argument("Which processes.")] = None,  # noqa: A002  (its name in the schema)
+        filter: Annotated[  # noqa: A002  (its name in the schema)
+            filter_inputs.ProcessFilter | None,
+            argument("Only processes that match. Defaults to all."),
+        ] = None,
     ) -> Connection[Process]:
-        """A page of its processes."""
+        """A page of processes."""
         load, settings = info.context.load, info.context.settings
         wanted = filters.ProcessFilter() if filter is None else filter.parse()
         part = page(
@@ -163,21 +185,21 @@ class Task(Node):
             otherwise=settings.max_processes,
         )
         return Connection[Process].of(
-            await load.processes(self.record.id, wanted, part),
-            make_process,
+            await load.processes(self.row.id, wanted, part),
+            Process.of,
             lambda process: encode_opaque("p", process.number),
-            lambda: load.count_processes(self.record.id, wanted),
+            lambda: load.count_processes(self.row.id, wanted),
         )
 
-    @resolved("The process of this name; null where there is none.")
+    @resolved("The process with this name. Null if the task has none.")
     async def process(
-        self, info: Info, name: Annotated[str, argument("Its name.")]
+        self, info: Info, name: Annotated[str, argument("Name of the process.")]
     ) -> Process | None:
-        """One of its processes."""
-        found = await info.context.load.process_by_name(self.record.id, name)
-        return None if found is None else make_process(found)
+        """One process."""
+        found = await info.context.load.process_by_name(self.row.id, name)
+        return None if found is None else Process.of(found)
 
-    @resolved("All its events, in the order in which the server took them.")
+    @resolved("Events of all jobs, in the order in which the server received them.")
     async def events(
         self,
         info: Info,
@@ -187,11 +209,11 @@ class Task(Node):
         before: Before = None,
         event_class: Classes = None,
     ) -> Connection[Event]:
-        """A page of its events."""
+        """A page of events."""
         return await event_connection(
             info,
-            (self.record.id,),
-            self.record.last_seq,
+            (self.row.id,),
+            self.row.last_seq,
             event_class,
             first=first,
             after=after,
@@ -199,12 +221,13 @@ class Task(Node):
             before=before,
         )
 
-    @resolved("Its history, as the server saw it, at evenly spaced times.")
+    @resolved("History of progress and job counts, at evenly spaced times. Empty without events.")
     async def timeline(self, info: Info, points: Points = 60) -> list[TimelinePoint]:
-        """Its history."""
+        """The history, from the samples of all processes."""
         load = info.context.load
         check_points(points, info.context.settings.timeline_limit)
-        processes = await load.all_processes(self.record.id)
+        processes = await load.all_processes(self.row.id)
         samples = await load.all_samples(processes)
         found = task_timeline(processes, samples, points, info.context.now)
-        return [TimelinePoint.of(p, sum(x.job_count for x in processes)) for p in found]
+        job_count = sum(process.job_count for process in processes)
+        return [TimelinePoint.of(point, job_count) for point in found]

@@ -1,0 +1,178 @@
+"""Input types for what to select: filters and orders."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import strawberry
+
+from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.lifecycle import EventClass, JobState
+from lamia_gql.domain.progress import Liveness, State
+from lamia_gql.domain.text_checks import is_storable
+from lamia_gql.storage import filters
+from lamia_gql.storage.filters import check_length, choices
+from lamia_gql.storage.queries import tasks
+from lamia_gql.storage.queries.tasks import Direction, TaskOrderField
+
+NAME_PATTERNS = (
+    "The name matches one of these patterns: `*` stands for any text, `?` for any one character."
+    " Case matters."
+)
+
+
+def _utc(time: datetime | None, field: str) -> datetime | None:
+    if time is None:
+        return None
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:
+        raise RequestError(
+            ErrorCode.ARGUMENT_INVALID, f"{field} is outside the calendar."
+        ) from None
+
+
+@strawberry.input(description="A time span. Without `after` or `before` it is open on that side.")
+class TimeWindow:
+    """A half-open time span."""
+
+    after: datetime | None = strawberry.field(default=None, description="At or after this time.")
+    before: datetime | None = strawberry.field(default=None, description="Before this time.")
+
+
+@strawberry.input(description="Selects tasks. A task must match every field that is given.")
+class TaskFilter:
+    """The input from which :class:`lamia_gql.storage.filters.TaskFilter` is made."""
+
+    names: list[str] | None = strawberry.field(
+        default=None,
+        description=NAME_PATTERNS,
+    )
+    usernames: list[str] | None = strawberry.field(
+        default=None, description="The user is one of these."
+    )
+    tags_any: list[str] | None = strawberry.field(
+        default=None, description="The task has at least one of these tags."
+    )
+    tags_all: list[str] | None = strawberry.field(
+        default=None, description="The task has all of these tags."
+    )
+    states: list[State] | None = strawberry.field(
+        default=None, description="The state is one of these."
+    )
+    submitted: TimeWindow | None = strawberry.field(
+        default=None, description="`submittedAt` is in this time span."
+    )
+    finished: TimeWindow | None = strawberry.field(
+        default=None, description="`finishedAt` is in this time span."
+    )
+    text: str | None = strawberry.field(
+        default=None,
+        description=(
+            "The name, user, comment, host name or a tag contains this text; case is ignored."
+        ),
+    )
+    has_event_class: list[EventClass] | None = strawberry.field(
+        default=None, description="There is at least one event of one of these classes."
+    )
+
+    def parse(self) -> filters.TaskFilter:
+        """The filter for queries. Raises :class:`RequestError`."""
+        submitted, finished = self.submitted or TimeWindow(), self.finished or TimeWindow()
+        if self.text is not None and not is_storable(self.text):
+            raise RequestError(
+                ErrorCode.ARGUMENT_INVALID, "filter.text has characters that cannot be stored."
+            )
+        check_length(self.text or "", "filter.text")
+        return filters.TaskFilter(
+            names=choices(self.names, "filter.names"),
+            usernames=choices(self.usernames, "filter.usernames"),
+            tags_any=choices(self.tags_any, "filter.tagsAny"),
+            tags_all=choices(self._all_tags(), "filter.tagsAll"),
+            states=choices(self.states, "filter.states"),
+            submitted_after=_utc(submitted.after, "filter.submitted.after"),
+            submitted_before=_utc(submitted.before, "filter.submitted.before"),
+            finished_after=_utc(finished.after, "filter.finished.after"),
+            finished_before=_utc(finished.before, "filter.finished.before"),
+            text=self.text,
+            has_event_class=choices(self.has_event_class, "filter.hasEventClass"),
+        )
+
+    def _all_tags(self) -> list[str] | None:
+        # A tag that cannot be stored matches no task, just as the empty tag.
+        if self.tags_all is None:
+            return None
+        return [tag if is_storable(tag) else "" for tag in self.tags_all]
+
+
+@strawberry.input(
+    description="An order of tasks. Ties are ordered by creation, in the same direction."
+)
+class TaskOrder:
+    """The input from which :class:`lamia_gql.storage.queries.tasks.TaskOrder` is made."""
+
+    field: TaskOrderField = strawberry.field(
+        default=TaskOrderField.RECEIVED_AT, description="What to order by."
+    )
+    direction: Direction = strawberry.field(
+        default=Direction.DESC, description="Ascending or descending."
+    )
+
+    def parse(self) -> tasks.TaskOrder:
+        """The order for queries."""
+        # Strawberry passes enum literals in documents as plain strings.
+        return tasks.TaskOrder(TaskOrderField(self.field), Direction(self.direction))
+
+
+@strawberry.input(description="Selects processes. A process must match every field that is given.")
+class ProcessFilter:
+    """The input from which :class:`lamia_gql.storage.filters.ProcessFilter` is made."""
+
+    names: list[str] | None = strawberry.field(
+        default=None,
+        description=NAME_PATTERNS,
+    )
+    states: list[State] | None = strawberry.field(
+        default=None, description="The state is one of these."
+    )
+    has_event_class: list[EventClass] | None = strawberry.field(
+        default=None, description="There is at least one event of one of these classes."
+    )
+
+    def parse(self) -> filters.ProcessFilter:
+        """The filter for queries. Raises :class:`RequestError`."""
+        return filters.ProcessFilter(
+            names=choices(self.names, "filter.names"),
+            states=choices(self.states, "filter.states"),
+            has_event_class=choices(self.has_event_class, "filter.hasEventClass"),
+        )
+
+
+@strawberry.input(description="Selects jobs. A job must match every field that is given.")
+class JobFilter:
+    """The input from which :class:`lamia_gql.storage.filters.JobFilter` is made."""
+
+    states: list[JobState] | None = strawberry.field(
+        default=None, description="The state is one of these."
+    )
+    liveness: Liveness | None = strawberry.field(
+        default=None, description="The job is RUNNING and has this liveness."
+    )
+
+    def parse(self) -> filters.JobFilter:
+        """The filter for queries. Raises :class:`RequestError`."""
+        return job_filter(self.states, self.liveness, "filter.states")
+
+
+def job_filter(
+    states: list[JobState] | None, liveness: Liveness | None, field: str
+) -> filters.JobFilter:
+    """The filter for jobs; ``field`` names the states in errors. Raises :class:`RequestError`."""
+    found = choices(states, field)
+    return filters.JobFilter(None if found is None else tuple(sorted(set(found))), liveness)
+
+
+def event_filter(classes: list[EventClass] | None) -> filters.EventFilter:
+    """The filter for events of these classes. Raises :class:`RequestError`."""
+    found = choices(classes, "eventClass")
+    return filters.EventFilter(None if found is None else tuple(sorted(set(found))))

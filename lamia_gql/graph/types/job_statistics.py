@@ -1,0 +1,111 @@
+"""Types for numbers about jobs: counts, progress, ranges of states, and history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+from lamia_gql.domain import progress
+from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.lifecycle import JobState
+from lamia_gql.domain.progress import ProgressBasis
+from lamia_gql.graph import timeline
+from lamia_gql.graph.types.fields import field
+from lamia_gql.storage.rows import ProcessRow
+
+
+@strawberry.type(description="Progress of a task, a process or a job.")
+class Progress:
+    """A progress, with what it is measured in."""
+
+    ratio: float | None = field(
+        "`current / target`. May exceed 1, because jobs do not stop immediately. Null if there is"
+        " no target."
+    )
+    current: float = field("What has been reached, in the unit of `basis`.")
+    target: float | None = field(
+        "What is to be reached, in the unit of `basis`. Null for a single job of a process with a"
+        " threshold."
+    )
+    basis: ProgressBasis = field("What `current` and `target` count.")
+
+    @classmethod
+    def of(cls, found: progress.Progress | None) -> Self | None:
+        """The progress, if there is one."""
+        if found is None:
+            return None
+        return cls(ratio=found.ratio, current=found.current, target=found.target, basis=found.basis)
+
+
+@strawberry.type(description="Number of jobs in each state.")
+class JobCounts:
+    """Numbers of jobs."""
+
+    total: int = field("Number of all jobs.")
+    pending: int = field("Number of jobs that have sent no event yet.")
+    submitted: int = field("Number of jobs that wait in a batch system.")
+    running: int = field("Number of jobs that are running.")
+    done: int = field("Number of jobs that ended successfully.")
+    failed: int = field("Number of jobs that ended without success.")
+    terminated: int = field("Number of jobs that were ended from outside.")
+
+    @classmethod
+    def of(cls, processes: Iterable[ProcessRow]) -> Self:
+        """The counters of these processes, added up."""
+        counts = cls(total=0, pending=0, submitted=0, running=0, done=0, failed=0, terminated=0)
+        for process in processes:
+            counts.total += process.job_count
+            counts.pending += process.pending
+            counts.submitted += process.submitted
+            counts.running += process.running
+            counts.done += process.done
+            counts.failed += process.failed
+            counts.terminated += process.terminated
+        return counts
+
+
+@strawberry.type(description="Consecutive jobs of an array that are in the same state.")
+class StateRange:
+    """A run of equal states."""
+
+    first: int = field("Index of the first job.")
+    last: int = field("Index of the last job.")
+    state: JobState = field("State of all these jobs.")
+
+
+@strawberry.type(description="Progress and job counts at one time in the past.")
+class TimelinePoint:
+    """A point of a history."""
+
+    at: datetime = field("The time.")
+    ratio: float | None = field("Progress ratio at that time. Null if it was unknown.")
+    counts: JobCounts = field("Number of jobs in each state at that time.")
+
+    @classmethod
+    def of(cls, point: timeline.Point, total: int) -> Self:
+        """The point of a timeline; ``total`` is the number of all jobs."""
+        counters = point.counters
+        return cls(
+            at=point.at,
+            ratio=point.ratio,
+            counts=JobCounts(
+                total=total,
+                pending=point.pending,
+                submitted=counters.submitted,
+                running=counters.running,
+                done=counters.done,
+                failed=counters.failed,
+                terminated=counters.terminated,
+            ),
+        )
+
+
+def check_points(points: int, limit: int) -> None:
+    """Raise :class:`RequestError` unless ``points`` is from 2 to ``limit``."""
+    if not 2 <= points <= limit:
+        raise RequestError(
+            ErrorCode.PAGE_SIZE_INVALID, f"`points` must be from 2 to {limit}, not {points}."
+        )

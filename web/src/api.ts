@@ -19,7 +19,7 @@ export class ApiError extends Error {
 }
 
 /** Before a failed request is tried again, in ms: soon where that may help, else now and then. */
-export function pauseAfter(error: ApiError): number {
+export function retryDelayMs(error: ApiError): number {
   return error.passing ? 2000 : 20_000;
 }
 

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from "react";
-import { ApiError, asApiError, execute, pauseAfter } from "./api";
+import { ApiError, asApiError, execute, retryDelayMs } from "./api";
 import { type EventClass, JobEventsDocument, type JobEventsQuery } from "./generated/operations";
 import type { JobEvent } from "./life";
 import { reconnects, watchEvents } from "./live";
@@ -137,7 +137,7 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
         if (control.signal.aborted) return;
         const told = asApiError(reason);
         setError(told);
-        timer = setTimeout(begin, pauseAfter(told));
+        timer = setTimeout(begin, retryDelayMs(told));
       });
     };
     begin();

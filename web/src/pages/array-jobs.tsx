@@ -1,11 +1,11 @@
 import { type FormEvent, useMemo } from "react";
 import { JobMapDocument, type JobMapQuery } from "../generated/operations";
+import { useLiveQuery } from "../live-query";
 import { decode, indicesOfKind, KINDS, type Kind, type Listing } from "../map/cells";
 import { JobMap } from "../map/map";
 import { type Counts, countOf } from "../parts/bar";
 import { Copy } from "../parts/copy";
 import { Failure, Loading } from "../parts/notice";
-import { useLive } from "../query";
 import { go, href, type Place, refine } from "../router";
 import { compact, count, JOB_STATES, word } from "../words";
 import { FailingJobs } from "./failing-jobs";
@@ -113,7 +113,7 @@ function GoTo({ task, name, listing }: { task: string; name: string; listing: Li
 
 /** The jobs of an array: their map, those that fail, and where they fail. */
 export function ArrayJobs({ task, name, counts, place }: ArrayJobsProps) {
-  const { data, error, refresh } = useLive(JobMapDocument, { task, name }, [task]);
+  const { data, error, refresh } = useLiveQuery(JobMapDocument, { task, name }, [task]);
   const listing = useMemo(() => listingOf(data), [data]);
   const cells = useMemo(() => (listing ? decode(listing) : undefined), [listing]);
   const asked = place.query.get("pick")?.toUpperCase();

@@ -1,8 +1,8 @@
 import { useState } from "react";
 import { JobsDocument } from "../generated/operations";
+import { useLiveQuery } from "../live-query";
 import { Badge } from "../parts/badge";
 import { Failure, Loading } from "../parts/notice";
-import { useLive } from "../query";
 import { Link } from "../router";
 import { Time } from "../time";
 import { FAILING, messageOf, number } from "../words";
@@ -14,7 +14,7 @@ export function FailingJobs({ task, name }: { task: string; name: string }) {
   const [cursors, setCursors] = useState<readonly (string | null)[]>([null]);
   const after = cursors.at(-1) ?? null;
   const filter = { states: [...FAILING] };
-  const { data, error, refresh } = useLive(
+  const { data, error, refresh } = useLiveQuery(
     JobsDocument,
     { task, name, first: PAGE, after, filter },
     [task],

@@ -1,13 +1,13 @@
 import { execute } from "../api";
 import { JobHostsDocument } from "../generated/operations";
-import { useAnswer } from "../query";
+import { useLiveFetch } from "../live-query";
 import { count, FAILING, number } from "../words";
 
 const PAGE = 100;
 /** The API ranks no hosts: they are counted here, from so many failing jobs at most. */
 const COUNTED = 1000;
-/** Between two rankings, each of which may take ten requests; in ms. */
-const PACE = 3000;
+/** A ranking may take ten requests. */
+const MIN_INTERVAL_MS = 3000;
 const SHOWN = 8;
 
 interface Ranking {
@@ -15,7 +15,7 @@ interface Ranking {
   jobs: number;
 }
 
-async function rank(task: string, name: string, signal: AbortSignal): Promise<Ranking> {
+async function rankHosts(task: string, name: string, signal: AbortSignal): Promise<Ranking> {
   const tally = new Map<string, number>();
   let after: string | null = null;
   let jobs = 0;
@@ -39,9 +39,12 @@ async function rank(task: string, name: string, signal: AbortSignal): Promise<Ra
 
 /** Where jobs fail: hosts by their failures, so that a bad node shows at once. */
 export function Hosts({ task, name, failed }: { task: string; name: string; failed: number }) {
-  const key = `hosts\n${JSON.stringify([task, name])}`;
-  const question = (signal: AbortSignal) => rank(task, name, signal);
-  const { data: ranking } = useAnswer(key, question, [task], PACE);
+  const { data: ranking } = useLiveFetch(
+    ["hosts", task, name],
+    (signal) => rankHosts(task, name, signal),
+    [task],
+    MIN_INTERVAL_MS,
+  );
   if (ranking === undefined) return null;
   const most = ranking.hosts[0]?.[1] ?? 1;
   return (

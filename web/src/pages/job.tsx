@@ -1,10 +1,10 @@
 import { JobDocument, type JobQuery } from "../generated/operations";
 import { useJobEvents } from "../job-events";
+import { useLiveQuery } from "../live-query";
 import { Badge } from "../parts/badge";
 import { ProgressBar } from "../parts/bar";
 import { Facts } from "../parts/facts";
 import { Failure, Loading, Notice } from "../parts/notice";
-import { useLive } from "../query";
 import { Link } from "../router";
 import { Span, Time } from "../time";
 import { basisInWords, number, percent } from "../words";
@@ -69,7 +69,7 @@ interface JobPageProps {
 /** One job: its life line, what it reported, and its events as they come. */
 export function JobPage({ task, process, index }: JobPageProps) {
   const address = { task, process, index };
-  const { data, error, refresh } = useLive(JobDocument, address, [task]);
+  const { data, error, refresh } = useLiveQuery(JobDocument, address, [task]);
   const events = useJobEvents(address);
   const job = data?.job;
   const name = index === null ? process : `${process} ${index}`;

@@ -1,9 +1,9 @@
 import { ProcessDocument, type ProcessQuery } from "../generated/operations";
+import { useLiveQuery } from "../live-query";
 import { Badge, OutlookBadge } from "../parts/badge";
 import { JobsBar, JobsLegend, ProgressBar } from "../parts/bar";
 import { Failure, Loading, Notice } from "../parts/notice";
 import { Plot } from "../parts/plot";
-import { useLive } from "../query";
 import { Link, type Place } from "../router";
 import { basisInWords, percent } from "../words";
 import { ArrayJobs } from "./array-jobs";
@@ -46,7 +46,9 @@ function ArrayHead({ task, process }: { task: string; process: Process }) {
 
 /** One process: an array with its map of jobs, or a solitary process, which is its one job. */
 export function ProcessPage({ task, name, place }: { task: string; name: string; place: Place }) {
-  const { data, error, refresh } = useLive(ProcessDocument, { task, name, points: POINTS }, [task]);
+  const { data, error, refresh } = useLiveQuery(ProcessDocument, { task, name, points: POINTS }, [
+    task,
+  ]);
   const process = data?.process;
   if (process?.kind === "SOLITARY") return <JobPage task={task} process={name} index={null} />;
   return (

@@ -1,11 +1,11 @@
 import { TaskDocument, type TaskQuery } from "../generated/operations";
+import { useLiveQuery } from "../live-query";
 import { Badge, OutlookBadge, Tags } from "../parts/badge";
 import { JobsBar, JobsLegend, ProgressBar } from "../parts/bar";
 import { Facts } from "../parts/facts";
 import { Json } from "../parts/json";
 import { Failure, Loading, Notice } from "../parts/notice";
 import { Plot } from "../parts/plot";
-import { useLive } from "../query";
 import { recentRate } from "../rate";
 import { Link } from "../router";
 import { Span, Time } from "../time";
@@ -112,7 +112,7 @@ function Found({ task }: { task: Task }) {
 
 /** One task: its processes, its history, and what was said about it. */
 export function TaskPage({ name }: { name: string }) {
-  const { data, error, refresh } = useLive(TaskDocument, { name, points: POINTS }, [name]);
+  const { data, error, refresh } = useLiveQuery(TaskDocument, { name, points: POINTS }, [name]);
   return (
     <>
       <title>{`${name} · lamia`}</title>

@@ -1,9 +1,9 @@
 import { useMemo } from "react";
 import { TasksDocument, type TasksQuery } from "../generated/operations";
+import { useLiveQuery } from "../live-query";
 import { Badge, OutlookBadge, Tags } from "../parts/badge";
 import { JobsBar, JobsLine, ProgressBar } from "../parts/bar";
 import { Failure, Loading, Notice } from "../parts/notice";
-import { useLive } from "../query";
 import { go, href, Link, type Place, refine } from "../router";
 import { Time } from "../time";
 import { number } from "../words";
@@ -150,7 +150,7 @@ export function TasksPage({ place }: { place: Place }) {
     const page = before ? { last: PAGE, before } : { first: PAGE, after };
     return { ...page, filter: filterOf(place.query, Date.now()), orderBy: { field, direction } };
   }, [place]);
-  const { data, error, refresh } = useLive(TasksDocument, variables, null);
+  const { data, error, refresh } = useLiveQuery(TasksDocument, variables, null);
   const tasks = data?.tasks;
   return (
     <>

@@ -1,6 +1,7 @@
 import { useState } from "react";
+import { reachable } from "../api";
 import { useConnection } from "../live";
-import { useReachable } from "../query";
+
 import { Link, usePlace } from "../router";
 import { useStore } from "../store";
 import { type Theme, theme } from "../theme";
@@ -70,7 +71,7 @@ export function Header() {
 
 function useConnectionState(): keyof typeof STATES {
   const connection = useConnection();
-  return useReachable() ? connection : "away";
+  return useStore(reachable) ? connection : "away";
 }
 
 /** Says that the server is away and that what is shown is of the past; goes by itself. */

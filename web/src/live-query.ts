@@ -2,7 +2,7 @@ import { QueryClient, type QueryFilters, useQuery } from "@tanstack/react-query"
 import { useCallback, useEffect, useRef } from "react";
 import { type ApiError, asApiError, execute, retryDelayMs } from "./api";
 import type { TypedDocumentString } from "./generated/operations";
-import { reconnects, watchTasks } from "./live";
+import { reconnectCount, watchTasks } from "./subscriptions";
 import { throttle } from "./throttle";
 
 /** Shortest time between two requests for the same data, however often it changes. */
@@ -28,7 +28,7 @@ async function restart(filters: QueryFilters): Promise<void> {
 }
 
 // What changed while the connection was down was not announced.
-reconnects.subscribe(() => void restart({}));
+reconnectCount.subscribe(() => void restart({}));
 
 /** Data from the server that is kept up to date. */
 export interface LiveResult<T> {

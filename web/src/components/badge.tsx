@@ -1,29 +1,29 @@
 import type { Outlook } from "../generated/operations";
-import { word } from "../words";
-import { Icon, type Sign } from "./icon";
+import { labelOf } from "../states";
+import { Icon, type IconName } from "./icon";
 
-/** A sign and its word. */
-export function Badge({ sign }: { sign: Sign }) {
+/** An icon and its label. */
+export function Badge({ name }: { name: IconName }) {
   return (
     <span className="badge">
-      <Icon sign={sign} />
-      {word(sign)}
+      <Icon name={name} />
+      {labelOf(name)}
     </span>
   );
 }
 
-/** The outlook, where there is something to worry about. */
+/** The outlook of a task or process that has not ended, unless it is on track. */
 export function OutlookBadge({ outlook, ended }: { outlook: Outlook; ended: boolean }) {
   if (outlook === "ON_TRACK" || ended) return null;
   return (
     <span className={`badge outlook-${outlook.toLowerCase()}`}>
-      <Icon sign={outlook} />
-      {word(outlook)}
+      <Icon name={outlook} />
+      {labelOf(outlook)}
     </span>
   );
 }
 
-/** Words by which a task is found, each a link to the tasks that share it. */
+/** The tags of a task, each linked to the tasks with this tag. */
 export function Tags({ tags }: { tags: readonly string[] }) {
   if (tags.length === 0) return null;
   return (

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { ApiError } from "../api";
 
-/** What stands where there is nothing to show, and what may be done about it. */
+/** A message in place of missing content, with what to do about it. */
 export function Notice({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="notice" role="status">
@@ -11,27 +11,27 @@ export function Notice({ title, children }: { title: string; children?: ReactNod
   );
 }
 
-/** The form of what is being fetched, so that nothing jumps when it comes. */
+/** A placeholder with about the size of the content that is being loaded. */
 export function Loading({ rows = 4 }: { rows?: number }) {
   return (
     <div className="loading" role="status" aria-label="Loading">
       {Array.from({ length: rows }, (_, row) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the rows are all the same
+        // biome-ignore lint/suspicious/noArrayIndexKey: all rows are equal
         <span key={row} className="skeleton" />
       ))}
     </div>
   );
 }
 
-/** A failure that will not pass by itself. */
-export function Failure({ error, retry }: { error: ApiError; retry: () => void }) {
+/** A failed request, in place of content that was never loaded. */
+export function ErrorNotice({ error, retry }: { error: ApiError; retry: () => void }) {
   return (
     <div className="notice" role="alert">
-      <h2>{error.passing ? "The server can’t be reached" : "The server refused"}</h2>
+      <h2>{error.retryable ? "The server can’t be reached" : "The server returned an error"}</h2>
       <p>{error.message}</p>
-      {error.passing && <p>It is asked again every few seconds; there is no need to reload.</p>}
+      {error.retryable && <p>Retrying every few seconds.</p>}
       <button type="button" className="button" onClick={retry}>
-        Try again now
+        Retry now
       </button>
     </div>
   );

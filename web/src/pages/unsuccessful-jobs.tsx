@@ -1,46 +1,49 @@
 import { useState } from "react";
+import { Badge } from "../components/badge";
+import { ErrorNotice, Loading } from "../components/notice";
+import { Time } from "../components/time";
+import { formatNumber } from "../format";
 import { JobsDocument } from "../generated/operations";
 import { useLiveQuery } from "../live-query";
-import { Badge } from "../parts/badge";
-import { Failure, Loading } from "../parts/notice";
+import { payloadMessage } from "../payload";
 import { Link } from "../router";
-import { Time } from "../time";
-import { FAILING, messageOf, number } from "../words";
+import { UNSUCCESSFUL } from "../states";
 
-const PAGE = 15;
+const PAGE_SIZE = 15;
 
-/** The jobs of an array that ended without success, with their last words. */
-export function FailingJobs({ task, name }: { task: string; name: string }) {
+/** The jobs of an array that ended without success, with the message of their last event. */
+export function UnsuccessfulJobs({ task, name }: { task: string; name: string }) {
   const [cursors, setCursors] = useState<readonly (string | null)[]>([null]);
   const after = cursors.at(-1) ?? null;
-  const filter = { states: [...FAILING] };
+  const filter = { states: [...UNSUCCESSFUL] };
   const { data, error, refresh } = useLiveQuery(
     JobsDocument,
-    { task, name, first: PAGE, after, filter },
+    { task, name, first: PAGE_SIZE, after, filter },
     [task],
   );
   const jobs = data?.process && "jobs" in data.process ? data.process.jobs : undefined;
   return (
-    <section className="card wide" aria-labelledby="failing">
-      <h2 id="failing">
-        Failing jobs {jobs && <span className="quiet total">{number(jobs.totalCount)}</span>}
+    <section className="card wide" aria-labelledby="unsuccessful">
+      <h2 id="unsuccessful">
+        Unsuccessful jobs{" "}
+        {jobs && <span className="quiet total">{formatNumber(jobs.totalCount)}</span>}
       </h2>
-      {!jobs && (error ? <Failure error={error} retry={refresh} /> : <Loading rows={3} />)}
+      {!jobs && (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={3} />)}
       {jobs && (
         <div className="scroll">
-          <table className="failing">
+          <table className="unsuccessful">
             <thead>
               <tr>
                 <th scope="col">Job</th>
                 <th scope="col">State</th>
                 <th scope="col">Host</th>
-                <th scope="col">When</th>
-                <th scope="col">Last message</th>
+                <th scope="col">Time</th>
+                <th scope="col">Message</th>
               </tr>
             </thead>
             <tbody>
               {jobs.nodes.map((job) => {
-                const message = messageOf(job.ending.nodes[0]?.payload);
+                const message = payloadMessage(job.ending.nodes[0]?.payload);
                 return (
                   <tr key={job.id}>
                     <td>
@@ -49,13 +52,13 @@ export function FailingJobs({ task, name }: { task: string; name: string }) {
                       </Link>
                     </td>
                     <td>
-                      <Badge sign={job.state} />
+                      <Badge name={job.state} />
                     </td>
                     <td className="host">{job.hostname ?? "–"}</td>
                     <td>{job.lastEventAt && <Time at={job.lastEventAt} />}</td>
                     <td className="message" title={message}>
                       <span className={message ? undefined : "quiet"}>
-                        {message || "said nothing"}
+                        {message || "no message"}
                       </span>
                     </td>
                   </tr>
@@ -66,7 +69,7 @@ export function FailingJobs({ task, name }: { task: string; name: string }) {
         </div>
       )}
       {jobs && (jobs.pageInfo.hasNextPage || cursors.length > 1) && (
-        <nav className="pager" aria-label="Pages of failing jobs">
+        <nav className="pager" aria-label="Pages of unsuccessful jobs">
           <button
             type="button"
             className="button"

@@ -1,7 +1,8 @@
+import { formatCompact, formatCount, formatNumber, formatPercent } from "../format";
 import type { JobState } from "../generated/operations";
-import { compact, JOB_STATES, number, percent, word } from "../words";
+import { JOB_STATES, labelOf } from "../states";
 
-/** Jobs by state, as the API counts them. */
+/** Numbers of jobs by state. */
 export interface Counts {
   total: number;
   pending: number;
@@ -12,27 +13,32 @@ export interface Counts {
   terminated: number;
 }
 
-/** How many jobs are in a state. */
+/** The number of jobs in a state. */
 export function countOf(counts: Counts, state: JobState): number {
   return counts[state.toLowerCase() as Lowercase<JobState>];
 }
 
-/** Jobs that ended without success. */
-export function failures(counts: Counts): number {
+/** The number of jobs that ended without success. */
+export function countUnsuccessful(counts: Counts): number {
   return counts.failed + counts.terminated;
 }
 
-function inWords(counts: Counts): string {
+function describeCounts(counts: Counts): string {
   const parts = JOB_STATES.filter((state) => countOf(counts, state) > 0).map(
-    (state) => `${number(countOf(counts, state))} ${word(state)}`,
+    (state) => `${formatNumber(countOf(counts, state))} ${labelOf(state)}`,
   );
-  return `${number(counts.total)} ${counts.total === 1 ? "job" : "jobs"}: ${parts.join(", ")}`;
+  return `${formatCount(counts.total, "job")}: ${parts.join(", ")}`;
 }
 
-/** Jobs by state as one stacked bar; a single failure among many stays visible. */
+/** Jobs by state as a stacked bar. A single failure among many stays visible. */
 export function JobsBar({ counts }: { counts: Counts }) {
   return (
-    <div className="jobs-bar" role="img" aria-label={inWords(counts)} title={inWords(counts)}>
+    <div
+      className="jobs-bar"
+      role="img"
+      aria-label={describeCounts(counts)}
+      title={describeCounts(counts)}
+    >
       {JOB_STATES.map((state) => {
         const share = countOf(counts, state);
         return share > 0 ? (
@@ -43,36 +49,36 @@ export function JobsBar({ counts }: { counts: Counts }) {
   );
 }
 
-/** The jobs by state as short words: all of them, and those that ask for attention. */
-export function JobsLine({ counts }: { counts: Counts }) {
+/** The numbers of done, failed and terminated jobs. */
+export function JobsSummary({ counts }: { counts: Counts }) {
   return (
     <span className="jobs-line">
       <span>
-        {compact(counts.done)} of {compact(counts.total)} done
+        {formatCompact(counts.done)} of {formatCompact(counts.total)} done
       </span>
-      {counts.failed > 0 && <strong className="bad">{compact(counts.failed)} failed</strong>}
-      {counts.terminated > 0 && <span>{compact(counts.terminated)} terminated</span>}
+      {counts.failed > 0 && <strong className="bad">{formatCompact(counts.failed)} failed</strong>}
+      {counts.terminated > 0 && <span>{formatCompact(counts.terminated)} terminated</span>}
     </span>
   );
 }
 
-/** The jobs by state in full, with the colours of the bar. */
+/** The number of jobs in each state, with the colours of the bar. */
 export function JobsLegend({ counts }: { counts: Counts }) {
   return JOB_STATES.filter((state) => countOf(counts, state) > 0).map((state) => (
     <span key={state}>
       <i className={`swatch fill-${state.toLowerCase()}`} />
-      {number(countOf(counts, state))} {word(state)}
+      {formatNumber(countOf(counts, state))} {labelOf(state)}
     </span>
   ));
 }
 
 interface ProgressBarProps {
-  /** Current by target; null where it is not available. */
+  /** `current / target`; null if not available. */
   ratio: number | null;
   label: string;
 }
 
-/** A progress as a bar and in percent; it may pass its target. */
+/** A progress ratio as a bar and in percent. The text may exceed 100 %. */
 export function ProgressBar({ ratio, label }: ProgressBarProps) {
   if (ratio === null) return <span className="quiet">n/a</span>;
   return (
@@ -84,11 +90,11 @@ export function ProgressBar({ ratio, label }: ProgressBarProps) {
         aria-valuemin={0}
         aria-valuemax={100}
         aria-valuenow={Math.min(100, Math.round(ratio * 100))}
-        aria-valuetext={percent(ratio)}
+        aria-valuetext={formatPercent(ratio)}
       >
         <span className="progress-fill" style={{ width: `${Math.min(1, ratio) * 100}%` }} />
       </div>
-      <span className="progress-text">{percent(ratio)}</span>
+      <span className="progress-text">{formatPercent(ratio)}</span>
     </div>
   );
 }

@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
 import type { EventClass, JobState, Liveness, Outlook, State } from "../generated/operations";
 
-/** What there is a sign for. */
-export type Sign = JobState | State | Liveness | Outlook | EventClass;
+/** The values with an icon. */
+export type IconName = JobState | State | Liveness | Outlook | EventClass;
 
 const RING = <circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" strokeWidth="1.8" />;
 const DISC = <circle cx="8" cy="8" r="7" fill="currentColor" />;
@@ -48,8 +48,8 @@ const WARNING = (
   </>
 );
 
-// Every sign has a form of its own: colours are never all that tells two apart.
-const SHAPES: Record<Sign, ReactNode> = {
+// Each icon has its own shape, so that icons differ by more than colour.
+const SHAPES: Record<IconName, ReactNode> = {
   DONE,
   SUCCEEDED: DONE,
   FAILED,
@@ -109,11 +109,11 @@ const SHAPES: Record<Sign, ReactNode> = {
   ),
 };
 
-/** The sign of a state, a liveness, an outlook or an event class; decoration beside its word. */
-export function Icon({ sign }: { sign: Sign }) {
+/** The icon of a state, liveness, outlook or event class. Hidden from screen readers. */
+export function Icon({ name }: { name: IconName }) {
   return (
-    <svg className={`icon sign-${sign.toLowerCase()}`} viewBox="0 0 16 16" aria-hidden="true">
-      {SHAPES[sign]}
+    <svg className={`icon icon-${name.toLowerCase()}`} viewBox="0 0 16 16" aria-hidden="true">
+      {SHAPES[name]}
     </svg>
   );
 }

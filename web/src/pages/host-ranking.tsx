@@ -1,14 +1,15 @@
 import { execute } from "../api";
+import { formatCount, formatNumber } from "../format";
 import { JobHostsDocument } from "../generated/operations";
 import { useLiveFetch } from "../live-query";
-import { count, FAILING, number } from "../words";
+import { UNSUCCESSFUL } from "../states";
 
-const PAGE = 100;
-/** The API ranks no hosts: they are counted here, from so many failing jobs at most. */
-const COUNTED = 1000;
+const PAGE_SIZE = 100;
+/** The API does not rank hosts. The page counts them, from this many unsuccessful jobs at most. */
+const MAX_COUNTED_JOBS = 1000;
 /** A ranking may take ten requests. */
 const MIN_INTERVAL_MS = 3000;
-const SHOWN = 8;
+const MAX_SHOWN_HOSTS = 8;
 
 interface Ranking {
   hosts: [name: string, failures: number][];
@@ -19,11 +20,11 @@ async function rankHosts(task: string, name: string, signal: AbortSignal): Promi
   const tally = new Map<string, number>();
   let after: string | null = null;
   let jobs = 0;
-  while (jobs < COUNTED) {
+  while (jobs < MAX_COUNTED_JOBS) {
     const variables: { after: string | null } = { after };
     const { process } = await execute(
       JobHostsDocument,
-      { task, name, first: PAGE, filter: { states: [...FAILING] }, ...variables },
+      { task, name, first: PAGE_SIZE, filter: { states: [...UNSUCCESSFUL] }, ...variables },
       signal,
     );
     if (process === null || !("jobs" in process)) break;
@@ -37,8 +38,16 @@ async function rankHosts(task: string, name: string, signal: AbortSignal): Promi
   return { hosts: [...tally].sort(([, one], [, other]) => other - one), jobs };
 }
 
-/** Where jobs fail: hosts by their failures, so that a bad node shows at once. */
-export function Hosts({ task, name, failed }: { task: string; name: string; failed: number }) {
+/** The hosts with the most unsuccessful jobs, to spot a bad node. */
+export function HostRanking({
+  task,
+  name,
+  failed,
+}: {
+  task: string;
+  name: string;
+  failed: number;
+}) {
   const { data: ranking } = useLiveFetch(
     ["hosts", task, name],
     (signal) => rankHosts(task, name, signal),
@@ -49,12 +58,12 @@ export function Hosts({ task, name, failed }: { task: string; name: string; fail
   const most = ranking.hosts[0]?.[1] ?? 1;
   return (
     <section className="card" aria-labelledby="hosts">
-      <h2 id="hosts">Hosts by failures</h2>
+      <h2 id="hosts">Failures by host</h2>
       <ol className="hosts">
-        {ranking.hosts.slice(0, SHOWN).map(([host, failures]) => (
+        {ranking.hosts.slice(0, MAX_SHOWN_HOSTS).map(([host, failures]) => (
           <li key={host}>
-            <span className="host">{host || "not told"}</span>
-            <span className="host-count">{number(failures)}</span>
+            <span className="host">{host || "unknown"}</span>
+            <span className="host-count">{formatNumber(failures)}</span>
             <span className="host-track">
               <span className="host-bar" style={{ width: `${(failures / most) * 100}%` }} />
             </span>
@@ -62,11 +71,11 @@ export function Hosts({ task, name, failed }: { task: string; name: string; fail
         ))}
       </ol>
       <p className="quiet">
-        {ranking.hosts.length > SHOWN &&
-          `and ${count(ranking.hosts.length - SHOWN, "more host")}; `}
-        {ranking.jobs < failed && ranking.jobs >= COUNTED
-          ? `counted among the first ${number(ranking.jobs)} failing jobs`
-          : `${count(ranking.jobs, "failing job")}, each by its last host`}
+        {ranking.hosts.length > MAX_SHOWN_HOSTS &&
+          `and ${formatCount(ranking.hosts.length - MAX_SHOWN_HOSTS, "more host")}; `}
+        {ranking.jobs < failed && ranking.jobs >= MAX_COUNTED_JOBS
+          ? `first ${formatNumber(ranking.jobs)} jobs counted`
+          : `${formatCount(ranking.jobs, "job")}, by last host`}
       </p>
     </section>
   );

@@ -1,15 +1,14 @@
 import { useState } from "react";
 import { reachable } from "../api";
-import { useConnection } from "../live";
-
-import { Link, usePlace } from "../router";
+import { Link, useRoute } from "../router";
 import { useStore } from "../store";
+import { type ConnectionState, useConnection } from "../subscriptions";
 import { type Theme, theme } from "../theme";
-import { clock } from "../time";
+import { formatTime } from "../time-format";
 
-const NEXT: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
+const NEXT_THEME: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
 const THEME_NAMES: Record<Theme, string> = {
-  auto: "as the system",
+  auto: "system",
   light: "light",
   dark: "dark",
 };
@@ -20,9 +19,9 @@ function ThemeButton() {
     <button
       type="button"
       className="bare"
-      aria-label={`Colours: ${THEME_NAMES[current]}. Change to ${THEME_NAMES[NEXT[current]]}.`}
-      title={`Colours: ${THEME_NAMES[current]}`}
-      onClick={() => theme.set(NEXT[current])}
+      aria-label={`Theme: ${THEME_NAMES[current]}. Switch to ${THEME_NAMES[NEXT_THEME[current]]}.`}
+      title={`Theme: ${THEME_NAMES[current]}`}
+      onClick={() => theme.set(NEXT_THEME[current])}
     >
       <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">
         <circle cx="8" cy="8" r="6.2" className="line" />
@@ -33,16 +32,16 @@ function ThemeButton() {
   );
 }
 
-const STATES = {
+const CONNECTION_LABELS = {
   live: "Live",
   connecting: "Connecting",
-  away: "Reconnecting",
+  disconnected: "Reconnecting",
 } as const;
 
-/** The head of every page: where one is, and whether what one sees is live. */
+/** The header of every page, with the state of the connection. */
 export function Header() {
   const state = useConnectionState();
-  const isList = usePlace().path.length === 0;
+  const isList = useRoute().path.length === 0;
   return (
     <header className="head">
       <Link path={[]} className="brand">
@@ -54,7 +53,7 @@ export function Header() {
         </svg>
         lamia
       </Link>
-      <nav aria-label="Pages">
+      <nav aria-label="Main">
         <Link path={[]} aria-current={isList ? "page" : undefined}>
           Tasks
         </Link>
@@ -62,29 +61,29 @@ export function Header() {
       </nav>
       <span className={`connection is-${state}`} role="status">
         <span className="dot" />
-        {STATES[state]}
+        {CONNECTION_LABELS[state]}
       </span>
       <ThemeButton />
     </header>
   );
 }
 
-function useConnectionState(): keyof typeof STATES {
+function useConnectionState(): ConnectionState {
   const connection = useConnection();
-  return useStore(reachable) ? connection : "away";
+  return useStore(reachable) ? connection : "disconnected";
 }
 
-/** Says that the server is away and that what is shown is of the past; goes by itself. */
-export function Banner() {
-  return useConnectionState() === "away" ? <Interruption /> : null;
+/** A warning while the server cannot be reached. */
+export function DisconnectedBanner() {
+  return useConnectionState() === "disconnected" ? <DisconnectedSince /> : null;
 }
 
-function Interruption() {
+function DisconnectedSince() {
   const [since] = useState(() => Date.now());
   return (
     <div className="banner" role="alert">
-      The connection was interrupted at {clock(since)}, and what is shown is no newer. It goes on by
-      itself as soon as the server answers.
+      Connection lost at {formatTime(since)}. This page shows older data and updates when the server
+      responds again.
     </div>
   );
 }

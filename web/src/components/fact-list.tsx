@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 
-/** Names and values; values that are null are left out, with their names. */
-export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
+/** A list of names and values. Entries without a value are omitted. */
+export function FactList({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
   return (
     <dl className="facts">
       {facts

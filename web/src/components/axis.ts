@@ -3,13 +3,13 @@ const STEPS = [
 ];
 const DAY = 86_400;
 
-/** Round times between two, at most so many; in ms. */
+/** Round times between two times, at most `most`; in ms. */
 export function timeTicks(from: number, to: number, most: number): number[] {
   const seconds = (to - from) / 1000;
   const step =
     STEPS.find((step) => seconds / step <= most) ?? Math.ceil(seconds / most / DAY) * DAY;
   const size = step * 1000;
-  // Round in the reader's zone, not in UTC.
+  // Round in the browser's time zone, not in UTC.
   const shift = new Date(from).getTimezoneOffset() * 60_000;
   const ticks: number[] = [];
   for (let at = Math.ceil((from - shift) / size) * size + shift; at <= to; at += size)
@@ -17,7 +17,7 @@ export function timeTicks(from: number, to: number, most: number): number[] {
   return ticks;
 }
 
-/** Maps one range of numbers onto another. */
+/** A linear map from one range of numbers to another. */
 export function scale(
   [from, to]: readonly [number, number],
   [start, end]: readonly [number, number],

@@ -1,14 +1,14 @@
 import { useEffect, useState } from "react";
 
-/** Puts a text on the clipboard; while the text is on its way, the click still counts. */
-async function toClipboard(coming: Promise<string>): Promise<void> {
+/** Copies a text. It may arrive later: browsers require the write to start with the click. */
+async function writeClipboard(pending: Promise<string>): Promise<void> {
   if (navigator.clipboard) {
     const type = "text/plain";
-    const blob = coming.then((text) => new Blob([text], { type }));
+    const blob = pending.then((text) => new Blob([text], { type }));
     return navigator.clipboard.write([new ClipboardItem({ [type]: blob })]);
   }
-  // Without HTTPS, browsers offer no clipboard but that of old.
-  const text = await coming;
+  // The clipboard API requires HTTPS.
+  const text = await pending;
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "off-screen";
@@ -16,18 +16,18 @@ async function toClipboard(coming: Promise<string>): Promise<void> {
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
-  if (!copied) throw new Error("not allowed");
+  if (!copied) throw new Error("Copying is not allowed.");
 }
 
-interface CopyProps {
-  /** What the button says. */
+interface CopyButtonProps {
+  /** Text of the button. */
   label: string;
-  /** Tells what to copy when it is asked for; may throw. */
+  /** Returns the text to copy. May reject. */
   text: () => Promise<string> | string;
 }
 
-/** A button that copies, and says whether it did. */
-export function Copy({ label, text }: CopyProps) {
+/** A button that copies a text and shows whether it succeeded. */
+export function CopyButton({ label, text }: CopyButtonProps) {
   const [outcome, setOutcome] = useState<"copied" | "failed">();
   useEffect(() => {
     if (outcome === undefined) return;
@@ -37,7 +37,7 @@ export function Copy({ label, text }: CopyProps) {
 
   const copy = async () => {
     try {
-      await toClipboard(Promise.resolve(text()));
+      await writeClipboard(Promise.resolve(text()));
       setOutcome("copied");
     } catch {
       setOutcome("failed");
@@ -49,7 +49,7 @@ export function Copy({ label, text }: CopyProps) {
         <path d="M5.5 4.5v-3h9v9h-3M1.5 4.5h10v10h-10z" className="line" />
       </svg>
       <span aria-live="polite">
-        {outcome === "copied" ? "Copied" : outcome === "failed" ? "Could not copy" : label}
+        {outcome === "copied" ? "Copied" : outcome === "failed" ? "Copy failed" : label}
       </span>
     </button>
   );

@@ -1,6 +1,6 @@
 import { type RefObject, useEffect, useRef, useState } from "react";
 
-/** The width of an element in CSS pixels, as it is now; 0 until it is known. */
+/** The current width of an element in CSS pixels; 0 until it is measured. */
 export function useWidth<E extends Element>(): [RefObject<E | null>, number] {
   const ref = useRef<E>(null);
   const [width, setWidth] = useState(0);

@@ -1,20 +1,21 @@
 import { memo } from "react";
+import { Badge } from "../components/badge";
+import { Time } from "../components/time";
+import { formatNumber } from "../format";
 import type { JobEvents } from "../job-events";
-import type { JobEvent } from "../life";
-import { Badge } from "../parts/badge";
-import { Time } from "../time";
-import { number } from "../words";
+import type { JobEvent } from "../job-phases";
 
-const LONG = 90;
+/** Longer payloads are collapsed. */
+const MAX_INLINE_CHARS = 90;
 
 function Payload({ payload }: { payload: unknown }) {
   if (payload === null || payload === undefined) return null;
   const text = JSON.stringify(payload);
-  if (text.length <= LONG) return <code>{text}</code>;
+  if (text.length <= MAX_INLINE_CHARS) return <code>{text}</code>;
   return (
     <details>
       <summary>
-        <code>{text.slice(0, LONG)} …</code>
+        <code>{text.slice(0, MAX_INLINE_CHARS)} …</code>
       </summary>
       <pre>{JSON.stringify(payload, null, 2)}</pre>
     </details>
@@ -28,9 +29,9 @@ const Row = memo(function Row({ event }: { event: JobEvent }) {
         <Time at={event.sentAt ?? event.receivedAt} />
       </td>
       <td>
-        <Badge sign={event.eventClass} />
+        <Badge name={event.eventClass} />
       </td>
-      <td className="number">{event.progress === null ? "" : number(event.progress)}</td>
+      <td className="number">{event.progress === null ? "" : formatNumber(event.progress)}</td>
       <td className="host">{event.hostname ?? event.clientAddress}</td>
       <td className="number" data-name="attempt">
         {event.attempt > 0 ? event.attempt : ""}
@@ -42,20 +43,16 @@ const Row = memo(function Row({ event }: { event: JobEvent }) {
   );
 });
 
-/** The events of a job, the latest first, as they come. */
-export function EventStream({ events }: { events: JobEvents }) {
-  const { latest, total, older, error } = events;
+/** The events of a job, latest first. */
+export function EventTable({ events }: { events: JobEvents }) {
+  const { latest, total, loadOlder, error } = events;
   return (
     <section className="card" aria-labelledby="events">
       <h2 id="events">
-        Events <span className="quiet total">{number(total)}</span>
+        Events <span className="quiet total">{formatNumber(total)}</span>
       </h2>
       {total === 0 && (
-        <p className="quiet">
-          {error
-            ? error.message
-            : "Nothing was heard of this job yet. Its events appear here as they come."}
-        </p>
+        <p className="quiet">{error ? error.message : "No events yet. New events appear here."}</p>
       )}
       {total > 0 && (
         <div className="scroll">
@@ -83,15 +80,15 @@ export function EventStream({ events }: { events: JobEvents }) {
         </div>
       )}
       {error && total > 0 && <p className="bad">{error.message}</p>}
-      {older && (
-        <button type="button" className="button" onClick={older}>
+      {loadOlder && (
+        <button type="button" className="button" onClick={loadOlder}>
           Show older events
         </button>
       )}
-      {!older && total > latest.length && (
+      {!loadOlder && total > latest.length && (
         <p className="quiet">
-          The latest {number(latest.length)} of {number(total)} events are kept here; GraphiQL shows
-          all.
+          The latest {formatNumber(latest.length)} of {formatNumber(total)} events are kept here;
+          GraphiQL shows all.
         </p>
       )}
     </section>

@@ -139,7 +139,9 @@ def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:
     expect(page.locator(".page-head")).to_contain_text("Attempts2")
     expect(page.locator(".page-head")).to_contain_text("node2")
     expect(page.locator(".job-timeline rect")).to_have_count(2)
-    expect(page.locator(".job-timeline figcaption span")).to_have_text(["ran 40 s", "ran 20 s, done"])
+    expect(page.locator(".job-timeline figcaption span")).to_have_text(
+        ["ran 40 s", "ran 20 s, done"]
+    )
 
 
 def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: Open) -> None:

@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Most tests wait more than they compute.
 TEST_PROCESSES ?= 4
 WEB := lamia_gql/_web/index.html.br
-WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated \) -prune -o -type f -print)
+WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated -o -path web/tests \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup web run screenshots test test-slow bench lint format schema schema-check lock dist job clean
@@ -35,6 +35,7 @@ run: setup web  ## Serve on http://127.0.0.1:8088, or as the LAMIA_* settings sa
 	$(BIN)/lamia-gql serve
 
 test: setup web  ## Run the tests; under four minutes on two cores.
+	web/build test
 	$(BIN)/pytest -n $(TEST_PROCESSES) -m "not slow"
 
 test-slow: setup web  ## Run the tests that take longer: load, crashes, long fuzzing.

@@ -1,5 +1,5 @@
-// Types the operations in ../schema/operations by the SDL, into src/generated/operations.ts:
-// what the schema no longer has fails here, and what the pages no longer get fails in tsc.
+// Generates types for ../schema/operations from the SDL, in src/generated/operations.ts. Operations
+// that do not match the schema fail here; code that does not match the operations fails in tsc.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { codegen } from "@graphql-codegen/core";

@@ -7,7 +7,7 @@ import { defineConfig, type Plugin } from "vite";
 
 const OUTPUT = join(import.meta.dirname, "../lamia_gql/_web");
 
-/** Leaves of every built file its gzip and its brotli form: that is what the server sends. */
+/** Replaces each built file by its gzip and brotli forms, which the server sends. */
 function precompressed(): Plugin {
   return {
     name: "precompressed",
@@ -29,7 +29,7 @@ function precompressed(): Plugin {
 }
 
 export default defineConfig({
-  // Relative, so that the pages work behind any prefix of a reverse proxy.
+  // Relative URLs work behind any prefix of a reverse proxy.
   base: "./",
   plugins: [react(), precompressed()],
   worker: { format: "es" },
@@ -37,13 +37,13 @@ export default defineConfig({
     outDir: OUTPUT,
     emptyOutDir: true,
     target: "es2023",
-    // A data: address would need its own permission in the CSP.
+    // Inlined assets would need data: in the Content-Security-Policy.
     assetsInlineLimit: 0,
-    // A polyfill would fetch what every browser of the target preloads by itself.
+    // All target browsers support modulepreload.
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 6000,
     rolldownOptions: {
-      // React's compiler leaves notes to itself in the modules of GraphiQL.
+      // GraphiQL's modules contain "use no memo" directives of React's compiler.
       onwarn: (warning, warn) => warning.code !== "MODULE_LEVEL_DIRECTIVE" && warn(warning),
       input: {
         index: join(import.meta.dirname, "index.html"),

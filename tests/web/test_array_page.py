@@ -110,7 +110,7 @@ def test_picked_state_is_brought_out(sqlite_server: Server, open_page: Open) -> 
     for kind, indices in (("lost", "24"), ("pending", "31-40"), ("done", "1-8,13-20")):
         page.get_by_role("button", name=re.compile(rf"^{kind} \d")).click()
         expect(page.locator(".picked code")).to_have_text(indices)
-        page.get_by_role("button", name=f"Copy the indices: {kind}").click()
+        page.get_by_role("button", name=f"Copy indices: {kind}").click()
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == indices
     page.reload()
@@ -121,7 +121,7 @@ def test_failures_are_listed(sqlite_server: Server, open_page: Open) -> None:
     """Each failing job with its host, its time and its last words; the bad node is at the top."""
     make_night(sqlite_server)
     page = open_page(address(sqlite_server, "tasks", "night", "sweep"))
-    expect(page.locator("table.failing .message")).to_have_text(
+    expect(page.locator("table.unsuccessful .message")).to_have_text(
         [
             "segmentation violation (exit code 139)",
             "segmentation violation (exit code 139)",
@@ -129,7 +129,7 @@ def test_failures_are_listed(sqlite_server: Server, open_page: Open) -> None:
             "stopped by SIGTERM",
         ]
     )
-    rows = page.locator("table.failing tbody tr")
+    rows = page.locator("table.unsuccessful tbody tr")
     expect(rows).to_contain_text(["9failedbad.example.org", "10failed", "11failed", "12terminated"])
     expect(rows.first.locator("time")).to_have_attribute("title", re.compile(" UTC$"))
     expect(page.locator("ol.hosts li")).to_contain_text(["bad.example.org", "good.example.org"])

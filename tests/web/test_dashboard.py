@@ -61,9 +61,9 @@ def test_demonstration_can_be_followed(open_page: Open, sqlite_server: Server) -
     expect(process).to_contain_text("only 2 tolerated")
     expect(process).to_contain_text("of 50 jobs DONE")
     process.get_by_role("link", name="hopeless").click()
-    expect(page.get_by_role("heading", name="Hosts by failures")).to_be_visible()
+    expect(page.get_by_role("heading", name="Failures by host")).to_be_visible()
     expect(page.locator("ol.hosts li").first).to_contain_text("node")
-    failing = page.locator("table.failing tbody tr").first
+    failing = page.locator("table.unsuccessful tbody tr").first
     expect(failing).to_contain_text("segmentation violation (exit code 139)")
     failing.get_by_role("link").click()
     expect(page.locator("table.events tbody tr").first).to_contain_text("failed")
@@ -81,7 +81,7 @@ def test_filter_is_in_the_address(sqlite_server: Server, open_page: Open) -> Non
     page.get_by_label("Search").fill("swee")
     expect(page).to_have_url(re.compile(r"text=swee"))
     page.get_by_role("button", name="running").click()
-    page.get_by_label("Order", exact=True).select_option("name")
+    page.get_by_label("Sort by").select_option("name")
     page.get_by_role("combobox", name="Submitted").select_option("24h")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.reload()
@@ -94,10 +94,10 @@ def test_filter_is_in_the_address(sqlite_server: Server, open_page: Open) -> Non
 
     page.get_by_role("button", name="failed").click()
     page.get_by_role("button", name="running").click()
-    expect(page.get_by_role("heading", name="No task fits")).to_be_visible()
+    expect(page.get_by_role("heading", name="No matching tasks")).to_be_visible()
     page.get_by_role("button", name="Show all tasks").click()
     expect(page.locator("tbody .name")).to_have_text(["day", "night"])
-    page.get_by_role("button", name="Oldest or first first; turn around").click()
+    page.get_by_role("button", name="Sort descending").click()
     expect(page.locator("tbody .name")).to_have_text(["night", "day"])
     page.get_by_role("button", name="Task", exact=True).click()
     expect(page.locator("tbody .name")).to_have_text(["day", "night"])
@@ -126,7 +126,7 @@ def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:
     """A job's page grows with its events, and tells host, attempts, progress and payloads."""
     sqlite_server.create("one", {"name": "alone"})
     page = open_page(address(sqlite_server, "tasks", "one", "alone"))
-    expect(page.get_by_text("Nothing was heard of this job yet")).to_be_visible()
+    expect(page.get_by_text("No events yet")).to_be_visible()
     first, second, third, last = (ago(seconds) for seconds in (60, 30, 20, 0))
     sqlite_server.submit("one", "alone", "STARTED", sentAt=first, hostname="node1")
     expect(page.locator("table.events tbody tr")).to_have_count(1)
@@ -138,8 +138,10 @@ def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:
     expect(page.locator("table.events tbody tr").first).to_contain_text('{"lines":7}')
     expect(page.locator(".page-head")).to_contain_text("Attempts2")
     expect(page.locator(".page-head")).to_contain_text("node2")
-    expect(page.locator(".life rect")).to_have_count(2)
-    expect(page.locator(".life figcaption span")).to_have_text(["ran 40 s", "ran 20 s, done"])
+    expect(page.locator(".job-timeline rect")).to_have_count(2)
+    expect(page.locator(".job-timeline figcaption span")).to_have_text(
+        ["ran 40 s", "ran 20 s, done"]
+    )
 
 
 def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: Open) -> None:
@@ -154,7 +156,7 @@ def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: Open)
     expect(process).to_contain_text("0 of 4 jobs DONE")
     page.evaluate("window.isSame = true")
     sqlite_server.kill()
-    expect(page.get_by_role("alert")).to_contain_text("The connection was interrupted")
+    expect(page.get_by_role("alert")).to_contain_text("Connection lost at")
     expect(process).to_contain_text("0 of 4 jobs DONE")
     sqlite_server.start()
     sqlite_server.submit("night", "sweep", "READY", index=1)
@@ -184,10 +186,10 @@ def test_what_is_awaited_or_refused_is_said(sqlite_server: Server, open_page: Op
     expect(page.get_by_role("heading", name="The server can\u2019t be reached")).to_be_visible()
     refusal = {"errors": [{"message": "Ask for less at once."}]}
     ways.append(lambda route: route.fulfill(json=refusal))
-    expect(page.get_by_role("heading", name="The server refused")).to_be_visible()
+    expect(page.get_by_role("heading", name="The server returned an error")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("Ask for less at once.")
     ways.append(lambda route: route.continue_())
-    page.get_by_role("button", name="Try again now").click()
+    page.get_by_role("button", name="Retry now").click()
     expect(page.locator("li.process")).to_contain_text("0 of 4 jobs DONE")
 
 
@@ -246,10 +248,10 @@ def test_what_is_not_there_is_said(sqlite_server: Server, open_page: Open) -> No
     sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
     page = open_page(address(sqlite_server, "tasks", "nothing"))
     for path, told in (
-        (("tasks", "nothing"), "There is no such task"),
-        (("tasks", "night", "nothing"), "There is no such process"),
-        (("tasks", "night", "sweep", "7"), "There is no such job"),
-        (("nowhere",), "There is no such page"),
+        (("tasks", "nothing"), "Task not found"),
+        (("tasks", "night", "nothing"), "Process not found"),
+        (("tasks", "night", "sweep", "7"), "Job not found"),
+        (("nowhere",), "Page not found"),
     ):
         page.goto(address(sqlite_server, *path))
         expect(page.get_by_role("heading", name=told)).to_be_visible()
@@ -330,7 +332,7 @@ def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: Open) -> None
     sqlite_server.submit(long, long, "FAILED", index=1, **failed)
     page = open_page(address(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
     expect(page.get_by_label("User")).to_be_hidden()
-    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("button", name="Filters").click()
     expect(page.get_by_label("User")).to_be_visible()
     paths = {
         ("tasks", long): long,

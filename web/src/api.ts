@@ -1,63 +1,63 @@
 import type { TypedDocumentString } from "./generated/operations";
 import { Store } from "./store";
 
-/** Where GraphQL is served: beside the page, whatever prefix both have. */
+/** The GraphQL endpoint: relative to the page, so that both work under any prefix. */
 export const GRAPHQL_URL = new URL("graphql", document.baseURI).href;
 
 /** Whether the last request reached the server. */
 export const reachable = new Store(true);
 
-/** The server could not be reached, or refused; the message is for people. */
+/** A failed request. The message is shown to the user. */
 export class ApiError extends Error {
-  /** Whether trying again may help: nothing answered, or the server said that it is busy. */
-  readonly passing: boolean;
+  /** Whether a retry may succeed soon: no response, or status 5xx. */
+  readonly retryable: boolean;
 
-  constructor(message: string, passing: boolean) {
+  constructor(message: string, retryable: boolean) {
     super(message);
-    this.passing = passing;
+    this.retryable = retryable;
   }
 }
 
-/** Before a failed request is tried again, in ms: soon where that may help, else now and then. */
-export function pauseAfter(error: ApiError): number {
-  return error.passing ? 2000 : 20_000;
+/** Delay before a failed request is retried, in ms. */
+export function retryDelayMs(error: ApiError): number {
+  return error.retryable ? 2000 : 20_000;
 }
 
-/** What went wrong with a request, whatever was thrown. */
+/** Whatever a request threw, as an {@link ApiError}. */
 export function asApiError(reason: unknown): ApiError {
   return reason instanceof ApiError ? reason : new ApiError(String(reason), false);
 }
 
-interface Answer<T> {
+interface GraphQLResponse<T> {
   data?: T | null;
   errors?: { message: string }[];
 }
 
-/** The data of an operation, by POST. Throws {@link ApiError}; an abort throws as it does. */
+/** Sends an operation by POST and returns its data. Throws {@link ApiError}, or an AbortError. */
 export async function execute<T, V>(
   document: TypedDocumentString<T, V>,
   variables: V,
   signal: AbortSignal,
 ): Promise<T> {
-  const answer = await send<T>(JSON.stringify({ query: document.toString(), variables }), signal);
-  if (answer.errors?.[0]) throw new ApiError(answer.errors[0].message, false);
-  if (answer.data == null) throw new ApiError("The answer has no data.", false);
-  return answer.data;
+  const result = await send<T>(JSON.stringify({ query: document.toString(), variables }), signal);
+  if (result.errors?.[0]) throw new ApiError(result.errors[0].message, false);
+  if (result.data == null) throw new ApiError("The response contains no data.", false);
+  return result.data;
 }
 
-async function send<T>(body: string, signal: AbortSignal): Promise<Answer<T>> {
+async function send<T>(body: string, signal: AbortSignal): Promise<GraphQLResponse<T>> {
   try {
     const headers = { "content-type": "application/json", accept: "application/json" };
     const response = await fetch(GRAPHQL_URL, { method: "POST", body, headers, signal });
     if (response.status >= 500) {
-      throw new ApiError(`The server answers ${response.status}.`, true);
+      throw new ApiError(`The server answered with status ${response.status}.`, true);
     }
-    const answer = (await response.json()) as Answer<T>;
+    const result = (await response.json()) as GraphQLResponse<T>;
     reachable.set(true);
-    return answer;
+    return result;
   } catch (error) {
-    if (signal.aborted || (error instanceof ApiError && !error.passing)) throw error;
+    if (signal.aborted || (error instanceof ApiError && !error.retryable)) throw error;
     reachable.set(false);
-    throw error instanceof ApiError ? error : new ApiError("The server does not answer.", true);
+    throw error instanceof ApiError ? error : new ApiError("The server does not respond.", true);
   }
 }

@@ -1,28 +1,29 @@
 import { useEffect, useRef } from "react";
+import { DisconnectedBanner, Header } from "./components/header";
+import { Notice } from "./components/notice";
 import { JobPage } from "./pages/job";
 import { ProcessPage } from "./pages/process";
 import { TaskPage } from "./pages/task";
 import { TasksPage } from "./pages/tasks";
-import { Banner, Header } from "./parts/frame";
-import { Notice } from "./parts/notice";
-import { Link, type Place, usePlace } from "./router";
+import type { Route } from "./route";
+import { Link, useRoute } from "./router";
 
-function Page({ place }: { place: Place }) {
-  const [section, task, process, index, ...more] = place.path;
-  if (section === undefined) return <TasksPage place={place} />;
-  if (section === "tasks" && task !== undefined && more.length === 0) {
+function Page({ route }: { route: Route }) {
+  const [section, task, process, index, ...rest] = route.path;
+  if (section === undefined) return <TasksPage route={route} />;
+  if (section === "tasks" && task !== undefined && rest.length === 0) {
     if (process === undefined) return <TaskPage key={task} name={task} />;
     if (index === undefined) {
-      return <ProcessPage key={`${task}/${process}`} task={task} name={process} place={place} />;
+      return <ProcessPage key={`${task}/${process}`} task={task} name={process} route={route} />;
     }
     if (/^\d{1,9}$/.test(index)) {
       return (
-        <JobPage key={place.path.join("/")} task={task} process={process} index={Number(index)} />
+        <JobPage key={route.path.join("/")} task={task} process={process} index={Number(index)} />
       );
     }
   }
   return (
-    <Notice title="There is no such page">
+    <Notice title="Page not found">
       <p>
         <Link path={[]}>All tasks</Link>
       </p>
@@ -32,12 +33,12 @@ function Page({ place }: { place: Place }) {
 
 /** The dashboard. */
 export function App() {
-  const place = usePlace();
+  const route = useRoute();
   const main = useRef<HTMLElement>(null);
-  const path = place.path.join("/");
+  const path = route.path.join("/");
   const shown = useRef(path);
 
-  // A new page is read from its top, and its title is where the keyboard goes on.
+  // A new page starts at its top, and takes the keyboard focus.
   useEffect(() => {
     if (shown.current === path) return;
     shown.current = path;
@@ -48,12 +49,12 @@ export function App() {
   return (
     <>
       <button type="button" className="skip" onClick={() => main.current?.focus()}>
-        Skip to the content
+        Skip to content
       </button>
       <Header />
-      <Banner />
+      <DisconnectedBanner />
       <main ref={main} tabIndex={-1}>
-        <Page place={place} />
+        <Page route={route} />
       </main>
     </>
   );

@@ -1,15 +1,15 @@
 import { useCallback, useEffect, useState } from "react";
-import { ApiError, asApiError, execute, pauseAfter } from "./api";
+import { ApiError, asApiError, execute, retryDelayMs } from "./api";
 import { type EventClass, JobEventsDocument, type JobEventsQuery } from "./generated/operations";
-import type { JobEvent } from "./life";
-import { reconnects, watchEvents } from "./live";
+import type { JobEvent } from "./job-phases";
 import { useStore } from "./store";
+import { reconnectCount, watchEvents } from "./subscriptions";
 
-const PAGE = 100;
-/** As many events are kept of a job, the latest; a page that is left open must not grow. */
-const KEPT = 500;
-/** The place before the first event. */
-const BEGINNING = "";
+const PAGE_SIZE = 100;
+/** Number of latest events that are kept: a page that stays open must not grow. */
+const MAX_EVENTS = 500;
+/** The cursor before the first event. */
+const START_CURSOR = "";
 const MILESTONES: readonly EventClass[] = [
   "SUBMITTED",
   "STARTED",
@@ -19,26 +19,26 @@ const MILESTONES: readonly EventClass[] = [
   "TERMINATED",
 ];
 
-/** Which job: `index` is null for a solitary process. */
+/** Identifies a job. `index` is null for a solitary process. */
 export interface JobAddress {
   task: string;
   process: string;
   index: number | null;
 }
 
-/** The events of a job, as far as they are known. */
+/** The loaded events of a job. */
 export interface JobEvents {
   /** The latest events, oldest first, without gaps. */
   latest: readonly JobEvent[];
-  /** Starts, ends and reports that are older than those, as many as the life line can use. */
+  /** Older starts, ends and progress events, for the timeline. */
   earlier: readonly JobEvent[];
   total: number;
-  /** Fetches older events; null where there are none, or none more are kept. */
-  older: (() => void) | null;
+  /** Loads older events; null if there are none, or if the maximum is loaded. */
+  loadOlder: (() => void) | null;
   error: ApiError | undefined;
 }
 
-interface Known {
+interface LoadedEvents {
   latest: JobEvent[];
   earlier: JobEvent[];
   total: number;
@@ -48,99 +48,107 @@ interface Known {
 
 type Page = NonNullable<JobEventsQuery["job"]>["events"];
 
-async function page(
+async function fetchPage(
   address: JobAddress,
   signal: AbortSignal,
   before: string | null,
   eventClass: readonly EventClass[] | null,
 ): Promise<Page> {
-  const variables = { ...address, last: PAGE, before, eventClass: eventClass && [...eventClass] };
+  const variables = {
+    ...address,
+    last: PAGE_SIZE,
+    before,
+    eventClass: eventClass && [...eventClass],
+  };
   const { job } = await execute(JobEventsDocument, variables, signal);
-  if (job === null) throw new ApiError("There is no such job.", false);
+  if (job === null) throw new ApiError("Job not found.", false);
   return job.events;
 }
 
-/** What is known, with more events: the latest are kept, and of older ones what makes the line. */
-function extended(known: Known, more: readonly JobEvent[]): Known {
-  const ids = new Set(known.latest.map((event) => event.id));
+/** Adds new events. Of those that exceed the maximum, the ones for the timeline are kept. */
+function append(loaded: LoadedEvents, more: readonly JobEvent[]): LoadedEvents {
+  const ids = new Set(loaded.latest.map((event) => event.id));
   const fresh = more.filter((event) => !ids.has(event.id));
-  if (fresh.length === 0) return known;
-  const all = [...known.latest, ...fresh];
-  const dropped = all.slice(0, -KEPT).filter((event) => event.eventClass !== "BEAT");
+  if (fresh.length === 0) return loaded;
+  const all = [...loaded.latest, ...fresh];
+  const dropped = all.slice(0, -MAX_EVENTS).filter((event) => event.eventClass !== "BEAT");
   return {
-    ...known,
-    latest: all.slice(-KEPT),
-    earlier: [...known.earlier, ...dropped].slice(-KEPT),
-    total: known.total + fresh.length,
+    ...loaded,
+    latest: all.slice(-MAX_EVENTS),
+    earlier: [...loaded.earlier, ...dropped].slice(-MAX_EVENTS),
+    total: loaded.total + fresh.length,
   };
 }
 
-/** What is known, with the page of events that lies before the latest. */
-function prepended(known: Known, { nodes, pageInfo }: Page): Known {
-  // Asked for twice, a page comes twice.
-  if (known.start === pageInfo.startCursor) return known;
+/** Adds the page before the loaded events. */
+function prepend(loaded: LoadedEvents, { nodes, pageInfo }: Page): LoadedEvents {
+  // A second click may load the same page twice.
+  if (loaded.start === pageInfo.startCursor) return loaded;
   const ids = new Set(nodes.map((event) => event.id));
   return {
-    ...known,
-    latest: [...nodes, ...known.latest],
-    earlier: known.earlier.filter((event) => !ids.has(event.id)),
+    ...loaded,
+    latest: [...nodes, ...loaded.latest],
+    earlier: loaded.earlier.filter((event) => !ids.has(event.id)),
     start: pageInfo.startCursor,
     hasOlder: pageInfo.hasPreviousPage,
   };
 }
 
-/** What is known of a job's events at first: the latest, and what of older ones makes the line. */
-async function fetchKnown(address: JobAddress, signal: AbortSignal): Promise<[Known, Page]> {
-  const latest = await page(address, signal, null, null);
+/** Loads the latest page of events, and older ones for the timeline. */
+async function fetchInitial(
+  address: JobAddress,
+  signal: AbortSignal,
+): Promise<[LoadedEvents, Page]> {
+  const latest = await fetchPage(address, signal, null, null);
   const { startCursor: start, hasPreviousPage: hasOlder } = latest.pageInfo;
   const earlier = hasOlder
     ? await Promise.all([
-        page(address, signal, start, MILESTONES),
-        page(address, signal, start, ["PROGRESS"]),
+        fetchPage(address, signal, start, MILESTONES),
+        fetchPage(address, signal, start, ["PROGRESS"]),
       ])
     : [];
-  const known = {
+  const loaded = {
     latest: [...latest.nodes],
     earlier: earlier.flatMap((events) => events.nodes),
     total: latest.totalCount,
     start,
     hasOlder,
   };
-  return [known, latest];
+  return [loaded, latest];
 }
 
-/** The events of a job, streaming in; after an interruption, from where they broke off. */
+/** The events of a job, kept up to date by a subscription. A reconnect loads what was missed. */
 export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
-  const [known, setKnown] = useState<Known>();
+  const [loaded, setLoaded] = useState<LoadedEvents>();
   const [error, setError] = useState<ApiError>();
-  const connections = useStore(reconnects);
+  const connections = useStore(reconnectCount);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new connection fetches what was missed
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a reconnect loads what was missed
   useEffect(() => {
     const control = new AbortController();
     const address = { task, process, index };
     let stop = () => {};
     let timer: ReturnType<typeof setTimeout> | undefined;
     const fetchAndWatch = async () => {
-      const [known, latest] = await fetchKnown(address, control.signal);
+      const [loaded, latest] = await fetchInitial(address, control.signal);
       if (control.signal.aborted) return;
       setError(undefined);
-      setKnown(known);
-      // Of a job without events yet, those that come meanwhile are behind the beginning.
-      const after = latest.pageInfo.endCursor ?? BEGINNING;
+      setLoaded(loaded);
+      // Without an end cursor there is no event yet: subscribe to all.
+      const after = latest.pageInfo.endCursor ?? START_CURSOR;
       stop = watchEvents({ ...address, after }, (events) =>
-        setKnown((before) => before && extended(before, events)),
+        setLoaded((before) => before && append(before, events)),
       );
     };
-    const begin = () => {
+    const start = () => {
       fetchAndWatch().catch((reason: unknown) => {
         if (control.signal.aborted) return;
-        const told = asApiError(reason);
-        setError(told);
-        timer = setTimeout(begin, pauseAfter(told));
+        const error = asApiError(reason);
+        setError(error);
+        timer = setTimeout(start, retryDelayMs(error));
       });
     };
-    begin();
+    start();
     return () => {
       control.abort();
       clearTimeout(timer);
@@ -148,21 +156,21 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
     };
   }, [task, process, index, connections]);
 
-  const start = known?.start ?? null;
-  const older = useCallback(() => {
+  const start = loaded?.start ?? null;
+  const loadOlder = useCallback(() => {
     const address = { task, process, index };
-    page(address, new AbortController().signal, start, null).then(
-      (events) => setKnown((before) => before && prepended(before, events)),
+    fetchPage(address, new AbortController().signal, start, null).then(
+      (events) => setLoaded((before) => before && prepend(before, events)),
       (reason: unknown) => setError(asApiError(reason)),
     );
   }, [task, process, index, start]);
 
-  const mayGrow = known?.hasOlder && known.latest.length < KEPT;
+  const canLoadMore = loaded?.hasOlder && loaded.latest.length < MAX_EVENTS;
   return {
-    latest: known?.latest ?? [],
-    earlier: known?.earlier ?? [],
-    total: known?.total ?? 0,
-    older: mayGrow ? older : null,
+    latest: loaded?.latest ?? [],
+    earlier: loaded?.earlier ?? [],
+    total: loaded?.total ?? 0,
+    loadOlder: canLoadMore ? loadOlder : null,
     error,
   };
 }

@@ -2,16 +2,16 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import "./styles/base.css";
-import "./styles/frame.css";
-import "./styles/sign.css";
+import "./styles/header.css";
+import "./styles/icon.css";
 import "./styles/control.css";
-import "./styles/part.css";
+import "./styles/component.css";
 import "./styles/list.css";
 import "./styles/process.css";
 import "./styles/array.css";
 
 const root = document.getElementById("root");
-if (root === null) throw new Error("The page has no root.");
+if (root === null) throw new Error("The page has no #root element.");
 createRoot(root).render(
   <StrictMode>
     <App />

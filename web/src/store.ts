@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** A value that components can watch. */
+/** A value with listeners. */
 export class Store<T> {
   private readonly listeners = new Set<() => void>();
 
@@ -8,7 +8,7 @@ export class Store<T> {
 
   get = (): T => this.value;
 
-  /** Changes the value and tells those who watch, where it is another one. */
+  /** Sets the value and calls the listeners if it differs. */
   set(value: T): void {
     if (Object.is(value, this.value)) return;
     this.value = value;
@@ -21,7 +21,7 @@ export class Store<T> {
   };
 }
 
-/** The value of a store, as it is now and whenever it changes. */
+/** The current value of a store. The component renders again when it changes. */
 export function useStore<T>(store: Store<T>): T {
   return useSyncExternalStore(store.subscribe, store.get);
 }

@@ -1,21 +1,21 @@
 import { Store } from "./store";
 
-/** A way to show the pages; `auto` follows the reader's system. */
+/** A colour theme; `auto` follows the operating system. */
 export type Theme = "auto" | "light" | "dark";
 
-const KEY = "lamia-theme";
+const STORAGE_KEY = "lamia-theme";
 
-function stored(): Theme {
+function readStored(): Theme {
   try {
-    const found = localStorage.getItem(KEY);
+    const found = localStorage.getItem(STORAGE_KEY);
     return found === "light" || found === "dark" ? found : "auto";
   } catch {
     return "auto";
   }
 }
 
-/** The theme that the reader has chosen; kept in the browser. */
-export const theme = new Store<Theme>(stored());
+/** The selected theme, kept in local storage. */
+export const theme = new Store<Theme>(readStored());
 
 function apply(): void {
   document.documentElement.dataset.theme = theme.get();
@@ -25,14 +25,14 @@ apply();
 theme.subscribe(() => {
   apply();
   try {
-    localStorage.setItem(KEY, theme.get());
+    localStorage.setItem(STORAGE_KEY, theme.get());
   } catch {
-    // Without storage, the choice lasts as long as the page.
+    // Without storage, the selection lasts until the page is closed.
   }
 });
 
-/** Calls back when colours change: by the reader's choice, or by the system's. */
-export function onColours(changed: () => void): () => void {
+/** Calls `changed` when the colours change, by selection or with the system. Returns the unsubscribe. */
+export function onColoursChange(changed: () => void): () => void {
   const system = matchMedia("(prefers-color-scheme: dark)");
   system.addEventListener("change", changed);
   const unsubscribe = theme.subscribe(changed);

@@ -4,10 +4,10 @@ import { createClient } from "graphql-sse";
 import { GRAPHQL_URL } from "../api";
 import { Store } from "../store";
 
-/** By which protocol subscriptions are asked for. */
+/** The protocol of subscriptions. */
 export type Transport = "WebSocket" | "SSE";
 
-/** The reader's choice. */
+/** The selected protocol. */
 export const transport = new Store<Transport>("WebSocket");
 
 const overHttpAndWebSocket = createGraphiQLFetcher({
@@ -15,11 +15,11 @@ const overHttpAndWebSocket = createGraphiQLFetcher({
   subscriptionUrl: GRAPHQL_URL.replace(/^http/, "ws"),
 });
 
-/** Queries and mutations by POST, subscriptions by the chosen protocol, all with the tab's headers. */
+/** Sends queries and mutations by POST, subscriptions by the selected protocol, with the headers. */
 export const fetcher: Fetcher = ({ query, operationName, variables }, options) => {
   const document = parse(query);
   const named = getOperationAST(document, operationName);
-  // For a moment after a change of tabs, GraphiQL still names the operation of the last one.
+  // Shortly after a tab change, GraphiQL still passes the operation name of the previous tab.
   const operation = named ?? getOperationAST(document);
   const name = named ? operationName : operation?.name?.value;
   const params = { query, variables, ...(name ? { operationName: name } : {}) };

@@ -29,7 +29,7 @@ function TransportButton() {
   );
 }
 
-// What a reader has done is there again on the next visit: the examples are for the first.
+// GraphiQL restores the tabs of the last visit. The examples are for the first one.
 const isFirstVisit = localStorage.getItem("graphiql:tabState") === null;
 
 function Page({ tabs }: { tabs: Example[] }) {
@@ -59,5 +59,5 @@ function Page({ tabs }: { tabs: Example[] }) {
 }
 
 const root = document.getElementById("root");
-if (root === null) throw new Error("The page has no root.");
+if (root === null) throw new Error("The page has no #root element.");
 createRoot(root).render(<Page tabs={await examples()} />);

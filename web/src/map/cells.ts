@@ -1,10 +1,10 @@
 import type { JobState, Liveness } from "../generated/operations";
 
-/** What a cell can show: a state, or that a running job is silent. */
-export type Kind = JobState | Exclude<Liveness, "ALIVE">;
+/** What a cell shows: the state of a job, or the liveness of a running job that is silent. */
+export type CellState = JobState | Exclude<Liveness, "ALIVE">;
 
-/** The kinds; a cell holds the place of its kind in this list. */
-export const KINDS: readonly Kind[] = [
+/** All cell states. A cell is stored as the position of its state in this list, its code. */
+export const CELL_STATES: readonly CellState[] = [
   "PENDING",
   "SUBMITTED",
   "RUNNING",
@@ -15,8 +15,8 @@ export const KINDS: readonly Kind[] = [
   "LOST",
 ];
 
-/** Where one pixel stands for many jobs, it shows the one that comes last here. */
-const BY_CONCERN: readonly Kind[] = [
+/** From least to most severe. A pixel that covers many jobs shows the most severe state. */
+const BY_SEVERITY: readonly CellState[] = [
   "DONE",
   "PENDING",
   "SUBMITTED",
@@ -27,11 +27,11 @@ const BY_CONCERN: readonly Kind[] = [
   "FAILED",
 ];
 
-/** How much each kind, by its place in {@link KINDS}, asks for attention. */
-export const CONCERN = Uint8Array.from(KINDS, (kind) => BY_CONCERN.indexOf(kind));
+/** The severity of each code. */
+export const SEVERITY = Uint8Array.from(CELL_STATES, (state) => BY_SEVERITY.indexOf(state));
 
-/** The indices of an array by their kinds, as the API lists them: `813,900-904`. */
-export interface Listing {
+/** The indices of an array by state, as the API returns them, like `813,900-904`. */
+export interface JobIndices {
   firstIndex: number;
   jobCount: number;
   submitted: string;
@@ -43,19 +43,19 @@ export interface Listing {
   lost: string;
 }
 
-/** One cell for each job, in the order of the indices. */
-export function decode(listing: Listing): Uint8Array<ArrayBuffer> {
-  const cells = new Uint8Array(listing.jobCount);
-  for (const kind of KINDS) {
-    if (kind === "PENDING") continue;
-    const code = KINDS.indexOf(kind);
-    const runs = listing[kind.toLowerCase() as Lowercase<Exclude<Kind, "PENDING">>];
-    fill(cells, runs, listing.firstIndex, code);
+/** One code for each job, ordered by index. */
+export function decodeCells(jobIndices: JobIndices): Uint8Array<ArrayBuffer> {
+  const cells = new Uint8Array(jobIndices.jobCount);
+  for (const state of CELL_STATES) {
+    if (state === "PENDING") continue;
+    const code = CELL_STATES.indexOf(state);
+    const runs = jobIndices[state.toLowerCase() as Lowercase<Exclude<CellState, "PENDING">>];
+    fillRuns(cells, runs, jobIndices.firstIndex, code);
   }
   return cells;
 }
 
-function fill(cells: Uint8Array, runs: string, firstIndex: number, code: number): void {
+function fillRuns(cells: Uint8Array, runs: string, firstIndex: number, code: number): void {
   if (runs === "") return;
   for (const run of runs.split(",")) {
     const dash = run.indexOf("-");
@@ -65,9 +65,9 @@ function fill(cells: Uint8Array, runs: string, firstIndex: number, code: number)
   }
 }
 
-/** The indices of the cells of a kind, as the API would list them; `firstIndex` is that of the first. */
-export function indicesOfKind(cells: Uint8Array, kind: Kind, firstIndex: number): string {
-  const code = KINDS.indexOf(kind);
+/** The indices of the cells with a state, in the same format. `firstIndex` belongs to the first cell. */
+export function indicesOf(cells: Uint8Array, state: CellState, firstIndex: number): string {
+  const code = CELL_STATES.indexOf(state);
   const runs: string[] = [];
   let first = cells.indexOf(code);
   while (first >= 0) {

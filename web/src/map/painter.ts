@@ -1,18 +1,18 @@
-import { CONCERN, KINDS, type Kind } from "./cells";
-import { type Grid, GUTTER, type View } from "./view";
+import { CELL_STATES, type CellState, SEVERITY } from "./cells";
+import { type Grid, GUTTER_PX, type View } from "./view";
 
 type Colour = readonly [number, number, number];
 
-/** The colours of a theme, as the style sheet has them. */
+/** The colours of the current theme, from the style sheet. */
 export interface Palette {
-  kinds: readonly Colour[];
-  paper: Colour;
+  states: readonly Colour[];
+  background: Colour;
   ink: string;
   quiet: string;
   font: string;
 }
 
-/** Reads the colours that hold for an element now. */
+/** Reads the colours that apply to an element. */
 export function readPalette(element: HTMLElement): Palette {
   const probe = document.createElement("span");
   element.parentElement?.append(probe);
@@ -26,8 +26,8 @@ export function readPalette(element: HTMLElement): Palette {
     return [red, green, blue];
   };
   const palette = {
-    kinds: KINDS.map((kind) => triple(kind.toLowerCase())),
-    paper: triple("card"),
+    states: CELL_STATES.map((state) => triple(state.toLowerCase())),
+    background: triple("card"),
     ink: resolve("ink"),
     quiet: resolve("quiet"),
     font: `11px ${style.fontFamily}`,
@@ -36,28 +36,29 @@ export function readPalette(element: HTMLElement): Palette {
   return palette;
 }
 
-/** How much of its colour a cell keeps that is not of the picked kind. */
-const DIMMED = 0.18;
-const GAPS_FROM = 5;
-const MARKS_FROM = 8;
-const LABEL_DISTANCE = 22;
+/** Opacity of cells that are not in the picked state. */
+const DIMMED_OPACITY = 0.18;
+/** Smallest cells that are drawn with gaps, and with marks. */
+const MIN_GAP_CELL_PX = 5;
+const MIN_MARK_CELL_PX = 8;
+const MIN_LABEL_DISTANCE_PX = 22;
 
-/** The cells of an array as a picture of a pixel each, and its drawing on a canvas. */
+/** Draws the cells of an array on a canvas, from an image with one pixel per cell. */
 export class Painter {
-  private readonly picture = document.createElement("canvas");
-  private pooled = 0;
+  private readonly bitmap = document.createElement("canvas");
+  private drawnBlockSize = 0;
 
-  /** `first` is the index of the first job; `picked` the kind to bring out, if any. */
+  /** `first` is the index of the first job, `picked` the state to highlight, if any. */
   constructor(
     private readonly cells: Uint8Array,
     private readonly grid: Grid,
     private readonly palette: Palette,
     private readonly first: number,
-    private readonly picked: Kind | null,
+    private readonly picked: CellState | null,
   ) {}
 
-  /** Draws what a view shows; `chosen` is the place of the job to be marked. */
-  paint(canvas: HTMLCanvasElement, view: View, chosen: number | null): void {
+  /** Draws a view of the map. `selected` is the offset of the job to outline. */
+  paint(canvas: HTMLCanvasElement, view: View, selected: number | null): void {
     const context = canvas.getContext("2d");
     if (context === null) return;
     const ratio = window.devicePixelRatio;
@@ -67,26 +68,26 @@ export class Painter {
     context.clearRect(0, 0, width, height);
     context.save();
     context.beginPath();
-    context.rect(GUTTER, 0, width - GUTTER, height);
+    context.rect(GUTTER_PX, 0, width - GUTTER_PX, height);
     context.clip();
     this.paintCells(context, view, ratio);
-    if (view.cell >= GAPS_FROM) this.paintGaps(context, view, width, height);
-    if (view.cell >= MARKS_FROM) this.paintMarks(context, view, width, height);
-    if (chosen !== null) this.paintChosen(context, view, chosen);
+    if (view.cell >= MIN_GAP_CELL_PX) this.paintGaps(context, view, width, height);
+    if (view.cell >= MIN_MARK_CELL_PX) this.paintMarks(context, view, width, height);
+    if (selected !== null) this.paintSelection(context, view, selected);
     context.restore();
     this.paintLabels(context, view, height);
   }
 
   private paintCells(context: CanvasRenderingContext2D, view: View, ratio: number): void {
     const { columns, rows } = this.grid;
-    // Below a pixel a cell, pixels stand for squares of cells, so that no failure is skipped.
-    const pool = Math.max(1, Math.ceil(1 / (view.cell * ratio)));
-    if (pool !== this.pooled) this.draw(pool);
+    // Where cells are smaller than a pixel, a pixel covers a block of cells and shows the most severe.
+    const blockSize = Math.max(1, Math.ceil(1 / (view.cell * ratio)));
+    if (blockSize !== this.drawnBlockSize) this.drawBitmap(blockSize);
     context.imageSmoothingEnabled = false;
-    const { width, height } = this.picture;
-    const clip = { width: columns / pool, height: rows / pool };
+    const { width, height } = this.bitmap;
+    const clip = { width: columns / blockSize, height: rows / blockSize };
     context.drawImage(
-      this.picture,
+      this.bitmap,
       0,
       0,
       Math.min(width, clip.width),
@@ -98,43 +99,44 @@ export class Painter {
     );
   }
 
-  private draw(pool: number): void {
+  private drawBitmap(blockSize: number): void {
     const { columns, rows } = this.grid;
-    const width = Math.ceil(columns / pool);
-    const height = Math.ceil(rows / pool);
+    const width = Math.ceil(columns / blockSize);
+    const height = Math.ceil(rows / blockSize);
     const colours = this.colours();
     const image = new ImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
-    if (pool === 1) {
-      this.cells.forEach((code, place) => {
-        pixels[place] = colours[code] ?? 0;
+    if (blockSize === 1) {
+      this.cells.forEach((code, offset) => {
+        pixels[offset] = colours[code] ?? 0;
       });
     } else {
       const worst = new Int8Array(width * height).fill(-1);
-      this.cells.forEach((code, place) => {
-        const row = Math.floor(place / columns / pool);
-        const target = row * width + Math.floor((place % columns) / pool);
-        const concern = CONCERN[code] ?? 0;
-        if (concern > (worst[target] ?? 0)) {
-          worst[target] = concern;
+      this.cells.forEach((code, offset) => {
+        const row = Math.floor(offset / columns / blockSize);
+        const target = row * width + Math.floor((offset % columns) / blockSize);
+        const severity = SEVERITY[code] ?? 0;
+        if (severity > (worst[target] ?? 0)) {
+          worst[target] = severity;
           pixels[target] = colours[code] ?? 0;
         }
       });
     }
-    this.picture.width = width;
-    this.picture.height = height;
-    this.picture.getContext("2d")?.putImageData(image, 0, 0);
-    this.pooled = pool;
+    this.bitmap.width = width;
+    this.bitmap.height = height;
+    this.bitmap.getContext("2d")?.putImageData(image, 0, 0);
+    this.drawnBlockSize = blockSize;
   }
 
-  /** The colour of each kind as the four bytes of a pixel. */
+  /** The colour of each code as the four bytes of a pixel. */
   private colours(): Uint32Array {
-    const bytes = new Uint8ClampedArray(4 * KINDS.length);
-    this.palette.kinds.forEach((colour, code) => {
-      const kept = this.picked === null || KINDS[code] === this.picked ? 1 : DIMMED;
+    const bytes = new Uint8ClampedArray(4 * CELL_STATES.length);
+    this.palette.states.forEach((colour, code) => {
+      const opacity =
+        this.picked === null || CELL_STATES[code] === this.picked ? 1 : DIMMED_OPACITY;
       colour.forEach((value, channel) => {
-        const paper = this.palette.paper[channel] ?? 0;
-        bytes[4 * code + channel] = Math.round(value * kept + paper * (1 - kept));
+        const background = this.palette.background[channel] ?? 0;
+        bytes[4 * code + channel] = Math.round(value * opacity + background * (1 - opacity));
       });
       bytes[4 * code + 3] = 255;
     });
@@ -147,9 +149,9 @@ export class Painter {
     width: number,
     height: number,
   ): void {
-    context.fillStyle = `rgb(${this.palette.paper.join(" ")})`;
+    context.fillStyle = `rgb(${this.palette.background.join(" ")})`;
     const gap = view.cell >= 12 ? 2 : 1;
-    const from = Math.max(0, Math.floor((GUTTER - view.x) / view.cell));
+    const from = Math.max(0, Math.floor((GUTTER_PX - view.x) / view.cell));
     const to = Math.min(this.grid.columns, Math.ceil((width - view.x) / view.cell));
     for (let column = from; column <= to; column += 1) {
       context.fillRect(view.x + column * view.cell - gap / 2, 0, gap, height);
@@ -157,11 +159,11 @@ export class Painter {
     const top = Math.max(0, Math.floor(-view.y / view.cell));
     const bottom = Math.min(this.grid.rows, Math.ceil((height - view.y) / view.cell));
     for (let row = top; row <= bottom; row += 1) {
-      context.fillRect(GUTTER, view.y + row * view.cell - gap / 2, width, gap);
+      context.fillRect(GUTTER_PX, view.y + row * view.cell - gap / 2, width, gap);
     }
   }
 
-  /** Signs on what went wrong: colours are never all that tells two kinds apart. */
+  /** Draws marks on problem states, so that they differ by more than colour. */
   private paintMarks(
     context: CanvasRenderingContext2D,
     view: View,
@@ -169,27 +171,27 @@ export class Painter {
     height: number,
   ): void {
     const { columns, rows } = this.grid;
-    const left = Math.max(0, Math.floor((GUTTER - view.x) / view.cell));
+    const left = Math.max(0, Math.floor((GUTTER_PX - view.x) / view.cell));
     const right = Math.min(columns - 1, Math.floor((width - view.x) / view.cell));
     const top = Math.max(0, Math.floor(-view.y / view.cell));
     const bottom = Math.min(rows - 1, Math.floor((height - view.y) / view.cell));
-    context.strokeStyle = `rgb(${this.palette.paper.join(" ")})`;
+    context.strokeStyle = `rgb(${this.palette.background.join(" ")})`;
     context.lineWidth = Math.max(1.2, view.cell / 11);
     context.beginPath();
     for (let row = top; row <= bottom; row += 1) {
       for (let column = left; column <= right; column += 1) {
         const code = this.cells[row * columns + column];
-        const kind = code === undefined ? undefined : KINDS[code];
-        if (kind === undefined || (this.picked !== null && kind !== this.picked)) continue;
-        mark(context, kind, view.x + column * view.cell, view.y + row * view.cell, view.cell);
+        const state = code === undefined ? undefined : CELL_STATES[code];
+        if (state === undefined || (this.picked !== null && state !== this.picked)) continue;
+        drawMark(context, state, view.x + column * view.cell, view.y + row * view.cell, view.cell);
       }
     }
     context.stroke();
   }
 
-  private paintChosen(context: CanvasRenderingContext2D, view: View, place: number): void {
-    const x = view.x + (place % this.grid.columns) * view.cell;
-    const y = view.y + Math.floor(place / this.grid.columns) * view.cell;
+  private paintSelection(context: CanvasRenderingContext2D, view: View, offset: number): void {
+    const x = view.x + (offset % this.grid.columns) * view.cell;
+    const y = view.y + Math.floor(offset / this.grid.columns) * view.cell;
     const room = Math.max(0, (8 - view.cell) / 2);
     const edge = view.cell + 2 * room;
     context.lineWidth = 2;
@@ -202,40 +204,40 @@ export class Painter {
     context.fillStyle = this.palette.quiet;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    const step = roundUp(LABEL_DISTANCE / view.cell);
+    const step = roundUp(MIN_LABEL_DISTANCE_PX / view.cell);
     const top = Math.max(0, Math.floor(-view.y / view.cell / step) * step);
     for (let row = top; row < this.grid.rows; row += step) {
       const y = view.y + (row + 0.5) * view.cell;
       if (y > height - 4) break;
       if (y < 0) continue;
-      context.fillText(String(this.first + row * this.grid.columns), GUTTER - 8, Math.max(6, y));
+      context.fillText(String(this.first + row * this.grid.columns), GUTTER_PX - 8, Math.max(6, y));
     }
   }
 }
 
-function mark(
+function drawMark(
   context: CanvasRenderingContext2D,
-  kind: Kind,
+  state: CellState,
   x: number,
   y: number,
   cell: number,
 ): void {
   const low = cell * 0.3;
   const high = cell * 0.7;
-  if (kind === "FAILED" || kind === "LOST") {
+  if (state === "FAILED" || state === "LOST") {
     context.moveTo(x + low, y + low);
     context.lineTo(x + high, y + high);
     context.moveTo(x + high, y + low);
     context.lineTo(x + low, y + high);
-  } else if (kind === "TERMINATED") {
+  } else if (state === "TERMINATED") {
     context.rect(x + low, y + low, high - low, high - low);
-  } else if (kind === "LATE") {
+  } else if (state === "LATE") {
     context.moveTo(x + low, y + cell / 2);
     context.lineTo(x + high, y + cell / 2);
   }
 }
 
-/** The next of 1, 2, 5, 10, 20, 50 … that is not below a number. */
+/** The smallest of 1, 2, 5, 10, 20, 50 … that is not below a number. */
 function roundUp(value: number): number {
   let decade = 1;
   for (;;) {

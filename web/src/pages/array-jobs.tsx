@@ -1,61 +1,63 @@
 import { type FormEvent, useMemo } from "react";
+import { type Counts, countOf } from "../components/bar";
+import { CopyButton } from "../components/copy-button";
+import { ErrorNotice, Loading } from "../components/notice";
+import { formatCompact, formatCount } from "../format";
 import { JobMapDocument, type JobMapQuery } from "../generated/operations";
-import { decode, indicesOfKind, KINDS, type Kind, type Listing } from "../map/cells";
-import { JobMap } from "../map/map";
-import { type Counts, countOf } from "../parts/bar";
-import { Copy } from "../parts/copy";
-import { Failure, Loading } from "../parts/notice";
-import { useLive } from "../query";
-import { go, href, type Place, refine } from "../router";
-import { compact, count, JOB_STATES, word } from "../words";
-import { FailingJobs } from "./failing-jobs";
-import { Hosts } from "./hosts";
+import { useLiveQuery } from "../live-query";
+import { CELL_STATES, type CellState, decodeCells, indicesOf, type JobIndices } from "../map/cells";
+import { JobMap } from "../map/job-map";
+import { hrefOf, type Route } from "../route";
+import { navigate, updateQuery } from "../router";
+import { JOB_STATES, labelOf } from "../states";
+import { HostRanking } from "./host-ranking";
+import { UnsuccessfulJobs } from "./unsuccessful-jobs";
 
-const LEGEND: readonly Kind[] = [...JOB_STATES, "LATE", "LOST"];
-const SHOWN_INDICES = 160;
+const LEGEND_STATES: readonly CellState[] = [...JOB_STATES, "LATE", "LOST"];
+const MAX_SHOWN_CHARS = 160;
 
 interface ArrayJobsProps {
   task: string;
   name: string;
   counts: Counts;
-  place: Place;
+  route: Route;
 }
 
-function listingOf(data: JobMapQuery | undefined): Listing | undefined {
+function jobIndicesOf(data: JobMapQuery | undefined): JobIndices | undefined {
   const process = data?.process;
   return process && "jobCount" in process ? process : undefined;
 }
 
-function Legend({
+function MapLegend({
   cells,
   picked,
   pick,
 }: {
   cells: Uint8Array;
-  picked: Kind | null;
-  pick: (kind: Kind | null) => void;
+  picked: CellState | null;
+  pick: (state: CellState | null) => void;
 }) {
   const counts = useMemo(() => {
-    const found = new Uint32Array(KINDS.length);
+    const found = new Uint32Array(CELL_STATES.length);
     for (const code of cells) found[code] = (found[code] ?? 0) + 1;
     return found;
   }, [cells]);
   return (
     <fieldset className="toggles legend">
-      <legend>Pick a state</legend>
-      {LEGEND.map((kind) => {
-        const jobs = counts[KINDS.indexOf(kind)] ?? 0;
-        if (jobs === 0 && picked !== kind) return null;
+      <legend>Highlight a state</legend>
+      {LEGEND_STATES.map((state) => {
+        const jobs = counts[CELL_STATES.indexOf(state)] ?? 0;
+        if (jobs === 0 && picked !== state) return null;
         return (
           <button
-            key={kind}
+            key={state}
             type="button"
             className="toggle"
-            aria-pressed={picked === kind}
-            onClick={() => pick(picked === kind ? null : kind)}
+            aria-pressed={picked === state}
+            onClick={() => pick(picked === state ? null : state)}
           >
-            <i className={`swatch fill-${kind.toLowerCase()}`} />
-            {word(kind)} <strong>{compact(jobs)}</strong>
+            <i className={`swatch fill-${state.toLowerCase()}`} />
+            {labelOf(state)} <strong>{formatCompact(jobs)}</strong>
           </button>
         );
       })}
@@ -63,33 +65,41 @@ function Legend({
   );
 }
 
-/** The indices of what is picked, for `sbatch --array`, say. */
-function Picked({
-  kind,
+/** The indices of the picked state, in the format of `sbatch --array`. */
+function PickedIndices({
+  state,
   cells,
   firstIndex,
 }: {
-  kind: Kind;
+  state: CellState;
   cells: Uint8Array;
   firstIndex: number;
 }) {
-  const text = useMemo(() => indicesOfKind(cells, kind, firstIndex), [cells, kind, firstIndex]);
-  const short = text.length > SHOWN_INDICES ? `${text.slice(0, SHOWN_INDICES)} …` : text;
+  const text = useMemo(() => indicesOf(cells, state, firstIndex), [cells, state, firstIndex]);
+  const short = text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)} …` : text;
   return (
     <div className="picked">
       <code>{short || "none"}</code>
       {text !== "" && (
-        <Copy key={kind} label={`Copy the indices: ${word(kind)}`} text={() => text} />
+        <CopyButton key={state} label={`Copy indices: ${labelOf(state)}`} text={() => text} />
       )}
     </div>
   );
 }
 
-function GoTo({ task, name, listing }: { task: string; name: string; listing: Listing }) {
+function OpenJobForm({
+  task,
+  name,
+  jobIndices,
+}: {
+  task: string;
+  name: string;
+  jobIndices: JobIndices;
+}) {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const index = new FormData(event.currentTarget).get("index");
-    if (typeof index === "string" && index !== "") go(href(["tasks", task, name, index]));
+    if (typeof index === "string" && index !== "") navigate(hrefOf(["tasks", task, name, index]));
   };
   return (
     <form className="go-to" onSubmit={submit}>
@@ -99,8 +109,8 @@ function GoTo({ task, name, listing }: { task: string; name: string; listing: Li
           type="number"
           name="index"
           required
-          min={listing.firstIndex}
-          max={listing.firstIndex + listing.jobCount - 1}
+          min={jobIndices.firstIndex}
+          max={jobIndices.firstIndex + jobIndices.jobCount - 1}
           placeholder="index"
         />
       </label>
@@ -111,43 +121,46 @@ function GoTo({ task, name, listing }: { task: string; name: string; listing: Li
   );
 }
 
-/** The jobs of an array: their map, those that fail, and where they fail. */
-export function ArrayJobs({ task, name, counts, place }: ArrayJobsProps) {
-  const { data, error, refresh } = useLive(JobMapDocument, { task, name }, [task]);
-  const listing = useMemo(() => listingOf(data), [data]);
-  const cells = useMemo(() => (listing ? decode(listing) : undefined), [listing]);
-  const asked = place.query.get("pick")?.toUpperCase();
-  const picked = LEGEND.find((kind) => kind === asked) ?? null;
+/** The jobs of an array: the map, the unsuccessful jobs and their hosts. */
+export function ArrayJobs({ task, name, counts, route }: ArrayJobsProps) {
+  const { data, error, refresh } = useLiveQuery(JobMapDocument, { task, name }, [task]);
+  const jobIndices = useMemo(() => jobIndicesOf(data), [data]);
+  const cells = useMemo(() => (jobIndices ? decodeCells(jobIndices) : undefined), [jobIndices]);
+  const requested = route.query.get("pick")?.toUpperCase();
+  const picked = LEGEND_STATES.find((state) => state === requested) ?? null;
   const failed = countOf(counts, "FAILED") + countOf(counts, "TERMINATED");
   return (
     <>
       <section className="card" aria-labelledby="map">
         <div className="card-head">
-          <h2 id="map">Map of {listing ? count(listing.jobCount, "job") : "jobs"}</h2>
-          {listing && <GoTo task={task} name={name} listing={listing} />}
+          <h2 id="map">Map of {jobIndices ? formatCount(jobIndices.jobCount, "job") : "jobs"}</h2>
+          {jobIndices && <OpenJobForm task={task} name={name} jobIndices={jobIndices} />}
         </div>
-        {listing && cells && (
+        {jobIndices && cells && (
           <>
-            <Legend
+            <MapLegend
               cells={cells}
               picked={picked}
-              pick={(kind) => refine(place, { pick: kind?.toLowerCase() ?? null }, true)}
+              pick={(state) => updateQuery(route, { pick: state?.toLowerCase() ?? null }, true)}
             />
-            {picked && <Picked kind={picked} cells={cells} firstIndex={listing.firstIndex} />}
+            {picked && (
+              <PickedIndices state={picked} cells={cells} firstIndex={jobIndices.firstIndex} />
+            )}
             <JobMap
               cells={cells}
-              first={listing.firstIndex}
+              first={jobIndices.firstIndex}
               picked={picked}
-              onOpen={(index) => go(href(["tasks", task, name, String(index)]))}
+              onOpen={(index) => navigate(hrefOf(["tasks", task, name, String(index)]))}
             />
           </>
         )}
-        {!listing && (error ? <Failure error={error} retry={refresh} /> : <Loading rows={5} />)}
+        {!jobIndices &&
+          (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={5} />)}
       </section>
       {failed > 0 && (
         <div className="columns">
-          <FailingJobs task={task} name={name} />
-          <Hosts task={task} name={name} failed={failed} />
+          <UnsuccessfulJobs task={task} name={name} />
+          <HostRanking task={task} name={name} failed={failed} />
         </div>
       )}
     </>

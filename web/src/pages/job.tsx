@@ -1,19 +1,19 @@
+import { Badge } from "../components/badge";
+import { ProgressBar } from "../components/bar";
+import { FactList } from "../components/fact-list";
+import { ErrorNotice, Loading, Notice } from "../components/notice";
+import { Duration, Time } from "../components/time";
+import { describeBasis, formatNumber, formatPercent } from "../format";
 import { JobDocument, type JobQuery } from "../generated/operations";
 import { useJobEvents } from "../job-events";
-import { Badge } from "../parts/badge";
-import { ProgressBar } from "../parts/bar";
-import { Facts } from "../parts/facts";
-import { Failure, Loading, Notice } from "../parts/notice";
-import { useLive } from "../query";
+import { useLiveQuery } from "../live-query";
 import { Link } from "../router";
-import { Span, Time } from "../time";
-import { basisInWords, number, percent } from "../words";
-import { EventStream } from "./event-stream";
-import { LifeLine } from "./life-line";
+import { EventTable } from "./event-table";
+import { JobTimeline } from "./job-timeline";
 
 type Job = NonNullable<JobQuery["job"]>;
 
-function JobHead({ job }: { job: Job }) {
+function JobHeader({ job }: { job: Job }) {
   const { progress } = job;
   const ended = job.finishedAt !== null;
   return (
@@ -23,36 +23,40 @@ function JobHead({ job }: { job: Job }) {
           {job.process.name} {job.index !== null && <span className="index">{job.index}</span>}
         </h1>
         <span className="badges">
-          <Badge sign={job.state} />
-          {job.liveness && <Badge sign={job.liveness} />}
+          <Badge name={job.state} />
+          {job.liveness && <Badge name={job.liveness} />}
         </span>
       </div>
       {progress && (
         <div className="summary">
           <span className="figure">
-            {progress.ratio === null ? number(progress.current) : percent(progress.ratio)}
+            {progress.ratio === null
+              ? formatNumber(progress.current)
+              : formatPercent(progress.ratio)}
           </span>
           <div className="summary-bars">
             {progress.ratio !== null && (
               <ProgressBar ratio={progress.ratio} label="Progress of the job" />
             )}
             <span className="quiet">
-              {progress.target === null ? "as the job reports" : basisInWords(progress, false)}
+              {progress.target === null
+                ? "value reported by the job"
+                : describeBasis(progress, false)}
             </span>
           </div>
         </div>
       )}
-      <Facts
+      <FactList
         facts={[
           ["Host", job.hostname],
-          ["Attempts", job.starts > 0 ? number(job.starts) : null],
+          ["Attempts", job.starts > 0 ? formatNumber(job.starts) : null],
           ["Started", job.startedAt && <Time at={job.startedAt} />],
           [
-            ended ? "Took" : "Running for",
-            job.startedAt && <Span from={job.startedAt} to={job.finishedAt} />,
+            ended ? "Duration" : "Running for",
+            job.startedAt && <Duration from={job.startedAt} to={job.finishedAt} />,
           ],
           ["Finished", job.finishedAt && <Time at={job.finishedAt} />],
-          ["Last heard of", job.lastEventAt && <Time at={job.lastEventAt} as="distance" />],
+          ["Last event", job.lastEventAt && <Time at={job.lastEventAt} as="relative" />],
         ]}
       />
     </header>
@@ -66,45 +70,45 @@ interface JobPageProps {
   index: number | null;
 }
 
-/** One job: its life line, what it reported, and its events as they come. */
+/** One job: its timeline, its progress and its events. */
 export function JobPage({ task, process, index }: JobPageProps) {
   const address = { task, process, index };
-  const { data, error, refresh } = useLive(JobDocument, address, [task]);
+  const { data, error, refresh } = useLiveQuery(JobDocument, address, [task]);
   const events = useJobEvents(address);
   const job = data?.job;
   const name = index === null ? process : `${process} ${index}`;
   return (
     <>
       <title>{`${name} · ${task} · lamia`}</title>
-      <nav className="crumbs" aria-label="Where this is">
+      <nav className="crumbs" aria-label="Breadcrumb">
         <Link path={[]}>Tasks</Link>
         <Link path={["tasks", task]}>{task}</Link>
         {index !== null && <Link path={["tasks", task, process]}>{process}</Link>}
       </nav>
       {job && (
         <>
-          <JobHead job={job} />
+          <JobHeader job={job} />
           {events.total > 0 && (
             <section className="card">
-              <h2>Life</h2>
-              <LifeLine
+              <h2>Timeline</h2>
+              <JobTimeline
                 events={[...events.earlier, ...events.latest]}
                 isPercent={job.process.threshold === null}
                 ended={job.finishedAt !== null}
               />
             </section>
           )}
-          <EventStream events={events} />
+          <EventTable events={events} />
         </>
       )}
       {data && job === null && (
-        <Notice title="There is no such job">
+        <Notice title="Job not found">
           <p>
             “{process}” of the task “{task}” has no job {index ?? ""}.
           </p>
         </Notice>
       )}
-      {!data && (error ? <Failure error={error} retry={refresh} /> : <Loading rows={6} />)}
+      {!data && (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={6} />)}
     </>
   );
 }

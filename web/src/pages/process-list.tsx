@@ -1,21 +1,22 @@
 import { useState } from "react";
 import { execute } from "../api";
+import { Badge, OutlookBadge } from "../components/badge";
+import { countUnsuccessful, JobsBar, JobsSummary, ProgressBar } from "../components/bar";
+import { CopyButton } from "../components/copy-button";
+import { Icon } from "../components/icon";
+import { describeBasis, describeFailures, formatCount, formatNumber } from "../format";
 import { JobIndicesDocument, type TaskQuery } from "../generated/operations";
-import { Badge, OutlookBadge } from "../parts/badge";
-import { failures, JobsBar, JobsLine, ProgressBar } from "../parts/bar";
-import { Copy } from "../parts/copy";
-import { Icon } from "../parts/icon";
 import { Link } from "../router";
-import { basisInWords, count, FAILING, failuresInWords, number } from "../words";
+import { UNSUCCESSFUL } from "../states";
 
-/** More processes than these are a long list. */
-const FEW = 10;
+/** Longer lists can be filtered. */
+const MAX_UNFILTERED = 10;
 
 type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
 
-/** The indices of what failed in an array, like `813,900-904`. Throws as requests do. */
-async function failedIndices(task: string, name: string): Promise<string> {
-  const variables = { task, name, states: [...FAILING] };
+/** Fetches the indices of the unsuccessful jobs of an array, like `813,900-904`. */
+async function fetchFailedIndices(task: string, name: string): Promise<string> {
+  const variables = { task, name, states: [...UNSUCCESSFUL] };
   const { process } = await execute(JobIndicesDocument, variables, new AbortController().signal);
   return process !== null && "indices" in process ? process.indices : "";
 }
@@ -30,24 +31,26 @@ interface FailuresProps {
   };
 }
 
-/** What failed, against what is tolerated, and its indices for the taking. */
+/** The number of failures against the tolerance, and a button that copies the failed indices. */
 export function Failures({ task, process }: FailuresProps) {
   const { name, threshold, counts, failureTolerance } = process;
-  const failed = failures(counts);
+  const failed = countUnsuccessful(counts);
   if (failureTolerance === undefined || (failed === 0 && failureTolerance === 0)) return null;
   const words =
     threshold === null
-      ? failuresInWords(failed, failureTolerance)
-      : `${count(failed, "failure")}; the threshold decides`;
+      ? describeFailures(failed, failureTolerance)
+      : `${formatCount(failed, "failure")}; success depends on the threshold`;
   return (
     <div className="failures">
       <span className={threshold === null && failed > failureTolerance ? "bad" : "quiet"}>
         {words}
       </span>
       {failed > 0 && (
-        <Copy
-          label={failed === 1 ? "Copy the failed index" : `Copy ${number(failed)} failed indices`}
-          text={() => failedIndices(task, name)}
+        <CopyButton
+          label={
+            failed === 1 ? "Copy the failed index" : `Copy ${formatNumber(failed)} failed indices`
+          }
+          text={() => fetchFailedIndices(task, name)}
         />
       )}
     </div>
@@ -64,11 +67,11 @@ function Row({ task, process }: { task: string; process: Process }) {
           {process.name}
         </Link>
         <span className="quiet">
-          {isArray ? `array of ${number(process.jobCount)}` : "solitary"}
+          {isArray ? `array of ${formatNumber(process.jobCount)}` : "solitary"}
         </span>
       </div>
       <div className="process-state">
-        <Badge sign={process.state} />
+        <Badge name={process.state} />
         <OutlookBadge outlook={process.outlook} ended={ended} />
       </div>
       <div className="process-progress">
@@ -76,13 +79,13 @@ function Row({ task, process }: { task: string; process: Process }) {
           ratio={process.progress?.ratio ?? null}
           label={`Progress of ${process.name}`}
         />
-        <span className="quiet">{basisInWords(process.progress, isArray)}</span>
+        <span className="quiet">{describeBasis(process.progress, isArray)}</span>
       </div>
       <div className="process-jobs">
         {isArray && (
           <>
             <JobsBar counts={process.counts} />
-            <JobsLine counts={process.counts} />
+            <JobsSummary counts={process.counts} />
           </>
         )}
       </div>
@@ -91,28 +94,28 @@ function Row({ task, process }: { task: string; process: Process }) {
   );
 }
 
-/** The processes of a task, each with its progress in words; many can be narrowed to what fails. */
+/** The processes of a task. Long lists can be filtered to those with failures. */
 export function ProcessList({ task, processes }: { task: string; processes: readonly Process[] }) {
   const [onlyFailing, setOnlyFailing] = useState(false);
-  const failing = processes.filter(
-    ({ counts, state }) => failures(counts) > 0 || state === "FAILED",
+  const withFailures = processes.filter(
+    ({ counts, state }) => countUnsuccessful(counts) > 0 || state === "FAILED",
   );
-  const canNarrow = processes.length > FEW && failing.length > 0;
+  const canFilter = processes.length > MAX_UNFILTERED && withFailures.length > 0;
   return (
     <>
-      {canNarrow && (
+      {canFilter && (
         <button
           type="button"
           className="toggle narrow"
           aria-pressed={onlyFailing}
           onClick={() => setOnlyFailing(!onlyFailing)}
         >
-          <Icon sign="FAILED" />
-          {count(failing.length, "process", "processes")} with failures
+          <Icon name="FAILED" />
+          {formatCount(withFailures.length, "process", "processes")} with failures
         </button>
       )}
       <ul className="processes">
-        {(canNarrow && onlyFailing ? failing : processes).map((process) => (
+        {(canFilter && onlyFailing ? withFailures : processes).map((process) => (
           <Row key={process.id} task={task} process={process} />
         ))}
       </ul>

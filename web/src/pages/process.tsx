@@ -1,21 +1,22 @@
+import { Badge, OutlookBadge } from "../components/badge";
+import { JobsBar, JobsLegend, ProgressBar } from "../components/bar";
+import { ErrorNotice, Loading, Notice } from "../components/notice";
+import { Plot } from "../components/plot";
+import { describeBasis, formatPercent } from "../format";
 import { ProcessDocument, type ProcessQuery } from "../generated/operations";
-import { Badge, OutlookBadge } from "../parts/badge";
-import { JobsBar, JobsLegend, ProgressBar } from "../parts/bar";
-import { Failure, Loading, Notice } from "../parts/notice";
-import { Plot } from "../parts/plot";
-import { useLive } from "../query";
-import { Link, type Place } from "../router";
-import { basisInWords, percent } from "../words";
+import { useLiveQuery } from "../live-query";
+import type { Route } from "../route";
+import { Link } from "../router";
 import { ArrayJobs } from "./array-jobs";
 import { JobPage } from "./job";
 import { Failures } from "./process-list";
-import { Pace } from "./task";
+import { Timing } from "./task";
 
-const POINTS = 90;
+const TIMELINE_POINTS = 90;
 
 type Process = NonNullable<ProcessQuery["process"]>;
 
-function ArrayHead({ task, process }: { task: string; process: Process }) {
+function ArrayHeader({ task, process }: { task: string; process: Process }) {
   const ended = process.state === "SUCCEEDED" || process.state === "FAILED";
   const ratio = process.progress?.ratio ?? null;
   return (
@@ -23,16 +24,16 @@ function ArrayHead({ task, process }: { task: string; process: Process }) {
       <div className="page-title">
         <h1>{process.name}</h1>
         <span className="badges">
-          <Badge sign={process.state} />
+          <Badge name={process.state} />
           <OutlookBadge outlook={process.outlook} ended={ended} />
-          {process.enough && <span className="badge">enough: jobs may stop</span>}
+          {process.enough && <span className="badge">threshold reached</span>}
         </span>
       </div>
       <div className="summary">
-        <span className="figure">{ratio === null ? "–" : percent(ratio)}</span>
+        <span className="figure">{ratio === null ? "–" : formatPercent(ratio)}</span>
         <div className="summary-bars">
           <ProgressBar ratio={ratio} label="Progress of the array" />
-          <span className="quiet">{basisInWords(process.progress, true)}</span>
+          <span className="quiet">{describeBasis(process.progress, true)}</span>
           <JobsBar counts={process.counts} />
           <p className="jobs-legend">
             <JobsLegend counts={process.counts} />
@@ -44,37 +45,41 @@ function ArrayHead({ task, process }: { task: string; process: Process }) {
   );
 }
 
-/** One process: an array with its map of jobs, or a solitary process, which is its one job. */
-export function ProcessPage({ task, name, place }: { task: string; name: string; place: Place }) {
-  const { data, error, refresh } = useLive(ProcessDocument, { task, name, points: POINTS }, [task]);
+/** One process: an array with its map of jobs. A solitary process is shown as its only job. */
+export function ProcessPage({ task, name, route }: { task: string; name: string; route: Route }) {
+  const { data, error, refresh } = useLiveQuery(
+    ProcessDocument,
+    { task, name, points: TIMELINE_POINTS },
+    [task],
+  );
   const process = data?.process;
   if (process?.kind === "SOLITARY") return <JobPage task={task} process={name} index={null} />;
   return (
     <>
       <title>{`${name} · ${task} · lamia`}</title>
-      <nav className="crumbs" aria-label="Where this is">
+      <nav className="crumbs" aria-label="Breadcrumb">
         <Link path={[]}>Tasks</Link>
         <Link path={["tasks", task]}>{task}</Link>
       </nav>
       {process && (
         <>
-          <ArrayHead task={task} process={process} />
-          <ArrayJobs task={task} name={name} counts={process.counts} place={place} />
+          <ArrayHeader task={task} process={process} />
+          <ArrayJobs task={task} name={name} counts={process.counts} route={route} />
           <section className="card">
-            <h2>Over time</h2>
+            <h2>Progress over time</h2>
             <Plot points={process.timeline} />
-            <Pace of={process} />
+            <Timing of={process} />
           </section>
         </>
       )}
       {data && data.process === null && (
-        <Notice title="There is no such process">
+        <Notice title="Process not found">
           <p>
-            The task “{task}” has no process “{name}”, or is not there any more.
+            The task “{task}” has no process “{name}”, or has been deleted.
           </p>
         </Notice>
       )}
-      {!data && (error ? <Failure error={error} retry={refresh} /> : <Loading rows={6} />)}
+      {!data && (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={6} />)}
     </>
   );
 }

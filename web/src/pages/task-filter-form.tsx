@@ -1,37 +1,39 @@
 import { useEffect, useId, useState } from "react";
-import { Icon } from "../parts/icon";
-import { type Place, refine } from "../router";
-import { STATES, word } from "../words";
+import { Icon } from "../components/icon";
+import type { Route } from "../route";
+import { updateQuery } from "../router";
+import { labelOf, STATES } from "../states";
 import {
-  isDownAtFirst,
+  formatSort,
+  isDescendingByDefault,
   isFiltered,
   NO_FILTER,
   ORDERS,
-  orderOf,
-  sortOf,
-  statesOf,
-  WITHIN,
+  PERIODS,
+  parseOrder,
+  parseStates,
 } from "./task-filter";
 
-const TYPING = 250;
+/** Delay between typing and filtering. */
+const TYPING_DELAY_MS = 250;
 
 interface FieldProps {
-  place: Place;
+  route: Route;
   name: string;
   label: string;
   placeholder: string;
 }
 
-/** A text in the address: it follows the reader's typing, a moment later. */
-function TextField({ place, name, label, placeholder }: FieldProps) {
-  const there = place.query.get(name) ?? "";
-  const [text, setText] = useState(there);
-  useEffect(() => setText(there), [there]);
+/** A text field for a query parameter. */
+function TextField({ route, name, label, placeholder }: FieldProps) {
+  const current = route.query.get(name) ?? "";
+  const [text, setText] = useState(current);
+  useEffect(() => setText(current), [current]);
   useEffect(() => {
-    if (text === there) return;
-    const timer = setTimeout(() => refine(place, { [name]: text }, true), TYPING);
+    if (text === current) return;
+    const timer = setTimeout(() => updateQuery(route, { [name]: text }, true), TYPING_DELAY_MS);
     return () => clearTimeout(timer);
-  }, [text, there, name, place]);
+  }, [text, current, name, route]);
   return (
     <label className={`field field-${name}`}>
       <span>{label}</span>
@@ -47,24 +49,24 @@ function TextField({ place, name, label, placeholder }: FieldProps) {
   );
 }
 
-function StateToggles({ place }: { place: Place }) {
-  const chosen = statesOf(place.query);
+function StateToggles({ route }: { route: Route }) {
+  const selected = parseStates(route.query);
   return (
     <fieldset className="toggles">
       <legend>State</legend>
       {STATES.map((state) => {
-        const on = chosen.includes(state);
-        const next = on ? chosen.filter((other) => other !== state) : [...chosen, state];
+        const isOn = selected.includes(state);
+        const next = isOn ? selected.filter((other) => other !== state) : [...selected, state];
         return (
           <button
             key={state}
             type="button"
             className="toggle"
-            aria-pressed={on}
-            onClick={() => refine(place, { state: next.join(",").toLowerCase() })}
+            aria-pressed={isOn}
+            onClick={() => updateQuery(route, { state: next.join(",").toLowerCase() })}
           >
-            <Icon sign={state} />
-            {word(state)}
+            <Icon name={state} />
+            {labelOf(state)}
           </button>
         );
       })}
@@ -72,10 +74,10 @@ function StateToggles({ place }: { place: Place }) {
   );
 }
 
-function TimeField({ place }: { place: Place }) {
-  const { query } = place;
-  const [picking, setPicking] = useState(query.has("from") || query.has("to"));
-  const value = picking ? "days" : (query.get("within") ?? "");
+function TimeField({ route }: { route: Route }) {
+  const { query } = route;
+  const [hasCustomDates, setCustomDates] = useState(query.has("from") || query.has("to"));
+  const value = hasCustomDates ? "days" : (query.get("within") ?? "");
   return (
     <>
       <label className="field">
@@ -83,29 +85,29 @@ function TimeField({ place }: { place: Place }) {
         <select
           value={value}
           onChange={(event) => {
-            const chosen = event.target.value;
-            setPicking(chosen === "days");
-            const within = chosen === "days" ? null : chosen;
-            refine(place, { within, from: null, to: null });
+            const selected = event.target.value;
+            setCustomDates(selected === "days");
+            const within = selected === "days" ? null : selected;
+            updateQuery(route, { within, from: null, to: null });
           }}
         >
           <option value="">any time</option>
-          {Object.entries(WITHIN).map(([name, { label }]) => (
+          {Object.entries(PERIODS).map(([name, { label }]) => (
             <option key={name} value={name}>
               {label}
             </option>
           ))}
-          <option value="days">days …</option>
+          <option value="days">custom dates</option>
         </select>
       </label>
-      {picking &&
+      {hasCustomDates &&
         (["from", "to"] as const).map((name) => (
           <label key={name} className="field">
             <span>{name === "from" ? "From" : "To"}</span>
             <input
               type="date"
               value={query.get(name) ?? ""}
-              onChange={(event) => refine(place, { [name]: event.target.value }, true)}
+              onChange={(event) => updateQuery(route, { [name]: event.target.value }, true)}
             />
           </label>
         ))}
@@ -113,20 +115,20 @@ function TimeField({ place }: { place: Place }) {
   );
 }
 
-function OrderField({ place }: { place: Place }) {
-  const order = orderOf(place.query);
-  const down = order.direction === "DESC";
+function OrderField({ route }: { route: Route }) {
+  const order = parseOrder(route.query);
+  const isDescending = order.direction === "DESC";
   const id = useId();
   const sort = (name: string, descending: boolean) =>
-    refine(place, { sort: sortOf(name, descending) });
+    updateQuery(route, { sort: formatSort(name, descending) });
   return (
     <div className="field">
-      <label htmlFor={id}>Order</label>
+      <label htmlFor={id}>Sort by</label>
       <span className="joined">
         <select
           id={id}
           value={order.name}
-          onChange={(event) => sort(event.target.value, isDownAtFirst(event.target.value))}
+          onChange={(event) => sort(event.target.value, isDescendingByDefault(event.target.value))}
         >
           {Object.entries(ORDERS).map(([name, { label }]) => (
             <option key={name} value={name}>
@@ -137,25 +139,23 @@ function OrderField({ place }: { place: Place }) {
         <button
           type="button"
           className="button"
-          aria-label={
-            down ? "Newest or last first; turn around" : "Oldest or first first; turn around"
-          }
-          onClick={() => sort(order.name, !down)}
+          aria-label={isDescending ? "Sort ascending" : "Sort descending"}
+          onClick={() => sort(order.name, !isDescending)}
         >
-          {down ? "↓" : "↑"}
+          {isDescending ? "↓" : "↑"}
         </button>
       </span>
     </div>
   );
 }
 
-/** Which tasks, and in which order: all of it is in the address, so that it can be shared. */
-export function TaskFilterForm({ place }: { place: Place }) {
+/** The filter and order of the task list. Both are in the URL, so that they can be shared. */
+export function TaskFilterForm({ route }: { route: Route }) {
   const [isOpen, setOpen] = useState(false);
   return (
     <search className={isOpen ? "filters is-open" : "filters"}>
       <TextField
-        place={place}
+        route={route}
         name="text"
         label="Search"
         placeholder="name, user, comment, host or tag"
@@ -166,16 +166,16 @@ export function TaskFilterForm({ place }: { place: Place }) {
         aria-expanded={isOpen}
         onClick={() => setOpen(!isOpen)}
       >
-        Filter
+        Filters
       </button>
-      <TextField place={place} name="user" label="User" placeholder="anyone" />
-      <TextField place={place} name="tag" label="Tags" placeholder="any" />
-      <TimeField place={place} />
-      <OrderField place={place} />
-      <StateToggles place={place} />
-      {isFiltered(place.query) && (
-        <button type="button" className="bare clear" onClick={() => refine(place, NO_FILTER)}>
-          Clear the filter
+      <TextField route={route} name="user" label="User" placeholder="anyone" />
+      <TextField route={route} name="tag" label="Tags" placeholder="any" />
+      <TimeField route={route} />
+      <OrderField route={route} />
+      <StateToggles route={route} />
+      {isFiltered(route.query) && (
+        <button type="button" className="bare clear" onClick={() => updateQuery(route, NO_FILTER)}>
+          Clear filters
         </button>
       )}
     </search>

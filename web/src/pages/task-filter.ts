@@ -1,15 +1,15 @@
 import type { State, TaskFilter, TaskOrder, TaskOrderField } from "../generated/operations";
-import { STATES } from "../words";
+import { STATES } from "../states";
 
-/** Spans of time to choose from, in hours. */
-export const WITHIN: Record<string, { label: string; hours: number }> = {
+/** Periods to select from, by their names in the URL. */
+export const PERIODS: Record<string, { label: string; hours: number }> = {
   "1h": { label: "last hour", hours: 1 },
   "24h": { label: "last 24 hours", hours: 24 },
   "7d": { label: "last 7 days", hours: 7 * 24 },
   "30d": { label: "last 30 days", hours: 30 * 24 },
 };
 
-/** The orders to choose from, by their names in the address. */
+/** Sort orders to select from, by their names in the URL. */
 export const ORDERS: Record<string, { label: string; field: TaskOrderField }> = {
   received: { label: "received", field: "RECEIVED_AT" },
   submitted: { label: "submitted", field: "SUBMITTED_AT" },
@@ -18,20 +18,20 @@ export const ORDERS: Record<string, { label: string; field: TaskOrderField }> = 
   name: { label: "name", field: "NAME" },
 };
 
-function words(query: URLSearchParams, name: string): string[] {
+function listOf(query: URLSearchParams, name: string): string[] {
   return (query.get(name) ?? "")
     .split(",")
     .map((word) => word.trim())
     .filter((word) => word !== "");
 }
 
-/** The chosen states; what is none is left out. */
-export function statesOf(query: URLSearchParams): State[] {
-  const chosen = new Set(words(query, "state").map((name) => name.toUpperCase()));
+/** The selected states. Unknown names are ignored. */
+export function parseStates(query: URLSearchParams): State[] {
+  const chosen = new Set(listOf(query, "state").map((name) => name.toUpperCase()));
   return STATES.filter((state) => chosen.has(state));
 }
 
-/** A local day like `2026-11-24`, moved by so many days, as an ISO time; null where it is none. */
+/** The start of a local day like `2026-11-24`, plus `later` days, as an ISO time; null if invalid. */
 function day(text: string | null, later = 0): string | null {
   if (text === null || !/^\d{4}-\d{2}-\d{2}$/.test(text)) return null;
   const date = new Date(`${text}T00:00:00`);
@@ -41,20 +41,20 @@ function day(text: string | null, later = 0): string | null {
 }
 
 /**
- * The filter that an address names: `text`, `state`, `tag`, `user`, and `within` or `from` and
- * `to`, which are days of the reader's zone, both included.
+ * The task filter of a URL: `text`, `state`, `tag`, `user`, and `within` or `from` and `to`. These
+ * two are days in the browser's time zone, both inclusive.
  */
-export function filterOf(query: URLSearchParams, now: number): TaskFilter {
+export function parseFilter(query: URLSearchParams, now: number): TaskFilter {
   const filter: TaskFilter = {};
   const text = query.get("text");
   if (text) filter.text = text;
-  const states = statesOf(query);
+  const states = parseStates(query);
   if (states.length > 0) filter.states = states;
-  const tags = words(query, "tag");
+  const tags = listOf(query, "tag");
   if (tags.length > 0) filter.tagsAll = tags;
-  const users = words(query, "user");
+  const users = listOf(query, "user");
   if (users.length > 0) filter.usernames = users;
-  const within = WITHIN[query.get("within") ?? ""];
+  const within = PERIODS[query.get("within") ?? ""];
   const after = within
     ? new Date(now - within.hours * 3_600_000).toISOString()
     : day(query.get("from"));
@@ -63,30 +63,30 @@ export function filterOf(query: URLSearchParams, now: number): TaskFilter {
   return filter;
 }
 
-/** The order that an address names by `sort`: a name, with `-` in front for the other way. */
-export function orderOf(query: URLSearchParams): Required<TaskOrder> & { name: string } {
+/** The sort order of a URL, from `sort`: a name, with `-` in front for descending. */
+export function parseOrder(query: URLSearchParams): Required<TaskOrder> & { name: string } {
   const [, down, name = ""] = /^(-?)(\w*)$/.exec(query.get("sort") ?? "") ?? [];
   const found = ORDERS[name];
   if (found === undefined) return { name: "received", field: "RECEIVED_AT", direction: "DESC" };
   return { name, field: found.field, direction: down ? "DESC" : "ASC" };
 }
 
-/** An order as the address names it. */
-export function sortOf(name: string, descending: boolean): string {
+/** The `sort` parameter of an order. */
+export function formatSort(name: string, descending: boolean): string {
   return `${descending ? "-" : ""}${name}`;
 }
 
-/** Whether an order goes downwards when it is chosen: the latest first, but names from A on. */
-export function isDownAtFirst(name: string): boolean {
+/** Whether an order is descending when it is selected: all but names. */
+export function isDescendingByDefault(name: string): boolean {
   return name !== "name";
 }
 
-/** Whether the address asks for less than all tasks. */
+/** Whether a URL has a filter. */
 export function isFiltered(query: URLSearchParams): boolean {
-  return Object.keys(filterOf(query, 0)).length > 0;
+  return Object.keys(parseFilter(query, 0)).length > 0;
 }
 
-/** What to change in an address so that it asks for all tasks. */
+/** The query parameters to change to remove the filter. */
 export const NO_FILTER = {
   text: null,
   user: null,

@@ -1,47 +1,47 @@
+import { Badge, OutlookBadge, Tags } from "../components/badge";
+import { JobsBar, JobsLegend, ProgressBar } from "../components/bar";
+import { FactList } from "../components/fact-list";
+import { JsonDetails } from "../components/json";
+import { ErrorNotice, Loading, Notice } from "../components/notice";
+import { Plot } from "../components/plot";
+import { Duration, Time } from "../components/time";
+import { formatCount, formatPercent, formatRate } from "../format";
 import { TaskDocument, type TaskQuery } from "../generated/operations";
-import { Badge, OutlookBadge, Tags } from "../parts/badge";
-import { JobsBar, JobsLegend, ProgressBar } from "../parts/bar";
-import { Facts } from "../parts/facts";
-import { Json } from "../parts/json";
-import { Failure, Loading, Notice } from "../parts/notice";
-import { Plot } from "../parts/plot";
-import { useLive } from "../query";
+import { useLiveQuery } from "../live-query";
 import { recentRate } from "../rate";
 import { Link } from "../router";
-import { Span, Time } from "../time";
-import { count, percent, rateInWords } from "../words";
 import { ProcessList } from "./process-list";
 
-const POINTS = 90;
+const TIMELINE_POINTS = 90;
 
 type Task = NonNullable<TaskQuery["task"]>;
 
-/** Rate, time and estimate: how it goes. */
-export function Pace({
+/** Start, duration, rate and estimated finish of a task or process. */
+export function Timing({
   of,
 }: {
   of: Pick<Task, "timeline" | "startedAt" | "finishedAt" | "estimatedFinishAt">;
 }) {
   const rate = recentRate(of.timeline);
   return (
-    <Facts
+    <FactList
       facts={[
         ["Started", of.startedAt && <Time at={of.startedAt} />],
         [
-          of.finishedAt ? "Took" : "Running for",
-          of.startedAt && <Span from={of.startedAt} to={of.finishedAt} />,
+          of.finishedAt ? "Duration" : "Running for",
+          of.startedAt && <Duration from={of.startedAt} to={of.finishedAt} />,
         ],
-        ["Rate, lately", of.finishedAt || rate === null ? null : rateInWords(rate)],
+        ["Recent rate", of.finishedAt || rate === null ? null : formatRate(rate)],
         ["Finished", of.finishedAt && <Time at={of.finishedAt} />],
         [
-          "Will finish, at this rate",
+          "Estimated finish",
           of.finishedAt
             ? null
             : of.estimatedFinishAt && (
                 <>
                   <Time at={of.estimatedFinishAt} />{" "}
                   <span className="quiet">
-                    <Time at={of.estimatedFinishAt} as="distance" />
+                    <Time at={of.estimatedFinishAt} as="relative" />
                   </span>
                 </>
               ),
@@ -56,35 +56,35 @@ function About({ task }: { task: Task }) {
     <section className="card">
       <h2>About</h2>
       {task.comment && <p className="comment">{task.comment}</p>}
-      <Facts
+      <FactList
         facts={[
           ["User", task.username],
           ["E-mail", task.email && <a href={`mailto:${task.email}`}>{task.email}</a>],
           ["Submitted", <Time key="at" at={task.submittedAt} />],
-          ["From", task.hostname],
-          ["Address", task.clientAddress],
+          ["Submitted from", task.hostname],
+          ["Client address", task.clientAddress],
           ["Tags", task.tags.length > 0 ? <Tags key="tags" tags={task.tags} /> : null],
         ]}
       />
-      <Json title="Config" value={task.config} />
-      <Json title="Dependencies" value={task.dependencies} />
+      <JsonDetails title="Config" value={task.config} />
+      <JsonDetails title="Dependencies" value={task.dependencies} />
     </section>
   );
 }
 
-function Found({ task }: { task: Task }) {
+function TaskDetails({ task }: { task: Task }) {
   return (
     <>
       <header className="page-head">
         <div className="page-title">
           <h1>{task.name}</h1>
           <span className="badges">
-            <Badge sign={task.state} />
+            <Badge name={task.state} />
             <OutlookBadge outlook={task.outlook} ended={task.finishedAt !== null} />
           </span>
         </div>
         <div className="summary">
-          <span className="figure">{percent(task.progress.ratio ?? 0)}</span>
+          <span className="figure">{formatPercent(task.progress.ratio ?? 0)}</span>
           <div className="summary-bars">
             <ProgressBar ratio={task.progress.ratio} label="Progress of the task" />
             <JobsBar counts={task.counts} />
@@ -95,14 +95,14 @@ function Found({ task }: { task: Task }) {
         </div>
       </header>
       <section aria-labelledby="processes">
-        <h2 id="processes">{count(task.processes.totalCount, "process", "processes")}</h2>
+        <h2 id="processes">{formatCount(task.processes.totalCount, "process", "processes")}</h2>
         <ProcessList task={task.name} processes={task.processes.nodes} />
       </section>
       <div className="columns">
         <section className="card wide">
-          <h2>Over time</h2>
+          <h2>Progress over time</h2>
           <Plot points={task.timeline} />
-          <Pace of={task} />
+          <Timing of={task} />
         </section>
         <About task={task} />
       </div>
@@ -110,22 +110,24 @@ function Found({ task }: { task: Task }) {
   );
 }
 
-/** One task: its processes, its history, and what was said about it. */
+/** One task: its processes, its timeline and its metadata. */
 export function TaskPage({ name }: { name: string }) {
-  const { data, error, refresh } = useLive(TaskDocument, { name, points: POINTS }, [name]);
+  const { data, error, refresh } = useLiveQuery(TaskDocument, { name, points: TIMELINE_POINTS }, [
+    name,
+  ]);
   return (
     <>
       <title>{`${name} · lamia`}</title>
-      <nav className="crumbs" aria-label="Where this is">
+      <nav className="crumbs" aria-label="Breadcrumb">
         <Link path={[]}>Tasks</Link>
       </nav>
-      {data?.task && <Found task={data.task} />}
+      {data?.task && <TaskDetails task={data.task} />}
       {data && data.task === null && (
-        <Notice title="There is no such task">
-          <p>No task is called “{name}”; it may have been deleted.</p>
+        <Notice title="Task not found">
+          <p>There is no task named “{name}”. It may have been deleted.</p>
         </Notice>
       )}
-      {!data && (error ? <Failure error={error} retry={refresh} /> : <Loading rows={6} />)}
+      {!data && (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={6} />)}
     </>
   );
 }

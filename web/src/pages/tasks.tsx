@@ -1,17 +1,25 @@
 import { useMemo } from "react";
+import { Badge, OutlookBadge, Tags } from "../components/badge";
+import { JobsBar, JobsSummary, ProgressBar } from "../components/bar";
+import { ErrorNotice, Loading, Notice } from "../components/notice";
+import { Time } from "../components/time";
+import { formatNumber } from "../format";
 import { TasksDocument, type TasksQuery } from "../generated/operations";
-import { Badge, OutlookBadge, Tags } from "../parts/badge";
-import { JobsBar, JobsLine, ProgressBar } from "../parts/bar";
-import { Failure, Loading, Notice } from "../parts/notice";
-import { useLive } from "../query";
-import { go, href, Link, type Place, refine } from "../router";
-import { Time } from "../time";
-import { number } from "../words";
-import { filterOf, isDownAtFirst, isFiltered, NO_FILTER, orderOf, sortOf } from "./task-filter";
+import { useLiveQuery } from "../live-query";
+import { hrefOf, type Route, withoutCursors } from "../route";
+import { Link, navigate, updateQuery } from "../router";
+import {
+  formatSort,
+  isDescendingByDefault,
+  isFiltered,
+  NO_FILTER,
+  parseFilter,
+  parseOrder,
+} from "./task-filter";
 import { TaskFilterForm } from "./task-filter-form";
 
-const PAGE = 25;
-const SORTED = { ASC: "ascending", DESC: "descending" } as const;
+const PAGE_SIZE = 25;
+const ARIA_SORT = { ASC: "ascending", DESC: "descending" } as const;
 const ARROWS = { none: "", ascending: "↑", descending: "↓" };
 
 type TaskRow = TasksQuery["tasks"]["nodes"][number];
@@ -34,7 +42,7 @@ function Row({ task }: { task: TaskRow }) {
         </span>
       </td>
       <td className="cell-state">
-        <Badge sign={task.state} />
+        <Badge name={task.state} />
         <OutlookBadge outlook={task.outlook} ended={task.finishedAt !== null} />
       </td>
       <td className="cell-progress">
@@ -42,10 +50,10 @@ function Row({ task }: { task: TaskRow }) {
       </td>
       <td className="cell-jobs">
         <JobsBar counts={task.counts} />
-        <JobsLine counts={task.counts} />
+        <JobsSummary counts={task.counts} />
       </td>
       <td className="cell-age">
-        <Time at={task.submittedAt} as="distance" />
+        <Time at={task.submittedAt} as="relative" />
       </td>
       <td className="cell-finish">
         <Finish task={task} />
@@ -58,39 +66,40 @@ function Finish({ task }: { task: TaskRow }) {
   if (task.finishedAt) {
     return (
       <span className="finished">
-        <Time at={task.finishedAt} as="distance" />
+        <Time at={task.finishedAt} as="relative" />
       </span>
     );
   }
   if (task.estimatedFinishAt === null) return <span className="quiet">–</span>;
   return (
     <span className="estimate">
-      <Time at={task.estimatedFinishAt} as="distance" />
+      <Time at={task.estimatedFinishAt} as="relative" />
     </span>
   );
 }
 
-/** The head of a column by which the list can be ordered, and turned around. */
-function SortHead({ place, name, label }: { place: Place; name: string; label: string }) {
-  const order = orderOf(place.query);
-  const sorted = order.name !== name ? "none" : SORTED[order.direction];
-  const descending = sorted === "none" ? isDownAtFirst(name) : sorted === "ascending";
+/** A column header that sorts the list; a second click reverses the order. */
+function SortableHeader({ route, name, label }: { route: Route; name: string; label: string }) {
+  const order = parseOrder(route.query);
+  const sorted = order.name !== name ? "none" : ARIA_SORT[order.direction];
+  const descending = sorted === "none" ? isDescendingByDefault(name) : sorted === "ascending";
   return (
     <th scope="col" aria-sort={sorted}>
-      <button type="button" onClick={() => refine(place, { sort: sortOf(name, descending) })}>
+      <button
+        type="button"
+        onClick={() => updateQuery(route, { sort: formatSort(name, descending) })}
+      >
         {label} <span aria-hidden="true">{ARROWS[sorted]}</span>
       </button>
     </th>
   );
 }
 
-function Pager({ place, info }: { place: Place; info: PageInfo }) {
+function Pager({ route, info }: { route: Route; info: PageInfo }) {
   const turn = (name: string, cursor: string | null) => {
-    const query = new URLSearchParams(place.query);
-    query.delete("after");
-    query.delete("before");
+    const query = withoutCursors(route.query);
     if (cursor) query.set(name, cursor);
-    go(href([], query));
+    navigate(hrefOf([], query));
     window.scrollTo(0, 0);
   };
   if (!info.hasNextPage && !info.hasPreviousPage) return null;
@@ -104,9 +113,9 @@ function Pager({ place, info }: { place: Place; info: PageInfo }) {
       >
         ← Previous
       </button>
-      {place.query.has("after") || place.query.has("before") ? (
+      {route.query.has("after") || route.query.has("before") ? (
         <button type="button" className="bare" onClick={() => turn("after", null)}>
-          Back to the first page
+          First page
         </button>
       ) : null}
       <button
@@ -121,12 +130,12 @@ function Pager({ place, info }: { place: Place; info: PageInfo }) {
   );
 }
 
-function Nothing({ place }: { place: Place }) {
-  if (isFiltered(place.query)) {
+function EmptyList({ route }: { route: Route }) {
+  if (isFiltered(route.query)) {
     return (
-      <Notice title="No task fits">
-        <p>The filter leaves none of the tasks.</p>
-        <button type="button" className="button" onClick={() => refine(place, NO_FILTER)}>
+      <Notice title="No matching tasks">
+        <p>No task matches the filter.</p>
+        <button type="button" className="button" onClick={() => updateQuery(route, NO_FILTER)}>
           Show all tasks
         </button>
       </Notice>
@@ -134,46 +143,46 @@ function Nothing({ place }: { place: Place }) {
   }
   return (
     <Notice title="No tasks yet">
-      <p>They appear here as soon as something submits one. To see what it looks like:</p>
+      <p>Submitted tasks appear here. To try it with sample data:</p>
       <pre className="command">lamia-gql demo --url {new URL(".", document.baseURI).href}</pre>
     </Notice>
   );
 }
 
-/** All tasks: a live list, filtered, sorted and paged by what the address says. */
-export function TasksPage({ place }: { place: Place }) {
-  // A relative span is counted from the moment when it was chosen: each filter is one query.
+/** The list of tasks. Filter, order and page are in the URL. */
+export function TasksPage({ route }: { route: Route }) {
+  // A relative period starts when it is selected, so that the query stays the same afterwards.
   const variables = useMemo(() => {
-    const { field, direction } = orderOf(place.query);
-    const before = place.query.get("before");
-    const after = place.query.get("after");
-    const page = before ? { last: PAGE, before } : { first: PAGE, after };
-    return { ...page, filter: filterOf(place.query, Date.now()), orderBy: { field, direction } };
-  }, [place]);
-  const { data, error, refresh } = useLive(TasksDocument, variables, null);
+    const { field, direction } = parseOrder(route.query);
+    const before = route.query.get("before");
+    const after = route.query.get("after");
+    const page = before ? { last: PAGE_SIZE, before } : { first: PAGE_SIZE, after };
+    return { ...page, filter: parseFilter(route.query, Date.now()), orderBy: { field, direction } };
+  }, [route]);
+  const { data, error, refresh } = useLiveQuery(TasksDocument, variables, null);
   const tasks = data?.tasks;
   return (
     <>
       <title>Tasks · lamia</title>
       <div className="title-row">
         <h1>Tasks</h1>
-        {tasks && <span className="quiet total">{number(tasks.totalCount)}</span>}
+        {tasks && <span className="quiet total">{formatNumber(tasks.totalCount)}</span>}
       </div>
-      <TaskFilterForm place={place} />
-      {error && !tasks && <Failure error={error} retry={refresh} />}
+      <TaskFilterForm route={route} />
+      {error && !tasks && <ErrorNotice error={error} retry={refresh} />}
       {!error && !tasks && <Loading rows={8} />}
-      {tasks && tasks.nodes.length === 0 && <Nothing place={place} />}
+      {tasks && tasks.nodes.length === 0 && <EmptyList route={route} />}
       {tasks && tasks.nodes.length > 0 && (
         <>
           <table className="tasks">
             <thead>
               <tr>
-                <SortHead place={place} name="name" label="Task" />
+                <SortableHeader route={route} name="name" label="Task" />
                 <th scope="col">State</th>
                 <th scope="col">Progress</th>
                 <th scope="col">Jobs</th>
-                <SortHead place={place} name="submitted" label="Submitted" />
-                <SortHead place={place} name="finished" label="Finish" />
+                <SortableHeader route={route} name="submitted" label="Submitted" />
+                <SortableHeader route={route} name="finished" label="Finish" />
               </tr>
             </thead>
             <tbody>
@@ -182,7 +191,7 @@ export function TasksPage({ place }: { place: Place }) {
               ))}
             </tbody>
           </table>
-          <Pager place={place} info={tasks.pageInfo} />
+          <Pager route={route} info={tasks.pageInfo} />
         </>
       )}
     </>

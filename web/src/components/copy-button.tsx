@@ -1,0 +1,56 @@
+import { useEffect, useState } from "react";
+
+/** Copies a text. It may arrive later: browsers require the write to start with the click. */
+async function writeClipboard(pending: Promise<string>): Promise<void> {
+  if (navigator.clipboard) {
+    const type = "text/plain";
+    const blob = pending.then((text) => new Blob([text], { type }));
+    return navigator.clipboard.write([new ClipboardItem({ [type]: blob })]);
+  }
+  // The clipboard API requires HTTPS.
+  const text = await pending;
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "off-screen";
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  if (!copied) throw new Error("Copying is not allowed.");
+}
+
+interface CopyButtonProps {
+  /** Text of the button. */
+  label: string;
+  /** Returns the text to copy. May reject. */
+  text: () => Promise<string> | string;
+}
+
+/** A button that copies a text and shows whether it succeeded. */
+export function CopyButton({ label, text }: CopyButtonProps) {
+  const [outcome, setOutcome] = useState<"copied" | "failed">();
+  useEffect(() => {
+    if (outcome === undefined) return;
+    const timer = setTimeout(() => setOutcome(undefined), 2500);
+    return () => clearTimeout(timer);
+  }, [outcome]);
+
+  const copy = async () => {
+    try {
+      await writeClipboard(Promise.resolve(text()));
+      setOutcome("copied");
+    } catch {
+      setOutcome("failed");
+    }
+  };
+  return (
+    <button type="button" className="button" data-outcome={outcome} onClick={() => void copy()}>
+      <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">
+        <path d="M5.5 4.5v-3h9v9h-3M1.5 4.5h10v10h-10z" className="line" />
+      </svg>
+      <span aria-live="polite">
+        {outcome === "copied" ? "Copied" : outcome === "failed" ? "Copy failed" : label}
+      </span>
+    </button>
+  );
+}

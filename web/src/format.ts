@@ -1,0 +1,71 @@
+import type { ProgressBasis } from "./generated/operations";
+
+const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const LARGE = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+/** A number with thousands separators, like `12,340.5`. */
+export function formatNumber(value: number): string {
+  return NUMBER.format(value);
+}
+
+/** A number in short form, like `12.3K`. */
+export function formatCompact(value: number): string {
+  return value < 10_000 ? NUMBER.format(value) : LARGE.format(value);
+}
+
+/** A number and its noun, like `1 job` and `2 jobs`. */
+export function formatCount(value: number, noun: string, plural = `${noun}s`): string {
+  return `${formatNumber(value)} ${value === 1 ? noun : plural}`;
+}
+
+/** A ratio in percent. Only exactly 1 gives 100 %, and only 0 gives 0 %. */
+export function formatPercent(ratio: number): string {
+  const value = ratio * 100;
+  if (value > 0 && value < 0.1) return "< 0.1 %";
+  const digits = value < 10 || (value > 99 && value < 100) ? 1 : 0;
+  const rounded = Number(value.toFixed(digits));
+  if (ratio < 1 && rounded >= 100) return "99.9 %";
+  return `${NUMBER.format(rounded)} %`;
+}
+
+interface Progress {
+  ratio: number | null;
+  current: number;
+  target: number | null;
+  basis: ProgressBasis;
+}
+
+/** What a process' progress counts, like `3 of 5 jobs DONE`. */
+export function describeBasis(progress: Progress | null, isArray: boolean): string {
+  if (progress === null) return "no progress reported";
+  const target = formatNumber(progress.target ?? 0);
+  const current = formatNumber(progress.current);
+  switch (progress.basis) {
+    case "DONE_JOBS":
+      return `${current} of ${target} jobs DONE`;
+    case "DONE_OF_THRESHOLD":
+      return `${current} of ${target} required jobs DONE`;
+    case "PERCENT":
+      return isArray ? "percent, mean of all jobs" : "percent, reported by the job";
+    case "VALUE_OF_THRESHOLD":
+      return `${current} of ${target} required, reported by jobs`;
+  }
+}
+
+/** Number of failures against the failure tolerance of an array. */
+export function describeFailures(failures: number, tolerance: number): string {
+  if (failures > tolerance) {
+    return tolerance === 0
+      ? `${formatNumber(failures)} failed, none tolerated`
+      : `${formatNumber(failures)} failed, only ${formatNumber(tolerance)} tolerated`;
+  }
+  if (tolerance === 0) return "no failures, none tolerated";
+  return `${formatNumber(failures)} of ${formatNumber(tolerance)} tolerated failures`;
+}
+
+/** A rate per minute, hour or day, whichever keeps it at 1 or more, like `12.5 jobs/min` or `3 jobs/d`. */
+export function formatRate(perMinute: number): string {
+  if (perMinute === 0 || perMinute >= 1) return `${formatNumber(perMinute)} jobs/min`;
+  const perHour = 60 * perMinute;
+  return perHour >= 1 ? `${formatNumber(perHour)} jobs/h` : `${formatNumber(24 * perHour)} jobs/d`;
+}

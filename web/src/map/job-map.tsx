@@ -1,0 +1,246 @@
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { Icon } from "../components/icon";
+import { useWidth } from "../components/width";
+import { labelOf } from "../states";
+import { onColoursChange } from "../theme";
+import { CELL_STATES, type CellState } from "./cells";
+import { attachGestures } from "./gestures";
+import { Painter, type Palette, readPalette } from "./painter";
+import {
+  clamp,
+  fitView,
+  type Grid,
+  gridFor,
+  offsetAt,
+  scrollIntoView,
+  type View,
+  zoom,
+} from "./view";
+
+/** Maximum height of the map; larger on narrow pages. */
+const MAX_HEIGHT_PX = 420;
+const MAX_HEIGHT_NARROW_PX = 560;
+const NARROW_WIDTH_PX = 600;
+const ZOOM_STEP = 1.6;
+/** Size of the tooltip of a cell. */
+const TOOLTIP_PX = { width: 190, height: 40 };
+/** Name of the performance mark of the latest paint. */
+const PAINT_MARK = "lamia:map-painted";
+
+interface MapProps {
+  /** The code of each job; see {@link CELL_STATES}. */
+  cells: Uint8Array;
+  /** The index of the first job. */
+  first: number;
+  /** The state to highlight, if any. */
+  picked: CellState | null;
+  /** Called with the index of a job that is clicked or opened with Enter. */
+  onOpen: (index: number) => void;
+}
+
+function usePalette(canvas: { current: HTMLCanvasElement | null }): Palette | undefined {
+  const [palette, setPalette] = useState<Palette>();
+  useEffect(() => {
+    const read = () => {
+      if (canvas.current) setPalette(readPalette(canvas.current));
+    };
+    read();
+    return onColoursChange(read);
+  }, [canvas]);
+  return palette;
+}
+
+/** The map of an array: a cell for each job, with zoom, pan, tooltips and keyboard control. */
+export function JobMap({ cells, first, picked, onOpen }: MapProps) {
+  const [frame, width] = useWidth<HTMLDivElement>();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const palette = usePalette(canvas);
+  const maxHeight = width < NARROW_WIDTH_PX ? MAX_HEIGHT_NARROW_PX : MAX_HEIGHT_PX;
+  const grid = useMemo(
+    () => gridFor(cells.length, Math.max(200, width), maxHeight),
+    [cells.length, width, maxHeight],
+  );
+  const height = Math.ceil(Math.min(maxHeight, grid.rows * grid.fit));
+  const [view, setView] = useState<View>();
+  const [selected, setSelected] = useState<number | null>(null);
+  const shown = useMemo(
+    () => clamp(view ?? fitView(grid), grid, width, height),
+    [view, grid, width, height],
+  );
+  const painter = useMemo(
+    () => (palette ? new Painter(cells, grid, palette, first, picked) : undefined),
+    [cells, grid, palette, first, picked],
+  );
+  const latest = useRef({ shown, grid, onOpen });
+  useEffect(() => {
+    latest.current = { shown, grid, onOpen };
+  });
+
+  useEffect(() => {
+    if (painter === undefined || width === 0) return;
+    const request = requestAnimationFrame(() => {
+      if (canvas.current === null) return;
+      const ratio = window.devicePixelRatio;
+      const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+      if (canvas.current.width !== wide) canvas.current.width = wide;
+      if (canvas.current.height !== high) canvas.current.height = high;
+      painter.paint(canvas.current, shown, selected);
+      performance.clearMarks(PAINT_MARK);
+      performance.mark(PAINT_MARK);
+    });
+    return () => cancelAnimationFrame(request);
+  }, [painter, shown, selected, width, height]);
+
+  useEffect(() => {
+    if (canvas.current === null) return;
+    const offsetUnder = (x: number, y: number) =>
+      offsetAt(latest.current.shown, latest.current.grid, cells.length, x, y);
+    return attachGestures(canvas.current, {
+      view: () => latest.current.shown,
+      grid: () => latest.current.grid,
+      setView: (next) => {
+        // Several moves may happen in one frame: each continues from the previous one.
+        latest.current.shown = next;
+        setView(next);
+      },
+      hover: (x, y) => setSelected(offsetUnder(x, y)),
+      leave: () => setSelected(null),
+      click: (x, y) => {
+        const offset = offsetUnder(x, y);
+        if (offset !== null) latest.current.onOpen(first + offset);
+      },
+    });
+  }, [cells.length, first]);
+
+  const zoomBy = (factor: number) => {
+    const { x, y } =
+      selected === null ? { x: width / 2, y: height / 2 } : topCenter(shown, grid, selected);
+    setView(clamp(zoom(shown, grid, factor, x, y), grid, width, height));
+  };
+  const moveBy = (by: number) => {
+    const offset = selected === null ? 0 : Math.max(0, Math.min(cells.length - 1, selected + by));
+    setSelected(offset);
+    setView(clamp(scrollIntoView(shown, grid, offset, width, height), grid, width, height));
+  };
+  const handleKey = (key: string): boolean => {
+    if (key === "ArrowLeft") moveBy(-1);
+    else if (key === "ArrowRight") moveBy(1);
+    else if (key === "ArrowUp") moveBy(-grid.columns);
+    else if (key === "ArrowDown") moveBy(grid.columns);
+    else if (key === "Home") moveBy(-cells.length);
+    else if (key === "End") moveBy(cells.length);
+    else if (key === "+" || key === "=") zoomBy(ZOOM_STEP);
+    else if (key === "-") zoomBy(1 / ZOOM_STEP);
+    else if (key === "0") setView(undefined);
+    else if (key === "Escape") setSelected(null);
+    else if (key === "Enter" && selected !== null) onOpen(first + selected);
+    else return false;
+    return true;
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (handleKey(event.key)) event.preventDefault();
+  };
+
+  const isFitted = shown.cell <= grid.fit;
+  const state = selected === null ? undefined : CELL_STATES[cells[selected] ?? 0];
+  return (
+    <div className="map">
+      <div
+        ref={frame}
+        className="map-frame"
+        role="application"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the map has keyboard control
+        tabIndex={0}
+        aria-label={`Map of ${cells.length} jobs. Arrow keys select a job, Enter opens it, plus and minus zoom.`}
+        onKeyDown={onKeyDown}
+      >
+        <canvas
+          ref={canvas}
+          data-columns={grid.columns}
+          data-cell={shown.cell}
+          data-x={shown.x}
+          data-y={shown.y}
+          style={{ height: `${height}px`, touchAction: isFitted ? "pan-y" : "none" }}
+        />
+        <p className="map-readout" aria-live="polite">
+          {selected !== null && state && (
+            <Tooltip
+              index={first + selected}
+              state={state}
+              {...topCenter(shown, grid, selected)}
+              cell={shown.cell}
+              width={width}
+            />
+          )}
+        </p>
+      </div>
+      <div className="map-foot">
+        <p className="quiet">
+          Hover over a cell to identify it, click to open the job. Zoom with Ctrl + wheel or two
+          fingers.
+        </p>
+        <div className="map-tools">
+          <button
+            type="button"
+            className="button"
+            aria-label="Zoom in"
+            onClick={() => zoomBy(ZOOM_STEP)}
+          >
+            +
+          </button>
+          <button
+            type="button"
+            className="button"
+            aria-label="Zoom out"
+            disabled={isFitted}
+            onClick={() => zoomBy(1 / ZOOM_STEP)}
+          >
+            −
+          </button>
+          <button
+            type="button"
+            className="button"
+            disabled={isFitted}
+            onClick={() => setView(undefined)}
+          >
+            All
+          </button>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** The top center of a cell on the canvas, in CSS pixels. */
+function topCenter(view: View, grid: Grid, offset: number): { x: number; y: number } {
+  return {
+    x: view.x + ((offset % grid.columns) + 0.5) * view.cell,
+    y: view.y + Math.floor(offset / grid.columns) * view.cell,
+  };
+}
+
+interface TooltipProps {
+  index: number;
+  state: CellState;
+  /** The top center of the cell. */
+  x: number;
+  y: number;
+  cell: number;
+  width: number;
+}
+
+/** The tooltip of a cell. */
+function Tooltip({ index, state, x, y, cell, width }: TooltipProps) {
+  const isAtTop = y < TOOLTIP_PX.height;
+  const left = Math.max(TOOLTIP_PX.width / 2, Math.min(width - TOOLTIP_PX.width / 2, x));
+  return (
+    <span
+      className={isAtTop ? "map-tip is-below" : "map-tip"}
+      style={{ left: `${left}px`, top: `${isAtTop ? y + cell : y}px` }}
+    >
+      <strong>Job {index}</strong> <Icon name={state} />{" "}
+      {state === "LATE" || state === "LOST" ? `running, ${labelOf(state)}` : labelOf(state)}
+    </span>
+  );
+}

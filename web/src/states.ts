@@ -1,0 +1,42 @@
+import type { EventClass, JobState, Liveness, Outlook, State } from "./generated/operations";
+
+/** Job states in the order of bars and legends. */
+export const JOB_STATES: readonly JobState[] = [
+  "DONE",
+  "FAILED",
+  "TERMINATED",
+  "RUNNING",
+  "SUBMITTED",
+  "PENDING",
+];
+
+/** The states of jobs that ended without success. */
+export const UNSUCCESSFUL: readonly JobState[] = ["FAILED", "TERMINATED"];
+
+/** Lifecycle states of tasks and processes, in order. */
+export const STATES: readonly State[] = ["PENDING", "SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED"];
+
+const LABELS: Record<JobState | State | Liveness | Outlook | EventClass, string> = {
+  ALIVE: "alive",
+  AT_RISK: "at risk",
+  BEAT: "beat",
+  CANNOT_SUCCEED: "cannot succeed",
+  DONE: "done",
+  FAILED: "failed",
+  LATE: "late",
+  LOST: "lost",
+  ON_TRACK: "on track",
+  PENDING: "pending",
+  PROGRESS: "progress",
+  READY: "ready",
+  RUNNING: "running",
+  STARTED: "started",
+  SUBMITTED: "submitted",
+  SUCCEEDED: "succeeded",
+  TERMINATED: "terminated",
+};
+
+/** The label of an enum value. */
+export function labelOf(value: keyof typeof LABELS): string {
+  return LABELS[value];
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import {
+  describeBasis,
+  describeFailures,
+  formatCompact,
+  formatCount,
+  formatNumber,
+  formatPercent,
+  formatRate,
+} from "../src/format";
+
+describe("numbers", () => {
+  it.each([
+    [0, "0"],
+    [1234, "1,234"],
+    [12_340.56, "12,340.6"],
+  ])("formatNumber(%d)", (value, text) => expect(formatNumber(value)).toBe(text));
+
+  it.each([
+    [9999, "9,999"],
+    [12_345, "12.3K"],
+    [1_000_000, "1M"],
+  ])("formatCompact(%d)", (value, text) => expect(formatCompact(value)).toBe(text));
+
+  it("formatCount uses the plural unless there is one", () => {
+    expect(formatCount(1, "job")).toBe("1 job");
+    expect(formatCount(0, "job")).toBe("0 jobs");
+    expect(formatCount(2000, "process", "processes")).toBe("2,000 processes");
+  });
+});
+
+describe("formatPercent", () => {
+  it.each([
+    [0, "0 %"],
+    [0.0001, "< 0.1 %"],
+    [0.012, "1.2 %"],
+    [0.5, "50 %"],
+    [0.994, "99.4 %"],
+    [0.99999, "99.9 %"],
+    [1, "100 %"],
+    [1.236, "124 %"],
+  ])("%d", (ratio, text) => expect(formatPercent(ratio)).toBe(text));
+});
+
+describe("formatRate", () => {
+  it.each([
+    [0, "0 jobs/min"],
+    [12.5, "12.5 jobs/min"],
+    [0.5, "30 jobs/h"],
+    [1 / 1440, "1 jobs/d"],
+  ])("%d per minute", (rate, text) => expect(formatRate(rate)).toBe(text));
+});
+
+describe("describeBasis", () => {
+  const progress = { ratio: 0.5, current: 1500, target: 3000 };
+
+  it.each([
+    ["DONE_JOBS", true, "1,500 of 3,000 jobs DONE"],
+    ["DONE_OF_THRESHOLD", true, "1,500 of 3,000 required jobs DONE"],
+    ["PERCENT", true, "percent, mean of all jobs"],
+    ["PERCENT", false, "percent, reported by the job"],
+    ["VALUE_OF_THRESHOLD", true, "1,500 of 3,000 required, reported by jobs"],
+  ] as const)("%s of an array: %s", (basis, isArray, text) => {
+    expect(describeBasis({ ...progress, basis }, isArray)).toBe(text);
+  });
+
+  it("says that there is none", () => {
+    expect(describeBasis(null, true)).toBe("no progress reported");
+  });
+});
+
+describe("describeFailures", () => {
+  it.each([
+    [0, 0, "no failures, none tolerated"],
+    [0, 5, "0 of 5 tolerated failures"],
+    [5, 5, "5 of 5 tolerated failures"],
+    [6, 5, "6 failed, only 5 tolerated"],
+    [1, 0, "1 failed, none tolerated"],
+  ])("%d failures, %d tolerated", (failures, tolerance, text) => {
+    expect(describeFailures(failures, tolerance)).toBe(text);
+  });
+});

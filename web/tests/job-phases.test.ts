@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import type { EventClass } from "../src/generated/operations";
+import { eventTime, type JobEvent, phasesOf } from "../src/job-phases";
+
+const NOW = 100_000;
+
+/** An event some milliseconds after the epoch. */
+function event(eventClass: EventClass, at: number, more: Partial<JobEvent> = {}): JobEvent {
+  return {
+    id: `${eventClass}-${at}`,
+    eventClass,
+    attempt: 0,
+    sentAt: new Date(at).toISOString(),
+    receivedAt: new Date(at + 1000).toISOString(),
+    progress: null,
+    payload: null,
+    hostname: null,
+    clientAddress: "127.0.0.1",
+    ...more,
+  };
+}
+
+describe("eventTime", () => {
+  it("is sentAt, or receivedAt without it", () => {
+    expect(eventTime(event("DONE", 5000))).toBe(5000);
+    expect(eventTime(event("DONE", 5000, { sentAt: null }))).toBe(6000);
+  });
+});
+
+describe("phasesOf", () => {
+  it("has no phase without events", () => {
+    expect(phasesOf([], NOW)).toEqual([]);
+  });
+
+  it("has a wait and a run, in any order of the events", () => {
+    const events = [event("DONE", 30_000), event("SUBMITTED", 10_000), event("STARTED", 20_000)];
+    const expected = [
+      { kind: "SUBMITTED", from: 10_000, to: 20_000, end: null },
+      { kind: "RUNNING", from: 20_000, to: 30_000, end: "DONE" },
+    ];
+    expect(phasesOf(events, NOW)).toEqual(expected);
+    expect(phasesOf(events.toReversed(), NOW)).toEqual(expected);
+  });
+
+  it("lasts until now without an end", () => {
+    expect(phasesOf([event("STARTED", 1000)], NOW)).toEqual([
+      { kind: "RUNNING", from: 1000, to: NOW, end: null },
+    ]);
+  });
+
+  it("starts a phase for every attempt", () => {
+    const events = [
+      event("STARTED", 1000),
+      event("STARTED", 2000),
+      event("FAILED", 3000),
+      event("STARTED", 4000),
+      event("TERMINATED", 5000),
+    ];
+    expect(phasesOf(events, NOW)).toEqual([
+      { kind: "RUNNING", from: 1000, to: 2000, end: null },
+      { kind: "RUNNING", from: 2000, to: 3000, end: "FAILED" },
+      { kind: "RUNNING", from: 4000, to: 5000, end: "TERMINATED" },
+    ]);
+  });
+
+  it.each(["BEAT", "READY", "PROGRESS"] as const)("takes a first %s as the start", (first) => {
+    expect(phasesOf([event(first, 1000), event("BEAT", 2000)], NOW)).toEqual([
+      { kind: "RUNNING", from: 1000, to: NOW, end: null },
+    ]);
+    expect(phasesOf([event("SUBMITTED", 500), event(first, 1000)], NOW)).toHaveLength(2);
+  });
+
+  it("ignores a beat after the end", () => {
+    const events = [event("STARTED", 1000), event("DONE", 2000), event("BEAT", 3000)];
+    expect(phasesOf(events, NOW)).toEqual([{ kind: "RUNNING", from: 1000, to: 2000, end: "DONE" }]);
+  });
+
+  it("shows an end without a start", () => {
+    expect(phasesOf([event("FAILED", 1000)], NOW)).toEqual([
+      { kind: "RUNNING", from: 1000, to: 1000, end: "FAILED" },
+    ]);
+  });
+});

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,6 +73,11 @@ class Server:
 
     def __exit__(self, *_exception: object) -> None:
         if self._process is not None:
+            if "COVERAGE_PROCESS_CONFIG" in os.environ:
+                # A killed process would not save what it has measured.
+                self._process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(15)
             self.kill()
         self._client.close()
 

@@ -13,17 +13,20 @@ function precompressed(): Plugin {
     name: "precompressed",
     apply: "build",
     async closeBundle() {
-      for (const entry of await readdir(OUTPUT, { recursive: true, withFileTypes: true })) {
-        if (!entry.isFile()) continue;
-        const path = join(entry.parentPath, entry.name);
-        const content = await readFile(path);
-        const brotli = promisify(brotliCompress)(content, {
-          params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length },
-        });
-        await writeFile(`${path}.gz`, await promisify(gzip)(content, { level: 9 }));
-        await writeFile(`${path}.br`, await brotli);
-        await rm(path);
-      }
+      const entries = await readdir(OUTPUT, { recursive: true, withFileTypes: true });
+      await Promise.all(
+        entries.map(async (entry) => {
+          if (!entry.isFile()) return;
+          const path = join(entry.parentPath, entry.name);
+          const content = await readFile(path);
+          const brotli = promisify(brotliCompress)(content, {
+            params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length },
+          });
+          await writeFile(`${path}.gz`, await promisify(gzip)(content, { level: 9 }));
+          await writeFile(`${path}.br`, await brotli);
+          await rm(path);
+        }),
+      );
     },
   };
 }

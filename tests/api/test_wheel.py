@@ -1,10 +1,15 @@
-"""The package as it is installed by those who have neither Node nor this repository."""
+"""The package as users install it: contents of the wheel, declared dependencies, lock files."""
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -12,11 +17,13 @@ import pytest
 from tests.support.harness import Server, environment
 
 ROOT = Path(__file__).parents[2]
+IMPORTED_BY_UVICORN = {"httptools", "uvloop", "websockets"}
+"""Dependencies that the package does not import itself."""
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the wheel holds, and nothing else."""
+    """A folder with the contents of the wheel and nothing else."""
     folder = tmp_path_factory.mktemp("wheel")
     for command in (
         ["hatchling", "build", "-t", "wheel", "-d", str(folder)],
@@ -31,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """The files of a folder."""
+    """The files below a folder, by their relative paths."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
@@ -39,7 +46,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 def test_installed_package_has_all_that_it_needs(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It migrates, serves both pages, and its commands find the operations that they send."""
+    """It migrates, serves both pages, and its commands find their stored operations."""
     monkeypatch.setenv("PYTHONPATH", str(installed))
     monkeypatch.chdir(tmp_path)
     where = [sys.executable, "-c", "import lamia_gql; print(lamia_gql.__file__)"]
@@ -59,3 +66,36 @@ def test_installed_package_has_all_that_it_needs(
         )
         assert submitted.returncode == 0, submitted.stderr
         assert "LAMIA_TASK=t" in submitted.stdout
+
+
+def imported() -> Iterator[str]:
+    """The top-level names of what the package and its migrations import."""
+    for path in (*ROOT.glob("lamia_gql/**/*.py"), *ROOT.glob("alembic/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module.split(".")[0]
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Every imported distribution is a declared dependency, and nothing else is declared."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    declared = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
+    distributions = packages_distributions()
+    libraries = set(imported()) - sys.stdlib_module_names - {"lamia_gql"}
+    found = {distributions[library][0].lower().replace("_", "-") for library in libraries}
+    assert found == declared - IMPORTED_BY_UVICORN
+
+
+@pytest.mark.parametrize("name", ["run", "node"])
+def test_the_development_lock_contains_the_others(name: str) -> None:
+    """The locks agree in versions and hashes, so one environment can serve both purposes."""
+
+    def pins(lock: str) -> set[str]:
+        text = (ROOT / "requirements" / f"{lock}.lock").read_text()
+        return set(re.split(r"\n(?=\w)", text.strip()))
+
+    assert pins(name) <= pins("develop")
+    assert len(pins(name)) < len(pins("develop"))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,6 +74,11 @@ class Server:
 
     def __exit__(self, *_exception: object) -> None:
         if self._process is not None:
+            if "COVERAGE_PROCESS_CONFIG" in os.environ:
+                # A killed process would not save what it has measured.
+                self._process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(15)
             self.kill()
         self._client.close()
 

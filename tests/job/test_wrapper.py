@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lamia_gql.client.output import ENDING, Pipe
+from lamia_gql.client.output import EXIT_DELAY_S, OutputPipe
 from tests.support.harness import Server
 from tests.support.job_side import (
     JOB,
@@ -211,11 +211,11 @@ def test_descriptor_of_a_program_that_ends_stays_ours(script: str, is_open: bool
     Also where nobody finds the time to wait for it.
     """
     near, far = os.pipe()
-    pipe = Pipe((far,), ())
+    pipe = OutputPipe((far,), ())
     pipe.start()
-    program = subprocess.Popen(shell(script), stderr=pipe.entry)
-    pipe.leave(program.pid)
-    time.sleep(3 * ENDING)
+    program = subprocess.Popen(shell(script), stderr=pipe.write_end)
+    pipe.close_write_end(program.pid)
+    time.sleep(3 * EXIT_DELAY_S)
     if not is_open:
         wait_for("the end", lambda: os.path.samestat(os.fstat(far), os.stat(os.devnull)))
     os.write(far, b"said")

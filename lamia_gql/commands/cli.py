@@ -17,7 +17,7 @@ from lamia_gql.commands.options import CONFIG, DATABASE_URL, URL
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lamia-gql")
 def main() -> None:
-    """Monitor batch jobs: a server, the maintenance of its database, and clients."""
+    """Monitoring of batch jobs: run the server, maintain its database, watch tasks."""
 
 
 @main.command()
@@ -86,7 +86,7 @@ def schema() -> None:
 @DATABASE_URL
 @CONFIG
 def recount(tasks: tuple[str, ...], database_url: str | None, config: str | None) -> None:
-    """Recompute all counters from the events, and repair those that differ.
+    """Recompute the counters from the events and repair them.
 
     Checks TASKS, or all tasks if none is given. Prints each difference, and exits with 1 if there
     was any.
@@ -141,7 +141,10 @@ def recount(tasks: tuple[str, ...], database_url: str | None, config: str | None
 def replay(
     file: str, name: str | None, speed: float, failure_probability: float, seed: int, url: str
 ) -> None:
-    """Replay FILE, a recorded workflow execution in WfFormat, as a task with live jobs."""
+    """Replay a recorded workflow execution as a task with live jobs.
+
+    FILE is in WfFormat 1.5.
+    """
     from lamia_gql.commands.replay import replay as run
     from lamia_gql.commands.wfformat import WfFormatError
 
@@ -182,7 +185,9 @@ def submit(
     tags: tuple[str, ...],
     url: str,
 ) -> None:
-    """Create a task, and print LAMIA_URL and LAMIA_TASK as exports for `eval`.
+    """Create a task and print what its jobs need, for `eval`.
+
+    Prints LAMIA_URL and LAMIA_TASK as shell exports.
 
     FILE is a TOML or JSON file with the fields of the task. --name and --comment override the
     file; --array, --solitary and --tag add to it.
@@ -233,7 +238,7 @@ def watch(task: str | None, once: bool, as_json: bool, url: str) -> None:
 )
 @URL
 def demo(minutes: float, url: str) -> None:
-    """Run simulated tasks that show every kind of progress and of failure."""
+    """Run simulated tasks that show every kind of progress."""
     from lamia_gql.commands.demo import demo as run
 
     with client_errors(interrupted="Interrupted. The tasks keep their current states."):

@@ -22,7 +22,7 @@ COLOURS = {
     "AT_RISK": "yellow",
     "CANNOT_SUCCEED": "red",
 }
-OUTLOOKS = {"AT_RISK": "AT RISK", "CANNOT_SUCCEED": "HOPELESS"}
+OUTLOOK_LABELS = {"AT_RISK": "AT RISK", "CANNOT_SUCCEED": "HOPELESS"}
 """Outlooks that are shown instead of the state of an unfinished task or process."""
 COUNT_HEADINGS = {
     "pending": "pend",
@@ -136,9 +136,9 @@ def _render_indices(processes: list[dict[str, Any]]) -> Iterable[RenderableType]
 def _render_state(row: dict[str, Any]) -> Text:
     """Return the state, or the outlook if that is bad and the row has not finished."""
     state, outlook = row["state"], row["outlook"]
-    if state in ("SUCCEEDED", "FAILED") or outlook not in OUTLOOKS:
+    if state in ("SUCCEEDED", "FAILED") or outlook not in OUTLOOK_LABELS:
         return Text(state, COLOURS[state])
-    return Text(OUTLOOKS[outlook], COLOURS[outlook])
+    return Text(OUTLOOK_LABELS[outlook], COLOURS[outlook])
 
 
 def _parse_time(text: str | None) -> datetime | None:

@@ -15,8 +15,9 @@ Events flow in one direction::
                                    ↓            ↑
                                  spool ──→ flusher
 
-- ``wrapper`` runs a program (``lamia-job run``); ``program`` starts it, ``output`` copies and scans
-  what it writes, ``monitor`` sends beats and progress while it runs, ``usage`` measures it.
+- ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it, ``output`` copies what it
+  writes, ``progress_scanner`` finds progress in that, ``usage`` measures it, and ``monitor`` sends
+  beats and progress while it runs.
 - ``job`` makes an ``event`` out of each report; ``configuration`` and ``batch_systems`` tell whose
   events they are and which server gets them.
 - ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.

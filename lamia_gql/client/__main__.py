@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lamia_gql.client.job import Job
-    from lamia_gql.client.output import ProgressScanner
+    from lamia_gql.client.progress_scanner import ProgressScanner
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -207,7 +207,7 @@ def _parse_line_count(text: str) -> int:
 def _parse_pattern(pattern: str) -> ProgressScanner:
     import re
 
-    from lamia_gql.client.output import ProgressScanner
+    from lamia_gql.client.progress_scanner import ProgressScanner
 
     try:
         return ProgressScanner(pattern)

@@ -1,11 +1,9 @@
-"""Copies a program's output to where it would go without us, and scans it on the way."""
+"""Copies a program's output to where it would go without us, and shows it to observers."""
 
 from __future__ import annotations
 
 import errno
-import math
 import os
-import re
 import select
 import sys
 import threading
@@ -21,9 +19,6 @@ HURRIED_DRAIN_S = 2.0
 """How long readers have for the remaining output when the batch system has asked for the end."""
 MAX_TAIL_BYTES = 8 * 1024
 """How much of the last lines is kept: JSON may need six bytes for one, and servers take 64 KiB."""
-MAX_LINE_BYTES = 64 * 1024
-SCAN_BYTES = 256 * 1024
-"""How much output is collected before it is scanned for progress."""
 COPY_SCRIPT = """
 import os
 while True:
@@ -163,52 +158,6 @@ class OutputTail:
     def read(self) -> list[str]:
         """Return the last lines, at most 8 KiB of them."""
         return self._kept.decode("utf-8", "replace").splitlines()[-self._lines :]
-
-
-class ProgressScanner:
-    """Finds the latest progress in the lines of an output, by a regular expression.
-
-    A line ends with a line feed or, as in progress bars, with a carriage return. The progress is
-    the pattern's first group, or the whole match if it has none. Raises :class:`re.error`.
-    """
-
-    def __init__(self, pattern: str) -> None:
-        self._pattern = re.compile(pattern.encode(), re.MULTILINE)
-        self._group = 1 if self._pattern.groups else 0
-        self._lock = threading.Lock()
-        self._unscanned = b""
-        self._value: float | None = None
-
-    def feed(self, data: bytes) -> None:
-        """Add the next chunk of output."""
-        with self._lock:
-            self._unscanned += data
-            if len(self._unscanned) >= SCAN_BYTES:
-                self._scan()
-
-    def take(self, *, at_end: bool = False) -> float | None:
-        """Return the latest number since the last call, or None.
-
-        ``at_end`` also scans a last line that is not terminated.
-        """
-        with self._lock:
-            if at_end:
-                self._unscanned += b"\n"
-            self._scan()
-            value, self._value = self._value, None
-            return value
-
-    def _scan(self) -> None:
-        text = self._unscanned.replace(b"\r", b"\n")
-        lines, _, rest = text.rpartition(b"\n")
-        self._unscanned = rest[-MAX_LINE_BYTES:]
-        for match in self._pattern.finditer(lines):
-            try:
-                value = float(match[self._group])
-            except (TypeError, ValueError):
-                continue  # not a number, or a group that did not take part in the match
-            if math.isfinite(value) and value >= 0:
-                self._value = value
 
 
 def occupy_closed_descriptors() -> set[int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lamia_gql.client.output import ProgressScanner
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamia_gql.client.progress_scanner import ProgressScanner
 
 
 class RunOptions:

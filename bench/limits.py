@@ -1,7 +1,7 @@
-"""How long a document can keep the server busy before it is executed, or refused.
+"""Measures how long a document keeps the server busy before it is executed or refused.
 
-Prints, for the worst documents that we know, processor time in milliseconds: the best of five, so
-that what else the machine does counts as little as can be.
+Prints the CPU time for the worst known documents, in milliseconds. It is the best of five runs, to
+reduce the influence of other processes.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from lamia_gql.graph.limits.documents import Documents
 from lamia_gql.graph.schema import make_schema
 from tests.support.documents import BEYOND, WITHIN
 
-TIMES = 5
+RUNS = 5
 
 
 def main() -> None:
-    """Measure, and print the slowest last."""
+    """Measure all documents, and print them from the fastest to the slowest."""
     schema = make_schema()._schema
     documents = Documents(Settings.model_construct())
-    # As the server does it when it starts.
+    # As at the start of the server.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
     def measure(text: str) -> tuple[float, str]:
         best, outcome = 1e9, ""
-        for _ in range(TIMES):
+        for _ in range(RUNS):
             begin = time.process_time()
             try:
                 document = documents.read.__wrapped__(schema, text)
@@ -53,12 +53,12 @@ def main() -> None:
     measured = sorted((*measure(text), name) for name, text in texts.items())
     for milliseconds, outcome, name in measured:
         print(f"{milliseconds:7.2f} ms  {name:40} {outcome}")
-    known = documents.read(schema, texts["GraphiQL's introspection"])
-    assert not known.errors
+    cached = documents.read(schema, texts["GraphiQL's introspection"])
+    assert not cached.errors
     begin = time.process_time()
     for _ in range(10_000):
         documents.read(schema, texts["GraphiQL's introspection"]).cost(None, {})
-    print(f"{(time.process_time() - begin) * 100:7.2f} µs  a document that was seen before")
+    print(f"{(time.process_time() - begin) * 100:7.2f} µs  a cached document")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What `lamia-job run` costs a program of ten seconds, with a server that answers.
+"""Measures the overhead of `lamia-job run` for a program of ten seconds.
 
-Each round runs the program bare, and wrapped with a beat a second. Quoted are the medians of the
-differences, as time and as time of the processor; the load tells what else the machine has to do.
+Each round runs the program directly, and wrapped with one beat per second and an available server.
+Prints the medians of the differences in time and in CPU time, and the load of the machine.
 
     PYTHONPATH=. .venv/bin/python bench/overhead.py [rounds]
 """
@@ -20,12 +20,12 @@ from pathlib import Path
 from tests.support.harness import Server
 from tests.support.job_side import JOB, ROOT, job_environment
 
-SECONDS = 10
-PROGRAM = ["sh", "-c", f"date +%s%N; sleep {SECONDS}; date +%s%N"]
+PROGRAM_DURATION_S = 10
+PROGRAM = ["sh", "-c", f"date +%s%N; sleep {PROGRAM_DURATION_S}; date +%s%N"]
 
 
 def run(environ: dict[str, str], *prefix: str) -> tuple[float, float, float]:
-    """Milliseconds until the program begins, and after its end; and of the processor."""
+    """Return milliseconds before the program's start, after its end, and of CPU time."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.time_ns()
     done = subprocess.run(
@@ -39,7 +39,7 @@ def run(environ: dict[str, str], *prefix: str) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the rounds, and print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as name:
@@ -52,16 +52,17 @@ def main() -> None:
             pairs = [(run(environ), run(environ, *wrapped)) for _ in range(rounds)]
     extra = [tuple(w - b for b, w in zip(*pair, strict=True)) for pair in pairs]
     totals = [start + end for start, end, _cpu in extra]
-    print(f"{rounds} rounds of {SECONDS} s, load {os.getloadavg()[0]:.1f}; median (all), in ms")
+    load = os.getloadavg()[0]
+    print(f"{rounds} rounds of {PROGRAM_DURATION_S} s, load {load:.1f}; median (all), in ms")
     for what, values in (
-        ("before the program", [start for start, _end, _cpu in extra]),
-        ("after it", [end for _start, end, _cpu in extra]),
-        ("together", totals),
-        ("of the processor", [cpu for _start, _end, cpu in extra]),
+        ("before the start", [start for start, _end, _cpu in extra]),
+        ("after the end", [end for _start, end, _cpu in extra]),
+        ("total", totals),
+        ("CPU time", [cpu for _start, _end, cpu in extra]),
     ):
         every = " ".join(f"{value:.0f}" for value in sorted(values))
         print(f"{what:20} {statistics.median(values):6.1f}  ({every})")
-    share = statistics.median(totals) / 10 / SECONDS
+    share = statistics.median(totals) / 10 / PROGRAM_DURATION_S
     print(f"overhead             {share:6.2f} %")
 
 

@@ -1,7 +1,7 @@
-"""What subscribers cost: memory while they are idle, and how long a push takes.
+"""Measures the memory of idle subscribers, and the latency of pushes.
 
-Starts a server on a fresh SQLite file, and a client in this process that holds all connections;
-both share the machine, so the times are those of server and client together.
+Starts a server on a new SQLite file. This process holds all client connections on the same machine,
+so the times are those of server and client together.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ SUBMIT_MANY = """mutation($events: [SubmitEventInput!]!) { submitEvents(input: {
 JOBS = 100
 
 
-class Target:
-    """A running server."""
+class BenchServer:
+    """A running server, and a client for it."""
 
     def __init__(self, url: str, pid: int) -> None:
         self.url = url
@@ -46,14 +46,14 @@ class Target:
         self.client = httpx.AsyncClient(timeout=60)
 
     async def graphql(self, query: str, **variables: Any) -> None:
-        """Run an operation."""
+        """Execute an operation, and check that it succeeded."""
         body = {"query": query, "variables": variables}
         answer = await self.client.post(f"{self.url}/graphql", json=body)
         answer.raise_for_status()
         assert "errors" not in answer.json(), answer.text
 
     async def subscribe(self, stack: AsyncExitStack, query: str) -> websockets.ClientConnection:
-        """A connection with one subscription."""
+        """Open a WebSocket with one subscription; the stack closes it."""
         socket = await stack.enter_async_context(
             websockets.connect(
                 f"{self.url.replace('http', 'ws')}/graphql",
@@ -68,8 +68,8 @@ class Target:
         await socket.send(json.dumps(subscribe))
         return socket
 
-    def memory(self) -> int:
-        """The bytes that the server has in memory."""
+    def memory_bytes(self) -> int:
+        """Return the resident memory of the server, in bytes."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         assert found is not None
@@ -77,15 +77,15 @@ class Target:
 
 
 @contextmanager
-def server() -> Iterator[Target]:
-    """A server on a free port and a fresh file."""
+def run_server() -> Iterator[BenchServer]:
+    """Run a server on a free port with a new database."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [sys.executable, "-m", "lamia_gql", "serve", "--port", "0"],
             env=os.environ
             | {
                 "LAMIA_DATABASE_URL": f"sqlite:///{folder}/lamia.sqlite",
-                # Nobody reads the log, and a full pipe would stop the server.
+                # The log is not read, and a full pipe would block the server.
                 "LAMIA_LOG_LEVEL": "warning",
             },
             stderr=subprocess.PIPE,
@@ -94,48 +94,48 @@ def server() -> Iterator[Target]:
         assert process.stderr is not None
         try:
             for line in process.stderr:
-                if (told := re.search(r"on (http://\S+)/graphql", line)) is not None:
+                if (found_url := re.search(r"on (http://\S+)/graphql", line)) is not None:
                     break
-            assert told is not None
-            yield Target(told[1], process.pid)
+            assert found_url is not None
+            yield BenchServer(found_url[1], process.pid)
         finally:
             process.terminate()
             process.wait()
 
 
-async def idle(target: Target, number: int) -> None:
-    """Memory of subscribers to which nothing happens."""
+async def measure_idle(server: BenchServer, number: int) -> None:
+    """Print the memory per idle subscriber."""
     for what, query in (("taskChanged", CHANGES), ("events", EVENTS)):
         async with AsyncExitStack() as stack:
-            before = target.memory()
+            before = server.memory_bytes()
             for begin in range(0, number, 50):
                 sockets = await asyncio.gather(
-                    *(target.subscribe(stack, query) for _ in range(min(50, number - begin)))
+                    *(server.subscribe(stack, query) for _ in range(min(50, number - begin)))
                 )
                 if what == "taskChanged":
                     await asyncio.gather(*(socket.recv() for socket in sockets))
             await asyncio.sleep(3)
-            each = (target.memory() - before) / number
+            each = (server.memory_bytes() - before) / number
             print(f"{number} idle subscribers of {what}: {each / 1024:.0f} KiB each")
         await asyncio.sleep(2)
 
 
-async def latency(target: Target, number: int) -> None:
-    """From sending an event to its coming back, alone and among many."""
+async def measure_latency(server: BenchServer, number: int) -> None:
+    """Print the time from sending an event until every subscriber has received it."""
     async with AsyncExitStack() as stack:
-        sockets = [await target.subscribe(stack, EVENTS) for _ in range(number)]
+        sockets = [await server.subscribe(stack, EVENTS) for _ in range(number)]
         await asyncio.sleep(1)
         times: list[float] = []
         for place in range(100 if number <= 100 else 5):
             event = {"task": "t", "process": "p", "eventClass": "BEAT", "index": place % JOBS}
             begin = time.perf_counter()
-            sending = asyncio.create_task(target.graphql(SUBMIT, input=event))
+            sending = asyncio.create_task(server.graphql(SUBMIT, input=event))
 
-            async def come(socket: websockets.ClientConnection, begin: float = begin) -> float:
+            async def receive(socket: websockets.ClientConnection, begin: float = begin) -> float:
                 await socket.recv()
                 return time.perf_counter() - begin
 
-            times += await asyncio.gather(*map(come, sockets))
+            times += await asyncio.gather(*map(receive, sockets))
             await sending
         median, late = statistics.median(times), statistics.quantiles(times, n=100)[98]
         print(
@@ -144,13 +144,13 @@ async def latency(target: Target, number: int) -> None:
         )
 
 
-async def final(target: Target, number: int) -> None:
-    """How long after the last event everybody has the last state."""
+async def measure_last_state(server: BenchServer, number: int) -> None:
+    """Print the time from sending the last event until every subscriber has the last state."""
     async with AsyncExitStack() as stack:
         sockets = []
         for begin in range(0, number, 50):
             sockets += await asyncio.gather(
-                *(target.subscribe(stack, CHANGES) for _ in range(min(50, number - begin)))
+                *(server.subscribe(stack, CHANGES) for _ in range(min(50, number - begin)))
             )
         counts: list[int] = []
 
@@ -172,7 +172,7 @@ async def final(target: Target, number: int) -> None:
             ]
             await asyncio.sleep(0.1)
             begin_of_last = time.perf_counter()
-            await target.graphql(SUBMIT_MANY, events=events)
+            await server.graphql(SUBMIT_MANY, events=events)
         times = [moment - begin_of_last for moment in await asyncio.gather(*watching)]
         print(
             f"the last state to {number} subscribers of taskChanged, after 2 s of events, from"
@@ -182,16 +182,16 @@ async def final(target: Target, number: int) -> None:
 
 
 async def main() -> None:
-    """Measure, and print."""
+    """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--number", type=int, default=1_000, help="How many subscribers.")
+    parser.add_argument("--number", type=int, default=1_000, help="number of subscribers")
     number: int = parser.parse_args().number
-    with server() as target:
-        await target.graphql(CREATE, jobs=JOBS)
-        await idle(target, number)
+    with run_server() as server:
+        await server.graphql(CREATE, jobs=JOBS)
+        await measure_idle(server, number)
         for some in (1, 100, number):
-            await latency(target, some)
-        await final(target, number)
+            await measure_latency(server, some)
+        await measure_last_state(server, number)
 
 
 if __name__ == "__main__":

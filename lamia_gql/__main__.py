@@ -1,7 +1,7 @@
-"""``python -m lamia_gql`` is the same as ``lamia-gql``."""
+"""``python -m lamia_gql`` runs the command ``lamia-gql``."""
 
 from lamia_gql.commands.cli import main
 
-# Worker processes import this, and are to do something else.
+# Worker processes import this module too, but do not run the command.
 if __name__ == "__main__":
     main()

@@ -1,13 +1,32 @@
-"""The job side of lamia-gql: tells a server how a job fares, and never hurts the job.
+"""The job side of lamia-gql: reports the events of a job to a server, and never harms the job.
 
-Nothing but the standard library, from Python 3.9 on, so that it runs on any node::
+It needs only the standard library of Python 3.9 or newer, so it runs on any node::
 
     from lamia_gql.client import Job
 
-    with Job() as job:          # LAMIA_URL, LAMIA_TASK, LAMIA_PROCESS say where and who
+    with Job() as job:          # LAMIA_URL, LAMIA_TASK and LAMIA_PROCESS identify server and job
         job.progress(10)
         if job.enough:
             ...
+
+Events flow in one direction::
+
+    wrapper, monitor ──→ job ──→ sender ──→ delivery ──→ server_connection ──→ the server
+                                   ↓            ↑
+                                 spool ──→ flusher
+
+- ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it, ``output`` copies what it
+  writes, ``progress_scanner`` finds progress in that, ``usage`` measures it, and ``monitor`` sends
+  beats and progress while it runs.
+- ``job`` makes an ``event`` out of each report; ``configuration`` and ``batch_systems`` tell whose
+  events they are and which server gets them.
+- ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
+- ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``.
+- ``delivery`` sorts events by the server's results: stored, refused, or kept for later.
+- ``server_connection`` speaks HTTP; ``watchdog`` interrupts it when the server is too slow.
+
+The way back is short: a delivery's result sets ``job.enough``, and its warnings go to the
+``warning_log``, which prints each kind once.
 """
 
 from __future__ import annotations
@@ -20,7 +39,7 @@ __all__ = ["Job"]
 
 
 def __getattr__(name: str) -> object:
-    # Not before it is asked for: `lamia-job run` starts its program without it.
+    # Imported on first use: `lamia-job run` starts its program before it needs the class.
     if name == "Job":
         from lamia_gql.client.job import Job
 

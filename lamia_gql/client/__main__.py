@@ -8,93 +8,93 @@ import sys
 from collections.abc import Sequence
 
 from lamia_gql import __version__
-from lamia_gql.client.priorities import RANKS
+from lamia_gql.client.priorities import PRIORITIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from lamia_gql.client.job import Job
-    from lamia_gql.client.output import Reading
+    from lamia_gql.client.progress_scanner import ProgressScanner
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; exits 2 where it makes no sense.
+    """Run the command line; exits with 2 if it is invalid.
 
-    ``run`` ends as its program does, ``flush`` exits 1 where something is left, and ``emit``
-    exits 0 whatever becomes of the event: a script must not fail for it.
+    ``run`` exits as its program does. ``flush`` exits with 1 if events are left. ``emit`` exits
+    with 0 whatever happens to the event, so that it can't fail a script.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Pythons differ in what argparse makes of the dashes, so it does not get to see them.
-    dashes = given.index("--") if "--" in given else len(given)
-    chosen = _parser().parse_args(given[:dashes])
-    chosen.command(chosen, given[dashes:])
+    # Python versions differ in how argparse treats "--", so argparse never sees it.
+    separator = given.index("--") if "--" in given else len(given)
+    parsed = _make_parser().parse_args(given[:separator])
+    parsed.command(parsed, given[separator:])
 
 
-def _emit(chosen: argparse.Namespace, rest: list[str]) -> None:
-    _refuse(rest)
-    job = _make_job(chosen)
-    job.emit(chosen.event_class, progress=chosen.progress, payload=chosen.payload)
+def _emit(parsed: argparse.Namespace, program: list[str]) -> None:
+    _reject_program(program)
+    job = _make_job(parsed)
+    job.emit(parsed.event_class, progress=parsed.progress, payload=parsed.payload)
     job.close()
 
 
-def _run(chosen: argparse.Namespace, rest: list[str]) -> None:
-    from lamia_gql.client.options import Options
+def _run(parsed: argparse.Namespace, program: list[str]) -> None:
+    from lamia_gql.client.run_options import RunOptions
     from lamia_gql.client.wrapper import Wrapper
 
-    program = chosen.program + rest if chosen.program else rest[1:]
-    if not program:
-        _parser().error("run: say which program, after --")
-    options = Options(
-        beat=chosen.beat,
-        progress=chosen.progress_regex,
-        stop_when_enough=chosen.stop_when_enough,
-        tail=chosen.payload_tail,
+    command = parsed.program + program if parsed.program else program[1:]
+    if not command:
+        _make_parser().error("run: no program is given; put it after --")
+    options = RunOptions(
+        beat_interval=parsed.beat,
+        progress_scanner=parsed.progress_regex,
+        stop_when_enough=parsed.stop_when_enough,
+        tail_lines=parsed.payload_tail,
     )
-    Wrapper(lambda: _make_job(chosen, quiet=True), program, options).run()
+    Wrapper(lambda: _make_job(parsed, quiet=True), command, options).run()
 
 
-def _make_job(chosen: argparse.Namespace, *, quiet: bool = False) -> Job:
+def _make_job(parsed: argparse.Namespace, *, quiet: bool = False) -> Job:
     from lamia_gql.client.job import Job
 
     return Job(
-        chosen.task, chosen.process, chosen.index, url=chosen.url, spool=chosen.spool, quiet=quiet
+        parsed.task, parsed.process, parsed.index, url=parsed.url, spool=parsed.spool, quiet=quiet
     )
 
 
-def _flush(chosen: argparse.Namespace, rest: list[str]) -> None:
-    _refuse(rest)
-    from lamia_gql.client.address import AddressError, find_server
-    from lamia_gql.client.connection import Connection
-    from lamia_gql.client.delivery import Delivery
+def _flush(parsed: argparse.Namespace, program: list[str]) -> None:
+    _reject_program(program)
+    from lamia_gql.client.configuration import ConfigurationError, find_server
+    from lamia_gql.client.delivery import DeliveryResult
     from lamia_gql.client.flusher import Flusher
+    from lamia_gql.client.server_connection import ServerConnection
     from lamia_gql.client.spool import Spool
-    from lamia_gql.client.warnings import Notices
+    from lamia_gql.client.warning_log import WarningLog
 
     try:
-        server = find_server(os.environ, url=chosen.url, spool=chosen.spool)
-    except AddressError as error:
+        server = find_server(os.environ, url=parsed.url, spool=parsed.spool)
+    except ConfigurationError as error:
         sys.exit(f"lamia-job: {error}")
     spool = Spool(server.spool, server.url)
-    total, notices = Delivery(), Notices()
-    for delivery in Flusher(Connection(server), spool).steps():
-        total.add(delivery)
-        for _process, kind, text in delivery.remarks:
-            notices.mistake(kind, text)
-    left = len(spool.names())
+    total, warnings = DeliveryResult(), WarningLog()
+    for result in Flusher(ServerConnection(server), spool).flush():
+        total.add(result)
+        for warning in result.warnings:
+            warnings.warn(warning.kind, warning.text)
+    left = len(spool.file_names())
     print(f"{len(total.stored)} events sent, {len(total.refused)} refused, {left} files left.")
-    if total.trouble:
-        print(f"lamia-job: {total.trouble}", file=sys.stderr)
+    if total.failure:
+        print(f"lamia-job: {total.failure}", file=sys.stderr)
     sys.exit(1 if left else 0)
 
 
-def _refuse(rest: list[str]) -> None:
-    if rest:
-        _parser().error("only run takes a program")
+def _reject_program(program: list[str]) -> None:
+    if program:
+        _make_parser().error("only run takes a program")
 
 
-class _Help(argparse.HelpFormatter):
-    """Of a fixed width: to find that of the terminal takes an import that is not cheap."""
+class _HelpFormatter(argparse.HelpFormatter):
+    """Has a fixed width, because argparse needs a slow import to find that of the terminal."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=80)
@@ -102,60 +102,80 @@ class _Help(argparse.HelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=_Help, **options)
+        super().__init__(formatter_class=_HelpFormatter, **options)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="lamia-job", description="Tell a lamia-gql server how a job fares.")
+def _make_parser() -> _Parser:
+    parser = _Parser(
+        prog="lamia-job", description="Report the events of a job to a lamia-gql server."
+    )
     parser.add_argument("--version", action="version", version=f"lamia-job {__version__}")
     commands = parser.add_subparsers(
         required=True, metavar="emit | run | flush", parser_class=_Parser
     )
 
-    where = _Parser(add_help=False)
-    where.add_argument("--url", help="the server's address; else LAMIA_URL")
-    where.add_argument("--spool", help="the folder for what can't be sent; else LAMIA_SPOOL")
-    who = _Parser(add_help=False)
-    who.add_argument("--task", help="the task's name; else LAMIA_TASK")
-    who.add_argument("--process", help="the process' name; else LAMIA_PROCESS")
-    who.add_argument(
+    server = _Parser(add_help=False)
+    server.add_argument("--url", help="address of the server; defaults to LAMIA_URL")
+    server.add_argument(
+        "--spool", help="directory for events that can't be sent; defaults to LAMIA_SPOOL"
+    )
+    job = _Parser(add_help=False)
+    job.add_argument("--task", help="name of the task; defaults to LAMIA_TASK")
+    job.add_argument("--process", help="name of the process; defaults to LAMIA_PROCESS")
+    job.add_argument(
         "--index",
-        help="the index in the array, or 'none'; else LAMIA_INDEX, or what the batch system says",
+        help="index in the array, or 'none' for a solitary process;"
+        " defaults to LAMIA_INDEX, then to the index that the batch system sets",
     )
 
-    emit = commands.add_parser("emit", parents=[where, who], help="send one event")
-    emit.add_argument("event_class", metavar="CLASS", choices=RANKS, help=" ".join(RANKS))
-    emit.add_argument("--progress", type=float, help="how far the job is")
-    emit.add_argument("--payload", type=_json, help="any JSON")
+    emit = commands.add_parser("emit", parents=[server, job], help="send one event")
+    emit.add_argument(
+        "event_class", metavar="CLASS", choices=PRIORITIES, help=f"one of {' '.join(PRIORITIES)}"
+    )
+    emit.add_argument("--progress", type=float, help="progress of the job, a number")
+    emit.add_argument("--payload", type=_parse_json, help="any JSON value")
     emit.set_defaults(command=_emit)
 
-    run = commands.add_parser("run", parents=[where, who], help="run a program, and tell of it")
+    run = commands.add_parser(
+        "run", parents=[server, job], help="run a program and report its events"
+    )
     run.add_argument(
-        "--beat", type=_seconds, default=60.0, help="seconds between beats; 60 unless said"
+        "--beat",
+        type=_parse_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="seconds between beats; defaults to 60",
     )
     run.add_argument(
         "--progress-regex",
-        type=_reading,
-        help=r"what finds the progress in the program's output, like 'event (\d+)'",
+        type=_parse_pattern,
+        metavar="REGEX",
+        help=r"regular expression that finds the progress in the program's output,"
+        r" for example 'event (\d+)'",
     )
     run.add_argument(
-        "--stop-when-enough", action="store_true", help="end the program once it is enough"
+        "--stop-when-enough",
+        action="store_true",
+        help="stop the program when the process has reached its threshold",
     )
     run.add_argument(
         "--payload-tail",
-        type=_count,
+        type=_parse_line_count,
         default=20,
-        help="the last lines of stderr that a failure tells of; 20 unless said",
+        metavar="LINES",
+        help="number of last lines of stderr in the payload of a failure; defaults to 20",
     )
-    run.add_argument("program", nargs=argparse.REMAINDER, metavar="-- CMD ARGS", help="the program")
+    run.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="-- CMD ARGS", help="program to run"
+    )
     run.set_defaults(command=_run)
 
-    flush = commands.add_parser("flush", parents=[where], help="send what lies in the spool")
+    flush = commands.add_parser("flush", parents=[server], help="send the events in the spool")
     flush.set_defaults(command=_flush)
     return parser
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     import json
 
     try:
@@ -164,27 +184,33 @@ def _json(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
+def _parse_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0.05 <= seconds < 1e9:
-        raise argparse.ArgumentTypeError("seconds, from 0.05 on")
+        raise argparse.ArgumentTypeError("must be a number of seconds, 0.05 or more")
     return seconds
 
 
-def _count(text: str) -> int:
-    count = int(text)
+def _parse_line_count(text: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = -1
     if not 0 <= count <= 1000:
-        raise argparse.ArgumentTypeError("a number of lines, up to 1000")
+        raise argparse.ArgumentTypeError("must be a number of lines from 0 to 1000")
     return count
 
 
-def _reading(pattern: str) -> Reading:
+def _parse_pattern(pattern: str) -> ProgressScanner:
     import re
 
-    from lamia_gql.client.output import Reading
+    from lamia_gql.client.progress_scanner import ProgressScanner
 
     try:
-        return Reading(pattern)
+        return ProgressScanner(pattern)
     except re.error as error:
         raise argparse.ArgumentTypeError(f"not a regular expression: {error}") from error
 

@@ -1,44 +1,43 @@
-"""Sends what lies in the spool, a request at a time."""
+"""Sends the events in the spool, request by request."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 
-from lamia_gql.client.connection import Connection
-from lamia_gql.client.delivery import Delivery, deliver
+from lamia_gql.client.delivery import DeliveryResult, deliver
 from lamia_gql.client.event import Event
+from lamia_gql.client.server_connection import ServerConnection
 from lamia_gql.client.spool import Spool
 
-BATCH = 200
-"""Events in one request, at most."""
+MAX_EVENTS_PER_REQUEST = 200
 
 
 class Flusher:
-    """Goes through a spool; what is refused for good is put aside, what can't be sent stays."""
+    """Sends a spool: stored events are removed, refused ones moved to ``refused/``, others stay."""
 
-    def __init__(self, connection: Connection, spool: Spool) -> None:
+    def __init__(self, connection: ServerConnection, spool: Spool) -> None:
         self._connection = connection
         self._spool = spool
         self._failures = 0
 
-    def steps(self) -> Iterator[Delivery]:
-        """Send what is in the spool now; one delivery a request. Ends at the first trouble."""
-        names = self._spool.in_order()
+    def flush(self) -> Iterator[DeliveryResult]:
+        """Send what is in the spool now; yields a result per group. Ends at the first failure."""
+        names = self._spool.file_names_by_priority()
         if self._failures:
-            # The trouble may be one event that makes the server stumble: it must not hold up the
-            # others, so ever smaller requests begin at other places.
+            # The cause may be one event that makes the server fail. It must not block the others,
+            # so requests get smaller and start at random files.
             random.shuffle(names)
-        size = max(1, BATCH >> self._failures)
-        for group in self._groups(names, size):
-            delivery = self._send(group, size)
-            self._failures = 0 if delivery.trouble is None else self._failures + 1
-            yield delivery
-            if delivery.trouble is not None:
+        size = max(1, MAX_EVENTS_PER_REQUEST >> self._failures)
+        for group in self._group_by_task(names, size):
+            result = self._send_files(group, size)
+            self._failures = 0 if result.failure is None else self._failures + 1
+            yield result
+            if result.failure is not None:
                 return
 
-    def _groups(self, names: list[str], size: int) -> Iterator[dict[str, list[Event]]]:
-        """Files, by name, with events of one task: its token may open no other."""
+    def _group_by_task(self, names: list[str], size: int) -> Iterator[dict[str, list[Event]]]:
+        """Yield files with events of one task each: its token may be valid for no other task."""
         groups: dict[object, dict[str, list[Event]]] = {}
         for name in names:
             try:
@@ -55,17 +54,17 @@ class Flusher:
                 yield groups.pop(task)
         yield from groups.values()
 
-    def _send(self, files: dict[str, list[Event]], size: int) -> Delivery:
+    def _send_files(self, files: dict[str, list[Event]], size: int) -> DeliveryResult:
         events = [event for found in files.values() for event in found]
-        total = Delivery()
+        total = DeliveryResult()
         for begin in range(0, len(events), size):
             batch = events[begin : begin + size]
-            if total.trouble is None:
+            if total.failure is None:
                 total.add(deliver(self._connection, batch))
             else:
                 total.kept += batch
-        for refusal in total.refused:
-            self._spool.refuse(*refusal)
+        for refused in total.refused:
+            self._spool.add_refused(*refused)
         kept = {event.id for event in total.kept}
         for name, found in files.items():
             rest = [event for event in found if event.id in kept]
@@ -73,5 +72,5 @@ class Flusher:
                 try:
                     self._spool.replace(name, rest)
                 except OSError:
-                    pass  # it stays whole: what the server has already, it will know again
+                    pass  # the file stays: the server recognises the events that it has
         return total

@@ -1,4 +1,4 @@
-"""A job, as it tells of itself."""
+"""A job that reports its events."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from lamia_gql.client.address import AddressError, find_member, find_server
-from lamia_gql.client.event import Event, new_id, plain
-from lamia_gql.client.warnings import Notices
+from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
+from lamia_gql.client.event import Event, new_id, to_json_value
+from lamia_gql.client.warning_log import WarningLog
 
 if TYPE_CHECKING:
     from lamia_gql.client.sender import Sender
 
-LAST_WAIT = 5.0
-"""Seconds that a job waits at its end for the server to take the last events."""
-TRACEBACK_LINES = 20
+CLOSE_TIMEOUT_S = 5.0
+"""How long a job waits at its end for the server to accept the last events."""
+MAX_TRACEBACK_LINES = 20
 
 
 class Job:
-    """One job of a task; whatever happens to its events, no method of it raises or waits.
+    """One job of a task. No method raises, and none but :meth:`close` waits.
 
-    As a context manager it is STARTED at its beginning, and at its end DONE; with an exception
-    FAILED, or TERMINATED where that is a KeyboardInterrupt. What is not given comes from the
-    environment: see ``docs/jobs.md``. Where that does not say enough, a warning is printed, and
+    As a context manager it sends STARTED at the beginning and DONE at the end; after an exception
+    FAILED, after a KeyboardInterrupt TERMINATED. Arguments that are not given come from the
+    environment: see ``docs/jobs.md``. If the configuration is incomplete, a warning is printed and
     nothing is sent.
 
     Args:
-        task: The task's name; LAMIA_TASK unless given.
-        process: The process' name; LAMIA_PROCESS unless given.
-        index: The index in an array, or ``"none"`` in a solitary process; unless given,
-            LAMIA_INDEX, or what the batch system says.
-        url: The server's address; LAMIA_URL unless given.
-        spool: The folder for what can't be sent; LAMIA_SPOOL unless given.
-        environ: What to read instead of this process' environment.
-        quiet: Whether to keep passing troubles, like a server that is away, off stderr.
+        task: Name of the task. Defaults to LAMIA_TASK.
+        process: Name of the process. Defaults to LAMIA_PROCESS.
+        index: Index in the array, or ``"none"`` in a solitary process. Defaults to LAMIA_INDEX,
+            then to the index that the batch system sets.
+        url: Address of the server. Defaults to LAMIA_URL.
+        spool: Directory for events that can't be sent. Defaults to LAMIA_SPOOL.
+        environ: Variables to read instead of the environment of this Python process.
+        quiet: Whether to keep temporary problems, like an unavailable server, off stderr.
     """
 
     def __init__(
@@ -53,23 +53,23 @@ class Job:
         quiet: bool = False,
     ) -> None:
         environ = os.environ if environ is None else environ
-        self._notices = Notices(quiet=quiet)
+        self._warnings = WarningLog(quiet=quiet)
         self._latest = datetime.min.replace(tzinfo=timezone.utc)
         self._ended = False
         self._sender: Sender | None = None
         try:
-            self._member = find_member(environ, task=task, process=process, index=index)
+            self._identity = find_job(environ, task=task, process=process, index=index)
             server = find_server(environ, url=url, spool=spool)
-            # It takes long to import, so only where it is used; and here, not in its thread: the
-            # child of a fork in the middle of that would wait for the other half for ever.
+            # Slow to import, so only where it is needed. Not in the sender's thread, because a
+            # child that is forked during an import would wait for the import lock forever.
             from lamia_gql.client.sender import Sender
 
-            whose = self._member.task, self._member.process
-            self._sender = Sender(server, whose, self._notices)
-        except AddressError as error:
-            self._notices.mistake("address", f"{error} Nothing will be sent.")
-        except Exception as error:  # a Python that lacks some of its modules, for one
-            self._notices.mistake("internal", f"Nothing will be sent: {error!r}.")
+            owner = self._identity.task, self._identity.process
+            self._sender = Sender(server, owner, self._warnings)
+        except ConfigurationError as error:
+            self._warnings.warn("configuration", f"{error} Nothing will be sent.")
+        except Exception as error:  # for example a Python that lacks some of its modules
+            self._warnings.warn("internal", f"Nothing will be sent: {error!r}.")
         else:
             atexit.register(self.close)
 
@@ -84,10 +84,10 @@ class Job:
         trace: TracebackType | None,
     ) -> None:
         if not self._ended:
-            self._end(kind, error, trace)
+            self._emit_end(kind, error, trace)
         self.close()
 
-    def _end(
+    def _emit_end(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -100,43 +100,43 @@ class Job:
         elif isinstance(error, SystemExit):
             self.failed({"exitCode": error.code})
         else:
-            import traceback  # it takes long, and is seldom needed
+            import traceback  # slow to import, and seldom needed
 
             lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
-            self.failed({"error": repr(error)[:1000], "traceback": lines[-TRACEBACK_LINES:]})
+            self.failed({"error": repr(error)[:1000], "traceback": lines[-MAX_TRACEBACK_LINES:]})
 
     @property
     def enough(self) -> bool:
-        """Whether the process has reached its threshold, by the server's word: stop, if you can."""
+        """Whether the process has reached its threshold, so that the job may stop."""
         return self._sender is not None and self._sender.enough
 
     @property
-    def notices(self) -> list[str]:
-        """All warnings so far, also those that were not printed."""
-        return self._notices.told
+    def warnings(self) -> list[str]:
+        """All warnings so far, including those that were not printed."""
+        return self._warnings.messages
 
     def ready(self, payload: Any = None) -> None:
-        """Tell that the job has its resources and begins its work."""
+        """Send READY: the job has its resources and starts to work."""
         self.emit("READY", payload=payload)
 
     def beat(self, payload: Any = None) -> None:
-        """Tell that the job is alive."""
+        """Send BEAT: the job is alive."""
         self.emit("BEAT", payload=payload)
 
     def progress(self, progress: float, payload: Any = None) -> None:
-        """Tell how far the job is: percent without a threshold, any number with one."""
+        """Send PROGRESS: percent if the process has no threshold, else any number."""
         self.emit("PROGRESS", progress=progress, payload=payload)
 
     def done(self, payload: Any = None) -> None:
-        """Tell that the job has ended well."""
+        """Send DONE: the job has succeeded."""
         self.emit("DONE", payload=payload)
 
     def failed(self, payload: Any = None) -> None:
-        """Tell that the job has failed."""
+        """Send FAILED: the job has ended with an error."""
         self.emit("FAILED", payload=payload)
 
     def terminated(self, payload: Any = None) -> None:
-        """Tell that the job was stopped from outside, or because it is enough."""
+        """Send TERMINATED: the job was stopped from outside, or because of :attr:`enough`."""
         self.emit("TERMINATED", payload=payload)
 
     def emit(
@@ -147,60 +147,64 @@ class Job:
         payload: Any = None,
         at: float | None = None,
     ) -> None:
-        """Tell anything; ``event_class`` is one of the eight, like ``"BEAT"``.
+        """Send an event in the background.
 
-        ``at`` is when it happened, in seconds since 1970, where that is not now.
+        Args:
+            event_class: One of the eight event classes, like ``"BEAT"``.
+            progress: Percent if the process has no threshold, else any number.
+            payload: Any value; what JSON can't represent becomes text.
+            at: The time of the event in seconds since 1970. Defaults to now.
         """
         try:
             if self._sender is not None:
-                self._sender.put(self._event(event_class, progress, payload, at))
-        except Exception as error:  # whatever it is, it is not worth a job
-            self._notices.mistake("internal", f"An event was not sent: {error!r}.")
+                self._sender.put(self._make_event(event_class, progress, payload, at))
+        except Exception as error:  # no error of ours may stop the job
+            self._warnings.warn("internal", f"An event was not sent: {error!r}.")
 
-    def close(self, patience: float = LAST_WAIT) -> None:
-        """Wait until all is sent, for so many seconds at most; the rest goes to the spool.
+    def close(self, timeout: float = CLOSE_TIMEOUT_S) -> None:
+        """Wait until all events are sent, at most ``timeout`` seconds; the rest is spooled.
 
-        What is told after that is sent at the next call, or at the end of the process.
+        Events that are reported afterwards are sent by the next call, or when Python exits.
         """
         try:
             if self._sender is not None:
-                self._sender.close(patience)
+                self._sender.close(timeout)
         except Exception as error:
-            self._notices.mistake("internal", f"Events may be lost: {error!r}.")
+            self._warnings.warn("internal", f"Events may be lost: {error!r}.")
 
-    def _event(
+    def _make_event(
         self, event_class: str, progress: float | None, payload: Any, at: float | None
     ) -> Event:
-        member = self._member
+        identity = self._identity
         fields: dict[str, Any] = {
             "id": new_id(),
-            "task": member.task,
-            "process": member.process,
+            "task": identity.task,
+            "process": identity.process,
             "eventClass": event_class,
-            "attempt": member.attempt,
-            "sentAt": self._time(at),
+            "attempt": identity.attempt,
+            "sentAt": self._next_time(at),
             "hostname": os.uname().nodename,
         }
-        if member.job_index is not None:
-            fields["index"] = member.job_index
+        if identity.job_index is not None:
+            fields["index"] = identity.job_index
         if payload is not None:
-            fields["payload"] = plain(payload)
+            fields["payload"] = to_json_value(payload)
         if progress is not None:
             progress = float(progress)
             if math.isfinite(progress):
                 fields["progress"] = progress
             else:
-                self._notices.mistake("progress", f"Progress is not a number: {progress}.")
-        event = Event(fields, member.index_found)
+                self._warnings.warn("progress", f"Progress must be finite, not {progress}.")
+        event = Event(fields, identity.index_found)
         self._ended |= event.is_end
         return event
 
-    def _time(self, at: float | None) -> str:
-        """The time, later than all that was told before, even where the clock is put back."""
+    def _next_time(self, at: float | None) -> str:
+        """Return the time, later than that of all earlier events even if the clock is set back."""
         given = (
             datetime.now(timezone.utc) if at is None else datetime.fromtimestamp(at, timezone.utc)
         )
-        # Without a lock, which a fork or a signal could find taken; of two threads at once none
-        # is the first.
+        # Without a lock, which a fork or a signal handler could find taken. Two threads at once
+        # may get equal times; neither is the earlier one.
         self._latest = latest = max(given, self._latest + timedelta(microseconds=1))
         return latest.isoformat(timespec="microseconds")

@@ -1,4 +1,4 @@
-"""Looks after a running program: beats, progress, and its end once it is enough."""
+"""Monitors a running program: sends beats and progress, and stops it when it is enough."""
 
 from __future__ import annotations
 
@@ -7,102 +7,110 @@ import signal
 import threading
 import time
 
-from lamia_gql.client.options import Options
-from lamia_gql.client.usage import Usage, family
+from lamia_gql.client.run_options import RunOptions
+from lamia_gql.client.usage import ResourceUsage, find_process_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamia_gql.client.job import Job
 
-TICK = 0.25
-"""Seconds between looks."""
-LAST_WORD = 3.0
-"""Seconds after it was asked to end for which the end of a program is waited for; then it is
-told TERMINATED while it still runs, because the batch system may kill us next."""
-GRACE = 30.0
-"""Seconds that a program has to end once it is enough, before it is killed."""
+CHECK_INTERVAL_S = 0.25
+EARLY_END_AFTER_S = 3.0
+"""How long after a signal that asks it to end a program is waited for. Then TERMINATED is sent
+although it still runs, because the batch system may kill this process next."""
+KILL_AFTER_S = 30.0
+"""How long a program has to end when it is enough, before it is killed."""
 
 
-class Watch:
-    """A thread beside a program."""
+class ProgramMonitor:
+    """A thread that monitors one program.
 
-    def __init__(self, job: Job, pid: int, usage: Usage, options: Options) -> None:
-        self.has_stopped = False
+    Args:
+        job: Sends the events.
+        pid: The process id of the program.
+        usage: Measures the program.
+        options: The beat interval, where progress comes from, and whether to stop when enough.
+    """
+
+    def __init__(self, job: Job, pid: int, usage: ResourceUsage, options: RunOptions) -> None:
+        self.has_stopped_program = False
         """Whether the program was asked to end because it is enough."""
         self._job = job
         self._pid = pid
         self._usage = usage
         self._options = options
-        self._told: float | None = None
+        self._last_progress: float | None = None
         self._ended = threading.Event()
-        self._asked_by = ""
-        self._asked_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="lamia-watch", daemon=True)
+        self._stop_signal = ""
+        self._stop_signal_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="lamia-monitor", daemon=True)
 
     def start(self) -> None:
-        """Begin; where no threads are to be had, nobody looks."""
+        """Start the thread; if the system has none to give, the program is not monitored."""
         try:
             self._thread.start()
         except RuntimeError:
             pass
 
     def finish(self) -> None:
-        """The program has ended: no signal for whoever has its number next, no beat after it."""
+        """Stop after the program has ended, so that no signal goes to a reused process id."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(1.0)
 
-    def note(self, name: str) -> None:
-        """The program was asked to end, by a signal of this name."""
-        if not self._asked_by:
-            self._asked_at = time.monotonic()
-            self._asked_by = name
+    def note_stop_signal(self, name: str) -> None:
+        """Note that the program was asked to end by this signal; only the first one counts."""
+        if not self._stop_signal:
+            self._stop_signal_at = time.monotonic()
+            self._stop_signal = name
 
-    def tell_progress(self, *, at_end: bool = False) -> None:
-        """Tell what the output says of progress, if that is news."""
-        if self._options.progress is not None:
-            value = self._options.progress.take(at_end=at_end)
-            if value is not None and value != self._told:
-                self._told = value
+    def send_progress(self, *, at_end: bool = False) -> None:
+        """Send the latest progress in the output, if it has changed."""
+        if self._options.progress_scanner is not None:
+            value = self._options.progress_scanner.take(at_end=at_end)
+            if value is not None and value != self._last_progress:
+                self._last_progress = value
                 self._job.progress(value)
 
     def _run(self) -> None:
         begin = time.monotonic()
-        step = max(1.0, self._options.beat / 10)
-        next_beat, next_progress = begin + self._options.beat, begin + TICK
-        kill_at, last_word = float("inf"), False
-        while not self._ended.wait(TICK):
+        beat_interval = self._options.beat_interval
+        progress_interval = max(1.0, beat_interval / 10)
+        next_beat, next_progress = begin + beat_interval, begin + CHECK_INTERVAL_S
+        kill_at, has_sent_early_end = float("inf"), False
+        while not self._ended.wait(CHECK_INTERVAL_S):
             now = time.monotonic()
-            if self._options.stop_when_enough and self._job.enough and not self.has_stopped:
-                self.has_stopped = True
-                kill_at = now + GRACE
-                self._signal(signal.SIGTERM)
+            if self._options.stop_when_enough and self._job.enough and not self.has_stopped_program:
+                self.has_stopped_program = True
+                kill_at = now + KILL_AFTER_S
+                self._signal_tree(signal.SIGTERM)
             if now >= kill_at:
-                self._signal(signal.SIGKILL)
-            if self._asked_by and not last_word and now >= self._asked_at + LAST_WORD:
-                last_word = True
-                self._job.terminated({"stoppedBy": self._asked_by, "stillRuns": True})
+                self._signal_tree(signal.SIGKILL)
+            is_overdue = self._stop_signal and now >= self._stop_signal_at + EARLY_END_AFTER_S
+            if is_overdue and not has_sent_early_end:
+                has_sent_early_end = True
+                self._job.terminated({"stoppedBy": self._stop_signal, "stillRuns": True})
             if now >= next_progress:
-                next_progress = now + step
-                self.tell_progress()
+                next_progress = now + progress_interval
+                self.send_progress()
             if now >= next_beat:
-                next_beat = max(now, next_beat + self._options.beat)
-                self._job.beat({"usage": self._usage.now()})
+                next_beat = max(now, next_beat + beat_interval)
+                self._job.beat({"usage": self._usage.measure()})
 
-    def _signal(self, number: signal.Signals) -> None:
-        """Give a signal to the program and to all that it has started: a shell passes none on.
+    def _signal_tree(self, number: signal.Signals) -> None:
+        """Send a signal to the program and all its descendants, because shells pass none on.
 
-        All are held first, since who is held starts nobody that would be missed. The program is
-        let go last: it is the one whose end is waited for, and nobody is signalled after it.
+        All are stopped first, because a stopped process starts no others that would be missed.
+        The program is continued last: once it has ended, nobody is signalled any more.
         """
-        held: list[int] = []
-        while new := [pid for pid in family(self._pid) if pid not in held]:
-            self._kill(new, signal.SIGSTOP)
-            held += new
-        self._kill(held[::-1], number)
-        self._kill(held[::-1], signal.SIGCONT)
+        stopped: list[int] = []
+        while new := [pid for pid in find_process_tree(self._pid) if pid not in stopped]:
+            self._send_signal(new, signal.SIGSTOP)
+            stopped += new
+        self._send_signal(stopped[::-1], number)
+        self._send_signal(stopped[::-1], signal.SIGCONT)
 
-    def _kill(self, pids: list[int], number: signal.Signals) -> None:
+    def _send_signal(self, pids: list[int], number: signal.Signals) -> None:
         for pid in pids:
             try:
                 if not self._ended.is_set():

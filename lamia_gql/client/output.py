@@ -1,30 +1,25 @@
-"""A program's output on its way to where it would have gone without us."""
+"""Copies a program's output to where it would go without us, and shows it to observers."""
 
 from __future__ import annotations
 
 import errno
-import math
 import os
-import re
 import select
 import sys
 import threading
 import time
 from collections.abc import Callable
 
-CHUNK = 256 * 1024
-MOST_AFTER_END = 1024 * 1024
-"""Bytes that a pipe can hold: as much as the program itself may have left in it."""
-ENDING = 0.2
-"""Seconds between the end of a program's output and its own end, where they are the same."""
-HURRY = 2.0
-"""Seconds that readers have for what is left where the batch system has asked for the end."""
-LONGEST_TAIL = 8 * 1024
-"""Bytes of the last lines that are kept: JSON makes six of some, and servers take 64 KiB."""
-LONGEST_LINE = 64 * 1024
-UNREAD = 256 * 1024
-"""Bytes after which output is looked through for progress."""
-COPY = """
+CHUNK_BYTES = 256 * 1024
+MAX_BYTES_AFTER_EXIT = 1024 * 1024
+"""How much is read after the program's end: a pipe can't hold more of the program's own output."""
+EXIT_DELAY_S = 0.2
+"""A program that ends within this time after its output was closed has closed it by ending."""
+HURRIED_DRAIN_S = 2.0
+"""How long readers have for the remaining output when the batch system has asked for the end."""
+MAX_TAIL_BYTES = 8 * 1024
+"""How much of the last lines is kept: JSON may need six bytes for one, and servers take 64 KiB."""
+COPY_SCRIPT = """
 import os
 while True:
     data = memoryview(os.read(0, 262144))
@@ -33,176 +28,142 @@ while True:
     while data:
         data = data[os.write(1, data):]
 """
-"""What goes on copying for daemons that the program has left behind."""
+"""Keeps copying the output of daemons that the program has left behind."""
 
-Look = Callable[[bytes], None]
+Observer = Callable[[bytes], None]
+"""Gets every chunk of output."""
 
 
-class Pipe:
-    """Copies what a program writes, in a thread, and lets others look at it."""
+class OutputPipe:
+    """Copies what a program writes, in a thread, and shows it to observers.
 
-    def __init__(self, targets: tuple[int, ...], looks: tuple[Look, ...]) -> None:
-        self._source, self.entry = os.pipe()
+    Args:
+        targets: The descriptors that the pipe replaces; output is copied to the first one.
+        observers: Called with every chunk; one that raises ends them all, but not the copying.
+    """
+
+    def __init__(self, targets: tuple[int, ...], observers: tuple[Observer, ...]) -> None:
+        self._read_end, self.write_end = os.pipe()
         self.targets = targets
-        self._looks = looks
-        self._wake_read, self._wake = os.pipe()
+        self._observers = observers
+        self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._copy, name="lamia-output", daemon=True)
-        self._left = False
+        self._has_other_writers = False
         self._pid = 0
 
     def start(self) -> None:
-        """Begin to copy."""
+        """Start to copy. Raises RuntimeError if the system has no thread to give."""
         self._thread.start()
 
-    def leave(self, pid: int) -> None:
-        """Leave the entry to the program, which has got it by now."""
+    def close_write_end(self, pid: int) -> None:
+        """Close our copy of the write end, after the program with this pid has inherited it."""
         self._pid = pid
-        os.close(self.entry)
+        os.close(self.write_end)
 
     def finish(self, is_hurried: Callable[[], bool]) -> None:
-        """Copy what the program has left in the pipe, after its end.
+        """Copy what is left in the pipe after the program's end.
 
-        Where somebody else still holds the pipe, a daemon that it has started, a small process
-        goes on copying for it, as the file itself would have done. Waits for whoever reads our
-        output, like the program would have; not for long once we are hurried.
+        If another process still holds the pipe, such as a daemon that the program has started, a
+        small process goes on copying for it. Waits for the reader of our output, as the program
+        would have done; only for a short time once ``is_hurried`` returns true.
         """
-        os.close(self._wake)
+        os.close(self._wake_write)
         deadline = float("inf")
         while self._thread.is_alive() and time.monotonic() < deadline:
             if is_hurried():
-                deadline = min(deadline, time.monotonic() + HURRY)
+                deadline = min(deadline, time.monotonic() + HURRIED_DRAIN_S)
             self._thread.join(0.1)
-        if not self._left:
+        if not self._has_other_writers:
             return
         import subprocess
 
         helper = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", COPY],
-            stdin=self._source,
+            [sys.executable, "-I", "-S", "-c", COPY_SCRIPT],
+            stdin=self._read_end,
             stdout=self.targets[0],
             stderr=subprocess.DEVNULL,
         )
-        # It outlives us: nobody is to wait for it.
+        # It outlives this process, so nobody waits for it.
         helper.returncode = 0
 
     def _copy(self) -> None:
         try:
             self._copy_until_end()
         except OSError:
-            # Whoever reads has gone, or the disk is full: the program finds a broken pipe.
-            os.close(self._source)
+            # The reader is gone or the disk is full: let the program get a broken pipe.
+            os.close(self._read_end)
 
     def _copy_until_end(self) -> None:
         poll = select.poll()
-        poll.register(self._source, select.POLLIN)
+        poll.register(self._read_end, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
-        has_ended, after_end = False, 0
+        has_ended, bytes_after_exit = False, 0
         while True:
             ready = dict(poll.poll(0 if has_ended else None))
             if not has_ended and self._wake_read in ready:
                 has_ended = True
                 poll.unregister(self._wake_read)
                 continue
-            if self._source not in ready or after_end >= MOST_AFTER_END:
-                self._left = True
+            if self._read_end not in ready or bytes_after_exit >= MAX_BYTES_AFTER_EXIT:
+                self._has_other_writers = True
                 return
-            data = os.read(self._source, CHUNK)
+            data = os.read(self._read_end, CHUNK_BYTES)
             if not data:
                 self._close(has_ended)
                 return
-            after_end += len(data) if has_ended else 0
+            bytes_after_exit += len(data) if has_ended else 0
             _write(self.targets[0], data)
-            for look in self._looks:
+            for observe in self._observers:
                 try:
-                    look(data)
-                except Exception:  # the program's output is worth more than what we see in it
-                    self._looks = ()
+                    observe(data)
+                except Exception:  # copying matters more than observing
+                    self._observers = ()
 
     def _close(self, has_ended: bool) -> None:
-        """Hold nothing open that the program has closed: somebody may wait for its end.
+        """Close the targets that the program has closed, because a reader may wait for that.
 
-        If it has closed it by ending, so shall we, in a moment, and may have to say something.
+        If the program has closed them by ending they stay open, since this process ends soon too,
+        and may have to print something before.
         """
-        os.close(self._source)
-        if has_ended or select.select([self._wake_read], [], [], ENDING)[0] or self._has_ended():
+        os.close(self._read_end)
+        if has_ended or select.select([self._wake_read], [], [], EXIT_DELAY_S)[0]:
+            return
+        if self._has_exited():
             return
         for target in self.targets:
-            release(target)
+            redirect_to_null(target)
 
-    def _has_ended(self) -> bool:
-        """Whether the program is no more, though nobody may have waited for it yet."""
+    def _has_exited(self) -> bool:
+        """Whether the program has exited, even if nobody has waited for it yet."""
         try:
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
             return os.waitid(os.P_PID, self._pid, flags) is not None
         except ChildProcessError:
             return True
         except (AttributeError, OSError):
-            return False  # this system does not tell
+            return False  # this system can't tell
 
 
-class Tail:
-    """The last lines of what goes by."""
+class OutputTail:
+    """Keeps the last lines of an output."""
 
     def __init__(self, lines: int) -> None:
         self._lines = lines
         self._kept = b""
 
-    def look(self, data: bytes) -> None:
-        """See what goes by."""
-        self._kept = (self._kept + data[-LONGEST_TAIL:])[-LONGEST_TAIL:]
+    def feed(self, data: bytes) -> None:
+        """Add the next chunk of output."""
+        self._kept = (self._kept + data[-MAX_TAIL_BYTES:])[-MAX_TAIL_BYTES:]
 
     def read(self) -> list[str]:
-        """The lines."""
+        """Return the last lines, at most 8 KiB of them."""
         return self._kept.decode("utf-8", "replace").splitlines()[-self._lines :]
 
 
-class Reading:
-    """The latest number that a pattern finds in the lines that go by.
+def occupy_closed_descriptors() -> set[int]:
+    """Open those of descriptors 0, 1 and 2 that are closed, so that no other file gets them.
 
-    A line ends with a line feed or, like those of progress bars, with a carriage return. The
-    number is the pattern's first group, or all that it matches where it has none.
-    """
-
-    def __init__(self, pattern: str) -> None:
-        self._pattern = re.compile(pattern.encode(), re.MULTILINE)
-        self._group = 1 if self._pattern.groups else 0
-        self._lock = threading.Lock()
-        self._unread = b""
-        self._value: float | None = None
-
-    def look(self, data: bytes) -> None:
-        """See what goes by."""
-        with self._lock:
-            self._unread += data
-            if len(self._unread) >= UNREAD:
-                self._scan()
-
-    def take(self, *, at_end: bool = False) -> float | None:
-        """The latest number since the last call; None without. At the end also of half a line."""
-        with self._lock:
-            if at_end:
-                self._unread += b"\n"
-            self._scan()
-            value, self._value = self._value, None
-            return value
-
-    def _scan(self) -> None:
-        text = self._unread.replace(b"\r", b"\n")
-        lines, _, rest = text.rpartition(b"\n")
-        self._unread = rest[-LONGEST_LINE:]
-        for match in self._pattern.finditer(lines):
-            try:
-                value = float(match[self._group])
-            except (TypeError, ValueError):
-                continue  # no number, or a group that is not in this match
-            if math.isfinite(value) and value >= 0:
-                self._value = value
-
-
-def fill_gaps() -> set[int]:
-    """The standard descriptors that are closed, now kept from being anything else's.
-
-    For the program they stay closed.
+    Returns them. For the program they stay closed.
     """
     closed = set()
     for number in (0, 1, 2):
@@ -213,19 +174,19 @@ def fill_gaps() -> set[int]:
     return closed
 
 
-def are_same(one: int, other: int) -> bool:
-    """Whether two descriptors lead to the same place, so that the order between them matters."""
+def are_same_file(one: int, other: int) -> bool:
+    """Whether two descriptors lead to the same file, so that the order between them matters."""
     try:
         return os.path.samestat(os.fstat(one), os.fstat(other))
     except OSError:
         return False
 
 
-def release(target: int) -> None:
-    """Let go of a descriptor, but keep its number taken."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, target)
-    os.close(nothing)
+def redirect_to_null(target: int) -> None:
+    """Close a descriptor, but keep its number occupied."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, target)
+    os.close(null)
 
 
 def _write(target: int, data: bytes) -> None:
@@ -236,5 +197,5 @@ def _write(target: int, data: bytes) -> None:
         except OSError as error:
             if error.errno != errno.EAGAIN:
                 raise
-            # Somebody who shares it has made it non-blocking.
+            # Another process that shares the file has made it non-blocking.
             select.select([], [target], [])

@@ -1,14 +1,14 @@
-"""The classes of events, and what an event of each is worth."""
+"""The event classes, and which of them are dropped first when space is short."""
 
 from __future__ import annotations
 
-ENDS = ("DONE", "FAILED", "TERMINATED")
-RANKS = {
+END_CLASSES = ("DONE", "FAILED", "TERMINATED")
+PRIORITIES = {
     "BEAT": 0,
     "PROGRESS": 1,
     "SUBMITTED": 2,
     "STARTED": 2,
     "READY": 2,
-    **dict.fromkeys(ENDS, 3),
+    **dict.fromkeys(END_CLASSES, 3),
 }
-"""What an event is worth where there is no room for all: those of the lowest rank go first."""
+"""The priority of each event class: events of the lowest priority are dropped first."""

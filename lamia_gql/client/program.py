@@ -7,21 +7,24 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 
-LOCALE = b"LC_CTYPE="
+LOCALE_PREFIX = b"LC_CTYPE="
 
 
-def start(command: Sequence[str], outputs: Mapping[int, int]) -> subprocess.Popen[bytes]:
-    """Start a program.
+def start_program(command: Sequence[str], outputs: Mapping[int, int]) -> subprocess.Popen[bytes]:
+    """Start a program that is searched in PATH, with our environment and descriptors.
 
-    It is looked for in PATH, and gets our environment and descriptors, but for ``outputs``: what
-    is written to 1 or 2 goes there. Raises OSError where it can't be started.
+    Args:
+        command: The program and its arguments.
+        outputs: Replacements for descriptors 1 and 2.
+
+    Raises OSError if it can't be started.
     """
     try:
         return _start(command, outputs)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-    # A script that does not say what is to run it.
+    # A script without a "#!" line.
     import shutil
 
     return _start(["/bin/sh", shutil.which(command[0]) or command[0], *command[1:]], outputs)
@@ -33,16 +36,19 @@ def _start(command: Sequence[str], outputs: Mapping[int, int]) -> subprocess.Pop
         stdout=outputs.get(1),
         stderr=outputs.get(2),
         close_fds=False,
-        env=_environment(),
+        env=_original_environment(),
     )
 
 
-def _environment() -> Mapping[bytes, bytes] | None:
-    """Our environment as it was given to us: in the C locale Python changes a variable in it."""
+def _original_environment() -> Mapping[bytes, bytes] | None:
+    """Return our environment without the LC_CTYPE that Python sets itself in the C locale."""
     try:
         with open("/proc/self/environ", "rb") as file:
-            given = [entry for entry in file.read().split(b"\0") if entry.startswith(LOCALE)]
+            entries = file.read().split(b"\0")
     except OSError:
         return None
-    environ = {name: value for name, value in os.environb.items() if name + b"=" != LOCALE}
-    return {**environ, **{LOCALE[:-1]: entry[len(LOCALE) :] for entry in given}}
+    environ = {name: value for name, value in os.environb.items() if name + b"=" != LOCALE_PREFIX}
+    for entry in entries:
+        if entry.startswith(LOCALE_PREFIX):
+            environ[LOCALE_PREFIX[:-1]] = entry[len(LOCALE_PREFIX) :]
+    return environ

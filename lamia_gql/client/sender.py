@@ -1,4 +1,4 @@
-"""Sends a job's events in the background, and keeps on disk what can't be sent."""
+"""Sends a job's events in the background, and spools what can't be sent."""
 
 from __future__ import annotations
 
@@ -7,222 +7,236 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-from lamia_gql.client.address import Server
-from lamia_gql.client.connection import Connection
-from lamia_gql.client.delivery import Delivery, deliver
+from lamia_gql.client.configuration import ServerConfig
+from lamia_gql.client.delivery import DeliveryResult, deliver
 from lamia_gql.client.event import Event
-from lamia_gql.client.flusher import BATCH, Flusher
+from lamia_gql.client.flusher import MAX_EVENTS_PER_REQUEST, Flusher
+from lamia_gql.client.server_connection import ServerConnection
 from lamia_gql.client.spool import Spool
-from lamia_gql.client.warnings import Notices
+from lamia_gql.client.warning_log import WarningLog
 
-MOST_WAITING = 10_000
-"""Events that wait in memory, where not even the spool takes them."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Seconds after a failure before the server is tried again; doubled with every failure."""
-LOOK_AGAIN = 60.0
-"""Seconds after which the spool is looked into again: others may have left something there."""
+MAX_WAITING_EVENTS = 10_000
+"""How many events wait in memory if they can't be spooled."""
+MIN_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 1.0, 60.0
+"""How long after a failure the server is tried again; doubles with every failure."""
+SPOOL_CHECK_INTERVAL_S = 60.0
+"""How often the spool is checked for events that other jobs have left there."""
 
 
 class Sender:
-    """A queue and a thread that empties it; both are made anew in a forked child."""
+    """A queue of events and a thread that sends them; a forked child gets its own.
 
-    def __init__(self, server: Server, process: tuple[str, str], notices: Notices) -> None:
+    Args:
+        server: Where to send events, and where the spool is.
+        process: The names of the job's task and process.
+        warnings: Gets warnings about this process' events, but not about those of others that are
+            in the spool.
+    """
+
+    def __init__(
+        self, server: ServerConfig, process: tuple[str, str], warnings: WarningLog
+    ) -> None:
         self._server = server
         self._process = process
-        self._notices = notices
+        self._warnings = warnings
         self._spool = Spool(server.spool, server.url)
         self.enough = False
-        """Whether the server has said that the job's process has reached its threshold."""
-        self._begin()
+        """Whether the job's process has reached its threshold."""
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._pid = os.getpid()
-        # A handler of a signal may tell something while its thread holds one of these, or the
-        # first: so both can be taken again, and who has the second never waits for the first.
+        # A signal handler may report an event while its own thread holds one of these locks. So
+        # both are reentrant, and a thread that holds the second one never waits for the first.
         self._changed = threading.Condition()
-        self._keeping = threading.RLock()
+        self._spooling = threading.RLock()
         self._waiting: dict[str, Event] = {}
+        """The events that are neither stored nor spooled, by their ids."""
         self._copies: dict[str, str] = {}
-        """The files of those that wait and are on the disk as well, by their ids."""
+        """The spool files with copies of waiting events, by the events' ids."""
         self._closing = False
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._retry_at = 0.0
-        self._look_at = 0.0
-        self._looked = False
+        self._check_spool_at = 0.0
+        self._has_checked_spool = False
         self._spool_fails = False
 
     def put(self, event: Event) -> None:
-        """Send an event soon; returns at once."""
+        """Send an event in the background; returns at once."""
         if self._pid != os.getpid():
-            # A child shares neither our thread nor the events that are ours to send.
-            self._begin()
+            # A forked child has neither our thread nor the duty to send our events.
+            self._reset()
         with self._changed:
             self._waiting[event.id] = event
-            if len(self._waiting) > MOST_WAITING:
-                self._lose_one()
+            if len(self._waiting) > MAX_WAITING_EVENTS:
+                self._drop_one()
             if self._thread is None:
-                self._start()
+                self._start_thread()
             self._changed.notify_all()
 
-    def _start(self) -> None:
+    def _start_thread(self) -> None:
         self._closing = False
         thread = threading.Thread(target=self._run, name="lamia-job", daemon=True)
         try:
             thread.start()
         except RuntimeError:
-            return  # there are no new threads, as at the end of a Python: see close()
+            return  # no new threads, as when Python exits: close() spools the events
         self._thread = thread
 
-    def close(self, patience: float) -> None:
-        """Send what waits, for so many seconds at most; then it goes to the spool."""
+    def close(self, timeout: float) -> None:
+        """Send what waits, for at most ``timeout`` seconds; then spool the rest."""
         if self._pid != os.getpid():
-            self._begin()
+            self._reset()
         with self._changed:
             self._closing = True
             self._changed.notify_all()
             thread = self._thread
-            # What others have left in the spool goes with our events, however few we have.
-            has_work = bool(self._waiting) or not self._looked
+            # Even a job without waiting events sends what others have left in the spool.
+            has_work = bool(self._waiting) or not self._has_checked_spool
         if thread is not None and has_work:
-            thread.join(patience)
+            thread.join(timeout)
         rest = self._snapshot()
-        # The thread may hang in a request, and even succeed: the server knows an event again.
-        if rest and not self._keep(rest):
-            self._notices.mistake("lost", f"{len(rest)} events are lost: no server, no spool.")
+        # The thread may hang in a request that succeeds later: the server detects duplicates.
+        if rest and not self._move_to_spool(rest):
+            text = f"{len(rest)} events are lost: neither the server nor the spool takes them."
+            self._warnings.warn("lost", text)
 
-    def _lose_one(self) -> None:
-        victim = min(self._waiting.values(), key=lambda event: event.rank)
-        del self._waiting[victim.id]
-        self._notices.mistake("full", "Too many events wait: the oldest beats are let go.")
+    def _drop_one(self) -> None:
+        dropped = min(self._waiting.values(), key=lambda event: event.priority)
+        del self._waiting[dropped.id]
+        self._warnings.warn("full", "Too many events wait: the oldest beats are dropped.")
 
     def _run(self) -> None:
         try:
             self._work()
-        except Exception as error:  # whatever happens here is not the job's business
-            self._notices.mistake("internal", f"Sending has stopped: {error!r}.")
+        except Exception as error:  # no error of ours may reach the job
+            self._warnings.warn("internal", f"Sending has stopped: {error!r}.")
         finally:
             with self._changed:
                 if self._thread is threading.current_thread():
                     self._thread = None
 
     def _work(self) -> None:
-        connection = Connection(self._server, self._hesitate)
+        connection = ServerConnection(self._server, on_slow=self._copy_to_spool)
         flusher = Flusher(connection, self._spool)
         try:
-            while self._wait():
-                batch = self._snapshot()[:BATCH]
+            while self._wait_for_work():
+                batch = self._snapshot()[:MAX_EVENTS_PER_REQUEST]
                 if not batch:
                     self._flush(flusher)
-                elif self._is_away():
-                    self._keep(batch)
+                elif self._is_backing_off():
+                    self._move_to_spool(batch)
                 elif not self._send(connection, batch):
-                    self._retry_at = max(self._retry_at, time.monotonic() + FIRST_PAUSE)
+                    self._retry_at = max(self._retry_at, time.monotonic() + MIN_RETRY_DELAY_S)
                     if self._closing:
                         return
         finally:
             connection.close()
 
-    def _send(self, connection: Connection, batch: Sequence[Event]) -> bool:
-        """Send events once; whether all of them need no more care."""
-        delivery = deliver(connection, batch)
-        for event, reason in delivery.refused:
-            self._spool.refuse(event, reason)
-        self._settle([*delivery.stored, *(event for event, _reason in delivery.refused)])
-        self._conclude(delivery)
-        return not delivery.kept or self._keep(delivery.kept)
+    def _send(self, connection: ServerConnection, batch: Sequence[Event]) -> bool:
+        """Send events once; returns whether all of them are stored, refused or spooled."""
+        result = deliver(connection, batch)
+        for event, reason in result.refused:
+            self._spool.add_refused(event, reason)
+        self._remove([*result.stored, *(event for event, _reason in result.refused)])
+        self._handle_result(result)
+        return not result.kept or self._move_to_spool(result.kept)
 
-    def _wait(self) -> bool:
-        """Wait until there is something to do; whether there is, or this thread is to end."""
+    def _wait_for_work(self) -> bool:
+        """Wait until there is something to do; returns False if the thread is to end."""
         with self._changed:
             while True:
                 now = time.monotonic()
-                away = self._is_away()
-                if self._waiting and not (away and self._spool_fails):
+                backs_off = self._is_backing_off()
+                if self._waiting and not (backs_off and self._spool_fails):
                     return True
-                if not self._waiting and self._closing and (self._looked or self._failures):
-                    self._thread = None  # what is told from now on needs another one
+                has_tried = self._has_checked_spool or self._failures
+                if not self._waiting and self._closing and has_tried:
+                    self._thread = None  # later events need another thread
                     return False
-                if not away and now >= self._look_at:
+                if not backs_off and now >= self._check_spool_at:
                     return True
-                self._changed.wait((self._retry_at if away else self._look_at) - now)
+                self._changed.wait((self._retry_at if backs_off else self._check_spool_at) - now)
 
-    def _is_away(self) -> bool:
-        """Whether the server need not be asked yet; at the end it is asked once more."""
+    def _is_backing_off(self) -> bool:
+        """Whether the retry delay still runs; closing ends it, for one last attempt."""
         return time.monotonic() < self._retry_at and not self._closing
 
     def _flush(self, flusher: Flusher) -> None:
-        """Send from the spool for as long as nothing else is to be done."""
-        self._look_at = time.monotonic() + LOOK_AGAIN * _jitter()
-        if self._spool.names() and self._spool.begin_sending():
+        """Send from the spool until there is other work."""
+        self._check_spool_at = time.monotonic() + SPOOL_CHECK_INTERVAL_S * _jitter()
+        if self._spool.file_names() and self._spool.claim():
             try:
                 self._flush_until_interrupted(flusher)
             finally:
-                self._spool.end_sending()
-        self._looked = True
+                self._spool.release_claim()
+        self._has_checked_spool = True
 
     def _flush_until_interrupted(self, flusher: Flusher) -> None:
-        for delivery in flusher.steps():
-            self._conclude(delivery)
-            self._spool.go_on_sending()
+        for result in flusher.flush():
+            self._handle_result(result)
+            self._spool.renew_claim()
             if self._waiting or self._closing:
-                self._look_at = 0.0
+                self._check_spool_at = 0.0
                 return
 
-    def _conclude(self, delivery: Delivery) -> None:
-        """Learn from a delivery whether the server is there, whether it is enough, and more."""
-        if self._process in delivery.enough:
+    def _handle_result(self, result: DeliveryResult) -> None:
+        """Take over ``enough``, the warnings, and whether the server is available."""
+        if self._process in result.enough:
             self.enough = True
-        for process, kind, text in delivery.remarks:
-            # The spool has events of others, too; theirs is not our business.
-            if process == self._process:
-                self._notices.mistake(kind, text)
-        if delivery.trouble is None:
+        for warning in result.warnings:
+            # The spool also has events of other processes, whose users get their own warnings.
+            if warning.process == self._process:
+                self._warnings.warn(warning.kind, warning.text)
+        if result.failure is None:
             self._failures, self._retry_at = 0, 0.0
             return
-        self._notices.trouble("away", f"{delivery.trouble} Events are kept for later.")
-        pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
+        text = f"{result.failure} Events are kept and sent later."
+        self._warnings.warn_temporary("unavailable", text)
+        delay = min(MIN_RETRY_DELAY_S * 2**self._failures, MAX_RETRY_DELAY_S)
         self._failures += 1
-        self._retry_at = time.monotonic() + pause * _jitter()
-        self._look_at = 0.0
+        self._retry_at = time.monotonic() + delay * _jitter()
+        self._check_spool_at = 0.0
 
-    def _hesitate(self) -> None:
-        """The server takes its time: copy to the disk what waits for it, in case we are killed."""
-        with self._keeping:
+    def _copy_to_spool(self) -> None:
+        """Copy waiting events to the spool while the server is slow, in case we are killed."""
+        with self._spooling:
             try:
-                self._copies.update(self._put(self._snapshot()))
+                self._copies.update(self._write_to_spool(self._snapshot()))
             except OSError:
-                pass  # if the server fails as well, it will be told
+                pass  # warned of if the server does not take the events either
             except Exception as error:
-                self._notices.mistake("internal", f"Events are not on the disk: {error!r}.")
+                self._warnings.warn("internal", f"Events can't be spooled: {error!r}.")
 
-    def _keep(self, events: Sequence[Event]) -> bool:
-        """Leave events that still wait to the disk; whether all are there."""
+    def _move_to_spool(self, events: Sequence[Event]) -> bool:
+        """Leave waiting events to the spool; returns whether all of them are there."""
         try:
-            with self._keeping:
-                self._put(events)
-                # A copy is now more than that, and so is what lies beside it in its file.
+            with self._spooling:
+                self._write_to_spool(events)
+                # Files with these events are no longer mere copies, nor are other events in them.
                 files = {self._copies.get(event.id) for event in events}
                 self._copies = {i: name for i, name in self._copies.items() if name not in files}
                 self._forget(events)
         except OSError as error:
             self._spool_fails = True
-            self._notices.mistake("spool", f"The spool {self._spool.folder} fails: {error}.")
+            text = f"The spool {self._spool.folder} can't be written: {error}."
+            self._warnings.warn("spool", text)
             return False
         self._spool_fails = False
         return True
 
-    def _put(self, events: Sequence[Event]) -> dict[str, str]:
-        """Write those that still wait and have no copy; their files, by their ids."""
+    def _write_to_spool(self, events: Sequence[Event]) -> dict[str, str]:
+        """Write waiting events that have no copy; returns their files by the events' ids."""
         wanted = [e for e in events if e.id in self._waiting and e.id not in self._copies]
-        kept = self._spool.put(wanted)
-        if kept.lost:
-            self._notices.mistake("full", "The spool is full: the oldest beats are let go.")
-        return kept.names
+        result = self._spool.add(wanted)
+        if result.dropped:
+            self._warnings.warn("full", "The spool is full: the oldest beats are dropped.")
+        return result.file_names
 
-    def _settle(self, events: Sequence[Event]) -> None:
-        """The server has had the last word on these: they, and their copies, are done with."""
-        with self._keeping:
+    def _remove(self, events: Sequence[Event]) -> None:
+        """Forget events that the server has stored or refused, and delete their copies."""
+        with self._spooling:
             self._forget(events)
             files = {self._copies.pop(event.id) for event in events if event.id in self._copies}
             for name in files.difference(self._copies.values()):
@@ -237,8 +251,8 @@ class Sender:
 
 
 def _jitter() -> float:
-    """From a half to one, so that a thousand jobs do not come back at once.
+    """Return a random factor from 0.5 to 1, so that a thousand jobs do not retry at once.
 
-    The module ``random`` takes long to import.
+    The module ``random`` is slow to import.
     """
     return 0.5 + os.urandom(1)[0] / 510

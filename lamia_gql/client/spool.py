@@ -1,12 +1,12 @@
-"""Events on disk until a server takes them; shared by any processes, also on network folders.
+"""Events on disk until a server accepts them.
 
-A file holds the events of one rank that one process could not send. It is written under another
-name, flushed to the disk and renamed, so it is there whole or not at all, whatever is killed in
-between; nobody changes it afterwards. Two that send the same file at once do no harm, because
-the server knows an event by its id, and who comes second finds the file gone. So nothing hangs
-on locks, which network file systems keep badly.
+Any number of processes share a spool, also on a network file system, where locks are unreliable.
+So there are none. A file holds events of one priority from one process. It is written under
+another name, flushed to the disk and renamed: it is either complete or not there, whenever a
+process is killed. It never changes afterwards. If two processes send the same file at once,
+the server detects the duplicates, and the second process finds the file deleted.
 
-The names tell all that is needed to find the least worthy files: rank, time and size.
+File names carry what is needed to decide which files to delete first: priority, time and size.
 """
 
 from __future__ import annotations
@@ -17,96 +17,101 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lamia_gql.client.event import Event, new_id
 
-LARGEST = 64 * 1024 * 1024
-"""Bytes that may wait for one server; a file counts as at least one block."""
-LARGEST_EVENT = 1024 * 1024
-"""Bytes of an event that is kept with its payload; servers take 64 KiB unless told otherwise."""
-BLOCK = 4096
-MOST_REFUSED = 1000
-"""Refused events that are kept for people to look at."""
-STALE_LOCK = 120.0
-"""Seconds after which a sign that somebody sends what is here is believed no more."""
-STALE_DRAFT = 24 * 3600.0
-"""Seconds after which a file that was never finished is taken away."""
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+MAX_SPOOL_BYTES = 64 * 1024 * 1024
+"""The size of a spool; each file counts as at least one block."""
+MAX_EVENT_BYTES = 1024 * 1024
+"""An event that is larger is spooled without its payload. Servers accept 64 KiB by default."""
+BLOCK_BYTES = 4096
+MAX_REFUSED_FILES = 1000
+STALE_CLAIM_S = 120.0
+"""The age from which a claim is ignored, because its owner must have died."""
+STALE_DRAFT_S = 24 * 3600.0
+"""The age from which an unfinished file is deleted."""
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
-class Kept(NamedTuple):
-    """What became of events that were to be kept."""
+class SpoolResult(NamedTuple):
+    """What happened to events that were to be spooled."""
 
-    names: dict[str, str]
-    """The files of those that are on the disk now, by their ids."""
-    lost: int
-    """How many events or files were let go."""
+    file_names: dict[str, str]
+    """The files of the spooled events, by the events' ids."""
+    dropped: int
+    """How many events or files were dropped for lack of space."""
 
 
 class Spool:
-    """The part of a spool folder that belongs to one server."""
+    """The part of a spool directory that belongs to one server.
 
-    def __init__(self, folder: str, url: str, largest: int = LARGEST) -> None:
+    Args:
+        folder: The spool directory, which all servers share.
+        url: The address of the server.
+        max_bytes: The size from which files are dropped.
+    """
+
+    def __init__(self, folder: str, url: str, max_bytes: int = MAX_SPOOL_BYTES) -> None:
         self.folder = os.path.join(folder, _folder_name(url))
         self._url = url
         self._root = folder
-        self._largest = largest
+        self._max_bytes = max_bytes
         self._refused = os.path.join(self.folder, "refused")
-        self._lock = os.path.join(self.folder, ".sending")
+        self._claim = os.path.join(self.folder, ".sending")
 
-    def put(self, events: Iterable[Event]) -> Kept:
-        """Keep events, on the disk when this returns.
+    def add(self, events: Iterable[Event]) -> SpoolResult:
+        """Write events; they are on the disk when this returns.
 
-        Where there is no room, the oldest of the lowest rank go: never an end before a beat.
-        Raises OSError where nothing can be written at all.
+        If space is short, the oldest events of the lowest priority are dropped: never an end for
+        a beat. Raises OSError if nothing can be written.
         """
-        kept = Kept({}, 0)
-        for rank, lines in _files(events):
+        result = SpoolResult({}, 0)
+        for priority, lines in _group_into_files(events):
             content = b"".join(lines.values())
-            name = f"{rank}-{time.time_ns() // 1000:016}-{len(content):08}-{new_id()}"
-            is_there, lost = self._store(name, content)
-            names = dict.fromkeys(lines, name) if is_there else {}
-            kept = Kept({**kept.names, **names}, kept.lost + lost)
-        return kept
+            name = f"{priority}-{time.time_ns() // 1000:016}-{len(content):08}-{new_id()}"
+            is_written, dropped = self._write_within_limit(name, content)
+            names = dict.fromkeys(lines, name) if is_written else {}
+            result = SpoolResult({**result.file_names, **names}, result.dropped + dropped)
+        return result
 
-    def _store(self, name: str, content: bytes) -> tuple[bool, int]:
-        """Make a file; whether it is there, and how many others, or itself, were let go."""
+    def _write_within_limit(self, name: str, content: bytes) -> tuple[bool, int]:
+        """Write a file; returns whether it was written, and how many files were dropped."""
         self._make_folders()
-        names = sorted(self.names())
-        room = self._largest - sum(map(_size, names)) - _size(name)
-        lost = 0
-        while room < 0:
+        names = sorted(self.file_names())
+        space = self._max_bytes - sum(map(_size_from_name, names)) - _size_from_name(name)
+        dropped = 0
+        while space < 0:
             if not names or names[0] > name:
-                return False, lost + 1
-            room += _size(names[0])
-            lost += self.remove(names.pop(0))
+                return False, dropped + 1
+            space += _size_from_name(names[0])
+            dropped += self.remove(names.pop(0))
         while True:
             try:
                 self._write(self.folder, name, content)
-                return True, lost
+                return True, dropped
             except OSError as error:
-                if error.errno not in FULL_DISK or not names or names[0] > name:
+                if error.errno not in DISK_FULL_ERRNOS or not names or names[0] > name:
                     raise
-                lost += self.remove(names.pop(0))
+                dropped += self.remove(names.pop(0))
 
-    def names(self) -> list[str]:
-        """The files that wait, in no order; none where the folder can't be read."""
+    def file_names(self) -> list[str]:
+        """Return the names of all files, unordered; none if the folder can't be read."""
         try:
             found = os.listdir(self.folder) if self._is_ours() else []
         except OSError:
             return []
         return [name for name in found if name[:2] in ("0-", "1-", "2-", "3-")]
 
-    def in_order(self) -> list[str]:
-        """The files that wait in the order in which they should go: what is worth most first."""
-        return sorted(self.names(), key=lambda name: (-int(name[0]), name))
+    def file_names_by_priority(self) -> list[str]:
+        """Return the names of all files, highest priority first, then oldest first."""
+        return sorted(self.file_names(), key=lambda name: (-int(name[0]), name))
 
     def read(self, name: str) -> list[Event]:
-        """The events of a file; none where it has gone. Lines that are no events are put aside.
+        """Return the events of a file; none if it was deleted. Moves invalid lines to ``refused/``.
 
-        Raises OSError where the file is there and can't be read.
+        Raises OSError if the file exists but can't be read.
         """
         try:
             with open(os.path.join(self.folder, name), "rb") as file:
@@ -118,11 +123,12 @@ class Spool:
             try:
                 events.append(Event.decode(line))
             except ValueError as error:
-                self._put_aside({"reason": str(error), "line": line.decode("utf-8", "replace")})
+                record = {"reason": str(error), "line": line.decode("utf-8", "replace")}
+                self._write_refused(record)
         return events
 
     def remove(self, name: str) -> bool:
-        """Take a file away; whether it was still there."""
+        """Delete a file; returns whether it was still there."""
         try:
             os.unlink(os.path.join(self.folder, name))
         except OSError:
@@ -130,65 +136,68 @@ class Spool:
         return True
 
     def replace(self, name: str, rest: Sequence[Event]) -> None:
-        """Take a file away, but for some of its events. Raises OSError; then all are still here."""
+        """Replace a file by one with fewer events. Raises OSError; then the file is unchanged."""
         if rest:
-            self.put(rest)
+            self.add(rest)
         self.remove(name)
 
-    def refuse(self, event: Event, reason: str) -> None:
-        """Put an event aside, with the reason, where nobody sends it again."""
-        self._put_aside({"reason": reason, "event": event.fields})
+    def add_refused(self, event: Event, reason: str) -> None:
+        """Write an event to ``refused/``, from where it is never sent. Never raises."""
+        self._write_refused({"reason": reason, "event": event.fields})
 
-    def begin_sending(self) -> bool:
-        """Whether nobody else seems to be sending what is here: a courtesy, no lock."""
+    def claim(self) -> bool:
+        """Claim the spool for sending; returns False if another process seems to be sending.
+
+        This saves work. Correctness does not depend on it.
+        """
         try:
             self._make_folders()
-            # Its maker may have a clock that is ahead of ours.
-            if abs(time.time() - os.stat(self._lock).st_mtime) > STALE_LOCK:
-                os.unlink(self._lock)
+            # The absolute value, because the clock of the file's owner may be ahead of ours.
+            if abs(time.time() - os.stat(self._claim).st_mtime) > STALE_CLAIM_S:
+                os.unlink(self._claim)
         except OSError:
-            pass  # it is not there, or the next step will tell
+            pass  # there is no claim, or the next step fails too
         try:
-            os.close(os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            os.close(os.open(self._claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError:
             return False
-        self._sweep()
+        self._remove_stale_drafts()
         return True
 
-    def go_on_sending(self) -> None:
-        """Show that the sender is alive."""
+    def renew_claim(self) -> None:
+        """Show others that this process is still sending."""
         try:
-            os.utime(self._lock)
+            os.utime(self._claim)
         except OSError:
-            pass  # somebody thought us dead: both of us send, which is no harm
+            pass  # another process took it for stale: both send, which does no harm
 
-    def end_sending(self) -> None:
-        """Let others send."""
+    def release_claim(self) -> None:
+        """Let other processes send."""
         try:
-            os.unlink(self._lock)
+            os.unlink(self._claim)
         except OSError:
             pass
 
-    def _put_aside(self, record: dict[str, object]) -> None:
+    def _write_refused(self, record: Mapping[str, object]) -> None:
         try:
             self._make_folders()
-            for name in sorted(os.listdir(self._refused))[: -MOST_REFUSED + 1]:
+            for name in sorted(os.listdir(self._refused))[: -MAX_REFUSED_FILES + 1]:
                 os.unlink(os.path.join(self._refused, name))
             name = f"{time.time_ns() // 1000:016}-{new_id()}.json"
             self._write(self._refused, name, json.dumps(record, indent=1).encode())
         except OSError:
-            pass  # the reason has been told, and the server will never take it
+            pass  # the user has got a warning, and the event can't be sent anyway
 
     def _make_folders(self) -> None:
         os.makedirs(self._root, 0o700, exist_ok=True)
         if not self._is_ours():
-            raise PermissionError(errno.EACCES, "The folder is another user's", self._root)
+            raise PermissionError(errno.EACCES, "The directory belongs to another user", self._root)
         if not os.path.isdir(self._refused):
             os.makedirs(self._refused, 0o700, exist_ok=True)
             self._write(self.folder, "server", self._url.encode() + b"\n")
 
     def _is_ours(self) -> bool:
-        # In a temporary folder that all may write to, the name could be somebody else's.
+        # In a shared temporary directory, another user may have created a folder of this name.
         return os.getuid() in (0, os.lstat(self._root).st_uid)
 
     def _write(self, folder: str, name: str, content: bytes) -> None:
@@ -209,18 +218,18 @@ class Spool:
         try:
             os.fsync(descriptor)
         except OSError:
-            pass  # not every file system does that for folders
+            pass  # not every file system supports this for folders
         finally:
             os.close(descriptor)
 
-    def _sweep(self) -> None:
+    def _remove_stale_drafts(self) -> None:
         for folder in (self.folder, self._refused):
             for name in os.listdir(folder):
                 path = os.path.join(folder, name)
                 try:
                     if (
                         name.endswith(".draft")
-                        and time.time() - os.stat(path).st_mtime > STALE_DRAFT
+                        and time.time() - os.stat(path).st_mtime > STALE_DRAFT_S
                     ):
                         os.unlink(path)
                 except OSError:
@@ -228,32 +237,32 @@ class Spool:
 
 
 def _folder_name(url: str) -> str:
-    """A name for people, and a number that makes it unlike all others."""
+    """Return a readable name with a checksum that keeps similar addresses apart."""
     return f"{re.sub('[^A-Za-z0-9.]+', '-', url)[:100]}-{zlib.crc32(url.encode()):08x}"
 
 
-def _files(events: Iterable[Event]) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """What goes into a file each: a rank, and lines by the ids of their events; the best first."""
+def _group_into_files(events: Iterable[Event]) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """Yield the content of each file: its priority, and lines by event id; the highest first."""
     groups: dict[int, list[Event]] = {}
     for event in events:
-        groups.setdefault(event.rank, []).append(event)
-    for rank in sorted(groups, reverse=True):
+        groups.setdefault(event.priority, []).append(event)
+    for priority in sorted(groups, reverse=True):
         lines: dict[str, bytes] = {}
         size = 0
-        for event in groups[rank]:
+        for event in groups[priority]:
             line = event.encode()
-            if len(line) > LARGEST_EVENT:
+            if len(line) > MAX_EVENT_BYTES:
                 line = event.without("payload").encode()
-            if lines and size + len(line) > LARGEST_EVENT:
-                yield rank, lines
+            if lines and size + len(line) > MAX_EVENT_BYTES:
+                yield priority, lines
                 lines, size = {}, 0
             lines[event.id] = line
             size += len(line)
-        yield rank, lines
+        yield priority, lines
 
 
-def _size(name: str) -> int:
+def _size_from_name(name: str) -> int:
     try:
-        return max(BLOCK, int(name.split("-")[2]))
+        return max(BLOCK_BYTES, int(name.split("-")[2]))
     except (LookupError, ValueError):
-        return BLOCK
+        return BLOCK_BYTES

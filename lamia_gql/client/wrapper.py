@@ -1,8 +1,8 @@
-"""``lamia-job run``: a program that knows nothing of us, and a job that tells how it fares.
+"""``lamia-job run``: runs a program and reports its events.
 
-To whoever waits for it, and to whoever reads its output, a wrapped program is the program. It
-runs in our process group, with our descriptors, limits and environment; its output goes through
-us only where we have to look at it.
+Callers can't tell the wrapper from the program: exit code, signals and output are the same. The
+program runs in our process group, with our descriptors, limits and environment. Its output goes
+through this process only if it has to be scanned.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from lamia_gql.client.monitor import Watch
-from lamia_gql.client.options import Options
-from lamia_gql.client.output import Pipe, Tail, are_same, fill_gaps, release
-from lamia_gql.client.program import start
-from lamia_gql.client.usage import Usage
+from lamia_gql.client.monitor import ProgramMonitor
+from lamia_gql.client.output import (
+    OutputPipe,
+    OutputTail,
+    are_same_file,
+    occupy_closed_descriptors,
+    redirect_to_null,
+)
+from lamia_gql.client.program import start_program
+from lamia_gql.client.run_options import RunOptions
+from lamia_gql.client.usage import ResourceUsage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,113 +33,120 @@ if TYPE_CHECKING:
 
     from lamia_gql.client.job import Job
 
-STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-"""Signals that ask a program to end: one that does is TERMINATED, however it ends."""
-FORWARDED = (*STOPPING, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
-NOT_FOUND, NOT_RUNNABLE = 127, 126
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+"""Signals that ask a program to end: after one of them it is TERMINATED, whatever its exit code."""
+FORWARDED_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+EXIT_NOT_FOUND, EXIT_NOT_RUNNABLE = 127, 126
+"""The exit codes of a shell that can't start a program."""
 
 
 class Wrapper:
-    """One program from its start to its end.
+    """Runs one program from its start to its end.
 
-    The job is made once the program runs: what it needs is not to hold the program up.
+    Args:
+        make_job: Called after the program has started, because a job is slow to import.
+        command: The program and its arguments.
+        options: How the program is run and monitored.
     """
 
     def __init__(
-        self, make_job: Callable[[], Job], command: Sequence[str], options: Options
+        self, make_job: Callable[[], Job], command: Sequence[str], options: RunOptions
     ) -> None:
         self._make_job = make_job
         self._command = list(command)
         self._options = options
-        self._tail = Tail(options.tail) if options.tail else None
-        self._watch: Watch | None = None
+        self._tail = OutputTail(options.tail_lines) if options.tail_lines else None
+        self._monitor: ProgramMonitor | None = None
         self._pid: int | None = None
         self._signals: list[signal.Signals] = []
         self._pending: list[signal.Signals] = []
 
     def run(self) -> NoReturn:
-        """Run the program and end like it: by the same signal, or with the same exit code.
+        """Run the program, and end as it does: by the same signal, or with the same exit code.
 
-        Does not return. A program that can't be started ends as in a shell: 127 where there is
-        none, else 126.
+        Does not return. If the program can't be started, the exit code is that of a shell: 127 if
+        it was not found, else 126.
         """
         begin = time.time()
         self._catch_signals()
-        pipes = self._make_pipes(fill_gaps())
+        pipes = self._make_pipes(occupy_closed_descriptors())
         try:
             program = self._start(pipes)
         except OSError as error:
             self._fail_to_start(begin, error)
         self._pid = pid = program.pid
-        self._pass_on()
-        usage = Usage(pid)
-        job = self._begin_job(begin)
-        watch = self._watch = Watch(job, pid, usage, self._options)
-        self._note_signals()
-        watch.start()
+        self._forward_pending()
+        usage = ResourceUsage(pid)
+        job = self._start_job(begin)
+        monitor = self._monitor = ProgramMonitor(job, pid, usage, self._options)
+        self._note_stop_signal()
+        monitor.start()
         _pid, status, rusage = os.wait4(pid, 0)
         self._pid = None
-        program.returncode = status  # or its finalizer would wait for a process of another
-        watch.finish()
+        program.returncode = status  # else its finalizer waits for a process that reuses the id
+        monitor.finish()
         self._finish_pipes(pipes)
-        watch.tell_progress(at_end=True)
-        self._tell_end(job, status, usage.total(rusage), is_enough=watch.has_stopped)
+        monitor.send_progress(at_end=True)
+        is_enough = monitor.has_stopped_program
+        self._send_end(job, status, usage.total(rusage), is_enough=is_enough)
         job.close()
-        _end_like(status)
+        _end_as(status)
 
     def _catch_signals(self) -> None:
-        for number in FORWARDED:
-            # What is ignored here is to be ignored by the program: see nohup.
+        for number in FORWARDED_SIGNALS:
+            # Signals that are ignored here are ignored by the program too: see nohup.
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._forward)
         if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-            # Or the kernel would not keep the program's exit code for us.
+            # Else the kernel would discard the program's exit code.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
-    def _make_pipes(self, closed: set[int]) -> dict[str, Pipe]:
-        """The pipes that are needed, by what goes in: none where nobody is to look."""
-        progress = (self._options.progress.look,) if self._options.progress else ()
-        tail = (self._tail.look,) if self._tail else ()
+    def _make_pipes(self, closed: set[int]) -> dict[str, OutputPipe]:
+        """Return the pipes by their input; none for output that is not scanned."""
+        scanner = self._options.progress_scanner
+        progress = (scanner.feed,) if scanner else ()
+        tail = (self._tail.feed,) if self._tail else ()
         if not progress and not tail:
             return {}
-        if not closed & {1, 2} and are_same(1, 2):
-            # One pipe for both, so that they stay in the order in which they were written.
-            return {"both": Pipe((1, 2), progress + tail)}
+        if not closed & {1, 2} and are_same_file(1, 2):
+            # One pipe for both keeps the order in which they are written.
+            return {"both": OutputPipe((1, 2), progress + tail)}
         pipes = {}
         if 2 not in closed:
-            pipes["stderr"] = Pipe((2,), progress + tail)
+            pipes["stderr"] = OutputPipe((2,), progress + tail)
         if progress and 1 not in closed:
-            pipes["stdout"] = Pipe((1,), progress)
+            pipes["stdout"] = OutputPipe((1,), progress)
         return pipes
 
-    def _start(self, pipes: dict[str, Pipe]) -> Popen[bytes]:
+    def _start(self, pipes: dict[str, OutputPipe]) -> Popen[bytes]:
         try:
             for pipe in pipes.values():
                 pipe.start()
         except RuntimeError:
-            pipes.clear()  # there are no threads to be had: nobody looks at the output
-        program = start(
+            pipes.clear()  # the system has no thread to give: the output is not scanned
+        program = start_program(
             self._command,
-            {target: pipe.entry for pipe in pipes.values() for target in pipe.targets},
+            {target: pipe.write_end for pipe in pipes.values() for target in pipe.targets},
         )
         for pipe in pipes.values():
-            pipe.leave(program.pid)
-        # Whoever feeds the program must see when it closes its stdin, and whoever reads from it
-        # when it closes its stdout. Warnings still need stderr.
-        release(0)
+            pipe.close_write_end(program.pid)
+        # The writer of the program's stdin must see when the program closes it, and so must the
+        # reader of its stdout. stderr stays open for warnings.
+        redirect_to_null(0)
         if not pipes.keys() & {"stdout", "both"}:
-            release(1)
+            redirect_to_null(1)
         return program
 
     def _fail_to_start(self, begin: float, error: OSError) -> NoReturn:
-        code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
+        is_missing = isinstance(error, FileNotFoundError)
+        code = EXIT_NOT_FOUND if is_missing else EXIT_NOT_RUNNABLE
         os.write(2, f"lamia-job: {self._command[0]}: {error.strerror}\n".encode())
-        job = self._begin_job(begin)
+        job = self._start_job(begin)
         job.failed({"exitCode": code, "error": str(error)})
         job.close()
         os._exit(code)
 
-    def _begin_job(self, begin: float) -> Job:
+    def _start_job(self, begin: float) -> Job:
         job = self._make_job()
         job.emit("STARTED", payload={"program": self._command[0]}, at=begin)
         return job
@@ -141,42 +154,43 @@ class Wrapper:
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         caught = signal.Signals(number)
         self._signals.append(caught)
-        self._note_signals()
-        if not _is_typed(caught):
+        self._note_stop_signal()
+        if not _is_from_terminal(caught):
             self._pending.append(caught)
-            self._pass_on()
+            self._forward_pending()
 
-    def _pass_on(self) -> None:
-        """Give the program the signals that were meant for it, once it is there."""
+    def _forward_pending(self) -> None:
+        """Forward the signals that have arrived, if the program runs."""
         while self._pid is not None and self._pending:
             try:
                 os.kill(self._pid, self._pending.pop(0))
             except IndexError:
-                pass  # the next signal came in between, and has passed it on
+                pass  # the handler of another signal came in between, and has forwarded it
             except OSError:
                 pass  # it runs as another user, or has just ended
 
-    def _note_signals(self) -> None:
-        if self._watch is not None and self._stopped_by() is not None:
-            self._watch.note(str(self._stopped_by()))
+    def _note_stop_signal(self) -> None:
+        name = self._stop_signal()
+        if self._monitor is not None and name is not None:
+            self._monitor.note_stop_signal(name)
 
-    def _stopped_by(self) -> str | None:
-        """The first signal that asked for the end; None without."""
-        return next((number.name for number in self._signals if number in STOPPING), None)
+    def _stop_signal(self) -> str | None:
+        """Return the name of the first signal that asked the program to end, or None."""
+        return next((number.name for number in self._signals if number in STOP_SIGNALS), None)
 
-    def _finish_pipes(self, pipes: Mapping[str, Pipe]) -> None:
+    def _finish_pipes(self, pipes: Mapping[str, OutputPipe]) -> None:
         known = len(self._signals)
         for pipe in pipes.values():
-            # Who asks for the program's end, or for ours after it, need not wait for its readers.
-            pipe.finish(lambda: self._stopped_by() is not None or len(self._signals) > known)
+            # Readers get little time after a signal that asks the program or this process to end.
+            pipe.finish(lambda: self._stop_signal() is not None or len(self._signals) > known)
 
-    def _tell_end(self, job: Job, status: int, usage: dict[str, float], *, is_enough: bool) -> None:
+    def _send_end(self, job: Job, status: int, usage: dict[str, float], *, is_enough: bool) -> None:
         payload: dict[str, Any] = {"usage": usage}
-        stopped_by = "enough" if is_enough else self._stopped_by()
+        stopped_by = "enough" if is_enough else self._stop_signal()
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
-            payload["signal"] = name = _name(number)
-            if number in (*self._signals, *STOPPING):
+            payload["signal"] = name = _signal_name(number)
+            if number in (*self._signals, *STOP_SIGNALS):
                 stopped_by = stopped_by or name
         else:
             payload["exitCode"] = os.WEXITSTATUS(status)
@@ -184,20 +198,20 @@ class Wrapper:
             payload["stoppedBy"] = stopped_by
         if status and not is_enough and self._tail is not None:
             payload["stderr"] = self._tail.read()
-        if job.notices:
-            payload["warnings"] = job.notices
+        if job.warnings:
+            payload["warnings"] = job.warnings
         job.emit("TERMINATED" if stopped_by else "FAILED" if status else "DONE", payload=payload)
 
 
-def _name(number: int) -> str:
+def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
-        return f"SIG{number}"  # one of the real-time signals, which have no names
+        return f"SIG{number}"  # a real-time signal, which has no name
 
 
-def _is_typed(number: signal.Signals) -> bool:
-    """Whether a signal comes from the terminal, which gives it to the program as well."""
+def _is_from_terminal(number: signal.Signals) -> bool:
+    """Whether a signal comes from the terminal, which sends it to the program as well."""
     if number not in (signal.SIGINT, signal.SIGQUIT):
         return False
     try:
@@ -212,11 +226,11 @@ def _is_typed(number: signal.Signals) -> bool:
         os.close(terminal)
 
 
-def _end_like(status: int) -> NoReturn:
-    """End this process as the program has ended."""
+def _end_as(status: int) -> NoReturn:
+    """End this process by the same signal as the program, or with the same exit code."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        # The program's core is worth something, ours is not.
+        # The core dump of the program is useful, ours is not.
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(number, signal.SIG_DFL)

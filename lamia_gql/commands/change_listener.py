@@ -1,4 +1,4 @@
-"""A bell that a server rings whenever a task has changed: a subscription, over SSE."""
+"""Listens for changes of tasks: a ``taskChanged`` subscription over server-sent events."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from typing import Self
 
 import httpx
 
-from lamia_gql.commands.stored_operations import operation
+from lamia_gql.commands.stored_operations import load_operation
 
-SILENCE = 30.0
-"""Seconds without a byte after which the connection is given up: servers send one every 12."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+READ_TIMEOUT_S = 30.0
+"""How long a stream may be silent before it is given up; servers send a comment every 12 s."""
+MIN_RECONNECT_DELAY_S, MAX_RECONNECT_DELAY_S = 0.2, 5.0
 
 
-class Bell:
-    """Rings for these tasks, or for all; connects again by itself, and rings when it has.
+class ChangeListener:
+    """Tells when a task may have changed, also after a lost connection was restored.
 
-    It listens in a thread with an event loop of its own, so that it can be ended while it waits: a
-    thread that is left to the end of the process may crash it, in the midst of TLS.
+    A context manager. It listens in a thread with its own event loop, where it can be cancelled
+    while it waits: a thread that still runs TLS when the process exits may crash it.
+
+    Args:
+        url: The root address of the server.
+        names: The names of the tasks; None for all tasks.
     """
 
     def __init__(self, url: str, names: Sequence[str] | None) -> None:
         self._url = f"{url}/graphql"
         self._names = None if names is None else list(names)
-        self._rung = threading.Event()
+        self._changed = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._listening = self._loop.create_task(self._listen())
-        self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="change-listener", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -40,10 +44,10 @@ class Bell:
         self._loop.call_soon_threadsafe(self._listening.cancel)
         self._thread.join()
 
-    def wait(self, seconds: float) -> None:
-        """Wait for the bell to ring, for so long at most."""
-        self._rung.wait(seconds)
-        self._rung.clear()
+    def wait(self, timeout: float) -> None:
+        """Wait for a change since the last call, at most ``timeout`` seconds."""
+        self._changed.wait(timeout)
+        self._changed.clear()
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):
@@ -51,31 +55,32 @@ class Bell:
         self._loop.close()
 
     async def _listen(self) -> None:
-        pause = FIRST_PAUSE
-        async with httpx.AsyncClient(timeout=SILENCE) as client:
+        delay = MIN_RECONNECT_DELAY_S
+        async with httpx.AsyncClient(timeout=READ_TIMEOUT_S) as client:
             while True:
                 try:
-                    if await self._ring_with(client):
-                        pause = FIRST_PAUSE
+                    if await self._read_stream(client):
+                        delay = MIN_RECONNECT_DELAY_S
                 except httpx.HTTPError:
-                    pass  # whoever asks for the picture is told what the matter is
-                self._rung.set()
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                    pass  # the query that follows a change reports it
+                self._changed.set()
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, MAX_RECONNECT_DELAY_S)
 
-    async def _ring_with(self, client: httpx.AsyncClient) -> bool:
-        """Ring until the stream ends; whether it was one at all."""
+    async def _read_stream(self, client: httpx.AsyncClient) -> bool:
+        """Read a stream to its end; returns False if the server did not open one."""
         variables = {"names": self._names}
         async with client.stream(
             "POST",
             self._url,
-            json={"query": operation("watch_changes"), "variables": variables},
+            json={"query": load_operation("watch_changes"), "variables": variables},
             headers={"accept": "text/event-stream"},
         ) as response:
             if response.status_code != httpx.codes.OK:
                 return False
             async for line in response.aiter_lines():
-                # Comments show that the connection lives; the first, that it has begun.
+                # The first comment tells that the subscription is active, so a change before it
+                # may have been missed. Later ones are keep-alives.
                 if line.startswith(("data", ":")):
-                    self._rung.set()
+                    self._changed.set()
         return True

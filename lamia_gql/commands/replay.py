@@ -1,57 +1,75 @@
-"""Replaying an execution of a workflow: real runtimes, real machines, live events."""
+"""Replays a recorded workflow execution: real runtimes and machines, live events."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lamia_gql.commands.remote import Remote
-from lamia_gql.commands.simulation import Address, Emit, Simulation
-from lamia_gql.commands.wfformat import Plan, PlannedJob, read_plan
+from lamia_gql.commands.server_client import ServerClient
+from lamia_gql.commands.simulation import JobAddress, SimulatedEvent, SimulatedJob, Simulation
+from lamia_gql.commands.wfformat import ExecutedJob, Execution, read_execution
 from lamia_gql.domain.lifecycle import EventClass
 
-REPORTED = (20.0, 40.0, 60.0, 80.0)
-"""The percentages that a job reports on its way."""
-EVENTS_PER_JOB = len(REPORTED) + 4
-"""Submitted, started, a beat, the reports, and the end."""
+REPORTED_PERCENTS = (20.0, 40.0, 60.0, 80.0)
+EVENTS_PER_JOB = len(REPORTED_PERCENTS) + 4
+"""SUBMITTED, STARTED, one BEAT, the PROGRESS events, and the end."""
 
 
-def replay(path: str, url: str, *, name: str | None, speed: float, fail: float, seed: int) -> None:
-    """Replay a file on the server at ``url``, ``speed`` times as fast as it was; 0 does not wait.
+def replay(
+    path: str,
+    url: str,
+    *,
+    name: str | None,
+    speed: float,
+    failure_probability: float,
+    seed: int,
+) -> None:
+    """Replay an execution as a new task.
 
-    Each job fails with the probability ``fail``. What depends on a failed job runs all the same:
-    it is the recorded execution that is replayed, and nothing is scheduled here. Raises
-    :class:`FormatError` and :class:`RemoteError`.
+    Jobs that depend on a failed job run all the same, because the recorded execution is replayed
+    and nothing is scheduled.
+
+    Args:
+        path: A file in WfFormat.
+        url: The root address of the server.
+        name: The name of the task. Defaults to the workflow's name and the time.
+        speed: How many times faster than recorded; 0 does not wait.
+        failure_probability: The probability that a job fails.
+        seed: Seed of the random choice of failing jobs.
+
+    Raises :class:`WfFormatError` and :class:`ServerClientError`.
     """
-    plan = read_plan(path)
-    task = name or f"{plan.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    chance = random.Random(seed)  # noqa: S311  (which simulated job fails is no secret)
-    with Remote(url) as remote:
-        remote.create_task(
+    execution = read_execution(path)
+    task = name or f"{execution.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    rng = random.Random(seed)  # noqa: S311  (which simulated job fails is no secret)
+    with ServerClient(url) as client:
+        client.create_task(
             {
                 "name": task,
-                "comment": plan.description,
+                "comment": execution.description,
                 "tags": ["replay"],
-                "config": {"workflow": plan.name, "speed": speed},
-                "dependencies": plan.dependencies,
+                "config": {"workflow": execution.name, "speed": speed},
+                "dependencies": execution.dependencies,
                 "processes": [
-                    {"name": process, "jobCount": size} for process, size in plan.processes.items()
+                    {"name": process, "jobCount": size}
+                    for process, size in execution.processes.items()
                 ],
             }
         )
-        simulation = Simulation(remote, speed, plan.makespan)
-        for job in plan.jobs:
-            fails = chance.random() < fail
-            simulation.add(Address(task, job.process, job.index), _life(job, fails), job.machine)
-        _run(simulation, task, plan)
+        simulation = Simulation(client, speed, execution.makespan)
+        for job in execution.jobs:
+            fails = rng.random() < failure_probability
+            address = JobAddress(task, job.process, job.index)
+            simulation.add(address, _simulate(job, fails), job.machine)
+        _run(simulation, task, execution)
 
 
-def _run(simulation: Simulation, task: str, plan: Plan) -> None:
+def _run(simulation: Simulation, task: str, execution: Execution) -> None:
     console = Console(stderr=True)
+    number = len(execution.jobs)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -61,22 +79,22 @@ def _run(simulation: Simulation, task: str, plan: Plan) -> None:
         console=console,
         disable=not console.is_terminal,
     ) as progress:
-        bar = progress.add_task(task, total=len(plan.jobs) * EVENTS_PER_JOB)
-        simulation.run(lambda number: progress.advance(bar, number))
-    console.print(f"Replayed {len(plan.jobs)} jobs as task {task}", highlight=False, soft_wrap=True)
+        bar = progress.add_task(task, total=number * EVENTS_PER_JOB)
+        simulation.run(lambda stored: progress.advance(bar, stored))
+    console.print(f"Replayed {number} jobs as task {task}", highlight=False, soft_wrap=True)
 
 
-def _life(job: PlannedJob, fails: bool) -> Iterator[Emit]:
-    yield Emit(0.0, EventClass.SUBMITTED)
-    yield Emit(job.start, EventClass.STARTED, payload={"id": job.id})
+def _simulate(job: ExecutedJob, fails: bool) -> SimulatedJob:
+    yield SimulatedEvent(0.0, EventClass.SUBMITTED)
+    yield SimulatedEvent(job.start, EventClass.STARTED, payload={"id": job.id})
     runtime, passed = job.end - job.start, 0.0
-    for percent in REPORTED:
+    for percent in REPORTED_PERCENTS:
         at = runtime * percent / 100
-        yield Emit(at - passed, EventClass.PROGRESS, percent)
+        yield SimulatedEvent(at - passed, EventClass.PROGRESS, percent)
         passed = at
-        if percent == REPORTED[1]:
-            yield Emit(0.0, EventClass.BEAT)
+        if percent == REPORTED_PERCENTS[1]:
+            yield SimulatedEvent(0.0, EventClass.BEAT)
     if fails:
-        yield Emit(runtime - passed, EventClass.FAILED, payload={"exitCode": 1})
+        yield SimulatedEvent(runtime - passed, EventClass.FAILED, payload={"exitCode": 1})
     else:
-        yield Emit(runtime - passed, EventClass.DONE, payload={"exitCode": 0})
+        yield SimulatedEvent(runtime - passed, EventClass.DONE, payload={"exitCode": 0})

@@ -10,27 +10,30 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from lamia_gql.commands.remote import Remote
+from lamia_gql.commands.server_client import ServerClient
 from lamia_gql.domain.lifecycle import EventClass
 
-BATCH = 500
-"""Events in one request, at most."""
-TICK = 0.1
-"""Seconds between requests, where the clock leaves time for them."""
+MAX_EVENTS_PER_REQUEST = 500
+REQUEST_INTERVAL_S = 0.1
+"""How long to wait between requests, unless more events are due than fit into one."""
 
 
-class Emit(NamedTuple):
-    """An event that a job sends after so many simulated seconds."""
+class SimulatedEvent(NamedTuple):
+    """An event, and how many simulated seconds after the previous one the job sends it."""
 
-    after: float
+    delay: float
     event_class: EventClass
     progress: float | None = None
     payload: Any = None
 
 
+SimulatedJob = Iterator[SimulatedEvent]
+"""The events of a job. It may look at :attr:`Simulation.enough` between them."""
+
+
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Whose events they are."""
+class JobAddress:
+    """The job that events belong to; ``index`` is None in a solitary process."""
 
     task: str
     process: str
@@ -38,67 +41,74 @@ class Address:
 
 
 class Simulation:
-    """Jobs are iterators of what they emit; the clock runs ``speed`` times as fast as ours.
+    """Runs simulated jobs.
 
-    With speed 0 it does not wait at all, and events bear the times that they would have had if
-    the simulation, ``span`` seconds long, had ended just now.
+    Args:
+        client: Sends the events.
+        speed: How many times faster than the real clock the simulated one runs. With 0 the
+            simulation does not wait, and events get times as if it ended now.
+        duration: Simulated seconds until the last event; used with speed 0 only.
     """
 
-    def __init__(self, remote: Remote, speed: float, span: float = 0.0) -> None:
-        self._remote = remote
+    def __init__(self, client: ServerClient, speed: float, duration: float = 0.0) -> None:
+        self._client = client
         self._speed = speed
-        self._begin = time.time() if speed else time.time() - span
-        self._queue: list[tuple[float, int, Address, str | None, Emit, Iterator[Emit]]] = []
+        self._begin = time.time() if speed else time.time() - duration
+        self._queue: list[
+            tuple[float, int, JobAddress, str | None, SimulatedEvent, SimulatedJob]
+        ] = []
         self._number = 0
         self.enough: set[tuple[str, str]] = set()
-        """The tasks' processes of which the server has said that it is enough."""
+        """Pairs of task and process that have reached their thresholds."""
 
-    def add(self, address: Address, job: Iterator[Emit], hostname: str | None = None) -> None:
-        """Let a job run from the beginning of the simulation."""
-        self._push(0.0, address, hostname, job)
+    def add(self, address: JobAddress, job: SimulatedJob, hostname: str | None = None) -> None:
+        """Add a job, which starts with the simulation and runs on a host."""
+        self._schedule(0.0, address, hostname, job)
 
-    def _push(
-        self, now: float, address: Address, hostname: str | None, job: Iterator[Emit]
+    def _schedule(
+        self, now: float, address: JobAddress, hostname: str | None, job: SimulatedJob
     ) -> None:
-        emit = next(job, None)
-        if emit is not None:
+        event = next(job, None)
+        if event is not None:
+            # The number keeps the heap from comparing what follows it.
             self._number += 1
-            entry = (now + emit.after, self._number, address, hostname, emit, job)
+            entry = (now + event.delay, self._number, address, hostname, event, job)
             heapq.heappush(self._queue, entry)
 
-    def run(self, sent: Callable[[int], None]) -> None:
-        """Run all jobs to their ends; ``sent`` is told of every event that was stored."""
+    def run(self, on_stored: Callable[[int], None]) -> None:
+        """Run all jobs to their ends; ``on_stored`` gets the number of events of each request."""
         while self._queue:
-            events = list(self._due())
+            events = list(self._take_due())
             if events:
-                answers = self._remote.submit(events)
-                for event, enough in zip(events, answers, strict=True):
+                results = self._client.submit(events)
+                for event, enough in zip(events, results, strict=True):
                     if enough:
                         self.enough.add((event["task"], event["process"]))
-                sent(len(events))
-            if self._speed and len(events) < BATCH:
-                time.sleep(TICK)
+                on_stored(len(events))
+            if self._speed and len(events) < MAX_EVENTS_PER_REQUEST:
+                time.sleep(REQUEST_INTERVAL_S)
 
-    def _due(self) -> Iterator[dict[str, Any]]:
+    def _take_due(self) -> Iterator[dict[str, Any]]:
         now = (time.time() - self._begin) * self._speed if self._speed else float("inf")
-        for _ in range(BATCH):
+        for _ in range(MAX_EVENTS_PER_REQUEST):
             if not self._queue or self._queue[0][0] > now:
                 return
-            at, _number, address, hostname, emit, job = heapq.heappop(self._queue)
-            yield self._event(at, address, hostname, emit)
-            self._push(at, address, hostname, job)
+            at, _number, address, hostname, event, job = heapq.heappop(self._queue)
+            yield self._to_input(at, address, hostname, event)
+            self._schedule(at, address, hostname, job)
 
-    def _event(
-        self, at: float, address: Address, hostname: str | None, emit: Emit
+    def _to_input(
+        self, at: float, address: JobAddress, hostname: str | None, event: SimulatedEvent
     ) -> dict[str, Any]:
+        """Return the event as a ``SubmitEventInput``; ``at`` is in simulated seconds."""
         seconds = self._begin + (at / self._speed if self._speed else at)
         sent_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
         return {
             "id": str(uuid.uuid4()),
             **asdict(address),
-            "eventClass": emit.event_class,
-            "progress": emit.progress,
-            "payload": emit.payload,
+            "eventClass": event.event_class,
+            "progress": event.progress,
+            "payload": event.payload,
             "hostname": hostname,
             "sentAt": sent_at.isoformat(),
         }

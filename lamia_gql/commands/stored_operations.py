@@ -1,4 +1,4 @@
-"""The operations that our own clients send, as they are published in ``schema/operations``."""
+"""The GraphQL operations that the commands send, as published in ``schema/operations``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 @cache
-def operation(name: str) -> str:
-    """The document of an operation, by the name of its file."""
+def load_operation(name: str) -> str:
+    """Return the document in ``schema/operations/{name}.graphql``."""
     package = Path(__file__).parents[1]
     shipped = package / "_schema"
     folder = shipped if shipped.is_dir() else package.parent / "schema"

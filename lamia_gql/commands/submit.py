@@ -1,4 +1,4 @@
-"""Making a task from a file or from a few words, on behalf of a script that submits its jobs."""
+"""Creates a task from a file or from options, for a script that submits its jobs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from lamia_gql.commands.remote import Remote
+from lamia_gql.commands.server_client import ServerClient
 
 
-class TaskError(Exception):
-    """What was given does not make a task; one sentence for people."""
+class TaskInputError(Exception):
+    """The file or the options do not describe a task; one sentence for the user."""
 
 
 def submit(
@@ -29,94 +29,107 @@ def submit(
     comment: str | None,
     tags: Sequence[str],
 ) -> str:
-    """Make a task on the server at ``url``; the lines for ``eval`` that tell its jobs of it.
+    """Create a task, and return the shell commands that export its address and name.
 
-    A file, at ``path``, has the fields of ``CreateTaskInput``; what is given besides replaces its
-    name and comment, and adds to its processes and tags. Each of ``arrays`` is ``NAME:JOBS`` or
-    ``NAME:FIRST-LAST``. User, host and time are filled in where the file leaves them out. Raises
-    :class:`TaskError`, and :class:`RemoteError` where the server is away or refuses.
+    User, host and time are filled in if the file does not have them.
+
+    Args:
+        url: The root address of the server.
+        path: A ``.toml`` or ``.json`` file with the fields of ``CreateTaskInput``.
+        name: Overrides the name in the file.
+        arrays: Arrays to add, each as ``NAME:JOBS`` or ``NAME:FIRST-LAST``.
+        solitary: Names of solitary processes to add.
+        comment: Overrides the comment in the file.
+        tags: Tags to add.
+
+    Raises :class:`TaskInputError`, and :class:`ServerClientError` if the server is unavailable or
+    refuses the task.
     """
     task: dict[str, Any] = {
-        "username": _user(),
+        "username": _find_username(),
         "hostname": socket.gethostname(),
         "submittedAt": datetime.now(UTC).isoformat(),
     }
-    task |= {} if path is None else _read(path)
+    task |= {} if path is None else _read_file(path)
     given = {"name": name, "comment": comment}
     task |= {field: text for field, text in given.items() if text is not None}
-    added = [*map(_array, arrays), *({"name": process} for process in solitary)]
-    task["processes"] = [*_list(task, "processes"), *added]
-    task["tags"] = [*_list(task, "tags"), *tags]
+    added = [*map(_parse_array, arrays), *({"name": process} for process in solitary)]
+    task["processes"] = [*_get_list(task, "processes"), *added]
+    task["tags"] = [*_get_list(task, "tags"), *tags]
     if not isinstance(task.get("name"), str):
-        raise TaskError("The task has no name: give one in its file, or by --name.")
+        raise TaskInputError("The task has no name: set it in its file or with --name.")
     if not task["processes"]:
-        raise TaskError(
-            "The task has no processes: give some in its file, or by --array NAME:JOBS"
+        raise TaskInputError(
+            "The task has no processes: add some in its file, or with --array NAME:JOBS"
             " and --solitary NAME."
         )
-    with Remote(url) as remote:
-        remote.create_task(_as_json(task))
+    with ServerClient(url) as client:
+        client.create_task(_to_json_value(task))
         return (
-            f"export LAMIA_URL={shlex.quote(remote.url)}\n"
+            f"export LAMIA_URL={shlex.quote(client.url)}\n"
             f"export LAMIA_TASK={shlex.quote(task['name'])}\n"
         )
 
 
-def _read(path: str) -> dict[str, Any]:
-    """The fields in a file. Raises :class:`TaskError`."""
+def _read_file(path: str) -> dict[str, Any]:
+    """Return the fields in a file. Raises :class:`TaskInputError`."""
     file = Path(path)
     load = {".toml": tomllib.loads, ".json": json.loads}.get(file.suffix)
     if load is None:
-        raise TaskError(f"{path}: the name of a task's file ends in .toml or .json.")
+        raise TaskInputError(f"{path}: the file name must end in .toml or .json.")
     try:
         found = load(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise TaskError(f"{path} can't be read as {file.suffix[1:].upper()}: {error}.") from error
+        raise TaskInputError(
+            f"{path} can't be read as {file.suffix[1:].upper()}: {error}."
+        ) from error
     if not isinstance(found, dict):
-        raise TaskError(f"{path} must have an object with the fields of a task.")
+        raise TaskInputError(f"{path} must have an object with the fields of a task.")
     return found
 
 
-def _as_json(task: dict[str, Any]) -> Any:
-    """The task as it can be sent: times as text, all text Unicode. Raises :class:`TaskError`."""
+def _to_json_value(task: dict[str, Any]) -> Any:
+    """Return the task with times as text. Raises :class:`TaskInputError` if JSON can't hold it."""
     try:
-        # Python reads numbers and characters from files and arguments that JSON does not know.
-        text = json.dumps(task, default=_time, ensure_ascii=False, allow_nan=False)
+        # Files and arguments may contain NaN and unpaired surrogates, which are not valid JSON.
+        text = json.dumps(task, default=_format_time, ensure_ascii=False, allow_nan=False)
         return json.loads(text.encode())
     except ValueError as error:
-        raise TaskError(f"The task can't be sent as JSON: {error}.") from error
+        raise TaskInputError(f"The task can't be sent as JSON: {error}.") from error
 
 
-def _time(value: date | time) -> str:
-    """A time of TOML; it has no other values that JSON does not have."""
+def _format_time(value: date | time) -> str:
+    """Format a time, which is the only type of TOML that JSON does not have."""
     return value.isoformat()
 
 
-def _list(task: dict[str, Any], field: str) -> list[Any]:
+def _get_list(task: dict[str, Any], field: str) -> list[Any]:
     found = task.get(field)
     if found is None:
         return []
     if not isinstance(found, list):
-        raise TaskError(f"{field} must be a list.")
+        raise TaskInputError(f"{field} must be a list.")
     return found
 
 
-def _array(text: str) -> dict[str, Any]:
-    """The array of ``NAME:JOBS`` or ``NAME:FIRST-LAST``. Raises :class:`TaskError`."""
+def _parse_array(text: str) -> dict[str, Any]:
+    """Parse ``NAME:JOBS`` or ``NAME:FIRST-LAST``. Raises :class:`TaskInputError`."""
     name, _, size = text.rpartition(":")
     first, dash, last = size.partition("-")
     if not name or not first.isdecimal() or (dash and not last.isdecimal()):
-        raise TaskError(f"--array {text} must be NAME:JOBS or NAME:FIRST-LAST, like fill:1-1000.")
+        raise TaskInputError(
+            f"--array {text} must be NAME:JOBS or NAME:FIRST-LAST, like fill:1-1000."
+        )
     if not dash:
         return {"name": name, "jobCount": int(first)}
     if int(last) < int(first):
-        raise TaskError(f"--array {text} has no jobs: its last index lies before its first.")
+        raise TaskInputError(f"--array {text} has no jobs: its last index is before its first.")
     return {"name": name, "firstIndex": int(first), "jobCount": int(last) - int(first) + 1}
 
 
-def _user() -> str | None:
+def _find_username() -> str | None:
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        # Containers may run under a number that has no name.
+        # Containers may run under a user id that has no name.
         return None

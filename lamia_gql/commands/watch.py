@@ -1,13 +1,13 @@
-"""Watching tasks in a terminal: the bell rings, the picture is asked for, and drawn.
+"""Shows tasks in a terminal: after every change, a query gets a new snapshot to render.
 
-The subscription only says *that* something is different; what, is asked for by one query. So the
-picture is right whatever was missed while the connection was lost.
+The subscription only tells *that* something has changed. The snapshot comes from a query, so it is
+correct whatever was missed while the connection was lost.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -18,88 +18,103 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from lamia_gql.commands.change_listener import Bell
-from lamia_gql.commands.remote import AwayError, Remote, RemoteError
-from lamia_gql.commands.rendering import draw_task, draw_tasks
+from lamia_gql.commands.change_listener import ChangeListener
+from lamia_gql.commands.rendering import render_task, render_tasks
+from lamia_gql.commands.server_client import (
+    ServerClient,
+    ServerClientError,
+    ServerUnavailableError,
+)
 
-REFRESH = 10.0
-"""Seconds after which the picture is asked for, though no bell has rung: silence, too, is news."""
-PAUSE = 0.4
-"""Seconds between two pictures, at least."""
-MANY = 25
-"""Tasks in a list."""
-FINISHED = ("SUCCEEDED", "FAILED")
+MAX_REFRESH_INTERVAL_S = 10.0
+"""How often a snapshot is queried without a change, since jobs become LATE and LOST by silence."""
+MIN_REFRESH_INTERVAL_S = 0.4
+MAX_TASKS = 25
+"""How many tasks are listed."""
+FINISHED_STATES = ("SUCCEEDED", "FAILED")
+
+
+Screen = Callable[[dict[str, Any], str], None]
+"""Shows a snapshot, and why there is no newer one; an empty text if it is current."""
 
 
 def watch(url: str, name: str | None, *, once: bool, as_json: bool) -> bool:
-    """Draw a task until it has finished, or the latest tasks without an end; ``once``, as it is.
+    """Show a task until it has finished, or the tasks with the latest events.
 
-    ``as_json`` prints every picture as a line of JSON instead. A server that goes away is waited
-    for; one that is not there at all, and a task that is not there, raise :class:`RemoteError`.
-    The result is whether the task has not failed.
+    An unavailable server is retried forever, except for the first query.
+
+    Args:
+        url: The root address of the server.
+        name: The name of the task; None for a list of tasks, which never ends.
+        once: Whether to show the current state only.
+        as_json: Whether to print every snapshot as a line of JSON.
+
+    Returns False if the task has failed. Raises :class:`ServerClientError` if the first query
+    fails, or if there is no such task.
     """
-    with Remote(url) as remote:
-        picture = _ask(remote, name)
+    with ServerClient(url) as client:
+        snapshot = _query(client, name)
         if once:
-            _print(picture, as_json)
+            _print(snapshot, as_json)
         else:
-            picture = _follow(remote, name, picture, as_json)
-    return name is None or picture["state"] != "FAILED"
+            snapshot = _follow(client, name, snapshot, as_json)
+    return name is None or snapshot["state"] != "FAILED"
 
 
 def _follow(
-    remote: Remote, name: str | None, picture: dict[str, Any], as_json: bool
+    client: ServerClient, name: str | None, snapshot: dict[str, Any], as_json: bool
 ) -> dict[str, Any]:
-    """Show picture after picture; the last one, of a task that has finished."""
-    with Bell(remote.url, None if name is None else [name]) as bell, _screen(as_json) as screen:
-        trouble = ""
+    """Show snapshots until the task has finished; returns the last one."""
+    names = None if name is None else [name]
+    with ChangeListener(client.url, names) as listener, _open_screen(as_json) as show:
+        problem = ""
         while True:
-            screen(picture, trouble)
-            if picture.get("state") in FINISHED and not trouble:
-                return picture
-            time.sleep(PAUSE)
-            bell.wait(REFRESH)
+            show(snapshot, problem)
+            if snapshot.get("state") in FINISHED_STATES and not problem:
+                return snapshot
+            time.sleep(MIN_REFRESH_INTERVAL_S)
+            listener.wait(MAX_REFRESH_INTERVAL_S)
             try:
-                picture, trouble = _ask(remote, name), ""
-            except AwayError as away:
-                trouble = str(away)
+                snapshot, problem = _query(client, name), ""
+            except ServerUnavailableError as error:
+                problem = str(error)
 
 
-def _ask(remote: Remote, name: str | None) -> dict[str, Any]:
+def _query(client: ServerClient, name: str | None) -> dict[str, Any]:
     if name is None:
-        tasks: dict[str, Any] = remote.ask("watch_tasks", first=MANY)["tasks"]
+        tasks: dict[str, Any] = client.execute("watch_tasks", first=MAX_TASKS)["tasks"]
         return tasks
-    task: dict[str, Any] | None = remote.ask("watch_task", name=name)["task"]
+    task: dict[str, Any] | None = client.execute("watch_task", name=name)["task"]
     if task is None:
-        raise RemoteError(f"There is no task “{name}” on {remote.url}.")
+        raise ServerClientError(f"There is no task “{name}” on {client.url}.")
     return task
 
 
 @contextmanager
-def _screen(as_json: bool) -> Iterator[Any]:
+def _open_screen(as_json: bool) -> Iterator[Screen]:
     if as_json:
-        yield lambda picture, trouble: None if trouble else _print(picture, True)
+        yield lambda snapshot, problem: None if problem else _print(snapshot, True)
         return
     with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as live:
 
-        def show(picture: dict[str, Any], trouble: str) -> None:
-            drawn = _draw(picture)
-            if trouble:
-                drawn = Group(drawn, Text(f"{trouble} Trying again …", "yellow"))
-            live.update(drawn, refresh=True)
+        def show(snapshot: dict[str, Any], problem: str) -> None:
+            rendered = _render(snapshot)
+            if problem:
+                rendered = Group(rendered, Text(f"{problem} Trying again …", "yellow"))
+            live.update(rendered, refresh=True)
 
         yield show
 
 
-def _print(picture: dict[str, Any], as_json: bool) -> None:
+def _print(snapshot: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(orjson.dumps(picture))
+        click.echo(orjson.dumps(snapshot))
     else:
-        Console().print(_draw(picture))
+        Console().print(_render(snapshot))
 
 
-def _draw(picture: dict[str, Any]) -> RenderableType:
+def _render(snapshot: dict[str, Any]) -> RenderableType:
     now = datetime.now(UTC)
-    if "processes" in picture:
-        return draw_task(picture, now)
-    return draw_tasks(picture["nodes"], picture["totalCount"], now)
+    if "processes" in snapshot:
+        return render_task(snapshot, now)
+    return render_tasks(snapshot["nodes"], snapshot["totalCount"], now)

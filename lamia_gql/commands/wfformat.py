@@ -1,4 +1,4 @@
-"""Executions of workflows in WfFormat 1.5 (https://github.com/wfcommons/wfformat), as plans."""
+"""Reads workflow executions in WfFormat 1.5 (https://github.com/wfcommons/wfformat)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 
-class FormatError(Exception):
-    """The file is not an execution in WfFormat; one sentence for people."""
+class WfFormatError(Exception):
+    """The file is not an execution in WfFormat; a clause for the user, without its subject."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedJob:
+class ExecutedJob:
     """A job of an execution; times are in seconds since its beginning."""
 
     id: str
@@ -26,32 +26,34 @@ class PlannedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """An execution as a task: processes with their number of jobs (None: solitary), and jobs."""
+class Execution:
+    """A recorded execution, mapped to processes and jobs."""
 
     name: str
     description: str | None
     processes: dict[str, int | None]
-    jobs: list[PlannedJob]
+    """The number of jobs of each array; None for a solitary process."""
+    jobs: list[ExecutedJob]
     dependencies: dict[str, list[str]]
-    """From a job's id to the ids of those that it waits for."""
+    """The ids of the jobs that a job waits for, by the job's id."""
 
     @property
     def makespan(self) -> float:
-        """The end of the last job, in seconds."""
+        """The end of the last job, in seconds since the beginning."""
         return max(job.end for job in self.jobs)
 
 
-def read_plan(path: str) -> Plan:
-    """The plan of a file: an array for every program with several jobs, solitary ones for others.
+def read_execution(path: str) -> Execution:
+    """Read an execution from a file.
 
-    Start times are not recorded; a job starts when the last of its parents has ended. Raises
-    :class:`FormatError`.
+    A program with several jobs becomes an array, one with a single job a solitary process. Start
+    times are not recorded: a job starts when the last of its parents has ended. Raises
+    :class:`WfFormatError`.
     """
     try:
         document = json.loads(Path(path).read_bytes())
     except (OSError, ValueError) as error:
-        raise FormatError(f"it can't be read as JSON: {error}.") from error
+        raise WfFormatError(f"it can't be read as JSON: {error}.") from error
     try:
         specified = {task["id"]: task for task in document["workflow"]["specification"]["tasks"]}
         executed = {task["id"]: task for task in document["workflow"]["execution"]["tasks"]}
@@ -61,27 +63,27 @@ def read_plan(path: str) -> Plan:
         machines = {name: (task.get("machines") or [None])[0] for name, task in executed.items()}
         workflow = str(document["name"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise FormatError(f"it is not WfFormat 1.5: {error!r} is missing or wrong.") from error
+        raise WfFormatError(f"it is not WfFormat 1.5: {error!r} is missing or wrong.") from error
     if not executed or set(executed) != set(specified):
-        raise FormatError("its specification and its execution have different tasks, or none.")
-    starts = _starts(parents, runtimes)
-    processes, places = _processes(programs)
-    return Plan(
+        raise WfFormatError("its specification and its execution have different tasks, or none.")
+    starts = _compute_starts(parents, runtimes)
+    processes, places = _assign_jobs(programs)
+    return Execution(
         workflow,
         document.get("description"),
         processes,
         [
-            PlannedJob(name, *places[name], starts[name], starts[name] + runtimes[name], machine)
+            ExecutedJob(name, *places[name], starts[name], starts[name] + runtimes[name], machine)
             for name, machine in machines.items()
         ],
         parents,
     )
 
 
-def _processes(
+def _assign_jobs(
     programs: dict[str, str],
 ) -> tuple[dict[str, int | None], dict[str, tuple[str, int | None]]]:
-    """The processes, and the process and index of each job."""
+    """Return the processes with their sizes, and the process and index of each job."""
     sizes = Counter(programs.values())
     processes: dict[str, int | None] = {}
     places: dict[str, tuple[str, int | None]] = {}
@@ -96,18 +98,18 @@ def _processes(
             places[job] = (name, next_index[program])
             next_index[program] += 1
     if len(processes) != len(sizes):
-        raise FormatError("two of its programs differ only in characters that names can't have.")
+        raise WfFormatError("two of its programs differ only in characters that names can't have.")
     return processes, places
 
 
-def _starts(parents: dict[str, list[Any]], runtimes: dict[str, float]) -> dict[str, float]:
-    """When each job starts, by Kahn's algorithm."""
+def _compute_starts(parents: dict[str, list[Any]], runtimes: dict[str, float]) -> dict[str, float]:
+    """Return the start of each job in seconds, by Kahn's algorithm."""
     children: dict[str, list[str]] = {name: [] for name in parents}
     waits = {name: len(found) for name, found in parents.items()}
     for name, found in parents.items():
         for parent in found:
             if parent not in children:
-                raise FormatError(f"{name} waits for {parent}, which is not in it.")
+                raise WfFormatError(f"{name} waits for {parent}, which is not in it.")
             children[parent].append(name)
     starts = dict.fromkeys(parents, 0.0)
     ready = [name for name, number in waits.items() if number == 0]
@@ -118,5 +120,5 @@ def _starts(parents: dict[str, list[Any]], runtimes: dict[str, float]) -> dict[s
             if waits[child] == 0:
                 ready.append(child)
     if len(ready) != len(parents):
-        raise FormatError("its tasks wait for one another in a circle.")
+        raise WfFormatError("its tasks wait for one another in a cycle.")
     return starts

@@ -1,1 +1,1 @@
-"""The ASGI application, and the processes that serve it."""
+"""The ASGI application (``app``) and the processes that serve it (``run``, ``supervisor``)."""

@@ -1,4 +1,4 @@
-"""The application: what there is at which address, and what lives as long as the server."""
+"""The application: its routes, and the resources that live as long as it does."""
 
 from __future__ import annotations
 
@@ -32,22 +32,21 @@ from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import NotMigrated, current, head, prepare
 
 GC_THRESHOLDS = (5_000, 20, 100)
-"""How often cycles are searched for. The young are looked at often enough for the bodies of large
-requests, which the executor of GraphQL leaves in cycles, not to fill the memory; the old seldom, as
-they are many and that takes long."""
+"""Thresholds of Python's cycle collector. The first is low enough to free the bodies of large
+requests, which graphql-core leaves in cycles; the last is high, as full collections are slow."""
 
 
 class State(TypedDict):
-    """What the lifespan hands to every request."""
+    """The state that the lifespan provides to every request."""
 
     services: Services
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The application with these settings; its lifespan opens and closes all it needs.
+    """Return the application; its lifespan opens and closes its resources.
 
-    Starting raises :class:`NotMigrated` on a PostgreSQL that is not at the revision of this code.
-    SQLite files are migrated in place.
+    Startup migrates a SQLite file. It raises :class:`NotMigrated` if a PostgreSQL database is not
+    at the revision of this version.
     """
     schema = make_schema(settings)
     streams = OperationStreams(schema)
@@ -102,12 +101,12 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
 
 
 async def healthz(_request: Request) -> Response:
-    """The process is there and serves."""
+    """Answer 200: the process is alive."""
     return JSONResponse({"status": "ok", "version": __version__})
 
 
 async def readyz(request: Request) -> Response:
-    """The database is reachable and at the revision of this code; 503 where it is not."""
+    """Answer 200 if the database is reachable and at the revision of this version, else 503."""
     services: Services = request.state.services
     try:
         found = await services.database.read(current)

@@ -1,8 +1,8 @@
-"""The pages: the dashboard and GraphiQL, as ``make web`` has built them from ``web/``.
+"""Serves the dashboard and GraphiQL, which ``make web`` builds from ``web/``.
 
-The build leaves nothing but compressed files, and they are sent as they are. Files whose names
-carry a hash of their content never change and are kept by browsers for a year; the pages
-themselves are asked for anew and answered by 304 where they are still the same.
+The build produces compressed files only, which are sent unchanged. Names of assets contain a hash
+of the content, so browsers cache them for a year. The pages are revalidated on every visit, and
+answered by 304 if they have not changed.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from starlette.routing import Route
 
 from lamia_gql.api.accept import parse_quality_list
 
-FOLDER = Path(__file__).parents[1] / "_web"
+BUILD_FOLDER = Path(__file__).parents[1] / "_web"
 PAGES = {"/": "index.html", "/graphiql": "graphiql.html"}
 SUFFIXES = {"br": ".br", "gzip": ".gz"}
-"""The forms in which the build leaves every file: by their encodings, the smaller one first."""
-FOREVER = "public, max-age=31536000, immutable"
-ANEW = "no-cache"
+"""The suffix of each content encoding that the build produces, smallest output first."""
+CACHE_FOREVER = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
 NOT_BUILT = """The pages are not built.
 
-In a checkout of the sources, `make web` builds them (`make run` does so by itself); the packages
-that are released carry them. The API does not need them: it is served at /graphql.
+In a source checkout, `make web` builds them, and `make run` does so automatically. Released
+packages contain them. The API at /graphql does not need them.
 """
-POLICY = {
+PAGE_DIRECTIVES = {
     "default-src": "'none'",
     "script-src": "'self'",
     "worker-src": "'self'",
@@ -43,39 +43,44 @@ POLICY = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
-# The editor of GraphiQL makes style elements for its themes, and pictures out of data: addresses.
-EDITOR_POLICY = POLICY | {"style-src": "'self' 'unsafe-inline'", "img-src": "'self' data:"}
+# GraphiQL's editor adds style elements for its themes, and images from data: addresses.
+GRAPHIQL_DIRECTIVES = PAGE_DIRECTIVES | {
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data:",
+}
 
 
-def _policy(directives: dict[str, str]) -> str:
+def _format_policy(directives: dict[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
-POLICIES = {"index.html": _policy(POLICY), "graphiql.html": _policy(EDITOR_POLICY)}
+CONTENT_SECURITY_POLICIES = {
+    "index.html": _format_policy(PAGE_DIRECTIVES),
+    "graphiql.html": _format_policy(GRAPHIQL_DIRECTIVES),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One built file, in memory."""
+    """A built file in memory."""
 
-    forms: dict[str, bytes]
-    """Its compressed forms, by their encodings."""
-    tag: str
-    """Tells its content from any other."""
+    contents: dict[str, bytes]
+    """The compressed content by content encoding."""
+    content_hash: str
     headers: dict[str, str]
-    """What is sent with every form of it."""
+    """The headers that do not depend on the encoding."""
 
     async def respond(self, request: Request) -> Response:
-        """The file in the best form that the client takes, or 304 where it has that already."""
+        """Answer with the smallest encoding that the client accepts, or 304 if it has that."""
         encoding = choose(request.headers.get("accept-encoding", ""))
-        etag = f'"{self.tag}-{encoding}"'
+        etag = f'"{self.content_hash}-{encoding}"'
         headers = self.headers | {"etag": etag, "vary": "accept-encoding"}
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         if encoding == "identity":
-            content = await run_in_threadpool(gzip.decompress, self.forms["gzip"])
+            content = await run_in_threadpool(gzip.decompress, self.contents["gzip"])
             return Response(content, headers=headers)
-        return Response(self.forms[encoding], headers=headers | {"content-encoding": encoding})
+        return Response(self.contents[encoding], headers=headers | {"content-encoding": encoding})
 
 
 def choose(accepted: str) -> str:
@@ -87,9 +92,9 @@ def choose(accepted: str) -> str:
     return "identity"
 
 
-def static_routes(folder: Path = FOLDER) -> list[Route]:
-    """Where the pages are, and what they load; a helpful answer where nothing is built."""
-    files = {path: _load(folder, path) for path in _built(folder)}
+def static_routes(folder: Path = BUILD_FOLDER) -> list[Route]:
+    """Return the routes of the pages and their assets; of an explanation if they are not built."""
+    files = {path: _load_file(folder, path) for path in _find_files(folder)}
     if any(page not in files for page in PAGES.values()):
         return [Route(address, _not_built) for address in PAGES]
     pages = {address: files[page] for address, page in PAGES.items()}
@@ -101,13 +106,13 @@ async def _not_built(_request: Request) -> Response:
     return PlainTextResponse(NOT_BUILT, 404)
 
 
-def _built(folder: Path) -> list[str]:
+def _find_files(folder: Path) -> list[str]:
     paths = (path.relative_to(folder) for path in folder.rglob("*.gz"))
     return sorted(path.with_suffix("").as_posix() for path in paths)
 
 
-def _load(folder: Path, path: str) -> StaticFile:
-    forms = {
+def _load_file(folder: Path, path: str) -> StaticFile:
+    contents = {
         encoding: folder.joinpath(path + suffix).read_bytes()
         for encoding, suffix in SUFFIXES.items()
     }
@@ -116,14 +121,15 @@ def _load(folder: Path, path: str) -> StaticFile:
         media_type += "; charset=utf-8"
     headers = {
         "content-type": media_type,
-        "cache-control": FOREVER,
+        "cache-control": CACHE_FOREVER,
         "x-content-type-options": "nosniff",
     }
-    if path in POLICIES:
+    if path in CONTENT_SECURITY_POLICIES:
         headers |= {
-            "cache-control": ANEW,
-            "content-security-policy": POLICIES[path],
+            "cache-control": REVALIDATE,
+            "content-security-policy": CONTENT_SECURITY_POLICIES[path],
             "referrer-policy": "same-origin",
             "cross-origin-opener-policy": "same-origin",
         }
-    return StaticFile(forms, hashlib.sha256(forms["gzip"]).hexdigest()[:20], headers)
+    content_hash = hashlib.sha256(contents["gzip"]).hexdigest()[:20]
+    return StaticFile(contents, content_hash, headers)

@@ -1,4 +1,4 @@
-"""Several processes that do the same: started, watched, restarted, and ended together."""
+"""Runs a function in several processes: starts, restarts and stops them."""
 
 from __future__ import annotations
 
@@ -15,59 +15,65 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 5.0
-"""A process that ends sooner than this many seconds after its start is not restarted at once."""
+MIN_LIFETIME_S = 5.0
+"""A worker that ends sooner after its start is restarted with a delay."""
+RESTART_DELAY_S = 1.0
+CHECK_INTERVAL_S = 0.2
 
 
 class Supervisor:
-    """Runs ``work(*arguments)`` in ``number`` new processes, until told to stop.
+    """Runs a function in worker processes, and restarts those that end.
 
-    ``grace`` is how many seconds they have to end after SIGTERM, before they are killed.
+    Args:
+        number: How many worker processes to run.
+        work: The function, which must be importable.
+        arguments: The arguments of the function.
+        grace_s: How many seconds the workers have to end after SIGTERM, before they are killed.
     """
 
     def __init__(
-        self, number: int, work: Callable[..., None], arguments: tuple[Any, ...], grace: float
+        self, number: int, work: Callable[..., None], arguments: tuple[Any, ...], grace_s: float
     ) -> None:
         self._work = work
         self._arguments = arguments
-        self._grace = grace
+        self._grace_s = grace_s
         self._context = multiprocessing.get_context("spawn")
         self._processes: dict[SpawnProcess, float] = {}
         self._number = number
         self._stopping = False
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT; exits with 1 if a worker had to be killed."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+            signal.signal(number, self._handle_stop_signal)
         while not self._stopping:
             while len(self._processes) < self._number:
-                self._start()
-            # Also wakes up for a signal, whose handler does not end the wait by itself.
-            wait([process.sentinel for process in self._processes], timeout=0.2)
-            self._bury()
-        self._end()
+                self._start_worker()
+            # The timeout is needed because a signal handler does not end the wait.
+            wait([process.sentinel for process in self._processes], timeout=CHECK_INTERVAL_S)
+            self._remove_ended()
+        self._stop_workers()
 
-    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+    def _handle_stop_signal(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _start(self) -> None:
+    def _start_worker(self) -> None:
         process = self._context.Process(target=self._work, args=self._arguments)
         process.start()
         self._processes[process] = time.monotonic()
 
-    def _bury(self) -> None:
+    def _remove_ended(self) -> None:
         for process, begin in list(self._processes.items()):
             if process.exitcode is None:
                 continue
             del self._processes[process]
-            log.error("worker %s has ended with code %s", process.pid, process.exitcode)
-            if not self._stopping and time.monotonic() < begin + PATIENCE:
-                # It may be unable to start at all: no reason to keep the machine busy with it.
-                time.sleep(1)
+            log.error("worker %s exited with code %s", process.pid, process.exitcode)
+            if not self._stopping and time.monotonic() < begin + MIN_LIFETIME_S:
+                # It may be unable to start: do not keep the machine busy with restarts.
+                time.sleep(RESTART_DELAY_S)
 
-    def _end(self) -> None:
-        deadline = time.monotonic() + self._grace
+    def _stop_workers(self) -> None:
+        deadline = time.monotonic() + self._grace_s
         for process in self._processes:
             process.terminate()
         for process in self._processes:
@@ -77,5 +83,5 @@ class Supervisor:
             process.kill()
             process.join()
         if late:
-            log.error("%d workers had to be killed", len(late))
+            log.error("%d workers did not stop in time and were killed", len(late))
             sys.exit(1)

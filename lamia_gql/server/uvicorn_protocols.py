@@ -1,7 +1,7 @@
-"""Uvicorn's protocols, with what live connections need of them in addition.
+"""Uvicorn's protocols with additions for live connections.
 
-Both give the application a way to end a connection without the client's cooperation: a function
-in the scope's extensions, by the name ``lamia.cut``.
+Both let the application abort a connection without the client's cooperation: the extension
+``lamia.cut`` of the ASGI scope is a function that does it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from lamia_gql.graph.transport.sse import ABORT_EXTENSION
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """HTTP/1.1."""
+    """HTTP/1.1 with ``lamia.cut``."""
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Begin a request, and add the extension to its scope."""
         super().on_message_begin()
-        self.scope.setdefault("extensions", {})[ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # an extension of ours
+        self.scope.setdefault("extensions", {})[ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # not in uvicorn's types
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """WebSocket."""
+    """WebSocket with ``lamia.cut``; it tolerates invalid UTF-8, and clients that do not read."""
 
     def send_receive_event_to_app(self) -> None:
-        """Hand on a message; text that is not UTF-8 as bytes, instead of logging a traceback."""
+        """Pass on a message; invalid UTF-8 as bytes, for which uvicorn would log a traceback."""
         if self.curr_msg_data_type == "text":
             try:
                 b"".join(self.frames).decode()
@@ -34,15 +34,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
-        """Answer a ping, unless answers wait already: a client may never read them."""
+        """Answer a ping, unless output is waiting already: the client may never read it."""
         if self.writable.is_set():
             super().handle_ping()
         else:
             self.conn.data_to_send()
 
     async def run_asgi(self) -> None:
-        """Serve the connection; afterwards the client has a while to leave by itself."""
-        self.scope["extensions"][ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # an extension of ours
+        """Serve the connection; then abort it if the client does not close it in time."""
+        self.scope["extensions"][ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # not in uvicorn's types
         await super().run_asgi()
         if not self.disconnected:
             self.loop.call_later(self.close_timeout, self.transport.abort)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lamia_gql.client.address import AddressError, find_member, find_server
 from lamia_gql.client.batch_systems import find_attempt, find_index
+from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
 from tests.support.harness import Server
 from tests.support.job_side import events, job, job_environment, spooled
 
@@ -72,17 +72,17 @@ def test_slurm_restarts() -> None:
 def test_given_goes_before_found() -> None:
     """An argument, then LAMIA_INDEX, then the batch system; and 'none' is no index."""
     base = SLURM | {"LAMIA_TASK": "t", "LAMIA_PROCESS": "p"}
-    assert find_member(base)[2:4] == (5, True)
-    assert find_member(base | {"LAMIA_INDEX": "8"})[2:4] == (8, False)
-    assert find_member(base | {"LAMIA_INDEX": "8"}, index=9)[2:4] == (9, False)
-    assert find_member(base | {"LAMIA_INDEX": "none"})[2:4] == (None, False)
-    assert find_member(base, index="none")[2:4] == (None, False)
-    assert find_member(base | {"LAMIA_INDEX": ""})[2:4] == (5, True)
+    assert find_job(base)[2:4] == (5, True)
+    assert find_job(base | {"LAMIA_INDEX": "8"})[2:4] == (8, False)
+    assert find_job(base | {"LAMIA_INDEX": "8"}, index=9)[2:4] == (9, False)
+    assert find_job(base | {"LAMIA_INDEX": "none"})[2:4] == (None, False)
+    assert find_job(base, index="none")[2:4] == (None, False)
+    assert find_job(base | {"LAMIA_INDEX": ""})[2:4] == (5, True)
     for bad in ("-1", "x", "1.5", "99999999999"):
-        with pytest.raises(AddressError):
-            find_member(base | {"LAMIA_INDEX": bad})
-    with pytest.raises(AddressError, match="LAMIA_TASK and LAMIA_PROCESS not set"):
-        find_member({})
+        with pytest.raises(ConfigurationError):
+            find_job(base | {"LAMIA_INDEX": bad})
+    with pytest.raises(ConfigurationError, match="LAMIA_TASK and LAMIA_PROCESS not set"):
+        find_job({})
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_address_may_be_the_root(given: str, url: str) -> None:
         "http://::1/",
         "http://user:word@host",
     ):
-        with pytest.raises(AddressError):
+        with pytest.raises(ConfigurationError):
             find_server({"LAMIA_URL": bad})
 
 

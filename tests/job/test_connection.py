@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lamia_gql.client.address import find_server
-from lamia_gql.client.connection import AwayError, Connection
+from lamia_gql.client.configuration import find_server
+from lamia_gql.client.server_connection import ServerConnection, ServerUnavailableError
 from tests.support.browser import required
 from tests.support.job_side import BadServer, job, job_environment, spooled
 
@@ -36,8 +36,8 @@ def test_host_and_port(url: str, place: tuple[str, int], monkeypatch: pytest.Mon
         raise ConnectionRefusedError
 
     monkeypatch.setattr(http.client.HTTPConnection, "connect", connect)
-    connection = Connection(find_server({"LAMIA_URL": url}))
-    with pytest.raises(AwayError):
+    connection = ServerConnection(find_server({"LAMIA_URL": url}))
+    with pytest.raises(ServerUnavailableError):
         connection.submit([])
     connection.close()
     assert asked == [place]

@@ -16,10 +16,15 @@ from typing import Any
 import pytest
 
 from lamia_gql.client import Job
-from lamia_gql.client.connection import Answer, AwayError, Connection, FaultError
 from lamia_gql.client.delivery import deliver
 from lamia_gql.client.event import Event
 from lamia_gql.client.flusher import Flusher
+from lamia_gql.client.server_connection import (
+    EventResult,
+    RequestRejectedError,
+    ServerConnection,
+    ServerUnavailableError,
+)
 from lamia_gql.client.spool import Spool
 from tests.support.harness import Server
 from tests.support.job_side import (
@@ -41,7 +46,7 @@ def make_event(age: float = 0.0, **fields: Any) -> Event:
     return Event(base | {"sentAt": sent_at} | fields, index_found=False)
 
 
-class FakeConnection(Connection):
+class FakeConnection(ServerConnection):
     """Answers by a rule, and remembers how many events each request had."""
 
     def __init__(self, rule: Any) -> None:
@@ -49,7 +54,7 @@ class FakeConnection(Connection):
         self.sizes: list[int] = []
         self.stored: list[str] = []
 
-    def submit(self, events: Sequence[dict[str, Any]]) -> list[Answer]:
+    def submit(self, events: Sequence[dict[str, Any]]) -> list[EventResult]:
         """Apply the rule to each event; it may raise."""
         self.sizes.append(len(events))
         answers = [self.rule(event) for event in events]
@@ -186,7 +191,7 @@ def test_idle_connections_are_closed_by_servers(tmp_path: Path) -> None:
                 until(lambda: server.closed_connections > number, "a closed connection")  # noqa: B023
                 one.beat()
         sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
-    assert one.notices == []
+    assert one.warnings == []
     assert sent == ["STARTED", "BEAT", "BEAT", "BEAT", "DONE"]
 
 
@@ -276,7 +281,7 @@ def test_job_before_its_task(sqlite_server: Server, tmp_path: Path) -> None:
 
 def test_waiting_for_a_task_ends_after_a_day() -> None:
     """Events of a task that never comes do not stay for ever."""
-    connection = FakeConnection(lambda _event: Answer("TASK_NOT_FOUND", "No.", False))
+    connection = FakeConnection(lambda _event: EventResult("TASK_NOT_FOUND", "No.", False))
     young, old = make_event(age=3600), make_event(age=25 * 3600)
     delivery = deliver(connection, [young, old])
     assert delivery.kept == [young]
@@ -321,10 +326,10 @@ def test_request_that_one_event_spoils() -> None:
     batch = [make_event() for _ in range(100)]
     bad = {batch[13].id, batch[77].id}
 
-    def rule(event: dict[str, Any]) -> Answer:
+    def rule(event: dict[str, Any]) -> EventResult:
         if event["id"] in bad:
-            raise FaultError("Not UTF-8.")
-        return Answer(None, "", False)
+            raise RequestRejectedError("Not UTF-8.")
+        return EventResult(None, "", False)
 
     connection = FakeConnection(rule)
     delivery = deliver(connection, batch)
@@ -338,19 +343,19 @@ def test_event_that_makes_the_server_stumble(tmp_path: Path) -> None:
     spool = Spool(str(tmp_path), "http://host/graphql")
     batch = [make_event() for _ in range(40)]
     for event in batch:
-        spool.put([event])
+        spool.add([event])
 
-    def rule(event: dict[str, Any]) -> Answer:
+    def rule(event: dict[str, Any]) -> EventResult:
         if event["id"] == batch[5].id:
-            raise AwayError("Status 500.")
-        return Answer(None, "", False)
+            raise ServerUnavailableError("Status 500.")
+        return EventResult(None, "", False)
 
     connection = FakeConnection(rule)
     flusher = Flusher(connection, spool)
     for _ in range(60):
-        for _delivery in flusher.steps():
+        for _delivery in flusher.flush():
             pass
-    left = [event.id for name in spool.names() for event in spool.read(name)]
+    left = [event.id for name in spool.file_names() for event in spool.read(name)]
     assert left == [batch[5].id]
 
 
@@ -358,16 +363,16 @@ def test_tasks_do_not_share_requests(tmp_path: Path) -> None:
     """A token may open one task only, so that another task's events must not spoil its request."""
     spool = Spool(str(tmp_path), "http://host/graphql")
     for number in range(6):
-        spool.put([make_event(task=f"t{number % 2}")])
+        spool.add([make_event(task=f"t{number % 2}")])
     seen: list[set[str]] = []
 
     class Watching(FakeConnection):
-        def submit(self, events: Sequence[dict[str, Any]]) -> list[Answer]:
+        def submit(self, events: Sequence[dict[str, Any]]) -> list[EventResult]:
             seen.append({str(event["task"]) for event in events})
             return super().submit(events)
 
-    flusher = Flusher(Watching(lambda _event: Answer(None, "", False)), spool)
-    assert sum(len(delivery.stored) for delivery in flusher.steps()) == 6
+    flusher = Flusher(Watching(lambda _event: EventResult(None, "", False)), spool)
+    assert sum(len(delivery.stored) for delivery in flusher.flush()) == 6
     assert sorted(map(sorted, seen)) == [["t0"], ["t1"]]
 
 

@@ -90,7 +90,7 @@ def test_slow_server_has_it_once(tmp_path: Path) -> None:
         one.close()
         sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
     assert sent == ["BEAT", "PROGRESS"]
-    assert one.notices == []
+    assert one.warnings == []
 
 
 def test_handler_of_a_signal_may_tell(tmp_path: Path) -> None:

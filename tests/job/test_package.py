@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lamia_gql.client import connection
+from lamia_gql.client import server_connection
 from tests.support.harness import Server, environment
 from tests.support.job_side import (
     ROOT,
@@ -218,7 +218,7 @@ def test_import_brings_no_heavy_modules() -> None:
 def test_document_is_the_published_one() -> None:
     """The single file has no folder of operations, but what it sends is what is published."""
     published = ROOT / "schema" / "operations" / "submit_events.graphql"
-    assert published.read_text() == connection.DOCUMENT
+    assert published.read_text() == server_connection.DOCUMENT
 
 
 def test_single_file_needs_no_setup(pyz: Path) -> None:

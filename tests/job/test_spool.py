@@ -32,7 +32,7 @@ def make_event(event_class: str = "BEAT", **fields: object) -> Event:
 
 def read_all(spool: Spool) -> list[Event]:
     """What waits, in the order in which it would go."""
-    return [event for name in spool.in_order() for event in spool.read(name)]
+    return [event for name in spool.file_names_by_priority() for event in spool.read(name)]
 
 
 def test_what_is_put_is_read(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_what_is_put_is_read(tmp_path: Path) -> None:
     spool = Spool(str(tmp_path), URL)
     names = ["BEAT", "PROGRESS", "STARTED", "DONE", "BEAT", "FAILED"]
     put = [make_event(name, payload={"ü": "\n\\n"}) for name in names]
-    assert spool.put(put).lost == 0
+    assert spool.add(put).dropped == 0
     read = read_all(spool)
     assert [event.fields["eventClass"] for event in read] == [
         "DONE",
@@ -51,47 +51,47 @@ def test_what_is_put_is_read(tmp_path: Path) -> None:
         "BEAT",
     ]
     assert sorted(read, key=lambda e: e.id) == sorted(put, key=lambda e: e.id)
-    assert Spool(str(tmp_path), "http://other/graphql").names() == []
+    assert Spool(str(tmp_path), "http://other/graphql").file_names() == []
 
 
 def test_full_spool_costs_the_oldest_beats_first(tmp_path: Path) -> None:
     """Beats go before progress, progress before starts, and ends are never let go for them."""
-    spool = Spool(str(tmp_path), URL, largest=10 * 4096)
+    spool = Spool(str(tmp_path), URL, max_bytes=10 * 4096)
     first = [make_event("BEAT", number=number) for number in range(5)]
     for event in first:
-        assert spool.put([event]).lost == 0
+        assert spool.add([event]).dropped == 0
     for event_class in ("PROGRESS", "STARTED", "DONE", "FAILED", "TERMINATED"):
-        assert spool.put([make_event(event_class)]).lost == 0
-    assert spool.put([make_event("DONE"), make_event("BEAT", number=5)]).lost == 2
+        assert spool.add([make_event(event_class)]).dropped == 0
+    assert spool.add([make_event("DONE"), make_event("BEAT", number=5)]).dropped == 2
     kept = read_all(spool)
     beats = [event.fields["number"] for event in kept if event.fields["eventClass"] == "BEAT"]
     assert sorted(beats) == [2, 3, 4, 5]
 
     for _ in range(20):
-        spool.put([make_event("DONE")])
+        spool.add([make_event("DONE")])
     assert {event.fields["eventClass"] for event in read_all(spool)} <= {
         "DONE",
         "FAILED",
         "TERMINATED",
     }
-    assert spool.put([make_event("BEAT")]).lost == 1
-    assert len(spool.names()) == 10
+    assert spool.add([make_event("BEAT")]).dropped == 1
+    assert len(spool.file_names()) == 10
 
 
 def test_full_disk_makes_room_for_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk itself is full an old beat goes for an end, and not the other way round."""
     spool = Spool(str(tmp_path), URL)
     for _ in range(3):
-        spool.put([make_event("BEAT")])
+        spool.add([make_event("BEAT")])
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        if len(spool.names()) >= 2:
+        if len(spool.file_names()) >= 2:
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    assert spool.put([make_event("DONE")]).lost == 2
+    assert spool.add([make_event("DONE")]).dropped == 2
     classes = [event.fields["eventClass"] for event in read_all(spool)]
     assert classes == ["DONE", "BEAT"]
     assert not list(tmp_path.glob("*/.*.draft"))
@@ -101,10 +101,10 @@ def test_large_payload_costs_nobody_else(tmp_path: Path) -> None:
     """An end with more than there is room for is kept without it, and so are all others."""
     spool = Spool(str(tmp_path), URL)
     beats = [make_event("BEAT", payload="x" * 500_000) for _ in range(5)]
-    end = make_event("DONE", payload="x" * spool_module.LARGEST)
-    assert spool.put(beats).lost == 0
-    kept = spool.put([end, *beats])
-    assert (kept.lost, set(kept.names)) == (0, {event.id for event in [end, *beats]})
+    end = make_event("DONE", payload="x" * spool_module.MAX_SPOOL_BYTES)
+    assert spool.add(beats).dropped == 0
+    kept = spool.add([end, *beats])
+    assert (kept.dropped, set(kept.file_names)) == (0, {event.id for event in [end, *beats]})
     assert [event.id for event in read_all(spool)].count(end.id) == 1
     assert read_all(spool)[0] == end.without("payload")
     assert all("payload" in event.fields for event in read_all(spool)[1:])
@@ -118,21 +118,21 @@ def test_folder_of_another_user_is_not_used(
     Also where all that is expected is in it.
     """
     spool = Spool(str(tmp_path), URL)
-    spool.put([make_event()])
+    spool.add([make_event()])
     real = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: real + 1)
-    assert spool.names() == []
+    assert spool.file_names() == []
     with pytest.raises(PermissionError):
-        spool.put([make_event()])
+        spool.add([make_event()])
     monkeypatch.setattr(os, "getuid", lambda: real)
-    assert len(spool.names()) == 1
+    assert len(spool.file_names()) == 1
 
 
 def test_torn_and_foreign_files_do_no_harm(tmp_path: Path) -> None:
     """A draft is not read; of a damaged file the whole lines are saved, the rest is put aside."""
     spool = Spool(str(tmp_path), URL)
     good, other = make_event("DONE"), make_event("BEAT")
-    spool.put([good])
+    spool.add([good])
     folder = Path(spool.folder)
     (folder / ".abc.draft").write_bytes(other.encode()[:50])
     (folder / "0-1-2-damaged").write_bytes(other.encode() + good.encode()[:50])
@@ -145,35 +145,35 @@ def test_torn_and_foreign_files_do_no_harm(tmp_path: Path) -> None:
 def test_drafts_of_the_dead_are_swept(tmp_path: Path) -> None:
     """What a killed writer has left goes after a day; what is being written stays."""
     spool = Spool(str(tmp_path), URL)
-    spool.put([make_event()])
+    spool.add([make_event()])
     old, new = (Path(spool.folder) / f".{name}.draft" for name in ("old", "new"))
     for path in (old, new):
         path.write_bytes(b"x")
     os.utime(old, (0, time.time() - 2 * 24 * 3600))
-    assert spool.begin_sending()
+    assert spool.claim()
     assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_one_sends_at_a_time_unless_it_died(tmp_path: Path) -> None:
     """Who finds another one sending leaves it to it; a sign that is two minutes old is nobody's."""
     one, other = Spool(str(tmp_path), URL), Spool(str(tmp_path), URL)
-    assert one.begin_sending()
-    assert not other.begin_sending()
-    one.end_sending()
-    assert other.begin_sending()
+    assert one.claim()
+    assert not other.claim()
+    one.release_claim()
+    assert other.claim()
     os.utime(Path(one.folder) / ".sending", (0, time.time() - 200))
-    assert one.begin_sending()
+    assert one.claim()
     # It died on a node whose clock is ahead.
     os.utime(Path(one.folder) / ".sending", (0, time.time() + 3600))
-    assert other.begin_sending()
+    assert other.claim()
 
 
 def test_refused_events_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest of those that were put aside go."""
-    monkeypatch.setattr(spool_module, "MOST_REFUSED", 10)
+    monkeypatch.setattr(spool_module, "MAX_REFUSED_FILES", 10)
     spool = Spool(str(tmp_path), URL)
     for number in range(15):
-        spool.refuse(make_event(number=number), "NO: No.")
+        spool.add_refused(make_event(number=number), "NO: No.")
     kept = sorted(Path(spool.folder, "refused").iterdir())
     assert len(kept) == 10
     assert '"number": 14' in kept[-1].read_text()
@@ -189,7 +189,7 @@ spool = Spool(sys.argv[1], "http://host/graphql")
 while True:
     id = str(uuid.uuid4())
     fields = {"id": id, "task": "t", "process": "p", "eventClass": "DONE", "payload": "x" * 20000}
-    spool.put([Event(fields, False)])
+    spool.add([Event(fields, False)])
     print(id, flush=True)
 """
     acknowledged: set[str] = set()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lamia_gql.client.output import ENDING, Pipe
+from lamia_gql.client.output import EXIT_DELAY_S, OutputPipe
 from tests.support.harness import Server
 from tests.support.job_side import (
     JOB,
@@ -211,12 +211,12 @@ def test_descriptor_of_a_program_that_ends_stays_ours(script: str, is_open: bool
     Also where nobody finds the time to wait for it.
     """
     near, far = os.pipe()
-    pipe = Pipe((far,), ())
+    pipe = OutputPipe((far,), ())
     pipe.start()
-    program = subprocess.Popen(shell(script), stderr=pipe.entry)
-    pipe.leave(program.pid)
+    program = subprocess.Popen(shell(script), stderr=pipe.write_end)
+    pipe.close_write_end(program.pid)
     # It has ended, and there is nobody who has waited for it.
-    time.sleep(3 * ENDING)
+    time.sleep(3 * EXIT_DELAY_S)
     if not is_open:
         until(lambda: os.path.samestat(os.fstat(far), os.stat(os.devnull)), "the end")
     os.write(far, b"said")

@@ -46,7 +46,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     # LISTEN needs the driver itself.
     "live.pg_listener": {"psycopg"},
     # Errors of settings and of the database become one sentence for the operator.
-    "commands.cli": {"pydantic", "sqlalchemy"},
+    "commands.failures": {"pydantic", "sqlalchemy"},
 }
 """Modules that may import more than their package, and why."""
 

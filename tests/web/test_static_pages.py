@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from lamia_gql.server.static_pages import FOLDER, choose, static_routes
+from lamia_gql.server.static_pages import BUILD_FOLDER, choose, static_routes
 from tests.support.harness import Server
 from tests.support.npm import tool
 
@@ -40,7 +40,7 @@ def assets(html: str) -> list[str]:
 class Client:
     """The pages of a folder, without the rest of the server."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = BUILD_FOLDER) -> None:
         self.app = Starlette(routes=static_routes(folder))
 
     async def get(self, address: str, method: str = "GET", **headers: str) -> httpx.Response:
@@ -135,9 +135,9 @@ async def test_forms_differ_by_nothing_but_encoding(pages: Client) -> None:
 async def test_sizes_stay_small(pages: Client) -> None:
     """The dashboard's first load and all of GraphiQL, gzipped, keep within their budgets."""
     index = (await pages.get("/")).text
-    first = sum((FOLDER / f".{address}.gz").stat().st_size for address in assets(index))
+    first = sum((BUILD_FOLDER / f".{address}.gz").stat().st_size for address in assets(index))
     assert first < DASHBOARD_FIRST_LOAD
-    everything = sum(path.stat().st_size for path in FOLDER.rglob("*.gz"))
+    everything = sum(path.stat().st_size for path in BUILD_FOLDER.rglob("*.gz"))
     assert everything - first < GRAPHIQL
 
 
@@ -159,10 +159,10 @@ def test_the_server_serves_them(sqlite_server: Server) -> None:
 
 def test_files_are_whole(pages: Client) -> None:
     """Every built file comes in both encodings, and nothing uncompressed lies about."""
-    gzipped = {path.with_suffix("") for path in FOLDER.rglob("*.gz")}
-    brotlied = {path.with_suffix("") for path in FOLDER.rglob("*.br")}
+    gzipped = {path.with_suffix("") for path in BUILD_FOLDER.rglob("*.gz")}
+    brotlied = {path.with_suffix("") for path in BUILD_FOLDER.rglob("*.br")}
     assert gzipped == brotlied
-    assert all(path.suffix in (".gz", ".br") for path in FOLDER.rglob("*") if path.is_file())
+    assert all(path.suffix in (".gz", ".br") for path in BUILD_FOLDER.rglob("*") if path.is_file())
     assert all(gzip.decompress(path.with_name(path.name + ".gz").read_bytes()) for path in gzipped)
 
 

@@ -1,0 +1,114 @@
+"""Which server gets the events and whose events they are, from arguments or the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lamia_gql.client.batch_systems import MAX_INT32, find_attempt, find_index
+
+NO_INDEX = "none"
+"""The value of LAMIA_INDEX in a solitary process."""
+URL_PATTERN = r"https?://([^\s/?#:@\[\]]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(/[^\s?#]*)?"
+MAX_PORT = 65535
+
+
+class ConfigurationError(ValueError):
+    """A setting is missing or invalid; the message is one sentence for the user."""
+
+
+class ServerConfig(NamedTuple):
+    """A server, and what is needed to reach it."""
+
+    url: str
+    """The full address of its GraphQL endpoint."""
+    token: str | None
+    """The bearer token; it takes precedence over ``token_file``."""
+    token_file: str | None
+    """The path of a file with the bearer token."""
+    spool: str
+    """The directory for events that can't be sent."""
+
+
+class JobIdentity(NamedTuple):
+    """The job that events belong to."""
+
+    task: str
+    process: str
+    job_index: int | None
+    """The index in the array; None in a solitary process."""
+    index_found: bool
+    """Whether the index comes from the batch system, so that it may be dropped."""
+    attempt: int
+    """How often the batch system has restarted the job."""
+
+
+def find_server(
+    environ: Mapping[str, str], *, url: str | None = None, spool: str | None = None
+) -> ServerConfig:
+    """Return the server, from the arguments or from ``environ``.
+
+    Reads ``LAMIA_URL``, ``LAMIA_TOKEN``, ``LAMIA_TOKEN_FILE`` and ``LAMIA_SPOOL``. Raises
+    :class:`ConfigurationError`.
+    """
+    url = url or environ.get("LAMIA_URL")
+    if not url:
+        raise ConfigurationError("LAMIA_URL is not set.")
+    url = url.strip().rstrip("/")
+    found = re.fullmatch(URL_PATTERN, url, re.IGNORECASE)
+    if found is None or int(found["port"] or 0) > MAX_PORT:
+        raise ConfigurationError(f"LAMIA_URL is not a valid address: {url!r}.")
+    return ServerConfig(
+        url=url if url.endswith("/graphql") else f"{url}/graphql",
+        token=environ.get("LAMIA_TOKEN") or None,
+        token_file=environ.get("LAMIA_TOKEN_FILE") or None,
+        spool=spool or environ.get("LAMIA_SPOOL") or _default_spool(),
+    )
+
+
+def find_job(
+    environ: Mapping[str, str],
+    *,
+    task: str | None = None,
+    process: str | None = None,
+    index: int | str | None = None,
+) -> JobIdentity:
+    """Return the job, from the arguments or from ``environ``.
+
+    Reads ``LAMIA_TASK``, ``LAMIA_PROCESS`` and ``LAMIA_INDEX``. An index that is given nowhere is
+    taken from the batch system. Raises :class:`ConfigurationError`.
+    """
+    task = task or environ.get("LAMIA_TASK")
+    process = process or environ.get("LAMIA_PROCESS")
+    if not task or not process:
+        missing = " and ".join(
+            name for name, value in (("LAMIA_TASK", task), ("LAMIA_PROCESS", process)) if not value
+        )
+        raise ConfigurationError(f"{missing} not set.")
+    given = str(environ.get("LAMIA_INDEX", "") if index is None else index).strip()
+    found = find_index(environ) if not given else None
+    return JobIdentity(
+        task=task,
+        process=process,
+        job_index=_parse_index(given) if given else found,
+        index_found=found is not None,
+        attempt=find_attempt(environ),
+    )
+
+
+def _parse_index(text: str) -> int | None:
+    if text.lower() == NO_INDEX:
+        return None
+    if re.fullmatch(r"[0-9]{1,10}", text) is None or int(text) > MAX_INT32:
+        raise ConfigurationError(f"LAMIA_INDEX is neither a number nor {NO_INDEX!r}: {text!r}.")
+    return int(text)
+
+
+def _default_spool() -> str:
+    home = os.path.expanduser("~")
+    if os.path.isdir(home) and os.access(home, os.W_OK):
+        return os.path.join(home, ".lamia-spool")
+    # Safe in a shared directory: the spool does not use a directory of another user.
+    return os.path.join(os.environ.get("TMPDIR", "/tmp"), f"lamia-spool-{os.getuid()}")  # noqa: S108

@@ -1,0 +1,210 @@
+"""A persistent HTTP connection to a server, and the parser of its responses."""
+
+from __future__ import annotations
+
+import encodings.idna  # noqa: F401  # else the first name look-up imports it in a thread: see Job
+import http.client
+import json
+import socket
+import urllib.parse
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from lamia_gql.client.configuration import ServerConfig
+from lamia_gql.client.event import encode_json
+from lamia_gql.client.watchdog import Watchdog
+
+SOCKET_TIMEOUT_S = 5.0
+"""Time without a byte after which a request is given up."""
+EXCHANGE_TIMEOUT_S = 15.0
+"""Time for a whole request and response, however slowly the bytes arrive."""
+SLOW_AFTER_S = 1.0
+"""Time after which a server counts as slow, and the interval of calls to ``on_slow``."""
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+DOCUMENT = """\
+mutation SubmitEvents($input: SubmitEventsInput!) {
+  submitEvents(input: $input) {
+    results {
+      duplicate
+      enough
+      userErrors {
+        code
+        field
+        message
+      }
+    }
+    userErrors {
+      code
+      field
+      message
+    }
+  }
+}
+"""
+"""A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
+REQUEST_ERROR_CODES = {
+    "BAD_REQUEST",
+    "BAD_USER_INPUT",
+    "REQUEST_TOO_LARGE",
+    "TOO_COSTLY",
+    "TOO_DEEP",
+}
+"""Codes of errors that are caused by an event, not by the server or its state."""
+
+
+class ServerUnavailableError(Exception):
+    """The events were not accepted for a reason that may pass; one sentence for the user."""
+
+
+class RequestRejectedError(Exception):
+    """The server rejected the whole request because of an event, without telling which."""
+
+
+class EventResult(NamedTuple):
+    """The server's result for one event."""
+
+    code: str | None
+    """The code of the user error; None if the event is stored."""
+    message: str
+    enough: bool
+    """Whether the process has reached its threshold."""
+
+
+class ServerConnection:
+    """Connects on first use, and stays connected. Not thread-safe.
+
+    Args:
+        server: The server to connect to.
+        on_slow: Called from another thread about every second while a request takes long.
+    """
+
+    def __init__(self, server: ServerConfig, on_slow: Callable[[], object] = lambda: None) -> None:
+        self._server = server
+        self._address = urllib.parse.urlsplit(server.url)
+        self._http: http.client.HTTPConnection | None = None
+        self._on_slow = on_slow
+        self._watchdog = Watchdog(self._check_duration, SLOW_AFTER_S)
+
+    def submit(self, events: Sequence[dict[str, Any]]) -> list[EventResult]:
+        """Send events, and return their results in the same order.
+
+        Raises :class:`ServerUnavailableError` or :class:`RequestRejectedError`; the server may
+        have stored the events nevertheless.
+        """
+        body = encode_json({"query": DOCUMENT, "variables": {"input": {"events": events}}})
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        try:
+            with self._watchdog:
+                token = self._read_token()
+                if token:
+                    headers["Authorization"] = f"Bearer {token}"
+                status, content = self._post(body, headers)
+        except (OSError, http.client.HTTPException, ValueError, ImportError) as error:
+            self._disconnect()
+            reason = str(error) or type(error).__name__
+            message = f"The server at {self._server.url} can't be reached: {reason}."
+            raise ServerUnavailableError(message) from error
+        return self._parse_response(status, content, len(events))
+
+    def close(self) -> None:
+        """Disconnect, and end the watchdog; the connection can't be used again."""
+        self._disconnect()
+        self._watchdog.stop()
+
+    def _disconnect(self) -> None:
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def _check_duration(self, seconds: float) -> None:
+        sock = self._http.sock if self._http is not None else None
+        if sock is not None and seconds >= EXCHANGE_TIMEOUT_S:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # already closed
+        self._on_slow()
+
+    def _read_token(self) -> str | None:
+        if self._server.token or not self._server.token_file:
+            return self._server.token
+        try:
+            # Read for every request, because tokens are renewed while jobs run.
+            with open(self._server.token_file, encoding="utf-8") as file:
+                return file.read(65536).strip()
+        except (OSError, ValueError) as error:
+            raise ServerUnavailableError(f"The token can't be read: {error}.") from error
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        was_connected = self._http is not None and self._http.sock is not None
+        try:
+            return self._exchange(body, headers)
+        except (ConnectionError, http.client.BadStatusLine):
+            # Servers close idle connections, so the first failure is no error. If the request did
+            # arrive, the server recognises the events by their ids.
+            self._disconnect()
+            if not was_connected:
+                raise
+        return self._exchange(body, headers)
+
+    def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        if self._http is None or self._http.sock is None:
+            self._http = self._connect()
+        self._http.request("POST", self._address.path, body, headers)
+        response = self._http.getresponse()
+        content = response.read(MAX_RESPONSE_BYTES)
+        if not response.isclosed():
+            self._disconnect()
+        return response.status, content
+
+    def _connect(self) -> http.client.HTTPConnection:
+        made: http.client.HTTPConnection
+        # Without an explicit port, http.client takes the end of an IPv6 address for one.
+        host, port = self._address.hostname or "", self._address.port
+        timeout = SOCKET_TIMEOUT_S
+        if self._address.scheme == "https":
+            import ssl  # imported here because some Pythons are built without it
+
+            context = ssl.create_default_context()
+            made = http.client.HTTPSConnection(host, port or 443, timeout=timeout, context=context)
+        else:
+            made = http.client.HTTPConnection(host, port or 80, timeout=timeout)
+        made.connect()
+        return made
+
+    def _parse_response(self, status: int, content: bytes, event_count: int) -> list[EventResult]:
+        url = self._server.url
+        if status in (401, 403):
+            raise ServerUnavailableError(f"The server at {url} denies access (status {status}).")
+        try:
+            body = json.loads(content)
+            errors = body.get("errors")
+            if errors:
+                codes = {(error.get("extensions") or {}).get("code") for error in errors}
+                message = str(errors[0].get("message"))
+                if status < 500 and codes <= REQUEST_ERROR_CODES:
+                    raise RequestRejectedError(message)
+                raise ServerUnavailableError(
+                    f"The server at {url} can't accept events now: {message}"
+                )
+            if status != 200:
+                raise ServerUnavailableError(f"The server at {url} answers with status {status}.")
+            payload = body["data"]["submitEvents"]
+            if payload["userErrors"]:
+                raise RequestRejectedError(str(payload["userErrors"][0]["message"]))
+            results = [_parse_result(result) for result in payload["results"]]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ServerUnavailableError(
+                f"The server at {url} is not lamia-gql (status {status})."
+            ) from error
+        if len(results) != event_count:
+            raise ServerUnavailableError(
+                f"The server at {url} answered {len(results)} of {event_count} events."
+            )
+        return results
+
+
+def _parse_result(result: dict[str, Any]) -> EventResult:
+    for error in result["userErrors"]:
+        return EventResult(str(error["code"]), str(error["message"]), False)
+    return EventResult(None, "", result["enough"] is True)

@@ -1,0 +1,113 @@
+"""A client of a server: GraphQL over HTTP, with retries."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+import httpx
+
+from lamia_gql.commands.stored_operations import load_operation
+
+REQUEST_TIMEOUT_S = 30.0
+RETRY_DURATION_S = 30.0
+"""How long a request to an unavailable server is retried."""
+MIN_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 0.2, 5.0
+
+
+class ServerClientError(Exception):
+    """The server is unavailable or refused the request; one sentence for the user."""
+
+
+class ServerUnavailableError(ServerClientError):
+    """The server can't be reached or answers 5xx; a retry may succeed."""
+
+
+class ServerClient:
+    """A client of the server at a root address, like ``http://127.0.0.1:8088``.
+
+    Use it as a context manager; it keeps its connections open until the end.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._client = httpx.Client(timeout=REQUEST_TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._client.close()
+
+    def execute(
+        self, operation: str, /, *, retry: bool = False, **variables: Any
+    ) -> dict[str, Any]:
+        """Execute a stored operation and return its data.
+
+        Args:
+            operation: The name of a file in ``schema/operations``, without its suffix.
+            retry: Whether to retry for 30 seconds while the server is unavailable. Only for
+                operations that may be executed twice.
+            variables: The variables of the operation.
+
+        Raises :class:`ServerClientError`.
+        """
+        deadline = time.monotonic() + (RETRY_DURATION_S if retry else 0.0)
+        delay = MIN_RETRY_DELAY_S
+        while True:
+            try:
+                return self._execute_once(operation, variables)
+            except ServerUnavailableError:
+                if time.monotonic() + delay > deadline:
+                    raise
+            time.sleep(delay)
+            delay = min(2 * delay, MAX_RETRY_DELAY_S)
+
+    def _execute_once(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
+        try:
+            response = self._client.post(
+                f"{self.url}/graphql",
+                json={"query": load_operation(operation), "variables": variables},
+            )
+        except httpx.InvalidURL as error:
+            raise ServerClientError(f"{self.url} is not a valid address: {error}.") from error
+        except httpx.HTTPError as error:
+            message = f"The server at {self.url} can't be reached: {error}."
+            raise ServerUnavailableError(message) from error
+        status = response.status_code
+        if status >= 500:
+            raise ServerUnavailableError(f"The server at {self.url} answers {status}.")
+        try:
+            body = response.json()
+            errors = body.get("errors")
+        except (ValueError, AttributeError) as error:
+            message = f"The server at {self.url} is not lamia-gql (status {status})."
+            raise ServerClientError(message) from error
+        if errors:
+            raise ServerClientError(f"The server refused: {errors[0].get('message')}")
+        data: dict[str, Any] = body["data"]
+        return data
+
+    def create_task(self, task: dict[str, Any]) -> None:
+        """Create a task from a ``CreateTaskInput``. Raises :class:`ServerClientError`."""
+        data = self.execute("create_task", input=task)
+        _raise_user_errors(data["createTask"]["userErrors"])
+
+    def submit(self, events: list[dict[str, Any]]) -> list[bool]:
+        """Submit events, with retries; returns ``enough`` for each of them.
+
+        Each event is a ``SubmitEventInput`` with an ``id``. Raises :class:`ServerClientError` if
+        the server refuses any of them.
+        """
+        payload = self.execute("submit_events", retry=True, input={"events": events})[
+            "submitEvents"
+        ]
+        _raise_user_errors(payload["userErrors"])
+        for result in payload["results"]:
+            _raise_user_errors(result["userErrors"])
+        return [result["enough"] for result in payload["results"]]
+
+
+def _raise_user_errors(errors: list[dict[str, Any]]) -> None:
+    if errors:
+        raise ServerClientError("The server refused: " + "; ".join(e["message"] for e in errors))

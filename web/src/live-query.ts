@@ -13,7 +13,7 @@ const POLL_INTERVAL_MS = 20_000;
 const client = new QueryClient({
   defaultOptions: {
     queries: {
-      // A server on this machine answers without a network.
+      // A local server responds even if the browser is offline.
       networkMode: "always",
       retry: true,
       retryDelay: (_failures, error) => retryDelayMs(asApiError(error)),
@@ -21,18 +21,18 @@ const client = new QueryClient({
   },
 });
 
-/** Requests the data now, instead of what is in progress or waits to be retried. */
+/** Requests the data now. Replaces requests that are in progress or wait for a retry. */
 async function restart(filters: QueryFilters): Promise<void> {
   await client.cancelQueries(filters);
   await client.refetchQueries({ ...filters, type: "active" });
 }
 
-// What changed while the connection was down was not announced.
+// Changes during the interruption were not announced.
 reconnectCount.subscribe(() => void restart({}));
 
 /** Data from the server that is kept up to date. */
 export interface LiveResult<T> {
-  /** The latest data; kept while requests fail. Undefined until the first answer. */
+  /** The latest data; kept while requests fail. Undefined until the first response. */
   data: T | undefined;
   /** Why the latest request failed; undefined after a success. */
   error: ApiError | undefined;

@@ -86,12 +86,12 @@ export function useLiveFetch<T>(
   useEffect(() => {
     const filters = { queryKey: JSON.parse(keyText) as unknown[], exact: true };
     const refetch = async () => {
-      // The answer to a request that was sent before the change may lack it.
-      await client
-        .getQueryCache()
-        .find(filters)
-        ?.promise?.catch(() => {});
-      if (!document.hidden) await client.refetchQueries({ ...filters, type: "active" });
+      if (document.hidden) return;
+      const query = client.getQueryCache().find(filters);
+      // A response to an earlier request may lack the change: wait for it, then ask again. A
+      // request that waits for its retry is replaced instead.
+      if (query?.state.fetchFailureReason === null) await query.promise?.catch(() => undefined);
+      void client.refetchQueries({ ...filters, type: "active" });
     };
     const { call, cancel } = throttle(refetch, () => {
       const { startedAt, durationMs } = latest.current;

@@ -46,7 +46,7 @@ export function describeBasis(progress: Progress | null, isArray: boolean): stri
     case "DONE_OF_THRESHOLD":
       return `${current} of ${target} required jobs DONE`;
     case "PERCENT":
-      return isArray ? "percent, mean of all jobs" : "percent, reported by the job";
+      return isArray ? "average of all jobs" : "reported by the job";
     case "VALUE_OF_THRESHOLD":
       return `${current} of ${target} required, reported by jobs`;
   }
@@ -63,7 +63,7 @@ export function describeFailures(failures: number, tolerance: number): string {
   return `${formatNumber(failures)} of ${formatNumber(tolerance)} tolerated failures`;
 }
 
-/** A rate per minute, hour or day, whichever keeps it at 1 or more, like `12.5 jobs/min` or `3 jobs/d`. */
+/** A rate, like `12.5 jobs/min`; slow rates are given per hour or per day. */
 export function formatRate(perMinute: number): string {
   if (perMinute === 0 || perMinute >= 1) return `${formatNumber(perMinute)} jobs/min`;
   const perHour = 60 * perMinute;

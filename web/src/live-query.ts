@@ -13,7 +13,7 @@ const POLL_INTERVAL_MS = 20_000;
 const client = new QueryClient({
   defaultOptions: {
     queries: {
-      // A server on this machine answers without a network.
+      // A local server responds even if the browser is offline.
       networkMode: "always",
       retry: true,
       retryDelay: (_failures, error) => retryDelayMs(asApiError(error)),
@@ -21,18 +21,18 @@ const client = new QueryClient({
   },
 });
 
-/** Requests the data now, instead of what is in progress or waits to be retried. */
+/** Requests the data now. Replaces requests that are in progress or wait for a retry. */
 async function restart(filters: QueryFilters): Promise<void> {
   await client.cancelQueries(filters);
   await client.refetchQueries({ ...filters, type: "active" });
 }
 
-// What changed while the connection was down was not announced.
+// Changes during the interruption were not announced.
 reconnectCount.subscribe(() => void restart({}));
 
 /** Data from the server that is kept up to date. */
 export interface LiveResult<T> {
-  /** The latest data; kept while requests fail. Undefined until the first answer. */
+  /** The latest data; kept while requests fail. Undefined until the first response. */
   data: T | undefined;
   /** Why the latest request failed; undefined after a success. */
   error: ApiError | undefined;
@@ -86,12 +86,12 @@ export function useLiveFetch<T>(
   useEffect(() => {
     const filters = { queryKey: JSON.parse(keyText) as unknown[], exact: true };
     const refetch = async () => {
-      // The answer to a request that was sent before the change may lack it.
-      await client
-        .getQueryCache()
-        .find(filters)
-        ?.promise?.catch(() => {});
-      if (!document.hidden) await client.refetchQueries({ ...filters, type: "active" });
+      if (document.hidden) return;
+      const query = client.getQueryCache().find(filters);
+      // A response to an earlier request may lack the change: wait for it, then ask again. A
+      // request that waits for its retry is replaced instead.
+      if (query?.state.fetchFailureReason === null) await query.promise?.catch(() => undefined);
+      void client.refetchQueries({ ...filters, type: "active" });
     };
     const { call, cancel } = throttle(refetch, () => {
       const { startedAt, durationMs } = latest.current;

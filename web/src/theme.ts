@@ -31,7 +31,7 @@ theme.subscribe(() => {
   }
 });
 
-/** Calls `changed` when the colours change, by selection or with the system. Returns the unsubscribe. */
+/** Calls `changed` when the theme changes, selected or by the system. Returns the unsubscribe. */
 export function onColoursChange(changed: () => void): () => void {
   const system = matchMedia("(prefers-color-scheme: dark)");
   system.addEventListener("change", changed);

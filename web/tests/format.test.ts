@@ -57,8 +57,8 @@ describe("describeBasis", () => {
   it.each([
     ["DONE_JOBS", true, "1,500 of 3,000 jobs DONE"],
     ["DONE_OF_THRESHOLD", true, "1,500 of 3,000 required jobs DONE"],
-    ["PERCENT", true, "percent, mean of all jobs"],
-    ["PERCENT", false, "percent, reported by the job"],
+    ["PERCENT", true, "average of all jobs"],
+    ["PERCENT", false, "reported by the job"],
     ["VALUE_OF_THRESHOLD", true, "1,500 of 3,000 required, reported by jobs"],
   ] as const)("%s of an array: %s", (basis, isArray, text) => {
     expect(describeBasis({ ...progress, basis }, isArray)).toBe(text);

@@ -15,7 +15,7 @@ const overHttpAndWebSocket = createGraphiQLFetcher({
   subscriptionUrl: GRAPHQL_URL.replace(/^http/, "ws"),
 });
 
-/** Sends queries and mutations by POST, subscriptions by the selected protocol, with the headers. */
+/** Sends queries and mutations by POST, and subscriptions by the selected protocol. */
 export const fetcher: Fetcher = ({ query, operationName, variables }, options) => {
   const document = parse(query);
   const named = getOperationAST(document, operationName);

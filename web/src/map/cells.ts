@@ -65,7 +65,7 @@ function fillRuns(cells: Uint8Array, runs: string, firstIndex: number, code: num
   }
 }
 
-/** The indices of the cells with a state, in the same format. `firstIndex` belongs to the first cell. */
+/** The indices of the cells with a state, as the API returns them. */
 export function indicesOf(cells: Uint8Array, state: CellState, firstIndex: number): string {
   const code = CELL_STATES.indexOf(state);
   const runs: string[] = [];

@@ -114,7 +114,7 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
 
   const zoomBy = (factor: number) => {
     const { x, y } =
-      selected === null ? { x: width / 2, y: height / 2 } : topCenter(shown, grid, selected);
+      selected === null ? { x: width / 2, y: height / 2 } : topCentre(shown, grid, selected);
     setView(clamp(zoom(shown, grid, factor, x, y), grid, width, height));
   };
   const moveBy = (by: number) => {
@@ -168,7 +168,7 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
             <Tooltip
               index={first + selected}
               state={state}
-              {...topCenter(shown, grid, selected)}
+              {...topCentre(shown, grid, selected)}
               cell={shown.cell}
               width={width}
             />
@@ -212,8 +212,8 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
   );
 }
 
-/** The top center of a cell on the canvas, in CSS pixels. */
-function topCenter(view: View, grid: Grid, offset: number): { x: number; y: number } {
+/** The top centre of a cell on the canvas, in CSS pixels. */
+function topCentre(view: View, grid: Grid, offset: number): { x: number; y: number } {
   return {
     x: view.x + ((offset % grid.columns) + 0.5) * view.cell,
     y: view.y + Math.floor(offset / grid.columns) * view.cell,
@@ -223,7 +223,7 @@ function topCenter(view: View, grid: Grid, offset: number): { x: number; y: numb
 interface TooltipProps {
   index: number;
   state: CellState;
-  /** The top center of the cell. */
+  /** The top centre of the cell. */
   x: number;
   y: number;
   cell: number;

@@ -80,7 +80,7 @@ export class Painter {
 
   private paintCells(context: CanvasRenderingContext2D, view: View, ratio: number): void {
     const { columns, rows } = this.grid;
-    // Where cells are smaller than a pixel, a pixel covers a block of cells and shows the most severe.
+    // If cells are smaller than a pixel, a pixel covers a block and shows its most severe cell.
     const blockSize = Math.max(1, Math.ceil(1 / (view.cell * ratio)));
     if (blockSize !== this.drawnBlockSize) this.drawBitmap(blockSize);
     context.imageSmoothingEnabled = false;

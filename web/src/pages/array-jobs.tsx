@@ -44,7 +44,7 @@ function MapLegend({
   }, [cells]);
   return (
     <fieldset className="toggles legend">
-      <legend>Highlight a state</legend>
+      <legend>Highlight</legend>
       {LEGEND_STATES.map((state) => {
         const jobs = counts[CELL_STATES.indexOf(state)] ?? 0;
         if (jobs === 0 && picked !== state) return null;

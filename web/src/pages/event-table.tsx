@@ -87,8 +87,8 @@ export function EventTable({ events }: { events: JobEvents }) {
       )}
       {!loadOlder && total > latest.length && (
         <p className="quiet">
-          The latest {formatNumber(latest.length)} of {formatNumber(total)} events are kept here;
-          GraphiQL shows all.
+          Latest {formatNumber(latest.length)} of {formatNumber(total)} events. Use GraphiQL for
+          older ones.
         </p>
       )}
     </section>

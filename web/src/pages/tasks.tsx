@@ -134,7 +134,6 @@ function EmptyList({ route }: { route: Route }) {
   if (isFiltered(route.query)) {
     return (
       <Notice title="No matching tasks">
-        <p>No task matches the filter.</p>
         <button type="button" className="button" onClick={() => updateQuery(route, NO_FILTER)}>
           Show all tasks
         </button>

@@ -8,7 +8,7 @@ from typing import Any
 from lamia_gql.domain.errors import UserError
 from lamia_gql.domain.pagination import Slice, encode_opaque, integer
 from lamia_gql.ingest.event_batch import Outcome
-from lamia_gql.ingest.event_input import NewEvent, moments
+from lamia_gql.ingest.event_input import NewEvent, arrival_times
 from lamia_gql.rest.endpoint import NOT_FOUND, Answer, Call, explain
 from lamia_gql.rest.pagination import asked_page, page_answer
 from lamia_gql.rest.parsing import array_index, event
@@ -31,7 +31,7 @@ async def submit(call: Call) -> Answer:
     call.services.check_number_of_events(len(body))
     checked = [
         _checked(call, index, each, received_at)
-        for each, received_at in zip(body, moments(call.now), strict=False)
+        for each, received_at in zip(body, arrival_times(call.now), strict=False)
     ]
     outcomes = await call.services.record(checked)
     for outcome in outcomes:

@@ -160,7 +160,7 @@ class Task(Node):
             after=after,
             last=last,
             before=before,
-            otherwise=settings.max_processes,
+            default=settings.max_processes,
         )
         return Connection[Process].of(
             await load.processes(self.record.id, wanted, part),

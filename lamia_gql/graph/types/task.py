@@ -93,14 +93,14 @@ class Task(Node):
     @resolved("Any JSON that was kept with it.")
     async def config(self, info: Info) -> JSON | None:
         """Its config, read and decoded only where it is asked for."""
-        attached = await info.context.load.attached(self.record.id)
+        attached = await info.context.load.task_json(self.record.id)
         found: JSON | None = decoded(attached.config)
         return found
 
     @resolved("The graph of its processes, in the form that it came in.")
     async def dependencies(self, info: Info) -> JSON | None:
         """Its dependencies, in the same way."""
-        attached = await info.context.load.attached(self.record.id)
+        attached = await info.context.load.task_json(self.record.id)
         found: JSON | None = decoded(attached.dependencies)
         return found
 

@@ -2,13 +2,12 @@
 
 Jobs retry, networks reorder and spools replay, so a job's :class:`Summary` is a pure function of
 the *set* of its events: every order, duplication and batching of the same events gives the same
-summary. It is a join of small facts, each a maximum by ``(attempt, time, id)``.
+summary. It joins a few facts, each of which is a maximum by ``(attempt, time, id)``.
 
 "Older" compares ``(attempt, time)`` only. The id breaks ties between facts that carry a value, so
-that two servers agree; it must not decide whether an end with the very same time as its start
-counts.
+that two servers agree. It does not decide whether an end at the same time as the start counts.
 
-This module does no I/O and knows nothing but the standard library.
+This module does no I/O and imports only the standard library.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far ahead of the server a job's clock may be before its times are no longer believed."""
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""How far a job's clock may be ahead of the server before its times are ignored."""
 
 
 class EventClass(StrEnum):
-    """What a job says with an event."""
+    """The kind of an event."""
 
     SUBMITTED = "SUBMITTED"
     STARTED = "STARTED"
@@ -37,7 +36,7 @@ class EventClass(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job is in its life."""
+    """The lifecycle state of a job."""
 
     PENDING = "PENDING"
     SUBMITTED = "SUBMITTED"
@@ -54,14 +53,14 @@ ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.TERMINATED})
 
 
 class Moment(NamedTuple):
-    """When something happened in a job's life: attempts come before clocks."""
+    """The time of a fact. A later attempt is later, whatever its clock says."""
 
     attempt: int
     time: datetime
 
 
 class End(NamedTuple):
-    """How a job ended."""
+    """The end of a job: its time, event and class."""
 
     attempt: int
     time: datetime
@@ -78,8 +77,8 @@ class Reading(NamedTuple):
     value: float
 
 
-class Sighting(NamedTuple):
-    """The latest sign of a job, whatever it was."""
+class LastSeen(NamedTuple):
+    """An event of a job, of any class."""
 
     attempt: int
     time: datetime
@@ -89,7 +88,7 @@ class Sighting(NamedTuple):
 
 
 class Occurrence(NamedTuple):
-    """The part of an event that a summary is made of; ``id`` is a canonical lower-case UUID."""
+    """The parts of an event that count in a summary; ``id`` is a lower-case UUID."""
 
     id: str
     event_class: EventClass
@@ -101,18 +100,18 @@ class Occurrence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that is known of a job from its events; of no events, all is empty."""
+    """The facts about a job that follow from its events. Without events it is empty."""
 
     events: int = 0
     starts: int = 0
     reported: bool = False
-    """Whether any event, of any class, brought a non-zero progress."""
+    """Whether any event, of any class, had a non-zero progress."""
     opened: Moment | None = None
     started: Moment | None = None
     closed: End | None = None
     reading: Reading | None = None
     alive: Moment | None = None
-    seen: Sighting | None = None
+    seen: LastSeen | None = None
 
     @property
     def state(self) -> JobState:
@@ -128,7 +127,7 @@ class Summary:
 
     @property
     def progress(self) -> float | None:
-        """The latest number reported since the latest start; null when there is none."""
+        """The latest value reported since the latest start; None where there is none."""
         reading, started = self.reading, self.started
         if reading is None or (started is not None and reading[:2] < started):
             return None
@@ -141,7 +140,7 @@ class Summary:
 
     @property
     def finished_at(self) -> datetime | None:
-        """When the job ended; null while it has not, or once it runs again."""
+        """When the job ended; None while it has not, or when it runs again."""
         return self.closed.time if self.closed and self.state in ENDED else None
 
 
@@ -149,12 +148,12 @@ EMPTY = Summary()
 
 
 def event_time(sent_at: datetime | None, received_at: datetime) -> datetime:
-    """The time an event counts with: the client's, unless it is missing or not to be believed.
+    """The time that an event counts with: the client's, unless it is missing or too far ahead.
 
-    A clock that runs more than :data:`CLOCK_SKEW` ahead would freeze the job's state in the
+    A clock that is more than :data:`MAX_CLOCK_SKEW` ahead would freeze the job's state in the
     future, so the server's own time replaces it.
     """
-    if sent_at is None or sent_at > received_at + CLOCK_SKEW:
+    if sent_at is None or sent_at > received_at + MAX_CLOCK_SKEW:
         return received_at
     return sent_at
 
@@ -177,9 +176,9 @@ def add(summary: Summary, event: Occurrence) -> Summary:
     if kind is EventClass.PROGRESS and event.progress is not None:
         value = Reading(attempt, time, event.id, event.progress)
         reading = value if reading is None else max(reading, value)
-    sighting = Sighting(attempt, time, event.id, kind, event.hostname)
+    last_seen = LastSeen(attempt, time, event.id, kind, event.hostname)
     # Ids are unique, so a comparison never reaches the fields after them.
-    seen = sighting if summary.seen is None else max(summary.seen, sighting)
+    seen = last_seen if summary.seen is None else max(summary.seen, last_seen)
     return replace(
         summary,
         events=summary.events + 1,

@@ -1,6 +1,6 @@
-"""Parts of long lists: what may be asked for, and the cursors that mark a place in them.
+"""Pages of long lists, and the cursors that mark a position in them, as in Relay.
 
-Cursors are keysets, never offsets: a place stays the same place however the list grows.
+Cursors are keysets, never offsets: a cursor marks the same position however the list changes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import orjson
 from lamia_gql.domain.errors import ErrorCode, RequestError
 
 T = TypeVar("T")
-MAX_OPAQUE = 2_000
-"""Characters of an id or cursor beyond which it can't be one of ours."""
+MAX_OPAQUE_LENGTH = 2_000
+"""How many characters an id or a cursor may have; ours are shorter."""
 
 
 class Page(NamedTuple):
-    """Which part of a list is wanted: ``size`` of it, from a place on, or back from it."""
+    """The wanted part of a list: the first ``size`` items, or the last where ``backward``.
+
+    Only items between the keysets ``after`` and ``before`` count.
+    """
 
     size: int
     backward: bool = False
@@ -30,7 +33,7 @@ class Page(NamedTuple):
 
 
 class Slice(NamedTuple, Generic[T]):
-    """A part of a list, in the list's order, and whether there is more of it on either side."""
+    """A part of a list, in the list's order, and whether there is more on either side."""
 
     items: Sequence[T]
     has_next: bool
@@ -38,13 +41,13 @@ class Slice(NamedTuple, Generic[T]):
 
 
 def encode_opaque(*parts: Any) -> str:
-    """An id or cursor: opaque to clients, stable, and fit for addresses."""
+    """An id or a cursor: opaque to clients, stable, and safe in URLs."""
     return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
 def decode_opaque(text: str) -> list[Any] | None:
-    """The parts of an id or cursor; None where it is none."""
-    if len(text) > MAX_OPAQUE:
+    """The parts of an id or a cursor; None where it is invalid."""
+    if len(text) > MAX_OPAQUE_LENGTH:
         return None
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -57,7 +60,13 @@ def decode_opaque(text: str) -> list[Any] | None:
 def decode_cursor(
     cursor: str | None, kind: str, types: Sequence[Callable[[Any], Any]]
 ) -> tuple[Any, ...] | None:
-    """The place that a cursor of this kind of list marks. Raises :class:`RequestError`."""
+    """The keyset in a cursor; None for None. Raises :class:`RequestError`.
+
+    Args:
+        cursor: the cursor.
+        kind: the name of the list; a cursor of another list is invalid.
+        types: for each value of the keyset, a function that checks and converts it.
+    """
     if cursor is None:
         return None
     parts = decode_opaque(cursor)
@@ -66,25 +75,25 @@ def decode_cursor(
             return tuple(check(part) for check, part in zip(types, parts[1:], strict=True))
         except (TypeError, ValueError, OverflowError):
             pass
-    raise RequestError(ErrorCode.CURSOR_INVALID, "The cursor is not one that this list has given.")
+    raise RequestError(ErrorCode.CURSOR_INVALID, "The cursor is not valid for this list.")
 
 
 def integer(value: Any) -> int:
-    """A whole number of a cursor. Raises ``ValueError``."""
+    """An integer in a cursor, of 64 bits. Raises ``ValueError``."""
     if type(value) is not int or abs(value) >= 2**63:
         raise ValueError(value)
     return value
 
 
 def string(value: Any) -> str:
-    """A text of a cursor. Raises ``ValueError``."""
+    """A string in a cursor. Raises ``ValueError``."""
     if not isinstance(value, str) or "\0" in value:
         raise ValueError(value)
     return value
 
 
 def moment(value: Any) -> datetime:
-    """A time of a cursor, in UTC. Raises ``ValueError``, or ``OverflowError``."""
+    """A time in a cursor, in UTC. Raises ``ValueError``, or ``OverflowError``."""
     time = datetime.fromisoformat(string(value))
     if time.tzinfo is None:
         raise ValueError(value)
@@ -100,23 +109,30 @@ def page(
     after: str | None = None,
     last: int | None = None,
     before: str | None = None,
-    otherwise: int | None = None,
+    default: int | None = None,
 ) -> Page:
-    """The part of a list that Relay's arguments ask for.
+    """The page for Relay's arguments. Raises :class:`RequestError` for invalid ones.
 
-    ``otherwise`` is the size where neither ``first`` nor ``last`` is given; without it, that is an
-    error. Raises :class:`RequestError`.
+    Args:
+        kind: the name of the list in its cursors.
+        types: the types of the values of its cursors, as for :func:`decode_cursor`.
+        limit: the largest size.
+        first: the size of a page from the start, or from ``after`` on.
+        after: the cursor behind which the page begins.
+        last: the size of a page from the end, or back from ``before``.
+        before: the cursor before which the page ends.
+        default: the size without ``first`` and ``last``; if None, one of them is required.
     """
     size = first if first is not None else last
     if first is not None and last is not None:
         raise RequestError(ErrorCode.PAGE_SIZE_INVALID, "Give `first` or `last`, not both.")
     if size is None:
-        if otherwise is None:
+        if default is None:
             raise RequestError(
                 ErrorCode.PAGE_SIZE_REQUIRED,
                 f"This list may be long: give `first` or `last`, from 0 to {limit}.",
             )
-        size = otherwise
+        size = default
     elif not 0 <= size <= limit:
         raise RequestError(
             ErrorCode.PAGE_SIZE_INVALID,
@@ -131,9 +147,9 @@ def page(
 
 
 def cut(rows: Sequence[T], wanted: Page) -> Slice[T]:
-    """The page from its rows, of which one more was read than asked for.
+    """The page from its rows, of which one more than its size was read.
 
-    ``rows`` come in the direction of the page: from its end on, where it goes backward.
+    ``rows`` are in the direction of the page: from the end of the list, where it is backward.
     """
     more = len(rows) > wanted.size
     items = rows[: wanted.size]

@@ -1,11 +1,10 @@
 """From the counters of a process to its progress, state and outlook.
 
-Every rule here is arithmetic on a handful of counters that the recorder changes in the
-transaction of the events themselves, by ``f(new job) - f(old job)``. Nothing here reads an event
-and nothing does I/O.
+Every rule is arithmetic on a few counters, which the recorder changes in the transaction of the
+events by ``f(new job) - f(old job)``. Nothing here reads an event or does I/O.
 
 Sums of progress are exact integers, in billionths (:data:`UNIT`): sums of floats would depend on
-the order in which the events came.
+the order of the events.
 """
 
 from __future__ import annotations
@@ -19,27 +18,27 @@ from typing import NamedTuple
 from lamia_gql.domain.lifecycle import JobState, Summary
 
 UNIT = 10**9
-"""One of progress, in the integers that sums are kept in."""
+"""A progress of 1, as an integer in a sum."""
 PERCENT = 100 * UNIT
 MIN_THRESHOLD = 1 / UNIT
-"""The smallest threshold: less than is counted can't be reached, nor be a norm."""
+"""The smallest threshold: smaller values are zero in sums."""
 MAX_PROGRESS = 1e18
 """The largest progress that an event may report."""
 LATE_BEATS = 2
-"""After so many beat intervals of silence a running job is LATE."""
+"""A running job is LATE after this number of beat intervals without a sign of life."""
 LOST_BEATS = 5
-"""After so many beat intervals of silence a running job is LOST."""
+"""A running job is LOST after this number of beat intervals without a sign of life."""
 
 
 class ProcessKind(StrEnum):
-    """The two kinds of process."""
+    """Whether a process has many jobs, with indices, or one job without."""
 
     ARRAY = "ARRAY"
     SOLITARY = "SOLITARY"
 
 
 class ProgressBasis(StrEnum):
-    """What a progress is counted in."""
+    """The unit in which progress is counted."""
 
     DONE_JOBS = "DONE_JOBS"
     PERCENT = "PERCENT"
@@ -48,7 +47,7 @@ class ProgressBasis(StrEnum):
 
 
 class State(StrEnum):
-    """Where a process or a task is."""
+    """The lifecycle state of a process or a task."""
 
     PENDING = "PENDING"
     SUBMITTED = "SUBMITTED"
@@ -66,7 +65,7 @@ class Outlook(StrEnum):
 
 
 class Liveness(StrEnum):
-    """Whether a running job is still heard of."""
+    """How recently a running job gave a sign of life."""
 
     ALIVE = "ALIVE"
     LATE = "LATE"
@@ -85,7 +84,7 @@ _SOLITARY_STATES = {
 
 
 class Progress(NamedTuple):
-    """How far something is: ``ratio`` may pass 1, since jobs do not react at once."""
+    """Progress as ``current`` of ``target``. ``ratio`` may exceed 1: jobs do not stop at once."""
 
     current: float
     target: float | None
@@ -95,7 +94,7 @@ class Progress(NamedTuple):
 
 @dataclass(slots=True)
 class Counters:
-    """What a process knows of its jobs without looking at them; pending ones are the rest."""
+    """Counters of the jobs of a process. Its other jobs are pending."""
 
     submitted: int = 0
     running: int = 0
@@ -103,12 +102,12 @@ class Counters:
     failed: int = 0
     terminated: int = 0
     reporting: int = 0
-    """Jobs that have ever brought a non-zero progress."""
+    """Jobs that have ever reported a non-zero progress."""
     progress_sum: int = 0
     """The sum of the jobs' contributions, in units of one billionth."""
 
     def change(self, old: Summary, new: Summary, threshold: float | None) -> None:
-        """Count a job as ``new`` that was counted as ``old``."""
+        """Replace the summary of a job, ``old``, by ``new``."""
         self._count(old, threshold, -1)
         self._count(new, threshold, +1)
 
@@ -122,18 +121,18 @@ class Counters:
 
     @property
     def ended(self) -> int:
-        """Jobs that have ended, in whatever way."""
+        """The number of jobs that have ended, with or without success."""
         return self.done + self.failed + self.terminated
 
     @property
     def failures(self) -> int:
-        """Jobs that have ended without success."""
+        """The number of jobs that have ended without success."""
         return self.failed + self.terminated
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressInputs:
-    """All that progress, state and outlook of a process follow from."""
+    """The inputs of progress, state and outlook of a process."""
 
     kind: ProcessKind = ProcessKind.ARRAY
     job_count: int = 1
@@ -143,10 +142,10 @@ class ProgressInputs:
 
 
 def contribution(job: Summary, threshold: float | None) -> int:
-    """What a job adds to its process' sum of progress, in units.
+    """What a job contributes to its process' sum of progress, in billionths.
 
-    With a threshold it is the number reported, unnormed; without, a percentage, which stays
-    within 0 and 100 whatever the job says, and is 100 for a DONE job.
+    With a threshold it is the reported value. Without, it is a percentage: at most 100 whatever
+    the job reported, and 100 for a DONE job.
     """
     if threshold is None and job.state is JobState.DONE:
         return PERCENT
@@ -183,9 +182,15 @@ def process_progress(process: ProgressInputs) -> Progress | None:
 def job_progress(
     value: float | None, state: JobState, reports: bool, threshold: float | None
 ) -> Progress | None:
-    """One job's progress, by the same table; ``reports`` is the process', not the job's.
+    """The progress of one job, by the same table; None where not available.
 
-    A percentage has target and ratio; an unnormed number has neither.
+    A percentage has a target and a ratio; a value with a threshold has neither.
+
+    Args:
+        value: the latest value that the job reported.
+        state: the state of the job.
+        reports: whether any job of the process has reported.
+        threshold: the threshold of the process.
     """
     if not reports:
         return None
@@ -196,7 +201,7 @@ def job_progress(
 
 
 def is_enough(process: ProgressInputs) -> bool:
-    """Whether a threshold is set and reached, so that further work is in vain."""
+    """Whether a threshold is set and reached, so that further work is not needed."""
     if process.threshold is None:
         return False
     progress = process_progress(process)
@@ -206,8 +211,8 @@ def is_enough(process: ProgressInputs) -> bool:
 def process_state(process: ProgressInputs) -> State:
     """The state of a process.
 
-    A solitary process is what its one job is. An array with a threshold succeeds when it is
-    enough, one without when all jobs have ended and no more failed than is tolerated.
+    A solitary process has the state of its job. An array with a threshold succeeds when it has
+    reached it; one without, when all jobs have ended with at most ``failure_tolerance`` failures.
     """
     counters = process.counters
     if process.kind is ProcessKind.SOLITARY:
@@ -235,9 +240,9 @@ def _only_state(counters: Counters) -> JobState:
 def process_outlook(process: ProgressInputs, lost: int) -> Outlook:
     """Whether a process can still succeed; ``lost`` is the number of its LOST jobs.
 
-    It cannot as soon as arithmetic says so: more failures than tolerated, or too few jobs left to
-    reach a threshold counted in jobs. A threshold beyond the number of jobs can only be meant in
-    units that jobs report, of which arithmetic knows nothing.
+    It cannot with more failures than tolerated, or with too few jobs left to reach a threshold
+    that is counted in jobs. A threshold beyond the number of jobs must be in the unit that jobs
+    report, so nothing follows for it.
     """
     state, counters = process_state(process), process.counters
     if state is State.SUCCEEDED:
@@ -258,9 +263,10 @@ def process_outlook(process: ProgressInputs, lost: int) -> Outlook:
 def liveness(
     state: JobState, alive_at: datetime | None, beat_interval: float | None, now: datetime
 ) -> Liveness | None:
-    """Whether a RUNNING job is still heard of; None for others, or where no interval is known.
+    """The liveness of a RUNNING job; None for other jobs, or without a beat interval.
 
-    ``beat_interval`` is in seconds. Derived on reading, and so reversible: a beat revives.
+    ``beat_interval`` is in seconds. Liveness is computed on reading: after a beat a job is ALIVE
+    again.
     """
     if state is not JobState.RUNNING or alive_at is None or beat_interval is None:
         return None
@@ -271,7 +277,7 @@ def liveness(
 
 
 def task_state(states: Iterable[State]) -> State:
-    """The state of a task from those of its processes, of which there is at least one."""
+    """The state of a task, from the states of its processes, of which there is at least one."""
     found = set(states)
     if found <= FINISHED:
         return State.FAILED if State.FAILED in found else State.SUCCEEDED
@@ -281,12 +287,12 @@ def task_state(states: Iterable[State]) -> State:
 
 
 def task_outlook(outlooks: Iterable[Outlook]) -> Outlook:
-    """The worst outlook among the processes of a task."""
+    """The outlook of a task: the worst of its processes."""
     return max(outlooks, key=list(Outlook).index, default=Outlook.ON_TRACK)
 
 
 def task_ratio(processes: Iterable[ProgressInputs]) -> tuple[float, int]:
-    """The mean of the processes' ratios, each capped at 1, weighted by jobs; and the weight."""
+    """The mean of the ratios of processes, each at most 1, weighted by jobs; and the weight."""
     total, weight = 0.0, 0
     for process in processes:
         progress = process_progress(process)
@@ -302,7 +308,7 @@ def task_ratio(processes: Iterable[ProgressInputs]) -> tuple[float, int]:
 def estimated_finish(
     ratio: float | None, state: State, started_at: datetime | None, now: datetime
 ) -> datetime | None:
-    """When the work will be done at the rate since its first start; None where it can't be told."""
+    """When the work will be done at the rate since its first start; None where unknown."""
     if ratio is None or not 0 < ratio < 1 or state in FINISHED or started_at is None:
         return None
     elapsed = (now - started_at).total_seconds()

@@ -1,4 +1,4 @@
-"""Checks on the words that users give."""
+"""Checks of names and texts that users provide."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from lamia_gql.domain.errors import ErrorCode, UserError
 
 
 def check_name(name: str, limit: int, field: str) -> str:
-    """The name, if it can be one: in an address, a shell script and a database on any engine.
+    """The name, if it is safe in a URL path, in a shell script and in both databases.
 
     Raises :class:`UserError`.
     """
     if not name or len(name) > limit:
-        problem = "is empty" if not name else f"has {len(name)} characters, of at most {limit}"
+        problem = (
+            "is empty" if not name else f"has {len(name)} characters; at most {limit} are allowed"
+        )
     elif not name.isprintable() or name != name.strip():
-        problem = "has control characters, or blanks around it"
+        problem = "has control characters, or spaces at the start or end"
     elif "/" in name or name.startswith("@") or name in (".", ".."):
         problem = "has a slash, begins with @, or is . or .."
     else:
@@ -26,7 +28,7 @@ def check_text(text: str | None, limit: int, field: str) -> str | None:
     if text is None:
         return None
     if len(text) > limit:
-        problem = f"has {len(text)} characters, of at most {limit}"
+        problem = f"has {len(text)} characters; at most {limit} are allowed"
     elif not is_storable(text):
         problem = "has characters that can't be stored"
     else:
@@ -35,7 +37,7 @@ def check_text(text: str | None, limit: int, field: str) -> str | None:
 
 
 def is_storable(text: str) -> bool:
-    """Whether every engine can store the text: it has no zero byte and no half of a character."""
+    """Whether both engines can store the text: no null character, no unpaired surrogate."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""Data loaders: what one level of a query needs is read in one statement.
+"""Data loaders: each level of a query is read in one statement.
 
-A loader exists for every kind of read and its arguments; the parents that ask for the same are
-its keys. Loaders live as long as an operation, so nothing is read twice in one.
+There is one loader per kind of read and its arguments; its keys are the parents. Loaders live as
+long as an operation, so nothing is read twice in one operation.
 """
 
 from __future__ import annotations
@@ -28,17 +28,23 @@ LOST = JobFilter(liveness=Liveness.LOST)
 
 
 class Loaders:
-    """Everything that the graph reads, by what it is read for."""
+    """The reads of one operation, batched.
+
+    Args:
+        reads: where to read.
+        beat_interval: the beat interval in seconds of processes that have none of their own.
+        now: the time at which liveness is judged.
+    """
 
     def __init__(self, reads: OperationReads, beat_interval: float | None, now: datetime) -> None:
         self._reads = reads
-        self._beat = beat_interval
+        self._beat_interval = beat_interval
         self._now = now
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
         self._expected: dict[Hashable, set[tuple[int, ...]]] = {}
 
     def expect(self, events: Sequence[EventRow]) -> None:
-        """Read what belongs to these events for all of them, as soon as one of them asks."""
+        """When the process or job of one of these events is read, read those of all of them."""
         self._expected = {
             "process_by_key": {(event.task_id, event.process_number) for event in events},
             "job": {(event.task_id, event.process_number, event.job_index) for event in events},
@@ -55,37 +61,37 @@ class Loaders:
 
             loader = self._loaders[kind] = DataLoader(load_fn=batch)
             for other in self._expected.get(kind, ()):
-                # Nobody may ask for it, nor fetch what went wrong with it.
-                asyncio.ensure_future(loader.load(other)).add_done_callback(_note)
+                # Perhaps nobody awaits it: asyncio is not to warn of an error that nobody fetched.
+                asyncio.ensure_future(loader.load(other)).add_done_callback(_fetch_error)
         found: Awaitable[V] = loader.load(key)
         return found
 
     async def tasks(self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page) -> Slice[TaskRow]:
-        """A page of the tasks."""
+        """A page of the tasks, in an order."""
         return await self._reads.read(lambda c: tasks.read_tasks(c, wanted, order, page))
 
     async def count_tasks(self, wanted: TaskFilter) -> int:
-        """How many tasks there are."""
+        """The number of wanted tasks."""
         return await self._reads.read(lambda c: tasks.count_tasks(c, wanted))
 
     def task_by_name(self, name: str) -> Awaitable[TaskRow | None]:
-        """The task of this name."""
+        """The task of this name; None where it does not exist."""
         return self._load("task_by_name", name, lambda c, keys: tasks.tasks_by_name(c, keys))
 
     def task_by_id(self, task_id: int) -> Awaitable[TaskRow | None]:
-        """The task of this id."""
+        """The task of this id; None where it does not exist."""
         return self._load("task_by_id", task_id, lambda c, keys: tasks.tasks_by_id(c, keys))
 
     def tags(self, task_id: int) -> Awaitable[list[str]]:
-        """The tags of a task."""
+        """The tags of a task, sorted."""
         return self._load("tags", task_id, lambda c, keys: tasks.read_tags(c, keys))
 
-    def attached(self, task_id: int) -> Awaitable[TaskJson]:
-        """What is attached to a task."""
-        return self._load("attached", task_id, lambda c, keys: tasks.read_task_json(c, keys))
+    def task_json(self, task_id: int) -> Awaitable[TaskJson]:
+        """The JSON texts of a task."""
+        return self._load("task_json", task_id, lambda c, keys: tasks.read_task_json(c, keys))
 
     def all_processes(self, task_id: int) -> Awaitable[list[ProcessRow]]:
-        """All processes of a task."""
+        """All processes of a task, in the order in which they were created."""
         return self._load("all_processes", task_id, lambda c, keys: tasks.all_processes(c, keys))
 
     def processes(
@@ -99,7 +105,7 @@ class Loaders:
         )
 
     def count_processes(self, task_id: int, wanted: ProcessFilter) -> Awaitable[int]:
-        """How many processes a task has."""
+        """The number of wanted processes of a task."""
         return self._load(
             ("count_processes", wanted),
             task_id,
@@ -107,7 +113,7 @@ class Loaders:
         )
 
     def process_by_name(self, task_id: int, name: str) -> Awaitable[ProcessRow | None]:
-        """The process of this name in a task."""
+        """The process of this name in a task; None where it does not exist."""
         return self._load(
             "process_by_name",
             (task_id, name),
@@ -115,7 +121,7 @@ class Loaders:
         )
 
     def process_by_key(self, task_id: int, number: int) -> Awaitable[ProcessRow | None]:
-        """The process of this number in a task."""
+        """The process of this number in a task; None where it does not exist."""
         return self._load(
             "process_by_key",
             (task_id, number),
@@ -123,29 +129,29 @@ class Loaders:
         )
 
     def jobs(self, array: ProcessRow, wanted: JobFilter, page: Page) -> Awaitable[Slice[JobRow]]:
-        """A page of the jobs of an array."""
+        """A page of the wanted jobs of an array, in the order of their indices."""
         return self._load(
             ("jobs", wanted, page),
             array,
-            lambda c, keys: jobs.read_jobs(c, keys, wanted, page, self._now, self._beat),
+            lambda c, keys: jobs.read_jobs(c, keys, wanted, page, self._now, self._beat_interval),
         )
 
     def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[int]:
-        """How many jobs of an array are wanted."""
+        """The number of wanted jobs of an array."""
         return self._load(
             ("count_jobs", wanted),
             array,
-            lambda c, keys: jobs.count_jobs(c, keys, wanted, self._now, self._beat),
+            lambda c, keys: jobs.count_jobs(c, keys, wanted, self._now, self._beat_interval),
         )
 
     async def lost(self, process: ProcessRow) -> int:
-        """How many jobs of a process are LOST; asked only where there can be any."""
-        if not process.running or (process.beat_interval or self._beat) is None:
+        """The number of LOST jobs of a process. Read only where there can be any."""
+        if not process.running or (process.beat_interval or self._beat_interval) is None:
             return 0
         return await self.count_jobs(process, LOST)
 
     def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRow]:
-        """The job of this index, heard of or not; the process must have such a job."""
+        """The job of this index, which the process must have."""
         return self._load(
             "job",
             (task_id, number, index),
@@ -153,21 +159,21 @@ class Loaders:
         )
 
     def state_ranges(self, array: ProcessRow) -> Awaitable[list[runs.Run]]:
-        """The states of all jobs of an array, run-length encoded."""
+        """The states of all jobs of an array, as runs of consecutive jobs in the same state."""
         return self._load("state_ranges", array, lambda c, keys: runs.state_ranges(c, keys))
 
     def indices(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[str]:
-        """The indices of the wanted jobs of an array."""
+        """The indices of the wanted jobs of an array, as ``813,900-904``."""
         return self._load(
             ("indices", wanted),
             array,
-            lambda c, keys: runs.job_indices(c, keys, wanted, self._now, self._beat),
+            lambda c, keys: runs.job_indices(c, keys, wanted, self._now, self._beat_interval),
         )
 
     def events(
         self, parent: tuple[int, ...], wanted: EventFilter, page: Page
     ) -> Awaitable[Slice[EventRow]]:
-        """A page of the events of a task, a process or a job."""
+        """A page of the wanted events of a task, a process or a job, oldest first."""
         return self._load(
             ("events", len(parent), wanted, page),
             parent,
@@ -175,7 +181,7 @@ class Loaders:
         )
 
     def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[int]:
-        """How many events of some classes a task, a process or a job has."""
+        """The number of wanted events of a task, a process or a job."""
         return self._load(
             ("count_events", len(parent), wanted),
             parent,
@@ -183,7 +189,7 @@ class Loaders:
         )
 
     def event(self, task_id: int, event_id: str) -> Awaitable[EventRow | None]:
-        """The event of this id in a task."""
+        """The event of this id in a task; None where it does not exist."""
         return self._load(
             "event",
             (task_id, event_id),
@@ -191,7 +197,7 @@ class Loaders:
         )
 
     def samples(self, process: ProcessRow) -> Awaitable[list[SampleRow]]:
-        """The history of a process."""
+        """The history of a process, oldest first."""
         return self._load(
             "samples",
             (process.task_id, process.number),
@@ -203,6 +209,6 @@ class Loaders:
         return list(await asyncio.gather(*(self.samples(process) for process in processes)))
 
 
-def _note(future: asyncio.Future[Any]) -> None:
+def _fetch_error(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()

@@ -27,7 +27,7 @@ from lamia_gql.graph.types.payloads import (
 )
 from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
-from lamia_gql.ingest.event_input import NewEvent, check_event, moments
+from lamia_gql.ingest.event_input import NewEvent, arrival_times, check_event
 from lamia_gql.ingest.task_input import InvalidInput, ProcessSpec, TaskEdit, TaskSpec
 from lamia_gql.ingest.tasks import add_processes, create_tasks, update_tasks
 
@@ -212,7 +212,7 @@ async def _submit(
     context.refresh()
     checked = [
         _check(context, event, received_at)
-        for event, received_at in zip(events, moments(context.now), strict=False)
+        for event, received_at in zip(events, arrival_times(context.now), strict=False)
     ]
     return [
         SubmitEventPayload.of(outcome) for outcome in await context.services.record_events(checked)

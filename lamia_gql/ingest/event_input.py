@@ -1,4 +1,4 @@
-"""An event as it comes in, checked: the same rules for every door."""
+"""Checks of submitted events, shared by GraphQL and REST."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import check_text
 
 MAX_ATTEMPT = 2**31 - 1
-FARTHEST_AHEAD = timedelta(days=180)
-"""A clock that is a little ahead is overruled; one half a year ahead is a mistake to tell of."""
+MAX_TIME_AHEAD = timedelta(days=180)
+"""A time a little ahead of the server's clock is corrected; one beyond this is an error."""
 MAX_JSON_DEPTH = 100
-"""Levels of a JSON value. It is answered inside of other JSON, which our encoder, like those of
-many clients, refuses to write or read at some depth: 254 levels in our case."""
+"""Levels of a JSON value. The answers that contain it are deeper, and JSON libraries limit the
+depth that they read or write: ours to 254 levels."""
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,9 +62,24 @@ def check_event(
     hostname: str | None = None,
     client_address: str | None = None,
 ) -> NewEvent:
-    """The event, if it is sound by itself; whether it has a job is the recorder's to know.
+    """The event, if its values are valid; whether its job exists is for the recorder to check.
 
-    Raises :class:`UserError` for a bad progress, attempt, time, payload or host name.
+    Raises :class:`UserError` for an invalid progress, attempt, time, payload or host name.
+
+    Args:
+        settings: the server's settings, for their limits.
+        task: the name of the task.
+        process: the name of the process.
+        event_class: the class of the event.
+        received_at: when the server received it.
+        index: the index of the job in an array.
+        id: the client's id of the event; None for a new one.
+        attempt: how often the job was restarted.
+        sent_at: when the client sent it; taken as UTC without a time zone.
+        progress: the reported progress.
+        payload: any JSON value.
+        hostname: the host name that the job reports.
+        client_address: the address from which the request came.
     """
     if progress is not None and not (math.isfinite(progress) and 0 <= progress <= MAX_PROGRESS):
         raise UserError(
@@ -94,12 +109,12 @@ def check_event(
     )
 
 
-def moments(now: datetime) -> Iterator[datetime]:
-    """When the events of one request arrive: a microsecond apart.
+def arrival_times(now: datetime) -> Iterator[datetime]:
+    """The times of arrival of the events of one request, a microsecond apart.
 
-    So their order counts where the client does not say when they happened.
+    They keep the order of events that have no time of their own.
     """
-    return (now + timedelta(microseconds=place) for place in count())
+    return (now + timedelta(microseconds=position) for position in count())
 
 
 def check_time(time: datetime | None, now: datetime, field: str) -> datetime | None:
@@ -110,11 +125,11 @@ def check_time(time: datetime | None, now: datetime, field: str) -> datetime | N
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except OverflowError:
         time = EARLIEST - timedelta(days=1)
-    if time < EARLIEST or time > now + FARTHEST_AHEAD:
+    if time < EARLIEST or time > now + MAX_TIME_AHEAD:
         raise UserError(
             ErrorCode.TIME_INVALID,
-            f"{field} must lie between 1970 and {FARTHEST_AHEAD.days} days ahead of the server's"
-            f" clock, which says {now.isoformat(timespec='seconds')}.",
+            f"{field} must be between 1970 and {MAX_TIME_AHEAD.days} days ahead of the server's"
+            f" clock, which is at {now.isoformat(timespec='seconds')}.",
             field,
         )
     return time
@@ -139,7 +154,7 @@ def encode_json(value: Any, limit: int, too_large: ErrorCode, field: str) -> str
     if len(encoded) > limit:
         raise UserError(
             too_large,
-            f"{field} has {len(encoded)} bytes of JSON; the server takes at most {limit}.",
+            f"{field} has {len(encoded)} bytes of JSON; the server accepts at most {limit}.",
             field,
         )
     if b"null" in encoded and not _is_finite(value):
@@ -148,7 +163,7 @@ def encode_json(value: Any, limit: int, too_large: ErrorCode, field: str) -> str
 
 
 def _is_finite(value: Any) -> bool:
-    # What comes as JSON is; a literal of a document like 1e999 is not, and would turn to null.
+    # JSON has only finite numbers. A GraphQL literal like 1e999 is infinite, and would become null.
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
@@ -157,7 +172,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def _is_deeper(value: Any, encoded: bytes, limit: int) -> bool:
-    # Nearly every value has too few brackets to be deep, which is told a hundred times faster.
+    # Nearly every value has too few brackets to be deep; counting is a hundred times faster.
     if encoded.count(b"[") + encoded.count(b"{") <= limit:
         return False
     level = [value] if isinstance(value, (dict, list)) else []

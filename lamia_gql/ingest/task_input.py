@@ -1,4 +1,4 @@
-"""What users ask of tasks, checked in full before anything is written."""
+"""Checks of the input of task operations, all done before anything is written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """A process to be made: an array where ``job_count`` is given, else solitary."""
+    """A process to create: an array where ``job_count`` is given, otherwise solitary."""
 
     name: str
     job_count: int | None = None
@@ -34,7 +34,7 @@ class ProcessSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """A task to be made."""
+    """A task to create, with its processes."""
 
     name: str
     processes: Sequence[ProcessSpec]
@@ -51,17 +51,17 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskEdit:
-    """What is to be different about a task: only the names that are in ``changes``.
+    """New values of fields of the task ``name``; the others stay.
 
-    They may be ``username``, ``email``, ``comment``, ``config``, ``dependencies`` and ``tags``.
+    The fields are ``username``, ``email``, ``comment``, ``config``, ``dependencies`` and ``tags``.
     """
 
     name: str
     changes: dict[str, Any]
 
 
-class InvalidInput(Exception):  # noqa: N818  (not an error of the program: an answer)
-    """A request that was refused, with all that is wrong with it."""
+class InvalidInput(Exception):  # noqa: N818  (an answer to the client, not an error of the program)
+    """A request was refused; ``errors`` has everything that is wrong with it."""
 
     def __init__(self, errors: list[UserError]) -> None:
         super().__init__("; ".join(error.message for error in errors))
@@ -70,7 +70,7 @@ class InvalidInput(Exception):  # noqa: N818  (not an error of the program: an a
 
 @dataclass(slots=True)
 class Check:
-    """Collects what is wrong, so that users mend all of it at once."""
+    """Collects the errors of an input, so that users see all of them at once."""
 
     settings: Settings
     now: datetime
@@ -78,31 +78,34 @@ class Check:
     errors: list[UserError] = field(default_factory=list)
 
     def at(self, path: str) -> Check:
-        """The same collection, for a part of the input."""
+        """A check of a part of the input, at ``path``, that collects into the same list."""
         return Check(self.settings, self.now, self.path + path, self.errors)
 
     def add(self, code: ErrorCode, message: str, name: str) -> None:
-        """Note a problem with the field ``name`` of this part."""
+        """Add an error of the field ``name`` of this part."""
         self.errors.append(UserError(code, message, self.path + name))
 
     def run(self, check: Callable[..., T], *arguments: Any) -> T | None:
-        """The checked value; None where it is refused. The field's name comes last."""
+        """The result of ``check``; None where it raised an error, which is added.
+
+        The last argument is the name of the field.
+        """
         try:
             return check(*arguments[:-1], self.path + arguments[-1])
         except UserError as error:
             self.errors.append(error)
             return None
 
-    def done(self) -> None:
-        """Raise :class:`InvalidInput` where anything was wrong."""
+    def raise_errors(self) -> None:
+        """Raise :class:`InvalidInput` if any error was added."""
         if self.errors:
             raise InvalidInput(self.errors)
 
 
 def check_task(check: Check, spec: TaskSpec) -> dict[str, Any]:
-    """The columns of a task that this spec makes, as far as they are sound."""
+    """The columns of the task that this spec describes; None in place of invalid values."""
     check.run(check_name, spec.name, check.settings.max_name_length, "name")
-    row = check_words(
+    row = check_fields(
         check,
         {
             "username": spec.username,
@@ -125,31 +128,31 @@ def check_task(check: Check, spec: TaskSpec) -> dict[str, Any]:
     }
 
 
-def check_words(check: Check, words: dict[str, Any]) -> dict[str, Any]:
-    """The columns of what people say of a task: texts and JSON, by their names."""
+def check_fields(check: Check, fields: dict[str, Any]) -> dict[str, Any]:
+    """The columns for the descriptive fields of a task, texts and JSON, by name."""
     limits = check.settings
     checked: dict[str, Any] = {}
-    for name, value in words.items():
+    for name, value in fields.items():
         if name in ("config", "dependencies"):
             checked[name] = check.run(
                 encode_json, value, limits.max_config_bytes, ErrorCode.JSON_INVALID, name
             )
         else:
-            # Tasks are found by their user: it is in an index, of which PostgreSQL bounds the rows.
+            # The user name is in an index, and PostgreSQL limits the size of index entries.
             limit = limits.max_name_length if name == "username" else limits.max_text_length
             checked[name] = check.run(check_text, value, limit, name)
     return checked
 
 
 def check_tags(check: Check, tags: Sequence[str]) -> None:
-    """Note what is wrong with the tags of a task."""
+    """Add the errors of the tags of a task."""
     check_number(check, len(tags), MAX_TAGS, "tags")
     for place, tag in enumerate(tags):
         check.run(check_name, tag, check.settings.max_name_length, f"tags.{place}")
 
 
 def check_processes(check: Check, specs: Sequence[ProcessSpec]) -> None:
-    """Note what is wrong with processes that are to be made together."""
+    """Add the errors of processes that are to be created together."""
     if not specs:
         check.add(ErrorCode.NO_PROCESSES, "A task needs at least one process.", "processes")
     check_number(check, len(specs), check.settings.max_processes, "processes")
@@ -172,13 +175,13 @@ def _check_process(check: Check, spec: ProcessSpec) -> None:
     if threshold is not None and not (math.isfinite(threshold) and threshold >= MIN_THRESHOLD):
         check.add(
             ErrorCode.THRESHOLD_INVALID,
-            f"threshold must be a finite number from {MIN_THRESHOLD:g} on, not {threshold}.",
+            f"threshold must be a finite number of at least {MIN_THRESHOLD:g}, not {threshold}.",
             "threshold",
         )
     if beat_interval is not None and not (math.isfinite(beat_interval) and beat_interval > 0):
         check.add(
             ErrorCode.BEAT_INTERVAL_INVALID,
-            f"beatInterval must be a finite number above 0, not {beat_interval}.",
+            f"beatInterval must be a finite number greater than 0, not {beat_interval}.",
             "beatInterval",
         )
 
@@ -191,7 +194,7 @@ def _check_indices(check: Check, spec: ProcessSpec) -> None:
             ("failureTolerance", tolerance, ErrorCode.FAILURE_TOLERANCE_INVALID),
         ):
             if value is not None:
-                message = f"{name} is for arrays only: give jobCount, or leave it out."
+                message = f"{name} is for arrays only: give jobCount as well, or omit it."
                 check.add(code, message, name)
         return
     if first is not None and not 0 <= first <= MAX_INDEX - count:
@@ -209,13 +212,13 @@ def _check_indices(check: Check, spec: ProcessSpec) -> None:
 
 
 def check_number(check: Check, number: int, limit: int, name: str) -> None:
-    """Note that there are more of something than the server takes."""
+    """Add an error for more items than the server accepts."""
     if number > limit:
-        check.add(ErrorCode.TOO_MANY, f"{number} {name}; the server takes at most {limit}.", name)
+        check.add(ErrorCode.TOO_MANY, f"{number} {name}; the server accepts at most {limit}.", name)
 
 
 def check_distinct(check: Check, names: Sequence[str], path: str, what: str) -> None:
-    """Note names that come twice; ``path`` has a place for their number."""
+    """Add an error for each repeated name; ``path`` has a placeholder for its position."""
     twice = {name for name, times in Counter(names).items() if times > 1}
     for place, name in enumerate(names):
         if name in twice and name in names[:place]:

@@ -22,11 +22,11 @@ from lamia_gql.ingest.task_input import (
     TaskEdit,
     TaskSpec,
     check_distinct,
+    check_fields,
     check_number,
     check_processes,
     check_tags,
     check_task,
-    check_words,
 )
 from lamia_gql.ingest.task_totals import refresh_tasks
 from lamia_gql.storage.change_feed import Change
@@ -48,7 +48,7 @@ def create_tasks(
     for place, spec in enumerate(specs):
         rows.append(check_task(check.at(f"tasks.{place}.") if many else check, spec))
     check_distinct(check, [spec.name for spec in specs], "tasks.{}.name", "tasks")
-    check.done()
+    check.raise_errors()
     if not specs:
         return []
 
@@ -67,7 +67,7 @@ def create_tasks(
         if spec.name not in made:
             part = check.at(f"tasks.{place}.") if many else check
             part.add(ErrorCode.NAME_TAKEN, f"There is a task “{spec.name}” already.", "name")
-    check.done()
+    check.raise_errors()
     tags = [
         {"task_id": made[spec.name].id, "name": tag} for spec in specs for tag in set(spec.tags)
     ]
@@ -103,7 +103,7 @@ def add_processes(
             check.at(f"processes.{place}.").add(
                 ErrorCode.NAME_TAKEN, f"The task has a process “{spec.name}” already.", "name"
             )
-    check.done()
+    check.raise_errors()
     first = 1 + max(row.number for row in there)
     connection.execute(insert(Process), _process_rows(task.id, first, specs))
     refresh_tasks(connection, {task.id: task.last_seq})
@@ -128,7 +128,7 @@ def update_tasks(
         part = check.at(f"tasks.{place}.") if len(edits) != 1 else check
         changes = {**edit.changes}
         tags = changes.pop("tags", None)
-        values = check_words(part, changes)
+        values = check_fields(part, changes)
         if tags is not None:
             check_tags(part, tags)
         task = tasks.get(edit.name)
@@ -143,7 +143,7 @@ def update_tasks(
             if tags:
                 rows = [{"task_id": task.id, "name": tag} for tag in set(tags)]
                 connection.execute(insert(Tag), rows)
-    check.done()
+    check.raise_errors()
     tasks = {task.name: task for task in lock_tasks(connection, list(tasks))}
     transaction.publish_on_commit([Change.of(task) for task in tasks.values()])
     return [tasks[edit.name] for edit in edits]
@@ -159,7 +159,7 @@ def delete_tasks(
     connection = transaction.connection
     check = Check(settings, now)
     check_number(check, len(names), settings.max_tasks_per_request, "names")
-    check.done()
+    check.raise_errors()
     found = lock_tasks(connection, names)
     connection.execute(
         update(Task)

@@ -8,7 +8,7 @@ from typing import Any
 from lamia_gql.domain.errors import UserError
 from lamia_gql.domain.pagination import Slice, encode_opaque, integer
 from lamia_gql.ingest.event_batch import Outcome
-from lamia_gql.ingest.event_input import NewEvent, moments
+from lamia_gql.ingest.event_input import NewEvent, arrival_times
 from lamia_gql.rest.endpoint import (
     NOT_FOUND_CODES,
     RestRequest,
@@ -38,7 +38,7 @@ async def submit(request: RestRequest) -> RestResponse:
     request.services.check_number_of_events(len(body))
     checked = [
         _check(request, index, each, received_at)
-        for each, received_at in zip(body, moments(request.now), strict=False)
+        for each, received_at in zip(body, arrival_times(request.now), strict=False)
     ]
     outcomes = await request.services.record_events(checked)
     for outcome in outcomes:

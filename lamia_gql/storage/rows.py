@@ -17,9 +17,9 @@ from lamia_gql.domain.lifecycle import (
     EMPTY,
     End,
     EventClass,
+    LastSeen,
     Moment,
     Reading,
-    Sighting,
     Summary,
 )
 from lamia_gql.domain.progress import FINISHED, Counters, ProcessKind, ProgressInputs, State
@@ -247,7 +247,7 @@ class JobRow(NamedTuple):
             and self.reading_value is not None
             else None,
             _moment(self.alive_attempt, self.alive_at),
-            Sighting(
+            LastSeen(
                 self.seen_attempt,
                 self.seen_at,
                 self.seen_id,

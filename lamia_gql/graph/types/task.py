@@ -102,7 +102,7 @@ class Task(Node):
     @resolved("Arbitrary JSON that is stored with the task. Null if there is none.")
     async def config(self, info: Info) -> JSON | None:
         """The config, read and parsed only if it is selected."""
-        attached = await info.context.load.attached(self.row.id)
+        attached = await info.context.load.task_json(self.row.id)
         found: JSON | None = parse_stored_json(attached.config)
         return found
 
@@ -112,7 +112,7 @@ class Task(Node):
     )
     async def dependencies(self, info: Info) -> JSON | None:
         """The dependencies, read and parsed only if they are selected."""
-        attached = await info.context.load.attached(self.row.id)
+        attached = await info.context.load.task_json(self.row.id)
         found: JSON | None = parse_stored_json(attached.dependencies)
         return found
 
@@ -182,7 +182,7 @@ class Task(Node):
             after=after,
             last=last,
             before=before,
-            otherwise=settings.max_processes,
+            default=settings.max_processes,
         )
         return Connection[Process].of(
             await load.processes(self.row.id, wanted, part),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import FromClause, func, select
@@ -11,7 +12,7 @@ from lamia_gql.domain.pagination import Page, Slice, cut
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.key_table import INT, UUID, key_table
 from lamia_gql.storage.models import Event, Task
-from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
+from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
 from lamia_gql.storage.rows import EVENT_COLUMNS, EventRow
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -39,8 +40,17 @@ def read_events(
 
     The parents must be all tasks, all processes or all jobs.
     """
-    depth = len(parents[0])
+    # The size is a parameter of the statement.
+    statement = _events_statement(len(parents[0]), wanted, page._replace(size=0))
+    found: list[list[EventRow]] = [[] for _ in parents]
+    rows = connection.execute(statement, {"keys": parents, "size": page.size + 1})
+    for place, *row in rows:
+        found[place].append(EventRow._make(row))
+    return [cut(rows, page) for rows in found]
 
+
+@lru_cache(STATEMENTS_KEPT)
+def _events_statement(depth: int, wanted: EventFilter, page: Page) -> TopNPerKey:
     def belongs(event: Any, k: FromClause) -> list[Any]:
         found = _is_child(event, k, depth)
         if page.after is not None:
@@ -49,9 +59,8 @@ def read_events(
             found.append(event.seq < page.before[0])
         return [*found, *wanted.where(event)]
 
-    k = _parents(depth)
-    statement = top_n_per_key(
-        k,
+    return top_n_per_key(
+        _parents(depth),
         Event,
         EventRow._fields,
         "seq",
@@ -59,11 +68,6 @@ def read_events(
         belongs,
         page.backward,
     )
-    found: list[list[EventRow]] = [[] for _ in parents]
-    rows = connection.execute(statement, {"keys": parents, "size": page.size + 1})
-    for place, *row in rows:
-        found[place].append(EventRow._make(row))
-    return [cut(rows, page) for rows in found]
 
 
 def count_events(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -16,7 +17,7 @@ from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
-from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
+from lamia_gql.storage.queries.top_n_per_key import TopNPerKey, top_n_per_key
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow, ProcessRow, pending_job
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -126,18 +127,23 @@ def _read_states(
     found: list[list[JobRow]] = [[] for _ in arrays]
     if not rows:
         return found
-    k = key_table(task_id=INT, number=INT, state=TEXT, begin=INT, since=TIME, until=TIME)
-
-    def belongs(job: Any, k: FromClause) -> list[Any]:
-        mine = [job.state == k.c.state, job.job_index >= k.c.begin]
-        if wanted.liveness is None:
-            return mine
-        return [*mine, is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
-
-    statement = top_n_per_key(k, Job, JobRow._fields, "job_index", _of_process, belongs)
+    statement = _states_statement(by_liveness=wanted.liveness is not None)
     for place, *row in connection.execute(statement, {"keys": rows, "size": size}):
         found[places[place]].append(JobRow._make(row))
     return [sorted(jobs, key=lambda job: job.job_index)[:size] for jobs in found]
+
+
+@cache
+def _states_statement(*, by_liveness: bool) -> TopNPerKey:
+    k = key_table(task_id=INT, number=INT, state=TEXT, begin=INT, since=TIME, until=TIME)
+
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        found = [job.state == k.c.state, job.job_index >= k.c.begin]
+        if by_liveness:
+            found += [is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
+        return found
+
+    return top_n_per_key(k, Job, JobRow._fields, "job_index", _of_process, belongs)
 
 
 def _of_process(job: Any, k: FromClause) -> list[Any]:
@@ -171,36 +177,12 @@ def _read_pending(
     found: list[list[JobRow]] = [[] for _ in arrays]
     if not rows:
         return found
-    k = key_table(task_id=INT, number=INT, begin=INT)
     given = {"keys": rows, "size": size}
-
-    def first(job: Any, k: FromClause) -> list[Any]:
-        return [job.job_index >= k.c.begin]
-
-    def before_gap(job: Any, k: FromClause) -> list[Any]:
-        # For the minimum, PostgreSQL uses the index that has the jobs in order. For a test on one
-        # index it may use another one while it has no statistics, and read all jobs.
-        next_one = select(func.min(Job.job_index)).where(
-            Job.task_id == job.task_id,
-            Job.process_number == job.process_number,
-            Job.job_index > job.job_index,
-        )
-        return [
-            job.job_index >= k.c.begin,
-            next_one.scalar_subquery().is_distinct_from(job.job_index + 1),
-        ]
-
-    names = ("job_index",)
     firsts = {
-        row[0]: row[1]
-        for row in connection.execute(
-            top_n_per_key(k, Job, names, "job_index", _of_process, first), given | {"size": 1}
-        )
+        row[0]: row[1] for row in connection.execute(_first_row_statement(), given | {"size": 1})
     }
     gaps: list[list[int]] = [[] for _ in rows]
-    for place, index in connection.execute(
-        top_n_per_key(k, Job, names, "job_index", _of_process, before_gap), given
-    ):
+    for place, index in connection.execute(_before_gap_statement(), given):
         gaps[place].append(index + 1)
     ends = _next_rows(connection, rows, gaps)
     for key_place, place in enumerate(places):
@@ -214,6 +196,34 @@ def _read_pending(
         indices = islice((index for span in spans for index in span), size)
         found[place] = [pending_job(array.task_id, array.number, index) for index in indices]
     return found
+
+
+@cache
+def _first_row_statement() -> TopNPerKey:
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        return [job.job_index >= k.c.begin]
+
+    k = key_table(task_id=INT, number=INT, begin=INT)
+    return top_n_per_key(k, Job, ("job_index",), "job_index", _of_process, belongs)
+
+
+@cache
+def _before_gap_statement() -> TopNPerKey:
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        # For the minimum, PostgreSQL uses the index that has the jobs in order. For a test on one
+        # index it may use another one while it has no statistics, and read all jobs.
+        next_row = select(func.min(Job.job_index)).where(
+            Job.task_id == job.task_id,
+            Job.process_number == job.process_number,
+            Job.job_index > job.job_index,
+        )
+        return [
+            job.job_index >= k.c.begin,
+            next_row.scalar_subquery().is_distinct_from(job.job_index + 1),
+        ]
+
+    k = key_table(task_id=INT, number=INT, begin=INT)
+    return top_n_per_key(k, Job, ("job_index",), "job_index", _of_process, belongs)
 
 
 def _next_rows(

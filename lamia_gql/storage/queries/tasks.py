@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import and_, func, select, tuple_
@@ -15,7 +16,7 @@ from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.storage.filters import ProcessFilter, TaskFilter
 from lamia_gql.storage.key_table import INT, TEXT, key_table
 from lamia_gql.storage.models import Process, Tag, Task
-from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
+from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
 from lamia_gql.storage.rows import (
     PROCESS_COLUMNS,
     TASK_COLUMNS,
@@ -195,21 +196,8 @@ def read_processes(
     page: Page,
 ) -> list[Slice[ProcessRow]]:
     """A page of the processes of each task, in the order in which they were created."""
-    k = key_table(id=INT)
-
-    def belongs(process: Any, _k: Any) -> list[Any]:
-        found = [] if page.after is None else [process.number > page.after[0]]
-        return found if page.before is None else [*found, process.number < page.before[0]]
-
-    statement = top_n_per_key(
-        k,
-        Process,
-        ProcessRow._fields,
-        "number",
-        lambda process, k: [process.task_id == k.c.id],
-        lambda process, k: [*belongs(process, k), *wanted.where(process)],
-        page.backward,
-    )
+    # The size is a parameter of the statement.
+    statement = _processes_statement(wanted, page._replace(size=0))
     found: list[list[ProcessRow]] = [[] for _ in ids]
     rows = connection.execute(
         statement, {"keys": [(task_id,) for task_id in ids], "size": page.size + 1}
@@ -217,6 +205,25 @@ def read_processes(
     for place, *row in rows:
         found[place].append(ProcessRow._make(row))
     return [cut(rows, page) for rows in found]
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _processes_statement(wanted: ProcessFilter, page: Page) -> TopNPerKey:
+    def belongs(process: Any, _k: Any) -> list[Any]:
+        found = [] if page.after is None else [process.number > page.after[0]]
+        if page.before is not None:
+            found.append(process.number < page.before[0])
+        return [*found, *wanted.where(process)]
+
+    return top_n_per_key(
+        key_table(id=INT),
+        Process,
+        ProcessRow._fields,
+        "number",
+        lambda process, k: [process.task_id == k.c.id],
+        belongs,
+        page.backward,
+    )
 
 
 def count_processes(

@@ -26,13 +26,15 @@ from lamia_gql.storage.models import Base
 Condition = Callable[[Any, FromClause], Sequence[ColumnElement[bool]]]
 """From an entity and the table of keys to the conditions on the entity's rows."""
 SIZE: BindParameter[int] = bindparam("size")
+STATEMENTS_KEPT = 256
+"""How many statements of one kind are kept, rather than built anew for each read."""
 
 
 class TopNPerKey(Executable, ClauseElement):
     """A query in two forms, of which each engine gets the one that it is fast at.
 
-    Both are part of the key of SQLAlchemy's cache, so the values of either can change from one
-    execution to the next.
+    Both are part of the key of SQLAlchemy's cache, so that the values in either form are parameters
+    of the compiled statement.
     """
 
     inherit_cache = True

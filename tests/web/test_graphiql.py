@@ -112,7 +112,7 @@ def test_explorer_and_documentation(graphiql: Page) -> None:
     expect(graphiql.locator(".graphiql-explorer-root")).to_contain_text("tasks")
     graphiql.get_by_role("button", name="Show Documentation Explorer").click()
     graphiql.get_by_role("link", name="Query", exact=True).click()
-    expect(graphiql.get_by_text("What can be asked.")).to_be_visible()
+    expect(graphiql.get_by_text("Everything that can be queried.")).to_be_visible()
 
 
 def test_what_is_added_is_accessible(graphiql: Page) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -131,33 +131,33 @@ async def until_events_are_followed(
         await receive()
 
 
-async def until_changes_come(server: Server, wire: Wire, task: str) -> Any:
+async def until_changes_come(server: Server, wire: Wire, task: str) -> list[Any]:
     """Return once the wire's only operation, a subscription to changes, delivers those of a task.
 
     The task, which must match its filter, is edited until a snapshot arrives, and snapshots are
-    received up to the last edit; the last one is returned.
+    received up to that of the last edit. All of them are returned, for :func:`next_change`.
     """
     edit = "mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"
-    snapshot = None
+    seen: list[Any] = []
     number = 0
-    while snapshot is None:
+    while not seen:
         number += 1
         change = {"name": task, "comment": f"edit {number}"}
         await asyncio.to_thread(server.graphql, edit, input=change)
         with suppress(TimeoutError):
-            snapshot = await asyncio.wait_for(next_change(wire), 0.5)
-    while (snapshot["name"], snapshot["comment"]) != (task, f"edit {number}"):
-        snapshot = await next_change(wire)
-    return snapshot
+            seen.append(await asyncio.wait_for(next_change(wire), 0.5))
+    while (seen[-1]["name"], seen[-1]["comment"]) != (task, f"edit {number}"):
+        seen.append(await next_change(wire))
+    return seen
 
 
-async def next_change(wire: Wire, known: Any = None) -> Any:
-    """The next snapshot of a task; the one that is known may come once more."""
+async def next_change(wire: Wire, seen: Sequence[Any] = ()) -> Any:
+    """The next snapshot of a task, but for those seen before: each may come more than once."""
     while True:
         message = await wire.receive()
         assert message["type"] == "next", message
         task = message["payload"]["data"]["taskChanged"]
-        if task != known:
+        if task not in seen:
             return task
 
 

@@ -7,7 +7,6 @@ import os
 import random
 import re
 import signal
-from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -20,9 +19,8 @@ from tests.support.live_clients import (
     BEGINNING,
     CHANGES,
     EVENTS,
+    TaskChanges,
     Wire,
-    next_change,
-    until_changes_come,
     until_events_come,
 )
 from tests.support.waiting import until
@@ -63,19 +61,6 @@ async def receive(wire: Wire, field: str) -> Any:
     return message["payload"]["data"][field]
 
 
-async def until_a_new_task_comes(server: Server, wire: Wire) -> Any:
-    """Make tasks until a subscription to the changes of new ones delivers the last of them."""
-    number, task = 0, None
-    while task is None:
-        number += 1
-        await asyncio.to_thread(server.create, f"new {number}", {"name": "p"})
-        with suppress(TimeoutError):
-            task = await asyncio.wait_for(next_change(wire), 0.5)
-    while task["name"] != f"new {number}":
-        task = await next_change(wire)
-    return task
-
-
 async def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
     """What one takes comes to the subscribers of the other: events, edits, new tasks, the end."""
     writer, reader = two
@@ -89,20 +74,28 @@ async def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
         await events.subscribe("1", EVENTS, task="t")
         await changes.subscribe("1", CHANGES, names=["t"])
         await all_.subscribe("1", CHANGES, filter={"names": ["new*"]})
-        assert (await receive(changes, "taskChanged"))["state"] == "PENDING"
-        await asyncio.sleep(0.5)
+        tasks = TaskChanges(changes)
+        assert (await tasks.next())["state"] == "PENDING"
+        await until_events_come(writer, events)
+        new_tasks = TaskChanges(all_)
+
+        def make_new_task(number: int) -> tuple[str, None]:
+            writer.create(f"new {number}", {"name": "p"})
+            return f"new {number}", None
+
+        await new_tasks.until_they_come(make_new_task)
         for index in range(5):
             await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=index)
         for index in range(5):
             assert (await receive(events, "events"))["node"]["job"] == {"index": index}
-        while (await receive(changes, "taskChanged"))["state"] != "SUCCEEDED":
+        while (await tasks.next())["state"] != "SUCCEEDED":
             pass
         await asyncio.to_thread(writer.create, "new one", {"name": "p"})
-        assert (await receive(all_, "taskChanged"))["name"] == "new one"
+        assert (await new_tasks.next())["name"] == "new one"
         delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
         await asyncio.to_thread(writer.graphql, delete)
-        for wire in (events, changes):
-            assert await wire.receive() == {"id": "1", "type": "complete"}
+        assert await events.receive() == {"id": "1", "type": "complete"}
+        assert await tasks.next() is None
 
 
 async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server, Server]) -> None:
@@ -124,7 +117,13 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
         await until_events_come(writer, events)
         await until_events_come(writer, gone, "gone")
         # The later task: within a round, tasks come in the order in which they were made.
-        known = await until_changes_come(writer, changes, "gone")
+        tasks = TaskChanges(changes)
+
+        def comment(number: int) -> tuple[str, str]:
+            writer.comment("gone", f"edit {number}")
+            return "gone", f"edit {number}"
+
+        await tasks.until_they_come(comment)
         # The other one is stopped, so that it can't listen again too soon.
         os.kill(reader.pid, signal.SIGSTOP)
         assert await asyncio.to_thread(kill_listeners, url) == 2
@@ -135,7 +134,7 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
         os.kill(reader.pid, signal.SIGCONT)
         for index in range(50):
             assert (await receive(events, "events"))["node"]["job"] == {"index": index}
-        assert (await next_change(changes, known))["state"] == "SUCCEEDED"
+        assert (await tasks.next())["state"] == "SUCCEEDED"
         assert await gone.receive() == {"id": "1", "type": "complete"}
     assert "other servers can't be heard" in reader.log()
     assert "Traceback" not in reader.log()

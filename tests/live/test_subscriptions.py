@@ -13,10 +13,9 @@ from tests.support.live_clients import (
     BEGINNING,
     CHANGES,
     EVENTS,
+    TaskChanges,
     Wire,
-    next_change,
     sse,
-    until_changes_come,
     until_events_come,
 )
 
@@ -157,7 +156,7 @@ async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) 
 
     async with Wire(server.url) as wire:
         await wire.subscribe("1", CHANGES, names=["t"])
-        first = await next_change(wire)
+        first = (await wire.receive())["payload"]["data"]["taskChanged"]
         assert (first["state"], first["counts"]["done"]) == ("PENDING", 0)
         begin = time.monotonic()
         sending = asyncio.gather(
@@ -165,7 +164,7 @@ async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) 
         )
         snapshots: list[Any] = []
         while not snapshots or snapshots[-1]["state"] != "SUCCEEDED":
-            snapshots.append(await next_change(wire))
+            snapshots.append((await wire.receive())["payload"]["data"]["taskChanged"])
         took = time.monotonic() - begin
         await sending
     done = [snapshot["counts"]["done"] for snapshot in snapshots]
@@ -186,12 +185,12 @@ async def test_edits_and_new_processes_are_changes(server: Server) -> None:
         await wire.receive()
         edit = 'mutation { updateTask(input: {name: "t", comment: "new"}) { task { id } } }'
         await asyncio.to_thread(server.graphql, edit)
-        task = await next_change(wire)
+        task = (await wire.receive())["payload"]["data"]["taskChanged"]
         assert task["comment"] == "new"
         add = """mutation { addProcesses(input: {task: "t", processes: [{name: "q"}]}) {
           task { id } } }"""
         await asyncio.to_thread(server.graphql, add)
-        task = await next_change(wire)
+        task = (await wire.receive())["payload"]["data"]["taskChanged"]
         assert [node["name"] for node in task["processes"]["nodes"]] == ["p", "q"]
 
 
@@ -204,18 +203,24 @@ async def test_tasks_that_begin_to_match_come_and_those_that_leave_come_once_mor
 
     async with Wire(server.url) as wire:
         await wire.subscribe("1", CHANGES, filter={"states": ["RUNNING"]})
-        known = await until_changes_come(server, wire, "old")
+        changes = TaskChanges(wire)
+
+        def comment(number: int) -> tuple[str, str]:
+            server.comment("old", f"edit {number}")
+            return "old", f"edit {number}"
+
+        await changes.until_they_come(comment)
         await asyncio.to_thread(server.create, "new", {"name": "p", "jobCount": 1})
         await submit(server, 0, "STARTED", task="new")
-        task = await next_change(wire, known)
+        task = await changes.next()
         assert (task["name"], task["state"]) == ("new", "RUNNING")
         for name in ("old", "new"):
             await submit(server, 0, "DONE", task=name)
-            task = await next_change(wire)
+            task = await changes.next()
             assert (task["name"], task["state"]) == (name, "SUCCEEDED")
         await submit(server, 0, "BEAT", task="old")
         await submit(server, 0, "STARTED", task="new")
-        task = await next_change(wire)
+        task = await changes.next()
         assert (task["name"], task["state"]) == ("new", "RUNNING")
 
 

@@ -20,6 +20,7 @@ START = 30.0
 """Seconds that a server has to become ready."""
 CREATE = """mutation($input: CreateTaskInput!) { createTask(input: $input) {
   task { id name state } userErrors { code field message } } }"""
+COMMENT = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"""
 SUBMIT = """mutation($input: SubmitEventInput!) { submitEvent(input: $input) {
   event { id uuid } duplicate enough process { name state }
   userErrors { code field message } } }"""
@@ -206,6 +207,10 @@ class Server:
             batch = {"events": events[begin : begin + 1000]}
             results += self.graphql(SUBMIT_MANY, input=batch)["submitEvents"]["results"]
         return results
+
+    def comment(self, task: str, comment: str) -> None:
+        """Give a task another comment."""
+        self.graphql(COMMENT, input={"name": task, "comment": comment})
 
     def process(self, task: str, name: str) -> Any:
         """What is computed of a process."""

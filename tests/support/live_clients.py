@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -131,34 +131,46 @@ async def until_events_are_followed(
         await receive()
 
 
-async def until_changes_come(server: Server, wire: Wire, task: str) -> list[Any]:
-    """Return once the wire's only operation, a subscription to changes, delivers those of a task.
+class TaskChanges:
+    """The snapshots of a wire's only operation, a subscription to changes.
 
-    The task, which must match its filter, is edited until a snapshot arrives, and snapshots are
-    received up to that of the last edit. All of them are returned, for :func:`next_change`.
+    A snapshot equal to the last one of its task is left out: the server may send one again.
     """
-    edit = "mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"
-    seen: list[Any] = []
-    number = 0
-    while not seen:
-        number += 1
-        change = {"name": task, "comment": f"edit {number}"}
-        await asyncio.to_thread(server.graphql, edit, input=change)
-        with suppress(TimeoutError):
-            seen.append(await asyncio.wait_for(next_change(wire), 0.5))
-    while (seen[-1]["name"], seen[-1]["comment"]) != (task, f"edit {number}"):
-        seen.append(await next_change(wire))
-    return seen
 
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._last: dict[str, Any] = {}
 
-async def next_change(wire: Wire, seen: Sequence[Any] = ()) -> Any:
-    """The next snapshot of a task, but for those seen before: each may come more than once."""
-    while True:
-        message = await wire.receive()
-        assert message["type"] == "next", message
-        task = message["payload"]["data"]["taskChanged"]
-        if task not in seen:
-            return task
+    async def next(self) -> Any:
+        """The next snapshot; None where the subscription completes."""
+        while True:
+            message = await self._wire.receive()
+            if message["type"] == "complete":
+                return None
+            assert message["type"] == "next", message
+            task = message["payload"]["data"]["taskChanged"]
+            if task != self._last.get(task["name"]):
+                self._last[task["name"]] = task
+                return task
+
+    async def until_they_come(self, change: Callable[[int], tuple[str, str | None]]) -> None:
+        """Return once the subscription delivers what happens.
+
+        Nothing tells that it has begun. So ``change`` is called with 1, 2 … until a snapshot
+        arrives; it changes a task, and returns the name and comment that the task then has.
+        Snapshots are received up to that of the last change: later ones are the caller's.
+        """
+        number = 1
+        changed = await asyncio.to_thread(change, number)
+        while True:
+            try:
+                task = await asyncio.wait_for(self.next(), 0.5)
+                break
+            except TimeoutError:
+                number += 1
+                changed = await asyncio.to_thread(change, number)
+        while (task["name"], task["comment"]) != changed:
+            task = await self.next()
 
 
 class Message(NamedTuple):

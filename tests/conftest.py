@@ -8,7 +8,7 @@ import sys
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,7 @@ from lamia_gql.storage.database import create_engine
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Base
 from tests.support.browser import Open, chromium, opening
-from tests.support.harness import Server
-
-Serve = Callable[..., Server]
+from tests.support.harness import Server, StartServer
 
 # Where Python is told to keep no bytecode, every process that a test starts would compile us anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -84,7 +82,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def _serve(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
+def _start_server(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
     if database_url.startswith("postgresql"):
         engine = create_engine(load(database_url=database_url))
         migrate(engine, "head")
@@ -93,24 +91,24 @@ def _serve(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers on a database, with settings; they end with the test."""
     with ExitStack() as stack:
-        yield partial(_serve, stack, tmp_path)
+        yield partial(_start_server, stack, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def _sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("sqlite")
     with ExitStack() as stack:
-        yield _serve(stack, folder, f"sqlite:///{folder}/lamia.sqlite")
+        yield _start_server(stack, folder, f"sqlite:///{folder}/lamia.sqlite")
 
 
 @pytest.fixture(scope="session")
 def _postgres_server(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with ExitStack() as stack:
         url = stack.enter_context(contextmanager(_make_postgres)(postgres))
-        yield _serve(stack, tmp_path_factory.mktemp("postgres"), url)
+        yield _start_server(stack, tmp_path_factory.mktemp("postgres"), url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

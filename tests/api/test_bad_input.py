@@ -15,7 +15,7 @@ from lamia_gql.domain.pagination import encode_opaque
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import create_engine
 from lamia_gql.storage.models import Base
-from tests.support.harness import Server
+from tests.support.harness import Server, StartServer
 
 ARRAY = {"name": "array", "jobCount": 10, "firstIndex": 1}
 EVENT = {"task": "night", "process": "array", "index": 1, "eventClass": "BEAT"}
@@ -357,9 +357,9 @@ def test_too_many_events_in_one_request(house: House) -> None:
     assert house.rows() == before
 
 
-def test_bounds_are_settings(serve: Any, database_url: str) -> None:
+def test_bounds_are_settings(start_server: StartServer, database_url: str) -> None:
     """An operator may allow less, or more."""
-    server = serve(database_url, max_payload_bytes=10, page_limit=2, max_job_count=5)
+    server = start_server(database_url, max_payload_bytes=10, page_limit=2, max_job_count=5)
     server.create("t", {"name": "a", "jobCount": 5})
     refused = server.try_create("u", {"name": "a", "jobCount": 6})
     assert refused["userErrors"][0]["code"] == "JOB_COUNT_INVALID"

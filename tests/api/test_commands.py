@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Serve
-from tests.support.harness import Server, environment, lamia
+from tests.support.harness import Server, StartServer, environment, lamia
 
 DATA = Path(os.environ.get("LAMIA_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 """Real executions; tests use them where they are there."""
@@ -205,11 +204,11 @@ def test_errors_are_one_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_settings_from_a_file(serve: Serve, tmp_path: Path, sqlite_url: str) -> None:
+def test_settings_from_a_file(start_server: StartServer, tmp_path: Path, sqlite_url: str) -> None:
     """A TOML file holds the same settings; the environment goes before it."""
     config = tmp_path / "lamia.toml"
     config.write_text("page_limit = 7\ntimeline_limit = 20\n")
-    server = serve(sqlite_url, config=config, timeline_limit=30)
+    server = start_server(sqlite_url, config=config, timeline_limit=30)
     found = server.graphql("{ server { pageLimit timelineLimit } }")["server"]
     assert found == {"pageLimit": 7, "timelineLimit": 30}
     config.write_text("page_limit = \n")
@@ -220,9 +219,9 @@ def test_settings_from_a_file(serve: Serve, tmp_path: Path, sqlite_url: str) -> 
     assert (refused.returncode, "page_limits" in refused.stderr) == (2, True)
 
 
-def test_health_and_readiness(serve: Serve, postgres_url: str) -> None:
+def test_health_and_readiness(start_server: StartServer, postgres_url: str) -> None:
     """A server says that it lives, and that its database is there and migrated, or why not."""
-    server = serve(postgres_url)
+    server = start_server(postgres_url)
     assert server.get("/healthz").json()["status"] == "ok"
     assert server.get("/readyz").json() == {"status": "ready"}
     assert lamia("migrate", "--revision=base", database_url=postgres_url).returncode == 0

@@ -6,13 +6,12 @@ import json
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.support import npm
-from tests.support.harness import Server
+from tests.support.harness import Server, StartServer
 from tests.support.http_wire import GRAPHQL, JSON, SERVER, code, send
 
 DELETE = 'mutation { deleteTask(input: { name: "x" }) { deletedId } }'
@@ -121,9 +120,9 @@ def test_unsupported_media_type(wire: Server, headers: dict[str, str]) -> None:
     assert (answer.status_code, code(answer)) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-def test_too_large(serve: Any, sqlite_url: str) -> None:
+def test_too_large(start_server: StartServer, sqlite_url: str) -> None:
     """A body beyond the setting is answered 413, however it is sent."""
-    server = serve(sqlite_url, max_request_bytes=2_000)
+    server = start_server(sqlite_url, max_request_bytes=2_000)
     body = json.dumps({"query": SERVER, "variables": {"x": "y" * 2_000}})
     assert send(server, json={"query": SERVER}).status_code == 200
     headers = {"content-type": JSON}

@@ -16,9 +16,8 @@ from lamia_gql.domain.errors import LimitExceeded
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.limits.documents import Document, Documents
 from lamia_gql.graph.schema import make_schema
-from tests.conftest import Serve
 from tests.support.documents import BEYOND, BOMB, WIDE_BOMB, WITHIN
-from tests.support.harness import Server
+from tests.support.harness import Server, StartServer
 
 ROOT = Path(__file__).parents[2]
 INTROSPECTION = get_introspection_query(
@@ -251,7 +250,7 @@ def test_refused_by_variables(wire: Server) -> None:
     assert body["extensions"]["cost"]["requested"] == 1 + 30_000 * 50 + 1 + 30_000 * 2
 
 
-def test_settings(serve: Serve, sqlite_url: str) -> None:
+def test_settings(start_server: StartServer, sqlite_url: str) -> None:
     """Every limit is a setting."""
     settings = {
         "max_document_characters": (3_000, "{ server { version } }" + " " * 3_000),
@@ -263,7 +262,9 @@ def test_settings(serve: Serve, sqlite_url: str) -> None:
         "max_directives": (0, "{ server @skip(if: false) { version } }"),
         "max_cost": (5, "{ tasks(first: 4) { nodes { id } } }"),
     }
-    server = serve(sqlite_url, **{setting: value for setting, (value, _) in settings.items()})
+    server = start_server(
+        sqlite_url, **{setting: value for setting, (value, _) in settings.items()}
+    )
     for setting, (value, text) in settings.items():
         assert server.error(text)["extensions"] == {"code": LIMITS[setting], "limit": value}
     assert server.graphql("{ server { version } }")

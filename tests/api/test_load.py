@@ -18,8 +18,7 @@ from sqlalchemy import select
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import create_engine
 from lamia_gql.storage.models import Event, Task
-from tests.conftest import Serve
-from tests.support.harness import SUBMIT, SUBMIT_MANY, Server
+from tests.support.harness import SUBMIT, SUBMIT_MANY, Server, StartServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 TASKS, JOBS = 4, 50
@@ -120,9 +119,9 @@ async def test_sixty_four_clients(server: Server) -> None:
     assert "ERROR" not in server.log()
 
 
-async def test_two_servers_on_one_database(serve: Serve, postgres_url: str) -> None:
+async def test_two_servers_on_one_database(start_server: StartServer, postgres_url: str) -> None:
     """Two servers share a PostgreSQL: neither deadlocks, nor loses the other's counts."""
-    servers = [serve(postgres_url), serve(postgres_url)]
+    servers = [start_server(postgres_url), start_server(postgres_url)]
     prepare(servers[0])
     expected = await pour(servers, 64, 313)
     found = ids(postgres_url)
@@ -131,9 +130,9 @@ async def test_two_servers_on_one_database(serve: Serve, postgres_url: str) -> N
     assert "ERROR" not in servers[0].log() + servers[1].log()
 
 
-def test_power_cuts(serve: Serve, database_url: str) -> None:
+def test_power_cuts(start_server: StartServer, database_url: str) -> None:
     """A server that is killed again and again has, each time, all that it has acknowledged."""
-    server = serve(database_url)
+    server = start_server(database_url)
     prepare(server)
     writing, each = 16, 600
     total = writing * each

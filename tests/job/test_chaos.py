@@ -20,8 +20,7 @@ from typing import IO, Self
 
 import pytest
 
-from tests.conftest import Serve
-from tests.support.harness import Server
+from tests.support.harness import Server, StartServer
 from tests.support.job_side import JOB, ROOT, events, job, job_environment, shell, spooled
 from tests.support.waiting import until
 
@@ -116,14 +115,14 @@ main()
 
 
 @pytest.mark.timeout(240)
-def test_chaos(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
+def test_chaos(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
     """Fifty jobs, and a server that is killed, restarted, cut off and slowed.
 
     After the last flush every event of every job is there exactly once, and every state is right.
     What takes minutes elsewhere takes half of one here: a slow line needs longer than a client
     hesitates (1 s), or than it waits (5 s), and there are several breaks in the life of each job.
     """
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     dice = random.Random(4)
     jobs = 50
     server.create("t", {"name": "p", "jobCount": jobs, "failureTolerance": jobs})

@@ -17,7 +17,7 @@ import pytest
 from lamia_gql.client import spool as spool_module
 from lamia_gql.client.event import Event
 from lamia_gql.client.spool import Spool
-from tests.conftest import Serve
+from tests.support.harness import StartServer
 from tests.support.job_side import ROOT, BadServer, events, job, job_environment, spooled
 from tests.support.waiting import until
 
@@ -214,9 +214,11 @@ while True:
     assert not list(tmp_path.glob("*/refused/*"))
 
 
-def test_sixteen_emitters_and_two_flushers(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
+def test_sixteen_emitters_and_two_flushers(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
     """Sixteen processes share a spool while the server is away; then two send it at once."""
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     server.create("t", {"name": "p", "jobCount": 16})
     url = server.url
     server.kill()

@@ -15,8 +15,7 @@ import httpx
 import pytest
 
 from lamia_gql.server.run import raise_file_limit
-from tests.conftest import Serve
-from tests.support.harness import CREATE, SUBMIT, SUBMIT_MANY
+from tests.support.harness import CREATE, SUBMIT, SUBMIT_MANY, StartServer
 from tests.support.in_process_server import Inside, serving
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire
 from tests.support.raw_sockets import CLOSE, UPGRADE, frame, stream_request
@@ -26,10 +25,12 @@ SUBSCRIBERS, JOBS = 1_000, 1_600
 CYCLES, WARM = 10_000, 3_000
 
 
-async def test_a_thousand_subscribers_see_the_final_state(serve: Serve, sqlite_url: str) -> None:
+async def test_a_thousand_subscribers_see_the_final_state(
+    start_server: StartServer, sqlite_url: str
+) -> None:
     """Whether they ask in the same words or in their own, while 16 clients write."""
     raise_file_limit()
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     server.create("t", {"name": "p", "jobCount": JOBS})
 
     def words(number: int) -> str:

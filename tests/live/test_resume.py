@@ -13,9 +13,8 @@ import httpx
 import pytest
 import websockets
 
-from tests.conftest import Serve
 from tests.live.test_servers import kill_listeners
-from tests.support.harness import SUBMIT_MANY, Server
+from tests.support.harness import SUBMIT_MANY, Server, StartServer
 from tests.support.live_clients import BEGINNING, EVENTS, Wire, sse
 
 WRITERS = 16
@@ -154,17 +153,19 @@ async def test_on_one_server(sqlite_server: Server, number: int) -> None:
 
 @pytest.mark.parametrize("number", [SOME, pytest.param(MANY, marks=SLOW)])
 async def test_with_writers_and_reader_on_different_servers(
-    serve: Serve, postgres_url: str, number: int
+    start_server: StartServer, postgres_url: str, number: int
 ) -> None:
     """Also when the servers lose the connections by which they hear each other."""
-    writer, reader = serve(postgres_url), serve(postgres_url)
+    writer, reader = start_server(postgres_url), start_server(postgres_url)
     killed = await storm([writer], [reader], number, lambda: kill_listeners(postgres_url))
     assert killed >= 1
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_with_writers_and_readers_everywhere(serve: Serve, postgres_url: str) -> None:
+async def test_with_writers_and_readers_everywhere(
+    start_server: StartServer, postgres_url: str
+) -> None:
     """Two servers write to the same jobs, and readers change between them."""
-    servers = [serve(postgres_url), serve(postgres_url)]
+    servers = [start_server(postgres_url), start_server(postgres_url)]
     await storm(servers, servers, MANY)

@@ -13,8 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import Serve
-from tests.support.harness import SUBMIT, Server, lamia
+from tests.support.harness import SUBMIT, Server, StartServer, lamia
 from tests.support.live_clients import (
     BEGINNING,
     CHANGES,
@@ -30,9 +29,9 @@ LISTENERS = """SELECT pid FROM pg_stat_activity
 
 
 @pytest.fixture
-def two(serve: Serve, postgres_url: str) -> tuple[Server, Server]:
+def two(start_server: StartServer, postgres_url: str) -> tuple[Server, Server]:
     """Two servers on one database."""
-    return serve(postgres_url), serve(postgres_url)
+    return start_server(postgres_url), start_server(postgres_url)
 
 
 def listeners(url: str) -> set[int]:
@@ -185,9 +184,11 @@ def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-async def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: str) -> None:
+async def test_workers_share_a_port_and_hear_each_other(
+    start_server: StartServer, postgres_url: str
+) -> None:
     """Subscribers and writers land on any of them; one that is killed is replaced; all stop."""
-    server = serve(postgres_url, workers=2)
+    server = start_server(postgres_url, workers=2)
     server.create("t", {"name": "p", "jobCount": 40})
     listening = until_two_listen(postgres_url)
 
@@ -226,9 +227,9 @@ async def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_u
     assert not any(alive(process) for process in processes)
 
 
-def test_workers_end_with_their_parent(serve: Serve, postgres_url: str) -> None:
+def test_workers_end_with_their_parent(start_server: StartServer, postgres_url: str) -> None:
     """Also when it is killed in a way that lets it do nothing about them."""
-    server = serve(postgres_url, workers=2)
+    server = start_server(postgres_url, workers=2)
     until_two_listen(postgres_url)
     processes = children(server.pid)
     server.kill()

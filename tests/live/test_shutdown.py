@@ -11,8 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.conftest import Serve
-from tests.support.harness import SUBMIT, Server
+from tests.support.harness import SUBMIT, Server, StartServer
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire, sse
 from tests.support.waiting import until_async
 
@@ -48,10 +47,10 @@ async def test_subscribers_are_told_that_the_server_stops(server: Server) -> Non
 
 
 async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
-    serve: Serve, sqlite_url: str
+    start_server: StartServer, sqlite_url: str
 ) -> None:
     """Within its limit the server ends, whatever clients do."""
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     server.create("t", {"name": "p", "jobCount": 3})
     big = {"text": "x" * 60_000}
     events: list[dict[str, Any]] = [

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Serve
-from tests.support.harness import Server
+from tests.support.harness import Server, StartServer
 from tests.support.live_clients import (
     BEGINNING,
     EVENTS,
@@ -47,11 +46,11 @@ def big_events(number: int, index: int) -> list[dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_those_who_never_read_are_nobody_elses_trouble(
-    serve: Serve, postgres_url: str
+    start_server: StartServer, postgres_url: str
 ) -> None:
     """Beside them events come as quickly as without; memory stays bounded; they are cut off."""
     # On PostgreSQL the memory is the server's own: it keeps no pages of a file.
-    server = serve(postgres_url, max_waiting_changes=100, send_timeout=3)
+    server = start_server(postgres_url, max_waiting_changes=100, send_timeout=3)
     server.create("t", {"name": "p", "jobCount": 10})
     # So many requests that what Python collects now and then is collected in each round.
     batches, size = 300, 5
@@ -91,10 +90,10 @@ async def test_those_who_never_read_are_nobody_elses_trouble(
 
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
 async def test_who_is_too_slow_is_told_and_resumes(
-    serve: Serve, sqlite_url: str, transport: str
+    start_server: StartServer, sqlite_url: str, transport: str
 ) -> None:
     """The error comes after all that came before it, and with its cursor nothing is missed."""
-    server = serve(sqlite_url, max_waiting_changes=30)
+    server = start_server(sqlite_url, max_waiting_changes=30)
     server.create("t", {"name": "p", "jobCount": 10})
     seen: list[int] = []
 

@@ -19,8 +19,7 @@ from typing import Self
 import pyte
 
 from tests.api.test_commands import workflow
-from tests.conftest import Serve
-from tests.support.harness import Server, environment, lamia
+from tests.support.harness import Server, StartServer, environment, lamia
 from tests.support.waiting import until
 
 ROWS, COLUMNS = 30, 120
@@ -82,9 +81,9 @@ class Terminal:
         return text
 
 
-def test_a_task_from_its_start_to_its_end(serve: Serve, sqlite_url: str) -> None:
+def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url: str) -> None:
     """The picture moves with the task, survives a restart of the server, and ends with it."""
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     server.create("night", {"name": "fill", "jobCount": 10}, {"name": "merge"})
     with Terminal("watch", "night", "--url", server.url) as terminal:
         text = terminal.until(lambda text: "merge" in text)
@@ -120,9 +119,9 @@ def test_a_task_from_its_start_to_its_end(serve: Serve, sqlite_url: str) -> None
         assert terminal.program.wait(PATIENCE) == 0
 
 
-def test_a_server_that_is_away_is_waited_for(serve: Serve, sqlite_url: str) -> None:
+def test_a_server_that_is_away_is_waited_for(start_server: StartServer, sqlite_url: str) -> None:
     """While nobody answers the last picture stays, with a word of it."""
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     server.create("night", {"name": "fill", "jobCount": 3})
     with Terminal("watch", "night", "--url", server.url) as terminal:
         terminal.until(lambda text: "fill" in text)

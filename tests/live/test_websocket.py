@@ -14,8 +14,7 @@ import websockets
 from websockets.typing import Subprotocol
 
 from lamia_gql.graph.transport import websocket
-from tests.conftest import Serve
-from tests.support.harness import Server
+from tests.support.harness import Server, StartServer
 from tests.support.in_process_server import serving
 from tests.support.live_clients import CHANGES, EVENTS, Wire
 from tests.support.waiting import until_async
@@ -207,9 +206,11 @@ async def test_extensions_are_ignored(shared: Server) -> None:
         assert (await wire.receive())["type"] == "next"
 
 
-async def test_operations_of_a_connection_are_bounded(serve: Serve, sqlite_url: str) -> None:
+async def test_operations_of_a_connection_are_bounded(
+    start_server: StartServer, sqlite_url: str
+) -> None:
     """One too many gets an error; the others go on, and its place can be had again."""
-    server = serve(sqlite_url, max_subscriptions_per_connection=2)
+    server = start_server(sqlite_url, max_subscriptions_per_connection=2)
     server.create("t", {"name": "p"})
 
     async with Wire(server.url) as wire:
@@ -224,9 +225,11 @@ async def test_operations_of_a_connection_are_bounded(serve: Serve, sqlite_url: 
         assert (await wire.receive())["type"] == "next"
 
 
-async def test_connections_of_an_address_are_bounded(serve: Serve, sqlite_url: str) -> None:
+async def test_connections_of_an_address_are_bounded(
+    start_server: StartServer, sqlite_url: str
+) -> None:
     """WebSockets and streams count together; one that leaves makes room."""
-    server = serve(sqlite_url, max_connections_per_address=2)
+    server = start_server(sqlite_url, max_connections_per_address=2)
     server.create("t", {"name": "p"})
 
     async with Wire(server.url):

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -227,3 +227,7 @@ class Server:
         """Stored counters must be what the events say."""
         done = lamia("recount", *tasks, database_url=self.database_url)
         assert (done.returncode, done.stdout) == (0, "No difference.\n"), done.stdout + done.stderr
+
+
+StartServer = Callable[..., Server]
+"""The fixture ``start_server``: takes the address of a database and settings."""

@@ -117,7 +117,7 @@ class BadServer:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 try:
-                    while bad.serve(self):
+                    while bad.handle_request(self):
                         pass
                 except OSError:
                     pass
@@ -147,7 +147,7 @@ class BadServer:
         self._server.server_close()
         self._thread.join()
 
-    def serve(self, handler: socketserver.StreamRequestHandler) -> bool:
+    def handle_request(self, handler: socketserver.StreamRequestHandler) -> bool:
         """Serve one request of a connection; whether there may be another one."""
         if not handler.rfile.readline():
             return False

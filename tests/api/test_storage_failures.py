@@ -11,8 +11,7 @@ from typing import Any
 
 import psycopg
 
-from tests.conftest import Serve
-from tests.support.harness import SUBMIT, Server, told
+from tests.support.harness import SUBMIT, Server, StartServer, told
 
 
 def submit(server: Server, **fields: Any) -> tuple[int, Any]:
@@ -22,9 +21,9 @@ def submit(server: Server, **fields: Any) -> tuple[int, Any]:
     return response.status_code, response.json()
 
 
-def test_full_disk(serve: Serve, sqlite_url: str) -> None:
+def test_full_disk(start_server: StartServer, sqlite_url: str) -> None:
     """Nothing can be written any more: 503 with a code; once it can, the same event is taken."""
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     server.create("t", {"name": "p"})
     server.submit("t", "p", "STARTED")
     wal = Path(server.database_url.removeprefix("sqlite:///") + "-wal")
@@ -50,11 +49,11 @@ def test_full_disk(serve: Serve, sqlite_url: str) -> None:
     server.recount()
 
 
-def test_the_file_is_deleted_and_put_back(serve: Serve, tmp_path: Path) -> None:
+def test_the_file_is_deleted_and_put_back(start_server: StartServer, tmp_path: Path) -> None:
     """Nothing is acknowledged into a file that has no name any more; a copy of it is served."""
     folder = tmp_path / "data"
     folder.mkdir()
-    server = serve(f"sqlite:///{folder}/lamia.sqlite")
+    server = start_server(f"sqlite:///{folder}/lamia.sqlite")
     server.create("t", {"name": "p"})
     server.submit("t", "p", "STARTED")
     copy = sqlite3.connect(tmp_path / "copy.sqlite")
@@ -86,9 +85,9 @@ def remove(folder: Path) -> None:
         file.unlink()
 
 
-def test_database_goes_away_and_comes_back(serve: Serve, postgres_url: str) -> None:
+def test_database_goes_away_and_comes_back(start_server: StartServer, postgres_url: str) -> None:
     """Connections that were cut are replaced; at worst one request is told to try again."""
-    server = serve(postgres_url)
+    server = start_server(postgres_url)
     server.create("t", {"name": "p"})
     for _ in range(3):
         with psycopg.connect(postgres_url, autocommit=True) as connection:

@@ -23,7 +23,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import create_engine
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Base
-from tests.support.browser import Open, chromium, opening
+from tests.support.browser import OpenPage, launch_chromium, page_opener
 from tests.support.harness import Server, StartServer
 
 # Where Python is told to keep no bytecode, every process that a test starts would compile us anew.
@@ -127,22 +127,22 @@ def sqlite_server(_sqlite_server: Server) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium for the tests of one module: while it runs, asyncio can't be used."""
-    with chromium() as browser:
+    with launch_chromium() as browser:
         yield browser
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
+def open_page(browser: Browser) -> Iterator[OpenPage]:
     """Opens pages, which must neither complain nor ask anybody but this machine."""
-    with opening(browser) as open_page:
+    with page_opener(browser) as open_page:
         yield open_page
 
 
 def _fresh(server: Server) -> Iterator[Server]:
     """Hand out a server, running and empty, whatever the last test has done to it."""
-    if not server.runs:
+    if not server.is_running:
         server.start()
-    server.forget_log()
+    server.clear_log()
     yield server
     engine = create_engine(load(database_url=server.database_url))
     with engine.connect() as connection:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.harness import Server, StartServer, environment, lamia
+from tests.support.harness import Server, StartServer, environment_with, run_cli
 
 DATA = Path(os.environ.get("LAMIA_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 """Real executions; tests use them where they are there."""
@@ -72,7 +72,7 @@ def workflow(folder: Path) -> Path:
 
 def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
     """Every job goes through its life at once, and the tree shows all of it."""
-    done = lamia(
+    done = run_cli(
         "replay", str(workflow(tmp_path)), "--speed", "0", "--name", "r", "--url", server.url
     )
     assert done.returncode == 0, done.stderr
@@ -95,7 +95,7 @@ def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:
     failed = []
     for name in ("one", "two"):
         path = str(workflow(tmp_path))
-        lamia(
+        run_cli(
             "replay",
             path,
             "--speed=0",
@@ -118,7 +118,7 @@ def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> 
     command = [sys.executable, "-m", "lamia_gql", "replay", str(workflow(tmp_path))]
     with subprocess.Popen(
         [*command, "--speed", "30", "--name", "r", "--url", sqlite_server.url],
-        env=environment({}),
+        env=environment_with({}),
         stderr=subprocess.DEVNULL,
     ) as replaying:
         ratios: list[float] = []
@@ -137,7 +137,7 @@ def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> 
 @pytest.mark.parametrize("file", REAL)
 def test_replay_of_real_executions(server: Server, file: str) -> None:
     """Real workflows become tasks with the arrays that are known of them, and succeed."""
-    done = lamia("replay", str(DATA / file), "--speed=0", "--name=r", f"--url={server.url}")
+    done = run_cli("replay", str(DATA / file), "--speed=0", "--name=r", f"--url={server.url}")
     assert done.returncode == 0, done.stderr
     task = server.graphql(TREE, name="r")["task"]
     processes = task["processes"]["nodes"]
@@ -151,7 +151,7 @@ def test_replay_of_real_executions(server: Server, file: str) -> None:
 
 def test_demo_shows_every_row_of_the_table(sqlite_server: Server) -> None:
     """The demonstration has processes of every kind, basis and outlook."""
-    done = lamia("demo", "--minutes", "0.05", "--url", sqlite_server.url)
+    done = run_cli("demo", "--minutes", "0.05", "--url", sqlite_server.url)
     assert done.returncode == 0, done.stderr
     tasks = sqlite_server.graphql(
         """{ tasks(first: 10) { nodes { outlook processes { nodes { kind threshold outlook state
@@ -198,7 +198,7 @@ def test_errors_are_one_sentence(
     arguments: list[str], settings: dict[str, Any], code: int, words: str
 ) -> None:
     """What is wrong with a setting, a file or an address is said plainly, without a traceback."""
-    done = lamia(*arguments, **settings)
+    done = run_cli(*arguments, **settings)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -212,10 +212,10 @@ def test_settings_from_a_file(start_server: StartServer, tmp_path: Path, sqlite_
     found = server.graphql("{ server { pageLimit timelineLimit } }")["server"]
     assert found == {"pageLimit": 7, "timelineLimit": 30}
     config.write_text("page_limit = \n")
-    refused = lamia("serve", "--config", str(config))
+    refused = run_cli("serve", "--config", str(config))
     assert (refused.returncode, "TOML" in refused.stderr) == (2, True)
     config.write_text("page_limits = 1\n")
-    refused = lamia("serve", "--config", str(config))
+    refused = run_cli("serve", "--config", str(config))
     assert (refused.returncode, "page_limits" in refused.stderr) == (2, True)
 
 
@@ -224,7 +224,7 @@ def test_health_and_readiness(start_server: StartServer, postgres_url: str) -> N
     server = start_server(postgres_url)
     assert server.get("/healthz").json()["status"] == "ok"
     assert server.get("/readyz").json() == {"status": "ready"}
-    assert lamia("migrate", "--revision=base", database_url=postgres_url).returncode == 0
+    assert run_cli("migrate", "--revision=base", database_url=postgres_url).returncode == 0
     response = server.get("/readyz")
     assert response.status_code == 503
     assert "lamia-gql migrate" in response.json()["reason"]
@@ -234,7 +234,7 @@ def test_health_and_readiness(start_server: StartServer, postgres_url: str) -> N
 def test_a_taken_port_is_said(sqlite_server: Server) -> None:
     """A second server on the same port says so and ends."""
     port = sqlite_server.url.rsplit(":", 1)[1]
-    done = lamia("serve", "--port", port, database_url=sqlite_server.database_url)
+    done = run_cli("serve", "--port", port, database_url=sqlite_server.database_url)
     assert (done.returncode, "is taken" in done.stderr) == (1, True)
 
 
@@ -250,4 +250,4 @@ def test_a_server_goes_in_peace(sqlite_server: Server) -> None:
 def test_the_published_schema_is_that_of_the_code() -> None:
     """The SDL in the repository does not drift."""
     published = Path(__file__).parents[2] / "schema" / "schema.graphql"
-    assert lamia("schema").stdout == published.read_text()
+    assert run_cli("schema").stdout == published.read_text()

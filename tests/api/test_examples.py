@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import required
+from tests.support.browser import require
 from tests.support.harness import Server
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ ADDRESS = "http://127.0.0.1:8088"
 def curl() -> None:
     """These tests run curl and bash."""
     for tool in ("curl", "bash"):
-        required(shutil.which(tool), tool)
+        require(shutil.which(tool), tool)
 
 
 def shell(command: str, server: Server, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.harness import Server
-from tests.support.http_wire import GRAPHQL, JSON, SERVER, send
+from tests.support.http_wire import GRAPHQL, JSON, SERVER_QUERY, send_graphql
 
 FUZZ = settings(
     suppress_health_check=[HealthCheck.too_slow],
@@ -22,9 +22,9 @@ LONG_FUZZ = settings(FUZZ, max_examples=3_000)
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server as it is shipped, for all tests here: nothing that one sends may harm the next."""
-    folder = tmp_path_factory.mktemp("wire")
+    folder = tmp_path_factory.mktemp("shared_server")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
         yield server
 
@@ -132,23 +132,23 @@ VARIABLES = st.builds(
 
 def fuzz(server: Server, body: bytes) -> None:
     """Send a body: the answer must be in order, and nothing unexpected be logged."""
-    send(server, content=body, headers={"content-type": JSON})
+    send_graphql(server, content=body, headers={"content-type": JSON})
 
 
 @given(body=BODIES | VARIABLES.map(lambda value: json.dumps(value).encode()))
 @FUZZ
-def test_any_body(wire: Server, body: bytes) -> None:
+def test_any_body(shared_server: Server, body: bytes) -> None:
     """No body whatsoever makes the server fail, or tell what is inside it."""
-    fuzz(wire, body)
+    fuzz(shared_server, body)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @given(body=BODIES | VARIABLES.map(lambda value: json.dumps(value).encode()))
 @LONG_FUZZ
-def test_any_body_at_length(wire: Server, body: bytes) -> None:
+def test_any_body_at_length(shared_server: Server, body: bytes) -> None:
     """The same, with far more of them."""
-    fuzz(wire, body)
+    fuzz(shared_server, body)
 
 
 @given(
@@ -160,9 +160,13 @@ def test_any_body_at_length(wire: Server, body: bytes) -> None:
     )
 )
 @FUZZ
-def test_any_query_string(wire: Server, query: bytes) -> None:
+def test_any_query_string(shared_server: Server, query: bytes) -> None:
     """Nor do query strings, escaped or raw."""
-    send(wire, "GET", params=f"query={quote(SERVER)}&{quote_from_bytes(query, safe='&=%+')}")
+    send_graphql(
+        shared_server,
+        "GET",
+        params=f"query={quote(SERVER_QUERY)}&{quote_from_bytes(query, safe='&=%+')}",
+    )
 
 
 @given(
@@ -174,6 +178,6 @@ def test_any_query_string(wire: Server, query: bytes) -> None:
     method=st.sampled_from(["GET", "POST", "PUT"]),
 )
 @FUZZ
-def test_any_header(wire: Server, headers: dict[str, str], method: str) -> None:
+def test_any_header(shared_server: Server, headers: dict[str, str], method: str) -> None:
     """Nor do headers."""
-    send(wire, method, json={"query": SERVER}, headers=headers)
+    send_graphql(shared_server, method, json={"query": SERVER_QUERY}, headers=headers)

@@ -16,7 +16,7 @@ from lamia_gql.domain.errors import LimitExceeded
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.limits.documents import Document, Documents
 from lamia_gql.graph.schema import make_schema
-from tests.support.documents import BEYOND, BOMB, WIDE_BOMB, WITHIN
+from tests.support.documents import BEYOND_LIMITS, BOMB, WIDE_BOMB, WITHIN_LIMITS
 from tests.support.harness import Server, StartServer
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def schema() -> GraphQLSchema:
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server as it is shipped, for all tests here."""
     folder = tmp_path_factory.mktemp("limits")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
@@ -80,11 +80,11 @@ def seconds(schema: GraphQLSchema, text: str) -> float:
     return best
 
 
-@pytest.mark.parametrize("name", WITHIN)
+@pytest.mark.parametrize("name", WITHIN_LIMITS)
 def test_worst_documents(schema: GraphQLSchema, name: str) -> None:
     """The worst documents within the limits take a fraction of a second: 30 ms, when measured."""
-    assert read(schema, WITHIN[name]).cost(None, {}) <= 1_000_000
-    assert seconds(schema, WITHIN[name]) < 0.4
+    assert read(schema, WITHIN_LIMITS[name]).cost(None, {}) <= 1_000_000
+    assert seconds(schema, WITHIN_LIMITS[name]) < 0.4
 
 
 @pytest.mark.parametrize("text", [BOMB, WIDE_BOMB])
@@ -106,12 +106,12 @@ def test_bombs_are_measured(schema: GraphQLSchema) -> None:
     assert time.process_time() - begin < 1
 
 
-@pytest.mark.parametrize("name", BEYOND)
-def test_refused(wire: Server, name: str) -> None:
+@pytest.mark.parametrize("name", BEYOND_LIMITS)
+def test_refused(shared_server: Server, name: str) -> None:
     """What is beyond a limit is answered 400, with the limit's code, whatever was asked for."""
-    code, text = BEYOND[name]
+    code, text = BEYOND_LIMITS[name]
     for accept in ("application/json", "application/graphql-response+json"):
-        answer = wire.request(text, headers={"accept": accept})
+        answer = shared_server.request(text, headers={"accept": accept})
         assert answer.status_code == 400
         body = answer.json()
         assert "data" not in body
@@ -129,9 +129,9 @@ def test_refused(wire: Server, name: str) -> None:
         '{ server { version } } fragment A on Task { process(name: "p") { task { ...A } } }',
     ],
 )
-def test_circles(wire: Server, text: str) -> None:
+def test_circles(shared_server: Server, text: str) -> None:
     """Fragments that spread each other in a circle are refused, used or not."""
-    error = wire.error(text)
+    error = shared_server.error(text)
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     assert error["message"] == "Cannot spread fragment “A” within itself."
 
@@ -140,15 +140,15 @@ def test_circles(wire: Server, text: str) -> None:
     "text",
     ["{ ...A }", "{ ...A } fragment B on Query { ...A }", "{ ...A } fragment A on No { ...B }"],
 )
-def test_unknown_fragments(wire: Server, text: str) -> None:
+def test_unknown_fragments(shared_server: Server, text: str) -> None:
     """Spreads of fragments that are not there are left to validation."""
-    answer = wire.request(text).json()
+    answer = shared_server.request(text).json()
     assert {e["extensions"]["code"] for e in answer["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
 
 
-def test_shipped_documents_pass(wire: Server) -> None:
+def test_shipped_documents_pass(shared_server: Server) -> None:
     """GraphiQL's introspection and our own operations are within the default limits."""
-    assert len(wire.graphql(INTROSPECTION)["__schema"]["types"]) > 50
+    assert len(shared_server.graphql(INTROSPECTION)["__schema"]["types"]) > 50
     schema = make_schema()._schema
     for path in (ROOT / "schema" / "operations").glob("*.graphql"):
         assert cost(schema, path.read_text()) < 100_000, path
@@ -233,17 +233,17 @@ def test_cost_with_variables(
     assert cost(schema, text, **given) == expected
 
 
-def test_cost_of_the_named_operation(wire: Server) -> None:
+def test_cost_of_the_named_operation(shared_server: Server) -> None:
     """Of several operations, the cost is that of the one that is asked for."""
     text = "query A { server { version } } query B { tasks(first: 9) { nodes { id } } }"
     for name, expected in (("A", 2), ("B", 11), (None, 2)):
-        body = wire.post("/graphql", json={"query": text, "operationName": name}).json()
+        body = shared_server.post("/graphql", json={"query": text, "operationName": name}).json()
         assert body["extensions"]["cost"] == {"requested": expected, "limit": 1_000_000}
 
 
-def test_refused_by_variables(wire: Server) -> None:
+def test_refused_by_variables(shared_server: Server) -> None:
     """A cost that comes of variables is refused before they are even looked at."""
-    answer = wire.request(EVENTS, {"e": [{}] * 30_000})
+    answer = shared_server.request(EVENTS, {"e": [{}] * 30_000})
     assert answer.status_code == 400
     body = answer.json()
     assert body["errors"][0]["extensions"] == {"code": "TOO_COSTLY", "limit": 1_000_000}

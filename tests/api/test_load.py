@@ -18,7 +18,7 @@ from sqlalchemy import select
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import create_engine
 from lamia_gql.storage.models import Event, Task
-from tests.support.harness import SUBMIT, SUBMIT_MANY, Server, StartServer
+from tests.support.harness import SUBMIT_EVENT, SUBMIT_EVENTS, Server, StartServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 TASKS, JOBS = 4, 50
@@ -60,9 +60,9 @@ def chunks(events: Sequence[dict[str, Any]], chance: random.Random) -> Iterator[
 async def send(client: httpx.AsyncClient, url: str, batch: list[dict[str, Any]]) -> list[Any]:
     """The results of a batch, by the field that fits its size. Raises for a broken connection."""
     if len(batch) == 1:
-        query, variables = SUBMIT, {"input": batch[0]}
+        query, variables = SUBMIT_EVENT, {"input": batch[0]}
     else:
-        query, variables = SUBMIT_MANY, {"input": {"events": batch}}
+        query, variables = SUBMIT_EVENTS, {"input": {"events": batch}}
     response = await client.post(
         f"{url}/graphql", json={"query": query, "variables": variables}, timeout=60
     )

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from tests.support.harness import Server, told
+from tests.support.harness import Server, rest_errors
 
 CREATED = {"created": True, "enough": False}
 
@@ -148,9 +148,9 @@ def test_many_events_in_one_request(server: Server) -> None:
     assert refused.status_code == 400
     assert [result["created"] for result in refused.json()] == [False, False]
     lost = server.rest("POST", "/t/b/event", [{"eventClass": "BEAT"}])
-    assert (lost.status_code, told(lost)) == (404, [("PROCESS_NOT_FOUND", "process")])
+    assert (lost.status_code, rest_errors(lost)) == (404, [("PROCESS_NOT_FOUND", "process")])
     many = server.rest("POST", "/t/a/event", [{"eventClass": "BEAT"}] * 1001)
-    assert (many.status_code, told(many)) == (400, [("TOO_MANY", "events")])
+    assert (many.status_code, rest_errors(many)) == (400, [("TOO_MANY", "events")])
 
 
 def test_order_within_a_request_counts(server: Server) -> None:
@@ -171,7 +171,7 @@ def test_the_same_event_again(server: Server) -> None:
     again = server.rest("POST", "/t/a/event?arrayIndex=0", event)
     assert (again.status_code, again.json()) == (201, CREATED | {"duplicate": True})
     other = server.rest("POST", "/t/a/event?arrayIndex=1", event)
-    assert (other.status_code, told(other)) == (409, [("EVENT_ID_TAKEN", "id")])
+    assert (other.status_code, rest_errors(other)) == (409, [("EVENT_ID_TAKEN", "id")])
     assert len(server.rest("GET", "/t/a/event").json()) == 1
 
 
@@ -196,9 +196,9 @@ def test_filtered_processes(server: Server) -> None:
     assert server.rest("GET", "/t/@all").json()[0] == server.rest("GET", "/t/a").json()
 
     bad = server.rest("GET", "/t/@all?hasEventsOfClass=X")
-    assert (bad.status_code, told(bad)) == (400, [("ARGUMENT_INVALID", "hasEventsOfClass")])
+    assert (bad.status_code, rest_errors(bad)) == (400, [("ARGUMENT_INVALID", "hasEventsOfClass")])
     missing = server.rest("GET", "/x/@all")
-    assert (missing.status_code, told(missing)) == (404, [("TASK_NOT_FOUND", "task")])
+    assert (missing.status_code, rest_errors(missing)) == (404, [("TASK_NOT_FOUND", "task")])
 
 
 def test_pages_of_events(server: Server) -> None:
@@ -230,7 +230,7 @@ def test_pages_of_events(server: Server) -> None:
         ("/x/a", 404, "TASK_NOT_FOUND"),
     ):
         answer = server.rest("GET", path)
-        assert (answer.status_code, told(answer)[0][0]) == (status, code), path
+        assert (answer.status_code, rest_errors(answer)[0][0]) == (status, code), path
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from lamia_gql.rest.endpoint import Answer, Call, Door
-from tests.support.harness import Server, told
+from tests.support.harness import Server, rest_errors
 
 CLASSES = ("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED")
 
@@ -80,7 +80,7 @@ def test_bad_tasks(sqlite_server: Server, body: Any, code: str, field: str | Non
     answer = sqlite_server.rest("POST", "/bad", body)
     assert answer.status_code == 400
     assert answer.json()["created"] is False
-    assert told(answer) == [(code, field)]
+    assert rest_errors(answer) == [(code, field)]
     assert sqlite_server.rest("GET", "/bad").status_code == 404
 
 
@@ -100,7 +100,7 @@ def test_bad_tasks(sqlite_server: Server, body: Any, code: str, field: str | Non
 def test_bad_pages(sqlite_server: Server, query: str, code: str) -> None:
     """A page that there can't be is refused with 400."""
     answer = sqlite_server.rest("GET", f"?{query}")
-    assert (answer.status_code, told(answer)) == (400, [(code, None)])
+    assert (answer.status_code, rest_errors(answer)) == (400, [(code, None)])
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_bad_events(
     """A bad event is refused with its reason, and nothing is stored."""
     answer = refusing.rest("POST", path, body)
     assert (answer.status_code, answer.json()["created"]) == (status, False)
-    assert told(answer) == [(code, field)]
+    assert rest_errors(answer) == [(code, field)]
 
 
 def test_an_unknown_class_is_answered_with_those_there_are(refusing: Server) -> None:
@@ -214,7 +214,7 @@ def test_methods(sqlite_server: Server, path: str, allowed: str) -> None:
     for method in {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - set(allowed.split(", ")):
         answer = sqlite_server.rest(method, path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
-        assert told(answer) == [("METHOD_NOT_ALLOWED", None)]
+        assert rest_errors(answer) == [("METHOD_NOT_ALLOWED", None)]
     assert sqlite_server.rest("HEAD", "").status_code == 200
 
 
@@ -222,7 +222,7 @@ def test_methods(sqlite_server: Server, path: str, allowed: str) -> None:
 def test_addresses_of_nothing(sqlite_server: Server, path: str) -> None:
     """What is no address at all is 404 in the same shape."""
     answer = sqlite_server.rest("GET", path)
-    assert (answer.status_code, told(answer)) == (404, [("NOT_FOUND", None)])
+    assert (answer.status_code, rest_errors(answer)) == (404, [("NOT_FOUND", None)])
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_junk_is_refused_in_words(refusing: Server, method: str, path: str, body
         return  # an object without a field that can be edited: that is an edit of nothing
     answer = refusing.rest(method, path, content=body)
     assert answer.status_code == 400, answer.text
-    assert len(told(answer)) == 1
+    assert len(rest_errors(answer)) == 1
 
 
 def test_bodies_that_are_too_large(sqlite_server: Server) -> None:
@@ -260,7 +260,7 @@ def test_bodies_that_are_too_large(sqlite_server: Server) -> None:
     body = json.dumps({"eventClass": "x" * 17_000_000}).encode()
     for method, path in (("POST", "/t/s/event"), ("DELETE", ""), ("PUT", "/t")):
         answer = sqlite_server.rest(method, path, content=body)
-        assert (answer.status_code, told(answer)) == (413, [("REQUEST_TOO_LARGE", None)])
+        assert (answer.status_code, rest_errors(answer)) == (413, [("REQUEST_TOO_LARGE", None)])
 
 
 async def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> None:
@@ -277,7 +277,7 @@ async def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> 
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answer = await client.post("/api/v0/t")
     assert (answer.status_code, answer.json()["created"]) == (500, False)
-    assert told(answer) == [("INTERNAL", None)]
+    assert rest_errors(answer) == [("INTERNAL", None)]
     assert "secret" not in answer.text
     incident = answer.json()["errors"][0]["details"]["incident"]
     assert re.search(rf"incident {incident} at POST /api/v0/t\b.*a secret", caplog.text, re.DOTALL)

@@ -9,7 +9,7 @@ import httpx
 from lamia_gql.domain.settings import load
 from lamia_gql.server.app import create_app
 from tests.support.harness import Server
-from tests.support.statements import watched
+from tests.support.statements import record_statements
 
 
 async def count_statements(database_url: str, paths: list[str]) -> list[int]:
@@ -25,7 +25,7 @@ async def count_statements(database_url: str, paths: list[str]) -> list[int]:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             for path in paths:
                 # What is purged meanwhile is no part of it.
-                with watched("lamia-read") as statements:
+                with record_statements("lamia-read") as statements:
                     assert (await client.get(f"/api/v0{path}")).status_code == 200
                 numbers.append(len(statements))
     return numbers

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.harness import Server, told
+from tests.support.harness import Server, rest_errors
 
 GRAPH = "QlpoOTFBWSZTWU/lCzkAAFIp////be/r6///L///+J///3+ZhbC8EoJQSAgA"
 NIGHT = {
@@ -147,9 +147,9 @@ def test_many_tasks_at_once(server: Server) -> None:
 
     taken = server.rest("POST", "", [{"name": "new", "processes": {"a": 1}}, some[1]])
     assert (taken.status_code, taken.json()["created"]) == (409, False)
-    assert told(taken) == [("NAME_TAKEN", "tasks.1.name")]
+    assert rest_errors(taken) == [("NAME_TAKEN", "tasks.1.name")]
     twice = server.rest("POST", "", [{"name": "new", "processes": {"a": 1}}] * 2)
-    assert (twice.status_code, told(twice)) == (409, [("NAME_TAKEN", "tasks.1.name")])
+    assert (twice.status_code, rest_errors(twice)) == (409, [("NAME_TAKEN", "tasks.1.name")])
     for bad, code, field in (
         ([{"name": "new", "processes": {"a": 1}}, {"name": "n"}], "NO_PROCESSES", "tasks.1."),
         ([{"processes": {"a": 1}}], "ARGUMENT_INVALID", "tasks.0.name"),
@@ -160,7 +160,7 @@ def test_many_tasks_at_once(server: Server) -> None:
     ):
         answer = server.rest("POST", "", bad)
         assert (answer.status_code, answer.json()["created"]) == (400, False)
-        ((found, place),) = told(answer)
+        ((found, place),) = rest_errors(answer)
         assert found == code
         assert (place or "").startswith(field)
     assert names(server.rest("GET")) == ["t2", "t1", "t0"]
@@ -187,12 +187,15 @@ def test_edits(server: Server) -> None:
     assert (day["emailNotify"], day["tags"], day["username"]) == (None, [], "ada")
 
     missing = server.rest("PUT", "", [{"name": "day", "comment": "x"}, {"name": "dusk"}])
-    assert (missing.status_code, told(missing)) == (404, [("TASK_NOT_FOUND", "tasks.1.name")])
+    assert (missing.status_code, rest_errors(missing)) == (
+        404,
+        [("TASK_NOT_FOUND", "tasks.1.name")],
+    )
     assert server.rest("GET", "/day").json() == day
     missing = server.rest("PUT", "/dusk", {"comment": "x"})
-    assert (missing.status_code, told(missing)) == (404, [("TASK_NOT_FOUND", "name")])
+    assert (missing.status_code, rest_errors(missing)) == (404, [("TASK_NOT_FOUND", "name")])
     bad = server.rest("PUT", "/day", {"tags": [1]})
-    assert (bad.status_code, told(bad)) == (400, [("ARGUMENT_INVALID", "tags.0")])
+    assert (bad.status_code, rest_errors(bad)) == (400, [("ARGUMENT_INVALID", "tags.0")])
 
 
 def test_deletions(server: Server) -> None:
@@ -202,13 +205,13 @@ def test_deletions(server: Server) -> None:
     gone = server.rest("DELETE", "/a")
     assert (gone.status_code, gone.json()) == (200, {"deleted": 1})
     missing = server.rest("DELETE", "/a")
-    assert (missing.status_code, told(missing)) == (404, [("TASK_NOT_FOUND", "task")])
+    assert (missing.status_code, rest_errors(missing)) == (404, [("TASK_NOT_FOUND", "task")])
 
     for body in (None, {}, "b", 1, {"names": ["b"]}):
         refused = server.rest("DELETE", "", body)
-        assert (refused.status_code, told(refused)) == (403, [("LIST_REQUIRED", None)])
+        assert (refused.status_code, rest_errors(refused)) == (403, [("LIST_REQUIRED", None)])
     bad = server.rest("DELETE", "", ["b", 1])
-    assert (bad.status_code, told(bad)) == (400, [("ARGUMENT_INVALID", "names.1")])
+    assert (bad.status_code, rest_errors(bad)) == (400, [("ARGUMENT_INVALID", "names.1")])
     assert server.rest("DELETE", "", []).json() == {"deleted": 0}
     assert names(server.rest("GET")) == ["d", "c", "b"]
 

@@ -18,7 +18,7 @@ from lamia_gql.domain.settings import Settings, load
 from lamia_gql.server.app import create_app
 from lamia_gql.storage.database import create_engine
 from lamia_gql.storage.migrations import migrate
-from tests.support.statements import watched
+from tests.support.statements import record_statements
 
 DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
   name tags progress { ratio } counts { total } state outlook estimatedFinishAt
@@ -108,7 +108,7 @@ def test_depth_four_costs_the_same_for_ten_and_for_a_thousand(app: App) -> None:
     seen = []
     for tasks in (range(10), range(10, 1000)):
         app.fill(tasks)
-        with watched() as statements:
+        with record_statements() as statements:
             data = app.graphql(DEEP, n=1000)["tasks"]
         assert data["totalCount"] == tasks.stop
         for task in data["nodes"]:
@@ -128,7 +128,7 @@ def test_many_events_cost_one_look_as_one_does(app: App) -> None:
             {"task": f"t{n % 2}", "process": "a", "index": 0, "eventClass": "BEAT"}
             for n in range(number)
         ]
-        with watched() as statements:
+        with record_statements() as statements:
             app.graphql(
                 """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
                   results { enough } } }""",
@@ -157,10 +157,10 @@ def test_what_may_be_large_is_read_only_where_it_is_asked_for(app: App) -> None:
     app.fill(range(3))
     app.graphql("""mutation { updateTask(input: {name: "t1", config: {a: 1}, dependencies: [2]}) {
       task { name } } }""")
-    with watched() as statements:
+    with record_statements() as statements:
         app.graphql("{ tasks(first: 9) { nodes { name state progress { ratio } tags } } }")
     assert not any("config" in statement for statement in statements)
-    with watched() as statements:
+    with record_statements() as statements:
         data = app.graphql("{ tasks(first: 9) { nodes { name config dependencies } } }")["tasks"]
     assert [task["config"] for task in data["nodes"]] == [None, {"a": 1}, None]
     assert [task["dependencies"] for task in data["nodes"]] == [None, [2], None]
@@ -176,7 +176,7 @@ def test_a_page_of_tasks_is_read_in_the_order_of_an_index(sqlite_url: str, field
     """However many tasks there are: SQLite reads no more than the page, and sorts nothing."""
     with running(load(database_url=sqlite_url)) as app:
         app.fill(range(3))
-        with watched() as statements:
+        with record_statements() as statements:
             app.graphql(ORDERED, field=field)
         engine = create_engine(app.settings)
         with engine.connect() as connection:

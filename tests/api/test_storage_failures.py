@@ -11,13 +11,13 @@ from typing import Any
 
 import psycopg
 
-from tests.support.harness import SUBMIT, Server, StartServer, told
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors
 
 
 def submit(server: Server, **fields: Any) -> tuple[int, Any]:
     """The status and body of the answer to an event."""
     event = {"task": "t", "process": "p", "eventClass": "BEAT", **fields}
-    response = server.request(SUBMIT, {"input": event})
+    response = server.request(SUBMIT_EVENT, {"input": event})
     return response.status_code, response.json()
 
 
@@ -36,7 +36,7 @@ def test_full_disk(start_server: StartServer, sqlite_url: str) -> None:
     assert "try again" in body["errors"][0]["message"]
     by_rest = server.rest("POST", "/t/p/event", {"eventClass": "BEAT"})
     assert (by_rest.status_code, by_rest.json()["created"]) == (503, False)
-    assert told(by_rest) == [("STORAGE_FAILED", None)]
+    assert rest_errors(by_rest) == [("STORAGE_FAILED", None)]
     # What needs no writing goes on.
     count = '{ task(name: "t") { events(first: 1) { totalCount } } }'
     assert server.graphql(count)["task"]["events"]["totalCount"] == 1

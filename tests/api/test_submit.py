@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lamia_gql.commands.cli import main
-from tests.support.harness import Server, lamia
+from tests.support.harness import Server, run_cli
 
 TASK = """query($name: String!) { task(name: $name) {
   username email comment tags hostname submittedAt config dependencies
@@ -55,10 +55,10 @@ def refusal(*arguments: str, **settings: Any) -> tuple[int, str]:
 def test_as_a_process_of_its_own(sqlite_server: Server) -> None:
     """The command that is installed prints the exports, or a sentence and a code."""
     words = ("submit", "--name", "t", "--solitary", "a")
-    done = lamia(*words, url=sqlite_server.url)
+    done = run_cli(*words, url=sqlite_server.url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"export LAMIA_URL={sqlite_server.url}\nexport LAMIA_TASK=t\n"
-    again = lamia(*words, url=sqlite_server.url)
+    again = run_cli(*words, url=sqlite_server.url)
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr == "The server refused: There is a task “t” already.\n"
 

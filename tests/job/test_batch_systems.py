@@ -11,7 +11,7 @@ import pytest
 from lamia_gql.client.address import AddressError, find_member, find_server
 from lamia_gql.client.batch_systems import find_attempt, find_index
 from tests.support.harness import Server
-from tests.support.job_side import events, job, job_environment, spooled
+from tests.support.job_side import job_environment, run_lamia_job, spooled_events, stored_events
 
 SLURM = {"SLURM_JOB_ID": "77", "SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "5"}
 JOB_AD = """\
@@ -126,8 +126,10 @@ def test_jobs_of_five_systems_find_themselves(sqlite_server: Server, tmp_path: P
         {"_CONDOR_JOB_AD": ad},
     ]
     for environ in environs:
-        job(job_environment(sqlite_server.url, tmp_path, **environ), "run", "--", "true")
-    found = [(e["job"]["index"], e["attempt"], e["eventClass"]) for e in events(sqlite_server)]
+        run_lamia_job(job_environment(sqlite_server.url, tmp_path, **environ), "run", "--", "true")
+    found = [
+        (e["job"]["index"], e["attempt"], e["eventClass"]) for e in stored_events(sqlite_server)
+    ]
     attempts = [1, 0, 0, 0, 2]
     assert sorted(found) == sorted(
         (index, attempt, name)
@@ -141,17 +143,17 @@ def test_solitary_job_in_a_cluster_of_one(sqlite_server: Server, tmp_path: Path)
     ad = tmp_path / "job.ad"
     ad.write_text("ClusterId = 5\nProcId = 0\n")
     environ = job_environment(sqlite_server.url, tmp_path, _CONDOR_JOB_AD=ad)
-    done = job(environ, "run", "--", "true")
+    done = run_lamia_job(environ, "run", "--", "true")
     assert (done.returncode, done.stderr) == (0, b"")
     assert sqlite_server.process("t", "p")["state"] == "SUCCEEDED"
 
     # The same from the spool, and from another process.
     away = job_environment("http://127.0.0.1:1", tmp_path, _CONDOR_JOB_AD=ad)
-    job(away, "emit", "BEAT")
-    assert [event["index"] for event in spooled(tmp_path)] == [0]
+    run_lamia_job(away, "emit", "BEAT")
+    assert [event["index"] for event in spooled_events(tmp_path)] == [0]
 
     # An index that was given is the user's word, and stays.
     given = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=0)
-    done = job(given, "emit", "BEAT")
+    done = run_lamia_job(given, "emit", "BEAT")
     assert b"INDEX_FORBIDDEN" in done.stderr
-    assert len(events(sqlite_server)) == 2
+    assert len(stored_events(sqlite_server)) == 2

@@ -14,13 +14,13 @@ import pytest
 
 from lamia_gql.client import Job
 from tests.support.job_side import (
-    JOB,
+    LAMIA_JOB,
     ROOT,
-    BadServer,
-    job,
+    FaultyServer,
     job_environment,
-    shell,
-    spooled,
+    run_lamia_job,
+    shell_command,
+    spooled_events,
 )
 from tests.support.waiting import until
 
@@ -31,9 +31,9 @@ def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
 
     The kill comes before the server is given up, after 5 seconds of silence or 15 in all.
     """
-    with BadServer(mode) as server:
+    with FaultyServer(mode) as server:
         process = subprocess.Popen(
-            [*JOB, "run", "--beat", "0.2", "--", *shell("echo up; sleep 60")],
+            [*LAMIA_JOB, "run", "--beat", "0.2", "--", *shell_command("echo up; sleep 60")],
             env=job_environment(server.url, tmp_path),
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -42,16 +42,16 @@ def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         # Those that are on their way, and those that were told in the meantime.
-        until(lambda: len(spooled(tmp_path)) >= 4, "beats on the disk", 10)
+        until(lambda: len(spooled_events(tmp_path)) >= 4, "beats on the disk", 10)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        kept = {event["id"] for event in spooled(tmp_path)}
+        kept = {event["id"] for event in spooled_events(tmp_path)}
         assert len(server.requests) == 1
         on_their_way = {event["id"] for event in server.requests[0][1]}
         assert on_their_way < kept
         server.requests.clear()
         server.mode = "good"
-        done = job(job_environment(server.url, tmp_path), "flush")
+        done = run_lamia_job(job_environment(server.url, tmp_path), "flush")
         assert done.stdout == b"%d events sent, 0 refused, 0 files left.\n" % len(kept)
         sent = [event for _headers, batch in server.requests for event in batch]
     assert {event["id"] for event in sent} == kept
@@ -72,21 +72,21 @@ def test_name_that_nobody_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     one.beat()
     assert asked.wait(20)
     one.progress(1)
-    until(lambda: len(spooled(tmp_path)) == 2, "both on the disk")
+    until(lambda: len(spooled_events(tmp_path)) == 2, "both on the disk")
     assert not answered.is_set()
     answered.set()
     one.close()
-    assert len(spooled(tmp_path)) == 2
+    assert len(spooled_events(tmp_path)) == 2
 
 
 def test_slow_server_has_it_once(tmp_path: Path) -> None:
     """What a slow server takes after all does not lie on the disk any more, nor is it sent anew."""
-    with BadServer("slow") as server:
+    with FaultyServer("slow") as server:
         one = Job(environ=job_environment(server.url, tmp_path))
         one.beat()
         one.progress(1)
-        until(lambda: len(spooled(tmp_path)) == 2, "two copies")
-        until(lambda: spooled(tmp_path) == [], "the answers")
+        until(lambda: len(spooled_events(tmp_path)) == 2, "two copies")
+        until(lambda: spooled_events(tmp_path) == [], "the answers")
         one.close()
         sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
     assert sent == ["BEAT", "PROGRESS"]
@@ -123,7 +123,7 @@ print(300 + told)
         check=True,
     )
     assert done.stderr == b""
-    assert len({event["id"] for event in spooled(tmp_path)}) == int(done.stdout)
+    assert len({event["id"] for event in spooled_events(tmp_path)}) == int(done.stdout)
 
 
 def test_forks_in_the_middle_of_telling(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ for thread in threads:
     thread.join()
 job.close()
 """
-    with BadServer("good") as server:
+    with FaultyServer("good") as server:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", source],
             env=job_environment(server.url, tmp_path),

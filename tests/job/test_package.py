@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from lamia_gql.client import connection
-from tests.support.harness import Server, environment
+from tests.support.harness import Server, environment_with
 from tests.support.job_side import (
     ROOT,
-    BadServer,
+    FaultyServer,
     build_pyz,
-    classes,
-    job,
     job_environment,
-    spooled,
+    run_lamia_job,
+    spooled_events,
+    stored_event_classes,
 )
 
 CLIENT = ROOT / "lamia_gql" / "client"
@@ -103,7 +103,7 @@ def test_old_and_new_pythons_run_the_single_file(
         done = run("emit", "DONE", "--progress", "100", "--payload", '{"by": "hand"}')
         assert done == (0, b"", b"")
         assert run("flush") == (0, b"0 events sent, 0 refused, 0 files left.\n", b"")
-        found = classes(sqlite_server)[known:]
+        found = stored_event_classes(sqlite_server)[known:]
         known += len(found)
         assert found[0] == "STARTED"
         assert {"BEAT", "PROGRESS"} < set(found)
@@ -130,13 +130,13 @@ def test_end_of_a_python(tmp_path: Path, last: str) -> None:
     """What is told at the very end is sent or kept, where there can be no new threads, too."""
     source = f"import atexit; from lamia_gql.client import Job; job = Job(); {last}"
     for python in extremes():
-        with BadServer("good") as server:
+        with FaultyServer("good") as server:
             environ = job_environment(server.url, tmp_path, PYTHONPATH=ROOT)
             command = [python, "-B", "-W", "error", "-c", source]
             done = subprocess.run(command, env=environ, cwd="/", capture_output=True, check=False)
             assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), python
-            if spooled(tmp_path):
-                assert job(environ, "flush").returncode == 0
+            if spooled_events(tmp_path):
+                assert run_lamia_job(environ, "flush").returncode == 0
             sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
             assert sent == ["DONE"], python
 
@@ -198,7 +198,7 @@ def test_import_brings_no_heavy_modules() -> None:
     done = subprocess.run(
         [sys.executable, "-c", source],
         cwd=ROOT,
-        env=environment({}) | {"PYTHONPATH": str(ROOT)},
+        env=environment_with({}) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,

@@ -18,7 +18,14 @@ from lamia_gql.client import spool as spool_module
 from lamia_gql.client.event import Event
 from lamia_gql.client.spool import Spool
 from tests.support.harness import StartServer
-from tests.support.job_side import ROOT, BadServer, events, job, job_environment, spooled
+from tests.support.job_side import (
+    ROOT,
+    FaultyServer,
+    job_environment,
+    run_lamia_job,
+    spooled_events,
+    stored_events,
+)
 from tests.support.waiting import until
 
 URL = "http://host/graphql"
@@ -242,15 +249,15 @@ job.close()
     with ThreadPoolExecutor(16) as pool:
         for done in pool.map(emit, range(16)):
             assert done.stderr.count(b"lamia-job:") == 1
-    assert len({event["id"] for event in spooled(tmp_path)}) == 16 * 21
+    assert len({event["id"] for event in spooled_events(tmp_path)}) == 16 * 21
 
     server.start()
     environ = job_environment(url, tmp_path)
     with ThreadPoolExecutor(2) as pool:
-        for done in pool.map(lambda _: job(environ, "flush"), range(2)):
+        for done in pool.map(lambda _: run_lamia_job(environ, "flush"), range(2)):
             assert done.returncode == 0, done.stderr
-    assert spooled(tmp_path) == []
-    found = events(server)
+    assert spooled_events(tmp_path) == []
+    found = stored_events(server)
     assert len(found) == len({event["uuid"] for event in found}) == 16 * 21
     assert server.process("t", "p")["state"] == "SUCCEEDED"
     server.recount()
@@ -260,7 +267,7 @@ def test_unwritable_spool_and_no_server(tmp_path: Path) -> None:
     """The job does not mind; it is said once that its events are lost."""
     (tmp_path / "spool").write_text("a file where the folder should be")
     environ = job_environment("http://127.0.0.1:1", tmp_path)
-    done = job(environ, "run", "--", "sh", "-c", "echo out; exit 3")
+    done = run_lamia_job(environ, "run", "--", "sh", "-c", "echo out; exit 3")
     assert (done.returncode, done.stdout) == (3, b"out\n")
     lines = done.stderr.splitlines()
     assert len(lines) == 2
@@ -271,7 +278,7 @@ def test_unwritable_spool_and_no_server(tmp_path: Path) -> None:
 def test_unwritable_spool_and_a_server_that_comes_back(tmp_path: Path) -> None:
     """Without a spool events wait in memory for as long as the job lasts."""
     (tmp_path / "spool").write_text("a file where the folder should be")
-    with BadServer("503") as bad:
+    with FaultyServer("503") as bad:
         environ = job_environment(bad.url, tmp_path)
         process = subprocess.Popen(
             [sys.executable, "-m", "lamia_gql.client", "run", "--", "sleep", "2"],

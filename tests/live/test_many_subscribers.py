@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from lamia_gql.server.run import raise_file_limit
-from tests.support.harness import CREATE, SUBMIT, SUBMIT_MANY, StartServer
-from tests.support.in_process_server import Inside, serving
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire
-from tests.support.raw_sockets import CLOSE, UPGRADE, frame, stream_request
+from tests.support.harness import CREATE_TASK, SUBMIT_EVENT, SUBMIT_EVENTS, StartServer
+from tests.support.in_process_server import InProcessServer, serve_in_process
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient
+from tests.support.raw_sockets import CLOSE, UPGRADE, client_frame, stream_request
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SUBSCRIBERS, JOBS = 1_000, 1_600
@@ -37,10 +37,10 @@ async def test_a_thousand_subscribers_see_the_final_state(
         own = f"own{number}: name state" if number % 10 == 0 else "state"
         return CHANGES.replace("state", own, 1)
 
-    async def last(wire: Wire) -> Any:
+    async def last(ws: WebSocketClient) -> Any:
         done = -1
         while True:
-            message = await wire.receive()
+            message = await ws.receive()
             assert message["type"] == "next", message
             task = message["payload"]["data"]["taskChanged"]
             assert task["counts"]["done"] >= done
@@ -54,17 +54,17 @@ async def test_a_thousand_subscribers_see_the_final_state(
                 {"task": "t", "process": "p", "eventClass": "DONE", "index": begin + place}
                 for place in range(5)
             ]
-            body = {"query": SUBMIT_MANY, "variables": {"input": {"events": events}}}
+            body = {"query": SUBMIT_EVENTS, "variables": {"input": {"events": events}}}
             (await client.post(f"{server.url}/graphql", json=body)).raise_for_status()
 
     async with AsyncExitStack() as stack, httpx.AsyncClient(timeout=60, verify=False) as client:
-        wires = [Wire(server.url, open_timeout=60) for _ in range(SUBSCRIBERS)]
+        sockets = [WebSocketClient(server.url, open_timeout=60) for _ in range(SUBSCRIBERS)]
         for begin in range(0, SUBSCRIBERS, 50):
-            some = wires[begin : begin + 50]
+            some = sockets[begin : begin + 50]
             await asyncio.gather(*map(stack.enter_async_context, some))
-            for number, wire in enumerate(some, begin):
-                await wire.subscribe("1", words(number), names=["t"])
-        watching = asyncio.gather(*map(last, wires))
+            for number, ws in enumerate(some, begin):
+                await ws.subscribe("1", words(number), names=["t"])
+        watching = asyncio.gather(*map(last, sockets))
         await asyncio.gather(*(write(client, writer) for writer in range(JOBS // 100)))
         tasks = await watching
     assert len(tasks) == SUBSCRIBERS
@@ -72,7 +72,7 @@ async def test_a_thousand_subscribers_see_the_final_state(
     assert "Traceback" not in server.log()
 
 
-class Visit:
+class Visitor:
     """A client that subscribes, and leaves by one of the ways out."""
 
     def __init__(self, url: str) -> None:
@@ -104,7 +104,7 @@ class Visit:
     def send(self, *messages: dict[str, Any]) -> None:
         """Send messages over the WebSocket."""
         for message in messages:
-            self._writer.write(frame(json.dumps(message).encode()))
+            self._writer.write(client_frame(json.dumps(message).encode()))
 
     async def until(self, word: bytes) -> None:
         """Read up to a word."""
@@ -112,7 +112,7 @@ class Visit:
 
     async def close(self) -> None:
         """Say good-bye, and wait for the answer."""
-        self._writer.write(frame(b"", CLOSE))
+        self._writer.write(client_frame(b"", CLOSE))
         await asyncio.wait_for(self._reader.read(), 30)
 
 
@@ -126,7 +126,7 @@ COMPLETE = {"id": "1", "type": "complete"}
 
 async def visit(url: str, number: int) -> None:
     """Subscribe and leave, each time in another way."""
-    async with Visit(url) as client:
+    async with Visitor(url) as client:
         match number % 10:
             case 0:
                 await client.websocket(subscribe(CHANGES, names=["t"]))
@@ -182,28 +182,30 @@ async def happen(client: httpx.AsyncClient, query: str, **given: Any) -> None:
 async def test_ten_thousand_come_and_go(sqlite_url: str) -> None:
     """By whatever way they leave: nothing is left of them, and the memory stays as it is."""
 
-    async def visits(inside: Inside, numbers: range) -> None:
+    async def visits(server: InProcessServer, numbers: range) -> None:
         places = asyncio.Semaphore(20)
 
         async def one(number: int) -> None:
             async with places:
-                await visit(inside.url, number)
+                await visit(server.url, number)
 
-        async with httpx.AsyncClient(base_url=inside.url, verify=False) as client:
+        async with httpx.AsyncClient(base_url=server.url, verify=False) as client:
             for begin in range(numbers.start, numbers.stop, 100):
-                await happen(client, SUBMIT, task="t", process="p", eventClass="BEAT", index=0)
+                await happen(
+                    client, SUBMIT_EVENT, task="t", process="p", eventClass="BEAT", index=0
+                )
                 await asyncio.gather(*map(one, range(begin, begin + 100)))
 
-    async with serving(sqlite_url) as inside:
-        async with httpx.AsyncClient(base_url=inside.url, verify=False) as client:
+    async with serve_in_process(sqlite_url) as server:
+        async with httpx.AsyncClient(base_url=server.url, verify=False) as client:
             processes = [{"name": "p", "jobCount": 5}]
-            await happen(client, CREATE, name="t", processes=processes)
-        nothing = inside.left()
+            await happen(client, CREATE_TASK, name="t", processes=processes)
+        nothing = server.resources()
         assert nothing == dict.fromkeys(nothing, 0) | {"tasks": nothing["tasks"]}
         found = []
         for numbers in (range(WARM), range(WARM, CYCLES)):
-            await visits(inside, numbers)
-            await inside.until_left(nothing)
+            await visits(server, numbers)
+            await server.until_resources(nothing)
             gc.collect()
             found.append((len(gc.get_objects()), memory()))
         (objects, size), (more, larger) = found

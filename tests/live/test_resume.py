@@ -14,8 +14,8 @@ import pytest
 import websockets
 
 from tests.live.test_servers import kill_listeners
-from tests.support.harness import SUBMIT_MANY, Server, StartServer
-from tests.support.live_clients import BEGINNING, EVENTS, Wire, sse
+from tests.support.harness import SUBMIT_EVENTS, Server, StartServer
+from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient, open_sse
 
 WRITERS = 16
 
@@ -37,7 +37,7 @@ async def write(server: Server, writer: int, number: int) -> None:
                 }
                 for place in range(size)
             ]
-            body = {"query": SUBMIT_MANY, "variables": {"input": {"events": events}}}
+            body = {"query": SUBMIT_EVENTS, "variables": {"input": {"events": events}}}
             answer = (await client.post(f"{server.url}/graphql", json=body)).json()
             results = answer["data"]["submitEvents"]["results"]
             assert all(result["event"] for result in results)
@@ -78,20 +78,20 @@ class Reader:
 
     async def websocket(self, server: Server, number: int) -> None:
         """See events until all are there, or cut the line without a word."""
-        async with Wire(server.url) as wire:
+        async with WebSocketClient(server.url) as ws:
             try:
-                await wire.subscribe("1", QUERY, task="t", after=self.cursor)
+                await ws.subscribe("1", QUERY, task="t", after=self.cursor)
                 while len(self.seen) < number:
-                    message = await wire.receive()
+                    message = await ws.receive()
                     assert message["type"] == "next", message
                     self.see(message["payload"]["data"]["events"])
             finally:
-                wire.socket.transport.abort()
+                ws.socket.transport.abort()
 
     async def stream(self, server: Server, number: int) -> None:
         """See events of a stream, which carries the cursor for us."""
         cursors = {"after": BEGINNING, "last_event_id": self.cursor or None}
-        async with sse(server.url, QUERY, task="t", **cursors) as stream:
+        async with open_sse(server.url, QUERY, task="t", **cursors) as stream:
             async for message in stream:
                 assert message.id == message.data["data"]["events"]["cursor"]
                 self.see(message.data["data"]["events"])

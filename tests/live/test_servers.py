@@ -13,13 +13,13 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.harness import SUBMIT, Server, StartServer, lamia
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer, run_cli
 from tests.support.live_clients import (
     BEGINNING,
     CHANGES,
     EVENTS,
     TaskChanges,
-    Wire,
+    WebSocketClient,
     until_events_come,
 )
 from tests.support.waiting import until
@@ -53,9 +53,9 @@ def until_two_listen(url: str) -> set[int]:
     return listeners(url)
 
 
-async def receive(wire: Wire, field: str) -> Any:
+async def receive(ws: WebSocketClient, field: str) -> Any:
     """The root field of the next result."""
-    message = await wire.receive()
+    message = await ws.receive()
     assert message["type"] == "next", message
     return message["payload"]["data"][field]
 
@@ -66,9 +66,9 @@ async def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
     writer.create("t", {"name": "p", "jobCount": 5})
 
     async with (
-        Wire(reader.url) as events,
-        Wire(reader.url) as changes,
-        Wire(reader.url) as all_,
+        WebSocketClient(reader.url) as events,
+        WebSocketClient(reader.url) as changes,
+        WebSocketClient(reader.url) as all_,
     ):
         await events.subscribe("1", EVENTS, task="t")
         await changes.subscribe("1", CHANGES, names=["t"])
@@ -106,9 +106,9 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
     until_two_listen(url)
 
     async with (
-        Wire(reader.url) as events,
-        Wire(reader.url) as changes,
-        Wire(reader.url) as gone,
+        WebSocketClient(reader.url) as events,
+        WebSocketClient(reader.url) as changes,
+        WebSocketClient(reader.url) as gone,
     ):
         await events.subscribe("1", EVENTS, task="t")
         await changes.subscribe("1", CHANGES, filter={"states": ["RUNNING", "SUCCEEDED"]})
@@ -164,10 +164,10 @@ async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server,
     cursor = BEGINNING
     while len(seen) < 400:
         server = (one, other)[len(seen) % 2]
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", EVENTS, task="t", after=cursor)
+        async with WebSocketClient(server.url) as ws:
+            await ws.subscribe("1", EVENTS, task="t", after=cursor)
             for _ in range(min(7, 400 - len(seen))):
-                edge = await receive(wire, "events")
+                edge = await receive(ws, "events")
                 cursor = edge["cursor"]
                 seen.append(edge["node"]["job"]["index"])
     await writing
@@ -178,7 +178,7 @@ async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server,
 
 def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
     """With a sentence that says what to do."""
-    done = lamia("serve", "--port", "0", "--workers", "2", database_url=sqlite_url)
+    done = run_cli("serve", "--port", "0", "--workers", "2", database_url=sqlite_url)
     assert done.returncode == 2
     assert "needs PostgreSQL" in done.stderr
     assert "Traceback" not in done.stderr
@@ -195,27 +195,27 @@ async def test_workers_share_a_port_and_hear_each_other(
     def submit(index: int) -> None:
         # A connection each, so that they come to any worker.
         event = {"task": "t", "process": "p", "eventClass": "DONE", "index": index}
-        body = {"query": SUBMIT, "variables": {"input": event}}
+        body = {"query": SUBMIT_EVENT, "variables": {"input": event}}
         answer = httpx.post(f"{server.url}/graphql", json=body, verify=False)
         assert answer.json()["data"]["submitEvent"]["event"]
 
-    wires = [Wire(server.url) for _ in range(8)]
-    for wire in wires:
-        await wire.__aenter__()
-        await wire.subscribe("1", EVENTS, task="t")
-    for wire in wires:
-        await until_events_come(server, wire)
+    sockets = [WebSocketClient(server.url) for _ in range(8)]
+    for ws in sockets:
+        await ws.__aenter__()
+        await ws.subscribe("1", EVENTS, task="t")
+    for ws in sockets:
+        await until_events_come(server, ws)
     for index in range(20):
         await asyncio.to_thread(submit, index)
-    for wire in wires:
+    for ws in sockets:
         done: list[int] = []
         while len(done) < 20:
-            node = (await receive(wire, "events"))["node"]
+            node = (await receive(ws, "events"))["node"]
             # Those whose turn came earlier have the events that told the later ones.
             if node["eventClass"] != "BEAT":
                 done.append(node["job"]["index"])
         assert set(done) == set(range(20))
-        await wire.__aexit__(None, None, None)
+        await ws.__aexit__(None, None, None)
     victim = random.Random(1).choice(children(server.pid))
     os.kill(victim, signal.SIGKILL)
     until(lambda: len(listeners(postgres_url) - listening) == 1, "a new listener")

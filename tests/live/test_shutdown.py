@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.harness import SUBMIT, Server, StartServer
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire, sse
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient, open_sse
 from tests.support.waiting import until_async
 
 
@@ -22,19 +22,19 @@ async def test_subscribers_are_told_that_the_server_stops(server: Server) -> Non
     server.submit("t", "p", "STARTED", index=0)
 
     async with (
-        Wire(server.url) as wire,
-        Wire(server.url, greet=False) as silent,
-        sse(server.url, EVENTS, task="t", after=BEGINNING) as stream,
-        sse(server.url, CHANGES, names=["t"]) as changes,
+        WebSocketClient(server.url) as ws,
+        WebSocketClient(server.url, greet=False) as silent,
+        open_sse(server.url, EVENTS, task="t", after=BEGINNING) as stream,
+        open_sse(server.url, CHANGES, names=["t"]) as changes,
     ):
-        await wire.subscribe("1", EVENTS, task="t")
-        await wire.subscribe("2", CHANGES, names=["t"])
-        assert (await wire.receive())["id"] == "2"
+        await ws.subscribe("1", EVENTS, task="t")
+        await ws.subscribe("2", CHANGES, names=["t"])
+        assert (await ws.receive())["id"] == "2"
         await anext(stream)
         await anext(changes)
         os.kill(server.pid, signal.SIGTERM)
         begin = time.monotonic()
-        assert await wire.closed() == (1001, "The server is stopping")
+        assert await ws.closed() == (1001, "The server is stopping")
         assert (await silent.closed())[0] == 1001
         for messages in (stream, changes):
             last = await anext(messages)
@@ -61,10 +61,13 @@ async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
     query = """subscription { events(task: "t", after: "") { node { payload } } }"""
     # The stream is cut, which shows when it is left.
     with suppress(httpx.TransportError):
-        async with sse(server.url, query) as stream, Wire(server.url, max_queue=1) as wire:
-            await wire.subscribe("1", query)
+        async with (
+            open_sse(server.url, query) as stream,
+            WebSocketClient(server.url, max_queue=1) as ws,
+        ):
+            await ws.subscribe("1", query)
             await anext(stream)
-            transport = wire.socket.transport
+            transport = ws.socket.transport
             await until_async(lambda: not transport.is_reading(), "a client that reads no more")
             begin = time.monotonic()
             await asyncio.to_thread(server.stop)
@@ -83,7 +86,7 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
     async def write(client: httpx.AsyncClient, indices: range) -> None:
         for index in indices:
             event = {"task": "t", "process": "p", "eventClass": "DONE", "index": index}
-            body = {"query": SUBMIT, "variables": {"input": event}}
+            body = {"query": SUBMIT_EVENT, "variables": {"input": event}}
             try:
                 answer = await client.post(f"{server.url}/graphql", json=body)
             except httpx.TransportError:
@@ -93,8 +96,8 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
             if len(acknowledged) >= 300:
                 enough.set()
 
-    async with httpx.AsyncClient(verify=False) as client, Wire(server.url) as wire:
-        await wire.subscribe("1", CHANGES, names=["t"])
+    async with httpx.AsyncClient(verify=False) as client, WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", CHANGES, names=["t"])
         writers = [asyncio.create_task(write(client, range(part, jobs, 16))) for part in range(16)]
         await asyncio.wait_for(enough.wait(), 60)
         await asyncio.to_thread(server.stop)

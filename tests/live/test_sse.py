@@ -9,7 +9,7 @@ from contextlib import suppress
 import httpx
 
 from tests.support.harness import Server
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, sse
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, open_sse
 
 STREAM = {"accept": "text/event-stream"}
 
@@ -66,10 +66,10 @@ async def test_messages_carry_the_cursor_as_their_id(server: Server) -> None:
         server.submit("t", "p", "DONE", index=index)
 
     query = EVENTS.replace("cursor node", "node")
-    async with sse(server.url, query, task="t", after=BEGINNING) as stream:
+    async with open_sse(server.url, query, task="t", after=BEGINNING) as stream:
         first = [await anext(stream) for _ in range(2)]
     assert all(message.id for message in first)
-    async with sse(server.url, query, task="t", last_event_id=first[0].id) as stream:
+    async with open_sse(server.url, query, task="t", last_event_id=first[0].id) as stream:
         again = [await anext(stream) for _ in range(2)]
     assert again[0] == first[1]
     node = again[1].data["data"]["events"]["node"]
@@ -80,7 +80,7 @@ async def test_changes_come_without_an_id(sqlite_server: Server) -> None:
     """A snapshot is no place to resume from: the next subscription begins with one."""
     sqlite_server.create("t", {"name": "p"})
 
-    async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
+    async with open_sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
         message = await anext(stream)
         assert (message.event, message.id) == ("next", None)
         delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
@@ -94,7 +94,7 @@ async def test_a_client_that_leaves_makes_no_noise(sqlite_server: Server) -> Non
     sqlite_server.create("t", {"name": "p", "jobCount": 50})
 
     for _ in range(5):
-        async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
+        async with open_sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
             await anext(stream)
     async with httpx.AsyncClient(verify=False) as client:
         for _ in range(5):

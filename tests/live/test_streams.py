@@ -27,14 +27,14 @@ from lamia_gql.live.feeds import ALL_TASKS
 from lamia_gql.live.pubsub import TooSlow
 from lamia_gql.server.app import create_app
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS
-from tests.support.statements import watched
+from tests.support.statements import record_statements
 from tests.support.waiting import until_async
 
 Stream = AsyncGenerator[Result, None]
 NOW = datetime.now(UTC)
 
 
-class House:
+class UnservedApp:
     """The streams of an application that is served by nobody."""
 
     def __init__(self, services: Services) -> None:
@@ -64,7 +64,7 @@ class House:
         operation = Operation(query, variables, None)
         return self.streams.results(operation, Context(self.services), set(OperationType))
 
-    async def empty(self) -> None:
+    async def until_empty(self) -> None:
         """Wait until nothing is left of any subscription."""
         live = self.services.feeds
         await until_async(
@@ -74,18 +74,18 @@ class House:
 
 
 @asynccontextmanager
-async def house_of(url: str, **settings: Any) -> AsyncIterator[House]:
+async def running_app(url: str, **settings: Any) -> AsyncIterator[UnservedApp]:
     """Run an application that nobody serves; in the end, nothing may be left of its streams."""
-    app: Starlette = create_app(load(database_url=url, **settings))
-    async with app.router.lifespan_context(app) as state:
+    application: Starlette = create_app(load(database_url=url, **settings))
+    async with application.router.lifespan_context(application) as state:
         assert state is not None
-        house = House(state["services"])
+        app = UnservedApp(state["services"])
         async with asyncio.timeout(60):
-            yield house
-        await house.empty()
+            yield app
+        await app.until_empty()
 
 
-async def following(stream: Stream) -> dict[str, Any]:
+async def next_snapshot(stream: Stream) -> dict[str, Any]:
     """The next snapshot of a stream."""
     result = await asyncio.wait_for(anext(stream), 10)
     assert not result.failed, result.body
@@ -93,11 +93,11 @@ async def following(stream: Stream) -> dict[str, Any]:
     return task
 
 
-async def until(stream: Stream, done: int) -> int:
+async def snapshots_until(stream: Stream, done: int) -> int:
     """How many snapshots come until so many jobs are done; they never count back."""
     seen = [-1]
     while seen[-1] < done:
-        task = await following(stream)
+        task = await next_snapshot(stream)
         assert task["counts"]["done"] >= seen[-1]
         seen.append(task["counts"]["done"])
     return len(seen) - 1
@@ -105,19 +105,21 @@ async def until(stream: Stream, done: int) -> int:
 
 async def test_many_followers_cost_the_reads_of_one(sqlite_url: str) -> None:
     """A change is read once, and each of two hundred has it."""
-    async with house_of(sqlite_url) as house:
-        await house.make("t")
-        streams = [house.watch(names=["t"]) for _ in range(200)]
-        for task in await asyncio.gather(*map(following, streams)):
+    async with running_app(sqlite_url) as app:
+        await app.make("t")
+        streams = [app.watch(names=["t"]) for _ in range(200)]
+        for task in await asyncio.gather(*map(next_snapshot, streams)):
             assert task["counts"]["done"] == 0
-        assert len(house.streams) == 1
+        assert len(app.streams) == 1
         # What is read anew for the last of those who came is shown before this is.
-        await house.done("t", 0)
-        await asyncio.gather(*(until(stream, 1) for stream in streams))
-        with watched("lamia-read") as statements:
-            await house.done("t", 1)
+        await app.done("t", 0)
+        await asyncio.gather(*(snapshots_until(stream, 1) for stream in streams))
+        with record_statements("lamia-read") as statements:
+            await app.done("t", 1)
             # One may have been on its way, for the last of those who came.
-            assert max(await asyncio.gather(*(until(stream, 2) for stream in streams))) <= 2
+            assert (
+                max(await asyncio.gather(*(snapshots_until(stream, 2) for stream in streams))) <= 2
+            )
         assert len(statements) < 20
         for stream in streams:
             await stream.aclose()
@@ -125,21 +127,21 @@ async def test_many_followers_cost_the_reads_of_one(sqlite_url: str) -> None:
 
 async def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) -> None:
     """Who resumes far behind, and asks for the job of each event, costs few statements."""
-    async with house_of(sqlite_url) as house:
-        await house.make("t")
+    async with running_app(sqlite_url) as app:
+        await app.make("t")
         for index in range(100):
-            await house.done("t", index)
-        stream = house.watch(EVENTS, task="t", after=BEGINNING)
-        with watched("lamia-read") as statements:
+            await app.done("t", index)
+        stream = app.watch(EVENTS, task="t", after=BEGINNING)
+        with record_statements("lamia-read") as statements:
             edges = [(await anext(stream)).body["data"]["events"] for _ in range(100)]
         assert [edge["node"]["job"]["index"] for edge in edges] == list(range(100))
         assert len(statements) < 20
         await stream.aclose()
         # What comes one by one is read when it comes.
         query = EVENTS.replace("index }", "index starts }")
-        stream = house.watch(query, task="t", after=edges[-1]["cursor"])
+        stream = app.watch(query, task="t", after=edges[-1]["cursor"])
         for starts in range(1, 4):
-            await house.done("t", 7, EventClass.STARTED)
+            await app.done("t", 7, EventClass.STARTED)
             node = (await anext(stream)).body["data"]["events"]["node"]
             assert node["job"] == {"index": 7, "starts": starts}
         await stream.aclose()
@@ -147,54 +149,54 @@ async def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) 
 
 async def test_those_who_leave_take_nothing_from_the_others(sqlite_url: str) -> None:
     """The first, who began it, goes in the middle of a wait; the last takes all with him."""
-    async with house_of(sqlite_url) as house:
-        await house.make("t")
-        first, second = house.watch(names=["t"]), house.watch(names=["t"])
-        await asyncio.gather(following(first), following(second))
+    async with running_app(sqlite_url) as app:
+        await app.make("t")
+        first, second = app.watch(names=["t"]), app.watch(names=["t"])
+        await asyncio.gather(next_snapshot(first), next_snapshot(second))
         seen: list[int] = []
 
         async def follow_first() -> None:
             while True:
-                seen.append((await following(first))["counts"]["done"])
+                seen.append((await next_snapshot(first))["counts"]["done"])
 
         waiting = asyncio.create_task(follow_first())
-        await house.done("t", 0)
-        await until(second, 1)
+        await app.done("t", 0)
+        await snapshots_until(second, 1)
         await until_async(lambda: 1 in seen, "the first one's snapshot")
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await first.aclose()
-        await house.done("t", 1)
-        assert await until(second, 2) == 1
-        assert len(house.streams) == 1
+        await app.done("t", 1)
+        assert await snapshots_until(second, 2) == 1
+        assert len(app.streams) == 1
         await second.aclose()
-        assert len(house.streams) == 0
+        assert len(app.streams) == 0
 
 
 async def test_only_equal_operations_are_one(sqlite_url: str) -> None:
     """Another text, other variables: another stream; events and fragments are each their own."""
-    async with house_of(sqlite_url) as house:
-        await house.make("t", "u")
+    async with running_app(sqlite_url) as app:
+        await app.make("t", "u")
         fragment = "subscription { ...s } fragment s on Subscription { taskChanged { name } }"
         streams = [
-            house.watch(names=["t"]),
-            house.watch(names=["u"]),
-            house.watch(names=["t", "u"]),
-            house.watch('subscription { taskChanged(names: ["t"]) { name } }'),
+            app.watch(names=["t"]),
+            app.watch(names=["u"]),
+            app.watch(names=["t", "u"]),
+            app.watch('subscription { taskChanged(names: ["t"]) { name } }'),
         ]
-        names = [(await following(stream))["name"] for stream in streams]
+        names = [(await next_snapshot(stream))["name"] for stream in streams]
         assert names == ["t", "u", "t", "t"]
         alone = [
-            house.watch(fragment),
-            house.watch('subscription { events(task: "t") { cursor } } # taskChanged'),
+            app.watch(fragment),
+            app.watch('subscription { events(task: "t") { cursor } } # taskChanged'),
         ]
         waiting = [asyncio.create_task(anext(stream)) for stream in alone]
-        live = house.services.feeds
+        live = app.services.feeds
         await until_async(
             lambda: ALL_TASKS in live.changes and len(live.events) == 1, "both subscriptions"
         )
-        assert len(house.streams) == 4
-        await house.done("t", 0)
+        assert len(app.streams) == 4
+        await app.done("t", 0)
         await asyncio.gather(*waiting)
         for stream in streams + alone:
             await stream.aclose()
@@ -202,40 +204,40 @@ async def test_only_equal_operations_are_one(sqlite_url: str) -> None:
 
 async def test_who_joins_sees_the_present_and_the_others_nothing_new(sqlite_url: str) -> None:
     """The state is read anew for him; for those who have it already it is no change."""
-    async with house_of(sqlite_url) as house:
-        await house.make("t")
-        first = house.watch(names=["t"])
-        await following(first)
+    async with running_app(sqlite_url) as app:
+        await app.make("t")
+        first = app.watch(names=["t"])
+        await next_snapshot(first)
         for index in range(3):
-            await house.done("t", index)
-            joined = house.watch(names=["t"])
-            assert await until(joined, index + 1) <= 2
-            assert await until(first, index + 1) == 1
+            await app.done("t", index)
+            joined = app.watch(names=["t"])
+            assert await snapshots_until(joined, index + 1) <= 2
+            assert await snapshots_until(first, index + 1) == 1
             await joined.aclose()
         await first.aclose()
 
 
 async def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
     """Who asks for a name gets the task that has it now, whatever those before him follow."""
-    async with house_of(sqlite_url) as house:
-        await house.make("t", "u")
-        old = house.watch(names=["t", "u"])
-        await following(old)
-        await following(old)
-        await house.services.delete(["t"])
-        await house.make("t")
-        await house.done("t", 0)
-        new = house.watch(names=["t", "u"])
-        seen = [await following(new), await following(new)]
+    async with running_app(sqlite_url) as app:
+        await app.make("t", "u")
+        old = app.watch(names=["t", "u"])
+        await next_snapshot(old)
+        await next_snapshot(old)
+        await app.services.delete(["t"])
+        await app.make("t")
+        await app.done("t", 0)
+        new = app.watch(names=["t", "u"])
+        seen = [await next_snapshot(new), await next_snapshot(new)]
         assert {task["name"]: task["counts"]["done"] for task in seen} == {"t": 1, "u": 0}
-        await house.done("u", 0)
+        await app.done("u", 0)
         for stream in (old, new):
-            task = await following(stream)
+            task = await next_snapshot(stream)
             assert (task["name"], task["counts"]["done"]) == ("u", 1)
-        await house.services.delete(["u"])
+        await app.services.delete(["u"])
         with pytest.raises(StopAsyncIteration):
             await anext(old)
-        await house.services.delete(["t"])
+        await app.services.delete(["t"])
         with pytest.raises(StopAsyncIteration):
             await anext(new)
 
@@ -246,37 +248,37 @@ async def test_so_many_tasks_are_remembered(
     """That a task leaves is told of the newest ones that match, and memory stays bounded."""
     monkeypatch.setattr(subscription, "MAX_REMEMBERED", 2)
 
-    async with house_of(sqlite_url) as house:
-        await house.make("a", "b", "c")
-        stream = house.watch(filter={"states": ["PENDING"]})
-        with watched("lamia-read") as statements:
-            coming = asyncio.create_task(following(stream))
+    async with running_app(sqlite_url) as app:
+        await app.make("a", "b", "c")
+        stream = app.watch(filter={"states": ["PENDING"]})
+        with record_statements("lamia-read") as statements:
+            coming = asyncio.create_task(next_snapshot(stream))
             await until_async(lambda: statements, "the tasks that match at the beginning")
-        await house.make("d")
+        await app.make("d")
         assert (await coming)["name"] == "d"
-        await house.done("b", 0)
+        await app.done("b", 0)
         # If b were told of, that would come first.
-        await house.done("c", 0)
-        task = await following(stream)
+        await app.done("c", 0)
+        task = await next_snapshot(stream)
         assert (task["name"], task["state"]) == ("c", "RUNNING")
         await stream.aclose()
 
 
 async def test_all_followers_are_told_why_it_ends(sqlite_url: str) -> None:
     """A refusal, and the server's end, is everybody's; nobody is left waiting."""
-    async with house_of(sqlite_url) as house:
+    async with running_app(sqlite_url) as app:
         for _ in range(2):
-            refused = [house.watch(names=["nobody"]) for _ in range(3)]
+            refused = [app.watch(names=["nobody"]) for _ in range(3)]
             for result in await asyncio.gather(*map(anext, refused)):
                 [error] = result.body["errors"]
                 assert (result.failed, error["extensions"]["code"]) == (True, "TASK_NOT_FOUND")
             for stream in refused:
                 assert [result async for result in stream] == []
-            assert len(house.streams) == 0
-        await house.make("t")
-        streams = [house.watch(names=["t"]) for _ in range(3)]
-        await asyncio.gather(*map(following, streams))
-        await house.services.feeds.stop()
+            assert len(app.streams) == 0
+        await app.make("t")
+        streams = [app.watch(names=["t"]) for _ in range(3)]
+        await asyncio.gather(*map(next_snapshot, streams))
+        await app.services.feeds.stop()
         for stream in streams:
             async with aclosing(stream):
                 [last] = [result async for result in stream]

@@ -19,7 +19,7 @@ from typing import Self
 import pyte
 
 from tests.api.test_commands import workflow
-from tests.support.harness import Server, StartServer, environment, lamia
+from tests.support.harness import Server, StartServer, environment_with, run_cli
 from tests.support.waiting import until
 
 ROWS, COLUMNS = 30, 120
@@ -36,7 +36,7 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.program = subprocess.Popen(
             [sys.executable, "-m", "lamia_gql", *arguments],
-            env=environment({}) | {"TERM": "xterm-256color"},
+            env=environment_with({}) | {"TERM": "xterm-256color"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -156,7 +156,7 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lamia_gql", "replay", str(workflow(tmp_path))]
     with subprocess.Popen(
         [*command, "--speed", "20", "--name", "r", "--url", server.url],
-        env=environment({}),
+        env=environment_with({}),
         stderr=subprocess.DEVNULL,
     ) as replay:
         until(lambda: server.process("r", "split"), "the task of the replay")
@@ -195,16 +195,16 @@ def test_for_scripts(sqlite_server: Server) -> None:
     url = f"--url={sqlite_server.url}"
     sqlite_server.create("night", {"name": "fill", "jobCount": 2})
     sqlite_server.submit("night", "fill", "FAILED", index=1)
-    done = lamia("watch", "night", "--once", url)
+    done = run_cli("watch", "night", "--once", url)
     assert done.returncode == 0
     assert "failing fill: 1" in done.stdout
-    picture = json.loads(lamia("watch", "night", "--once", "--json", url).stdout)
+    picture = json.loads(run_cli("watch", "night", "--once", "--json", url).stdout)
     assert picture["processes"]["nodes"][0]["failing"] == "1"
     sqlite_server.submit("night", "fill", "FAILED", index=0)
-    done = lamia("watch", "night", "--json", url)
+    done = run_cli("watch", "night", "--json", url)
     assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "FAILED")
-    assert json.loads(lamia("watch", "--once", "--json", url).stdout)["totalCount"] == 1
-    missing = lamia("watch", "nobody", url)
+    assert json.loads(run_cli("watch", "--once", "--json", url).stdout)["totalCount"] == 1
+    missing = run_cli("watch", "nobody", url)
     assert (missing.returncode, "no task “nobody”" in missing.stderr) == (1, True)
-    away = lamia("watch", "--url", "http://127.0.0.1:9")
+    away = run_cli("watch", "--url", "http://127.0.0.1:9")
     assert (away.returncode, "127.0.0.1:9" in away.stderr) == (1, True)

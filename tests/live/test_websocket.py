@@ -15,8 +15,8 @@ from websockets.typing import Subprotocol
 
 from lamia_gql.graph.transport import websocket
 from tests.support.harness import Server, StartServer
-from tests.support.in_process_server import serving
-from tests.support.live_clients import CHANGES, EVENTS, Wire
+from tests.support.in_process_server import serve_in_process
+from tests.support.live_clients import CHANGES, EVENTS, WebSocketClient
 from tests.support.waiting import until_async
 
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": "{ server { version } }"}}
@@ -26,47 +26,47 @@ async def closing(
     server: Server, *messages: Any, greet: bool = True
 ) -> tuple[int | None, str | None]:
     """What a connection that sends these messages is closed with."""
-    async with Wire(server.url, greet=greet) as wire:
+    async with WebSocketClient(server.url, greet=greet) as ws:
         # It may be closed before all is sent.
         with suppress(websockets.ConnectionClosed):
             for message in messages:
-                await wire.send(message)
-        return await wire.closed()
+                await ws.send(message)
+        return await ws.closed()
 
 
 async def test_queries_and_mutations_go_over_a_websocket_as_well(sqlite_server: Server) -> None:
     """Every operation is answered by next and complete; a broken one by an error."""
     sqlite_server.create("t", {"name": "p"})
 
-    async with Wire(sqlite_server.url) as wire:
-        await wire.subscribe("q", '{ task(name: "t") { state } }')
-        payload = (await wire.receive())["payload"]
+    async with WebSocketClient(sqlite_server.url) as ws:
+        await ws.subscribe("q", '{ task(name: "t") { state } }')
+        payload = (await ws.receive())["payload"]
         assert payload["data"] == {"task": {"state": "PENDING"}}
-        assert await wire.receive() == {"id": "q", "type": "complete"}
-        await wire.subscribe(
+        assert await ws.receive() == {"id": "q", "type": "complete"}
+        await ws.subscribe(
             "m",
             """mutation { submitEvent(input: {task: "t", process: "p", eventClass: DONE}) {
               process { state } } }""",
         )
-        answer = (await wire.receive())["payload"]["data"]["submitEvent"]
+        answer = (await ws.receive())["payload"]["data"]["submitEvent"]
         assert answer == {"process": {"state": "SUCCEEDED"}}
-        assert await wire.receive() == {"id": "m", "type": "complete"}
+        assert await ws.receive() == {"id": "m", "type": "complete"}
         for query, code in (
             ("{", "GRAPHQL_PARSE_FAILED"),
             ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
             ("query($x: Int!) { tasks(first: $x) { totalCount } }", "BAD_USER_INPUT"),
             ("{" + "a{" * 20_000, "DOCUMENT_TOO_LONG"),
         ):
-            await wire.subscribe("e", query)
-            message = await wire.receive()
+            await ws.subscribe("e", query)
+            message = await ws.receive()
             assert (message["id"], message["type"]) == ("e", "error")
             assert message["payload"][0]["extensions"]["code"] == code
         # An error in a field is a result with an error, and its operation goes on to its end.
-        await wire.subscribe("f", '{ node(id: "x") { id } server { version } }')
-        message = await wire.receive()
+        await ws.subscribe("f", '{ node(id: "x") { id } server { version } }')
+        message = await ws.receive()
         assert message["type"] == "next"
         assert message["payload"]["errors"][0]["extensions"]["code"] == "ID_INVALID"
-        assert (await wire.receive())["type"] == "complete"
+        assert (await ws.receive())["type"] == "complete"
     assert "Traceback" not in sqlite_server.log()
 
 
@@ -74,27 +74,27 @@ async def test_complete_cancels_and_frees_the_id(sqlite_server: Server) -> None:
     """After a client's complete nothing of the operation comes, and its id can be used again."""
     sqlite_server.create("t", {"name": "p", "jobCount": 9})
 
-    async with Wire(sqlite_server.url) as wire:
+    async with WebSocketClient(sqlite_server.url) as ws:
         for _ in range(3):
-            await wire.subscribe("1", CHANGES, names=["t"])
-            assert (await wire.receive())["type"] == "next"
-            await wire.send({"id": "1", "type": "complete"})
-        await wire.send({"id": "never", "type": "complete"})
-        await wire.subscribe("1", "{ server { version } }")
-        assert (await wire.receive())["payload"]["data"]["server"]
-        assert (await wire.receive()) == {"id": "1", "type": "complete"}
+            await ws.subscribe("1", CHANGES, names=["t"])
+            assert (await ws.receive())["type"] == "next"
+            await ws.send({"id": "1", "type": "complete"})
+        await ws.send({"id": "never", "type": "complete"})
+        await ws.subscribe("1", "{ server { version } }")
+        assert (await ws.receive())["payload"]["data"]["server"]
+        assert (await ws.receive()) == {"id": "1", "type": "complete"}
 
 
 async def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: Server) -> None:
     """Ping and pong have nothing to do with operations."""
-    async with Wire(sqlite_server.url, greet=False) as wire:
-        await wire.send({"type": "ping", "payload": {"any": 1}})
-        assert await wire.receive() == {"type": "pong"}
-        await wire.send({"type": "pong"})
-        await wire.send({"type": "connection_init", "payload": {"token": "of no use"}})
-        assert await wire.receive() == {"type": "connection_ack"}
-        await wire.send({"type": "ping"})
-        assert await wire.receive() == {"type": "pong"}
+    async with WebSocketClient(sqlite_server.url, greet=False) as ws:
+        await ws.send({"type": "ping", "payload": {"any": 1}})
+        assert await ws.receive() == {"type": "pong"}
+        await ws.send({"type": "pong"})
+        await ws.send({"type": "connection_init", "payload": {"token": "of no use"}})
+        assert await ws.receive() == {"type": "connection_ack"}
+        await ws.send({"type": "ping"})
+        assert await ws.receive() == {"type": "pong"}
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ async def test_an_id_in_use_closes_the_connection(shared: Server) -> None:
 async def test_other_protocols_are_not_spoken(shared: Server, offered: list[str] | None) -> None:
     """Neither the legacy protocol nor none at all."""
     protocols = None if offered is None else [Subprotocol(name) for name in offered]
-    async with Wire(shared.url, greet=False, subprotocols=protocols) as wire:
-        assert wire.socket.subprotocol is None
-        assert (await wire.closed())[0] == 4406
+    async with WebSocketClient(shared.url, greet=False, subprotocols=protocols) as ws:
+        assert ws.socket.subprotocol is None
+        assert (await ws.closed())[0] == 4406
 
 
 async def test_silence_instead_of_a_greeting_is_ended(
@@ -169,9 +169,9 @@ async def test_silence_instead_of_a_greeting_is_ended(
     monkeypatch.setattr(websocket, "INIT_TIMEOUT", 0.5)
 
     async with (
-        serving(sqlite_url) as inside,
-        Wire(inside.url) as greeted,
-        Wire(inside.url, greet=False) as silent,
+        serve_in_process(sqlite_url) as server,
+        WebSocketClient(server.url) as greeted,
+        WebSocketClient(server.url, greet=False) as silent,
     ):
         assert await silent.closed() == (4408, "Initialisation timeout")
         # The other one is older.
@@ -188,22 +188,22 @@ async def test_deep_variables_are_an_error_of_their_operation(shared: Server, qu
     variables = f'{{"task": "t", "names": {deep}, "x": {deep}, "after": {deep}}}'
     payload = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
 
-    async with Wire(shared.url) as wire:
-        await wire.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
-        message = await wire.receive()
+    async with WebSocketClient(shared.url) as ws:
+        await ws.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
+        message = await ws.receive()
         assert (message["id"], message["type"]) == ("1", "error")
         assert message["payload"][0]["extensions"]["code"]
-        await wire.subscribe("1", "{ server { version } }")
-        assert (await wire.receive())["type"] == "next"
+        await ws.subscribe("1", "{ server { version } }")
+        assert (await ws.receive())["type"] == "next"
     assert "Traceback" not in shared.log()
 
 
 async def test_extensions_are_ignored(shared: Server) -> None:
     """Clients send more than we know of."""
-    async with Wire(shared.url) as wire:
+    async with WebSocketClient(shared.url) as ws:
         payload = SUBSCRIBE["payload"] | {"extensions": {"persisted": 1}, "more": []}  # type: ignore[operator] # it is a dict
-        await wire.send(SUBSCRIBE | {"payload": payload, "more": 1})
-        assert (await wire.receive())["type"] == "next"
+        await ws.send(SUBSCRIBE | {"payload": payload, "more": 1})
+        assert (await ws.receive())["type"] == "next"
 
 
 async def test_operations_of_a_connection_are_bounded(
@@ -213,16 +213,16 @@ async def test_operations_of_a_connection_are_bounded(
     server = start_server(sqlite_url, max_subscriptions_per_connection=2)
     server.create("t", {"name": "p"})
 
-    async with Wire(server.url) as wire:
+    async with WebSocketClient(server.url) as ws:
         for key in "ab":
-            await wire.subscribe(key, EVENTS, task="t")
-        await wire.subscribe("c", EVENTS, task="t")
-        message = await wire.receive()
+            await ws.subscribe(key, EVENTS, task="t")
+        await ws.subscribe("c", EVENTS, task="t")
+        message = await ws.receive()
         assert (message["id"], message["type"]) == ("c", "error")
         assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
-        await wire.send({"id": "a", "type": "complete"})
-        await wire.subscribe("c", "{ server { version } }")
-        assert (await wire.receive())["type"] == "next"
+        await ws.send({"id": "a", "type": "complete"})
+        await ws.subscribe("c", "{ server { version } }")
+        assert (await ws.receive())["type"] == "next"
 
 
 async def test_connections_of_an_address_are_bounded(
@@ -232,9 +232,9 @@ async def test_connections_of_an_address_are_bounded(
     server = start_server(sqlite_url, max_connections_per_address=2)
     server.create("t", {"name": "p"})
 
-    async with Wire(server.url):
-        async with Wire(server.url):
-            async with Wire(server.url, greet=False) as third:
+    async with WebSocketClient(server.url):
+        async with WebSocketClient(server.url):
+            async with WebSocketClient(server.url, greet=False) as third:
                 code, reason = await third.closed()
                 assert code == 1013
                 assert reason is not None
@@ -249,7 +249,7 @@ async def test_connections_of_an_address_are_bounded(
 
         async def is_accepted() -> bool:
             try:
-                async with Wire(server.url):
+                async with WebSocketClient(server.url):
                     return True
             except websockets.ConnectionClosed:
                 return False
@@ -308,18 +308,18 @@ async def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, numbe
 
     async def one(seed: int) -> None:
         chance = random.Random(seed)
-        async with Wire(sqlite_server.url, greet=chance.random() < 0.8) as wire:
+        async with WebSocketClient(sqlite_server.url, greet=chance.random() < 0.8) as ws:
             try:
                 for _ in range(chance.randrange(1, 4)):
                     frame = junk(chance)
                     # Fragments are assembled before anybody looks at them.
-                    await wire.socket.send([frame[:3], frame[3:]] if seed % 5 == 0 else frame)
+                    await ws.socket.send([frame[:3], frame[3:]] if seed % 5 == 0 else frame)
                     # So that some of the frames are sent together, and some after an answer.
                 await asyncio.sleep(0)
-                await wire.send("end of the junk")
+                await ws.send("end of the junk")
             except websockets.ConnectionClosed:
                 pass
-            code, _ = await wire.closed()
+            code, _ = await ws.closed()
             assert code in range(4400, 4430), (seed, code)
 
     for begin in range(0, number, 20):

@@ -16,30 +16,30 @@ import httpx
 
 from tests.support.waiting import until
 
-START = 30.0
+START_TIMEOUT_S = 30.0
 """Seconds that a server has to become ready."""
-CREATE = """mutation($input: CreateTaskInput!) { createTask(input: $input) {
+CREATE_TASK = """mutation($input: CreateTaskInput!) { createTask(input: $input) {
   task { id name state } userErrors { code field message } } }"""
-COMMENT = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"""
-SUBMIT = """mutation($input: SubmitEventInput!) { submitEvent(input: $input) {
+UPDATE_TASK = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"""
+SUBMIT_EVENT = """mutation($input: SubmitEventInput!) { submitEvent(input: $input) {
   event { id uuid } duplicate enough process { name state }
   userErrors { code field message } } }"""
-SUBMIT_MANY = """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
+SUBMIT_EVENTS = """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
   results { event { uuid } duplicate enough userErrors { code field message } }
   userErrors { code field message } } }"""
 
 
-def environment(settings: Mapping[str, Any]) -> dict[str, str]:
+def environment_with(settings: Mapping[str, Any]) -> dict[str, str]:
     """This process' environment without settings of ours but these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LAMIA_")}
     return kept | {f"LAMIA_{name.upper()}": str(value) for name, value in settings.items()}
 
 
-def lamia(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+def run_cli(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(
         [sys.executable, "-m", "lamia_gql", *arguments],
-        env=environment(settings),
+        env=environment_with(settings),
         capture_output=True,
         text=True,
         timeout=110,
@@ -47,7 +47,7 @@ def lamia(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-def told(answer: httpx.Response) -> list[tuple[str, str | None]]:
+def rest_errors(answer: httpx.Response) -> list[tuple[str, str | None]]:
     """The codes and fields of the errors in an answer of REST, each with a reason in words."""
     errors = answer.json()["errors"]
     assert all(error["reason"].endswith(".") for error in errors)
@@ -83,7 +83,7 @@ class Server:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "lamia_gql", "serve", "--port", str(self._port)],
-                env=environment(
+                env=environment_with(
                     {"database_url": self.database_url, "log_level": "warning"} | self.settings
                 ),
                 stdout=log,
@@ -91,11 +91,11 @@ class Server:
             )
         try:
             until(
-                lambda: not self.runs or self._is_ready(begin),
+                lambda: not self.is_running or self._is_ready(begin),
                 lambda: f"the server did not start:\n{self.log()}",
-                START,
+                START_TIMEOUT_S,
             )
-            assert self.runs, f"the server did not start:\n{self.log()}"
+            assert self.is_running, f"the server did not start:\n{self.log()}"
         except AssertionError:
             self.kill()
             raise
@@ -114,12 +114,12 @@ class Server:
         """All that it has printed, since it was made to forget."""
         return self._log.read_text()[self._forgotten :] if self._log.exists() else ""
 
-    def forget_log(self) -> None:
+    def clear_log(self) -> None:
         """Begin the log anew."""
         self._forgotten += len(self.log())
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it has been started, and not been stopped or killed since."""
         return self._process is not None and self._process.poll() is None
 
@@ -187,7 +187,7 @@ class Server:
     def try_create(self, name: str, *processes: Mapping[str, Any], **fields: Any) -> Any:
         """What becomes of a task."""
         task = {"name": name, "processes": list(processes), **fields}
-        return self.graphql(CREATE, input=task)["createTask"]
+        return self.graphql(CREATE_TASK, input=task)["createTask"]
 
     def submit(self, task: str, process: str, event_class: str, **fields: Any) -> Any:
         """Submit an event, which must be accepted; the payload of the answer."""
@@ -198,19 +198,19 @@ class Server:
     def try_submit(self, task: str, process: str, event_class: str, **fields: Any) -> Any:
         """What becomes of an event."""
         event = {"task": task, "process": process, "eventClass": event_class, **fields}
-        return self.graphql(SUBMIT, input=event)["submitEvent"]
+        return self.graphql(SUBMIT_EVENT, input=event)["submitEvent"]
 
     def submit_many(self, events: list[dict[str, Any]]) -> list[Any]:
         """What becomes of events, in batches that the server takes."""
         results: list[Any] = []
         for begin in range(0, len(events), 1000):
             batch = {"events": events[begin : begin + 1000]}
-            results += self.graphql(SUBMIT_MANY, input=batch)["submitEvents"]["results"]
+            results += self.graphql(SUBMIT_EVENTS, input=batch)["submitEvents"]["results"]
         return results
 
     def comment(self, task: str, comment: str) -> None:
         """Give a task another comment."""
-        self.graphql(COMMENT, input={"name": task, "comment": comment})
+        self.graphql(UPDATE_TASK, input={"name": task, "comment": comment})
 
     def process(self, task: str, name: str) -> Any:
         """What is computed of a process."""
@@ -225,7 +225,7 @@ class Server:
 
     def recount(self, *tasks: str) -> None:
         """Stored counters must be what the events say."""
-        done = lamia("recount", *tasks, database_url=self.database_url)
+        done = run_cli("recount", *tasks, database_url=self.database_url)
         assert (done.returncode, done.stdout) == (0, "No difference.\n"), done.stdout + done.stderr
 
 

@@ -21,14 +21,14 @@ from tests.support.waiting import until_async
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class InProcessServer:
     """A running server, and what lives in it."""
 
     url: str
     services: Services
     streams: Streams
 
-    def left(self) -> dict[str, int]:
+    def resources(self) -> dict[str, int]:
         """How much there is for clients: connections, subscribers and what runs for them."""
         live = self.services.feeds
         return {
@@ -40,15 +40,15 @@ class Inside:
             "tasks": len(asyncio.all_tasks()),
         }
 
-    async def until_left(self, expected: dict[str, int]) -> None:
-        """Wait until :meth:`left` is as expected."""
+    async def until_resources(self, expected: dict[str, int]) -> None:
+        """Wait until :meth:`resources` is as expected."""
         await until_async(
-            lambda: self.left() == expected, lambda: (self.left(), expected), timeout_s=60
+            lambda: self.resources() == expected, lambda: (self.resources(), expected), timeout_s=60
         )
 
 
 @asynccontextmanager
-async def serving(database_url: str, **settings: Any) -> AsyncIterator[Inside]:
+async def serve_in_process(database_url: str, **settings: Any) -> AsyncIterator[InProcessServer]:
     """Serve in this loop, with these settings, until the block is left."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
         settings = {"database_url": database_url, "log_level": "warning"} | settings
@@ -66,7 +66,7 @@ async def serving(database_url: str, **settings: Any) -> AsyncIterator[Inside]:
             assert not running.done()
             host, port = listening.getsockname()
             services: Services = server.lifespan.state["services"]
-            yield Inside(f"http://{host}:{port}", services, endpoint.streams)
+            yield InProcessServer(f"http://{host}:{port}", services, endpoint.streams)
         finally:
             server.should_exit = True
             await running

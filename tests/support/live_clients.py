@@ -1,4 +1,4 @@
-"""Live clients for the tests, close to the wire: WebSocket and server-sent events."""
+"""Live clients for the tests, at the level of messages: WebSocket and server-sent events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from tests.support.harness import Server
 
-PATIENCE = 20.0
+RECEIVE_TIMEOUT_S = 20.0
 """Seconds to wait for a message that must come."""
 BEGINNING = ""
 """The cursor behind which all events of a task lie."""
@@ -27,7 +27,7 @@ CHANGES = """subscription($names: [String!], $filter: TaskFilter) {
     processes { nodes { name state progress { ratio } } } } }"""
 
 
-class Wire:
+class WebSocketClient:
     """A WebSocket that speaks graphql-transport-ws."""
 
     def __init__(self, url: str, *, greet: bool = True, **options: Any) -> None:
@@ -59,7 +59,7 @@ class Wire:
 
     async def receive(self) -> Any:
         """The next message."""
-        return json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+        return json.loads(await asyncio.wait_for(self.socket.recv(), RECEIVE_TIMEOUT_S))
 
     async def subscribe(self, key: str, query: str, **variables: Any) -> None:
         """Begin an operation."""
@@ -70,7 +70,7 @@ class Wire:
         """The code and reason that the server closes with; what comes before is read away."""
         try:
             while True:
-                await asyncio.wait_for(self.socket.recv(), PATIENCE)
+                await asyncio.wait_for(self.socket.recv(), RECEIVE_TIMEOUT_S)
         except websockets.ConnectionClosed:
             return self.socket.close_code, self.socket.close_reason
 
@@ -86,9 +86,9 @@ class Wire:
 
 
 async def until_events_come(
-    server: Server, wire: Wire, task: str = "t", *, event_class: str = "BEAT"
+    server: Server, ws: WebSocketClient, task: str = "t", *, event_class: str = "BEAT"
 ) -> None:
-    """Return once the wire's only operation, a subscription to events, delivers what happens.
+    """Return once the only operation of ``ws``, a subscription to events, delivers what happens.
 
     Nothing tells that such a subscription has begun. So events are submitted until one arrives, and
     messages are received up to the last one of them: later ones are the caller's.
@@ -100,7 +100,7 @@ async def until_events_come(
         return uuid
 
     async def receive() -> str:
-        message = await wire.receive()
+        message = await ws.receive()
         assert message["type"] == "next", message
         node = message["payload"]["data"]["events"]["node"]
         assert node["eventClass"] == event_class, node
@@ -132,13 +132,13 @@ async def until_events_are_followed(
 
 
 class TaskChanges:
-    """The snapshots of a wire's only operation, a subscription to changes.
+    """The snapshots of a connection's only operation, a subscription to changes.
 
     A snapshot equal to the last one of its task is left out: the server may send one again.
     """
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, ws: WebSocketClient) -> None:
+        self._wire = ws
         self._last: dict[str, Any] = {}
 
     async def next(self) -> Any:
@@ -173,7 +173,7 @@ class TaskChanges:
             task = await self.next()
 
 
-class Message(NamedTuple):
+class SSEMessage(NamedTuple):
     """A server-sent event."""
 
     event: str
@@ -182,24 +182,24 @@ class Message(NamedTuple):
 
 
 @asynccontextmanager
-async def sse(
+async def open_sse(
     url: str, query: str, *, last_event_id: str | None = None, **variables: Any
-) -> AsyncIterator[AsyncIterator[Message]]:
+) -> AsyncIterator[AsyncIterator[SSEMessage]]:
     """The messages that answer an operation, to the end of the stream."""
     headers = {"accept": "text/event-stream"}
     if last_event_id is not None:
         headers["last-event-id"] = last_event_id
     body = {"query": query, "variables": variables}
     async with (
-        httpx.AsyncClient(timeout=PATIENCE, verify=False) as client,
+        httpx.AsyncClient(timeout=RECEIVE_TIMEOUT_S, verify=False) as client,
         client.stream("POST", f"{url}/graphql", json=body, headers=headers) as response,
     ):
         assert response.status_code == 200, await response.aread()
         assert response.headers["content-type"].startswith("text/event-stream")
-        yield messages(response)
+        yield parse_sse(response)
 
 
-async def messages(response: httpx.Response) -> AsyncIterator[Message]:
+async def parse_sse(response: httpx.Response) -> AsyncIterator[SSEMessage]:
     """The messages of a stream; comments are left out."""
     fields: dict[str, str] = {}
     async for line in response.aiter_lines():
@@ -208,5 +208,5 @@ async def messages(response: httpx.Response) -> AsyncIterator[Message]:
             fields[name] = value.removeprefix(" ")
         elif not line and fields:
             data = fields.get("data")
-            yield Message(fields["event"], json.loads(data) if data else None, fields.get("id"))
+            yield SSEMessage(fields["event"], json.loads(data) if data else None, fields.get("id"))
             fields = {}

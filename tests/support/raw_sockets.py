@@ -18,23 +18,23 @@ UPGRADE = (
 TEXT, CLOSE, PING = 1, 8, 9
 
 
-def frame(payload: bytes, opcode: int = TEXT) -> bytes:
+def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
     """A frame of a WebSocket client, masked by zeros."""
     size = len(payload)
     length = struct.pack("!B", 128 | size) if size < 126 else struct.pack("!BH", 254, size)
     return bytes([128 | opcode]) + length + bytes(4) + payload
 
 
-def websocket(url: str, query: str | None = None, **variables: Any) -> socket.socket:
+def open_websocket(url: str, query: str | None = None, **variables: Any) -> socket.socket:
     """A WebSocket that has begun one operation, or none, and from now on reads nothing."""
     client = _connect(url)
     client.sendall(UPGRADE)
     read_until(client, b"\r\n\r\n")
-    client.sendall(frame(b'{"type": "connection_init"}'))
+    client.sendall(client_frame(b'{"type": "connection_init"}'))
     if query is not None:
         payload = {"query": query, "variables": variables}
         message = {"id": "1", "type": "subscribe", "payload": payload}
-        client.sendall(frame(json.dumps(message).encode()))
+        client.sendall(client_frame(json.dumps(message).encode()))
     return client
 
 
@@ -49,7 +49,7 @@ def stream_request(query: str, **variables: Any) -> bytes:
     )
 
 
-def stream(url: str, query: str, **variables: Any) -> socket.socket:
+def open_stream(url: str, query: str, **variables: Any) -> socket.socket:
     """A request for a stream, whose client reads nothing of it."""
     client = _connect(url)
     client.sendall(stream_request(query, **variables))
@@ -68,7 +68,7 @@ def _connect(url: str) -> socket.socket:
     return client
 
 
-def vanish(client: socket.socket) -> None:
+def reset_connection(client: socket.socket) -> None:
     """Leave without a word: the connection is reset."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
@@ -87,7 +87,7 @@ def read_until(
         seen += data
 
 
-def is_cut(client: socket.socket) -> bool:
+def is_closed_by_server(client: socket.socket) -> bool:
     """Whether the server ends the connection within a while; what comes before is read away."""
     try:
         while client.recv(1 << 20):

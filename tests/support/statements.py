@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 
 
 @contextmanager
-def watched(thread: str = "") -> Iterator[list[str]]:
+def record_statements(thread: str = "") -> Iterator[list[str]]:
     """The statements that run meanwhile, but for those that begin a transaction.
 
     Where ``thread`` is given, only those of threads whose names begin so.

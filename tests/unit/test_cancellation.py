@@ -16,7 +16,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.operation_reads import OperationReads
-from tests.support.statements import watched
+from tests.support.statements import record_statements
 from tests.support.waiting import until_async
 
 FOREVER = """WITH RECURSIVE forever(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM forever)
@@ -80,7 +80,7 @@ async def test_stop_of_all_reads(database: Database) -> None:
     """All reads of an operation end together, those that wait and those to come included."""
     reads = OperationReads(database, 7)
     running: list[asyncio.Task[Any]]
-    with watched() as statements:
+    with record_statements() as statements:
         running = [asyncio.create_task(reads.read(forever)) for _ in range(3)]
         await until_async(lambda: FOREVER in statements, "the first of them")
     reads.stop()

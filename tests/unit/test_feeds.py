@@ -42,8 +42,8 @@ NOW = datetime.now(UTC)
 JOBS = 4
 
 
-class House:
-    """A database with a task of an array and a solitary process, and what tells of it."""
+class Backend:
+    """A database, with the recorder that writes to it and the feeds of what is written."""
 
     def __init__(self, url: str, max_waiting: int = 1_000) -> None:
         self.settings = load(database_url=url)
@@ -76,22 +76,22 @@ class House:
 
 
 @asynccontextmanager
-async def house_of(url: str, **options: int) -> AsyncIterator[House]:
-    """Let a house live for as long as the block lasts, which is 30 seconds at most."""
-    house = House(url, **options)
-    house.live.start()
-    await house.recorder.start()
+async def running_backend(url: str, **options: int) -> AsyncIterator[Backend]:
+    """Run a backend for the duration of the block, at most 30 seconds."""
+    backend = Backend(url, **options)
+    backend.live.start()
+    await backend.recorder.start()
     try:
         async with asyncio.timeout(30):
-            yield house
+            yield backend
     finally:
-        await house.live.stop()
-        await house.recorder.stop()
-        house.database.close()
+        await backend.live.stop()
+        await backend.recorder.stop()
+        backend.database.close()
 
 
-async def take(subscriber: Subscriber[EventRow], number: int) -> list[int]:
-    """The numbers of so many events."""
+async def take_seqs(subscriber: Subscriber[EventRow], number: int) -> list[int]:
+    """The sequence numbers of the next ``number`` events or more."""
     found: list[int] = []
     while len(found) < number:
         found += [event.seq for event in await asyncio.wait_for(subscriber.take(), 10)]
@@ -108,14 +108,14 @@ async def changed(subscriber: Subscriber[int], last: int) -> list[int]:
 
 async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
     """Neither to this server nor to others: the announcement belongs to the transaction."""
-    async with house_of(database_url) as house:
-        task_id = await house.make_task()
-        other = Database(house.settings)
+    async with running_backend(database_url) as backend:
+        task_id = await backend.make_task()
+        other = Database(backend.settings)
         heard = Feeds(other, 100)
         listener = PgListener(other, heard)
         await listener.start()
-        with house.live.watch() as here, heard.watch() as there:
-            if not house.database.is_sqlite:
+        with backend.live.watch() as here, heard.watch() as there:
+            if not backend.database.is_sqlite:
                 assert await asyncio.wait_for(there.take(), 10) == [ALL_TASKS]
 
             def fail(connection: Connection) -> None:
@@ -124,65 +124,65 @@ async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
 
             for _ in range(3):
                 with pytest.raises(ArithmeticError):
-                    await house.database.write(fail)
+                    await backend.database.write(fail)
             # What is told of later comes first: nothing was told of what was rolled back.
-            other_id = await house.make_task("u")
-            await house.record()
+            other_id = await backend.make_task("u")
+            await backend.record()
             assert await changed(here, task_id) == [other_id, task_id]
             assert here.waiting == 0
-            if not house.database.is_sqlite:
+            if not backend.database.is_sqlite:
                 assert await changed(there, task_id) == [other_id, task_id]
             assert there.waiting == 0
-            async with house.live.follow(task_id) as subscriber:
+            async with backend.live.follow(task_id) as subscriber:
                 with pytest.raises(ArithmeticError):
-                    await house.database.write(fail)
-                await house.record()
-                assert await take(subscriber, 1) == [2]
+                    await backend.database.write(fail)
+                await backend.record()
+                assert await take_seqs(subscriber, 1) == [2]
         await listener.stop()
         other.close()
 
 
 async def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -> None:
     """A later commit of this server, heard of before an earlier one of another, waits for it."""
-    async with house_of(sqlite_url) as house:
-        task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
-            await house.record()
-            assert await take(subscriber, 1) == [1]
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
+        async with backend.live.follow(task_id) as subscriber:
+            await backend.record()
+            assert await take_seqs(subscriber, 1) == [1]
             # As if somebody else had written these, and his message were late, or lost.
-            house.database.on_commit = None
-            await house.record(5)
-            house.live.start()
-            await house.record(2)
-            assert await take(subscriber, 7) == [2, 3, 4, 5, 6, 7, 8]
-            house.live.hear([Change(task_id, 6)])
-            house.live.hear([Change(task_id, 8)])
-            await house.record()
-            assert await take(subscriber, 1) == [9]
+            backend.database.on_commit = None
+            await backend.record(5)
+            backend.live.start()
+            await backend.record(2)
+            assert await take_seqs(subscriber, 7) == [2, 3, 4, 5, 6, 7, 8]
+            backend.live.hear([Change(task_id, 6)])
+            backend.live.hear([Change(task_id, 8)])
+            await backend.record()
+            assert await take_seqs(subscriber, 1) == [9]
 
 
 async def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
     """What was not heard of, and is read, comes in pieces that fit into a small queue."""
-    async with house_of(sqlite_url, max_waiting=10) as house:
-        task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
-            house.database.on_commit = None
-            await house.recorder.record([house.event() for _ in range(100)])
-            house.live.start()
-            house.live.hear([Change(task_id, 100)])
-            assert await take(subscriber, 100) == list(range(1, 101))
+    async with running_backend(sqlite_url, max_waiting=10) as backend:
+        task_id = await backend.make_task()
+        async with backend.live.follow(task_id) as subscriber:
+            backend.database.on_commit = None
+            await backend.recorder.record([backend.event() for _ in range(100)])
+            backend.live.start()
+            backend.live.hear([Change(task_id, 100)])
+            assert await take_seqs(subscriber, 100) == list(range(1, 101))
 
 
 async def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite_url: str) -> None:
     """Whoever follows, and then reads the past, misses nothing and has nothing to wait for."""
-    async with house_of(sqlite_url) as house:
-        task_id = await house.make_task()
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
         for round_ in range(30):
-            writing = asyncio.create_task(house.record(3))
+            writing = asyncio.create_task(backend.record(3))
             # Each time, another moment of the writing.
             await asyncio.sleep(0.0007 * (round_ % 10))
-            async with house.live.follow(task_id) as subscriber:
-                past = await house.database.read(
+            async with backend.live.follow(task_id) as subscriber:
+                past = await backend.database.read(
                     partial(
                         events_after,
                         task_id=task_id,
@@ -194,16 +194,16 @@ async def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite
                 seen = [event.seq for event in past]
                 while not seen or seen[-1] < 3 * round_ + 3:
                     last = seen[-1] if seen else 3 * round_
-                    seen += [seq for seq in await take(subscriber, 1) if seq > last]
+                    seen += [seq for seq in await take_seqs(subscriber, 1) if seq > last]
             assert seen == [3 * round_ + 1, 3 * round_ + 2, 3 * round_ + 3]
             await writing
 
 
 async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
     """A feed is there for as long as somebody follows, and rows are not fetched for nobody."""
-    async with house_of(sqlite_url) as house:
-        task_id = await house.make_task()
-        live = house.live
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
+        live = backend.live
 
         async def follow() -> None:
             async with live.follow(task_id) as subscriber:
@@ -215,7 +215,7 @@ async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
             # They run until they wait.
             await asyncio.sleep(0)
             assert len(live.events) == 50
-            await house.record()
+            await backend.record()
             for follower in followers:
                 follower.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
@@ -224,15 +224,15 @@ async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
 
 async def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
     """Also those who come when it is just gone."""
-    async with house_of(sqlite_url) as house:
-        task_id = await house.make_task()
-        async with house.live.follow(task_id) as subscriber:
-            await house.record()
-            await house.database.write(lambda c: delete_tasks(c, house.settings, ["t"], NOW))
-            assert await take(subscriber, 1) == [1]
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
+        async with backend.live.follow(task_id) as subscriber:
+            await backend.record()
+            await backend.database.write(lambda c: delete_tasks(c, backend.settings, ["t"], NOW))
+            assert await take_seqs(subscriber, 1) == [1]
             with pytest.raises(Ended):
                 await subscriber.take()
-        async with house.live.follow(task_id) as subscriber:
+        async with backend.live.follow(task_id) as subscriber:
             with pytest.raises(Ended):
                 await subscriber.take()
 
@@ -244,14 +244,14 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
     of the task meanwhile, though events of other tasks. Who resumes all the time, and who follows
     on the other server, sees both, in the order of their numbers.
     """
-    async with house_of(postgres_url) as house:
-        task_id = await house.make_task()
-        await house.make_task("u")
+    async with running_backend(postgres_url) as backend:
+        task_id = await backend.make_task()
+        await backend.make_task("u")
         written, release = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
 
         def hold(connection: Connection) -> None:
-            [outcome] = record(connection, statements(False), [house.event()])
+            [outcome] = record(connection, statements(False), [backend.event()])
             assert isinstance(outcome, Outcome)
             publish_on_commit(
                 connection, [Change(task_id, outcome.event.seq, events=[outcome.event])]
@@ -259,7 +259,7 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
             loop.call_soon_threadsafe(written.set)
             assert release.wait(20)
 
-        other = House(postgres_url)
+        other = Backend(postgres_url)
         other.live.start()
         listener = PgListener(other.database, other.live)
         await listener.start()
@@ -276,10 +276,10 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
 
         async with other.live.follow(task_id) as subscriber:
             resuming = asyncio.create_task(resume())
-            first = asyncio.create_task(house.database.write(hold))
+            first = asyncio.create_task(backend.database.write(hold))
             await asyncio.wait_for(written.wait(), 20)
             beside = check_event(
-                house.settings,
+                backend.settings,
                 task="u",
                 process="alone",
                 event_class=EventClass.BEAT,
@@ -287,12 +287,14 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
             )
             await asyncio.wait_for(other.recorder.record([beside]), 20)
             second = asyncio.create_task(other.record())
-            await until_async(lambda: waiting_for_locks(house.database) == 1, "a commit that waits")
+            await until_async(
+                lambda: waiting_for_locks(backend.database) == 1, "a commit that waits"
+            )
             assert not second.done()
             assert subscriber.waiting == 0
             release.set()
             await asyncio.gather(first, second)
-            assert await take(subscriber, 2) == [1, 2]
+            assert await take_seqs(subscriber, 2) == [1, 2]
             assert await asyncio.wait_for(resuming, 20) == [1, 2]
         await other.live.stop()
         await listener.stop()
@@ -335,17 +337,17 @@ async def stored(
     tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
 ) -> tuple[Database, int]:
     """A database with some events of every job of a task."""
-    house = House(f"sqlite:///{tmp_path_factory.mktemp('live')}/lamia.sqlite")
-    task_id = await house.make_task()
-    await house.recorder.start()
+    backend = Backend(f"sqlite:///{tmp_path_factory.mktemp('live')}/lamia.sqlite")
+    task_id = await backend.make_task()
+    await backend.recorder.start()
     for event_class in (EventClass.BEAT, EventClass.DONE, EventClass.FAILED):
-        await house.recorder.record([house.event(event_class, index) for index in range(JOBS)])
+        await backend.recorder.record([backend.event(event_class, index) for index in range(JOBS)])
         alone = check_event(
-            house.settings, task="t", process="alone", event_class=event_class, received_at=NOW
+            backend.settings, task="t", process="alone", event_class=event_class, received_at=NOW
         )
-        await house.recorder.record([alone])
-    await house.recorder.stop()
-    return house.database, task_id
+        await backend.recorder.record([alone])
+    await backend.recorder.stop()
+    return backend.database, task_id
 
 
 def test_notifications_are_few_and_fit() -> None:

@@ -16,7 +16,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import create_engine
 from lamia_gql.storage.migrations import UnknownRevision, current, head, migrate
 from lamia_gql.storage.models import Base
-from tests.support.harness import lamia
+from tests.support.harness import run_cli
 
 VERSIONS = Path(__file__).parents[2] / "alembic" / "versions"
 
@@ -92,10 +92,10 @@ def test_unknown_revision_is_refused(engine: Engine) -> None:
 
 def test_postgresql_is_migrated_by_its_operator_only(postgres_url: str) -> None:
     """A server does not touch a PostgreSQL that waits for its migration: it says what to do."""
-    refused = lamia("serve", "--port", "0", database_url=postgres_url)
+    refused = run_cli("serve", "--port", "0", database_url=postgres_url)
     assert refused.returncode == 1
     assert "lamia-gql migrate" in refused.stderr
-    done = lamia("migrate", database_url=postgres_url)
+    done = run_cli("migrate", database_url=postgres_url)
     assert done.stdout == f"The database is at revision {head()}.\n"
 
 

@@ -18,7 +18,7 @@ from lamia_gql.storage.migrations import migrate
 SOCKET = ".s.PGSQL.5432"
 
 
-class Line:
+class SilentProxy:
     """A way to PostgreSQL that can go dead without being closed."""
 
     def __init__(self, target: Path) -> None:
@@ -58,7 +58,7 @@ async def test_a_line_that_has_gone_dead_is_noticed(
     monkeypatch.setattr(listener, "CHECK", 0.3)
     monkeypatch.setattr(listener, "TIMEOUT", 1)
     folder = postgres_url.partition("?host=")[2]
-    line = Line(Path(folder, SOCKET))
+    proxy = SilentProxy(Path(folder, SOCKET))
 
     near = Database(load(database_url=postgres_url))
     far = Database(load(database_url=postgres_url.replace(folder, str(tmp_path))))
@@ -69,7 +69,7 @@ async def test_a_line_that_has_gone_dead_is_noticed(
     async def tell(task_id: int) -> None:
         await near.write(lambda c: publish_on_commit(c, [Change(task_id, 1)]))
 
-    async with await asyncio.start_unix_server(line.connected, str(tmp_path / SOCKET)):
+    async with await asyncio.start_unix_server(proxy.connected, str(tmp_path / SOCKET)):
         with live.watch() as heard:
             await listening.start()
             assert await asyncio.wait_for(heard.take(), 20) == [ALL_TASKS]
@@ -78,7 +78,7 @@ async def test_a_line_that_has_gone_dead_is_noticed(
             # A pause in which the connection is tried several times while all is well.
             await asyncio.sleep(1)
             assert heard.waiting == 0
-            line.go_dead()
+            proxy.go_dead()
             await tell(8)
             assert await asyncio.wait_for(heard.take(), 40) == [ALL_TASKS]
             await tell(9)
@@ -86,4 +86,4 @@ async def test_a_line_that_has_gone_dead_is_noticed(
         await listening.stop()
         near.close()
         far.close()
-        await asyncio.wait_for(line.free.wait(), 20)
+        await asyncio.wait_for(proxy.free.wait(), 20)

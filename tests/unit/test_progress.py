@@ -32,7 +32,7 @@ from lamia_gql.domain.progress import (
     task_state,
 )
 from lamia_gql.domain.progress import ProcessKind as Kind
-from tests.support.strategies import NOON, lives
+from tests.support.strategies import NOON, job_histories
 
 
 def array(
@@ -177,7 +177,7 @@ def test_estimate_follows_the_rate() -> None:
 
 
 @given(
-    st.lists(lives, min_size=1, max_size=6),
+    st.lists(job_histories, min_size=1, max_size=6),
     st.sampled_from([None, 1.0, 3.0, 250.5]),
     st.randoms(use_true_random=False),
 )
@@ -208,7 +208,7 @@ def test_counters_by_differences_are_exact(
     assert is_enough(process) <= (process_state(process) is State.SUCCEEDED)
 
 
-@given(st.lists(lives, min_size=1, max_size=4), st.sampled_from([None, 2.0]))
+@given(st.lists(job_histories, min_size=1, max_size=4), st.sampled_from([None, 2.0]))
 def test_what_cannot_succeed_does_not(
     jobs: list[list[Occurrence]], threshold: float | None
 ) -> None:

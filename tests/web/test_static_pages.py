@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from lamia_gql.server.static_pages import FOLDER, choose, static_routes
 from tests.support.harness import Server
-from tests.support.npm import tool
+from tests.support.npm import node_tool
 
 ROOT = Path(__file__).parents[2]
 
@@ -182,7 +182,7 @@ def sources(tmp_path: Path) -> Path:
 def build(sources: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Run a step of the build."""
     folder = sources / "web"
-    command = [tool("node"), script]
+    command = [node_tool("node"), script]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

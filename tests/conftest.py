@@ -39,7 +39,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Path]:
-    """A running PostgreSQL: the folder of its socket. Every worker of the tests has its own."""
+    """A running PostgreSQL, one per test worker; the folder of its socket."""
     with warnings.catch_warnings():
         # It looks for a runtime folder that servers without a session have not.
         warnings.simplefilter("ignore")
@@ -120,7 +120,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def sqlite_server(_sqlite_server: Server) -> Iterator[Server]:
-    """A server with an empty SQLite file, for what does not concern the engine."""
+    """A server with an empty SQLite file, for tests that do not depend on the engine."""
     yield from _fresh(_sqlite_server)
 
 
@@ -133,13 +133,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Opens pages, which must neither complain nor ask anybody but this machine."""
+    """Opens pages, which must neither log errors nor contact other machines."""
     with page_opener(browser) as open_page:
         yield open_page
 
 
 def _fresh(server: Server) -> Iterator[Server]:
-    """Hand out a server, running and empty, whatever the last test has done to it."""
+    """Yield the server running and empty, whatever the last test did to it."""
     if not server.is_running:
         server.start()
     server.clear_log()

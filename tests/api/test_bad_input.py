@@ -1,4 +1,4 @@
-"""Bad input, as a table: each with its code, and nothing is changed."""
+"""Tables of bad input: each is refused with its code, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LONG = "x" * 201
 
 
 def ahead(**span: float) -> str:
-    """A time that lies so far ahead."""
+    """An ISO time that far in the future."""
     return (datetime.now(UTC) + timedelta(**span)).isoformat()
 
 
 def array(**changes: Any) -> dict[str, Any]:
-    """A task with an array that is different in these."""
+    """A task whose array has these fields changed."""
     return TASK | {"processes": [{"name": "a", "jobCount": 10} | changes]}
 
 
@@ -194,7 +194,7 @@ class FilledServer:
         self._engine = engine
 
     def all_rows(self) -> dict[str, Any]:
-        """All that the database has."""
+        """All rows of all tables."""
         with self._engine.connect() as connection:
             return {
                 name: sorted(connection.execute(select(table)).all(), key=repr)
@@ -244,8 +244,8 @@ def _fields_beside_processes(task: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in task.items() if name not in ("name", "processes")}
 
 
-def test_all_that_is_wrong_is_told_at_once(filled: FilledServer) -> None:
-    """A user mends an input in one go."""
+def test_all_errors_are_reported_at_once(filled: FilledServer) -> None:
+    """All errors of an input are reported at once."""
     payload = filled.server.try_create("", {"name": "", "jobCount": 0, "threshold": -1})
     assert [e["code"] for e in payload["userErrors"]] == [
         "NAME_INVALID",
@@ -262,8 +262,8 @@ def test_bad_queries(filled: FilledServer) -> None:
         assert error["extensions"]["code"] == code, what
 
 
-def test_cursors_of_any_shape_are_refused_with_grace(filled: FilledServer) -> None:
-    """Whatever is handed in as a cursor or an id, the answer is a code and not an accident."""
+def test_malformed_cursors_and_ids_are_refused(filled: FilledServer) -> None:
+    """Whatever is passed as a cursor or an id, the answer is an error code, not a crash."""
     for inner in (b"", b"[]", b"[1]", b'["t"]', b'["t",null,1]', b"[" * 5000, b"\xff\xfe", b'"t"'):
         text = base64.urlsafe_b64encode(inner).decode().rstrip("=")
         query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
@@ -272,8 +272,8 @@ def test_cursors_of_any_shape_are_refused_with_grace(filled: FilledServer) -> No
         assert filled.server.error(query, c=text)["extensions"]["code"] == "ID_INVALID"
 
 
-def test_cursors_at_the_ends_of_numbers_and_of_the_calendar(filled: FilledServer) -> None:
-    """A forged place that no row can have is refused, or has nothing behind it."""
+def test_cursors_with_extreme_values(filled: FilledServer) -> None:
+    """A forged position that no row can have is refused, or followed by nothing."""
     query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
     for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         place = encode_opaque("tRECEIVED_ATDESC", time, 1)
@@ -284,7 +284,7 @@ def test_cursors_at_the_ends_of_numbers_and_of_the_calendar(filled: FilledServer
     assert found["process"]["jobs"]["nodes"] == []
 
 
-def test_what_the_types_refuse(filled: FilledServer) -> None:
+def test_values_that_do_not_fit_the_schema(filled: FilledServer) -> None:
     """Values that do not fit the schema are refused before anything runs."""
     before = filled.all_rows()
     for what, fields in REFUSED_BY_TYPE.items():
@@ -338,7 +338,7 @@ def test_bad_edits_and_deletions(filled: FilledServer) -> None:
 
 
 def test_an_event_id_belongs_to_one_job(filled: FilledServer) -> None:
-    """The same id from another job of the task is not taken for a repetition."""
+    """The same event id from another job of the task is not taken for a duplicate."""
     mine = str(uuid.uuid4())
     filled.server.submit("night", "array", "BEAT", index=1, id=mine)
     again = filled.server.try_submit("night", "array", "BEAT", index=2, id=mine)
@@ -346,7 +346,7 @@ def test_an_event_id_belongs_to_one_job(filled: FilledServer) -> None:
 
 
 def test_too_many_events_in_one_request(filled: FilledServer) -> None:
-    """A request beyond the bound is refused as a whole, and says the bound."""
+    """A request with too many events is refused as a whole, with the limit."""
     before = filled.all_rows()
     answer = filled.server.graphql(
         """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
@@ -360,7 +360,7 @@ def test_too_many_events_in_one_request(filled: FilledServer) -> None:
 
 
 def test_bounds_are_settings(start_server: StartServer, database_url: str) -> None:
-    """An operator may allow less, or more."""
+    """The bounds of sizes and counts are settings."""
     server = start_server(database_url, max_payload_bytes=10, page_limit=2, max_job_count=5)
     server.create("t", {"name": "a", "jobCount": 5})
     refused = server.try_create("u", {"name": "a", "jobCount": 6})

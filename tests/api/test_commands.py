@@ -35,7 +35,7 @@ TREE = """query($name: String!) { task(name: $name) { state progress { ratio }
 
 
 def workflow(folder: Path) -> Path:
-    """A small execution in WfFormat: ten splits in parallel, then a merge."""
+    """A small WfFormat execution: ten parallel splits, then a merge."""
     splits = [f"split_{n}" for n in range(10)]
     execution = [
         {
@@ -71,7 +71,7 @@ def workflow(folder: Path) -> Path:
 
 
 def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
-    """Every job goes through its life at once, and the tree shows all of it."""
+    """All jobs run through their states at once, and the task tree shows the result."""
     done = run_cli(
         "replay", str(workflow(tmp_path)), "--speed", "0", "--name", "r", "--url", server.url
     )
@@ -91,7 +91,7 @@ def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
 
 
 def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:
-    """Some jobs fail, the same ones for the same seed."""
+    """Which jobs fail depends on the seed only."""
     failed = []
     for name in ("one", "two"):
         path = str(workflow(tmp_path))
@@ -114,7 +114,7 @@ def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:
 
 
 def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> None:
-    """At a speed, jobs take their time, and the progress of the array climbs."""
+    """At a given speed jobs take time, and the array's progress grows."""
     command = [sys.executable, "-m", "lamia_gql", "replay", str(workflow(tmp_path))]
     with subprocess.Popen(
         [*command, "--speed", "30", "--name", "r", "--url", sqlite_server.url],
@@ -136,7 +136,7 @@ def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real executions are not here")
 @pytest.mark.parametrize("file", REAL)
 def test_replay_of_real_executions(server: Server, file: str) -> None:
-    """Real workflows become tasks with the arrays that are known of them, and succeed."""
+    """Recorded workflows become tasks with the expected arrays, and succeed."""
     done = run_cli("replay", str(DATA / file), "--speed=0", "--name=r", f"--url={server.url}")
     assert done.returncode == 0, done.stderr
     task = server.graphql(TREE, name="r")["task"]
@@ -197,7 +197,7 @@ def test_demo_shows_every_row_of_the_table(sqlite_server: Server) -> None:
 def test_errors_are_one_sentence(
     arguments: list[str], settings: dict[str, Any], code: int, words: str
 ) -> None:
-    """What is wrong with a setting, a file or an address is said plainly, without a traceback."""
+    """An error in a setting, a file or an address is one sentence, without a traceback."""
     done = run_cli(*arguments, **settings)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
@@ -205,7 +205,7 @@ def test_errors_are_one_sentence(
 
 
 def test_settings_from_a_file(start_server: StartServer, tmp_path: Path, sqlite_url: str) -> None:
-    """A TOML file holds the same settings; the environment goes before it."""
+    """A TOML file holds the same settings; environment variables override it."""
     config = tmp_path / "lamia.toml"
     config.write_text("page_limit = 7\ntimeline_limit = 20\n")
     server = start_server(sqlite_url, config=config, timeline_limit=30)
@@ -220,7 +220,7 @@ def test_settings_from_a_file(start_server: StartServer, tmp_path: Path, sqlite_
 
 
 def test_health_and_readiness(start_server: StartServer, postgres_url: str) -> None:
-    """A server says that it lives, and that its database is there and migrated, or why not."""
+    """/healthz reports that the server runs, /readyz whether its database is there and migrated."""
     server = start_server(postgres_url)
     assert server.get("/healthz").json()["status"] == "ok"
     assert server.get("/readyz").json() == {"status": "ready"}
@@ -231,15 +231,15 @@ def test_health_and_readiness(start_server: StartServer, postgres_url: str) -> N
     assert server.get("/healthz").status_code == 200
 
 
-def test_a_taken_port_is_said(sqlite_server: Server) -> None:
-    """A second server on the same port says so and ends."""
+def test_port_in_use(sqlite_server: Server) -> None:
+    """A second server on a port that is in use prints so and exits."""
     port = sqlite_server.url.rsplit(":", 1)[1]
     done = run_cli("serve", "--port", port, database_url=sqlite_server.database_url)
     assert (done.returncode, "is taken" in done.stderr) == (1, True)
 
 
-def test_a_server_goes_in_peace(sqlite_server: Server) -> None:
-    """SIGTERM ends a server in order, and it comes back with all that it had."""
+def test_sigterm_ends_a_server_cleanly(sqlite_server: Server) -> None:
+    """SIGTERM ends a server cleanly, and after a restart all data is there."""
     sqlite_server.create("t", {"name": "p"})
     sqlite_server.submit("t", "p", "DONE")
     sqlite_server.stop()
@@ -248,6 +248,6 @@ def test_a_server_goes_in_peace(sqlite_server: Server) -> None:
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
-    """The SDL in the repository does not drift."""
+    """The SDL in the repository is that of the code."""
     published = Path(__file__).parents[2] / "schema" / "schema.graphql"
     assert run_cli("schema").stdout == published.read_text()

@@ -1,4 +1,4 @@
-"""Whatever is sent to /graphql: the server answers in order, and tells nothing of its inside."""
+"""Fuzzing of /graphql: every answer is well-formed and reveals no internals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG_FUZZ = settings(FUZZ, max_examples=3_000)
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as it is shipped, for all tests here: nothing that one sends may harm the next."""
+    """A server with default settings, shared by all tests here."""
     folder = tmp_path_factory.mktemp("shared_server")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
         yield server
@@ -131,14 +131,14 @@ VARIABLES = st.builds(
 
 
 def fuzz(server: Server, body: bytes) -> None:
-    """Send a body: the answer must be in order, and nothing unexpected be logged."""
+    """Send a body: the answer must be well-formed, and nothing unexpected be logged."""
     send_graphql(server, content=body, headers={"content-type": JSON})
 
 
 @given(body=BODIES | VARIABLES.map(lambda value: json.dumps(value).encode()))
 @FUZZ
 def test_any_body(shared_server: Server, body: bytes) -> None:
-    """No body whatsoever makes the server fail, or tell what is inside it."""
+    """No request body makes the server fail or reveal internals."""
     fuzz(shared_server, body)
 
 
@@ -147,7 +147,7 @@ def test_any_body(shared_server: Server, body: bytes) -> None:
 @given(body=BODIES | VARIABLES.map(lambda value: json.dumps(value).encode()))
 @LONG_FUZZ
 def test_any_body_at_length(shared_server: Server, body: bytes) -> None:
-    """The same, with far more of them."""
+    """The same with many more examples."""
     fuzz(shared_server, body)
 
 
@@ -161,7 +161,7 @@ def test_any_body_at_length(shared_server: Server, body: bytes) -> None:
 )
 @FUZZ
 def test_any_query_string(shared_server: Server, query: bytes) -> None:
-    """Nor do query strings, escaped or raw."""
+    """No query string does either, escaped or raw."""
     send_graphql(
         shared_server,
         "GET",
@@ -179,5 +179,5 @@ def test_any_query_string(shared_server: Server, query: bytes) -> None:
 )
 @FUZZ
 def test_any_header(shared_server: Server, headers: dict[str, str], method: str) -> None:
-    """Nor do headers."""
+    """No headers do either."""
     send_graphql(shared_server, method, json={"query": SERVER_QUERY}, headers=headers)

@@ -19,7 +19,7 @@ DELETE = 'mutation { deleteTask(input: { name: "x" }) { deletedId } }'
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as it is shipped, for all tests here: nothing that one sends may harm the next."""
+    """A server with default settings, shared by all tests here."""
     folder = tmp_path_factory.mktemp("shared_server")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
         yield server
@@ -33,7 +33,7 @@ def node_packages() -> None:
 
 @pytest.mark.usefixtures("node_packages")
 def test_audits(shared_server: Server) -> None:
-    """All audits of graphql-http pass on a server as it is shipped, those of SHOULD too."""
+    """All audits of graphql-http pass with default settings, those for SHOULD included."""
     results = json.loads(npm.run("audit.mjs", f"{shared_server.url}/graphql"))
     assert len(results) == 61
     assert [result for result in results if result["status"] != "ok"] == []
@@ -55,7 +55,7 @@ def test_audits(shared_server: Server) -> None:
     ],
 )
 def test_media_type(shared_server: Server, accept: str | None, expected: str) -> None:
-    """The answer is of the media type that the client likes best."""
+    """The answer has the media type that the client prefers."""
     headers = {} if accept is None else {"accept": accept}
     answer = send_graphql(shared_server, json={"query": SERVER_QUERY}, headers=headers)
     assert answer.status_code == 200
@@ -64,20 +64,20 @@ def test_media_type(shared_server: Server, accept: str | None, expected: str) ->
 
 @pytest.mark.parametrize("accept", ["text/html", f"{JSON};q=0", f"{GRAPHQL};charset=latin-1"])
 def test_not_acceptable(shared_server: Server, accept: str) -> None:
-    """A media type that is not ours is answered 406."""
+    """An unsupported media type in Accept is answered 406."""
     answer = send_graphql(shared_server, json={"query": SERVER_QUERY}, headers={"accept": accept})
     assert (answer.status_code, error_code(answer)) == (406, "NOT_ACCEPTABLE")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"])
 def test_methods(shared_server: Server, method: str) -> None:
-    """Only GET and POST are served, and the answer to others says so."""
+    """Only GET and POST are served; others are answered 405 with Allow."""
     answer = send_graphql(shared_server, method)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
 
 def test_mutations_by_post_only(shared_server: Server) -> None:
-    """A GET never changes anything, also not where the document hides the mutation."""
+    """A mutation by GET is refused, also where the document holds several operations."""
     for document, name in [
         (DELETE, None),
         (f"query A {SERVER_QUERY} {DELETE.replace('mutation', 'mutation B')}", "B"),
@@ -117,7 +117,7 @@ def test_queries_by_get(shared_server: Server) -> None:
     ],
 )
 def test_unsupported_media_type(shared_server: Server, headers: dict[str, str]) -> None:
-    """A body that is not plain JSON in UTF-8 is answered 415: forms of other sites, too."""
+    """A body that is not declared as JSON in UTF-8 is answered 415, HTML forms included."""
     answer = send_graphql(
         shared_server, content=json.dumps({"query": SERVER_QUERY}), headers=headers
     )
@@ -125,7 +125,7 @@ def test_unsupported_media_type(shared_server: Server, headers: dict[str, str]) 
 
 
 def test_too_large(start_server: StartServer, sqlite_url: str) -> None:
-    """A body beyond the setting is answered 413, however it is sent."""
+    """A body above the limit is answered 413, with or without Content-Length."""
     server = start_server(sqlite_url, max_request_bytes=2_000)
     body = json.dumps({"query": SERVER_QUERY, "variables": {"x": "y" * 2_000}})
     assert send_graphql(server, json={"query": SERVER_QUERY}).status_code == 200
@@ -161,7 +161,7 @@ def test_too_large(start_server: StartServer, sqlite_url: str) -> None:
     ],
 )
 def test_bad_bodies(shared_server: Server, body: bytes) -> None:
-    """A body that is no request is answered 400, whatever it is."""
+    """A body that is not a GraphQL request is answered 400."""
     answer = send_graphql(shared_server, content=body, headers={"content-type": JSON})
     assert (answer.status_code, error_code(answer)) == (400, "BAD_REQUEST")
 
@@ -178,7 +178,7 @@ def test_bad_bodies(shared_server: Server, body: bytes) -> None:
     ],
 )
 def test_refused_documents(shared_server: Server, query: str, expected: str) -> None:
-    """What is refused before it runs has a code and no data, in both media types."""
+    """A request error has a code and no data, in both media types."""
     for accept, status in ((GRAPHQL, 400), (JSON, 200)):
         answer = send_graphql(shared_server, json={"query": query}, headers={"accept": accept})
         assert error_code(answer) == expected
@@ -189,7 +189,7 @@ def test_refused_documents(shared_server: Server, query: str, expected: str) -> 
 def test_idle_connections_are_kept_for_as_long_as_clients_keep_theirs(
     sqlite_server: Server,
 ) -> None:
-    """A request that comes after 16 seconds of silence finds its connection as it was."""
+    """A connection that was idle for 16 seconds still serves requests."""
     connection = HTTPConnection(sqlite_server.url.removeprefix("http://"), timeout=30)
     connection.connect()
     connection.auto_open = 0

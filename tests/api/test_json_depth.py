@@ -1,4 +1,4 @@
-"""How deep the JSON that people keep with tasks and events may be nested."""
+"""The maximum nesting depth of JSON in tasks and events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.harness import Server
 
 
 def nested(levels: int, *, objects: bool = False) -> Any:
-    """A value of so many levels."""
+    """A value with this many levels."""
     value: Any = {} if objects else []
     for _ in range(levels - 1):
         value = {"a": value} if objects else [value]
@@ -20,7 +20,7 @@ def nested(levels: int, *, objects: bool = False) -> Any:
 
 @pytest.mark.parametrize("objects", [False, True])
 def test_depth_over_the_wire(sqlite_server: Server, objects: bool) -> None:
-    """The deepest value is kept and answered as it was; one deeper is refused, as is 254."""
+    """The deepest allowed value comes back unchanged; deeper ones are refused."""
     sqlite_server.create("t", {"name": "p"})
     deepest = nested(MAX_JSON_DEPTH, objects=objects)
     sqlite_server.submit("t", "p", "BEAT", payload=deepest)

@@ -1,4 +1,4 @@
-"""What a document may be, and what an operation may cost, before the server works for it."""
+"""Limits on documents and on the cost of operations, applied before execution."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def schema() -> GraphQLSchema:
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as it is shipped, for all tests here."""
+    """A server with default settings, shared by all tests here."""
     folder = tmp_path_factory.mktemp("limits")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
         yield server
 
 
 def read(schema: GraphQLSchema, text: str, **changed: Any) -> Document:
-    """The document, read with the default settings but these."""
+    """The document, parsed with the default settings but these."""
     return Documents(Settings.model_construct(**changed)).read(schema, text)
 
 
@@ -66,7 +66,7 @@ def cost(schema: GraphQLSchema, text: str, **given: Any) -> int:
 
 
 def seconds(schema: GraphQLSchema, text: str) -> float:
-    """Processor time from the text to the verdict; the best of three."""
+    """CPU seconds from the text to the decision; the best of three."""
     best = 1e9
     for _ in range(3):
         begin = time.process_time()
@@ -89,14 +89,14 @@ def test_worst_documents(schema: GraphQLSchema, name: str) -> None:
 
 @pytest.mark.parametrize("text", [BOMB, WIDE_BOMB])
 def test_bombs(schema: GraphQLSchema, text: str) -> None:
-    """Sixty levels of fragments are refused at once: in 4 ms, when measured."""
+    """Sixty levels of fragments are refused quickly: in 4 ms, when measured."""
     with pytest.raises(LimitExceeded):
         read(schema, text)
     assert seconds(schema, text) < 0.1
 
 
 def test_bombs_are_measured(schema: GraphQLSchema) -> None:
-    """Nor does it take long to find out what they are, where no limit before cuts it short."""
+    """Measuring them is quick, too, where no earlier limit stops it."""
     free = {"max_definitions": 500, "max_document_tokens": 20_000, "max_aliases": 500}
     begin = time.process_time()
     assert read(schema, BOMB, **free).cost(None, {}) == 2
@@ -108,7 +108,7 @@ def test_bombs_are_measured(schema: GraphQLSchema) -> None:
 
 @pytest.mark.parametrize("name", BEYOND_LIMITS)
 def test_refused(shared_server: Server, name: str) -> None:
-    """What is beyond a limit is answered 400, with the limit's code, whatever was asked for."""
+    """A document above a limit is answered 400 with the limit's code."""
     code, text = BEYOND_LIMITS[name]
     for accept in ("application/json", "application/graphql-response+json"):
         answer = shared_server.request(text, headers={"accept": accept})
@@ -129,8 +129,8 @@ def test_refused(shared_server: Server, name: str) -> None:
         '{ server { version } } fragment A on Task { process(name: "p") { task { ...A } } }',
     ],
 )
-def test_circles(shared_server: Server, text: str) -> None:
-    """Fragments that spread each other in a circle are refused, used or not."""
+def test_cyclic_fragments(shared_server: Server, text: str) -> None:
+    """Cyclic fragments are refused, used or not."""
     error = shared_server.error(text)
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     assert error["message"] == "Cannot spread fragment “A” within itself."
@@ -141,7 +141,7 @@ def test_circles(shared_server: Server, text: str) -> None:
     ["{ ...A }", "{ ...A } fragment B on Query { ...A }", "{ ...A } fragment A on No { ...B }"],
 )
 def test_unknown_fragments(shared_server: Server, text: str) -> None:
-    """Spreads of fragments that are not there are left to validation."""
+    """Spreads of unknown fragments are left to validation."""
     answer = shared_server.request(text).json()
     assert {e["extensions"]["code"] for e in answer["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
 
@@ -196,7 +196,7 @@ DIAMOND = """fragment A on Query { ...C } fragment B on Query { ...C ...D }
     ],
 )
 def test_cost(schema: GraphQLSchema, text: str, expected: int) -> None:
-    """The arithmetic is as docs/limits.md has it."""
+    """The cost is computed as docs/limits.md says."""
     assert cost(schema, text) == expected
 
 
@@ -229,12 +229,12 @@ CREATE = "mutation($i: CreateTasksInput!) { createTasks(input: $i) { tasks { nam
 def test_cost_with_variables(
     schema: GraphQLSchema, text: str, given: dict[str, Any], expected: int
 ) -> None:
-    """The cost is that of the values that are given, or of the defaults; wrong ones do no harm."""
+    """The cost follows the variables' values or defaults; wrong values do no harm."""
     assert cost(schema, text, **given) == expected
 
 
 def test_cost_of_the_named_operation(shared_server: Server) -> None:
-    """Of several operations, the cost is that of the one that is asked for."""
+    """Of several operations, the named one counts."""
     text = "query A { server { version } } query B { tasks(first: 9) { nodes { id } } }"
     for name, expected in (("A", 2), ("B", 11), (None, 2)):
         body = shared_server.post("/graphql", json={"query": text, "operationName": name}).json()
@@ -242,7 +242,7 @@ def test_cost_of_the_named_operation(shared_server: Server) -> None:
 
 
 def test_refused_by_variables(shared_server: Server) -> None:
-    """A cost that comes of variables is refused before they are even looked at."""
+    """A cost that depends on variables is refused before these are validated."""
     answer = shared_server.request(EVENTS, {"e": [{}] * 30_000})
     assert answer.status_code == 400
     body = answer.json()
@@ -271,7 +271,7 @@ def test_settings(start_server: StartServer, sqlite_url: str) -> None:
 
 
 def test_documents_are_remembered(schema: GraphQLSchema) -> None:
-    """A document that is seen again is neither read nor measured again, up to a number of them."""
+    """Documents are cached: parsed and measured once, up to a maximum number."""
     documents = Documents(Settings.model_construct())
     first = documents.read(schema, TASKS)
     assert documents.read(schema, TASKS) is first
@@ -301,7 +301,7 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 @given(TREES)
 @settings(deadline=None)
 def test_fragments_change_nothing(tree: dict[str, tuple[bool, Any]]) -> None:
-    """A document costs the same, and is as deep, with fragments as without."""
+    """A document has the same cost and depth with fragments as without."""
     schema = make_schema()._schema
     fragments: list[str] = []
 

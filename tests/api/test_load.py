@@ -1,4 +1,4 @@
-"""Many clients at once, power cuts in between: nothing is lost, nothing counts twice."""
+"""Many clients at once, and a server that is killed: no event is lost or counted twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASSES = ["STARTED", "BEAT", "PROGRESS", "DONE", "FAILED"]
 
 
 def make_events(number: int, seed: int) -> list[dict[str, Any]]:
-    """Events of the jobs of all tasks, in an order of their own."""
+    """Random events of the jobs of all tasks."""
     chance = random.Random(seed)
     return [
         {
@@ -42,14 +42,14 @@ def make_events(number: int, seed: int) -> list[dict[str, Any]]:
 
 
 def prepare(server: Server) -> None:
-    """Make the tasks."""
+    """Create the tasks."""
     for number in range(TASKS):
         processes = [{"name": name, "jobCount": JOBS, "threshold": 900} for name in "ab"]
         server.create(f"task{number}", *processes)
 
 
 def chunks(events: Sequence[dict[str, Any]], chance: random.Random) -> Iterator[Any]:
-    """The events in pieces, single ones and batches."""
+    """The events in pieces of random size."""
     begin = 0
     while begin < len(events):
         size = chance.choice([1, 1, 1, 20, 100])
@@ -86,7 +86,7 @@ def ids(database_url: str) -> Counter[str]:
 
 
 async def pour(servers: Sequence[Server], clients: int, each: int) -> int:
-    """Let clients submit at once, a tenth of it twice; how many events there must be."""
+    """Submit from many clients, a tenth of it twice; the expected number of events."""
 
     async def one(number: int, http: httpx.AsyncClient) -> None:
         chance = random.Random(number)
@@ -109,7 +109,7 @@ async def pour(servers: Sequence[Server], clients: int, each: int) -> int:
 
 
 async def test_sixty_four_clients(server: Server) -> None:
-    """64 clients, 20,000 events, on each engine: all acknowledged, each kept once, all counted."""
+    """64 clients, 20,000 events, on each engine: all acknowledged, each stored and counted once."""
     prepare(server)
     expected = await pour([server], 64, 313)
     assert expected >= 20_000
@@ -120,7 +120,7 @@ async def test_sixty_four_clients(server: Server) -> None:
 
 
 async def test_two_servers_on_one_database(start_server: StartServer, postgres_url: str) -> None:
-    """Two servers share a PostgreSQL: neither deadlocks, nor loses the other's counts."""
+    """Two servers on one PostgreSQL neither deadlock nor lose counts."""
     servers = [start_server(postgres_url), start_server(postgres_url)]
     prepare(servers[0])
     expected = await pour(servers, 64, 313)
@@ -131,7 +131,7 @@ async def test_two_servers_on_one_database(start_server: StartServer, postgres_u
 
 
 def test_power_cuts(start_server: StartServer, database_url: str) -> None:
-    """A server that is killed again and again has, each time, all that it has acknowledged."""
+    """A server that is killed repeatedly keeps all events that it has acknowledged."""
     server = start_server(database_url)
     prepare(server)
     writing, each = 16, 600
@@ -184,7 +184,7 @@ def test_power_cuts(start_server: StartServer, database_url: str) -> None:
 
 
 def test_a_million_jobs(server: Server) -> None:
-    """A million jobs: made in a moment, asked by page and state, deleted beside other work."""
+    """An array of a million jobs: quick to create and query, deleted without blocking others."""
     million = 1_000_000
     begin = time.perf_counter()
     server.create("big", {"name": "a", "jobCount": million})

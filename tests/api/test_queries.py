@@ -63,7 +63,7 @@ def test_the_whole_tree_in_one_query(server: Server) -> None:
 
 
 def test_nodes_by_their_ids(server: Server) -> None:
-    """Every object is found again by its id; one that is gone is null."""
+    """`node` finds every object by its id; a deleted one is null."""
     server.create("night", {"name": "fill", "jobCount": 3}, {"name": "merge"})
     server.submit("night", "fill", "BEAT", index=2)
     task = server.graphql(
@@ -88,7 +88,7 @@ def test_nodes_by_their_ids(server: Server) -> None:
 
 
 def test_jobs_by_state_liveness_and_page(server: Server) -> None:
-    """Jobs that were never heard of are there like all others, in every list."""
+    """Jobs without events are listed as PENDING like all others."""
     server.create("night", {"name": "a", "jobCount": 12, "firstIndex": 5, "beatInterval": 600})
     silent = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
     for index, event_class in ((6, "DONE"), (9, "FAILED"), (10, "STARTED"), (12, "DONE")):
@@ -148,7 +148,7 @@ def test_jobs_by_state_liveness_and_page(server: Server) -> None:
 
 
 def test_ranges_and_indices_agree_with_the_jobs(server: Server) -> None:
-    """For an array of any look, the run-lengths, the indices and the list say the same."""
+    """For random arrays, stateRanges, indices and the list of jobs agree."""
     chance = random.Random(7)
     server.create("mix", {"name": "a", "jobCount": 90, "firstIndex": 1})
     classes = ["STARTED", "DONE", "FAILED", "SUBMITTED"]
@@ -184,7 +184,7 @@ def test_ranges_and_indices_agree_with_the_jobs(server: Server) -> None:
 
 
 def test_events_of_a_task_a_process_and_a_job(server: Server) -> None:
-    """Events are listed at each level, in the order of their arrival, by class, both ways."""
+    """Events are listed at each level, in order of arrival, by class, both ways."""
     server.create("night", {"name": "a", "jobCount": 2}, {"name": "b"})
     for step in range(5):
         server.submit("night", "a", "PROGRESS", index=step % 2, progress=step)
@@ -217,7 +217,7 @@ def test_events_of_a_task_a_process_and_a_job(server: Server) -> None:
 
 
 def test_a_task_is_edited_extended_and_deleted(server: Server) -> None:
-    """Edits change what they name; processes join a task that runs; a freed name is free."""
+    """Edits change the given fields; a running task gets processes; deletion frees a name."""
     server.create("night", {"name": "a", "jobCount": 2}, comment="old", tags=["x"], username="ada")
     server.submit("night", "a", "DONE", index=0)
     server.submit("night", "a", "DONE", index=1)
@@ -247,7 +247,7 @@ def test_a_task_is_edited_extended_and_deleted(server: Server) -> None:
 
 
 def test_timeline_shows_how_it_went(server: Server) -> None:
-    """A history at evenly spaced times ends with how it is now, and never runs back."""
+    """A timeline has evenly spaced points, ends with the present, and never decreases."""
     server.create("night", {"name": "a", "jobCount": 4}, {"name": "b"})
     for index in range(3):
         server.submit("night", "a", "DONE", index=index)

@@ -1,4 +1,4 @@
-"""What the REST interface asks of the database: no statement per row."""
+"""The REST interface runs a constant number of SQL statements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.statements import record_statements
 
 
 async def count_statements(database_url: str, paths: list[str]) -> list[int]:
-    """How many statements each of these addresses costs, beyond beginning a transaction."""
+    """The number of SQL statements for each of these paths."""
     app = create_app(load(database_url=database_url))
     numbers = []
     async with app.router.lifespan_context(app) as state:
@@ -32,7 +32,7 @@ async def count_statements(database_url: str, paths: list[str]) -> list[int]:
 
 
 async def test_the_number_of_statements_does_not_grow(server: Server) -> None:
-    """One task costs as many statements as fifty, with all their processes and tags."""
+    """Fifty tasks with processes and tags need as many statements as one."""
     processes: dict[str, Any] = {f"p{n}": n + 1 for n in range(20)}
     tasks = [{"name": f"t{n}", "processes": processes, "tags": ["a", f"b{n}"]} for n in range(50)]
     assert server.rest("POST", "", tasks).status_code == 201

@@ -1,4 +1,4 @@
-"""When the storage fails: those concerned are told, and nothing acknowledged is lost."""
+"""Failures of the storage are answered 503, and no acknowledged event is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def submit(server: Server, **fields: Any) -> tuple[int, Any]:
 
 
 def test_full_disk(start_server: StartServer, sqlite_url: str) -> None:
-    """Nothing can be written any more: 503 with a code; once it can, the same event is taken."""
+    """A full disk is answered 503; once there is room, the same event is accepted."""
     server = start_server(sqlite_url)
     server.create("t", {"name": "p"})
     server.submit("t", "p", "STARTED")
@@ -50,7 +50,7 @@ def test_full_disk(start_server: StartServer, sqlite_url: str) -> None:
 
 
 def test_the_file_is_deleted_and_put_back(start_server: StartServer, tmp_path: Path) -> None:
-    """Nothing is acknowledged into a file that has no name any more; a copy of it is served."""
+    """No event is acknowledged while the database file is missing; a restored copy is served."""
     folder = tmp_path / "data"
     folder.mkdir()
     server = start_server(f"sqlite:///{folder}/lamia.sqlite")
@@ -86,7 +86,7 @@ def remove(folder: Path) -> None:
 
 
 def test_database_goes_away_and_comes_back(start_server: StartServer, postgres_url: str) -> None:
-    """Connections that were cut are replaced; at worst one request is told to try again."""
+    """Terminated database connections are replaced; at most one request fails with 503."""
     server = start_server(postgres_url)
     server.create("t", {"name": "p"})
     for _ in range(3):
@@ -103,7 +103,7 @@ def test_database_goes_away_and_comes_back(start_server: StartServer, postgres_u
 
 
 def test_another_writer_on_the_same_file(sqlite_server: Server) -> None:
-    """Somebody else holds the file's lock for a while: events wait, and are taken after."""
+    """While another process holds the file's write lock, events wait."""
     server = sqlite_server
     server.create("t", {"name": "p"})
     other = sqlite3.connect(

@@ -52,7 +52,7 @@ def task_names(server: Server, condition: str, rest: str = "") -> list[str]:
     return [task["name"] for task in found["nodes"]]
 
 
-def test_tasks_are_found_by_all_that_they_have(tasks_of_three_users: Server) -> None:
+def test_every_task_filter(tasks_of_three_users: Server) -> None:
     """Every filter, alone and together."""
     assert task_names(tasks_of_three_users, 'names: ["higgs-*"]') == ["higgs-2017", "higgs-2016"]
     assert task_names(tasks_of_three_users, 'names: ["*2017", "100%"]') == [
@@ -104,8 +104,8 @@ def test_tasks_are_found_by_all_that_they_have(tasks_of_three_users: Server) -> 
     ) == ["higgs-2017"]
 
 
-def test_tasks_come_in_the_order_that_is_asked_for(tasks_of_three_users: Server) -> None:
-    """Every order, both ways."""
+def test_every_task_order(tasks_of_three_users: Server) -> None:
+    """Every order, ascending and descending."""
     fields = tasks_of_three_users.graphql(
         '{ __type(name: "TaskOrderField") { enumValues { name } } }'
     )
@@ -135,7 +135,7 @@ PAGES = """query($first: Int, $after: String, $last: Int, $before: String, $orde
 
 
 def walk_pages(server: Server, step: int, forwards: bool, **order: str) -> list[str]:
-    """All names, by pages of this size, one way or the other."""
+    """All names, read in pages of this size, forwards or backwards."""
     found: list[str] = []
     cursor = None
     while True:

@@ -14,7 +14,7 @@ SOON = 10.0
 
 
 def test_time_limit_over_the_wire(start_server: StartServer, database_url: str) -> None:
-    """A query beyond the time limit is answered by one coded error; the next one is served."""
+    """A query over the time limit is answered by one error; the next one is served."""
     server = start_server(database_url, max_operation_time=0.000_001, database_connections=1)
     for _ in range(20):
         answer = server.request("{ tasks(first: 1) { nodes { tags } } }")
@@ -42,7 +42,7 @@ def test_time_limit_of_a_mutation(start_server: StartServer, database_url: str) 
 
 
 def test_time_limit_frees_the_connection(start_server: StartServer, postgres_url: str) -> None:
-    """A query that waits for a lock is answered in time, and waits in the database no longer."""
+    """A query that waits for a lock is answered in time, and cancelled in the database."""
     server = start_server(postgres_url, max_operation_time=0.5, database_connections=1)
     query = "{ tasks(first: 1) { totalCount nodes { id } } }"
     with psycopg.connect(postgres_url) as other:

@@ -1,4 +1,4 @@
-"""The package as it is installed by those who have neither Node nor this repository."""
+"""The wheel, installed without Node and without this repository."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the wheel holds, and nothing else."""
+    """A folder with the contents of the wheel only."""
     folder = tmp_path_factory.mktemp("wheel")
     for command in (
         ["hatchling", "build", "-t", "wheel", "-d", str(folder)],
@@ -39,7 +39,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 def test_installed_package_has_all_that_it_needs(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It migrates, serves both pages, and its commands find the operations that they send."""
+    """It migrates, serves the pages, and its commands find their operations."""
     monkeypatch.setenv("PYTHONPATH", str(installed))
     monkeypatch.chdir(tmp_path)
     where = [sys.executable, "-c", "import lamia_gql; print(lamia_gql.__file__)"]

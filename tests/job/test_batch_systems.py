@@ -1,4 +1,4 @@
-"""Which job of an array it is, and which attempt: as batch systems tell it."""
+"""Array index and attempt are found in the variables of batch systems."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FOUND: list[tuple[str, dict[str, str], int | None]] = [
 
 @pytest.mark.parametrize(("environ", "index"), [f[1:] for f in FOUND], ids=[f[0] for f in FOUND])
 def test_index_is_found(environ: dict[str, str], index: int | None) -> None:
-    """Each system's variable is read; what it says outside of arrays is no index."""
+    """Each system's variable is read; its value outside of arrays is ignored."""
     assert find_index(environ) == index
 
 
@@ -64,13 +64,13 @@ def test_htcondor_job_ad(tmp_path: Path) -> None:
 
 
 def test_slurm_restarts() -> None:
-    """A requeued job knows how often; one that was not has no variable."""
+    """The attempt is Slurm's restart count, or 0."""
     assert find_attempt({"SLURM_RESTART_COUNT": "3"}) == 3
     assert find_attempt({}) == 0
 
 
 def test_given_goes_before_found() -> None:
-    """An argument, then LAMIA_INDEX, then the batch system; and 'none' is no index."""
+    """Precedence: argument, LAMIA_INDEX, batch system; 'none' means no index."""
     base = SLURM | {"LAMIA_TASK": "t", "LAMIA_PROCESS": "p"}
     assert find_member(base)[2:4] == (5, True)
     assert find_member(base | {"LAMIA_INDEX": "8"})[2:4] == (8, False)
@@ -96,7 +96,7 @@ def test_given_goes_before_found() -> None:
     ],
 )
 def test_address_may_be_the_root(given: str, url: str) -> None:
-    """The server's root will do: the rest is added."""
+    """LAMIA_URL may be the server's root; the path is added."""
     assert find_server({"LAMIA_URL": given}).url == url
     for bad in (
         "",
@@ -138,7 +138,7 @@ def test_jobs_of_five_systems_find_themselves(sqlite_server: Server, tmp_path: P
 
 
 def test_solitary_job_in_a_cluster_of_one(sqlite_server: Server, tmp_path: Path) -> None:
-    """HTCondor always gives a number; a solitary process has no use for it, and it is left out."""
+    """HTCondor always gives a number; for a solitary process it is left out."""
     sqlite_server.create("t", {"name": "p"})
     ad = tmp_path / "job.ad"
     ad.write_text("ClusterId = 5\nProcId = 0\n")

@@ -1,4 +1,4 @@
-"""Many wrapped jobs and a server that suffers; and loads. Slow, all of it."""
+"""Many wrapped jobs and a faulty server, and large outputs. All of it is slow."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def _kill(server: Server, _proxy: FlakyProxy) -> None:
 
 
 def _cut(_server: Server, proxy: FlakyProxy) -> None:
-    """Nobody gets through for a while."""
+    """All connections fail for a while."""
     proxy.cut()
     time.sleep(2)
     proxy.mend()
@@ -228,7 +228,7 @@ END_NAMES = ("DONE", "FAILED", "TERMINATED")
 
 @pytest.mark.timeout(180)
 def test_random_search_ends_when_it_is_enough(sqlite_server: Server, tmp_path: Path) -> None:
-    """Of fifty searches three find something; the others are ended, and nothing has failed."""
+    """Three of fifty searches succeed; the others are terminated, and none has failed."""
     sqlite_server.create("t", {"name": "p", "jobCount": 50, "threshold": 3})
     processes = {}
     for index in range(50):
@@ -255,7 +255,7 @@ def test_random_search_ends_when_it_is_enough(sqlite_server: Server, tmp_path: P
 
 
 def test_gigabyte_of_output(tmp_path: Path) -> None:
-    """A gigabyte passes through unharmed, also where every line is looked at."""
+    """A gigabyte of output passes unchanged, with and without a progress regex."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     source = """
 import os

@@ -1,4 +1,4 @@
-"""How the job side finds its server, and whom it takes for it."""
+"""How lamia-job connects to its server: addresses and certificates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.job_side import FaultyServer, job_environment, run_lamia_job,
     ],
 )
 def test_host_and_port(url: str, place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names and addresses, with ports or without: the digits of an address are none."""
+    """Host names and IPv4 and IPv6 addresses, with and without a port."""
     asked: list[tuple[str, int]] = []
 
     def connect(connection: http.client.HTTPConnection) -> None:
@@ -45,7 +45,7 @@ def test_host_and_port(url: str, place: tuple[str, int], monkeypatch: pytest.Mon
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for this machine that signs itself, and its key."""
+    """A self-signed certificate for this machine, and its key."""
     require(shutil.which("openssl"), "openssl")
     folder = tmp_path_factory.mktemp("tls")
     made, key = folder / "certificate.pem", folder / "key.pem"
@@ -58,7 +58,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
-    """A server is believed by its certificate, which may be one's own; else all is kept."""
+    """Certificates are verified, against one's own CA, too; without trust, events stay spooled."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*certificate)
     with FaultyServer("good", tls) as server:

@@ -41,7 +41,7 @@ def jobs() -> Iterator[list[Job]]:
 
 
 def test_story_of_a_job(sqlite_server: Server, tmp_path: Path) -> None:
-    """As a context manager a job starts, tells how far it is, hears of enough, and is done."""
+    """As a context manager, a job sends STARTED, progress and DONE, and learns `enough`."""
     sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 50})
     environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)
     with Job(environ=environ) as one:
@@ -75,7 +75,7 @@ def test_story_of_a_job(sqlite_server: Server, tmp_path: Path) -> None:
     ],
 )
 def test_exceptions_end_a_job(tmp_path: Path, error: BaseException, end: str) -> None:
-    """An exception passes through, and says how the job has ended."""
+    """An exception propagates, and decides which end is sent."""
     with FaultyServer("good") as server:
         environ = job_environment(server.url, tmp_path)
         with pytest.raises(type(error)), Job(environ=environ):
@@ -86,10 +86,10 @@ def test_exceptions_end_a_job(tmp_path: Path, error: BaseException, end: str) ->
         assert "raise error" in "".join(sent[1]["payload"]["traceback"])
 
 
-def test_nothing_that_is_told_hurts(
+def test_invalid_events_neither_raise_nor_block_others(
     sqlite_server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Payloads and numbers of any kind neither raise nor keep the others from arriving."""
+    """Invalid payloads and numbers neither raise nor block other events."""
     sqlite_server.create("t", {"name": "p"})
 
     class Nasty:
@@ -128,8 +128,8 @@ def test_nothing_that_is_told_hurts(
     assert all(line.startswith("lamia-job: ") for line in warnings)
 
 
-def test_telling_takes_no_time(tmp_path: Path, jobs: list[Job]) -> None:
-    """However the server hangs, a job that tells something goes on at once."""
+def test_sending_never_blocks_the_job(tmp_path: Path, jobs: list[Job]) -> None:
+    """Sending an event never blocks the job, even if the server hangs."""
     with FaultyServer("hang") as server:
         one = Job(environ=job_environment(server.url, tmp_path))
         jobs.append(one)
@@ -146,7 +146,7 @@ def test_telling_takes_no_time(tmp_path: Path, jobs: list[Job]) -> None:
 
 
 def test_one_connection_and_batches(tmp_path: Path) -> None:
-    """Many events go in few requests, over one connection; the times they bear are their own."""
+    """Many events go in few requests over one connection, each with its own time."""
     with FaultyServer("good") as server:
         with Job(environ=job_environment(server.url, tmp_path)) as one:
             for number in range(2000):
@@ -159,7 +159,7 @@ def test_one_connection_and_batches(tmp_path: Path) -> None:
 
 
 def test_idle_connections_are_closed_by_servers(tmp_path: Path) -> None:
-    """A server that hangs up between two beats is no trouble."""
+    """A connection that the server closes between two beats is replaced."""
     with FaultyServer("brief") as server:
         with Job(environ=job_environment(server.url, tmp_path)) as one:
             for number in range(3):
@@ -172,7 +172,7 @@ def test_idle_connections_are_closed_by_servers(tmp_path: Path) -> None:
 
 
 def test_token_is_read_anew(tmp_path: Path) -> None:
-    """A token file may change while the job runs; without it nothing is sent."""
+    """The token file is read anew for each request; without it nothing is sent."""
     token = tmp_path / "token"
     with FaultyServer("good") as server:
         environ = job_environment(server.url, tmp_path, LAMIA_TOKEN_FILE=token)
@@ -192,10 +192,10 @@ def test_token_is_read_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "mode", ["500", "503", "429", "401", "403", "404", "302", "garbage", "cut"]
 )
-def test_kept_until_the_server_is_well(
+def test_spooled_until_the_server_recovers(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], mode: str
 ) -> None:
-    """What a server does not take for now lies on the disk, and goes with the next event."""
+    """Events that a server does not take now are spooled, and sent with the next event."""
     with FaultyServer(mode) as server:
         environ = job_environment(server.url, tmp_path)
         for number in range(3):
@@ -215,7 +215,7 @@ def test_kept_until_the_server_is_well(
 
 
 def test_spool_is_looked_into_before_a_short_job_ends(tmp_path: Path) -> None:
-    """Also where the job's own events have long been sent when it ends."""
+    """Events spooled by others are sent before a short job ends."""
     with FaultyServer("500") as server:
         environ = job_environment(server.url, tmp_path)
         with Job(environ=environ, quiet=True) as one:
@@ -231,7 +231,7 @@ def test_spool_is_looked_into_before_a_short_job_ends(tmp_path: Path) -> None:
 
 
 def test_running_job_recovers(tmp_path: Path) -> None:
-    """A job that runs on sends from the spool as soon as the server is back."""
+    """A running job sends spooled events as soon as the server is back."""
     with FaultyServer("500") as server:
         with Job(environ=job_environment(server.url, tmp_path), quiet=True) as one:
             until(lambda: len(spooled_events(tmp_path)) == 1, "the spool")
@@ -244,7 +244,7 @@ def test_running_job_recovers(tmp_path: Path) -> None:
 
 
 def test_tasks_do_not_share_requests(tmp_path: Path) -> None:
-    """A token may open one task only, so that another task's events must not spoil its request."""
+    """A request holds events of one task only, since a token may be limited to one."""
     spool = Spool(str(tmp_path), "http://host/graphql")
     for number in range(6):
         spool.put([make_event(task=f"t{number % 2}")])
@@ -260,8 +260,8 @@ def test_tasks_do_not_share_requests(tmp_path: Path) -> None:
     assert sorted(map(sorted, seen)) == [["t0"], ["t1"]]
 
 
-def test_forked_children_tell_too(sqlite_server: Server, tmp_path: Path) -> None:
-    """A child that was forked while the parent sends has a sender of its own."""
+def test_forked_children_send_events(sqlite_server: Server, tmp_path: Path) -> None:
+    """A forked child has its own sender."""
     sqlite_server.create("t", {"name": "p"})
     source = """
 import os
@@ -282,7 +282,7 @@ with Job() as job:
 
 
 def test_warnings_come_once(tmp_path: Path) -> None:
-    """However often the server fails, it is said once."""
+    """A failing server is reported once."""
     source = """
 from lamia_gql.client import Job
 job = Job()
@@ -312,7 +312,7 @@ for number in range(30):
     ],
 )
 def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """A command line that makes no sense is refused with status 2 before anything runs."""
+    """An invalid command line is refused with status 2 before anything runs."""
     done = run_lamia_job(job_environment("http://127.0.0.1:1", tmp_path), *arguments)
     assert done.returncode == 2
     assert b"usage: lamia-job" in done.stderr

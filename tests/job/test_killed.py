@@ -1,4 +1,4 @@
-"""What is left of a job that is killed, or can't go on: all that it had told in good time."""
+"""Events that were sent in time survive a job that is killed or stuck."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.waiting import until
 
 @pytest.mark.parametrize("mode", ["hang", "drip"])
 def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
-    """What waits for the server for more than a second is on the disk, and goes out later.
+    """Events that wait for the server for more than a second are spooled, and sent later.
 
     The kill comes before the server is given up, after 5 seconds of silence or 15 in all.
     """
@@ -58,8 +58,10 @@ def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
     assert {event["eventClass"] for event in sent} == {"STARTED", "BEAT"}
 
 
-def test_name_that_nobody_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it is the look-up of the server's name that hangs, which has no time-out."""
+def test_spooled_while_the_dns_lookup_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events are spooled, too, while the DNS lookup hangs, which has no timeout."""
     asked, answered = threading.Event(), threading.Event()
 
     def look_up(*_arguments: object, **_options: object) -> None:
@@ -79,8 +81,8 @@ def test_name_that_nobody_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(spooled_events(tmp_path)) == 2
 
 
-def test_slow_server_has_it_once(tmp_path: Path) -> None:
-    """What a slow server takes after all does not lie on the disk any more, nor is it sent anew."""
+def test_slow_server_gets_each_event_once(tmp_path: Path) -> None:
+    """Events that a slow server accepts are removed from the spool and not sent again."""
     with FaultyServer("slow") as server:
         one = Job(environ=job_environment(server.url, tmp_path))
         one.beat()
@@ -93,8 +95,8 @@ def test_slow_server_has_it_once(tmp_path: Path) -> None:
     assert one.notices == []
 
 
-def test_handler_of_a_signal_may_tell(tmp_path: Path) -> None:
-    """A handler that tells something, whatever it has interrupted, holds nobody up."""
+def test_signal_handler_may_send_events(tmp_path: Path) -> None:
+    """A signal handler may send events, whatever it has interrupted."""
     source = """
 import random, signal
 from lamia_gql.client import Job
@@ -126,8 +128,8 @@ print(300 + told)
     assert len({event["id"] for event in spooled_events(tmp_path)}) == int(done.stdout)
 
 
-def test_forks_in_the_middle_of_telling(tmp_path: Path) -> None:
-    """Children that are forked while threads tell and send are not held up by what these hold."""
+def test_forks_while_threads_send(tmp_path: Path) -> None:
+    """Children forked while threads send are not blocked by their locks."""
     source = """
 import os, threading
 from lamia_gql.client import Job

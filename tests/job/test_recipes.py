@@ -1,4 +1,4 @@
-"""The recipes are run as they are printed, in the environments that batch systems would make."""
+"""The documented recipes work as printed, in the environments of batch systems."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def node(tmp_path: Path, pyz: Path) -> Path:
-    """A folder with all that the recipes take for granted."""
+    """A folder with the files that the recipes expect."""
     shutil.copy(pyz, tmp_path)
     for name, script in (
         ("simulate.sh", "for i in 1 2; do echo event $i; done; echo index $1"),
@@ -64,7 +64,7 @@ def bash(node: Path, script: str, url: str, **environ: Any) -> subprocess.Comple
 
 @pytest.fixture
 def recipe_server(sqlite_server: Server, node: Path) -> Server:
-    """A server with the task that the recipes are of, made by the first of them."""
+    """A server with the recipes' task, created by the first recipe."""
     done = bash(node, recipe("create-task"), sqlite_server.url)
     assert '"userErrors":[]' in done.stdout
     return sqlite_server
@@ -88,7 +88,7 @@ def test_lsf(recipe_server: Server, node: Path) -> None:
 
 
 def test_htcondor(recipe_server: Server, node: Path) -> None:
-    """The submit file, read as HTCondor reads it, starts a job that finds itself in its ad."""
+    """The submit file starts a job that finds its index in the job ad."""
     commands: dict[str, str] = {}
     for line in recipe("simulate.sub").splitlines():
         name, equals, value = line.partition("=")
@@ -108,8 +108,8 @@ def test_htcondor(recipe_server: Server, node: Path) -> None:
     assert sent == {"lamia-job.pyz", "simulate.sh"}
 
 
-def test_script_that_tells_by_itself(recipe_server: Server, node: Path) -> None:
-    """Its steps are progress, and its end is told, good or bad."""
+def test_script_that_sends_its_own_events(recipe_server: Server, node: Path) -> None:
+    """A script reports its steps as progress, and its end, success or failure."""
     bash(node, recipe("steps.sh"), recipe_server.url)
     assert stored_event_classes(recipe_server, "night") == ["STARTED", *["PROGRESS"] * 4, "DONE"]
     assert recipe_server.process("night", "merge")["state"] == "SUCCEEDED"
@@ -121,7 +121,7 @@ def test_script_that_tells_by_itself(recipe_server: Server, node: Path) -> None:
 
 
 def test_bash_and_curl(recipe_server: Server, node: Path) -> None:
-    """Events get through without Python."""
+    """Events can be sent without Python."""
     bash(node, recipe("bare.sh"), recipe_server.url)
     assert stored_event_classes(recipe_server, "night") == ["STARTED", *["PROGRESS"] * 3, "DONE"]
     found = stored_events(recipe_server, "night")
@@ -130,7 +130,7 @@ def test_bash_and_curl(recipe_server: Server, node: Path) -> None:
 
 
 def test_search(recipe_server: Server, node: Path) -> None:
-    """One that looks on is stopped as soon as another has found it."""
+    """A search is stopped once another one has succeeded."""
     recipe_server.create("search", {"name": "needle", "jobCount": 50, "threshold": 1})
     bash(node, recipe("search.sbatch"), recipe_server.url, SLURM_ARRAY_TASK_ID=3)
     with pytest.raises(AssertionError):

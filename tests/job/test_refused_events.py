@@ -25,7 +25,7 @@ from tests.support.job_side import (
 
 
 def test_job_before_its_task(sqlite_server: Server, tmp_path: Path) -> None:
-    """Events of a task that is not there yet wait for it, and are told of once."""
+    """Events of a task that does not exist yet are spooled, with one warning."""
     environ = job_environment(sqlite_server.url, tmp_path)
     done = run_lamia_job(environ, "run", "--", "true")
     assert (done.returncode, done.stderr.count(b"lamia-job: ")) == (0, 1)
@@ -37,7 +37,7 @@ def test_job_before_its_task(sqlite_server: Server, tmp_path: Path) -> None:
 
 
 def test_waiting_for_a_task_ends_after_a_day() -> None:
-    """Events of a task that never comes do not stay for ever."""
+    """Events of a task that is never created are refused after a day."""
     connection = FakeConnection(lambda _event: Answer("TASK_NOT_FOUND", "No.", False))
     young, old = make_event(age=3600), make_event(age=25 * 3600)
     delivery = deliver(connection, [young, old])
@@ -46,7 +46,7 @@ def test_waiting_for_a_task_ends_after_a_day() -> None:
 
 
 def test_refused_for_good(sqlite_server: Server, tmp_path: Path) -> None:
-    """What the server will never take is put aside with its reason, and holds nobody up."""
+    """Events that are refused for good are put aside with the reason, and block no others."""
     sqlite_server.create("t", {"name": "p", "jobCount": 3})
     source = """
 from lamia_gql.client import Job
@@ -80,8 +80,8 @@ def test_one_bad_part_does_not_cost_an_end(sqlite_server: Server, tmp_path: Path
     ]
 
 
-def test_request_that_one_event_spoils() -> None:
-    """Where the server refuses the whole, the culprit is found, and the others are stored."""
+def test_one_event_that_spoils_its_request() -> None:
+    """An event for which the server refuses its request is isolated; the others are stored."""
     batch = [make_event() for _ in range(100)]
     bad = {batch[13].id, batch[77].id}
 
@@ -97,8 +97,8 @@ def test_request_that_one_event_spoils() -> None:
     assert len(connection.sizes) < 40
 
 
-def test_event_that_makes_the_server_stumble(tmp_path: Path) -> None:
-    """An event that always brings a 500 stays, but does not keep the others in the spool."""
+def test_event_that_always_causes_a_500(tmp_path: Path) -> None:
+    """An event that always causes a 500 stays spooled, but does not block the others."""
     spool = Spool(str(tmp_path), "http://host/graphql")
     batch = [make_event() for _ in range(40)]
     for event in batch:

@@ -80,7 +80,7 @@ VARIANTS = {
 
 
 def observe(command: list[str], environ: dict[str, str], stdin: bytes) -> tuple[int, bytes, bytes]:
-    """All that somebody outside sees of a program."""
+    """Exit code, stdout and stderr of a program."""
     done = subprocess.run(
         command, input=stdin, capture_output=True, env=environ, cwd=ROOT, timeout=100, check=False
     )
@@ -89,7 +89,7 @@ def observe(command: list[str], environ: dict[str, str], stdin: bytes) -> tuple[
 
 @pytest.fixture(scope="module")
 def unwrapped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, bytes, bytes]]:
-    """What the programs are by themselves, in an environment like that of the wrapped ones."""
+    """The results of the programs without the wrapper, in the same environment."""
     environ = job_environment("http://127.0.0.1:1", tmp_path_factory.mktemp("unwrapped"))
     return {
         name: observe(list(command), environ, stdin) for name, (command, stdin) in PROGRAMS.items()
@@ -137,7 +137,7 @@ SELDOM = [pytest.param(mode, marks=pytest.mark.slow) for mode in ("drip", "403",
 def test_wrapped_is_unwrapped_whatever_the_server_does(
     tmp_path: Path, unwrapped: dict[str, tuple[int, bytes, bytes]], mode: str
 ) -> None:
-    """Exit codes and outputs are the same, byte for byte; what was not taken is in the spool."""
+    """Exit codes and outputs are the same, byte for byte; unsent events are spooled."""
     with FaultyServer("good" if mode == "down" else mode) as bad:
         url = "http://127.0.0.1:1" if mode == "down" else bad.url
         assert_same(url, tmp_path, unwrapped)
@@ -151,7 +151,7 @@ def test_wrapped_is_unwrapped_whatever_the_server_does(
 
 
 def test_order_between_stdout_and_stderr_is_kept(tmp_path: Path) -> None:
-    """Where both go to one place, lines stay in the order in which they were written."""
+    """If stdout and stderr are the same file, the order of lines is kept."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     program = python_command(
         "import os\nfor i in range(5000): os.write(1 + i % 2, b'%d of %d\\n' % (i, 1 + i % 2))"
@@ -169,7 +169,7 @@ def test_order_between_stdout_and_stderr_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_broken_pipe_reaches_the_program(tmp_path: Path, variant: str) -> None:
-    """Where the reader goes away the program dies of SIGPIPE, and so does the wrapper."""
+    """If the reader exits, program and wrapper die of SIGPIPE."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     script = (
         f"{' '.join(LAMIA_JOB)} run {' '.join(map(_quote, VARIANTS[variant]))} -- yes | head -n 1"
@@ -191,7 +191,7 @@ def _quote(text: str) -> str:
 
 
 def test_early_end_of_stdout_is_seen(tmp_path: Path) -> None:
-    """Who reads a program that closes its stdout need not wait for the program's end."""
+    """A reader sees EOF as soon as the program closes its stdout."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     for options in VARIANTS.values():
         with subprocess.Popen(
@@ -209,7 +209,7 @@ def test_early_end_of_stdout_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("script", "is_open"), [("true", True), ("exec 2>&-; sleep 60", False)])
 def test_descriptor_of_a_program_that_ends_stays_ours(script: str, is_open: bool) -> None:
-    """What a program closes is closed, but by its end: then there may be something to say.
+    """A descriptor closed by the program is closed; one closed by its exit stays ours.
 
     Also where nobody finds the time to wait for it.
     """
@@ -234,7 +234,7 @@ def test_descriptor_of_a_program_that_ends_stays_ours(script: str, is_open: bool
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
 def test_closed_descriptors_stay_closed(tmp_path: Path, closed: str, variant: str) -> None:
-    """A program that is started without stdin, stdout or stderr gets no others for it."""
+    """A program started without stdin, stdout or stderr gets no substitutes."""
     seen = tmp_path / "seen"
     program = f"""
 import os
@@ -264,7 +264,7 @@ os._exit(3)
 
 
 def test_c_locale_stays_as_it_is(tmp_path: Path) -> None:
-    """Python changes the C locale for itself, and not for the program."""
+    """Python's coercion of the C locale does not reach the program."""
     environ = job_environment("http://127.0.0.1:1", tmp_path, LANG="C", LC_CTYPE="C", LC_ALL="")
     for name in ("LC_ALL", "LC_CTYPE"):
         del environ[name]
@@ -279,15 +279,15 @@ LOCALE = "L[AC][N_][GCA]"
 
 
 def test_ignored_children(tmp_path: Path) -> None:
-    """A caller that ignores its children's ends does not keep us from the program's."""
+    """The exit code is found, too, if the caller ignores SIGCHLD."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     script = f"trap '' CHLD; exec {' '.join(LAMIA_JOB)} run -- sh -c 'exit 3'"
     done = subprocess.run(["bash", "-c", script], env=environ, cwd=ROOT, check=False)
     assert done.returncode == 3
 
 
-def test_dashes_are_the_programs(tmp_path: Path) -> None:
-    """What follows the first two dashes is the program's, whatever it is."""
+def test_arguments_after_dashes_are_passed_on(tmp_path: Path) -> None:
+    """Arguments after the first `--` are passed on unchanged."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     for command in (["run", "--"], ["run"]):
         done = run_lamia_job(environ, *command, "echo", "a", "--", "--beat", "-x", "--", "")
@@ -295,7 +295,7 @@ def test_dashes_are_the_programs(tmp_path: Path) -> None:
 
 
 def test_inherited_descriptors_are_passed_on(tmp_path: Path) -> None:
-    """What a caller has opened for the program, the program has."""
+    """Inherited descriptors are passed on to the program."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     read, write = os.pipe()
     program = python_command(f"import os; os.write({write}, b'through')")
@@ -307,7 +307,7 @@ def test_inherited_descriptors_are_passed_on(tmp_path: Path) -> None:
 
 
 def test_program_that_is_not_there(sqlite_server: Server, tmp_path: Path) -> None:
-    """As in a shell it is 127, or 126 for what can't be run, and the job has FAILED."""
+    """As in a shell, the code is 127, or 126 if not executable, and the job has FAILED."""
     sqlite_server.create("t", {"name": "p"})
     environ = job_environment(sqlite_server.url, tmp_path)
     assert run_lamia_job(environ, "run", "--", "no-such-program").returncode == 127
@@ -316,7 +316,7 @@ def test_program_that_is_not_there(sqlite_server: Server, tmp_path: Path) -> Non
 
 
 def test_events_of_a_failure(sqlite_server: Server, tmp_path: Path) -> None:
-    """A failure tells of its exit code, the last lines of stderr, and what it has used."""
+    """A FAILED event has the exit code, the last lines of stderr, and the resource usage."""
     sqlite_server.create("t", {"name": "p", "beatInterval": 1})
     environ = job_environment(sqlite_server.url, tmp_path)
     script = "for i in $(seq 100); do echo line $i >&2; done; sleep 1.2; exit 7"
@@ -337,7 +337,7 @@ def test_events_of_a_failure(sqlite_server: Server, tmp_path: Path) -> None:
 
 
 def test_progress_from_output(sqlite_server: Server, tmp_path: Path) -> None:
-    """Numbers in lines, or in the stretches of a progress bar, are told; the last one always."""
+    """Numbers in lines or progress bars are sent as progress, the last one always."""
     sqlite_server.create("t", {"name": "p"}, {"name": "bar"})
     lines = "for i in 10 20 30; do echo event $i of 100; sleep 1.2; done; printf 'event 99'"
     bar = "for i in 1 2 3; do printf '%s%%\\r' $i >&2; sleep 1.2; done"
@@ -361,8 +361,8 @@ def test_progress_from_output(sqlite_server: Server, tmp_path: Path) -> None:
     assert sorted(told["bar"]) == told["bar"]
 
 
-def test_script_that_does_not_say_what_runs_it(tmp_path: Path) -> None:
-    """It is run by a shell, as a shell would run it: by its path, or found in PATH."""
+def test_script_without_a_shebang(tmp_path: Path) -> None:
+    """A script without a shebang is run by a shell, by path or found in PATH."""
     script = tmp_path / "no-such-name"
     script.write_text("echo $0 $1; exit 4\n")
     script.chmod(0o755)
@@ -374,7 +374,7 @@ def test_script_that_does_not_say_what_runs_it(tmp_path: Path) -> None:
 
 
 def test_without_an_address_the_program_runs_all_the_same(tmp_path: Path) -> None:
-    """What is missing is said in one line; the program does not mind."""
+    """A missing address is reported in one line, and the program runs."""
     environ = job_environment("", tmp_path)
     done = run_lamia_job(environ, "run", "--", *shell_command("echo out; exit 3"))
     assert (done.returncode, done.stdout) == (3, b"out\n")

@@ -1,4 +1,4 @@
-"""Signals to a wrapped program, and the end that ``--stop-when-enough`` brings."""
+"""Signals to a wrapped program, and its end by ``--stop-when-enough``."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ LOOP = "while :; do sleep 0.05; done"
 
 
 @pytest.mark.slow
-def test_enough_and_a_program_that_does_not_listen(sqlite_server: Server, tmp_path: Path) -> None:
-    """Who ignores SIGTERM is killed after a while."""
+def test_enough_kills_a_program_that_ignores_sigterm(sqlite_server: Server, tmp_path: Path) -> None:
+    """A program that ignores SIGTERM is killed after the grace period."""
     sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 1})
     sqlite_server.submit("t", "p", "DONE", index=0)
     environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)
@@ -44,7 +44,7 @@ def test_enough_and_a_program_that_does_not_listen(sqlite_server: Server, tmp_pa
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
 def test_stopped_by_the_batch_system(sqlite_server: Server, tmp_path: Path, name: str) -> None:
-    """A signal is passed on; a program that ends by it is TERMINATED, however it ends."""
+    """A signal is passed on; a program that ends after it is TERMINATED, whatever its exit code."""
     sqlite_server.create("t", {"name": "p"})
     environ = job_environment(sqlite_server.url, tmp_path)
     number = signal.Signals[name]
@@ -69,7 +69,7 @@ def test_stopped_by_the_batch_system(sqlite_server: Server, tmp_path: Path, name
 
 
 def test_slow_reader_gets_all_of_a_stopped_program(tmp_path: Path) -> None:
-    """What a program says when it is asked to end is not cut off because its reader is slow."""
+    """Output after SIGTERM is not truncated, even if its reader is slow."""
     program = python_command(
         "import os, signal, sys\n"
         "def end(*_):\n os.write(1, b'x' * 200_000)\n os._exit(3)\n"
@@ -93,7 +93,7 @@ def test_slow_reader_gets_all_of_a_stopped_program(tmp_path: Path) -> None:
     assert (process.returncode, out) == (3, b"x" * 200_000)
 
 
-def test_signal_that_is_a_message(sqlite_server: Server, tmp_path: Path) -> None:
+def test_sigusr1_is_passed_on(sqlite_server: Server, tmp_path: Path) -> None:
     """SIGUSR1 is passed on; a program that handles it and ends well is DONE."""
     sqlite_server.create("t", {"name": "p"})
     process = subprocess.Popen(
@@ -110,8 +110,10 @@ def test_signal_that_is_a_message(sqlite_server: Server, tmp_path: Path) -> None
     assert stored_event_classes(sqlite_server) == ["STARTED", "DONE"]
 
 
-def test_last_word_before_the_batch_system_kills(sqlite_server: Server, tmp_path: Path) -> None:
-    """A program that does not end when it is asked to is told TERMINATED before all are killed."""
+def test_terminated_is_sent_before_the_batch_system_kills(
+    sqlite_server: Server, tmp_path: Path
+) -> None:
+    """TERMINATED is sent while the program ignores SIGTERM, before the group is killed."""
     sqlite_server.create("t", {"name": "p"})
     process = subprocess.Popen(
         [*LAMIA_JOB, "run", "--", *shell_command(f"trap '' TERM; echo up >&2; {LOOP}")],
@@ -140,7 +142,7 @@ def test_last_word_before_the_batch_system_kills(sqlite_server: Server, tmp_path
 def test_enough_ends_the_program_and_what_it_has_started(
     sqlite_server: Server, tmp_path: Path, script: str
 ) -> None:
-    """An answer that says so ends the shell and what it runs; the job is TERMINATED."""
+    """`enough` ends the shell and all its children; the job is TERMINATED."""
     sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 1})
     sqlite_server.submit("t", "p", "DONE", index=0)
     environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)

@@ -1,4 +1,4 @@
-"""Very many subscribers: all at once, and one after the other."""
+"""Very many subscribers, at the same time and one after the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CYCLES, WARM = 10_000, 3_000
 async def test_a_thousand_subscribers_see_the_final_state(
     start_server: StartServer, sqlite_url: str
 ) -> None:
-    """Whether they ask in the same words or in their own, while 16 clients write."""
+    """All subscribers receive the final state, with equal or distinct documents."""
     raise_file_limit()
     server = start_server(sqlite_url)
     server.create("t", {"name": "p", "jobCount": JOBS})
@@ -73,7 +73,7 @@ async def test_a_thousand_subscribers_see_the_final_state(
 
 
 class Visitor:
-    """A client that subscribes, and leaves by one of the ways out."""
+    """A client that subscribes and disconnects in one of several ways."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
@@ -111,7 +111,7 @@ class Visitor:
         await asyncio.wait_for(self._reader.readuntil(word), 30)
 
     async def close(self) -> None:
-        """Say good-bye, and wait for the answer."""
+        """Send a close frame, and wait for the answer."""
         self._writer.write(client_frame(b"", CLOSE))
         await asyncio.wait_for(self._reader.read(), 30)
 
@@ -125,7 +125,7 @@ COMPLETE = {"id": "1", "type": "complete"}
 
 
 async def visit(url: str, number: int) -> None:
-    """Subscribe and leave, each time in another way."""
+    """Subscribe and disconnect, in a way that depends on the number."""
     async with Visitor(url) as client:
         match number % 10:
             case 0:
@@ -179,8 +179,8 @@ async def happen(client: httpx.AsyncClient, query: str, **given: Any) -> None:
     assert "errors" not in answer.json(), answer.text
 
 
-async def test_ten_thousand_come_and_go(sqlite_url: str) -> None:
-    """By whatever way they leave: nothing is left of them, and the memory stays as it is."""
+async def test_ten_thousand_subscribers_leave_no_resources(sqlite_url: str) -> None:
+    """However they disconnect, no resources remain, and the memory does not grow."""
 
     async def visits(server: InProcessServer, numbers: range) -> None:
         places = asyncio.Semaphore(20)

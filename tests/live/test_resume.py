@@ -1,4 +1,4 @@
-"""Subscribers that lose their connection over and over, and miss nothing."""
+"""Subscribers that lose their connection repeatedly miss no event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRITERS = 16
 
 
 async def write(server: Server, writer: int, number: int) -> None:
-    """Send so many events of one job, numbered by their progress, in batches of any size."""
+    """Send ``number`` events of one job, numbered by their progress, in random batches."""
     chance = random.Random(writer)
     async with httpx.AsyncClient(timeout=60, verify=False) as client:
         sent = 0
@@ -48,7 +48,7 @@ QUERY = EVENTS.replace("uuid", "uuid progress")
 
 
 class Reader:
-    """Sees events, by WebSocket and by SSE in turn, until it has as many as there are."""
+    """Reads events, by WebSocket and SSE at random, resuming after each disconnection."""
 
     def __init__(self, servers: Sequence[Server], seed: int) -> None:
         self.servers = servers
@@ -58,13 +58,13 @@ class Reader:
         self.connections = 0
 
     def see(self, edge: Any) -> None:
-        """Take an event in, with its place."""
+        """Remember an event and its cursor."""
         node = edge["node"]
         self.seen.append((node["job"]["index"], node["progress"], node["uuid"]))
         self.cursor = edge["cursor"]
 
     async def read(self, number: int) -> None:
-        """See so many events, with connections that are cut at any moment."""
+        """Read ``number`` events over connections that are cut at random moments."""
         while len(self.seen) < number:
             server = self.chance.choice(self.servers)
             self.connections += 1
@@ -77,7 +77,7 @@ class Reader:
                 await asyncio.wait_for(follow(server, some), moment)
 
     async def websocket(self, server: Server, number: int) -> None:
-        """See events until all are there, or cut the line without a word."""
+        """Read events by WebSocket; at the end, abort the connection."""
         async with WebSocketClient(server.url) as ws:
             try:
                 await ws.subscribe("1", QUERY, task="t", after=self.cursor)
@@ -89,7 +89,7 @@ class Reader:
                 ws.socket.transport.abort()
 
     async def stream(self, server: Server, number: int) -> None:
-        """See events of a stream, which carries the cursor for us."""
+        """Read events by SSE, resuming with Last-Event-ID."""
         cursors = {"after": BEGINNING, "last_event_id": self.cursor or None}
         async with open_sse(server.url, QUERY, task="t", **cursors) as stream:
             async for message in stream:
@@ -105,7 +105,7 @@ async def storm(
     number: int,
     disturb: Callable[[], int] | None = None,
 ) -> int:
-    """Write from many clients, read with cut connections, and compare; how much was disturbed."""
+    """Write from many clients, read with cut connections, and compare."""
     assert number % WRITERS == 0
     writers[0].create("t", {"name": "p", "jobCount": WRITERS})
     disturbed = 0
@@ -147,7 +147,7 @@ SLOW = pytest.mark.slow, pytest.mark.timeout(300)
 
 @pytest.mark.parametrize("number", [SOME, pytest.param(MANY, marks=SLOW)])
 async def test_on_one_server(sqlite_server: Server, number: int) -> None:
-    """The union of what was seen is exactly what was written, in the order of each job."""
+    """Readers receive exactly what was written, once, in the order of each job."""
     await storm([sqlite_server], [sqlite_server], number)
 
 
@@ -155,7 +155,7 @@ async def test_on_one_server(sqlite_server: Server, number: int) -> None:
 async def test_with_writers_and_reader_on_different_servers(
     start_server: StartServer, postgres_url: str, number: int
 ) -> None:
-    """Also when the servers lose the connections by which they hear each other."""
+    """The same across servers whose LISTEN connections are terminated."""
     writer, reader = start_server(postgres_url), start_server(postgres_url)
     killed = await storm([writer], [reader], number, lambda: kill_listeners(postgres_url))
     assert killed >= 1
@@ -166,6 +166,6 @@ async def test_with_writers_and_reader_on_different_servers(
 async def test_with_writers_and_readers_everywhere(
     start_server: StartServer, postgres_url: str
 ) -> None:
-    """Two servers write to the same jobs, and readers change between them."""
+    """The same with two servers for writers and readers."""
     servers = [start_server(postgres_url), start_server(postgres_url)]
     await storm(servers, servers, MANY)

@@ -41,14 +41,14 @@ def listeners(url: str) -> set[int]:
 
 
 def kill_listeners(url: str) -> int:
-    """Cut the connections by which servers hear each other; how many there were."""
+    """Terminate the LISTEN connections of the servers; return their number."""
     query = LISTENERS.replace("pid", "pg_terminate_backend(pid)", 1)
     with psycopg.connect(url, autocommit=True) as connection:
         return len(connection.execute(query.encode()).fetchall())
 
 
 def until_two_listen(url: str) -> set[int]:
-    """Wait until there are two listeners; who they are."""
+    """Wait until there are two listeners, and return their pids."""
     until(lambda: len(listeners(url)) == 2, lambda: listeners(url), timeout_s=30)
     return listeners(url)
 
@@ -61,7 +61,7 @@ async def receive(ws: WebSocketClient, field: str) -> Any:
 
 
 async def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
-    """What one takes comes to the subscribers of the other: events, edits, new tasks, the end."""
+    """Subscribers on one server receive what is written on another."""
     writer, reader = two
     writer.create("t", {"name": "p", "jobCount": 5})
 
@@ -98,7 +98,7 @@ async def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
 
 
 async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server, Server]) -> None:
-    """After the connection for LISTEN was lost, events, changes and deletions come all the same."""
+    """After a lost LISTEN connection, events, changes and deletions are caught up."""
     writer, reader = two
     url = writer.database_url
     for name in ("t", "gone"):
@@ -140,7 +140,7 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
 
 
 async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server, Server]) -> None:
-    """Two servers write to one task at once: the order of the cursors is that of the commits.
+    """With two servers writing to one task, cursors are in the order of commits.
 
     A reader that resumes from every cursor that it sees, at once, misses nothing.
     """
@@ -177,7 +177,7 @@ async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server,
 
 
 def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
-    """With a sentence that says what to do."""
+    """More than one worker needs PostgreSQL, and the message says so."""
     done = run_cli("serve", "--port", "0", "--workers", "2", database_url=sqlite_url)
     assert done.returncode == 2
     assert "needs PostgreSQL" in done.stderr
@@ -187,7 +187,7 @@ def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
 async def test_workers_share_a_port_and_hear_each_other(
     start_server: StartServer, postgres_url: str
 ) -> None:
-    """Subscribers and writers land on any of them; one that is killed is replaced; all stop."""
+    """Workers share a port and hear each other; a killed one is replaced; all stop."""
     server = start_server(postgres_url, workers=2)
     server.create("t", {"name": "p", "jobCount": 40})
     listening = until_two_listen(postgres_url)
@@ -228,7 +228,7 @@ async def test_workers_share_a_port_and_hear_each_other(
 
 
 def test_workers_end_with_their_parent(start_server: StartServer, postgres_url: str) -> None:
-    """Also when it is killed in a way that lets it do nothing about them."""
+    """Workers exit if their parent is killed by SIGKILL."""
     server = start_server(postgres_url, workers=2)
     until_two_listen(postgres_url)
     processes = children(server.pid)

@@ -1,4 +1,4 @@
-"""A server that is told to stop: who is told of it, and what is stored."""
+"""Shutdown: what subscribers receive, and what is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.waiting import until_async
 
 
 async def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
-    """WebSockets are closed as going away, without a complete; streams get an error and end."""
+    """WebSockets are closed with 1001, without `complete`; streams end with an error."""
     server.create("t", {"name": "p", "jobCount": 3})
     server.submit("t", "p", "STARTED", index=0)
 
@@ -49,7 +49,7 @@ async def test_subscribers_are_told_that_the_server_stops(server: Server) -> Non
 async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
     start_server: StartServer, sqlite_url: str
 ) -> None:
-    """Within its limit the server ends, whatever clients do."""
+    """The server stops within its time limit, even if a client does not read."""
     server = start_server(sqlite_url)
     server.create("t", {"name": "p", "jobCount": 3})
     big = {"text": "x" * 60_000}
@@ -77,7 +77,7 @@ async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
 
 
 async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) -> None:
-    """Writers in full swing: each event is stored or was not acknowledged; most are refused."""
+    """During a shutdown, every acknowledged event is stored."""
     jobs = 5_000
     server.create("t", {"name": "p", "jobCount": jobs})
     acknowledged: set[int] = set()

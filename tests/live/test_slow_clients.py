@@ -1,4 +1,4 @@
-"""Clients that read too slowly, or not at all: told so, cut off, and nobody else's trouble."""
+"""Clients that read too slowly get an error or are disconnected, without effect on others."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def big_events(number: int, index: int) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_those_who_never_read_are_nobody_elses_trouble(
+async def test_clients_that_never_read_do_not_affect_others(
     start_server: StartServer, postgres_url: str
 ) -> None:
-    """Beside them events come as quickly as without; memory stays bounded; they are cut off."""
+    """They do not delay others, memory stays bounded, and they are disconnected."""
     # On PostgreSQL the memory is the server's own: it keeps no pages of a file.
     server = start_server(postgres_url, max_waiting_changes=100, send_timeout=3)
     server.create("t", {"name": "p", "jobCount": 10})
@@ -97,10 +97,10 @@ async def test_those_who_never_read_are_nobody_elses_trouble(
 
 
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
-async def test_who_is_too_slow_is_told_and_resumes(
+async def test_a_slow_client_gets_too_slow_and_resumes(
     start_server: StartServer, sqlite_url: str, transport: str
 ) -> None:
-    """The error comes after all that came before it, and with its cursor nothing is missed."""
+    """TOO_SLOW comes after all earlier events; resuming from the last cursor misses nothing."""
     server = start_server(sqlite_url, max_waiting_changes=30)
     server.create("t", {"name": "p", "jobCount": 10})
     seen: list[int] = []
@@ -157,7 +157,7 @@ async def test_who_is_too_slow_is_told_and_resumes(
 
 
 def test_pings_are_not_answered_without_end(sqlite_server: Server) -> None:
-    """A client that pings, and reads none of the answers, does not fill the memory with them."""
+    """A client that pings without reading the pongs does not fill the memory."""
     flood = client_frame(b"x" * 125, PING) * 1_000
     with open_websocket(sqlite_server.url) as client:
         before = memory(sqlite_server)

@@ -1,4 +1,4 @@
-"""Equal subscriptions to changes: run once, and yet each follower's own."""
+"""Equal subscriptions to changes share one execution."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ NOW = datetime.now(UTC)
 
 
 class UnservedApp:
-    """The streams of an application that is served by nobody."""
+    """The application without a server, with its streams."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self.streams = Streams(make_schema(services.settings))
 
     async def make(self, *names: str) -> None:
-        """Make tasks."""
+        """Create tasks."""
         specs = [TaskSpec(name, [ProcessSpec("p", 100)]) for name in names]
         database, settings = self.services.database, self.services.settings
         await database.write(lambda c: create_tasks(c, settings, specs, NOW))
 
     async def done(self, task: str, index: int, event_class: EventClass = EventClass.DONE) -> None:
-        """Store that a job is done, or something else of it."""
+        """Store an event of a job, by default DONE."""
         new = check_event(
             self.services.settings,
             task=task,
@@ -65,7 +65,7 @@ class UnservedApp:
         return self.streams.results(operation, Context(self.services), set(OperationType))
 
     async def until_empty(self) -> None:
-        """Wait until nothing is left of any subscription."""
+        """Wait until no subscription is left."""
         live = self.services.feeds
         await until_async(
             lambda: len(self.streams) == len(live.changes) == len(live.events) == 0,
@@ -75,7 +75,7 @@ class UnservedApp:
 
 @asynccontextmanager
 async def running_app(url: str, **settings: Any) -> AsyncIterator[UnservedApp]:
-    """Run an application that nobody serves; in the end, nothing may be left of its streams."""
+    """Run an application without a server; at the end, no stream may be left."""
     application: Starlette = create_app(load(database_url=url, **settings))
     async with application.router.lifespan_context(application) as state:
         assert state is not None
@@ -94,7 +94,7 @@ async def next_snapshot(stream: Stream) -> dict[str, Any]:
 
 
 async def snapshots_until(stream: Stream, done: int) -> int:
-    """How many snapshots come until so many jobs are done; they never count back."""
+    """The number of snapshots until ``done`` jobs are done, which never decreases."""
     seen = [-1]
     while seen[-1] < done:
         task = await next_snapshot(stream)
@@ -103,8 +103,8 @@ async def snapshots_until(stream: Stream, done: int) -> int:
     return len(seen) - 1
 
 
-async def test_many_followers_cost_the_reads_of_one(sqlite_url: str) -> None:
-    """A change is read once, and each of two hundred has it."""
+async def test_many_followers_cost_as_many_reads_as_one(sqlite_url: str) -> None:
+    """A change is read once for two hundred followers."""
     async with running_app(sqlite_url) as app:
         await app.make("t")
         streams = [app.watch(names=["t"]) for _ in range(200)]
@@ -125,8 +125,8 @@ async def test_many_followers_cost_the_reads_of_one(sqlite_url: str) -> None:
             await stream.aclose()
 
 
-async def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) -> None:
-    """Who resumes far behind, and asks for the job of each event, costs few statements."""
+async def test_jobs_of_past_events_are_read_in_batches(sqlite_url: str) -> None:
+    """Reading many past events with their jobs takes few statements."""
     async with running_app(sqlite_url) as app:
         await app.make("t")
         for index in range(100):
@@ -147,8 +147,8 @@ async def test_what_belongs_to_events_is_read_for_many_at_once(sqlite_url: str) 
         await stream.aclose()
 
 
-async def test_those_who_leave_take_nothing_from_the_others(sqlite_url: str) -> None:
-    """The first, who began it, goes in the middle of a wait; the last takes all with him."""
+async def test_followers_that_leave_do_not_affect_the_others(sqlite_url: str) -> None:
+    """A shared execution goes on when its first follower is cancelled, and ends with the last."""
     async with running_app(sqlite_url) as app:
         await app.make("t")
         first, second = app.watch(names=["t"]), app.watch(names=["t"])
@@ -173,8 +173,8 @@ async def test_those_who_leave_take_nothing_from_the_others(sqlite_url: str) -> 
         assert len(app.streams) == 0
 
 
-async def test_only_equal_operations_are_one(sqlite_url: str) -> None:
-    """Another text, other variables: another stream; events and fragments are each their own."""
+async def test_only_equal_operations_are_shared(sqlite_url: str) -> None:
+    """Operations are shared only if text and variables are equal; events never are."""
     async with running_app(sqlite_url) as app:
         await app.make("t", "u")
         fragment = "subscription { ...s } fragment s on Subscription { taskChanged { name } }"
@@ -202,8 +202,8 @@ async def test_only_equal_operations_are_one(sqlite_url: str) -> None:
             await stream.aclose()
 
 
-async def test_who_joins_sees_the_present_and_the_others_nothing_new(sqlite_url: str) -> None:
-    """The state is read anew for him; for those who have it already it is no change."""
+async def test_a_new_follower_gets_the_current_state(sqlite_url: str) -> None:
+    """A new follower gets the current state; the others get no extra snapshot."""
     async with running_app(sqlite_url) as app:
         await app.make("t")
         first = app.watch(names=["t"])
@@ -217,8 +217,8 @@ async def test_who_joins_sees_the_present_and_the_others_nothing_new(sqlite_url:
         await first.aclose()
 
 
-async def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
-    """Who asks for a name gets the task that has it now, whatever those before him follow."""
+async def test_a_recreated_task_is_another_stream(sqlite_url: str) -> None:
+    """A subscription by name gets the current task of that name, not a deleted one."""
     async with running_app(sqlite_url) as app:
         await app.make("t", "u")
         old = app.watch(names=["t", "u"])
@@ -242,10 +242,10 @@ async def test_a_task_made_anew_is_another_stream(sqlite_url: str) -> None:
             await anext(new)
 
 
-async def test_so_many_tasks_are_remembered(
+async def test_remembered_tasks_are_bounded(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That a task leaves is told of the newest ones that match, and memory stays bounded."""
+    """Only the newest matching tasks are remembered, so memory stays bounded."""
     monkeypatch.setattr(subscription, "MAX_REMEMBERED", 2)
 
     async with running_app(sqlite_url) as app:
@@ -264,8 +264,8 @@ async def test_so_many_tasks_are_remembered(
         await stream.aclose()
 
 
-async def test_all_followers_are_told_why_it_ends(sqlite_url: str) -> None:
-    """A refusal, and the server's end, is everybody's; nobody is left waiting."""
+async def test_all_followers_receive_the_final_error(sqlite_url: str) -> None:
+    """All followers receive the error that ends a shared execution."""
     async with running_app(sqlite_url) as app:
         for _ in range(2):
             refused = [app.watch(names=["nobody"]) for _ in range(3)]
@@ -285,8 +285,8 @@ async def test_all_followers_are_told_why_it_ends(sqlite_url: str) -> None:
                 assert last.body["errors"][0]["extensions"]["code"] == "STOPPING"
 
 
-async def test_a_follower_that_does_not_look_keeps_the_newest_of_each_task() -> None:
-    """However often a task is shown meanwhile; and beyond the limit, nothing at all."""
+async def test_a_slow_follower_keeps_the_newest_result_of_each_task() -> None:
+    """A slow follower keeps the newest result per task; above the limit it is TooSlow."""
     follower = Follower(2)
     for number in range(100):
         follower.show(Result({"n": number}, task_id=number % 2))

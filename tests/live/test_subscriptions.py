@@ -23,12 +23,12 @@ ARRAY = {"name": "p", "jobCount": 10}
 
 
 async def submit(server: Server, index: int, event_class: str = "DONE", task: str = "t") -> None:
-    """Submit an event beside a live client."""
+    """Submit an event without blocking the event loop."""
     await asyncio.to_thread(server.submit, task, "p", event_class, index=index)
 
 
 async def error_of(server: Server, query: str, **variables: Any) -> str:
-    """The code that a subscription is refused with."""
+    """The error code with which a subscription is refused."""
     async with WebSocketClient(server.url) as ws:
         await ws.subscribe("1", query, **variables)
         message = await ws.receive()
@@ -39,7 +39,7 @@ async def error_of(server: Server, query: str, **variables: Any) -> str:
 
 
 async def test_events_come_from_now_on_and_in_order(server: Server) -> None:
-    """Without a cursor the past is left out; what happens comes once, in order, with its job."""
+    """Without a cursor only new events come, once, in order, with their jobs."""
     server.create("t", ARRAY)
     server.submit("t", "p", "STARTED", index=0)
 
@@ -55,7 +55,7 @@ async def test_events_come_from_now_on_and_in_order(server: Server) -> None:
 
 
 async def test_events_resume_from_a_cursor_of_any_list(server: Server) -> None:
-    """After a cursor comes all that is behind it: from the past, then what happens."""
+    """With a cursor, past events after it come first, then new ones."""
     server.create("t", ARRAY)
     for index in range(4):
         server.submit("t", "p", "STARTED", index=index)
@@ -78,7 +78,7 @@ async def test_events_resume_from_a_cursor_of_any_list(server: Server) -> None:
 
 
 async def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server) -> None:
-    """Past and present go through the same filter."""
+    """The filter applies to past and new events."""
     server = sqlite_server
     server.create("t", ARRAY, {"name": "other"})
     server.submit("t", "other", "DONE")
@@ -112,10 +112,10 @@ async def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server)
         ("CURSOR_INVALID", {"task": "t", "after": "WyJlIiwxMDBd"}),
     ],
 )
-async def test_events_that_there_can_not_be(
+async def test_invalid_subscriptions_are_refused(
     refusing: Server, code: str, arguments: dict[str, Any]
 ) -> None:
-    """What can't be subscribed to is refused with a code, also a cursor from beyond the end."""
+    """Invalid subscriptions are refused with a code, including cursors beyond the end."""
     assert await error_of(refusing, EVENTS, **arguments) == code
 
 
@@ -127,12 +127,12 @@ def refusing(sqlite_server: Server) -> Server:
 
 
 async def test_unknown_names_are_refused(refusing: Server) -> None:
-    """Tasks that are watched by name must be there."""
+    """Tasks that are watched by name must exist."""
     assert await error_of(refusing, CHANGES, names=["t", "nobody"]) == "TASK_NOT_FOUND"
 
 
 async def test_subscriptions_complete_when_their_task_is_deleted(server: Server) -> None:
-    """Nothing more can come: both kinds complete."""
+    """Both kinds of subscription complete when their task is deleted."""
     server.create("t", ARRAY)
 
     async with WebSocketClient(server.url) as ws:
@@ -146,7 +146,7 @@ async def test_subscriptions_complete_when_their_task_is_deleted(server: Server)
 
 
 async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) -> None:
-    """Whatever the rate of the events, a few snapshots a second come, the last one in the end."""
+    """At most a few snapshots a second come, and the last one has the final state."""
     jobs = 400
     server.create("t", {"name": "p", "jobCount": jobs})
 
@@ -177,7 +177,7 @@ async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) 
 
 
 async def test_edits_and_new_processes_are_changes(server: Server) -> None:
-    """Not only events change a task."""
+    """Edits and new processes are sent as changes."""
     server.create("t", ARRAY)
 
     async with WebSocketClient(server.url) as ws:
@@ -194,10 +194,10 @@ async def test_edits_and_new_processes_are_changes(server: Server) -> None:
         assert [node["name"] for node in task["processes"]["nodes"]] == ["p", "q"]
 
 
-async def test_tasks_that_begin_to_match_come_and_those_that_leave_come_once_more(
+async def test_tasks_that_begin_or_stop_matching_are_sent(
     server: Server,
 ) -> None:
-    """A filter is asked anew with every change."""
+    """The filter is evaluated anew with every change."""
     server.create("old", {"name": "p", "jobCount": 1})
     server.submit("old", "p", "STARTED", index=0)
 
@@ -225,7 +225,7 @@ async def test_tasks_that_begin_to_match_come_and_those_that_leave_come_once_mor
 
 
 async def test_duplicates_and_refused_events_push_nothing(server: Server) -> None:
-    """What was not stored, or stored before, is no news."""
+    """Only events that are newly stored are sent."""
     server.create("t", ARRAY)
     uuid = "6f2d58a2-6a4e-4d19-8d3c-0d6f0e8b0001"
 

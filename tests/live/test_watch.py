@@ -1,4 +1,4 @@
-"""``lamia-gql watch`` in a real terminal: what a person sees, and what a script gets."""
+"""``lamia-gql watch`` in a pseudo-terminal and in scripts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE = 30.0
 
 
 class Terminal:
-    """A pseudo-terminal with a program in it, and the picture that it shows."""
+    """A pseudo-terminal with a program in it, and the screen that it shows."""
 
     def __init__(self, *arguments: str) -> None:
         self._screen = pyte.Screen(COLUMNS, ROWS)
@@ -57,7 +57,7 @@ class Terminal:
         os.close(self._ours)
 
     def text(self) -> str:
-        """What it shows now, without blanks at the ends of the lines."""
+        """The current screen, without trailing blanks."""
         while select.select([self._ours], [], [], 0.05)[0]:
             try:
                 data = os.read(self._ours, 65536)
@@ -69,7 +69,7 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def until(self, seen: Callable[[str], bool]) -> str:
-        """The picture, once it is as it should be."""
+        """Wait until the screen is as wanted, and return it."""
         text = ""
 
         def is_seen() -> bool:
@@ -82,7 +82,7 @@ class Terminal:
 
 
 def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url: str) -> None:
-    """The picture moves with the task, survives a restart of the server, and ends with it."""
+    """The display follows the task, survives a restart of the server, and ends with the task."""
     server = start_server(sqlite_url)
     server.create("night", {"name": "fill", "jobCount": 10}, {"name": "merge"})
     with Terminal("watch", "night", "--url", server.url) as terminal:
@@ -119,8 +119,8 @@ def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url:
         assert terminal.program.wait(PATIENCE) == 0
 
 
-def test_a_server_that_is_away_is_waited_for(start_server: StartServer, sqlite_url: str) -> None:
-    """While nobody answers the last picture stays, with a word of it."""
+def test_watch_survives_a_server_that_is_down(start_server: StartServer, sqlite_url: str) -> None:
+    """While the server is down the last state stays on display, with a notice."""
     server = start_server(sqlite_url)
     server.create("night", {"name": "fill", "jobCount": 3})
     with Terminal("watch", "night", "--url", server.url) as terminal:
@@ -135,7 +135,7 @@ def test_a_server_that_is_away_is_waited_for(start_server: StartServer, sqlite_u
 
 
 def test_all_tasks(sqlite_server: Server) -> None:
-    """Without a name, new tasks come into the list by themselves."""
+    """Without a name, new tasks appear in the list."""
     with Terminal("watch", "--url", sqlite_server.url) as terminal:
         terminal.until(lambda text: "no tasks yet" in text)
         sqlite_server.create("first", {"name": "p"})
@@ -148,7 +148,7 @@ def test_all_tasks(sqlite_server: Server) -> None:
 
 
 def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
-    """A replay, from its start to its end: the ratios that a person sees grow, and are right.
+    """The displayed progress of a replay grows, and is right.
 
     In the middle of it the server dies, and comes back.
     """
@@ -191,7 +191,7 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
 
 
 def test_for_scripts(sqlite_server: Server) -> None:
-    """Once, as text and as JSON; exit codes say how it went."""
+    """``--once`` prints text or JSON; exit codes report the outcome."""
     url = f"--url={sqlite_server.url}"
     sqlite_server.create("night", {"name": "fill", "jobCount": 2})
     sqlite_server.submit("night", "fill", "FAILED", index=1)

@@ -1,4 +1,4 @@
-"""The graphql-transport-ws protocol, rule by rule, and what is no protocol at all."""
+"""The graphql-transport-ws protocol, rule by rule, and junk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": "{ server { ve
 async def closing(
     server: Server, *messages: Any, greet: bool = True
 ) -> tuple[int | None, str | None]:
-    """What a connection that sends these messages is closed with."""
+    """The close code and reason for a connection that sends these messages."""
     async with WebSocketClient(server.url, greet=greet) as ws:
         # It may be closed before all is sent.
         with suppress(websockets.ConnectionClosed):
@@ -35,7 +35,7 @@ async def closing(
 
 
 async def test_queries_and_mutations_go_over_a_websocket_as_well(sqlite_server: Server) -> None:
-    """Every operation is answered by next and complete; a broken one by an error."""
+    """Queries and mutations are answered by next and complete; invalid ones by error."""
     sqlite_server.create("t", {"name": "p"})
 
     async with WebSocketClient(sqlite_server.url) as ws:
@@ -85,8 +85,8 @@ async def test_complete_cancels_and_frees_the_id(sqlite_server: Server) -> None:
         assert (await ws.receive()) == {"id": "1", "type": "complete"}
 
 
-async def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: Server) -> None:
-    """Ping and pong have nothing to do with operations."""
+async def test_pings_are_answered_before_and_after_connection_init(sqlite_server: Server) -> None:
+    """Pings are answered before and after connection_init."""
     async with WebSocketClient(sqlite_server.url, greet=False) as ws:
         await ws.send({"type": "ping", "payload": {"any": 1}})
         assert await ws.receive() == {"type": "pong"}
@@ -124,17 +124,17 @@ async def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: S
         (1009, True, ['"' + "x" * 2_000_000 + '"']),
     ],
 )
-async def test_who_breaks_the_rules_is_told_by_a_code(
+async def test_violations_have_close_codes(
     shared: Server, code: int, greet: bool, sent: list[Any]
 ) -> None:
-    """Every rule has its close code, and the log stays silent."""
+    """Each violation has its close code, and nothing is logged."""
     assert (await closing(shared, *sent, greet=greet))[0] == code
     assert "Traceback" not in shared.log()
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A server for stories that leave nothing behind."""
+    """A server for tests that leave nothing behind."""
     folder = tmp_path_factory.mktemp("websocket")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
         server.create("t", {"name": "p"})
@@ -142,7 +142,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 async def test_an_id_in_use_closes_the_connection(shared: Server) -> None:
-    """Two operations can't have one id at a time."""
+    """Two running operations can't have the same id."""
     subscribe = {
         "id": "1",
         "type": "subscribe",
@@ -154,17 +154,17 @@ async def test_an_id_in_use_closes_the_connection(shared: Server) -> None:
 
 @pytest.mark.parametrize("offered", [None, ["graphql-ws"], ["mqtt"]])
 async def test_other_protocols_are_not_spoken(shared: Server, offered: list[str] | None) -> None:
-    """Neither the legacy protocol nor none at all."""
+    """Other subprotocols, or none, are closed with 4406."""
     protocols = None if offered is None else [Subprotocol(name) for name in offered]
     async with WebSocketClient(shared.url, greet=False, subprotocols=protocols) as ws:
         assert ws.socket.subprotocol is None
         assert (await ws.closed())[0] == 4406
 
 
-async def test_silence_instead_of_a_greeting_is_ended(
+async def test_connections_without_connection_init_are_closed(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection has some seconds to say what it is here for, and any time afterwards."""
+    """A connection without connection_init is closed in time; others may stay idle."""
     assert websocket.INIT_TIMEOUT == 10
     monkeypatch.setattr(websocket, "INIT_TIMEOUT", 0.5)
 
@@ -183,7 +183,7 @@ async def test_silence_instead_of_a_greeting_is_ended(
     "query", [EVENTS, CHANGES, "query($x: Int) { tasks(first: $x) { __typename } }"]
 )
 async def test_deep_variables_are_an_error_of_their_operation(shared: Server, query: str) -> None:
-    """As deep as JSON is read at all: the operation may be refused, and the connection stays."""
+    """Deeply nested variables are an error of the operation; the connection stays open."""
     deep = "[" * 1_000 + "]" * 1_000
     variables = f'{{"task": "t", "names": {deep}, "x": {deep}, "after": {deep}}}'
     payload = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
@@ -199,7 +199,7 @@ async def test_deep_variables_are_an_error_of_their_operation(shared: Server, qu
 
 
 async def test_extensions_are_ignored(shared: Server) -> None:
-    """Clients send more than we know of."""
+    """Unknown extensions in a message are ignored."""
     async with WebSocketClient(shared.url) as ws:
         payload = SUBSCRIBE["payload"] | {"extensions": {"persisted": 1}, "more": []}  # type: ignore[operator] # it is a dict
         await ws.send(SUBSCRIBE | {"payload": payload, "more": 1})
@@ -209,7 +209,7 @@ async def test_extensions_are_ignored(shared: Server) -> None:
 async def test_operations_of_a_connection_are_bounded(
     start_server: StartServer, sqlite_url: str
 ) -> None:
-    """One too many gets an error; the others go on, and its place can be had again."""
+    """One operation too many gets an error; a completed one makes room."""
     server = start_server(sqlite_url, max_subscriptions_per_connection=2)
     server.create("t", {"name": "p"})
 
@@ -228,7 +228,7 @@ async def test_operations_of_a_connection_are_bounded(
 async def test_connections_of_an_address_are_bounded(
     start_server: StartServer, sqlite_url: str
 ) -> None:
-    """WebSockets and streams count together; one that leaves makes room."""
+    """WebSockets and streams count together; a closed one makes room."""
     server = start_server(sqlite_url, max_connections_per_address=2)
     server.create("t", {"name": "p"})
 
@@ -303,8 +303,10 @@ def junk(chance: random.Random) -> Any:
 
 
 @pytest.mark.parametrize("number", [400, pytest.param(4_000, marks=pytest.mark.slow)])
-async def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, number: int) -> None:
-    """Whatever is sent, the answer is a message or a 4400 code; no traceback, and it still runs."""
+async def test_random_frames_are_answered_by_close_codes(
+    sqlite_server: Server, number: int
+) -> None:
+    """Random frames are answered by a message or a close code, and the server still runs."""
 
     async def one(seed: int) -> None:
         chance = random.Random(seed)
@@ -329,7 +331,7 @@ async def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, numbe
 
 
 def test_text_that_is_not_utf_8_is_refused_without_a_traceback(sqlite_server: Server) -> None:
-    """A frame that says that it is text and is not, and what is no WebSocket frame at all."""
+    """Invalid UTF-8 and invalid frames have close codes, without a traceback."""
     key = "dGhlIHNhbXBsZSBub25jZQ=="
     host, port = sqlite_server.url.removeprefix("http://").split(":")
     request = (

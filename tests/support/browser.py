@@ -1,4 +1,4 @@
-"""Debian's Chromium, cut off from any network but this machine, and pages that must be quiet."""
+"""Debian's Chromium without network access, and checks for pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 
 def require(found: str | None, what: str) -> str:
-    """The path of a tool; without it the test is skipped, where that is allowed."""
+    """The path of a tool; the test is skipped without it, unless LAMIA_TESTS_COMPLETE is set."""
     if found is None:
         assert "LAMIA_TESTS_COMPLETE" not in os.environ, f"{what} is missing"
         pytest.skip(f"needs {what}")
@@ -35,7 +35,7 @@ def require(found: str | None, what: str) -> str:
 
 @contextmanager
 def launch_chromium() -> Iterator[Browser]:
-    """A running Chromium for which every name is unknown."""
+    """A running Chromium that resolves no host name."""
     path = require(shutil.which("chromium"), "Debian's chromium")
     # The one that it brings needs libraries that few machines have.
     os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node_tool("node"))
@@ -49,7 +49,7 @@ def launch_chromium() -> Iterator[Browser]:
 
 
 class PageWatcher:
-    """Notes whatever a page should not do: complain, break its policy, ask strangers."""
+    """Records errors, policy violations and foreign requests of a page."""
 
     def __init__(self, page: Page) -> None:
         self.faults: list[str] = []
@@ -69,7 +69,7 @@ class PageWatcher:
             self.faults.append(f"request: {request.url}")
 
     def check(self) -> None:
-        """Fail where there is anything that was not allowed."""
+        """Fail if there is a fault that was not allowed."""
         found = [f for f in self.faults if not any(re.search(p, f) for p in self.allowed)]
         assert not found, found
 
@@ -79,7 +79,7 @@ OpenPage = Callable[..., Page]
 
 @contextmanager
 def page_opener(browser: Browser) -> Iterator[OpenPage]:
-    """Opens pages, with options of the browser's contexts; in the end, all must have been quiet."""
+    """A function that opens pages; at the end, none may have had faults."""
     watchers: list[PageWatcher] = []
 
     def open_page(
@@ -107,7 +107,7 @@ def page_opener(browser: Browser) -> Iterator[OpenPage]:
 
 
 def wait_for_value(page: Page, look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
-    """What one sees of a page as soon as it is as wanted, or when patience is at an end."""
+    """The value of ``look`` once it is as wanted, or at the latest after the timeout."""
     deadline = time.monotonic() + TIMEOUT_MS / 1000
     while not wanted(found := look()) and time.monotonic() < deadline:
         page.wait_for_timeout(50)
@@ -115,7 +115,7 @@ def wait_for_value(page: Page, look: Callable[[], Any], wanted: Callable[[Any], 
 
 
 def serious_findings(page: Page, *selectors: str) -> list[str]:
-    """What axe-core finds on a page, or in some of its elements, that is serious or worse."""
+    """axe-core's findings on a page, or in some elements, that are serious or worse."""
     source = require(str(AXE) if AXE.exists() else None, "axe-core: run `web/build`")
     page.evaluate(Path(source).read_text() + "; undefined")
     found: list[str] = page.evaluate(

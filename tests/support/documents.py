@@ -1,4 +1,4 @@
-"""Documents made to cost as much as the default limits let them, and such as are beyond them."""
+"""The most expensive documents within the default limits, and documents above them."""
 
 from __future__ import annotations
 

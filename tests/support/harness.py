@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and words to talk to it with."""
+"""A server in its own process, and a client for it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SUBMIT_EVENTS = """mutation($input: SubmitEventsInput!) { submitEvents(input: $i
 
 
 def environment_with(settings: Mapping[str, Any]) -> dict[str, str]:
-    """This process' environment without settings of ours but these."""
+    """This process' environment with these LAMIA_* settings only."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LAMIA_")}
     return kept | {f"LAMIA_{name.upper()}": str(value) for name, value in settings.items()}
 
 
 def run_cli(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end."""
+    """Run ``lamia-gql`` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "lamia_gql", *arguments],
         env=environment_with(settings),
@@ -48,7 +48,7 @@ def run_cli(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str
 
 
 def rest_errors(answer: httpx.Response) -> list[tuple[str, str | None]]:
-    """The codes and fields of the errors in an answer of REST, each with a reason in words."""
+    """The codes and fields of the errors in a REST answer, which must have reasons."""
     errors = answer.json()["errors"]
     assert all(error["reason"].endswith(".") for error in errors)
     return [(error["details"]["code"], error["details"].get("field")) for error in errors]
@@ -78,7 +78,7 @@ class Server:
         self._client.close()
 
     def start(self) -> None:
-        """Start it; again on the port that it had, after it was stopped or killed."""
+        """Start it, or restart it on the same port."""
         begin = len(self.log())
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -111,7 +111,7 @@ class Server:
             return False
 
     def log(self) -> str:
-        """All that it has printed, since it was made to forget."""
+        """Its output since the last :meth:`clear_log`."""
         return self._log.read_text()[self._forgotten :] if self._log.exists() else ""
 
     def clear_log(self) -> None:
@@ -120,7 +120,7 @@ class Server:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has been started, and not been stopped or killed since."""
+        """Whether its process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -130,14 +130,14 @@ class Server:
         return self._process.pid
 
     def kill(self) -> None:
-        """End it as a power cut would: SIGKILL."""
+        """Kill it by SIGKILL."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
         self._process = None
 
     def stop(self) -> None:
-        """End it as an operator would: SIGTERM; it must go in time, and in peace."""
+        """Stop it by SIGTERM; it must exit cleanly and in time."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(15)
@@ -180,12 +180,12 @@ class Server:
         return error
 
     def create(self, name: str, *processes: Mapping[str, Any], **fields: Any) -> None:
-        """Make a task, which must be accepted."""
+        """Create a task, which must be accepted."""
         payload = self.try_create(name, *processes, **fields)
         assert payload["userErrors"] == [], payload
 
     def try_create(self, name: str, *processes: Mapping[str, Any], **fields: Any) -> Any:
-        """What becomes of a task."""
+        """The payload of `createTask`."""
         task = {"name": name, "processes": list(processes), **fields}
         return self.graphql(CREATE_TASK, input=task)["createTask"]
 
@@ -196,12 +196,12 @@ class Server:
         return payload
 
     def try_submit(self, task: str, process: str, event_class: str, **fields: Any) -> Any:
-        """What becomes of an event."""
+        """The payload of `submitEvent`."""
         event = {"task": task, "process": process, "eventClass": event_class, **fields}
         return self.graphql(SUBMIT_EVENT, input=event)["submitEvent"]
 
     def submit_many(self, events: list[dict[str, Any]]) -> list[Any]:
-        """What becomes of events, in batches that the server takes."""
+        """The results of `submitEvents`, in batches of at most 1,000."""
         results: list[Any] = []
         for begin in range(0, len(events), 1000):
             batch = {"events": events[begin : begin + 1000]}
@@ -213,7 +213,7 @@ class Server:
         self.graphql(UPDATE_TASK, input={"name": task, "comment": comment})
 
     def process(self, task: str, name: str) -> Any:
-        """What is computed of a process."""
+        """The computed fields of a process."""
         return self.graphql(
             """query($task: String!, $name: String!) { process(task: $task, name: $name) {
               state outlook enough progress { ratio current target basis }
@@ -224,7 +224,7 @@ class Server:
         )["process"]
 
     def recount(self, *tasks: str) -> None:
-        """Stored counters must be what the events say."""
+        """Check that ``lamia-gql recount`` finds no difference."""
         done = run_cli("recount", *tasks, database_url=self.database_url)
         assert (done.returncode, done.stdout) == (0, "No difference.\n"), done.stdout + done.stderr
 

@@ -1,4 +1,4 @@
-"""Requests to /graphql as they go over the wire, and what holds for every answer."""
+"""Raw requests to /graphql, and checks that hold for every answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SERVER_QUERY = "{ server { version } }"
 
 
 def send_graphql(server: Server, method: str = "POST", **options: Any) -> httpx.Response:
-    """The answer to a request with exactly these headers; never a failure of the server."""
+    """The answer to a request with exactly these headers; its status must be below 500."""
     headers = {"host": "x", **options.pop("headers", {})}
     request = httpx.Request(method, f"{server.url}/graphql", **options)
     own = {
@@ -42,7 +42,7 @@ def send_graphql(server: Server, method: str = "POST", **options: Any) -> httpx.
 
 
 def parse_stream(text: str) -> list[Any]:
-    """The results in a stream of server-sent events that has come to its end: one at least."""
+    """The results in a complete stream of server-sent events, at least one."""
     *results, complete = text.removeprefix(":\n\n").removesuffix("\n\n").split("\n\n")
     assert complete == "event: complete\ndata:"
     assert results
@@ -51,7 +51,7 @@ def parse_stream(text: str) -> list[Any]:
 
 
 def check_result(body: Any) -> None:
-    """An answer has data or errors, and every error a code and nothing of the server's inside."""
+    """Check that a result has data or errors, and that errors have codes and no internals."""
     assert isinstance(body, dict)
     assert body.keys() <= {"data", "errors", "extensions"}
     assert "data" in body or body["errors"]
@@ -62,7 +62,7 @@ def check_result(body: Any) -> None:
 
 
 def error_code(answer: httpx.Response) -> str:
-    """The code of the one error of an answer without data."""
+    """The code of the only error in an answer without data."""
     body = answer.json()
     assert "data" not in body
     (error,) = body["errors"]

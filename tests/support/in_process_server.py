@@ -1,4 +1,4 @@
-"""A server in the test's own process, where one can see what is left in it."""
+"""A server in the process of the test, whose resources can be inspected."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.waiting import until_async
 
 @dataclass(frozen=True, slots=True)
 class InProcessServer:
-    """A running server, and what lives in it."""
+    """A running server with its services."""
 
     url: str
     services: Services
     streams: Streams
 
     def resources(self) -> dict[str, int]:
-        """How much there is for clients: connections, subscribers and what runs for them."""
+        """The numbers of connections, subscribers, feeds, streams and asyncio tasks."""
         live = self.services.feeds
         return {
             "connections": len(self.services.live_connections),
@@ -49,7 +49,7 @@ class InProcessServer:
 
 @asynccontextmanager
 async def serve_in_process(database_url: str, **settings: Any) -> AsyncIterator[InProcessServer]:
-    """Serve in this loop, with these settings, until the block is left."""
+    """Serve in this event loop, with these settings, for the duration of the block."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
         settings = {"database_url": database_url, "log_level": "warning"} | settings
         server = make_server(load(**settings))

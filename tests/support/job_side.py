@@ -1,4 +1,4 @@
-"""Words to talk of lamia-job with: its command line, its events on a server, and bad servers."""
+"""Running lamia-job, reading its events, and servers that misbehave."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def build_pyz(folder: Path) -> Path:
 
 
 def stored_events(server: Server, task: str = "t") -> list[dict[str, Any]]:
-    """All events of a task, in the order in which the server took them."""
+    """All events of a task, in order of arrival."""
     found: list[dict[str, Any]] = []
     cursor = None
     while True:
@@ -78,13 +78,13 @@ def stored_events(server: Server, task: str = "t") -> list[dict[str, Any]]:
 
 
 def stored_event_classes(server: Server, task: str = "t") -> list[str]:
-    """The classes of a task's events, sorted by the jobs' own times."""
+    """The classes of a task's events, sorted by `sentAt`."""
     found = sorted(stored_events(server, task), key=lambda e: str(e["sentAt"] or ""))
     return [event["eventClass"] for event in found]
 
 
 def spooled_events(folder: Path) -> list[dict[str, Any]]:
-    """The events in the spool that is made by :func:`job_environment`."""
+    """The events in the spool of :func:`job_environment`."""
     return [
         json.loads(line)["event"]
         for path in (folder / "spool").glob("*/[0-3]-*")
@@ -93,7 +93,7 @@ def spooled_events(folder: Path) -> list[dict[str, Any]]:
 
 
 def response_to_events(body: bytes, code: str | None = None, *, enough: bool = False) -> bytes:
-    """The answer of a server that takes all, or refuses all with a code."""
+    """The answer of a server that accepts all events, or refuses all with a code."""
     number = len(json.loads(body)["variables"]["input"]["events"])
     wrong = [] if code is None else [{"code": code, "field": None, "message": "No."}]
     result = {"duplicate": False, "enough": enough, "userErrors": wrong}
@@ -103,14 +103,14 @@ def response_to_events(body: bytes, code: str | None = None, *, enough: bool = F
 
 
 def make_event(age: float = 0.0, **fields: Any) -> Event:
-    """An event that happened so many seconds ago."""
+    """An event with a `sentAt` of ``age`` seconds ago."""
     sent_at = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
     base = {"id": str(uuid.uuid4()), "task": "t", "process": "p", "eventClass": "BEAT"}
     return Event(base | {"sentAt": sent_at} | fields, index_found=False)
 
 
 class FakeConnection(Connection):
-    """Answers by a rule, and remembers how many events each request had."""
+    """A connection that answers by a rule, and records the sizes of requests."""
 
     def __init__(self, rule: Any) -> None:
         self.rule = rule

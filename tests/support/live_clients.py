@@ -1,4 +1,4 @@
-"""Live clients for the tests, at the level of messages: WebSocket and server-sent events."""
+"""Clients for WebSocket and server-sent events, at the level of messages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class WebSocketClient:
         await self.send({"id": key, "type": "subscribe", "payload": payload})
 
     async def closed(self) -> tuple[int | None, str | None]:
-        """The code and reason that the server closes with; what comes before is read away."""
+        """The code and reason of the server's close; earlier messages are discarded."""
         try:
             while True:
                 await asyncio.wait_for(self.socket.recv(), RECEIVE_TIMEOUT_S)
@@ -75,7 +75,7 @@ class WebSocketClient:
             return self.socket.close_code, self.socket.close_reason
 
     async def nexts(self) -> AsyncIterator[Any]:
-        """The data of all results of the one operation, to its end."""
+        """The data of all results of the only operation."""
         while True:
             message = await self.receive()
             if message["type"] == "complete":
@@ -185,7 +185,7 @@ class SSEMessage(NamedTuple):
 async def open_sse(
     url: str, query: str, *, last_event_id: str | None = None, **variables: Any
 ) -> AsyncIterator[AsyncIterator[SSEMessage]]:
-    """The messages that answer an operation, to the end of the stream."""
+    """The messages of an operation by SSE."""
     headers = {"accept": "text/event-stream"}
     if last_event_id is not None:
         headers["last-event-id"] = last_event_id

@@ -1,4 +1,4 @@
-"""Node and its packages, for what JavaScript's world says of us."""
+"""Node.js and its packages, for audits and JavaScript clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def node_tool(name: str) -> str:
 
 
 def install() -> None:
-    """Install the packages of the lock file, unless they are; once for all who ask at a time."""
+    """Install the packages of the lock file, once for all test workers."""
     stamp = NODE_FOLDER / "node_modules" / ".installed"
     with (NODE_FOLDER / "package-lock.json").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -40,7 +40,7 @@ def install() -> None:
 
 
 def run(script: str, *arguments: str) -> str:
-    """What a script of the folder prints; it must succeed."""
+    """The output of a script in the folder, which must succeed."""
     done = subprocess.run(
         [node_tool("node"), script, *arguments],
         cwd=NODE_FOLDER,

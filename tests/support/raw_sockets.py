@@ -1,4 +1,4 @@
-"""Connections without a library, whose clients do just what they are told, and mostly nothing."""
+"""Raw sockets, for clients that do not read or that disconnect abruptly."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TEXT, CLOSE, PING = 1, 8, 9
 
 
 def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
-    """A frame of a WebSocket client, masked by zeros."""
+    """A client's WebSocket frame, masked with zeros."""
     size = len(payload)
     length = struct.pack("!B", 128 | size) if size < 126 else struct.pack("!BH", 254, size)
     return bytes([128 | opcode]) + length + bytes(4) + payload
 
 
 def open_websocket(url: str, query: str | None = None, **variables: Any) -> socket.socket:
-    """A WebSocket that has begun one operation, or none, and from now on reads nothing."""
+    """A WebSocket that has begun at most one operation and does not read."""
     client = _connect(url)
     client.sendall(UPGRADE)
     read_until(client, b"\r\n\r\n")
@@ -39,7 +39,7 @@ def open_websocket(url: str, query: str | None = None, **variables: Any) -> sock
 
 
 def stream_request(query: str, **variables: Any) -> bytes:
-    """A request for a stream."""
+    """The bytes of a request for an SSE stream."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     return (
         b"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
@@ -50,7 +50,7 @@ def stream_request(query: str, **variables: Any) -> bytes:
 
 
 def open_stream(url: str, query: str, **variables: Any) -> socket.socket:
-    """A request for a stream, whose client reads nothing of it."""
+    """A connection with a request for an SSE stream, which does not read."""
     client = _connect(url)
     client.sendall(stream_request(query, **variables))
     return client
@@ -69,7 +69,7 @@ def _connect(url: str) -> socket.socket:
 
 
 def reset_connection(client: socket.socket) -> None:
-    """Leave without a word: the connection is reset."""
+    """Close the connection by a reset."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
@@ -88,7 +88,7 @@ def read_until(
 
 
 def is_closed_by_server(client: socket.socket) -> bool:
-    """Whether the server ends the connection within a while; what comes before is read away."""
+    """Whether the server closes the connection within its timeout."""
     try:
         while client.recv(1 << 20):
             pass

@@ -1,4 +1,4 @@
-"""A task of which every state and silence is on the map, and the addresses of its pages."""
+"""A task with jobs of every state and liveness, and the URLs of its pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def seconds_ago(seconds: float) -> str:
 
 
 def create_sample_task(server: Server) -> None:
-    """A task with an array of which every kind of cell is on the map, and a solitary process."""
+    """Create a task with an array of jobs of every state and liveness, and a solitary process."""
     server.create(
         "night",
         {

@@ -1,4 +1,4 @@
-"""Events, made up by hypothesis: few jobs, few times, many ties and replays."""
+"""Hypothesis strategies for events: few jobs and times, many ties."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SOON = 10.0
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A database with one reader, so that one that is stuck keeps all others out."""
+    """A database with a single reader connection."""
     database = Database(load(database_url=database_url, database_connections=1))
     yield database
     begin = time.monotonic()
@@ -46,7 +46,7 @@ def one(connection: Connection) -> int:
 
 
 async def test_cancelled_read_frees_its_reader(database: Database) -> None:
-    """A read whose reader is cancelled ends in the database, too."""
+    """A cancelled read ends in the database, too."""
     for _ in range(3):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
@@ -77,7 +77,7 @@ async def test_stop_reaches_between_statements(database: Database) -> None:
 
 
 async def test_stop_of_all_reads(database: Database) -> None:
-    """All reads of an operation end together, those that wait and those to come included."""
+    """All reads of an operation end together, including waiting and future ones."""
     reads = OperationReads(database, 7)
     running: list[asyncio.Task[Any]]
     with record_statements() as statements:
@@ -92,8 +92,8 @@ async def test_stop_of_all_reads(database: Database) -> None:
         assert await database.read(one) == 1
 
 
-async def test_stop_after_the_end_is_nothing(database: Database) -> None:
-    """A stop that comes too late neither harms nor waits."""
+async def test_stop_after_the_end_has_no_effect(database: Database) -> None:
+    """A stop after the end has no effect."""
     reading = CancellableRead(one)
     assert await database.read(reading) == 1
     begin = time.monotonic()

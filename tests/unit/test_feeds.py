@@ -1,4 +1,4 @@
-"""What is committed reaches those who follow: all of it, once, in order; nothing else does."""
+"""Feeds deliver committed events exactly once, in order, and nothing else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Backend:
         self.recorder = Recorder(self.database, batch=100, max_waiting=1_000)
 
     async def make_task(self, name: str = "t") -> int:
-        """Make a task; its id."""
+        """Create a task, and return its id."""
         spec = TaskSpec(name, [ProcessSpec("p", JOBS), ProcessSpec("alone")])
         [task] = await self.database.write(lambda c: create_tasks(c, self.settings, [spec], NOW))
         return task.id
@@ -70,7 +70,7 @@ class Backend:
         )
 
     async def record(self, number: int = 1) -> None:
-        """Store events, of a request each."""
+        """Store events, one per request."""
         for _ in range(number):
             await self.recorder.record([self.event()])
 
@@ -99,15 +99,15 @@ async def take_seqs(subscriber: Subscriber[EventRow], number: int) -> list[int]:
 
 
 async def changed(subscriber: Subscriber[int], last: int) -> list[int]:
-    """The ids of the tasks that have changed, up to one of them."""
+    """The ids of changed tasks, up to and including ``last``."""
     found: list[int] = []
     while last not in found:
         found += await asyncio.wait_for(subscriber.take(), 10)
     return found
 
 
-async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
-    """Neither to this server nor to others: the announcement belongs to the transaction."""
+async def test_rolled_back_changes_are_not_published(database_url: str) -> None:
+    """A rolled-back transaction is published neither here nor on other servers."""
     async with running_backend(database_url) as backend:
         task_id = await backend.make_task()
         other = Database(backend.settings)
@@ -142,8 +142,8 @@ async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
         other.close()
 
 
-async def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -> None:
-    """A later commit of this server, heard of before an earlier one of another, waits for it."""
+async def test_commits_published_out_of_order_are_delivered_in_order(sqlite_url: str) -> None:
+    """A commit of this server waits for an earlier one of another server."""
     async with running_backend(sqlite_url) as backend:
         task_id = await backend.make_task()
         async with backend.live.follow(task_id) as subscriber:
@@ -161,8 +161,8 @@ async def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: 
             assert await take_seqs(subscriber, 1) == [9]
 
 
-async def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
-    """What was not heard of, and is read, comes in pieces that fit into a small queue."""
+async def test_many_missed_events_fit_into_a_small_queue(sqlite_url: str) -> None:
+    """Missed events are read in pieces that fit into the queue."""
     async with running_backend(sqlite_url, max_waiting=10) as backend:
         task_id = await backend.make_task()
         async with backend.live.follow(task_id) as subscriber:
@@ -174,7 +174,7 @@ async def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
 
 
 async def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite_url: str) -> None:
-    """Whoever follows, and then reads the past, misses nothing and has nothing to wait for."""
+    """Following first and reading the past then misses no event."""
     async with running_backend(sqlite_url) as backend:
         task_id = await backend.make_task()
         for round_ in range(30):
@@ -199,8 +199,8 @@ async def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite
             await writing
 
 
-async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
-    """A feed is there for as long as somebody follows, and rows are not fetched for nobody."""
+async def test_feeds_without_followers_are_removed(sqlite_url: str) -> None:
+    """A feed exists only as long as it has followers."""
     async with running_backend(sqlite_url) as backend:
         task_id = await backend.make_task()
         live = backend.live
@@ -222,8 +222,8 @@ async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
             assert (len(live.events), len(live.changes), list(live.events)) == (0, 0, [])
 
 
-async def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
-    """Also those who come when it is just gone."""
+async def test_a_deleted_task_ends_its_followers(sqlite_url: str) -> None:
+    """Followers of a deleted task get Ended, also those that come later."""
     async with running_backend(sqlite_url) as backend:
         task_id = await backend.make_task()
         async with backend.live.follow(task_id) as subscriber:
@@ -238,7 +238,7 @@ async def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
 
 
 async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
-    """A cursor never lies behind an event that is yet to come, whichever server takes it.
+    """No event is committed before an earlier-numbered one, across servers.
 
     A server has written an event and keeps its commit back: another one can't commit a later event
     of the task meanwhile, though events of other tasks. Who resumes all the time, and who follows
@@ -303,7 +303,7 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
 
 
 def waiting_for_locks(database: Database) -> int:
-    """How many connections of a PostgreSQL wait for what others hold."""
+    """The number of PostgreSQL connections that wait for a lock."""
     query = """SELECT count(*) FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock'"""
     return int(database.read_blocking(lambda c: c.scalar(text(query))) or 0)
@@ -320,10 +320,10 @@ CHOICES = [None, (), (EventClass.BEAT,), (EventClass.DONE, EventClass.FAILED)]
     ],
     ids=str,
 )
-def test_the_two_faces_of_an_event_filter_agree(
+def test_sql_and_python_of_an_event_filter_agree(
     stored: tuple[Database, int], wanted: EventFilter
 ) -> None:
-    """What is selected from the past is what is let through of the present."""
+    """The SQL condition and `matches` of an event filter agree."""
     database, task_id = stored
     read = partial(events_after, task_id=task_id, seq=0, limit=100)
     everything = database.read_blocking(partial(read, wanted=EventFilter()))

@@ -1,4 +1,4 @@
-"""How deep the JSON that people keep with tasks and events may be nested."""
+"""The maximum nesting depth of JSON in tasks and events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lamia_gql.ingest.event_input import MAX_JSON_DEPTH, encode_json
     st.integers(0, MAX_JSON_DEPTH + 2),
 )
 def test_depth_of_any_value(value: Any, levels: int) -> None:
-    """A value is refused exactly where it has too many levels, whatever else it holds."""
+    """A value is refused exactly if it is nested too deeply."""
 
     def depth(part: Any) -> int:
         if isinstance(part, dict):

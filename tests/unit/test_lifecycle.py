@@ -66,7 +66,7 @@ def summary_of(*story: str) -> Summary:
     ],
 )
 def test_state(story: str, state: str) -> None:
-    """Each rule of the state, as a short story."""
+    """Each rule of the state, by an example."""
     assert summary_of(story).state == JobState(state)
 
 
@@ -91,7 +91,7 @@ def test_progress(story: str, progress: float | None) -> None:
     assert summary_of(story).progress == progress
 
 
-def test_times_of_a_life() -> None:
+def test_start_and_end_of_a_job() -> None:
     """A job has the start of its latest attempt, and an end only while it has ended."""
     life = summary_of("STARTED@1 FAILED@2")
     assert (life.started_at, life.finished_at) == (
@@ -104,8 +104,8 @@ def test_times_of_a_life() -> None:
     assert again.starts == 2
 
 
-def test_client_clock_is_believed_within_reason() -> None:
-    """A client's time counts, also an old one; one far ahead of the server's does not."""
+def test_client_clock_far_ahead_is_ignored() -> None:
+    """A client's time is used unless it is too far ahead of the server's."""
     spooled = NOON - timedelta(days=40)
     assert event_time(spooled, NOON) == spooled
     assert event_time(NOON + timedelta(minutes=5), NOON) == NOON + timedelta(minutes=5)
@@ -123,7 +123,7 @@ def test_order_and_repetition_do_not_matter(life: list[Occurrence], chance: rand
 
 @given(job_histories, st.randoms(use_true_random=False))
 def test_splitting_does_not_matter(life: list[Occurrence], chance: random.Random) -> None:
-    """Events added one by one to what was known give what they give at once."""
+    """Adding events one by one gives the same summary as all at once."""
     known = summarise(life[: len(life) // 2])
     rest = life[len(life) // 2 :]
     chance.shuffle(rest)
@@ -133,8 +133,8 @@ def test_splitting_does_not_matter(life: list[Occurrence], chance: random.Random
 
 
 @given(job_histories)
-def test_state_agrees_with_what_was_said(life: list[Occurrence]) -> None:
-    """A job ends only by an end, is pending only in silence, and counts what it heard."""
+def test_state_agrees_with_the_events(life: list[Occurrence]) -> None:
+    """A job is ended only by an end event, and PENDING only without events."""
     summary = summarise(life)
     classes = {event.event_class for event in life}
     assert (summary == EMPTY) == (not life)

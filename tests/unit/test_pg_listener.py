@@ -1,4 +1,4 @@
-"""The connection by which a server hears others, lost in a way that nobody tells it of."""
+"""The LISTEN connection, when it dies without being closed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOCKET = ".s.PGSQL.5432"
 
 
 class SilentProxy:
-    """A way to PostgreSQL that can go dead without being closed."""
+    """A proxy to PostgreSQL that can stop forwarding without closing connections."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -29,11 +29,11 @@ class SilentProxy:
         """Set while nobody uses it."""
 
     def go_dead(self) -> None:
-        """Swallow from now on what is said on the connections that there are."""
+        """Drop all further data of the current connections."""
         self._dead = set(self._open)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand on what is said, both ways."""
+        """Forward data in both directions."""
         answers, there = await asyncio.open_unix_connection(str(self._target))
 
         async def hand_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -51,10 +51,10 @@ class SilentProxy:
 
 
 @pytest.mark.slow
-async def test_a_line_that_has_gone_dead_is_noticed(
+async def test_a_dead_connection_is_detected(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection is tried when it was silent for a while, and what was missed is caught up."""
+    """A dead connection is detected by a check, and missed changes are caught up."""
     monkeypatch.setattr(listener, "CHECK", 0.3)
     monkeypatch.setattr(listener, "TIMEOUT", 1)
     folder = postgres_url.partition("?host=")[2]

@@ -1,4 +1,4 @@
-"""The one write path: whatever way events come, what is kept is what they say."""
+"""The recorder: the stored state depends only on the set of events."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def create(database: Database, *processes: ProcessSpec) -> str:
 
 
 def event(task: str, index: int | None, told: Occurrence, process: str = "array") -> NewEvent:
-    """An event as a door hands it to the recorder."""
+    """An event as GraphQL and REST hand it to the recorder."""
     return NewEvent(
         id=told.id,
         task=task,
@@ -71,7 +71,7 @@ def event(task: str, index: int | None, told: Occurrence, process: str = "array"
 
 
 async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:
-    """What becomes of several requests at once."""
+    """The results of several concurrent requests."""
     recorder = Recorder(database, batch=7, max_waiting=1000)
     await recorder.start()
     try:
@@ -159,7 +159,7 @@ async def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> 
     assert len(stored_state(database, task)[1]) == 1
 
 
-async def test_poison_is_found_and_the_others_are_spared(
+async def test_an_event_that_the_database_refuses_fails_alone(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An event that the database itself refuses fails alone, though it shared a transaction."""
@@ -175,7 +175,7 @@ async def test_poison_is_found_and_the_others_are_spared(
     assert "could not be stored" in caplog.text
 
 
-async def test_too_much_is_refused_as_busy(database: Database) -> None:
+async def test_a_full_recorder_is_busy(database: Database) -> None:
     """The queue is bounded: what does not fit is told so, and nothing of it is stored."""
     task = create(database)
     requests = [

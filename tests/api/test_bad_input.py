@@ -258,7 +258,7 @@ def test_all_errors_are_reported_at_once(filled: FilledServer) -> None:
 def test_bad_queries(filled: FilledServer) -> None:
     """A bad argument of a query is an error with a code."""
     for what, (query, code) in QUERIES.items():
-        error = filled.server.error(query)
+        error = filled.server.graphql_error(query)
         assert error["extensions"]["code"] == code, what
 
 
@@ -267,9 +267,9 @@ def test_malformed_cursors_and_ids_are_refused(filled: FilledServer) -> None:
     for inner in (b"", b"[]", b"[1]", b'["t"]', b'["t",null,1]', b"[" * 5000, b"\xff\xfe", b'"t"'):
         text = base64.urlsafe_b64encode(inner).decode().rstrip("=")
         query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
-        assert filled.server.error(query, c=text)["extensions"]["code"] == "CURSOR_INVALID"
+        assert filled.server.graphql_error(query, c=text)["extensions"]["code"] == "CURSOR_INVALID"
         query = "query($c: ID!) { node(id: $c) { id } }"
-        assert filled.server.error(query, c=text)["extensions"]["code"] == "ID_INVALID"
+        assert filled.server.graphql_error(query, c=text)["extensions"]["code"] == "ID_INVALID"
 
 
 def test_cursors_with_extreme_values(filled: FilledServer) -> None:
@@ -277,7 +277,7 @@ def test_cursors_with_extreme_values(filled: FilledServer) -> None:
     query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
     for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         place = encode_opaque("tRECEIVED_ATDESC", time, 1)
-        assert filled.server.error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
+        assert filled.server.graphql_error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
     query = """query($c: String!) { process(task: "night", name: "array") { ... on Array {
       jobs(first: 1, after: $c, filter: {states: [PENDING, RUNNING]}) { nodes { id } } } } }"""
     found = filled.server.graphql(query, c=encode_opaque("j", 2**63 - 1))
@@ -368,5 +368,5 @@ def test_bounds_are_settings(start_server: StartServer, database_url: str) -> No
     server.submit("t", "a", "BEAT", index=0, payload="12345678")
     refused = server.try_submit("t", "a", "BEAT", index=0, payload="123456789")
     assert refused["userErrors"][0]["code"] == "PAYLOAD_TOO_LARGE"
-    error = server.error("{ tasks(first: 3) { nodes { name } } }")
+    error = server.graphql_error("{ tasks(first: 3) { nodes { name } } }")
     assert "2" in error["message"]

@@ -178,4 +178,4 @@ def test_a_script_with_nothing_but_curl(server: Server, tmp_path: Path) -> None:
             ]
         },
     }
-    server.recount()
+    server.check_counters()

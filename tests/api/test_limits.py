@@ -131,7 +131,7 @@ def test_refused(shared_server: Server, name: str) -> None:
 )
 def test_cyclic_fragments(shared_server: Server, text: str) -> None:
     """Cyclic fragments are refused, used or not."""
-    error = shared_server.error(text)
+    error = shared_server.graphql_error(text)
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     assert error["message"] == "Cannot spread fragment “A” within itself."
 
@@ -266,7 +266,7 @@ def test_settings(start_server: StartServer, sqlite_url: str) -> None:
         sqlite_url, **{setting: value for setting, (value, _) in settings.items()}
     )
     for setting, (value, text) in settings.items():
-        assert server.error(text)["extensions"] == {"code": LIMITS[setting], "limit": value}
+        assert server.graphql_error(text)["extensions"] == {"code": LIMITS[setting], "limit": value}
     assert server.graphql("{ server { version } }")
 
 

@@ -115,7 +115,7 @@ async def test_sixty_four_clients(server: Server) -> None:
     assert expected >= 20_000
     found = ids(server.database_url)
     assert found.total() == len(found) == expected
-    server.recount()
+    server.check_counters()
     assert "ERROR" not in server.log()
 
 
@@ -126,7 +126,7 @@ async def test_two_servers_on_one_database(start_server: StartServer, postgres_u
     expected = await pour(servers, 64, 313)
     found = ids(postgres_url)
     assert found.total() == len(found) == expected
-    servers[1].recount()
+    servers[1].check_counters()
     assert "ERROR" not in servers[0].log() + servers[1].log()
 
 
@@ -180,7 +180,7 @@ def test_power_cuts(start_server: StartServer, database_url: str) -> None:
     assert found.total() == len(found)
     assert found.keys() == acknowledged
     assert len(acknowledged) == total
-    server.recount()
+    server.check_counters()
 
 
 def test_a_million_jobs(server: Server) -> None:

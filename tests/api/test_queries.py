@@ -233,7 +233,7 @@ def test_a_task_is_edited_extended_and_deleted(server: Server) -> None:
     )["addProcesses"]["task"]
     assert added["state"] == "RUNNING"
     assert [process["name"] for process in added["processes"]["nodes"]] == ["a", "b"]
-    server.recount()
+    server.check_counters()
     gone = server.graphql(
         """mutation { deleteTasks(input: {names: ["night", "nobody"]}) {
           deleted userErrors { code } } }"""

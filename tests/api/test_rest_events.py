@@ -86,7 +86,7 @@ def test_events_by_rest_and_graphql_make_one_state(server: Server) -> None:
     submit(server, "/t/b/event", "DONE")
     assert server.rest("GET", "/t").json()["state"] == "SUCCEEDED"
     assert server.graphql('{ task(name: "t") { state } }')["task"]["state"] == "SUCCEEDED"
-    server.recount()
+    server.check_counters()
 
 
 def test_a_solitary_process(server: Server) -> None:

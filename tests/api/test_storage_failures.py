@@ -46,7 +46,7 @@ def test_full_disk(start_server: StartServer, sqlite_url: str) -> None:
     status, body = submit(server, id=mine)
     assert (status, body["data"]["submitEvent"]["duplicate"]) == (200, False)
     assert server.graphql(count)["task"]["events"]["totalCount"] == 2
-    server.recount()
+    server.check_counters()
 
 
 def test_the_file_is_deleted_and_put_back(start_server: StartServer, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_file_is_deleted_and_put_back(start_server: StartServer, tmp_path: P
     count = '{ task(name: "t") { events(first: 1) { totalCount } } }'
     assert server.graphql(count)["task"]["events"]["totalCount"] == 2
     assert server.get("/readyz").status_code == 200
-    server.recount()
+    server.check_counters()
 
 
 def remove(folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_database_goes_away_and_comes_back(start_server: StartServer, postgres_u
         assert set(statuses) <= {200, 503}
         assert statuses[-1] == 200
     assert server.get("/readyz").status_code == 200
-    server.recount()
+    server.check_counters()
 
 
 def test_another_writer_on_the_same_file(sqlite_server: Server) -> None:
@@ -117,4 +117,4 @@ def test_another_writer_on_the_same_file(sqlite_server: Server) -> None:
     assert submit(server)[0] == 200
     timer.join()
     other.close()
-    server.recount()
+    server.check_counters()

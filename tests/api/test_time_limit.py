@@ -49,7 +49,7 @@ def test_time_limit_frees_the_connection(start_server: StartServer, postgres_url
         other.execute("LOCK TABLE task IN ACCESS EXCLUSIVE MODE")
         for _ in range(3):
             begin = time.monotonic()
-            assert server.error(query)["extensions"]["code"] == "TIMED_OUT"
+            assert server.graphql_error(query)["extensions"]["code"] == "TIMED_OUT"
             assert time.monotonic() - begin < SOON
         waiting = """SELECT count(*) FROM pg_stat_activity
           WHERE datname = current_database() AND wait_event_type = 'Lock'"""

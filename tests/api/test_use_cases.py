@@ -74,7 +74,7 @@ def test_enough_by_a_number_is_not_as_old_as_a_failure_before_it(server: Server)
     server.submit("sum", "entries", "DONE", index=2, sentAt=enough)
     server.submit("sum", "entries", "BEAT", index=2, sentAt="2026-01-05T00:00:00Z")
     assert server.process("sum", "entries")["finishedAt"] == last
-    server.recount()
+    server.check_counters()
 
 
 def test_percentages_per_job(server: Server) -> None:
@@ -181,7 +181,7 @@ def test_restart_reopens_a_job_and_forgets_its_progress(server: Server) -> None:
         "finishedAt": None,
         "progress": {"current": 0.0},
     }
-    server.recount()
+    server.check_counters()
 
 
 def test_silence_is_seen_and_a_beat_revives(server: Server) -> None:

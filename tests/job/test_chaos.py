@@ -192,7 +192,7 @@ def test_chaos(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> No
     assert {name: counts[name.lower()] for name in END_NAMES} == ended
     # They have had much to tell.
     assert sum(event["eventClass"] == "BEAT" for event in found) > 8 * (jobs - 3)
-    server.recount()
+    server.check_counters()
 
 
 def _kill(server: Server, _proxy: FlakyProxy) -> None:

@@ -260,7 +260,7 @@ job.close()
     found = stored_events(server)
     assert len(found) == len({event["uuid"] for event in found}) == 16 * 21
     assert server.process("t", "p")["state"] == "SUCCEEDED"
-    server.recount()
+    server.check_counters()
 
 
 def test_unwritable_spool_and_no_server(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ async def storm(
         for job in range(WRITERS):
             assert [progress for index, progress, _ in reader.seen if index == job] == expected
     assert all("Traceback" not in server.log() for server in (*writers, *readers))
-    writers[0].recount()
+    writers[0].check_counters()
     gc.collect()
     return disturbed
 

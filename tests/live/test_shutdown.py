@@ -115,4 +115,4 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
     assert acknowledged <= stored
     # What was on its way when the server was told is at most one event for each writer.
     assert len(stored - acknowledged) <= 16
-    server.recount()
+    server.check_counters()

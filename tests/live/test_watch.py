@@ -23,7 +23,7 @@ from tests.support.harness import Server, StartServer, environment_with, run_cli
 from tests.support.waiting import until
 
 ROWS, COLUMNS = 30, 120
-PATIENCE = 30.0
+TIMEOUT_S = 30.0
 
 
 class Terminal:
@@ -77,7 +77,7 @@ class Terminal:
             text = self.text()
             return seen(text)
 
-        until(is_seen, lambda: f"the wanted picture; at last:\n{text}", PATIENCE)
+        until(is_seen, lambda: f"the wanted picture; at last:\n{text}", TIMEOUT_S)
         return text
 
 
@@ -116,7 +116,7 @@ def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url:
         assert "100 %" in text
         assert "failing" not in text
         assert text.count("night") == 1
-        assert terminal.program.wait(PATIENCE) == 0
+        assert terminal.program.wait(TIMEOUT_S) == 0
 
 
 def test_watch_survives_a_server_that_is_down(start_server: StartServer, sqlite_url: str) -> None:
@@ -178,8 +178,8 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
             terminal.until(lambda text: "Trying again" not in text)
             terminal.until(lambda text: ratio(text) == 100)
             text = terminal.until(lambda text: "SUCCEEDED" in text.splitlines()[0])
-            assert terminal.program.wait(PATIENCE) == 0
-        assert replay.wait(PATIENCE) == 0
+            assert terminal.program.wait(TIMEOUT_S) == 0
+        assert replay.wait(TIMEOUT_S) == 0
     assert seen == sorted(seen)
     query = '{ task(name: "r") { state processes(first: 50) { nodes { name state } } } }'
     task = server.graphql(query)["task"]

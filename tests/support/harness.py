@@ -172,7 +172,7 @@ class Server:
         assert "errors" not in body, body["errors"]
         return body["data"]
 
-    def error(self, query: str, **variables: Any) -> dict[str, Any]:
+    def graphql_error(self, query: str, **variables: Any) -> dict[str, Any]:
         """The one error of an operation that must have one."""
         body = self.request(query, variables).json()
         assert len(body.get("errors", ())) == 1, body
@@ -223,7 +223,7 @@ class Server:
             name=name,
         )["process"]
 
-    def recount(self, *tasks: str) -> None:
+    def check_counters(self, *tasks: str) -> None:
         """Check that ``lamia-gql recount`` finds no difference."""
         done = run_cli("recount", *tasks, database_url=self.database_url)
         assert (done.returncode, done.stdout) == (0, "No difference.\n"), done.stdout + done.stderr

@@ -74,7 +74,7 @@ class WebSocketClient:
         except websockets.ConnectionClosed:
             return self.socket.close_code, self.socket.close_reason
 
-    async def nexts(self) -> AsyncIterator[Any]:
+    async def results(self) -> AsyncIterator[Any]:
         """The data of all results of the only operation."""
         while True:
             message = await self.receive()

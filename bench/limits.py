@@ -15,7 +15,7 @@ from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.limits.documents import Documents
 from lamia_gql.graph.schema import make_schema
-from tests.support.documents import BEYOND, WITHIN
+from tests.support.documents import BEYOND_LIMITS, WITHIN_LIMITS
 
 RUNS = 5
 
@@ -47,8 +47,8 @@ def main() -> None:
 
     texts = {
         "GraphiQL's introspection": get_introspection_query(input_value_deprecation=True),
-        **WITHIN,
-        **{f"beyond: {name}": text for name, (_, text) in BEYOND.items()},
+        **WITHIN_LIMITS,
+        **{f"beyond: {name}": text for name, (_, text) in BEYOND_LIMITS.items()},
     }
     measured = sorted((*measure(text), name) for name, text in texts.items())
     for milliseconds, outcome, name in measured:

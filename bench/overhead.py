@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from tests.support.harness import Server
-from tests.support.job_side import JOB, ROOT, job_environment
+from tests.support.job_side import LAMIA_JOB, ROOT, job_environment
 
 PROGRAM_DURATION_S = 10
 PROGRAM = ["sh", "-c", f"date +%s%N; sleep {PROGRAM_DURATION_S}; date +%s%N"]
@@ -47,7 +47,7 @@ def main() -> None:
         with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
             server.create("t", {"name": "p"})
             environ = job_environment(server.url, folder, LAMIA_INDEX="none")
-            wrapped = [*JOB, "run", "--beat", "1", "--"]
+            wrapped = [*LAMIA_JOB, "run", "--beat", "1", "--"]
             subprocess.run([*wrapped, "true"], env=environ, cwd=ROOT, check=True)
             pairs = [(run(environ), run(environ, *wrapped)) for _ in range(rounds)]
     extra = [tuple(w - b for b, w in zip(*pair, strict=True)) for pair in pairs]

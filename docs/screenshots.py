@@ -16,8 +16,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Open, chromium, opening
-from tests.support.harness import Server, environment
+from tests.support.browser import OpenPage, launch_chromium, page_opener
+from tests.support.harness import Server, environment_with
 
 IMAGES = Path(__file__).parent / "images"
 JOBS = 20_000
@@ -74,7 +74,7 @@ def take(page: Page, name: str) -> None:
     page.screenshot(path=IMAGES / f"{name}.png")
 
 
-def take_all(server: Server, open_page: Open) -> None:
+def take_all(server: Server, open_page: OpenPage) -> None:
     """The pictures of all pages."""
     names = server.graphql("{ tasks(first: 10) { nodes { name } } }")["tasks"]["nodes"]
     trouble = next(task["name"] for task in names if task["name"].startswith("trouble-"))
@@ -105,13 +105,13 @@ def take_all(server: Server, open_page: Open) -> None:
 def main() -> None:
     """Take them."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+    with tempfile.TemporaryDirectory() as folder, launch_chromium() as browser:
         with Server(f"sqlite:///{folder}/lamia.sqlite", Path(folder)) as server:
             command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", str(MINUTES)]
-            demo = subprocess.Popen([*command, "--url", server.url], env=environment({}))
+            demo = subprocess.Popen([*command, "--url", server.url], env=environment_with({}))
             try:
                 purge_chunk(server, 0.8 * 60 * MINUTES)
-                with opening(browser) as open_page:
+                with page_opener(browser) as open_page:
                     take_all(server, open_page)
             finally:
                 demo.terminate()

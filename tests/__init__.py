@@ -1,1 +1,1 @@
-"""Stories told over the real wire: running servers, real databases."""
+"""Tests, most of them over HTTP and WebSocket, against running servers and real databases."""

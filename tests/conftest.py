@@ -8,7 +8,7 @@ import sys
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,8 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import begin_write, create_engine
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Base
-from tests.support.browser import Open, chromium, opening
-from tests.support.harness import Server
-
-Serve = Callable[..., Server]
+from tests.support.browser import OpenPage, launch_chromium, page_opener
+from tests.support.harness import Server, StartServer
 
 # Where Python is told to keep no bytecode, every process that a test starts would compile us anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -41,7 +39,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Path]:
-    """A running PostgreSQL: the folder of its socket. Every worker of the tests has its own."""
+    """A running PostgreSQL, one per test worker; the folder of its socket."""
     with warnings.catch_warnings():
         # It looks for a runtime folder that servers without a session have not.
         warnings.simplefilter("ignore")
@@ -84,7 +82,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def _serve(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
+def _start_server(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
     if database_url.startswith("postgresql"):
         engine = create_engine(load(database_url=database_url))
         migrate(engine, "head")
@@ -93,24 +91,24 @@ def _serve(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers on a database, with settings; they end with the test."""
     with ExitStack() as stack:
-        yield partial(_serve, stack, tmp_path)
+        yield partial(_start_server, stack, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def _sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("sqlite")
     with ExitStack() as stack:
-        yield _serve(stack, folder, f"sqlite:///{folder}/lamia.sqlite")
+        yield _start_server(stack, folder, f"sqlite:///{folder}/lamia.sqlite")
 
 
 @pytest.fixture(scope="session")
 def _postgres_server(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with ExitStack() as stack:
         url = stack.enter_context(contextmanager(_make_postgres)(postgres))
-        yield _serve(stack, tmp_path_factory.mktemp("postgres"), url)
+        yield _start_server(stack, tmp_path_factory.mktemp("postgres"), url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -122,29 +120,29 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def sqlite_server(_sqlite_server: Server) -> Iterator[Server]:
-    """A server with an empty SQLite file, for what does not concern the engine."""
+    """A server with an empty SQLite file, for tests that do not depend on the engine."""
     yield from _fresh(_sqlite_server)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium for the tests of one module: while it runs, asyncio can't be used."""
-    with chromium() as browser:
+    with launch_chromium() as browser:
         yield browser
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens pages, which must neither complain nor ask anybody but this machine."""
-    with opening(browser) as open_page:
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Opens pages, which must neither log errors nor contact other machines."""
+    with page_opener(browser) as open_page:
         yield open_page
 
 
 def _fresh(server: Server) -> Iterator[Server]:
-    """Hand out a server, running and empty, whatever the last test has done to it."""
-    if not server.runs:
+    """Yield the server running and empty, whatever the last test did to it."""
+    if not server.is_running:
         server.start()
-    server.forget_log()
+    server.clear_log()
     yield server
     engine = create_engine(load(database_url=server.database_url))
     with begin_write(engine) as connection:

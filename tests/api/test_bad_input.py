@@ -1,4 +1,4 @@
-"""Bad input, as a table: each with its code, and nothing is changed."""
+"""Tables of bad input: each is refused with its code, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lamia_gql.domain.pagination import encode_opaque
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.models import Base
-from tests.support.harness import Server
+from tests.support.harness import Server, StartServer
 
 ARRAY = {"name": "array", "jobCount": 10, "firstIndex": 1}
 EVENT = {"task": "night", "process": "array", "index": 1, "eventClass": "BEAT"}
@@ -24,12 +24,12 @@ LONG = "x" * 201
 
 
 def ahead(**span: float) -> str:
-    """A time that lies so far ahead."""
+    """An ISO time that far in the future."""
     return (datetime.now(UTC) + timedelta(**span)).isoformat()
 
 
 def array(**changes: Any) -> dict[str, Any]:
-    """A task with an array that is different in these."""
+    """A task whose array has these fields changed."""
     return TASK | {"processes": [{"name": "a", "jobCount": 10} | changes]}
 
 
@@ -186,15 +186,15 @@ LITERAL = """mutation { submitEvent(input: {task: "night", process: "alone", FIE
   duplicate userErrors { code } } }"""
 
 
-class House:
+class FilledServer:
     """A server with a task, and its database to look into."""
 
     def __init__(self, server: Server, engine: Engine) -> None:
         self.server = server
         self._engine = engine
 
-    def rows(self) -> dict[str, Any]:
-        """All that the database has."""
+    def all_rows(self) -> dict[str, Any]:
+        """All rows of all tables."""
         with self._engine.connect() as connection:
             return {
                 name: sorted(connection.execute(select(table)).all(), key=repr)
@@ -203,48 +203,50 @@ class House:
 
 
 @pytest.fixture
-def house(server: Server) -> Iterator[House]:
+def filled(server: Server) -> Iterator[FilledServer]:
     """A server with a task, on either engine."""
     server.create("night", ARRAY, {"name": "alone"}, tags=["good"], comment="as it was")
     server.submit("night", "array", "STARTED", index=3)
     engine = create_engine(load(database_url=server.database_url))
-    yield House(server, engine)
+    yield FilledServer(server, engine)
     engine.dispose()
 
 
-def test_bad_events(house: House) -> None:
+def test_bad_events(filled: FilledServer) -> None:
     """A bad event is answered by code and field."""
-    before = house.rows()
+    before = filled.all_rows()
     for what, (changes, code, field) in EVENTS.items():
-        payload = house.server.try_submit(**_as_arguments(EVENT | changes))
+        payload = filled.server.try_submit(**_as_arguments(EVENT | changes))
         errors = payload["userErrors"]
         assert [(e["code"], e["field"]) for e in errors] == [(code, field)], what
         assert len(errors[0]["message"]) > 10, what
         assert payload["event"] is None, what
-    assert house.rows() == before
+    assert filled.all_rows() == before
 
 
 def _as_arguments(event: dict[str, Any]) -> dict[str, Any]:
     return {"event_class" if name == "eventClass" else name: v for name, v in event.items()}
 
 
-def test_bad_tasks(house: House) -> None:
+def test_bad_tasks(filled: FilledServer) -> None:
     """A bad task is answered by code and field, and nothing of it is made."""
-    before = house.rows()
+    before = filled.all_rows()
     for what, (task, code, field) in TASKS.items():
-        payload = house.server.try_create(task["name"], *task["processes"], **_rest(task))
+        payload = filled.server.try_create(
+            task["name"], *task["processes"], **_fields_beside_processes(task)
+        )
         assert [(e["code"], e["field"]) for e in payload["userErrors"]] == [(code, field)], what
         assert payload["task"] is None, what
-    assert house.rows() == before
+    assert filled.all_rows() == before
 
 
-def _rest(task: dict[str, Any]) -> dict[str, Any]:
+def _fields_beside_processes(task: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in task.items() if name not in ("name", "processes")}
 
 
-def test_all_that_is_wrong_is_told_at_once(house: House) -> None:
-    """A user mends an input in one go."""
-    payload = house.server.try_create("", {"name": "", "jobCount": 0, "threshold": -1})
+def test_all_errors_are_reported_at_once(filled: FilledServer) -> None:
+    """All errors of an input are reported at once."""
+    payload = filled.server.try_create("", {"name": "", "jobCount": 0, "threshold": -1})
     assert [e["code"] for e in payload["userErrors"]] == [
         "NAME_INVALID",
         "NAME_INVALID",
@@ -253,50 +255,50 @@ def test_all_that_is_wrong_is_told_at_once(house: House) -> None:
     ]
 
 
-def test_bad_queries(house: House) -> None:
+def test_bad_queries(filled: FilledServer) -> None:
     """A bad argument of a query is an error with a code."""
     for what, (query, code) in QUERIES.items():
-        error = house.server.error(query)
+        error = filled.server.graphql_error(query)
         assert error["extensions"]["code"] == code, what
 
 
-def test_cursors_of_any_shape_are_refused_with_grace(house: House) -> None:
-    """Whatever is handed in as a cursor or an id, the answer is a code and not an accident."""
+def test_malformed_cursors_and_ids_are_refused(filled: FilledServer) -> None:
+    """Whatever is passed as a cursor or an id, the answer is an error code, not a crash."""
     for inner in (b"", b"[]", b"[1]", b'["t"]', b'["t",null,1]', b"[" * 5000, b"\xff\xfe", b'"t"'):
         text = base64.urlsafe_b64encode(inner).decode().rstrip("=")
         query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
-        assert house.server.error(query, c=text)["extensions"]["code"] == "CURSOR_INVALID"
+        assert filled.server.graphql_error(query, c=text)["extensions"]["code"] == "CURSOR_INVALID"
         query = "query($c: ID!) { node(id: $c) { id } }"
-        assert house.server.error(query, c=text)["extensions"]["code"] == "ID_INVALID"
+        assert filled.server.graphql_error(query, c=text)["extensions"]["code"] == "ID_INVALID"
 
 
-def test_cursors_at_the_ends_of_numbers_and_of_the_calendar(house: House) -> None:
-    """A forged place that no row can have is refused, or has nothing behind it."""
+def test_cursors_with_extreme_values(filled: FilledServer) -> None:
+    """A forged position that no row can have is refused, or followed by nothing."""
     query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
     for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         place = encode_opaque("tRECEIVED_ATDESC", time, 1)
-        assert house.server.error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
+        assert filled.server.graphql_error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
     query = """query($c: String!) { process(task: "night", name: "array") { ... on Array {
       jobs(first: 1, after: $c, filter: {states: [PENDING, RUNNING]}) { nodes { id } } } } }"""
-    found = house.server.graphql(query, c=encode_opaque("j", 2**63 - 1))
+    found = filled.server.graphql(query, c=encode_opaque("j", 2**63 - 1))
     assert found["process"]["jobs"]["nodes"] == []
 
 
-def test_what_the_types_refuse(house: House) -> None:
+def test_values_that_do_not_fit_the_schema(filled: FilledServer) -> None:
     """Values that do not fit the schema are refused before anything runs."""
-    before = house.rows()
+    before = filled.all_rows()
     for what, fields in REFUSED_BY_TYPE.items():
-        body = house.server.request(LITERAL.replace("FIELDS", fields)).json()
+        body = filled.server.request(LITERAL.replace("FIELDS", fields)).json()
         assert body["errors"], what
         assert body.get("data") is None, what
-    infinite = house.server.graphql(LITERAL.replace("FIELDS", "eventClass: BEAT, progress: 1e999"))
+    infinite = filled.server.graphql(LITERAL.replace("FIELDS", "eventClass: BEAT, progress: 1e999"))
     assert infinite["submitEvent"]["userErrors"] == [{"code": "PROGRESS_INVALID"}]
-    infinite = house.server.graphql(
+    infinite = filled.server.graphql(
         LITERAL.replace("FIELDS", "eventClass: BEAT, payload: {a: [null, -1e999]}")
     )
     assert infinite["submitEvent"]["userErrors"] == [{"code": "JSON_INVALID"}]
     for value in ("NaN", "Infinity", "-Infinity", '"\\ud800"'):
-        response = house.server.post(
+        response = filled.server.post(
             "/graphql",
             content='{"query": "{ server { version } }", "variables": {"p": VALUE}}'.replace(
                 "VALUE", value
@@ -304,12 +306,12 @@ def test_what_the_types_refuse(house: House) -> None:
             headers={"content-type": "application/json"},
         )
         assert response.status_code == 400, value
-    assert house.rows() == before
+    assert filled.all_rows() == before
 
 
-def test_bad_edits_and_deletions(house: House) -> None:
+def test_bad_edits_and_deletions(filled: FilledServer) -> None:
     """Edits, additions and deletions of what is not there, or not allowed, change nothing."""
-    before = house.rows()
+    before = filled.all_rows()
     table: list[tuple[str, dict[str, Any], list[str]]] = [
         ("updateTask", {"name": "nobody", "comment": "new"}, ["TASK_NOT_FOUND"]),
         ("updateTask", {"name": "night", "tags": [""]}, ["NAME_INVALID"]),
@@ -327,26 +329,26 @@ def test_bad_edits_and_deletions(house: House) -> None:
     ]
     for name, given, codes in table:
         kind = f"{name[0].upper()}{name[1:]}Input!"
-        answer = house.server.graphql(
+        answer = filled.server.graphql(
             f"mutation($input: {kind}) {{ {name}(input: $input) {{ userErrors {{ code }} }} }}",
             input=given,
         )
         assert [error["code"] for error in answer[name]["userErrors"]] == codes, name
-    assert house.rows() == before
+    assert filled.all_rows() == before
 
 
-def test_an_event_id_belongs_to_one_job(house: House) -> None:
-    """The same id from another job of the task is not taken for a repetition."""
+def test_an_event_id_belongs_to_one_job(filled: FilledServer) -> None:
+    """The same event id from another job of the task is not taken for a duplicate."""
     mine = str(uuid.uuid4())
-    house.server.submit("night", "array", "BEAT", index=1, id=mine)
-    again = house.server.try_submit("night", "array", "BEAT", index=2, id=mine)
+    filled.server.submit("night", "array", "BEAT", index=1, id=mine)
+    again = filled.server.try_submit("night", "array", "BEAT", index=2, id=mine)
     assert [error["code"] for error in again["userErrors"]] == ["EVENT_ID_TAKEN"]
 
 
-def test_too_many_events_in_one_request(house: House) -> None:
-    """A request beyond the bound is refused as a whole, and says the bound."""
-    before = house.rows()
-    answer = house.server.graphql(
+def test_too_many_events_in_one_request(filled: FilledServer) -> None:
+    """A request with too many events is refused as a whole, with the limit."""
+    before = filled.all_rows()
+    answer = filled.server.graphql(
         """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
           results { duplicate } userErrors { code field message } } }""",
         input={"events": [EVENT] * 1001},
@@ -354,17 +356,17 @@ def test_too_many_events_in_one_request(house: House) -> None:
     assert [error["code"] for error in answer["userErrors"]] == ["TOO_MANY"]
     assert "1000" in answer["userErrors"][0]["message"]
     assert answer["results"] == []
-    assert house.rows() == before
+    assert filled.all_rows() == before
 
 
-def test_bounds_are_settings(serve: Any, database_url: str) -> None:
-    """An operator may allow less, or more."""
-    server = serve(database_url, max_payload_bytes=10, page_limit=2, max_job_count=5)
+def test_bounds_are_settings(start_server: StartServer, database_url: str) -> None:
+    """The bounds of sizes and counts are settings."""
+    server = start_server(database_url, max_payload_bytes=10, page_limit=2, max_job_count=5)
     server.create("t", {"name": "a", "jobCount": 5})
     refused = server.try_create("u", {"name": "a", "jobCount": 6})
     assert refused["userErrors"][0]["code"] == "JOB_COUNT_INVALID"
     server.submit("t", "a", "BEAT", index=0, payload="12345678")
     refused = server.try_submit("t", "a", "BEAT", index=0, payload="123456789")
     assert refused["userErrors"][0]["code"] == "PAYLOAD_TOO_LARGE"
-    error = server.error("{ tasks(first: 3) { nodes { name } } }")
+    error = server.graphql_error("{ tasks(first: 3) { nodes { name } } }")
     assert "2" in error["message"]

@@ -20,7 +20,7 @@ EVENTS = 'subscription { events(task: "t", after: "%s") { node { eventClass } } 
 
 @pytest.mark.parametrize("transport", ["ws", "sse"])
 def test_javascript_clients(sqlite_server: Server, transport: str) -> None:
-    """They query, mutate and subscribe, see what is refused, and close codes have their meaning."""
+    """They query, mutate and subscribe, and understand refusals and close codes."""
     sqlite_server.create("t", {"name": "p"})
     sqlite_server.submit("t", "p", "STARTED")
     npm.install()
@@ -72,7 +72,7 @@ async def test_gql_for_python_over_a_websocket(sqlite_server: Server) -> None:
 
 
 async def test_gql_for_python_over_http(sqlite_server: Server) -> None:
-    """Its ordinary transport gets ordinary answers."""
+    """Its HTTP transport works."""
     sqlite_server.create("t", {"name": "p"})
 
     transport = HTTPXAsyncTransport(url=f"{sqlite_server.url}/graphql")

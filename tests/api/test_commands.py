@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Serve
-from tests.support.harness import Server, environment, lamia
+from tests.support.harness import Server, StartServer, environment_with, run_cli
 
 DATA = Path(os.environ.get("LAMIA_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 """Real executions; tests use them where they are there."""
@@ -36,7 +35,7 @@ TREE = """query($name: String!) { task(name: $name) { state progress { ratio }
 
 
 def workflow(folder: Path) -> Path:
-    """A small execution in WfFormat: ten splits in parallel, then a merge."""
+    """A small WfFormat execution: ten parallel splits, then a merge."""
     splits = [f"split_{n}" for n in range(10)]
     execution = [
         {
@@ -72,8 +71,8 @@ def workflow(folder: Path) -> Path:
 
 
 def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
-    """Every job goes through its life at once, and the tree shows all of it."""
-    done = lamia(
+    """All jobs run through their states at once, and the task tree shows the result."""
+    done = run_cli(
         "replay", str(workflow(tmp_path)), "--speed", "0", "--name", "r", "--url", server.url
     )
     assert done.returncode == 0, done.stderr
@@ -88,15 +87,15 @@ def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
     classes = [event["eventClass"] for event in job["events"]["nodes"]]
     assert (classes[:2], classes[-1]) == (["SUBMITTED", "STARTED"], "DONE")
     assert {"PROGRESS", "BEAT"} <= set(classes)
-    server.recount("r")
+    server.check_counters("r")
 
 
 def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:
-    """Some jobs fail, the same ones for the same seed."""
+    """Which jobs fail depends on the seed only."""
     failed = []
     for name in ("one", "two"):
         path = str(workflow(tmp_path))
-        lamia(
+        run_cli(
             "replay",
             path,
             "--speed=0",
@@ -115,11 +114,11 @@ def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:
 
 
 def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> None:
-    """At a speed, jobs take their time, and the progress of the array climbs."""
+    """At a given speed jobs take time, and the array's progress grows."""
     command = [sys.executable, "-m", "lamia_gql", "replay", str(workflow(tmp_path))]
     with subprocess.Popen(
         [*command, "--speed", "30", "--name", "r", "--url", sqlite_server.url],
-        env=environment({}),
+        env=environment_with({}),
         stderr=subprocess.DEVNULL,
     ) as replaying:
         ratios: list[float] = []
@@ -137,8 +136,8 @@ def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real executions are not here")
 @pytest.mark.parametrize("file", REAL)
 def test_replay_of_real_executions(server: Server, file: str) -> None:
-    """Real workflows become tasks with the arrays that are known of them, and succeed."""
-    done = lamia("replay", str(DATA / file), "--speed=0", "--name=r", f"--url={server.url}")
+    """Recorded workflows become tasks with the expected arrays, and succeed."""
+    done = run_cli("replay", str(DATA / file), "--speed=0", "--name=r", f"--url={server.url}")
     assert done.returncode == 0, done.stderr
     task = server.graphql(TREE, name="r")["task"]
     processes = task["processes"]["nodes"]
@@ -152,7 +151,7 @@ def test_replay_of_real_executions(server: Server, file: str) -> None:
 
 def test_demo_shows_every_row_of_the_table(sqlite_server: Server) -> None:
     """The demonstration has processes of every kind, basis and outlook."""
-    done = lamia("demo", "--minutes", "0.05", "--url", sqlite_server.url)
+    done = run_cli("demo", "--minutes", "0.05", "--url", sqlite_server.url)
     assert done.returncode == 0, done.stderr
     tasks = sqlite_server.graphql(
         """{ tasks(first: 10) { nodes { outlook processes { nodes { kind threshold outlook state
@@ -198,49 +197,49 @@ def test_demo_shows_every_row_of_the_table(sqlite_server: Server) -> None:
 def test_errors_are_one_sentence(
     arguments: list[str], settings: dict[str, Any], code: int, words: str
 ) -> None:
-    """What is wrong with a setting, a file or an address is said plainly, without a traceback."""
-    done = lamia(*arguments, **settings)
+    """An error in a setting, a file or an address is one sentence, without a traceback."""
+    done = run_cli(*arguments, **settings)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_settings_from_a_file(serve: Serve, tmp_path: Path, sqlite_url: str) -> None:
-    """A TOML file holds the same settings; the environment goes before it."""
+def test_settings_from_a_file(start_server: StartServer, tmp_path: Path, sqlite_url: str) -> None:
+    """A TOML file holds the same settings; environment variables override it."""
     config = tmp_path / "lamia.toml"
     config.write_text("page_limit = 7\ntimeline_limit = 20\n")
-    server = serve(sqlite_url, config=config, timeline_limit=30)
+    server = start_server(sqlite_url, config=config, timeline_limit=30)
     found = server.graphql("{ server { pageLimit timelineLimit } }")["server"]
     assert found == {"pageLimit": 7, "timelineLimit": 30}
     config.write_text("page_limit = \n")
-    refused = lamia("serve", "--config", str(config))
+    refused = run_cli("serve", "--config", str(config))
     assert (refused.returncode, "TOML" in refused.stderr) == (2, True)
     config.write_text("page_limits = 1\n")
-    refused = lamia("serve", "--config", str(config))
+    refused = run_cli("serve", "--config", str(config))
     assert (refused.returncode, "page_limits" in refused.stderr) == (2, True)
 
 
-def test_health_and_readiness(serve: Serve, postgres_url: str) -> None:
-    """A server says that it lives, and that its database is there and migrated, or why not."""
-    server = serve(postgres_url)
+def test_health_and_readiness(start_server: StartServer, postgres_url: str) -> None:
+    """/healthz reports that the server runs, /readyz whether its database is there and migrated."""
+    server = start_server(postgres_url)
     assert server.get("/healthz").json()["status"] == "ok"
     assert server.get("/readyz").json() == {"status": "ready"}
-    assert lamia("migrate", "--revision=base", database_url=postgres_url).returncode == 0
+    assert run_cli("migrate", "--revision=base", database_url=postgres_url).returncode == 0
     response = server.get("/readyz")
     assert response.status_code == 503
     assert "lamia-gql migrate" in response.json()["reason"]
     assert server.get("/healthz").status_code == 200
 
 
-def test_a_taken_port_is_said(sqlite_server: Server) -> None:
-    """A second server on the same port says so and ends."""
+def test_port_in_use(sqlite_server: Server) -> None:
+    """A second server on a port that is in use prints so and exits."""
     port = sqlite_server.url.rsplit(":", 1)[1]
-    done = lamia("serve", "--port", port, database_url=sqlite_server.database_url)
+    done = run_cli("serve", "--port", port, database_url=sqlite_server.database_url)
     assert (done.returncode, "is taken" in done.stderr) == (1, True)
 
 
-def test_a_server_goes_in_peace(sqlite_server: Server) -> None:
-    """SIGTERM ends a server in order, and it comes back with all that it had."""
+def test_sigterm_ends_a_server_cleanly(sqlite_server: Server) -> None:
+    """SIGTERM ends a server cleanly, and after a restart all data is there."""
     sqlite_server.create("t", {"name": "p"})
     sqlite_server.submit("t", "p", "DONE")
     sqlite_server.stop()
@@ -249,6 +248,6 @@ def test_a_server_goes_in_peace(sqlite_server: Server) -> None:
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
-    """The SDL in the repository does not drift."""
+    """The SDL in the repository is that of the code."""
     published = Path(__file__).parents[2] / "schema" / "schema.graphql"
-    assert lamia("schema").stdout == published.read_text()
+    assert run_cli("schema").stdout == published.read_text()

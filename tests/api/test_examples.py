@@ -1,4 +1,4 @@
-"""The documentation is true: its examples are run; and a whole life, with nothing but curl."""
+"""The examples of the documentation give the answers that it shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import required
+from tests.support.browser import require
 from tests.support.harness import Server
 
 ROOT = Path(__file__).parents[2]
@@ -25,13 +25,13 @@ ADDRESS = "http://127.0.0.1:8088"
 
 @pytest.fixture(autouse=True)
 def curl() -> None:
-    """These tests run curl and bash."""
+    """Skip the tests where curl or bash are missing."""
     for tool in ("curl", "bash"):
-        required(shutil.which(tool), tool)
+        require(shutil.which(tool), tool)
 
 
 def shell(command: str, server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of bash in a folder, with the server's address."""
+    """Run a bash command in a folder, with the server's address filled in."""
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         env=os.environ
@@ -54,7 +54,7 @@ def blocks(page: str, kind: str) -> list[str]:
 
 
 def examples(page: str) -> Iterator[tuple[str, str]]:
-    """The commands of a page, and what it shows as their answers."""
+    """The commands of a page, each with the answer that it shows."""
     for block in blocks(page, "console"):
         for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             # A command goes on over line breaks within quotes.
@@ -65,7 +65,7 @@ def examples(page: str) -> Iterator[tuple[str, str]]:
 
 
 def agrees(shown: Any, found: Any) -> bool:
-    """Whether a value is the one that is shown, where that is not left open."""
+    """Whether a value equals the one that is shown, apart from placeholders."""
     if isinstance(shown, str) and isinstance(found, str):
         pattern = re.escape(shown).replace(ANYTHING, ".*")
         return re.fullmatch(pattern, found, re.DOTALL) is not None
@@ -79,7 +79,7 @@ def agrees(shown: Any, found: Any) -> bool:
 
 
 def parts(output: str) -> list[Any]:
-    """The values that an output is made of: JSON documents, and lines of text."""
+    """The parts of an output: JSON documents, and lines of text."""
     found: list[Any] = []
     while output := output.lstrip():
         try:
@@ -97,7 +97,7 @@ def parts(output: str) -> list[Any]:
 def test_the_examples_of_the_documentation_are_true(
     sqlite_server: Server, tmp_path: Path, page: str
 ) -> None:
-    """Every command of a page does what the page says, one after the other."""
+    """Every command of a page, run in order, gives the answer that is shown."""
     for file in blocks(page, "toml"):
         (tmp_path / file.split()[1]).write_text(file)
     told = list(examples(page))
@@ -111,7 +111,7 @@ def test_the_examples_of_the_documentation_are_true(
 def test_the_loop_of_the_documentation_reads_all_pages(
     sqlite_server: Server, tmp_path: Path
 ) -> None:
-    """The lines for all of a long list print it once, in order."""
+    """The documented loop over pages prints each entry once, in order."""
     sqlite_server.create("day", {"name": "fill", "jobCount": 250})
     sqlite_server.submit_many(
         [
@@ -129,7 +129,7 @@ def test_the_loop_of_the_documentation_reads_all_pages(
 def test_the_script_of_the_documentation_makes_a_task(
     sqlite_server: Server, tmp_path: Path
 ) -> None:
-    """What `submit` prints leads the jobs of a script to their task."""
+    """With the variables that `submit` prints, a script's jobs report to their task."""
     (script,) = [block for block in blocks("submit.md", "sh") if "eval" in block]
     done = shell(script, sqlite_server, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -148,7 +148,7 @@ def test_quick_start_answers_what_it_shows(sqlite_server: Server, tmp_path: Path
 
 
 def test_a_script_with_nothing_but_curl(server: Server, tmp_path: Path) -> None:
-    """A shell script drives the whole life of a task; the graph has seen the same."""
+    """A shell script creates, runs and deletes a task by REST; GraphQL shows the same."""
     script = (ROOT / "tests" / "support" / "life.sh").read_text()
     done = shell(script, server, tmp_path)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
@@ -178,4 +178,4 @@ def test_a_script_with_nothing_but_curl(server: Server, tmp_path: Path) -> None:
             ]
         },
     }
-    server.recount()
+    server.check_counters()

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: what goes over the wire, by its specification and by its own audits."""
+"""GraphQL over HTTP: the answers to requests, by its specification and by its own audits."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import json
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.support import npm
-from tests.support.harness import Server
-from tests.support.http_wire import GRAPHQL, JSON, SERVER, code, send
+from tests.support.harness import Server, StartServer
+from tests.support.http_wire import GRAPHQL, JSON, SERVER_QUERY, error_code, send_graphql
 
 DELETE = 'mutation { deleteTask(input: { name: "x" }) { deletedId } }'
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as it is shipped, for all tests here: nothing that one sends may harm the next."""
-    folder = tmp_path_factory.mktemp("wire")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with default settings, shared by all tests here."""
+    folder = tmp_path_factory.mktemp("shared_server")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
         yield server
 
@@ -33,9 +32,9 @@ def node_packages() -> None:
 
 
 @pytest.mark.usefixtures("node_packages")
-def test_audits(wire: Server) -> None:
-    """All audits of graphql-http pass on a server as it is shipped, those of SHOULD too."""
-    results = json.loads(npm.run("audit.mjs", f"{wire.url}/graphql"))
+def test_audits(shared_server: Server) -> None:
+    """All audits of graphql-http pass with default settings, those for SHOULD included."""
+    results = json.loads(npm.run("audit.mjs", f"{shared_server.url}/graphql"))
     assert len(results) == 61
     assert [result for result in results if result["status"] != "ok"] == []
 
@@ -55,48 +54,50 @@ def test_audits(wire: Server) -> None:
         (f"text/html, {GRAPHQL};q=bad, {JSON};q=0.1", JSON),
     ],
 )
-def test_media_type(wire: Server, accept: str | None, expected: str) -> None:
-    """The answer is of the media type that the client likes best."""
+def test_media_type(shared_server: Server, accept: str | None, expected: str) -> None:
+    """The answer has the media type that the client prefers."""
     headers = {} if accept is None else {"accept": accept}
-    answer = send(wire, json={"query": SERVER}, headers=headers)
+    answer = send_graphql(shared_server, json={"query": SERVER_QUERY}, headers=headers)
     assert answer.status_code == 200
     assert answer.headers["content-type"].partition(";")[0] == expected
 
 
 @pytest.mark.parametrize("accept", ["text/html", f"{JSON};q=0", f"{GRAPHQL};charset=latin-1"])
-def test_not_acceptable(wire: Server, accept: str) -> None:
-    """A media type that is not ours is answered 406."""
-    answer = send(wire, json={"query": SERVER}, headers={"accept": accept})
-    assert (answer.status_code, code(answer)) == (406, "NOT_ACCEPTABLE")
+def test_not_acceptable(shared_server: Server, accept: str) -> None:
+    """An unsupported media type in Accept is answered 406."""
+    answer = send_graphql(shared_server, json={"query": SERVER_QUERY}, headers={"accept": accept})
+    assert (answer.status_code, error_code(answer)) == (406, "NOT_ACCEPTABLE")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"])
-def test_methods(wire: Server, method: str) -> None:
-    """Only GET and POST are served, and the answer to others says so."""
-    answer = send(wire, method)
+def test_methods(shared_server: Server, method: str) -> None:
+    """Only GET and POST are served; others are answered 405 with Allow."""
+    answer = send_graphql(shared_server, method)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
 
-def test_mutations_by_post_only(wire: Server) -> None:
-    """A GET never changes anything, also not where the document hides the mutation."""
+def test_mutations_by_post_only(shared_server: Server) -> None:
+    """A mutation by GET is refused, also where the document holds several operations."""
     for document, name in [
         (DELETE, None),
-        (f"query A {SERVER} {DELETE.replace('mutation', 'mutation B')}", "B"),
+        (f"query A {SERVER_QUERY} {DELETE.replace('mutation', 'mutation B')}", "B"),
     ]:
-        answer = send(wire, "GET", params={"query": document, "operationName": name or ""})
+        answer = send_graphql(
+            shared_server, "GET", params={"query": document, "operationName": name or ""}
+        )
         if name is None:
             # An empty name is a name, of no operation.
-            assert (answer.status_code, code(answer)) == (400, "OPERATION_NOT_FOUND")
-            answer = send(wire, "GET", params={"query": document})
-        assert (answer.status_code, code(answer)) == (405, "METHOD_NOT_ALLOWED")
+            assert (answer.status_code, error_code(answer)) == (400, "OPERATION_NOT_FOUND")
+            answer = send_graphql(shared_server, "GET", params={"query": document})
+        assert (answer.status_code, error_code(answer)) == (405, "METHOD_NOT_ALLOWED")
         assert answer.headers["allow"] == "POST"
 
 
-def test_queries_by_get(wire: Server) -> None:
+def test_queries_by_get(shared_server: Server) -> None:
     """A query may come by GET, with its variables as JSON."""
     query = "query Q($name: String!) { task(name: $name) { id } }"
-    answer = send(
-        wire,
+    answer = send_graphql(
+        shared_server,
         "GET",
         params={"query": query, "operationName": "Q", "variables": '{"name": "x"}'},
     )
@@ -115,20 +116,22 @@ def test_queries_by_get(wire: Server) -> None:
         {"content-type": JSON, "content-encoding": "gzip"},
     ],
 )
-def test_unsupported_media_type(wire: Server, headers: dict[str, str]) -> None:
-    """A body that is not plain JSON in UTF-8 is answered 415: forms of other sites, too."""
-    answer = send(wire, content=json.dumps({"query": SERVER}), headers=headers)
-    assert (answer.status_code, code(answer)) == (415, "UNSUPPORTED_MEDIA_TYPE")
+def test_unsupported_media_type(shared_server: Server, headers: dict[str, str]) -> None:
+    """A body that is not declared as JSON in UTF-8 is answered 415, HTML forms included."""
+    answer = send_graphql(
+        shared_server, content=json.dumps({"query": SERVER_QUERY}), headers=headers
+    )
+    assert (answer.status_code, error_code(answer)) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-def test_too_large(serve: Any, sqlite_url: str) -> None:
-    """A body beyond the setting is answered 413, however it is sent."""
-    server = serve(sqlite_url, max_request_bytes=2_000)
-    body = json.dumps({"query": SERVER, "variables": {"x": "y" * 2_000}})
-    assert send(server, json={"query": SERVER}).status_code == 200
+def test_too_large(start_server: StartServer, sqlite_url: str) -> None:
+    """A body above the limit is answered 413, with or without Content-Length."""
+    server = start_server(sqlite_url, max_request_bytes=2_000)
+    body = json.dumps({"query": SERVER_QUERY, "variables": {"x": "y" * 2_000}})
+    assert send_graphql(server, json={"query": SERVER_QUERY}).status_code == 200
     headers = {"content-type": JSON}
-    answer = send(server, content=body, headers=headers)
-    assert (answer.status_code, code(answer)) == (413, "REQUEST_TOO_LARGE")
+    answer = send_graphql(server, content=body, headers=headers)
+    assert (answer.status_code, error_code(answer)) == (413, "REQUEST_TOO_LARGE")
     chunked = httpx.post(
         f"{server.url}/graphql", content=iter([body.encode()]), headers=headers, timeout=10
     )
@@ -157,10 +160,10 @@ def test_too_large(serve: Any, sqlite_url: str) -> None:
         b'{"variables":' + b"[" * 1_000 + b"]" * 1_000 + b"}",
     ],
 )
-def test_bad_bodies(wire: Server, body: bytes) -> None:
-    """A body that is no request is answered 400, whatever it is."""
-    answer = send(wire, content=body, headers={"content-type": JSON})
-    assert (answer.status_code, code(answer)) == (400, "BAD_REQUEST")
+def test_bad_bodies(shared_server: Server, body: bytes) -> None:
+    """A body that is not a GraphQL request is answered 400."""
+    answer = send_graphql(shared_server, content=body, headers={"content-type": JSON})
+    assert (answer.status_code, error_code(answer)) == (400, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize(
@@ -174,11 +177,11 @@ def test_bad_bodies(wire: Server, body: bytes) -> None:
         ("fragment A on Query { server { version } }", "OPERATION_NOT_FOUND"),
     ],
 )
-def test_refused_documents(wire: Server, query: str, expected: str) -> None:
-    """What is refused before it runs has a code and no data, in both media types."""
+def test_refused_documents(shared_server: Server, query: str, expected: str) -> None:
+    """A request error has a code and no data, in both media types."""
     for accept, status in ((GRAPHQL, 400), (JSON, 200)):
-        answer = send(wire, json={"query": query}, headers={"accept": accept})
-        assert code(answer) == expected
+        answer = send_graphql(shared_server, json={"query": query}, headers={"accept": accept})
+        assert error_code(answer) == expected
         assert answer.status_code in (400, status)
 
 
@@ -186,7 +189,7 @@ def test_refused_documents(wire: Server, query: str, expected: str) -> None:
 def test_idle_connections_are_kept_for_as_long_as_clients_keep_theirs(
     sqlite_server: Server,
 ) -> None:
-    """A request that comes after 16 seconds of silence finds its connection as it was."""
+    """A connection that was idle for 16 seconds still serves requests."""
     connection = HTTPConnection(sqlite_server.url.removeprefix("http://"), timeout=30)
     connection.connect()
     connection.auto_open = 0

@@ -1,4 +1,4 @@
-"""What a document may be, and what an operation may cost, before the server works for it."""
+"""Limits on documents and on the cost of operations, applied before execution."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from lamia_gql.domain.errors import LimitExceeded
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.limits.documents import Document, Documents
 from lamia_gql.graph.schema import make_schema
-from tests.conftest import Serve
-from tests.support.documents import BEYOND, BOMB, WIDE_BOMB, WITHIN
-from tests.support.harness import Server
+from tests.support.documents import BEYOND_LIMITS, BOMB, WIDE_BOMB, WITHIN_LIMITS
+from tests.support.harness import Server, StartServer
 
 ROOT = Path(__file__).parents[2]
 INTROSPECTION = get_introspection_query(
@@ -47,15 +46,15 @@ def schema() -> GraphQLSchema:
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as it is shipped, for all tests here."""
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with default settings, shared by all tests here."""
     folder = tmp_path_factory.mktemp("limits")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
         yield server
 
 
 def read(schema: GraphQLSchema, text: str, **changed: Any) -> Document:
-    """The document, read with the default settings but these."""
+    """The document, parsed with the default settings but these."""
     return Documents(Settings.model_construct(**changed)).read(schema, text)
 
 
@@ -67,7 +66,7 @@ def cost(schema: GraphQLSchema, text: str, **given: Any) -> int:
 
 
 def seconds(schema: GraphQLSchema, text: str) -> float:
-    """Processor time from the text to the verdict; the best of three."""
+    """CPU seconds from the text to the decision; the best of three."""
     best = 1e9
     for _ in range(3):
         begin = time.process_time()
@@ -81,23 +80,23 @@ def seconds(schema: GraphQLSchema, text: str) -> float:
     return best
 
 
-@pytest.mark.parametrize("name", WITHIN)
+@pytest.mark.parametrize("name", WITHIN_LIMITS)
 def test_worst_documents(schema: GraphQLSchema, name: str) -> None:
     """The worst documents within the limits take a fraction of a second: 30 ms, when measured."""
-    assert read(schema, WITHIN[name]).cost(None, {}) <= 1_000_000
-    assert seconds(schema, WITHIN[name]) < 0.4
+    assert read(schema, WITHIN_LIMITS[name]).cost(None, {}) <= 1_000_000
+    assert seconds(schema, WITHIN_LIMITS[name]) < 0.4
 
 
 @pytest.mark.parametrize("text", [BOMB, WIDE_BOMB])
 def test_bombs(schema: GraphQLSchema, text: str) -> None:
-    """Sixty levels of fragments are refused at once: in 4 ms, when measured."""
+    """Sixty levels of fragments are refused quickly: in 4 ms, when measured."""
     with pytest.raises(LimitExceeded):
         read(schema, text)
     assert seconds(schema, text) < 0.1
 
 
 def test_bombs_are_measured(schema: GraphQLSchema) -> None:
-    """Nor does it take long to find out what they are, where no limit before cuts it short."""
+    """Measuring them is quick, too, where no earlier limit stops it."""
     free = {"max_definitions": 500, "max_document_tokens": 20_000, "max_aliases": 500}
     begin = time.process_time()
     assert read(schema, BOMB, **free).cost(None, {}) == 2
@@ -107,12 +106,12 @@ def test_bombs_are_measured(schema: GraphQLSchema) -> None:
     assert time.process_time() - begin < 1
 
 
-@pytest.mark.parametrize("name", BEYOND)
-def test_refused(wire: Server, name: str) -> None:
-    """What is beyond a limit is answered 400, with the limit's code, whatever was asked for."""
-    code, text = BEYOND[name]
+@pytest.mark.parametrize("name", BEYOND_LIMITS)
+def test_refused(shared_server: Server, name: str) -> None:
+    """A document above a limit is answered 400 with the limit's code."""
+    code, text = BEYOND_LIMITS[name]
     for accept in ("application/json", "application/graphql-response+json"):
-        answer = wire.request(text, headers={"accept": accept})
+        answer = shared_server.request(text, headers={"accept": accept})
         assert answer.status_code == 400
         body = answer.json()
         assert "data" not in body
@@ -130,9 +129,9 @@ def test_refused(wire: Server, name: str) -> None:
         '{ server { version } } fragment A on Task { process(name: "p") { task { ...A } } }',
     ],
 )
-def test_circles(wire: Server, text: str) -> None:
-    """Fragments that spread each other in a circle are refused, used or not."""
-    error = wire.error(text)
+def test_cyclic_fragments(shared_server: Server, text: str) -> None:
+    """Cyclic fragments are refused, used or not."""
+    error = shared_server.graphql_error(text)
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     assert error["message"] == "Cannot spread fragment “A” within itself."
 
@@ -141,15 +140,15 @@ def test_circles(wire: Server, text: str) -> None:
     "text",
     ["{ ...A }", "{ ...A } fragment B on Query { ...A }", "{ ...A } fragment A on No { ...B }"],
 )
-def test_unknown_fragments(wire: Server, text: str) -> None:
-    """Spreads of fragments that are not there are left to validation."""
-    answer = wire.request(text).json()
+def test_unknown_fragments(shared_server: Server, text: str) -> None:
+    """Spreads of unknown fragments are left to validation."""
+    answer = shared_server.request(text).json()
     assert {e["extensions"]["code"] for e in answer["errors"]} == {"GRAPHQL_VALIDATION_FAILED"}
 
 
-def test_shipped_documents_pass(wire: Server) -> None:
+def test_shipped_documents_pass(shared_server: Server) -> None:
     """GraphiQL's introspection and our own operations are within the default limits."""
-    assert len(wire.graphql(INTROSPECTION)["__schema"]["types"]) > 50
+    assert len(shared_server.graphql(INTROSPECTION)["__schema"]["types"]) > 50
     schema = make_schema()._schema
     for path in (ROOT / "schema" / "operations").glob("*.graphql"):
         assert cost(schema, path.read_text()) < 100_000, path
@@ -197,7 +196,7 @@ DIAMOND = """fragment A on Query { ...C } fragment B on Query { ...C ...D }
     ],
 )
 def test_cost(schema: GraphQLSchema, text: str, expected: int) -> None:
-    """The arithmetic is as docs/limits.md has it."""
+    """The cost is computed as docs/limits.md says."""
     assert cost(schema, text) == expected
 
 
@@ -230,28 +229,28 @@ CREATE = "mutation($i: CreateTasksInput!) { createTasks(input: $i) { tasks { nam
 def test_cost_with_variables(
     schema: GraphQLSchema, text: str, given: dict[str, Any], expected: int
 ) -> None:
-    """The cost is that of the values that are given, or of the defaults; wrong ones do no harm."""
+    """The cost follows the variables' values or defaults; wrong values do no harm."""
     assert cost(schema, text, **given) == expected
 
 
-def test_cost_of_the_named_operation(wire: Server) -> None:
-    """Of several operations, the cost is that of the one that is asked for."""
+def test_cost_of_the_named_operation(shared_server: Server) -> None:
+    """Of several operations, the named one counts."""
     text = "query A { server { version } } query B { tasks(first: 9) { nodes { id } } }"
     for name, expected in (("A", 2), ("B", 11), (None, 2)):
-        body = wire.post("/graphql", json={"query": text, "operationName": name}).json()
+        body = shared_server.post("/graphql", json={"query": text, "operationName": name}).json()
         assert body["extensions"]["cost"] == {"requested": expected, "limit": 1_000_000}
 
 
-def test_refused_by_variables(wire: Server) -> None:
-    """A cost that comes of variables is refused before they are even looked at."""
-    answer = wire.request(EVENTS, {"e": [{}] * 30_000})
+def test_refused_by_variables(shared_server: Server) -> None:
+    """A cost that depends on variables is refused before these are validated."""
+    answer = shared_server.request(EVENTS, {"e": [{}] * 30_000})
     assert answer.status_code == 400
     body = answer.json()
     assert body["errors"][0]["extensions"] == {"code": "TOO_COSTLY", "limit": 1_000_000}
     assert body["extensions"]["cost"]["requested"] == 1 + 30_000 * 50 + 1 + 30_000 * 2
 
 
-def test_settings(serve: Serve, sqlite_url: str) -> None:
+def test_settings(start_server: StartServer, sqlite_url: str) -> None:
     """Every limit is a setting."""
     settings = {
         "max_document_characters": (3_000, "{ server { version } }" + " " * 3_000),
@@ -263,14 +262,16 @@ def test_settings(serve: Serve, sqlite_url: str) -> None:
         "max_directives": (0, "{ server @skip(if: false) { version } }"),
         "max_cost": (5, "{ tasks(first: 4) { nodes { id } } }"),
     }
-    server = serve(sqlite_url, **{setting: value for setting, (value, _) in settings.items()})
+    server = start_server(
+        sqlite_url, **{setting: value for setting, (value, _) in settings.items()}
+    )
     for setting, (value, text) in settings.items():
-        assert server.error(text)["extensions"] == {"code": LIMITS[setting], "limit": value}
+        assert server.graphql_error(text)["extensions"] == {"code": LIMITS[setting], "limit": value}
     assert server.graphql("{ server { version } }")
 
 
 def test_documents_are_remembered(schema: GraphQLSchema) -> None:
-    """A document that is seen again is neither read nor measured again, up to a number of them."""
+    """Documents are cached: parsed and measured once, up to a maximum number."""
     documents = Documents(Settings.model_construct())
     first = documents.read(schema, TASKS)
     assert documents.read(schema, TASKS) is first
@@ -300,7 +301,7 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 @given(TREES)
 @settings(deadline=None)
 def test_fragments_change_nothing(tree: dict[str, tuple[bool, Any]]) -> None:
-    """A document costs the same, and is as deep, with fragments as without."""
+    """A document has the same cost and depth with fragments as without."""
     schema = make_schema()._schema
     fragments: list[str] = []
 

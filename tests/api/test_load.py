@@ -1,4 +1,4 @@
-"""Many clients at once, power cuts in between: nothing is lost, nothing counts twice."""
+"""Many clients at once, and a server that is killed: no event is lost or counted twice."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from sqlalchemy import select
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.models import Event, Task
-from tests.conftest import Serve
-from tests.support.harness import SUBMIT, SUBMIT_MANY, Server
+from tests.support.harness import SUBMIT_EVENT, SUBMIT_EVENTS, Server, StartServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 TASKS, JOBS = 4, 50
@@ -27,7 +26,7 @@ CLASSES = ["STARTED", "BEAT", "PROGRESS", "DONE", "FAILED"]
 
 
 def make_events(number: int, seed: int) -> list[dict[str, Any]]:
-    """Events of the jobs of all tasks, in an order of their own."""
+    """Random events of the jobs of all tasks."""
     chance = random.Random(seed)
     return [
         {
@@ -43,14 +42,14 @@ def make_events(number: int, seed: int) -> list[dict[str, Any]]:
 
 
 def prepare(server: Server) -> None:
-    """Make the tasks."""
+    """Create the tasks."""
     for number in range(TASKS):
         processes = [{"name": name, "jobCount": JOBS, "threshold": 900} for name in "ab"]
         server.create(f"task{number}", *processes)
 
 
 def chunks(events: Sequence[dict[str, Any]], chance: random.Random) -> Iterator[Any]:
-    """The events in pieces, single ones and batches."""
+    """The events in pieces of random size."""
     begin = 0
     while begin < len(events):
         size = chance.choice([1, 1, 1, 20, 100])
@@ -61,9 +60,9 @@ def chunks(events: Sequence[dict[str, Any]], chance: random.Random) -> Iterator[
 async def send(client: httpx.AsyncClient, url: str, batch: list[dict[str, Any]]) -> list[Any]:
     """The results of a batch, by the field that fits its size. Raises for a broken connection."""
     if len(batch) == 1:
-        query, variables = SUBMIT, {"input": batch[0]}
+        query, variables = SUBMIT_EVENT, {"input": batch[0]}
     else:
-        query, variables = SUBMIT_MANY, {"input": {"events": batch}}
+        query, variables = SUBMIT_EVENTS, {"input": {"events": batch}}
     response = await client.post(
         f"{url}/graphql", json={"query": query, "variables": variables}, timeout=60
     )
@@ -87,7 +86,7 @@ def ids(database_url: str) -> Counter[str]:
 
 
 async def pour(servers: Sequence[Server], clients: int, each: int) -> int:
-    """Let clients submit at once, a tenth of it twice; how many events there must be."""
+    """Submit from many clients, a tenth of it twice; the expected number of events."""
 
     async def one(number: int, http: httpx.AsyncClient) -> None:
         chance = random.Random(number)
@@ -110,30 +109,30 @@ async def pour(servers: Sequence[Server], clients: int, each: int) -> int:
 
 
 async def test_sixty_four_clients(server: Server) -> None:
-    """64 clients, 20,000 events, on each engine: all acknowledged, each kept once, all counted."""
+    """64 clients, 20,000 events, on each engine: all acknowledged, each stored and counted once."""
     prepare(server)
     expected = await pour([server], 64, 313)
     assert expected >= 20_000
     found = ids(server.database_url)
     assert found.total() == len(found) == expected
-    server.recount()
+    server.check_counters()
     assert "ERROR" not in server.log()
 
 
-async def test_two_servers_on_one_database(serve: Serve, postgres_url: str) -> None:
-    """Two servers share a PostgreSQL: neither deadlocks, nor loses the other's counts."""
-    servers = [serve(postgres_url), serve(postgres_url)]
+async def test_two_servers_on_one_database(start_server: StartServer, postgres_url: str) -> None:
+    """Two servers on one PostgreSQL neither deadlock nor lose counts."""
+    servers = [start_server(postgres_url), start_server(postgres_url)]
     prepare(servers[0])
     expected = await pour(servers, 64, 313)
     found = ids(postgres_url)
     assert found.total() == len(found) == expected
-    servers[1].recount()
+    servers[1].check_counters()
     assert "ERROR" not in servers[0].log() + servers[1].log()
 
 
-def test_power_cuts(serve: Serve, database_url: str) -> None:
-    """A server that is killed again and again has, each time, all that it has acknowledged."""
-    server = serve(database_url)
+def test_power_cuts(start_server: StartServer, database_url: str) -> None:
+    """A server that is killed repeatedly keeps all events that it has acknowledged."""
+    server = start_server(database_url)
     prepare(server)
     writing, each = 16, 600
     total = writing * each
@@ -181,11 +180,11 @@ def test_power_cuts(serve: Serve, database_url: str) -> None:
     assert found.total() == len(found)
     assert found.keys() == acknowledged
     assert len(acknowledged) == total
-    server.recount()
+    server.check_counters()
 
 
 def test_a_million_jobs(server: Server) -> None:
-    """A million jobs: made in a moment, asked by page and state, deleted beside other work."""
+    """An array of a million jobs: quick to create and query, deleted without blocking others."""
     million = 1_000_000
     begin = time.perf_counter()
     server.create("big", {"name": "a", "jobCount": million})

@@ -1,12 +1,10 @@
-"""What a front-end asks: lists with filters and orders, pages both ways, nodes, and the tree."""
+"""Queries: the task tree, nodes by id, jobs and events by filter, edits, timelines."""
 
 from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import pytest
 
 from tests.support.harness import Server
 
@@ -20,145 +18,6 @@ TREE = """query($name: String!) { task(name: $name) {
       jobs(first: 10) { nodes { index state starts hostname startedAt finishedAt
         events(first: 10) { nodes { eventClass sentAt payload attempt job { index } } } } } }
     ... on SolitaryProcess { job { index state events(first: 10) { totalCount } } } } } } }"""
-
-
-@pytest.fixture
-def people(server: Server) -> Server:
-    """Tasks of three people, in different states, submitted a day after each other."""
-    for place, (name, username, tags) in enumerate(
-        [
-            ("higgs-2016", "ada", ["run2", "higgs"]),
-            ("higgs-2017", "ada", ["run2", "higgs", "redo"]),
-            ("top_2017", "bob", ["run2"]),
-            ("Top-2018", "bob", []),
-            ("100%", "eve", ["odd"]),
-            ("a[b]c", None, ["odd"]),
-        ]
-    ):
-        server.create(
-            name,
-            {"name": "jobs", "jobCount": 2},
-            {"name": "merge"},
-            username=username,
-            tags=tags,
-            comment=f"the {name.upper()} search" if username != "eve" else "Überprüfung",
-            submittedAt=(datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=place)).isoformat(),
-        )
-    for index in (0, 1):
-        server.submit("higgs-2016", "jobs", "DONE", index=index)
-    server.submit("higgs-2016", "merge", "DONE")
-    server.submit("higgs-2017", "jobs", "STARTED", index=0)
-    server.submit("top_2017", "jobs", "SUBMITTED", index=0)
-    server.submit("Top-2018", "merge", "FAILED")
-    return server
-
-
-def names(server: Server, condition: str, rest: str = "") -> list[str]:
-    """The names of the tasks for which the condition holds, and their number agrees."""
-    found = server.graphql(
-        "{ tasks(first: 50, filter: {FILTER} REST) { totalCount nodes { name } } }".replace(
-            "FILTER", condition
-        ).replace("REST", rest)
-    )["tasks"]
-    assert found["totalCount"] == len(found["nodes"])
-    return [task["name"] for task in found["nodes"]]
-
-
-def test_tasks_are_found_by_all_that_they_have(people: Server) -> None:
-    """Every filter, alone and together."""
-    assert names(people, 'names: ["higgs-*"]') == ["higgs-2017", "higgs-2016"]
-    assert names(people, 'names: ["*2017", "100%"]') == ["100%", "top_2017", "higgs-2017"]
-    # What is special to LIKE or GLOB is not special here.
-    assert names(people, 'names: ["a[b]*"]') == ["a[b]c"]
-    assert names(people, 'names: ["?00%"]') == ["100%"]
-    assert names(people, 'names: ["%"]') == []
-    assert names(people, 'names: ["top?2017", "TOP*"]') == ["top_2017"]
-    assert names(people, "names: []") == []
-    assert names(people, 'usernames: ["bob"]') == ["Top-2018", "top_2017"]
-    assert names(people, 'tagsAny: ["redo", "odd"]') == ["a[b]c", "100%", "higgs-2017"]
-    assert names(people, 'tagsAll: ["run2", "higgs"]') == ["higgs-2017", "higgs-2016"]
-    # A tag that nobody can have is one that nobody has.
-    assert names(people, r'tagsAll: ["run2", "\u0000"]') == []
-    assert names(people, r'tagsAny: ["redo", "\u0000"]') == ["higgs-2017"]
-    assert names(people, "states: [SUCCEEDED]") == ["higgs-2016"]
-    assert names(people, "states: [SUBMITTED, RUNNING]") == ["Top-2018", "top_2017", "higgs-2017"]
-    assert names(people, "hasEventClass: [STARTED, FAILED]") == ["Top-2018", "higgs-2017"]
-    assert names(people, 'text: "ToP"') == ["Top-2018", "top_2017"]
-    assert names(people, 'text: "0%"') == ["100%"]
-    assert names(people, 'text: "REDO"') == ["higgs-2017"]
-    assert names(people, 'text: "bob"') == ["Top-2018", "top_2017"]
-    assert names(people, 'text: "üBER"') == ["100%"]
-    window = 'submitted: {after: "2026-11-02T00:00:00Z", before: "2026-11-03T01:00:00+01:00"}'
-    assert names(people, window) == ["higgs-2017"]
-    assert names(people, 'finished: {after: "2026-01-01T00:00:00Z"}') == ["higgs-2016"]
-    assert names(people, 'usernames: ["ada"], states: [RUNNING], tagsAny: ["redo"]') == [
-        "higgs-2017"
-    ]
-
-
-def test_tasks_come_in_the_order_that_is_asked_for(people: Server) -> None:
-    """Every order, both ways."""
-    fields = people.graphql('{ __type(name: "TaskOrderField") { enumValues { name } } }')
-    everything = set(names(people, ""))
-    for field in fields["__type"]["enumValues"]:
-        for direction in ("ASC", "DESC"):
-            order = f", orderBy: {{field: {field['name']}, direction: {direction}}}"
-            assert set(names(people, "", order)) == everything
-    newest = names(people, "", ", orderBy: {field: SUBMITTED_AT}")
-    assert newest == ["a[b]c", "100%", "Top-2018", "top_2017", "higgs-2017", "higgs-2016"]
-    by_name = names(people, "", ", orderBy: {field: NAME, direction: ASC}")
-    assert by_name[0] == "100%"
-    # Whoever has not finished counts as the oldest.
-    assert names(people, "", ", orderBy: {field: FINISHED_AT}")[0] == "higgs-2016"
-    ascending = names(people, "", ", orderBy: {field: FINISHED_AT, direction: ASC}")
-    assert ascending[-1] == "higgs-2016"
-
-
-PAGES = """query($first: Int, $after: String, $last: Int, $before: String, $order: TaskOrder) {
-  tasks(first: $first, after: $after, last: $last, before: $before, orderBy: $order) {
-    edges { cursor node { name } } nodes { name } totalCount
-    pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
-
-
-def walk(server: Server, step: int, forwards: bool, **order: str) -> list[str]:
-    """All names, by pages of this size, one way or the other."""
-    found: list[str] = []
-    cursor = None
-    while True:
-        arguments: dict[str, Any] = (
-            {"first": step, "after": cursor} if forwards else {"last": step, "before": cursor}
-        )
-        page = server.graphql(PAGES, order=order, **arguments)["tasks"]
-        names = [edge["node"]["name"] for edge in page["edges"]]
-        assert names == [node["name"] for node in page["nodes"]]
-        info = page["pageInfo"]
-        assert info["startCursor"] == page["edges"][0]["cursor"]
-        assert info["endCursor"] == page["edges"][-1]["cursor"]
-        found = found + names if forwards else names + found
-        more = info["hasNextPage" if forwards else "hasPreviousPage"]
-        # Whoever walks has just been where the other end points to.
-        assert info["hasPreviousPage" if forwards else "hasNextPage"] == (cursor is not None)
-        if not more:
-            return found
-        cursor = info["endCursor" if forwards else "startCursor"]
-
-
-def test_pages_both_ways_and_while_tasks_are_added(people: Server) -> None:
-    """Pages of any size make up the whole list, in both directions, whatever the order."""
-    for field in ("RECEIVED_AT", "NAME", "SUBMITTED_AT", "FINISHED_AT", "LAST_EVENT_AT"):
-        for direction in ("ASC", "DESC"):
-            order = {"field": field, "direction": direction}
-            whole = walk(people, 50, True, **order)
-            assert len(whole) == 6
-            for step in (1, 4):
-                assert walk(people, step, True, **order) == whole
-                assert walk(people, step, False, **order) == whole
-    first = people.graphql(PAGES, first=2)["tasks"]
-    people.create("newcomer", {"name": "p"})
-    second = people.graphql(PAGES, first=2, after=first["pageInfo"]["endCursor"])["tasks"]
-    seen = [node["name"] for node in first["nodes"] + second["nodes"]]
-    assert seen == ["a[b]c", "100%", "Top-2018", "top_2017"]
-    assert people.graphql(PAGES, first=0)["tasks"]["nodes"] == []
 
 
 def test_the_whole_tree_in_one_query(server: Server) -> None:
@@ -204,7 +63,7 @@ def test_the_whole_tree_in_one_query(server: Server) -> None:
 
 
 def test_nodes_by_their_ids(server: Server) -> None:
-    """Every object is found again by its id; one that is gone is null."""
+    """`node` finds every object by its id; a deleted one is null."""
     server.create("night", {"name": "fill", "jobCount": 3}, {"name": "merge"})
     server.submit("night", "fill", "BEAT", index=2)
     task = server.graphql(
@@ -229,7 +88,7 @@ def test_nodes_by_their_ids(server: Server) -> None:
 
 
 def test_jobs_by_state_liveness_and_page(server: Server) -> None:
-    """Jobs that were never heard of are there like all others, in every list."""
+    """Jobs without events are listed as PENDING like all others."""
     server.create("night", {"name": "a", "jobCount": 12, "firstIndex": 5, "beatInterval": 600})
     silent = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
     for index, event_class in ((6, "DONE"), (9, "FAILED"), (10, "STARTED"), (12, "DONE")):
@@ -289,7 +148,7 @@ def test_jobs_by_state_liveness_and_page(server: Server) -> None:
 
 
 def test_ranges_and_indices_agree_with_the_jobs(server: Server) -> None:
-    """For an array of any look, the run-lengths, the indices and the list say the same."""
+    """For random arrays, stateRanges, indices and the list of jobs agree."""
     chance = random.Random(7)
     server.create("mix", {"name": "a", "jobCount": 90, "firstIndex": 1})
     classes = ["STARTED", "DONE", "FAILED", "SUBMITTED"]
@@ -325,7 +184,7 @@ def test_ranges_and_indices_agree_with_the_jobs(server: Server) -> None:
 
 
 def test_events_of_a_task_a_process_and_a_job(server: Server) -> None:
-    """Events are listed at each level, in the order of their arrival, by class, both ways."""
+    """Events are listed at each level, in order of arrival, by class, both ways."""
     server.create("night", {"name": "a", "jobCount": 2}, {"name": "b"})
     for step in range(5):
         server.submit("night", "a", "PROGRESS", index=step % 2, progress=step)
@@ -358,7 +217,7 @@ def test_events_of_a_task_a_process_and_a_job(server: Server) -> None:
 
 
 def test_a_task_is_edited_extended_and_deleted(server: Server) -> None:
-    """Edits change what they name; processes join a task that runs; a freed name is free."""
+    """Edits change the given fields; a running task gets processes; deletion frees a name."""
     server.create("night", {"name": "a", "jobCount": 2}, comment="old", tags=["x"], username="ada")
     server.submit("night", "a", "DONE", index=0)
     server.submit("night", "a", "DONE", index=1)
@@ -374,7 +233,7 @@ def test_a_task_is_edited_extended_and_deleted(server: Server) -> None:
     )["addProcesses"]["task"]
     assert added["state"] == "RUNNING"
     assert [process["name"] for process in added["processes"]["nodes"]] == ["a", "b"]
-    server.recount()
+    server.check_counters()
     gone = server.graphql(
         """mutation { deleteTasks(input: {names: ["night", "nobody"]}) {
           deleted userErrors { code } } }"""
@@ -388,7 +247,7 @@ def test_a_task_is_edited_extended_and_deleted(server: Server) -> None:
 
 
 def test_timeline_shows_how_it_went(server: Server) -> None:
-    """A history at evenly spaced times ends with how it is now, and never runs back."""
+    """A timeline has evenly spaced points, ends with the present, and never decreases."""
     server.create("night", {"name": "a", "jobCount": 4}, {"name": "b"})
     for index in range(3):
         server.submit("night", "a", "DONE", index=index)

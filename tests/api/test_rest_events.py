@@ -1,4 +1,4 @@
-"""Processes and events through the REST interface: every status and body."""
+"""Processes and events by REST: every status and body."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from tests.support.harness import Server, told
+from tests.support.harness import Server, rest_errors
 
 CREATED = {"created": True, "enough": False}
 
@@ -19,7 +19,7 @@ def submit(server: Server, path: str, *classes: str) -> None:
 
 
 def test_an_event_is_kept_as_it_came(server: Server) -> None:
-    """All that an event brings is shown again, through both doors."""
+    """All fields of an event are shown, by REST and by GraphQL."""
     server.rest("POST", "/t", {"processes": {"a": 3}})
     event = {
         "eventClass": "PROGRESS",
@@ -58,8 +58,8 @@ def test_an_event_is_kept_as_it_came(server: Server) -> None:
     }
 
 
-def test_both_doors_lead_into_the_same_house(server: Server) -> None:
-    """Events of one job through either door make one state, and both say it is enough."""
+def test_events_by_rest_and_graphql_make_one_state(server: Server) -> None:
+    """Events by REST and by GraphQL add up to one state, and both report `enough`."""
     server.create("t", {"name": "a", "jobCount": 4, "threshold": 2}, {"name": "b"})
     submit(server, "/t/a/event?arrayIndex=0", "STARTED", "DONE")
     assert server.submit("t", "a", "DONE", index=1)["enough"] is True
@@ -86,11 +86,11 @@ def test_both_doors_lead_into_the_same_house(server: Server) -> None:
     submit(server, "/t/b/event", "DONE")
     assert server.rest("GET", "/t").json()["state"] == "SUCCEEDED"
     assert server.graphql('{ task(name: "t") { state } }')["task"]["state"] == "SUCCEEDED"
-    server.recount()
+    server.check_counters()
 
 
 def test_a_solitary_process(server: Server) -> None:
-    """It needs no index, and its progress is null until it reports one; FINISHED means DONE."""
+    """A solitary process needs no index, and has no progress at first; FINISHED means DONE."""
     server.create("t", {"name": "alone"})
     submit(server, "/t/alone/event", "STARTED")
     assert server.rest("GET", "/t/alone").json()["progress"] is None
@@ -108,7 +108,7 @@ def test_a_solitary_process(server: Server) -> None:
 
 
 def test_patch_appends_too(server: Server) -> None:
-    """PATCH of a process does and answers what POST of its events does: for one, and for many."""
+    """PATCH of a process is the same as POST of its events, for one event and for many."""
     server.create("t", {"name": "a", "jobCount": 3})
     one = server.rest("PATCH", "/t/a?arrayIndex=1", {"eventClass": "STARTED"})
     assert (one.status_code, one.json()) == (201, CREATED)
@@ -124,7 +124,7 @@ def test_patch_appends_too(server: Server) -> None:
 
 
 def test_many_events_in_one_request(server: Server) -> None:
-    """One answer each, in order; a bad event never costs the good ones."""
+    """Each event has its own result, in order; a bad one does not affect the others."""
     server.create("t", {"name": "a", "jobCount": 2, "threshold": 1})
     events = [
         {"eventClass": "STARTED"},
@@ -148,13 +148,13 @@ def test_many_events_in_one_request(server: Server) -> None:
     assert refused.status_code == 400
     assert [result["created"] for result in refused.json()] == [False, False]
     lost = server.rest("POST", "/t/b/event", [{"eventClass": "BEAT"}])
-    assert (lost.status_code, told(lost)) == (404, [("PROCESS_NOT_FOUND", "process")])
+    assert (lost.status_code, rest_errors(lost)) == (404, [("PROCESS_NOT_FOUND", "process")])
     many = server.rest("POST", "/t/a/event", [{"eventClass": "BEAT"}] * 1001)
-    assert (many.status_code, told(many)) == (400, [("TOO_MANY", "events")])
+    assert (many.status_code, rest_errors(many)) == (400, [("TOO_MANY", "events")])
 
 
 def test_order_within_a_request_counts(server: Server) -> None:
-    """A script without a clock sends a whole life at once: the last word is the last."""
+    """Events without times in one request count in their order."""
     server.create("t", {"name": "p"})
     story = ["STARTED", "FAILED", "STARTED", "DONE", "STARTED"]
     answer = server.rest("PATCH", "/t/p", [{"eventClass": word} for word in story])
@@ -164,14 +164,14 @@ def test_order_within_a_request_counts(server: Server) -> None:
 
 
 def test_the_same_event_again(server: Server) -> None:
-    """An id makes a repetition harmless; another job's id is a conflict."""
+    """A repeated event id is a duplicate; the id of another job's event is a conflict."""
     server.create("t", {"name": "a", "jobCount": 2})
     event = {"eventClass": "STARTED", "id": str(uuid.uuid4())}
     assert server.rest("POST", "/t/a/event?arrayIndex=0", event).json() == CREATED
     again = server.rest("POST", "/t/a/event?arrayIndex=0", event)
     assert (again.status_code, again.json()) == (201, CREATED | {"duplicate": True})
     other = server.rest("POST", "/t/a/event?arrayIndex=1", event)
-    assert (other.status_code, told(other)) == (409, [("EVENT_ID_TAKEN", "id")])
+    assert (other.status_code, rest_errors(other)) == (409, [("EVENT_ID_TAKEN", "id")])
     assert len(server.rest("GET", "/t/a/event").json()) == 1
 
 
@@ -196,13 +196,13 @@ def test_filtered_processes(server: Server) -> None:
     assert server.rest("GET", "/t/@all").json()[0] == server.rest("GET", "/t/a").json()
 
     bad = server.rest("GET", "/t/@all?hasEventsOfClass=X")
-    assert (bad.status_code, told(bad)) == (400, [("ARGUMENT_INVALID", "hasEventsOfClass")])
+    assert (bad.status_code, rest_errors(bad)) == (400, [("ARGUMENT_INVALID", "hasEventsOfClass")])
     missing = server.rest("GET", "/x/@all")
-    assert (missing.status_code, told(missing)) == (404, [("TASK_NOT_FOUND", "task")])
+    assert (missing.status_code, rest_errors(missing)) == (404, [("TASK_NOT_FOUND", "task")])
 
 
 def test_pages_of_events(server: Server) -> None:
-    """Oldest first; a link leads on to what came after, and on."""
+    """Oldest first; a Link header leads to the next page."""
     server.create("t", {"name": "a", "jobCount": 2}, {"name": "s"})
     for index in (0, 1):
         submit(server, f"/t/a/event?arrayIndex={index}", "SUBMITTED", "STARTED")
@@ -230,12 +230,12 @@ def test_pages_of_events(server: Server) -> None:
         ("/x/a", 404, "TASK_NOT_FOUND"),
     ):
         answer = server.rest("GET", path)
-        assert (answer.status_code, told(answer)[0][0]) == (status, code), path
+        assert (answer.status_code, rest_errors(answer)[0][0]) == (status, code), path
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_any_content_type_is_read_as_json(sqlite_server: Server, content_type: str) -> None:
-    """Who does not say that it is JSON is understood all the same."""
+    """The Content-Type of a request is ignored: bodies are JSON."""
     sqlite_server.create("t", {"name": "s"})
     answer = sqlite_server.rest(
         "POST", "/t/s/event", {"eventClass": "BEAT"}, headers={"content-type": content_type}

@@ -1,4 +1,4 @@
-"""What the REST interface refuses: always in one shape, with a reason, and nothing changed."""
+"""What the REST interface refuses: always in the same format, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import httpx
 import pytest
 
 from lamia_gql.rest.endpoint import Endpoint, RestRequest, RestResponse
-from tests.support.harness import Server, told
+from tests.support.harness import Server, rest_errors
 
 CLASSES = ("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED")
 
 
 @pytest.fixture
 def refusing(sqlite_server: Server) -> Any:
-    """A server with a task that must have no events in the end."""
+    """A server with a task, which must still have no events at the end."""
     sqlite_server.create("t", {"name": "a", "jobCount": 3}, {"name": "s"})
     yield sqlite_server
     for name in ("a", "s"):
@@ -76,11 +76,11 @@ def refusing(sqlite_server: Server) -> Any:
     ],
 )
 def test_bad_tasks(sqlite_server: Server, body: Any, code: str, field: str | None) -> None:
-    """A task that makes no sense is refused with 400 and the place, and is not there."""
+    """An invalid task is refused with 400 and the field, and not created."""
     answer = sqlite_server.rest("POST", "/bad", body)
     assert answer.status_code == 400
     assert answer.json()["created"] is False
-    assert told(answer) == [(code, field)]
+    assert rest_errors(answer) == [(code, field)]
     assert sqlite_server.rest("GET", "/bad").status_code == 404
 
 
@@ -98,9 +98,9 @@ def test_bad_tasks(sqlite_server: Server, body: Any, code: str, field: str | Non
     ],
 )
 def test_bad_pages(sqlite_server: Server, query: str, code: str) -> None:
-    """A page that there can't be is refused with 400."""
+    """An invalid page is refused with 400."""
     answer = sqlite_server.rest("GET", f"?{query}")
-    assert (answer.status_code, told(answer)) == (400, [(code, None)])
+    assert (answer.status_code, rest_errors(answer)) == (400, [(code, None)])
 
 
 @pytest.mark.parametrize(
@@ -184,14 +184,14 @@ def test_bad_pages(sqlite_server: Server, query: str, code: str) -> None:
 def test_bad_events(
     refusing: Server, path: str, body: Any, status: int, code: str, field: str | None
 ) -> None:
-    """A bad event is refused with its reason, and nothing is stored."""
+    """An invalid event is refused with a reason, and nothing is stored."""
     answer = refusing.rest("POST", path, body)
     assert (answer.status_code, answer.json()["created"]) == (status, False)
-    assert told(answer) == [(code, field)]
+    assert rest_errors(answer) == [(code, field)]
 
 
 def test_an_unknown_class_is_answered_with_those_there_are(refusing: Server) -> None:
-    """Who mistypes a class is told all of them; out of range, the range."""
+    """The reason lists the valid classes, or the valid range of indices."""
     answer = refusing.rest("POST", "/t/s/event", {"eventClass": "KAPUTT"})
     assert answer.status_code == 400
     assert ", ".join(CLASSES) in answer.json()["errors"][0]["reason"]
@@ -210,19 +210,19 @@ def test_an_unknown_class_is_answered_with_those_there_are(refusing: Server) -> 
     ],
 )
 def test_methods(sqlite_server: Server, path: str, allowed: str) -> None:
-    """Any other method is answered with 405 and those that there are."""
+    """Any other method is answered 405 with Allow."""
     for method in {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - set(allowed.split(", ")):
         answer = sqlite_server.rest(method, path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
-        assert told(answer) == [("METHOD_NOT_ALLOWED", None)]
+        assert rest_errors(answer) == [("METHOD_NOT_ALLOWED", None)]
     assert sqlite_server.rest("HEAD", "").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/t/a/event/3", "/t/a/b", "/t//event"])
-def test_addresses_of_nothing(sqlite_server: Server, path: str) -> None:
-    """What is no address at all is 404 in the same shape."""
+def test_unknown_paths(sqlite_server: Server, path: str) -> None:
+    """An unknown path is answered 404 in the same format."""
     answer = sqlite_server.rest("GET", path)
-    assert (answer.status_code, told(answer)) == (404, [("NOT_FOUND", None)])
+    assert (answer.status_code, rest_errors(answer)) == (404, [("NOT_FOUND", None)])
 
 
 @pytest.mark.parametrize(
@@ -246,25 +246,25 @@ def test_addresses_of_nothing(sqlite_server: Server, path: str) -> None:
     ("method", "path"),
     [("POST", "/t/s/event"), ("PATCH", "/t/s"), ("POST", "/n"), ("POST", ""), ("PUT", "/t")],
 )
-def test_junk_is_refused_in_words(refusing: Server, method: str, path: str, body: bytes) -> None:
-    """No body, whatever it is made of, is answered with anything but 400 and a reason."""
+def test_random_bodies_are_refused(refusing: Server, method: str, path: str, body: bytes) -> None:
+    """Random bodies are answered 400 with a reason."""
     if method == "PUT" and b"payload" in body:
         return  # an object without a field that can be edited: that is an edit of nothing
     answer = refusing.rest(method, path, content=body)
     assert answer.status_code == 400, answer.text
-    assert len(told(answer)) == 1
+    assert len(rest_errors(answer)) == 1
 
 
 def test_bodies_that_are_too_large(sqlite_server: Server) -> None:
-    """What is larger than the server takes is refused, by every method."""
+    """A body above the limit is answered 413, by every method."""
     body = json.dumps({"eventClass": "x" * 17_000_000}).encode()
     for method, path in (("POST", "/t/s/event"), ("DELETE", ""), ("PUT", "/t")):
         answer = sqlite_server.rest(method, path, content=body)
-        assert (answer.status_code, told(answer)) == (413, [("REQUEST_TOO_LARGE", None)])
+        assert (answer.status_code, rest_errors(answer)) == (413, [("REQUEST_TOO_LARGE", None)])
 
 
-async def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> None:
-    """The unexpected is logged with a number, and the client is told that number alone."""
+async def test_unexpected_errors_are_masked(caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected error is logged with an incident id, and the client gets only that id."""
 
     async def broken(_call: RestRequest) -> RestResponse:
         raise ZeroDivisionError("a secret")
@@ -277,7 +277,7 @@ async def test_mistakes_of_ours_are_masked(caplog: pytest.LogCaptureFixture) -> 
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answer = await client.post("/api/v0/t")
     assert (answer.status_code, answer.json()["created"]) == (500, False)
-    assert told(answer) == [("INTERNAL", None)]
+    assert rest_errors(answer) == [("INTERNAL", None)]
     assert "secret" not in answer.text
     incident = answer.json()["errors"][0]["details"]["incident"]
     assert re.search(rf"incident {incident} at POST /api/v0/t\b.*a secret", caplog.text, re.DOTALL)

@@ -1,4 +1,4 @@
-"""What the REST interface asks of the database: no statement per row."""
+"""The REST interface runs a constant number of SQL statements."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import httpx
 from lamia_gql.domain.settings import load
 from lamia_gql.server.app import create_app
 from tests.support.harness import Server
-from tests.support.statements import watched
+from tests.support.statements import record_statements
 
 
 async def count_statements(database_url: str, paths: list[str]) -> list[int]:
-    """How many statements each of these addresses costs, beyond beginning a transaction."""
+    """The number of SQL statements for each of these paths."""
     app = create_app(load(database_url=database_url))
     numbers = []
     async with app.router.lifespan_context(app) as state:
@@ -25,14 +25,14 @@ async def count_statements(database_url: str, paths: list[str]) -> list[int]:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             for path in paths:
                 # What is purged meanwhile is no part of it.
-                with watched("lamia-read") as statements:
+                with record_statements("lamia-read") as statements:
                     assert (await client.get(f"/api/v0{path}")).status_code == 200
                 numbers.append(len(statements))
     return numbers
 
 
 async def test_the_number_of_statements_does_not_grow(server: Server) -> None:
-    """One task costs as many statements as fifty, with all their processes and tags."""
+    """Fifty tasks with processes and tags need as many statements as one."""
     processes: dict[str, Any] = {f"p{n}": n + 1 for n in range(20)}
     tasks = [{"name": f"t{n}", "processes": processes, "tags": ["a", f"b{n}"]} for n in range(50)]
     assert server.rest("POST", "", tasks).status_code == 201

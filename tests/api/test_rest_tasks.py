@@ -1,4 +1,4 @@
-"""Tasks through the REST interface: every status and body, and the same as through the graph."""
+"""Tasks by REST: every status and body, and the same data as by GraphQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.harness import Server, told
+from tests.support.harness import Server, rest_errors
 
 GRAPH = "QlpoOTFBWSZTWU/lCzkAAFIp////be/r6///L///+J///3+ZhbC8EoJQSAgA"
 NIGHT = {
@@ -28,7 +28,7 @@ def names(answer: Any) -> list[str]:
 
 
 def test_a_well_behaved_client_creates_a_task(server: Server) -> None:
-    """It asks for the address, expects 404, creates it, and finds all that it has sent."""
+    """GET answers 404, then POST creates the task, then GET shows all that was sent."""
     missing = server.rest("GET", "/night")
     assert (missing.status_code, missing.json()) == (404, {"error": "There is no task “night”."})
     made = server.rest("POST", "/night", NIGHT)
@@ -115,7 +115,7 @@ def test_a_task_can_be_sent_back_as_it_was_shown(sqlite_server: Server) -> None:
 
 
 def test_a_name_that_is_taken(server: Server) -> None:
-    """The second task of a name is a conflict, whichever door the first one came through."""
+    """A second task of the same name is a conflict, also if the first was created by GraphQL."""
     server.create("night", {"name": "a"})
     answer = server.rest("POST", "/night", NIGHT)
     assert answer.status_code == 409
@@ -147,9 +147,9 @@ def test_many_tasks_at_once(server: Server) -> None:
 
     taken = server.rest("POST", "", [{"name": "new", "processes": {"a": 1}}, some[1]])
     assert (taken.status_code, taken.json()["created"]) == (409, False)
-    assert told(taken) == [("NAME_TAKEN", "tasks.1.name")]
+    assert rest_errors(taken) == [("NAME_TAKEN", "tasks.1.name")]
     twice = server.rest("POST", "", [{"name": "new", "processes": {"a": 1}}] * 2)
-    assert (twice.status_code, told(twice)) == (409, [("NAME_TAKEN", "tasks.1.name")])
+    assert (twice.status_code, rest_errors(twice)) == (409, [("NAME_TAKEN", "tasks.1.name")])
     for bad, code, field in (
         ([{"name": "new", "processes": {"a": 1}}, {"name": "n"}], "NO_PROCESSES", "tasks.1."),
         ([{"processes": {"a": 1}}], "ARGUMENT_INVALID", "tasks.0.name"),
@@ -160,7 +160,7 @@ def test_many_tasks_at_once(server: Server) -> None:
     ):
         answer = server.rest("POST", "", bad)
         assert (answer.status_code, answer.json()["created"]) == (400, False)
-        ((found, place),) = told(answer)
+        ((found, place),) = rest_errors(answer)
         assert found == code
         assert (place or "").startswith(field)
     assert names(server.rest("GET")) == ["t2", "t1", "t0"]
@@ -170,7 +170,7 @@ def test_many_tasks_at_once(server: Server) -> None:
 
 
 def test_edits(server: Server) -> None:
-    """PUT changes what people say, and nothing else; null takes away, what is left out stays."""
+    """PUT changes the given fields; null clears one; omitted ones stay."""
     server.rest("POST", "/night", NIGHT)
     before = server.rest("GET", "/night").json()
     edit = {"comment": "New", "tags": ["b", "a"], "config": {"x": [1]}, "depGraph": None}
@@ -187,28 +187,31 @@ def test_edits(server: Server) -> None:
     assert (day["emailNotify"], day["tags"], day["username"]) == (None, [], "ada")
 
     missing = server.rest("PUT", "", [{"name": "day", "comment": "x"}, {"name": "dusk"}])
-    assert (missing.status_code, told(missing)) == (404, [("TASK_NOT_FOUND", "tasks.1.name")])
+    assert (missing.status_code, rest_errors(missing)) == (
+        404,
+        [("TASK_NOT_FOUND", "tasks.1.name")],
+    )
     assert server.rest("GET", "/day").json() == day
     missing = server.rest("PUT", "/dusk", {"comment": "x"})
-    assert (missing.status_code, told(missing)) == (404, [("TASK_NOT_FOUND", "name")])
+    assert (missing.status_code, rest_errors(missing)) == (404, [("TASK_NOT_FOUND", "name")])
     bad = server.rest("PUT", "/day", {"tags": [1]})
-    assert (bad.status_code, told(bad)) == (400, [("ARGUMENT_INVALID", "tags.0")])
+    assert (bad.status_code, rest_errors(bad)) == (400, [("ARGUMENT_INVALID", "tags.0")])
 
 
 def test_deletions(server: Server) -> None:
-    """One by its address, many by a list of names, all of them never."""
+    """One by its path, many by a list of names; there is no way to delete all."""
     for name in ("a", "b", "c", "d"):
         server.create(name, {"name": "p"})
     gone = server.rest("DELETE", "/a")
     assert (gone.status_code, gone.json()) == (200, {"deleted": 1})
     missing = server.rest("DELETE", "/a")
-    assert (missing.status_code, told(missing)) == (404, [("TASK_NOT_FOUND", "task")])
+    assert (missing.status_code, rest_errors(missing)) == (404, [("TASK_NOT_FOUND", "task")])
 
     for body in (None, {}, "b", 1, {"names": ["b"]}):
         refused = server.rest("DELETE", "", body)
-        assert (refused.status_code, told(refused)) == (403, [("LIST_REQUIRED", None)])
+        assert (refused.status_code, rest_errors(refused)) == (403, [("LIST_REQUIRED", None)])
     bad = server.rest("DELETE", "", ["b", 1])
-    assert (bad.status_code, told(bad)) == (400, [("ARGUMENT_INVALID", "names.1")])
+    assert (bad.status_code, rest_errors(bad)) == (400, [("ARGUMENT_INVALID", "names.1")])
     assert server.rest("DELETE", "", []).json() == {"deleted": 0}
     assert names(server.rest("GET")) == ["d", "c", "b"]
 
@@ -221,7 +224,7 @@ def test_deletions(server: Server) -> None:
 
 
 def test_pages_of_tasks(server: Server) -> None:
-    """Newest first; each page links to the next, whatever is made or deleted meanwhile."""
+    """Newest first; links to the next page stay valid while tasks are created or deleted."""
     for number in range(5):
         server.create(f"t{number}", {"name": "p"}, tags=[f"tag{number % 2}", "all"])
     first = server.rest("GET", "?limit=2")
@@ -242,7 +245,7 @@ def test_pages_of_tasks(server: Server) -> None:
 
 
 def test_names_of_all_kinds(server: Server) -> None:
-    """Names with blanks and letters of any script are addressed by their percent encoding."""
+    """Names with blanks and any letters are addressed by percent encoding."""
     name = "Nächtlicher Lauf #7 100%?"
     path = "/N%C3%A4chtlicher%20Lauf%20%237%20100%25%3F"
     assert server.rest("POST", path, {"processes": {"größer": 3}}).status_code == 201
@@ -261,7 +264,7 @@ def test_names_of_all_kinds(server: Server) -> None:
 
 
 def test_deep_values_come_back(sqlite_server: Server) -> None:
-    """What could be stored can be shown, in a list of tasks, too; what is too deep is refused."""
+    """The deepest JSON that can be stored is shown, in lists, too; deeper JSON is refused."""
     deep: Any = None
     for _ in range(100):
         deep = [deep]

@@ -1,4 +1,4 @@
-"""`lamia-gql submit`: a task for the jobs of a script, from a file or from a few words."""
+"""`lamia-gql submit` creates a task from a file or from options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lamia_gql.commands.cli import main
-from tests.support.harness import Server, lamia
+from tests.support.harness import Server, run_cli
 
 TASK = """query($name: String!) { task(name: $name) {
   username email comment tags hostname submittedAt config dependencies
@@ -23,7 +23,7 @@ TASK = """query($name: String!) { task(name: $name) {
 
 
 def submit(*arguments: str, **settings: Any) -> Result:
-    """Run the command in this process, which starts quicker than one of its own."""
+    """Run the command in this process, which is quicker than a process of its own."""
     given = {f"LAMIA_{name.upper()}": str(value) for name, value in settings.items()}
     others: dict[str, str | None] = {name: None for name in os.environ if name.startswith("LAMIA_")}
     return CliRunner(env={**others, **given}).invoke(
@@ -32,7 +32,7 @@ def submit(*arguments: str, **settings: Any) -> Result:
 
 
 def exports(*arguments: str, **settings: Any) -> dict[str, str]:
-    """What a shell has in its environment after it evaluated the output, which must be exports."""
+    """The variables that a shell has after evaluating the output."""
     done = submit(*arguments, **settings)
     assert (done.exit_code, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -46,25 +46,25 @@ def exports(*arguments: str, **settings: Any) -> dict[str, str]:
 
 
 def refusal(*arguments: str, **settings: Any) -> tuple[int, str]:
-    """The exit code and the sentence of a command that must fail, and print nothing to evaluate."""
+    """The exit code and message of a command that must fail without output."""
     done = submit(*arguments, **settings)
     assert done.stdout == ""
     return done.exit_code, done.stderr.strip().splitlines()[-1]
 
 
 def test_as_a_process_of_its_own(sqlite_server: Server) -> None:
-    """The command that is installed prints the exports, or a sentence and a code."""
+    """The installed command prints exports, or fails with a message."""
     words = ("submit", "--name", "t", "--solitary", "a")
-    done = lamia(*words, url=sqlite_server.url)
+    done = run_cli(*words, url=sqlite_server.url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"export LAMIA_URL={sqlite_server.url}\nexport LAMIA_TASK=t\n"
-    again = lamia(*words, url=sqlite_server.url)
+    again = run_cli(*words, url=sqlite_server.url)
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr == "The server refused: There is a task “t” already.\n"
 
 
-def test_a_task_in_a_few_words(sqlite_server: Server) -> None:
-    """Names and numbers make a task; who, where and when are filled in."""
+def test_a_task_from_options(sqlite_server: Server) -> None:
+    """Options describe a task; user, host and time are filled in."""
     found = exports(
         *("--name", "night", "--array", "fill:1000", "--array", "a:b:5-24", "--solitary", "merge"),
         *("--solitary", "clean", "--comment", "Why", "--tag", "b", "--tag", "a"),
@@ -107,8 +107,8 @@ FIELDS = {
 }
 
 
-def test_a_task_in_a_file(sqlite_server: Server, tmp_path: Path) -> None:
-    """All fields that a task can have; options replace and add."""
+def test_a_task_from_a_file(sqlite_server: Server, tmp_path: Path) -> None:
+    """A file has all fields of a task; options override and extend it."""
     file = tmp_path / "task.json"
     file.write_text(json.dumps(FIELDS))
     url = sqlite_server.url
@@ -127,8 +127,8 @@ def test_a_task_in_a_file(sqlite_server: Server, tmp_path: Path) -> None:
     assert [p["name"] for p in day["processes"]["nodes"]] == ["fill", "merge", "end"]
 
 
-def test_times_of_toml(sqlite_server: Server, tmp_path: Path) -> None:
-    """TOML's own times are times, and text in a config."""
+def test_toml_datetimes(sqlite_server: Server, tmp_path: Path) -> None:
+    """TOML datetimes become times, and strings within config."""
     file = tmp_path / "task.toml"
     file.write_text(
         'name = "t"\nsubmittedAt = 2026-11-24T04:00:00+01:00\nprocesses = [{name = "a"}]\n'
@@ -142,7 +142,7 @@ def test_times_of_toml(sqlite_server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["night's end", 'a "b" $(touch x) `y` \\n', "ночь; exit 1", "-e"])
 def test_names_survive_the_shell(sqlite_server: Server, name: str) -> None:
-    """Whatever is in a name, a shell reads it back as it is."""
+    """Any name survives quoting for the shell."""
     found = exports(f"--name={name}", "--solitary", "a", url=sqlite_server.url)
     assert found["LAMIA_TASK"] == name
     assert sqlite_server.graphql(TASK, name=name)["task"] is not None
@@ -162,8 +162,8 @@ def test_names_survive_the_shell(sqlite_server: Server, name: str) -> None:
         (["missing.toml"], "does not exist"),
     ],
 )
-def test_bad_words(arguments: list[str], reason: str) -> None:
-    """What makes no task is told before any server is asked."""
+def test_bad_options(arguments: list[str], reason: str) -> None:
+    """Invalid options are refused before a server is contacted."""
     code, told = refusal(*arguments, url="http://127.0.0.1:9")
     assert code == 2
     assert reason in told
@@ -183,7 +183,7 @@ def test_bad_words(arguments: list[str], reason: str) -> None:
     ],
 )
 def test_bad_files(tmp_path: Path, name: str, text: str, reason: str) -> None:
-    """What is wrong with a file is told in a sentence, with exit code 2."""
+    """An error in a file is one sentence, with exit code 2."""
     (tmp_path / name).write_text(text)
     code, told = refusal(str(tmp_path / name), url="http://127.0.0.1:9")
     assert code == 2
@@ -191,7 +191,7 @@ def test_bad_files(tmp_path: Path, name: str, text: str, reason: str) -> None:
 
 
 def test_what_the_server_refuses(sqlite_server: Server, tmp_path: Path) -> None:
-    """A refusal, and a server that is not there, are a sentence and exit code 1."""
+    """A refusal by the server, or no server, is one sentence, with exit code 1."""
     url = sqlite_server.url
     words = ("--name", "t", "--solitary", "a")
     exports(*words, url=url)

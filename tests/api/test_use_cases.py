@@ -1,4 +1,4 @@
-"""The use cases of Lamia's manual, a told story each."""
+"""The use cases of Lamia's manual, one test each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.support.harness import Server
 
 
 def test_opaque_jobs_with_nothing_but_ends(server: Server) -> None:
-    """Programs that can't be touched tell only that they ended, and the array counts them."""
+    """Jobs that report only their end: the array's progress counts them."""
     server.create("night", {"name": "opaque", "jobCount": 4, "failureTolerance": 1})
     progress = server.process("night", "opaque")["progress"]
     assert progress == {"ratio": 0.0, "current": 0.0, "target": 4.0, "basis": "DONE_JOBS"}
@@ -26,7 +26,7 @@ def test_opaque_jobs_with_nothing_but_ends(server: Server) -> None:
 
 
 def test_opaque_solitary_process_has_no_progress_but_a_state(server: Server) -> None:
-    """Without reports, a solitary process has a state and nothing else."""
+    """A solitary process without reports has a state but no progress."""
     server.create("one", {"name": "alone"})
     assert server.process("one", "alone")["progress"] is None
     server.submit("one", "alone", "STARTED")
@@ -58,7 +58,7 @@ def test_search_that_stops_when_one_of_many_has_found_it(server: Server) -> None
 
 
 def test_enough_by_a_number_is_not_as_old_as_a_failure_before_it(server: Server) -> None:
-    """What is enough while jobs still run ended then, not when one of them failed long ago."""
+    """A process that is enough finished at that time, not at an earlier failure."""
     server.create("sum", {"name": "entries", "jobCount": 3, "threshold": 10})
     server.submit("sum", "entries", "FAILED", index=0, sentAt="2026-01-01T00:00:00Z")
     server.submit("sum", "entries", "STARTED", index=1, sentAt="2026-01-02T00:00:00Z")
@@ -74,11 +74,11 @@ def test_enough_by_a_number_is_not_as_old_as_a_failure_before_it(server: Server)
     server.submit("sum", "entries", "DONE", index=2, sentAt=enough)
     server.submit("sum", "entries", "BEAT", index=2, sentAt="2026-01-05T00:00:00Z")
     assert server.process("sum", "entries")["finishedAt"] == last
-    server.recount()
+    server.check_counters()
 
 
 def test_percentages_per_job(server: Server) -> None:
-    """Without a threshold numbers are percentages: of each job, and of the array on the whole."""
+    """Without a threshold, reported numbers are percentages per job, averaged over the array."""
     server.create("histograms", {"name": "fill", "jobCount": 4}, {"name": "merge"})
     server.submit("histograms", "fill", "PROGRESS", index=0, progress=50)
     server.submit("histograms", "fill", "PROGRESS", index=1, progress=30)
@@ -149,7 +149,7 @@ def test_entries_summed_over_jobs_go_beyond_the_threshold(server: Server) -> Non
 
 
 def test_threshold_that_can_not_be_reached_any_more(server: Server) -> None:
-    """As soon as arithmetic says so, the outlook is CANNOT_SUCCEED, while other jobs still run."""
+    """The outlook is CANNOT_SUCCEED as soon as the threshold is out of reach."""
     server.create("asap", {"name": "race", "jobCount": 4, "threshold": 3})
     server.submit("asap", "race", "FAILED", index=0)
     assert server.process("asap", "race")["outlook"] == "AT_RISK"
@@ -161,7 +161,7 @@ def test_threshold_that_can_not_be_reached_any_more(server: Server) -> None:
 
 
 def test_restart_reopens_a_job_and_forgets_its_progress(server: Server) -> None:
-    """A later STARTED reopens an ended job; a beat that straggles in after the end does not."""
+    """A later STARTED reopens an ended job; a late beat does not."""
     server.create("retry", {"name": "job", "jobCount": 1})
     times = [f"2026-01-01T00:0{minute}:00Z" for minute in range(6)]
     server.submit("retry", "job", "STARTED", index=0, sentAt=times[0])
@@ -181,7 +181,7 @@ def test_restart_reopens_a_job_and_forgets_its_progress(server: Server) -> None:
         "finishedAt": None,
         "progress": {"current": 0.0},
     }
-    server.recount()
+    server.check_counters()
 
 
 def test_silence_is_seen_and_a_beat_revives(server: Server) -> None:
@@ -210,7 +210,7 @@ def test_silence_is_seen_and_a_beat_revives(server: Server) -> None:
 
 
 def test_order_within_a_request_counts(server: Server) -> None:
-    """A client without a clock sends a whole life at once: the last word is the last."""
+    """Events without times in one request count in their order."""
     server.create("t", {"name": "p"})
     story = ["STARTED", "FAILED", "STARTED", "DONE", "STARTED"]
     server.submit_many([{"task": "t", "process": "p", "eventClass": word} for word in story])

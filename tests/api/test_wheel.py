@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import Server, environment
+from tests.support.harness import Server, environment_with
 
 ROOT = Path(__file__).parents[2]
 IMPORTED_BY_UVICORN = {"httptools", "uvloop", "websockets"}
@@ -60,7 +60,7 @@ def test_installed_package_has_all_that_it_needs(
             assert "<script" in answer.text
         submitted = subprocess.run(
             [sys.executable, "-m", "lamia_gql", "submit", "--name", "t", "--array", "a:3"],
-            env=environment({"url": server.url}) | {"PYTHONPATH": os.environ["PYTHONPATH"]},
+            env=environment_with({"url": server.url}) | {"PYTHONPATH": os.environ["PYTHONPATH"]},
             capture_output=True,
             text=True,
         )

@@ -1,4 +1,4 @@
-"""Which job of an array it is, and which attempt: as batch systems tell it."""
+"""Array index and attempt are found in the variables of batch systems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from lamia_gql.client.batch_systems import find_attempt, find_index
 from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
 from tests.support.harness import Server
-from tests.support.job_side import events, job, job_environment, spooled
+from tests.support.job_side import job_environment, run_lamia_job, spooled_events, stored_events
 
 SLURM = {"SLURM_JOB_ID": "77", "SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "5"}
 JOB_AD = """\
@@ -46,7 +46,7 @@ FOUND: list[tuple[str, dict[str, str], int | None]] = [
 
 @pytest.mark.parametrize(("environ", "index"), [f[1:] for f in FOUND], ids=[f[0] for f in FOUND])
 def test_index_is_found(environ: dict[str, str], index: int | None) -> None:
-    """Each system's variable is read; what it says outside of arrays is no index."""
+    """Each system's variable is read; its value outside of arrays is ignored."""
     assert find_index(environ) == index
 
 
@@ -64,13 +64,13 @@ def test_htcondor_job_ad(tmp_path: Path) -> None:
 
 
 def test_slurm_restarts() -> None:
-    """A requeued job knows how often; one that was not has no variable."""
+    """The attempt is Slurm's restart count, or 0."""
     assert find_attempt({"SLURM_RESTART_COUNT": "3"}) == 3
     assert find_attempt({}) == 0
 
 
 def test_given_goes_before_found() -> None:
-    """An argument, then LAMIA_INDEX, then the batch system; and 'none' is no index."""
+    """Precedence: argument, LAMIA_INDEX, batch system; 'none' means no index."""
     base = SLURM | {"LAMIA_TASK": "t", "LAMIA_PROCESS": "p"}
     assert find_job(base)[2:4] == (5, True)
     assert find_job(base | {"LAMIA_INDEX": "8"})[2:4] == (8, False)
@@ -96,7 +96,7 @@ def test_given_goes_before_found() -> None:
     ],
 )
 def test_address_may_be_the_root(given: str, url: str) -> None:
-    """The server's root will do: the rest is added."""
+    """LAMIA_URL may be the server's root; the path is added."""
     assert find_server({"LAMIA_URL": given}).url == url
     for bad in (
         "",
@@ -126,8 +126,10 @@ def test_jobs_of_five_systems_find_themselves(sqlite_server: Server, tmp_path: P
         {"_CONDOR_JOB_AD": ad},
     ]
     for environ in environs:
-        job(job_environment(sqlite_server.url, tmp_path, **environ), "run", "--", "true")
-    found = [(e["job"]["index"], e["attempt"], e["eventClass"]) for e in events(sqlite_server)]
+        run_lamia_job(job_environment(sqlite_server.url, tmp_path, **environ), "run", "--", "true")
+    found = [
+        (e["job"]["index"], e["attempt"], e["eventClass"]) for e in stored_events(sqlite_server)
+    ]
     attempts = [1, 0, 0, 0, 2]
     assert sorted(found) == sorted(
         (index, attempt, name)
@@ -136,22 +138,22 @@ def test_jobs_of_five_systems_find_themselves(sqlite_server: Server, tmp_path: P
 
 
 def test_solitary_job_in_a_cluster_of_one(sqlite_server: Server, tmp_path: Path) -> None:
-    """HTCondor always gives a number; a solitary process has no use for it, and it is left out."""
+    """HTCondor always gives a number; for a solitary process it is left out."""
     sqlite_server.create("t", {"name": "p"})
     ad = tmp_path / "job.ad"
     ad.write_text("ClusterId = 5\nProcId = 0\n")
     environ = job_environment(sqlite_server.url, tmp_path, _CONDOR_JOB_AD=ad)
-    done = job(environ, "run", "--", "true")
+    done = run_lamia_job(environ, "run", "--", "true")
     assert (done.returncode, done.stderr) == (0, b"")
     assert sqlite_server.process("t", "p")["state"] == "SUCCEEDED"
 
     # The same from the spool, and from another process.
     away = job_environment("http://127.0.0.1:1", tmp_path, _CONDOR_JOB_AD=ad)
-    job(away, "emit", "BEAT")
-    assert [event["index"] for event in spooled(tmp_path)] == [0]
+    run_lamia_job(away, "emit", "BEAT")
+    assert [event["index"] for event in spooled_events(tmp_path)] == [0]
 
     # An index that was given is the user's word, and stays.
     given = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=0)
-    done = job(given, "emit", "BEAT")
+    done = run_lamia_job(given, "emit", "BEAT")
     assert b"INDEX_FORBIDDEN" in done.stderr
-    assert len(events(sqlite_server)) == 2
+    assert len(stored_events(sqlite_server)) == 2

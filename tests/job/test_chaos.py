@@ -1,4 +1,4 @@
-"""Many wrapped jobs and a server that suffers; and loads. Slow, all of it."""
+"""Many wrapped jobs and a faulty server, and large outputs. All of it is slow."""
 
 from __future__ import annotations
 
@@ -20,16 +20,23 @@ from typing import IO, Self
 
 import pytest
 
-from tests.conftest import Serve
-from tests.support.harness import Server
-from tests.support.job_side import JOB, ROOT, events, job, job_environment, shell, spooled
+from tests.support.harness import Server, StartServer
+from tests.support.job_side import (
+    LAMIA_JOB,
+    ROOT,
+    job_environment,
+    run_lamia_job,
+    shell_command,
+    spooled_events,
+    stored_events,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
 
-class Line:
-    """A line to a server that can be cut, and slowed, at any time."""
+class FlakyProxy:
+    """A proxy to a server, whose connections can be cut and slowed at any time."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -116,29 +123,29 @@ main()
 
 
 @pytest.mark.timeout(240)
-def test_chaos(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
+def test_chaos(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
     """Fifty jobs, and a server that is killed, restarted, cut off and slowed.
 
     After the last flush every event of every job is there exactly once, and every state is right.
-    What takes minutes elsewhere takes half of one here: a slow line needs longer than a client
-    hesitates (1 s), or than it waits (5 s), and there are several breaks in the life of each job.
+    Each job sees several faults in half a minute: the server is away or slow for longer than a
+    client waits before it retries (1 s), and for longer than its timeout (5 s).
     """
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     dice = random.Random(4)
     jobs = 50
     server.create("t", {"name": "p", "jobCount": jobs, "failureTolerance": jobs})
     ends = {index: ("exit 0", "exit 3", "kill -KILL $$")[index % 3] for index in range(jobs)}
     port = int(server.url.rpartition(":")[2])
     processes: dict[int, subprocess.Popen[bytes]] = {}
-    with Line(port) as line:
+    with FlakyProxy(port) as proxy:
         for index in range(jobs):
             steps = dice.randint(8, 30)
             script = f"for i in $(seq {steps}); do echo event $i; sleep 1; done; {ends[index]}"
             options = ("--beat", "0.7", "--progress-regex", "event ([0-9]+)")
             book = tmp_path / f"book-{index}"
             processes[index] = subprocess.Popen(
-                [sys.executable, "-c", BOOKKEEPER, "run", *options, "--", *shell(script)],
-                env=job_environment(line.url, tmp_path, LAMIA_INDEX=index, BOOK=book),
+                [sys.executable, "-c", BOOKKEEPER, "run", *options, "--", *shell_command(script)],
+                env=job_environment(proxy.url, tmp_path, LAMIA_INDEX=index, BOOK=book),
                 cwd=ROOT,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -152,20 +159,20 @@ def test_chaos(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
             ends[index] = "TERM"
         breaks = [_kill, _cut, _slow, _crawl]
         while any(process.poll() is None for process in processes.values()):
-            breaks[0](server, line)
+            breaks[0](server, proxy)
             # In turn, so that there is each of them, and with calm in between.
             breaks.append(breaks.pop(0))
             time.sleep(dice.random() * 2)
         for index, process in processes.items():
             assert process.communicate()[1] == b"", index
         codes = {index: process.returncode for index, process in processes.items()}
-        done = job(job_environment(line.url, tmp_path), "flush")
+        done = run_lamia_job(job_environment(proxy.url, tmp_path), "flush")
         assert done.returncode == 0, done
 
-    assert spooled(tmp_path) == []
+    assert spooled_events(tmp_path) == []
     expected = {"exit 0": (0, "DONE"), "exit 3": (3, "FAILED"), "kill -KILL $$": (-9, "FAILED")}
     expected["TERM"] = (-signal.SIGTERM, "TERMINATED")
-    found = events(server)
+    found = stored_events(server)
     assert len({event["uuid"] for event in found}) == len(found)
     for index in range(jobs):
         code, end = expected[ends[index]]
@@ -185,35 +192,35 @@ def test_chaos(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
     assert {name: counts[name.lower()] for name in END_NAMES} == ended
     # They have had much to tell.
     assert sum(event["eventClass"] == "BEAT" for event in found) > 8 * (jobs - 3)
-    server.recount()
+    server.check_counters()
 
 
-def _kill(server: Server, _line: Line) -> None:
+def _kill(server: Server, _proxy: FlakyProxy) -> None:
     """The server is away for longer than a client hesitates."""
     server.kill()
     time.sleep(1.5)
     server.start()
 
 
-def _cut(_server: Server, line: Line) -> None:
-    """Nobody gets through for a while."""
-    line.cut()
+def _cut(_server: Server, proxy: FlakyProxy) -> None:
+    """All connections fail for a while."""
+    proxy.cut()
     time.sleep(2)
-    line.mend()
+    proxy.mend()
 
 
-def _slow(_server: Server, line: Line) -> None:
+def _slow(_server: Server, proxy: FlakyProxy) -> None:
     """Answers take longer than they should."""
-    line.delay = 0.7
+    proxy.delay = 0.7
     time.sleep(5)
-    line.delay = 0.0
+    proxy.delay = 0.0
 
 
-def _crawl(_server: Server, line: Line) -> None:
+def _crawl(_server: Server, proxy: FlakyProxy) -> None:
     """Answers take longer than anybody waits."""
-    line.delay = 3.0
+    proxy.delay = 3.0
     time.sleep(6)
-    line.delay = 0.0
+    proxy.delay = 0.0
 
 
 END_NAMES = ("DONE", "FAILED", "TERMINATED")
@@ -221,14 +228,14 @@ END_NAMES = ("DONE", "FAILED", "TERMINATED")
 
 @pytest.mark.timeout(180)
 def test_random_search_ends_when_it_is_enough(sqlite_server: Server, tmp_path: Path) -> None:
-    """Of fifty searches three find something; the others are ended, and nothing has failed."""
+    """Three of fifty searches succeed; the others are terminated, and none has failed."""
     sqlite_server.create("t", {"name": "p", "jobCount": 50, "threshold": 3})
     processes = {}
     for index in range(50):
         find = 5 + index if index in (10, 20, 30) else 600
         script = f"sleep {find / 5}; echo found"
         processes[index] = subprocess.Popen(
-            [*JOB, "run", "--stop-when-enough", "--beat", "1", "--", *shell(script)],
+            [*LAMIA_JOB, "run", "--stop-when-enough", "--beat", "1", "--", *shell_command(script)],
             env=job_environment(sqlite_server.url, tmp_path, SLURM_ARRAY_TASK_ID=index),
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
@@ -248,7 +255,7 @@ def test_random_search_ends_when_it_is_enough(sqlite_server: Server, tmp_path: P
 
 
 def test_gigabyte_of_output(tmp_path: Path) -> None:
-    """A gigabyte passes through unharmed, also where every line is looked at."""
+    """A gigabyte of output passes unchanged, with and without a progress regex."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     source = """
 import os
@@ -270,8 +277,8 @@ while left > 0:
         return seen.hexdigest()
 
     plain = digest()
-    assert digest(*JOB, "run", "--") == plain
-    assert digest(*JOB, "run", "--progress-regex", "event ([0-9]+)", "--") == plain
+    assert digest(*LAMIA_JOB, "run", "--") == plain
+    assert digest(*LAMIA_JOB, "run", "--progress-regex", "event ([0-9]+)", "--") == plain
 
 
 def unread(pipe: IO[bytes]) -> int:
@@ -291,7 +298,7 @@ def is_stalled(pipe: IO[bytes]) -> bool:
 def test_stalled_reader_keeps_the_signals(tmp_path: Path) -> None:
     """While nobody reads its output, a wrapped program can still be stopped."""
     process = subprocess.Popen(
-        [*JOB, "run", "--progress-regex", "x", "--", "yes"],
+        [*LAMIA_JOB, "run", "--progress-regex", "x", "--", "yes"],
         env=job_environment("http://127.0.0.1:1", tmp_path),
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -302,5 +309,5 @@ def test_stalled_reader_keeps_the_signals(tmp_path: Path) -> None:
     process.terminate()
     assert process.wait(30) == -signal.SIGTERM
     process.stdout.close()
-    end = next(event for event in spooled(tmp_path) if event["eventClass"] == "TERMINATED")
+    end = next(event for event in spooled_events(tmp_path) if event["eventClass"] == "TERMINATED")
     assert re.fullmatch("SIGTERM", end["payload"]["stoppedBy"])

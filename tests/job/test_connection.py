@@ -1,4 +1,4 @@
-"""How the job side finds its server, and whom it takes for it."""
+"""How lamia-job connects to its server: addresses and certificates."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from lamia_gql.client.configuration import find_server
 from lamia_gql.client.server_connection import ServerConnection, ServerUnavailableError
-from tests.support.browser import required
-from tests.support.job_side import BadServer, job, job_environment, spooled
+from tests.support.browser import require
+from tests.support.job_side import FaultyServer, job_environment, run_lamia_job, spooled_events
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from tests.support.job_side import BadServer, job, job_environment, spooled
     ],
 )
 def test_host_and_port(url: str, place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names and addresses, with ports or without: the digits of an address are none."""
+    """Host names and IPv4 and IPv6 addresses, with and without a port."""
     asked: list[tuple[str, int]] = []
 
     def connect(connection: http.client.HTTPConnection) -> None:
@@ -45,8 +45,8 @@ def test_host_and_port(url: str, place: tuple[str, int], monkeypatch: pytest.Mon
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for this machine that signs itself, and its key."""
-    required(shutil.which("openssl"), "openssl")
+    """A self-signed certificate for this machine, and its key."""
+    require(shutil.which("openssl"), "openssl")
     folder = tmp_path_factory.mktemp("tls")
     made, key = folder / "certificate.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test"]
@@ -58,22 +58,22 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
-    """A server is believed by its certificate, which may be one's own; else all is kept."""
+    """Certificates are verified, against one's own CA, too; without trust, events stay spooled."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*certificate)
-    with BadServer("good", tls) as server:
+    with FaultyServer("good", tls) as server:
         environ = job_environment(server.url, tmp_path, LAMIA_TOKEN="secret")
-        done = job(environ, "run", "--", "sh", "-c", "exit 3")
+        done = run_lamia_job(environ, "run", "--", "sh", "-c", "exit 3")
         assert (done.returncode, done.stderr) == (3, b"")
         assert server.requests == []
-        assert len(spooled(tmp_path)) == 2
-        told = job(environ, "flush")
+        assert len(spooled_events(tmp_path)) == 2
+        told = run_lamia_job(environ, "flush")
         assert (told.returncode, b"CERTIFICATE_VERIFY_FAILED" in told.stderr) == (1, True)
 
         environ["SSL_CERT_FILE"] = str(certificate[0])
-        done = job(environ, "emit", "BEAT")
+        done = run_lamia_job(environ, "emit", "BEAT")
         assert (done.returncode, done.stderr) == (0, b"")
-        assert job(environ, "flush").returncode == 0
+        assert run_lamia_job(environ, "flush").returncode == 0
         sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
     assert sorted(sent) == ["BEAT", "FAILED", "STARTED"]
-    assert spooled(tmp_path) == []
+    assert spooled_events(tmp_path) == []

@@ -1,4 +1,4 @@
-"""What is left of a job that is killed, or can't go on: all that it had told in good time."""
+"""Events that were sent in time survive a job that is killed or stuck."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ import pytest
 
 from lamia_gql.client import Job
 from tests.support.job_side import (
-    JOB,
+    LAMIA_JOB,
     ROOT,
-    BadServer,
-    job,
+    FaultyServer,
     job_environment,
-    shell,
-    spooled,
+    run_lamia_job,
+    shell_command,
+    spooled_events,
 )
 from tests.support.waiting import until
 
 
 @pytest.mark.parametrize("mode", ["hang", "drip"])
 def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
-    """What waits for the server for more than a second is on the disk, and goes out later.
+    """Events that wait for the server for more than a second are spooled, and sent later.
 
     The kill comes before the server is given up, after 5 seconds of silence or 15 in all.
     """
-    with BadServer(mode) as server:
+    with FaultyServer(mode) as server:
         process = subprocess.Popen(
-            [*JOB, "run", "--beat", "0.2", "--", *shell("echo up; sleep 60")],
+            [*LAMIA_JOB, "run", "--beat", "0.2", "--", *shell_command("echo up; sleep 60")],
             env=job_environment(server.url, tmp_path),
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -42,24 +42,26 @@ def test_killed_while_a_server_hangs(tmp_path: Path, mode: str) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         # Those that are on their way, and those that were told in the meantime.
-        until(lambda: len(spooled(tmp_path)) >= 4, "beats on the disk", 10)
+        until(lambda: len(spooled_events(tmp_path)) >= 4, "beats on the disk", 10)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        kept = {event["id"] for event in spooled(tmp_path)}
+        kept = {event["id"] for event in spooled_events(tmp_path)}
         assert len(server.requests) == 1
         on_their_way = {event["id"] for event in server.requests[0][1]}
         assert on_their_way < kept
         server.requests.clear()
         server.mode = "good"
-        done = job(job_environment(server.url, tmp_path), "flush")
+        done = run_lamia_job(job_environment(server.url, tmp_path), "flush")
         assert done.stdout == b"%d events sent, 0 refused, 0 files left.\n" % len(kept)
         sent = [event for _headers, batch in server.requests for event in batch]
     assert {event["id"] for event in sent} == kept
     assert {event["eventClass"] for event in sent} == {"STARTED", "BEAT"}
 
 
-def test_name_that_nobody_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it is the look-up of the server's name that hangs, which has no time-out."""
+def test_spooled_while_the_dns_lookup_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events are spooled, too, while the DNS lookup hangs, which has no timeout."""
     asked, answered = threading.Event(), threading.Event()
 
     def look_up(*_arguments: object, **_options: object) -> None:
@@ -72,29 +74,29 @@ def test_name_that_nobody_resolves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     one.beat()
     assert asked.wait(20)
     one.progress(1)
-    until(lambda: len(spooled(tmp_path)) == 2, "both on the disk")
+    until(lambda: len(spooled_events(tmp_path)) == 2, "both on the disk")
     assert not answered.is_set()
     answered.set()
     one.close()
-    assert len(spooled(tmp_path)) == 2
+    assert len(spooled_events(tmp_path)) == 2
 
 
-def test_slow_server_has_it_once(tmp_path: Path) -> None:
-    """What a slow server takes after all does not lie on the disk any more, nor is it sent anew."""
-    with BadServer("slow") as server:
+def test_slow_server_gets_each_event_once(tmp_path: Path) -> None:
+    """Events that a slow server accepts are removed from the spool and not sent again."""
+    with FaultyServer("slow") as server:
         one = Job(environ=job_environment(server.url, tmp_path))
         one.beat()
         one.progress(1)
-        until(lambda: len(spooled(tmp_path)) == 2, "two copies")
-        until(lambda: spooled(tmp_path) == [], "the answers")
+        until(lambda: len(spooled_events(tmp_path)) == 2, "two copies")
+        until(lambda: spooled_events(tmp_path) == [], "the answers")
         one.close()
         sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
     assert sent == ["BEAT", "PROGRESS"]
     assert one.warnings == []
 
 
-def test_handler_of_a_signal_may_tell(tmp_path: Path) -> None:
-    """A handler that tells something, whatever it has interrupted, holds nobody up."""
+def test_signal_handler_may_send_events(tmp_path: Path) -> None:
+    """A signal handler may send events, whatever it has interrupted."""
     source = """
 import random, signal
 from lamia_gql.client import Job
@@ -123,11 +125,11 @@ print(300 + told)
         check=True,
     )
     assert done.stderr == b""
-    assert len({event["id"] for event in spooled(tmp_path)}) == int(done.stdout)
+    assert len({event["id"] for event in spooled_events(tmp_path)}) == int(done.stdout)
 
 
-def test_forks_in_the_middle_of_telling(tmp_path: Path) -> None:
-    """Children that are forked while threads tell and send are not held up by what these hold."""
+def test_forks_while_threads_send(tmp_path: Path) -> None:
+    """Children forked while threads send are not blocked by their locks."""
     source = """
 import os, threading
 from lamia_gql.client import Job
@@ -151,7 +153,7 @@ for thread in threads:
     thread.join()
 job.close()
 """
-    with BadServer("good") as server:
+    with FaultyServer("good") as server:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", source],
             env=job_environment(server.url, tmp_path),

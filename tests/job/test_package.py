@@ -1,4 +1,4 @@
-"""The job side by itself: nothing but the standard library, old Pythons, and quick to import."""
+"""lamia-job needs only the standard library, runs on old Pythons, and imports quickly."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from pathlib import Path
 import pytest
 
 from lamia_gql.client import server_connection
-from tests.support.harness import Server, environment
+from tests.support.harness import Server, environment_with
 from tests.support.job_side import (
     ROOT,
-    BadServer,
+    FaultyServer,
     build_pyz,
-    classes,
-    job,
     job_environment,
-    spooled,
+    run_lamia_job,
+    spooled_events,
+    stored_event_classes,
 )
+from tests.support.waiting import until
 
 CLIENT = ROOT / "lamia_gql" / "client"
 SOURCES = [*sorted(CLIENT.glob("*.py")), ROOT / "lamia_gql" / "__init__.py"]
@@ -34,7 +35,7 @@ def _runs(path: str) -> bool:
 
 
 def extremes() -> set[str]:
-    """The Python of the tests, and the oldest and the newest of this machine that a node may have.
+    """The Python of the tests, and the oldest and newest supported ones on this machine.
 
     No package index has a Python 3.9, so that it is none of what the tests require.
     """
@@ -73,7 +74,7 @@ def test_only_the_standard_library(source: Path) -> None:
 
 
 def test_nothing_newer_than_the_oldest_python() -> None:
-    """All that is used of the language and of the standard library, Python 3.9 has."""
+    """The code uses nothing newer than Python 3.9."""
     vermin = str(Path(sys.executable).with_name("vermin"))
     command = [vermin, "--no-tips", "--violations", "-t=3.9-", *map(str, SOURCES)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -83,7 +84,7 @@ def test_nothing_newer_than_the_oldest_python() -> None:
 def test_old_and_new_pythons_run_the_single_file(
     sqlite_server: Server, tmp_path: Path, pyz: Path
 ) -> None:
-    """Copied to a node, the file needs nothing but its Python, from 3.9 on, and works."""
+    """The single file works with any Python from 3.9 on."""
     sqlite_server.create("t", {"name": "p"})
     copied = Path(shutil.copy(pyz, tmp_path / "lamia-job.pyz"))
     environ = job_environment(sqlite_server.url, tmp_path)
@@ -98,12 +99,27 @@ def test_old_and_new_pythons_run_the_single_file(
             )
             return done.returncode, done.stdout, done.stderr
 
-        program = ("sh", "-c", "echo event 7; sleep 1; exit 3")
-        assert run("run", *options, "--", *program) == (3, b"event 7\n", b"")
+        go_on = tmp_path / "go on"
+        go_on.unlink(missing_ok=True)
+        script = f"echo event 7; while [ ! -e '{go_on}' ]; do sleep 0.1; done; exit 3"
+        process = subprocess.Popen(
+            [*strict, "run", *options, "--", "sh", "-c", script],
+            env=environ,
+            cwd="/",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        until(
+            lambda: {"BEAT", "PROGRESS"} < set(stored_event_classes(sqlite_server)[known:]),  # noqa: B023
+            "a beat and the progress",
+        )
+        go_on.touch()
+        assert process.communicate() == (b"event 7\n", b"")
+        assert process.returncode == 3
         done = run("emit", "DONE", "--progress", "100", "--payload", '{"by": "hand"}')
         assert done == (0, b"", b"")
         assert run("flush") == (0, b"0 events sent, 0 refused, 0 files left.\n", b"")
-        found = classes(sqlite_server)[known:]
+        found = stored_event_classes(sqlite_server)[known:]
         known += len(found)
         assert found[0] == "STARTED"
         assert {"BEAT", "PROGRESS"} < set(found)
@@ -112,7 +128,7 @@ def test_old_and_new_pythons_run_the_single_file(
 
 @pytest.mark.parametrize("module", ["zlib", "ssl"])
 def test_python_that_lacks_a_module(tmp_path: Path, module: str) -> None:
-    """A Python that was built without something runs the program, and its end is the program's."""
+    """With a Python that lacks a module, the program still runs, with its exit code."""
     source = f"""
 import sys
 sys.modules[{module!r}] = None
@@ -127,16 +143,16 @@ main(["run", "--", "sh", "-c", "exit 3"])
 
 @pytest.mark.parametrize("last", ["job.done()", "atexit.register(job.done)"])
 def test_end_of_a_python(tmp_path: Path, last: str) -> None:
-    """What is told at the very end is sent or kept, where there can be no new threads, too."""
+    """Events at interpreter exit, when no thread can start, are sent or spooled."""
     source = f"import atexit; from lamia_gql.client import Job; job = Job(); {last}"
     for python in extremes():
-        with BadServer("good") as server:
+        with FaultyServer("good") as server:
             environ = job_environment(server.url, tmp_path, PYTHONPATH=ROOT)
             command = [python, "-B", "-W", "error", "-c", source]
             done = subprocess.run(command, env=environ, cwd="/", capture_output=True, check=False)
             assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), python
-            if spooled(tmp_path):
-                assert job(environ, "flush").returncode == 0
+            if spooled_events(tmp_path):
+                assert run_lamia_job(environ, "flush").returncode == 0
             sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
             assert sent == ["DONE"], python
 
@@ -145,7 +161,7 @@ def test_end_of_a_python(tmp_path: Path, last: str) -> None:
     "source", ["from lamia_gql.client import Job", "import lamia_gql.client.__main__"]
 )
 def test_quick_to_import(source: str) -> None:
-    """A job pays less than 60 ms for it, on top of the bare interpreter.
+    """The import takes less than 60 ms beyond the interpreter's start.
 
     Time of the processor: the machine may have other things to do.
     """
@@ -163,8 +179,8 @@ def test_quick_to_import(source: str) -> None:
     assert cost < 0.060, f"{cost * 1000:.0f} ms"
 
 
-def test_program_starts_before_all_that_it_does_not_need(tmp_path: Path) -> None:
-    """When a wrapped program is started, nothing has been imported that is slow and could wait."""
+def test_program_starts_before_slow_imports(tmp_path: Path) -> None:
+    """Slow imports come after the start of the wrapped program."""
     source = """
 import subprocess, sys
 class Started(Exception):
@@ -193,12 +209,12 @@ except Started:
 
 
 def test_import_brings_no_heavy_modules() -> None:
-    """What is slow to import is imported in the background, or not at all."""
+    """Slow modules are imported in the background, or not at all."""
     source = "import sys; from lamia_gql.client import Job; print(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", source],
         cwd=ROOT,
-        env=environment({}) | {"PYTHONPATH": str(ROOT)},
+        env=environment_with({}) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
@@ -216,13 +232,13 @@ def test_import_brings_no_heavy_modules() -> None:
 
 
 def test_document_is_the_published_one() -> None:
-    """The single file has no folder of operations, but what it sends is what is published."""
+    """The operation built into the single file is the published one."""
     published = ROOT / "schema" / "operations" / "submit_events.graphql"
     assert published.read_text() == server_connection.DOCUMENT
 
 
 def test_single_file_needs_no_setup(pyz: Path) -> None:
-    """It is built by zipapp alone, is executable, and says its version."""
+    """The single file is built by zipapp alone, is executable, and prints its version."""
     assert os.access(pyz, os.X_OK)
     done = subprocess.run([sys.executable, pyz, "--version"], capture_output=True, check=True)
     assert done.stdout.startswith(b"lamia-job ")

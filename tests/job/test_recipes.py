@@ -1,4 +1,4 @@
-"""The recipes are run as they are printed, in the environments that batch systems would make."""
+"""The documented recipes work as printed, in the environments of batch systems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 
 from tests.support.harness import Server
-from tests.support.job_side import ROOT, build_pyz, classes, events, job_environment
+from tests.support.job_side import (
+    ROOT,
+    build_pyz,
+    job_environment,
+    stored_event_classes,
+    stored_events,
+)
 
 RECIPES = (ROOT / "docs" / "recipes.md").read_text()
 JOBS = (ROOT / "docs" / "jobs.md").read_text()
@@ -35,7 +41,7 @@ def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def node(tmp_path: Path, pyz: Path) -> Path:
-    """A folder with all that the recipes take for granted."""
+    """A folder with the files that the recipes expect."""
     shutil.copy(pyz, tmp_path)
     for name, script in (
         ("simulate.sh", "for i in 1 2; do echo event $i; done; echo index $1"),
@@ -57,32 +63,32 @@ def bash(node: Path, script: str, url: str, **environ: Any) -> subprocess.Comple
 
 
 @pytest.fixture
-def night(sqlite_server: Server, node: Path) -> Server:
-    """A server with the task that the recipes are of, made by the first of them."""
+def recipe_server(sqlite_server: Server, node: Path) -> Server:
+    """A server with the recipes' task, created by the first recipe."""
     done = bash(node, recipe("create-task"), sqlite_server.url)
     assert '"userErrors":[]' in done.stdout
     return sqlite_server
 
 
-def test_slurm(night: Server, node: Path) -> None:
+def test_slurm(recipe_server: Server, node: Path) -> None:
     """The script finds its index and its progress."""
     environ = {"SLURM_ARRAY_TASK_ID": 4, "SLURM_RESTART_COUNT": 2}
-    done = bash(node, recipe("simulate.sbatch"), night.url, **environ)
+    done = bash(node, recipe("simulate.sbatch"), recipe_server.url, **environ)
     assert done.stdout == "event 1\nevent 2\nindex 4\n"
-    found = events(night, "night")
+    found = stored_events(recipe_server, "night")
     assert [e["eventClass"] for e in found] == ["STARTED", "PROGRESS", "DONE"]
     assert {(e["job"]["index"], e["attempt"]) for e in found} == {(4, 2)}
 
 
-def test_lsf(night: Server, node: Path) -> None:
+def test_lsf(recipe_server: Server, node: Path) -> None:
     """The index is moved to count from 0."""
-    done = bash(node, recipe("simulate.bsub"), night.url, LSB_JOBINDEX=10)
+    done = bash(node, recipe("simulate.bsub"), recipe_server.url, LSB_JOBINDEX=10)
     assert done.stdout.endswith("index 9\n")
-    assert {e["job"]["index"] for e in events(night, "night")} == {9}
+    assert {e["job"]["index"] for e in stored_events(recipe_server, "night")} == {9}
 
 
-def test_htcondor(night: Server, node: Path) -> None:
-    """The submit file, read as HTCondor reads it, starts a job that finds itself in its ad."""
+def test_htcondor(recipe_server: Server, node: Path) -> None:
+    """The submit file starts a job that finds its index in the job ad."""
     commands: dict[str, str] = {}
     for line in recipe("simulate.sub").splitlines():
         name, equals, value = line.partition("=")
@@ -90,44 +96,46 @@ def test_htcondor(night: Server, node: Path) -> None:
             commands[name.strip()] = value.strip().strip('"').replace("$(ProcId)", "6")
     (node / "job.ad").write_text("ClusterId = 8\nProcId = 6\nNumJobStarts = 0\n")
     environ = dict(pair.split("=", 1) for pair in commands["environment"].split())
-    environ |= {"LAMIA_URL": night.url, "_CONDOR_JOB_AD": str(node / "job.ad")}
+    environ |= {"LAMIA_URL": recipe_server.url, "_CONDOR_JOB_AD": str(node / "job.ad")}
     environ["LAMIA_SPOOL"] = str(node / "spool")
     assert Path(commands["executable"]).name == "python3"
-    done = bash(node, f"exec {sys.executable} {commands['arguments']}", night.url, **environ)
+    done = bash(
+        node, f"exec {sys.executable} {commands['arguments']}", recipe_server.url, **environ
+    )
     assert done.stdout.endswith("index 6\n")
-    assert {e["job"]["index"] for e in events(night, "night")} == {6}
+    assert {e["job"]["index"] for e in stored_events(recipe_server, "night")} == {6}
     sent = {name.strip() for name in commands["transfer_input_files"].split(",")}
     assert sent == {"lamia-job.pyz", "simulate.sh"}
 
 
-def test_script_that_tells_by_itself(night: Server, node: Path) -> None:
-    """Its steps are progress, and its end is told, good or bad."""
-    bash(node, recipe("steps.sh"), night.url)
-    assert classes(night, "night") == ["STARTED", *["PROGRESS"] * 4, "DONE"]
-    assert night.process("night", "merge")["state"] == "SUCCEEDED"
+def test_script_that_sends_its_own_events(recipe_server: Server, node: Path) -> None:
+    """A script reports its steps as progress, and its end, success or failure."""
+    bash(node, recipe("steps.sh"), recipe_server.url)
+    assert stored_event_classes(recipe_server, "night") == ["STARTED", *["PROGRESS"] * 4, "DONE"]
+    assert recipe_server.process("night", "merge")["state"] == "SUCCEEDED"
     failing = recipe("steps.sh").replace("sleep 0.1", "exit 3")
     with pytest.raises(AssertionError):
-        bash(node, failing, night.url)
-    last = events(night, "night")[-1]
+        bash(node, failing, recipe_server.url)
+    last = stored_events(recipe_server, "night")[-1]
     assert (last["eventClass"], last["payload"]) == ("FAILED", {"exitCode": 3})
 
 
-def test_bash_and_curl(night: Server, node: Path) -> None:
-    """Events get through without Python."""
-    bash(node, recipe("bare.sh"), night.url)
-    assert classes(night, "night") == ["STARTED", *["PROGRESS"] * 3, "DONE"]
-    found = events(night, "night")
+def test_bash_and_curl(recipe_server: Server, node: Path) -> None:
+    """Events can be sent without Python."""
+    bash(node, recipe("bare.sh"), recipe_server.url)
+    assert stored_event_classes(recipe_server, "night") == ["STARTED", *["PROGRESS"] * 3, "DONE"]
+    found = stored_events(recipe_server, "night")
     assert [event["progress"] for event in found] == [None, 25, 50, 75, None]
     assert {event["job"]["index"] for event in found} == {7}
 
 
-def test_search(night: Server, node: Path) -> None:
-    """One that looks on is stopped as soon as another has found it."""
-    night.create("search", {"name": "needle", "jobCount": 50, "threshold": 1})
-    bash(node, recipe("search.sbatch"), night.url, SLURM_ARRAY_TASK_ID=3)
+def test_search(recipe_server: Server, node: Path) -> None:
+    """A search is stopped once another one has succeeded."""
+    recipe_server.create("search", {"name": "needle", "jobCount": 50, "threshold": 1})
+    bash(node, recipe("search.sbatch"), recipe_server.url, SLURM_ARRAY_TASK_ID=3)
     with pytest.raises(AssertionError):
-        bash(node, recipe("search.sbatch"), night.url, SLURM_ARRAY_TASK_ID=5)
-    counts = night.process("search", "needle")["counts"]
+        bash(node, recipe("search.sbatch"), recipe_server.url, SLURM_ARRAY_TASK_ID=5)
+    counts = recipe_server.process("search", "needle")["counts"]
     assert (counts["done"], counts["terminated"], counts["failed"]) == (1, 1, 0)
 
 

@@ -1,4 +1,4 @@
-"""What lies on the disk: whole or not at all, bounded, and shared by whoever comes."""
+"""The spool: whole events or none, bounded in size, and shared by processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ import pytest
 from lamia_gql.client import spool as spool_module
 from lamia_gql.client.event import Event
 from lamia_gql.client.spool import Spool
-from tests.conftest import Serve
-from tests.support.job_side import ROOT, BadServer, events, job, job_environment, spooled
+from tests.support.harness import StartServer
+from tests.support.job_side import (
+    ROOT,
+    FaultyServer,
+    job_environment,
+    run_lamia_job,
+    spooled_events,
+    stored_events,
+)
 from tests.support.waiting import until
 
 URL = "http://host/graphql"
@@ -31,12 +38,12 @@ def make_event(event_class: str = "BEAT", **fields: object) -> Event:
 
 
 def read_all(spool: Spool) -> list[Event]:
-    """What waits, in the order in which it would go."""
+    """The spooled events, in the order of sending."""
     return [event for name in spool.file_names_by_priority() for event in spool.read(name)]
 
 
 def test_what_is_put_is_read(tmp_path: Path) -> None:
-    """Events come back as they were; ends first, then starts, then progress, then beats."""
+    """Events are read unchanged: ends first, then starts, progress, beats."""
     spool = Spool(str(tmp_path), URL)
     names = ["BEAT", "PROGRESS", "STARTED", "DONE", "BEAT", "FAILED"]
     put = [make_event(name, payload={"ü": "\n\\n"}) for name in names]
@@ -54,8 +61,8 @@ def test_what_is_put_is_read(tmp_path: Path) -> None:
     assert Spool(str(tmp_path), "http://other/graphql").file_names() == []
 
 
-def test_full_spool_costs_the_oldest_beats_first(tmp_path: Path) -> None:
-    """Beats go before progress, progress before starts, and ends are never let go for them."""
+def test_full_spool_drops_beats_first(tmp_path: Path) -> None:
+    """A full spool drops beats first, then progress, then starts, and never ends for these."""
     spool = Spool(str(tmp_path), URL, max_bytes=10 * 4096)
     first = [make_event("BEAT", number=number) for number in range(5)]
     for event in first:
@@ -79,7 +86,7 @@ def test_full_spool_costs_the_oldest_beats_first(tmp_path: Path) -> None:
 
 
 def test_full_disk_makes_room_for_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk itself is full an old beat goes for an end, and not the other way round."""
+    """On a full disk, an old beat is dropped for an end, not the reverse."""
     spool = Spool(str(tmp_path), URL)
     for _ in range(3):
         spool.add([make_event("BEAT")])
@@ -97,8 +104,8 @@ def test_full_disk_makes_room_for_an_end(tmp_path: Path, monkeypatch: pytest.Mon
     assert not list(tmp_path.glob("*/.*.draft"))
 
 
-def test_large_payload_costs_nobody_else(tmp_path: Path) -> None:
-    """An end with more than there is room for is kept without it, and so are all others."""
+def test_large_payload_does_not_displace_other_events(tmp_path: Path) -> None:
+    """An end whose payload does not fit is spooled without it, and other events stay."""
     spool = Spool(str(tmp_path), URL)
     beats = [make_event("BEAT", payload="x" * 500_000) for _ in range(5)]
     end = make_event("DONE", payload="x" * spool_module.MAX_SPOOL_BYTES)
@@ -113,7 +120,7 @@ def test_large_payload_costs_nobody_else(tmp_path: Path) -> None:
 def test_folder_of_another_user_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where all may write, somebody else could have made the folder: it is neither filled nor read.
+    """A spool folder owned by another user is neither written nor read.
 
     Also where all that is expected is in it.
     """
@@ -128,8 +135,8 @@ def test_folder_of_another_user_is_not_used(
     assert len(spool.file_names()) == 1
 
 
-def test_torn_and_foreign_files_do_no_harm(tmp_path: Path) -> None:
-    """A draft is not read; of a damaged file the whole lines are saved, the rest is put aside."""
+def test_damaged_and_foreign_files(tmp_path: Path) -> None:
+    """Drafts are ignored; of a damaged file the whole lines are kept, the rest is put aside."""
     spool = Spool(str(tmp_path), URL)
     good, other = make_event("DONE"), make_event("BEAT")
     spool.add([good])
@@ -142,8 +149,8 @@ def test_torn_and_foreign_files_do_no_harm(tmp_path: Path) -> None:
     assert len(list(folder.glob("refused/*"))) == 2
 
 
-def test_drafts_of_the_dead_are_swept(tmp_path: Path) -> None:
-    """What a killed writer has left goes after a day; what is being written stays."""
+def test_drafts_of_killed_writers_are_removed(tmp_path: Path) -> None:
+    """Drafts of killed writers are removed after a day; current ones stay."""
     spool = Spool(str(tmp_path), URL)
     spool.add([make_event()])
     old, new = (Path(spool.folder) / f".{name}.draft" for name in ("old", "new"))
@@ -155,7 +162,7 @@ def test_drafts_of_the_dead_are_swept(tmp_path: Path) -> None:
 
 
 def test_one_sends_at_a_time_unless_it_died(tmp_path: Path) -> None:
-    """Who finds another one sending leaves it to it; a sign that is two minutes old is nobody's."""
+    """One process sends at a time; a lock that is two minutes old is stale."""
     one, other = Spool(str(tmp_path), URL), Spool(str(tmp_path), URL)
     assert one.claim()
     assert not other.claim()
@@ -169,7 +176,7 @@ def test_one_sends_at_a_time_unless_it_died(tmp_path: Path) -> None:
 
 
 def test_refused_events_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest of those that were put aside go."""
+    """Of the refused events, the oldest are dropped."""
     monkeypatch.setattr(spool_module, "MAX_REFUSED_FILES", 10)
     spool = Spool(str(tmp_path), URL)
     for number in range(15):
@@ -180,7 +187,7 @@ def test_refused_events_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_killed_in_the_middle_of_writing(tmp_path: Path) -> None:
-    """Whenever a writer is killed, what is there is whole, and what it had finished is there."""
+    """After a writer is killed, the spool holds whole events, including all acknowledged ones."""
     source = """
 import sys, uuid
 from lamia_gql.client.event import Event
@@ -214,9 +221,11 @@ while True:
     assert not list(tmp_path.glob("*/refused/*"))
 
 
-def test_sixteen_emitters_and_two_flushers(serve: Serve, sqlite_url: str, tmp_path: Path) -> None:
-    """Sixteen processes share a spool while the server is away; then two send it at once."""
-    server = serve(sqlite_url)
+def test_sixteen_emitters_and_two_flushers(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    """Sixteen processes share a spool while the server is down; then two flush it at once."""
+    server = start_server(sqlite_url)
     server.create("t", {"name": "p", "jobCount": 16})
     url = server.url
     server.kill()
@@ -240,25 +249,25 @@ job.close()
     with ThreadPoolExecutor(16) as pool:
         for done in pool.map(emit, range(16)):
             assert done.stderr.count(b"lamia-job:") == 1
-    assert len({event["id"] for event in spooled(tmp_path)}) == 16 * 21
+    assert len({event["id"] for event in spooled_events(tmp_path)}) == 16 * 21
 
     server.start()
     environ = job_environment(url, tmp_path)
     with ThreadPoolExecutor(2) as pool:
-        for done in pool.map(lambda _: job(environ, "flush"), range(2)):
+        for done in pool.map(lambda _: run_lamia_job(environ, "flush"), range(2)):
             assert done.returncode == 0, done.stderr
-    assert spooled(tmp_path) == []
-    found = events(server)
+    assert spooled_events(tmp_path) == []
+    found = stored_events(server)
     assert len(found) == len({event["uuid"] for event in found}) == 16 * 21
     assert server.process("t", "p")["state"] == "SUCCEEDED"
-    server.recount()
+    server.check_counters()
 
 
 def test_unwritable_spool_and_no_server(tmp_path: Path) -> None:
-    """The job does not mind; it is said once that its events are lost."""
+    """Without spool and server the job runs on, and the loss is reported once."""
     (tmp_path / "spool").write_text("a file where the folder should be")
     environ = job_environment("http://127.0.0.1:1", tmp_path)
-    done = job(environ, "run", "--", "sh", "-c", "echo out; exit 3")
+    done = run_lamia_job(environ, "run", "--", "sh", "-c", "echo out; exit 3")
     assert (done.returncode, done.stdout) == (3, b"out\n")
     lines = done.stderr.splitlines()
     assert len(lines) == 2
@@ -269,7 +278,7 @@ def test_unwritable_spool_and_no_server(tmp_path: Path) -> None:
 def test_unwritable_spool_and_a_server_that_comes_back(tmp_path: Path) -> None:
     """Without a spool events wait in memory for as long as the job lasts."""
     (tmp_path / "spool").write_text("a file where the folder should be")
-    with BadServer("503") as bad:
+    with FaultyServer("503") as bad:
         environ = job_environment(bad.url, tmp_path)
         process = subprocess.Popen(
             [sys.executable, "-m", "lamia_gql.client", "run", "--", "sleep", "2"],

@@ -1,4 +1,4 @@
-"""Very many subscribers: all at once, and one after the other."""
+"""Very many subscribers, at the same time and one after the other."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ import httpx
 import pytest
 
 from lamia_gql.server.run import raise_file_limit
-from tests.conftest import Serve
-from tests.support.harness import CREATE, SUBMIT, SUBMIT_MANY
-from tests.support.in_process_server import Inside, serving
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire
-from tests.support.raw_sockets import CLOSE, UPGRADE, frame, stream_request
+from tests.support.harness import CREATE_TASK, SUBMIT_EVENT, SUBMIT_EVENTS, StartServer
+from tests.support.in_process_server import InProcessServer, serve_in_process
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient
+from tests.support.raw_sockets import CLOSE, UPGRADE, client_frame, stream_request
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SUBSCRIBERS, JOBS = 1_000, 1_600
 CYCLES, WARM = 10_000, 3_000
 
 
-async def test_a_thousand_subscribers_see_the_final_state(serve: Serve, sqlite_url: str) -> None:
-    """Whether they ask in the same words or in their own, while 16 clients write."""
+async def test_a_thousand_subscribers_see_the_final_state(
+    start_server: StartServer, sqlite_url: str
+) -> None:
+    """All subscribers receive the final state, with equal or distinct documents."""
     raise_file_limit()
-    server = serve(sqlite_url)
+    server = start_server(sqlite_url)
     server.create("t", {"name": "p", "jobCount": JOBS})
 
     def words(number: int) -> str:
         own = f"own{number}: name state" if number % 10 == 0 else "state"
         return CHANGES.replace("state", own, 1)
 
-    async def last(wire: Wire) -> Any:
+    async def last(ws: WebSocketClient) -> Any:
         done = -1
         while True:
-            message = await wire.receive()
+            message = await ws.receive()
             assert message["type"] == "next", message
             task = message["payload"]["data"]["taskChanged"]
             assert task["counts"]["done"] >= done
@@ -53,17 +54,17 @@ async def test_a_thousand_subscribers_see_the_final_state(serve: Serve, sqlite_u
                 {"task": "t", "process": "p", "eventClass": "DONE", "index": begin + place}
                 for place in range(5)
             ]
-            body = {"query": SUBMIT_MANY, "variables": {"input": {"events": events}}}
+            body = {"query": SUBMIT_EVENTS, "variables": {"input": {"events": events}}}
             (await client.post(f"{server.url}/graphql", json=body)).raise_for_status()
 
     async with AsyncExitStack() as stack, httpx.AsyncClient(timeout=60, verify=False) as client:
-        wires = [Wire(server.url, open_timeout=60) for _ in range(SUBSCRIBERS)]
+        sockets = [WebSocketClient(server.url, open_timeout=60) for _ in range(SUBSCRIBERS)]
         for begin in range(0, SUBSCRIBERS, 50):
-            some = wires[begin : begin + 50]
+            some = sockets[begin : begin + 50]
             await asyncio.gather(*map(stack.enter_async_context, some))
-            for number, wire in enumerate(some, begin):
-                await wire.subscribe("1", words(number), names=["t"])
-        watching = asyncio.gather(*map(last, wires))
+            for number, ws in enumerate(some, begin):
+                await ws.subscribe("1", words(number), names=["t"])
+        watching = asyncio.gather(*map(last, sockets))
         await asyncio.gather(*(write(client, writer) for writer in range(JOBS // 100)))
         tasks = await watching
     assert len(tasks) == SUBSCRIBERS
@@ -71,8 +72,8 @@ async def test_a_thousand_subscribers_see_the_final_state(serve: Serve, sqlite_u
     assert "Traceback" not in server.log()
 
 
-class Visit:
-    """A client that subscribes, and leaves by one of the ways out."""
+class Visitor:
+    """A client that subscribes and disconnects in one of several ways."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)
@@ -103,15 +104,15 @@ class Visit:
     def send(self, *messages: dict[str, Any]) -> None:
         """Send messages over the WebSocket."""
         for message in messages:
-            self._writer.write(frame(json.dumps(message).encode()))
+            self._writer.write(client_frame(json.dumps(message).encode()))
 
     async def until(self, word: bytes) -> None:
         """Read up to a word."""
         await asyncio.wait_for(self._reader.readuntil(word), 30)
 
     async def close(self) -> None:
-        """Say good-bye, and wait for the answer."""
-        self._writer.write(frame(b"", CLOSE))
+        """Send a close frame, and wait for the answer."""
+        self._writer.write(client_frame(b"", CLOSE))
         await asyncio.wait_for(self._reader.read(), 30)
 
 
@@ -124,8 +125,8 @@ COMPLETE = {"id": "1", "type": "complete"}
 
 
 async def visit(url: str, number: int) -> None:
-    """Subscribe and leave, each time in another way."""
-    async with Visit(url) as client:
+    """Subscribe and disconnect, in a way that depends on the number."""
+    async with Visitor(url) as client:
         match number % 10:
             case 0:
                 await client.websocket(subscribe(CHANGES, names=["t"]))
@@ -178,31 +179,33 @@ async def happen(client: httpx.AsyncClient, query: str, **given: Any) -> None:
     assert "errors" not in answer.json(), answer.text
 
 
-async def test_ten_thousand_come_and_go(sqlite_url: str) -> None:
-    """By whatever way they leave: nothing is left of them, and the memory stays as it is."""
+async def test_ten_thousand_subscribers_leave_no_resources(sqlite_url: str) -> None:
+    """However they disconnect, no resources remain, and the memory does not grow."""
 
-    async def visits(inside: Inside, numbers: range) -> None:
+    async def visits(server: InProcessServer, numbers: range) -> None:
         places = asyncio.Semaphore(20)
 
         async def one(number: int) -> None:
             async with places:
-                await visit(inside.url, number)
+                await visit(server.url, number)
 
-        async with httpx.AsyncClient(base_url=inside.url, verify=False) as client:
+        async with httpx.AsyncClient(base_url=server.url, verify=False) as client:
             for begin in range(numbers.start, numbers.stop, 100):
-                await happen(client, SUBMIT, task="t", process="p", eventClass="BEAT", index=0)
+                await happen(
+                    client, SUBMIT_EVENT, task="t", process="p", eventClass="BEAT", index=0
+                )
                 await asyncio.gather(*map(one, range(begin, begin + 100)))
 
-    async with serving(sqlite_url) as inside:
-        async with httpx.AsyncClient(base_url=inside.url, verify=False) as client:
+    async with serve_in_process(sqlite_url) as server:
+        async with httpx.AsyncClient(base_url=server.url, verify=False) as client:
             processes = [{"name": "p", "jobCount": 5}]
-            await happen(client, CREATE, name="t", processes=processes)
-        nothing = inside.left()
+            await happen(client, CREATE_TASK, name="t", processes=processes)
+        nothing = server.resources()
         assert nothing == dict.fromkeys(nothing, 0) | {"tasks": nothing["tasks"]}
         found = []
         for numbers in (range(WARM), range(WARM, CYCLES)):
-            await visits(inside, numbers)
-            await inside.until_left(nothing)
+            await visits(server, numbers)
+            await server.until_resources(nothing)
             gc.collect()
             found.append((len(gc.get_objects()), memory()))
         (objects, size), (more, larger) = found

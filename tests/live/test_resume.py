@@ -1,4 +1,4 @@
-"""Subscribers that lose their connection over and over, and miss nothing."""
+"""Subscribers that lose their connection repeatedly miss no event."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ import httpx
 import pytest
 import websockets
 
-from tests.conftest import Serve
 from tests.live.test_servers import kill_listeners
-from tests.support.harness import SUBMIT_MANY, Server
-from tests.support.live_clients import BEGINNING, EVENTS, Wire, sse
+from tests.support.harness import SUBMIT_EVENTS, Server, StartServer
+from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient, open_sse
 
 WRITERS = 16
 
 
 async def write(server: Server, writer: int, number: int) -> None:
-    """Send so many events of one job, numbered by their progress, in batches of any size."""
+    """Send ``number`` events of one job, numbered by their progress, in random batches."""
     chance = random.Random(writer)
     async with httpx.AsyncClient(timeout=60, verify=False) as client:
         sent = 0
@@ -38,7 +37,7 @@ async def write(server: Server, writer: int, number: int) -> None:
                 }
                 for place in range(size)
             ]
-            body = {"query": SUBMIT_MANY, "variables": {"input": {"events": events}}}
+            body = {"query": SUBMIT_EVENTS, "variables": {"input": {"events": events}}}
             answer = (await client.post(f"{server.url}/graphql", json=body)).json()
             results = answer["data"]["submitEvents"]["results"]
             assert all(result["event"] for result in results)
@@ -49,7 +48,7 @@ QUERY = EVENTS.replace("uuid", "uuid progress")
 
 
 class Reader:
-    """Sees events, by WebSocket and by SSE in turn, until it has as many as there are."""
+    """Reads events, by WebSocket and SSE at random, resuming after each disconnection."""
 
     def __init__(self, servers: Sequence[Server], seed: int) -> None:
         self.servers = servers
@@ -59,13 +58,13 @@ class Reader:
         self.connections = 0
 
     def see(self, edge: Any) -> None:
-        """Take an event in, with its place."""
+        """Remember an event and its cursor."""
         node = edge["node"]
         self.seen.append((node["job"]["index"], node["progress"], node["uuid"]))
         self.cursor = edge["cursor"]
 
     async def read(self, number: int) -> None:
-        """See so many events, with connections that are cut at any moment."""
+        """Read ``number`` events over connections that are cut at random moments."""
         while len(self.seen) < number:
             server = self.chance.choice(self.servers)
             self.connections += 1
@@ -78,21 +77,21 @@ class Reader:
                 await asyncio.wait_for(follow(server, some), moment)
 
     async def websocket(self, server: Server, number: int) -> None:
-        """See events until all are there, or cut the line without a word."""
-        async with Wire(server.url) as wire:
+        """Read events by WebSocket; at the end, abort the connection."""
+        async with WebSocketClient(server.url) as ws:
             try:
-                await wire.subscribe("1", QUERY, task="t", after=self.cursor)
+                await ws.subscribe("1", QUERY, task="t", after=self.cursor)
                 while len(self.seen) < number:
-                    message = await wire.receive()
+                    message = await ws.receive()
                     assert message["type"] == "next", message
                     self.see(message["payload"]["data"]["events"])
             finally:
-                wire.socket.transport.abort()
+                ws.socket.transport.abort()
 
     async def stream(self, server: Server, number: int) -> None:
-        """See events of a stream, which carries the cursor for us."""
+        """Read events by SSE, resuming with Last-Event-ID."""
         cursors = {"after": BEGINNING, "last_event_id": self.cursor or None}
-        async with sse(server.url, QUERY, task="t", **cursors) as stream:
+        async with open_sse(server.url, QUERY, task="t", **cursors) as stream:
             async for message in stream:
                 assert message.id == message.data["data"]["events"]["cursor"]
                 self.see(message.data["data"]["events"])
@@ -106,7 +105,7 @@ async def storm(
     number: int,
     disturb: Callable[[], int] | None = None,
 ) -> int:
-    """Write from many clients, read with cut connections, and compare; how much was disturbed."""
+    """Write from many clients, read with cut connections, and compare."""
     assert number % WRITERS == 0
     writers[0].create("t", {"name": "p", "jobCount": WRITERS})
     disturbed = 0
@@ -134,7 +133,7 @@ async def storm(
         for job in range(WRITERS):
             assert [progress for index, progress, _ in reader.seen if index == job] == expected
     assert all("Traceback" not in server.log() for server in (*writers, *readers))
-    writers[0].recount()
+    writers[0].check_counters()
     gc.collect()
     return disturbed
 
@@ -148,23 +147,25 @@ SLOW = pytest.mark.slow, pytest.mark.timeout(300)
 
 @pytest.mark.parametrize("number", [SOME, pytest.param(MANY, marks=SLOW)])
 async def test_on_one_server(sqlite_server: Server, number: int) -> None:
-    """The union of what was seen is exactly what was written, in the order of each job."""
+    """Readers receive exactly what was written, once, in the order of each job."""
     await storm([sqlite_server], [sqlite_server], number)
 
 
 @pytest.mark.parametrize("number", [SOME, pytest.param(MANY, marks=SLOW)])
 async def test_with_writers_and_reader_on_different_servers(
-    serve: Serve, postgres_url: str, number: int
+    start_server: StartServer, postgres_url: str, number: int
 ) -> None:
-    """Also when the servers lose the connections by which they hear each other."""
-    writer, reader = serve(postgres_url), serve(postgres_url)
+    """The same across servers whose LISTEN connections are terminated."""
+    writer, reader = start_server(postgres_url), start_server(postgres_url)
     killed = await storm([writer], [reader], number, lambda: kill_listeners(postgres_url))
     assert killed >= 1
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_with_writers_and_readers_everywhere(serve: Serve, postgres_url: str) -> None:
-    """Two servers write to the same jobs, and readers change between them."""
-    servers = [serve(postgres_url), serve(postgres_url)]
+async def test_with_writers_and_readers_everywhere(
+    start_server: StartServer, postgres_url: str
+) -> None:
+    """The same with two servers for writers and readers."""
+    servers = [start_server(postgres_url), start_server(postgres_url)]
     await storm(servers, servers, MANY)

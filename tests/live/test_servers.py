@@ -7,22 +7,19 @@ import os
 import random
 import re
 import signal
-from contextlib import suppress
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
-from tests.conftest import Serve
-from tests.support.harness import SUBMIT, Server, lamia
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer, run_cli
 from tests.support.live_clients import (
     BEGINNING,
     CHANGES,
     EVENTS,
-    Wire,
-    next_change,
-    until_changes_come,
+    TaskChanges,
+    WebSocketClient,
     until_events_come,
 )
 from tests.support.waiting import until
@@ -32,9 +29,9 @@ LISTENERS = """SELECT pid FROM pg_stat_activity
 
 
 @pytest.fixture
-def two(serve: Serve, postgres_url: str) -> tuple[Server, Server]:
+def two(start_server: StartServer, postgres_url: str) -> tuple[Server, Server]:
     """Two servers on one database."""
-    return serve(postgres_url), serve(postgres_url)
+    return start_server(postgres_url), start_server(postgres_url)
 
 
 def listeners(url: str) -> set[int]:
@@ -44,69 +41,64 @@ def listeners(url: str) -> set[int]:
 
 
 def kill_listeners(url: str) -> int:
-    """Cut the connections by which servers hear each other; how many there were."""
+    """Terminate the LISTEN connections of the servers; return their number."""
     query = LISTENERS.replace("pid", "pg_terminate_backend(pid)", 1)
     with psycopg.connect(url, autocommit=True) as connection:
         return len(connection.execute(query.encode()).fetchall())
 
 
 def until_two_listen(url: str) -> set[int]:
-    """Wait until there are two listeners; who they are."""
+    """Wait until there are two listeners, and return their pids."""
     until(lambda: len(listeners(url)) == 2, lambda: listeners(url), timeout_s=30)
     return listeners(url)
 
 
-async def receive(wire: Wire, field: str) -> Any:
+async def receive(ws: WebSocketClient, field: str) -> Any:
     """The root field of the next result."""
-    message = await wire.receive()
+    message = await ws.receive()
     assert message["type"] == "next", message
     return message["payload"]["data"][field]
 
 
-async def until_a_new_task_comes(server: Server, wire: Wire) -> Any:
-    """Make tasks until a subscription to the changes of new ones delivers the last of them."""
-    number, task = 0, None
-    while task is None:
-        number += 1
-        await asyncio.to_thread(server.create, f"new {number}", {"name": "p"})
-        with suppress(TimeoutError):
-            task = await asyncio.wait_for(next_change(wire), 0.5)
-    while task["name"] != f"new {number}":
-        task = await next_change(wire)
-    return task
-
-
 async def test_servers_hear_each_other(two: tuple[Server, Server]) -> None:
-    """What one takes comes to the subscribers of the other: events, edits, new tasks, the end."""
+    """Subscribers on one server receive what is written on another."""
     writer, reader = two
     writer.create("t", {"name": "p", "jobCount": 5})
 
     async with (
-        Wire(reader.url) as events,
-        Wire(reader.url) as changes,
-        Wire(reader.url) as all_,
+        WebSocketClient(reader.url) as events,
+        WebSocketClient(reader.url) as changes,
+        WebSocketClient(reader.url) as all_,
     ):
         await events.subscribe("1", EVENTS, task="t")
         await changes.subscribe("1", CHANGES, names=["t"])
         await all_.subscribe("1", CHANGES, filter={"names": ["new*"]})
-        assert (await receive(changes, "taskChanged"))["state"] == "PENDING"
-        await asyncio.sleep(0.5)
+        tasks = TaskChanges(changes)
+        assert (await tasks.next())["state"] == "PENDING"
+        await until_events_come(writer, events)
+        new_tasks = TaskChanges(all_)
+
+        def make_new_task(number: int) -> tuple[str, None]:
+            writer.create(f"new {number}", {"name": "p"})
+            return f"new {number}", None
+
+        await new_tasks.until_they_come(make_new_task)
         for index in range(5):
             await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=index)
         for index in range(5):
             assert (await receive(events, "events"))["node"]["job"] == {"index": index}
-        while (await receive(changes, "taskChanged"))["state"] != "SUCCEEDED":
+        while (await tasks.next())["state"] != "SUCCEEDED":
             pass
         await asyncio.to_thread(writer.create, "new one", {"name": "p"})
-        assert (await receive(all_, "taskChanged"))["name"] == "new one"
+        assert (await new_tasks.next())["name"] == "new one"
         delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
         await asyncio.to_thread(writer.graphql, delete)
-        for wire in (events, changes):
-            assert await wire.receive() == {"id": "1", "type": "complete"}
+        assert await events.receive() == {"id": "1", "type": "complete"}
+        assert await tasks.next() is None
 
 
 async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server, Server]) -> None:
-    """After the connection for LISTEN was lost, events, changes and deletions come all the same."""
+    """After a lost LISTEN connection, events, changes and deletions are caught up."""
     writer, reader = two
     url = writer.database_url
     for name in ("t", "gone"):
@@ -114,9 +106,9 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
     until_two_listen(url)
 
     async with (
-        Wire(reader.url) as events,
-        Wire(reader.url) as changes,
-        Wire(reader.url) as gone,
+        WebSocketClient(reader.url) as events,
+        WebSocketClient(reader.url) as changes,
+        WebSocketClient(reader.url) as gone,
     ):
         await events.subscribe("1", EVENTS, task="t")
         await changes.subscribe("1", CHANGES, filter={"states": ["RUNNING", "SUCCEEDED"]})
@@ -124,7 +116,13 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
         await until_events_come(writer, events)
         await until_events_come(writer, gone, "gone")
         # The later task: within a round, tasks come in the order in which they were made.
-        known = await until_changes_come(writer, changes, "gone")
+        tasks = TaskChanges(changes)
+
+        def comment(number: int) -> tuple[str, str]:
+            writer.comment("gone", f"edit {number}")
+            return "gone", f"edit {number}"
+
+        await tasks.until_they_come(comment)
         # The other one is stopped, so that it can't listen again too soon.
         os.kill(reader.pid, signal.SIGSTOP)
         assert await asyncio.to_thread(kill_listeners, url) == 2
@@ -135,14 +133,14 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
         os.kill(reader.pid, signal.SIGCONT)
         for index in range(50):
             assert (await receive(events, "events"))["node"]["job"] == {"index": index}
-        assert (await next_change(changes, known))["state"] == "SUCCEEDED"
+        assert (await tasks.next())["state"] == "SUCCEEDED"
         assert await gone.receive() == {"id": "1", "type": "complete"}
     assert "cannot listen for changes of other servers" in reader.log()
     assert "Traceback" not in reader.log()
 
 
 async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server, Server]) -> None:
-    """Two servers write to one task at once: the order of the cursors is that of the commits.
+    """With two servers writing to one task, cursors are in the order of commits.
 
     A reader that resumes from every cursor that it sees, at once, misses nothing.
     """
@@ -166,10 +164,10 @@ async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server,
     cursor = BEGINNING
     while len(seen) < 400:
         server = (one, other)[len(seen) % 2]
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", EVENTS, task="t", after=cursor)
+        async with WebSocketClient(server.url) as ws:
+            await ws.subscribe("1", EVENTS, task="t", after=cursor)
             for _ in range(min(7, 400 - len(seen))):
-                edge = await receive(wire, "events")
+                edge = await receive(ws, "events")
                 cursor = edge["cursor"]
                 seen.append(edge["node"]["job"]["index"])
     await writing
@@ -179,43 +177,45 @@ async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server,
 
 
 def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
-    """With a sentence that says what to do."""
-    done = lamia("serve", "--port", "0", "--workers", "2", database_url=sqlite_url)
+    """More than one worker needs PostgreSQL, and the message says so."""
+    done = run_cli("serve", "--port", "0", "--workers", "2", database_url=sqlite_url)
     assert done.returncode == 2
     assert "needs PostgreSQL" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-async def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_url: str) -> None:
-    """Subscribers and writers land on any of them; one that is killed is replaced; all stop."""
-    server = serve(postgres_url, workers=2)
+async def test_workers_share_a_port_and_hear_each_other(
+    start_server: StartServer, postgres_url: str
+) -> None:
+    """Workers share a port and hear each other; a killed one is replaced; all stop."""
+    server = start_server(postgres_url, workers=2)
     server.create("t", {"name": "p", "jobCount": 40})
     listening = until_two_listen(postgres_url)
 
     def submit(index: int) -> None:
         # A connection each, so that they come to any worker.
         event = {"task": "t", "process": "p", "eventClass": "DONE", "index": index}
-        body = {"query": SUBMIT, "variables": {"input": event}}
+        body = {"query": SUBMIT_EVENT, "variables": {"input": event}}
         answer = httpx.post(f"{server.url}/graphql", json=body, verify=False)
         assert answer.json()["data"]["submitEvent"]["event"]
 
-    wires = [Wire(server.url) for _ in range(8)]
-    for wire in wires:
-        await wire.__aenter__()
-        await wire.subscribe("1", EVENTS, task="t")
-    for wire in wires:
-        await until_events_come(server, wire)
+    sockets = [WebSocketClient(server.url) for _ in range(8)]
+    for ws in sockets:
+        await ws.__aenter__()
+        await ws.subscribe("1", EVENTS, task="t")
+    for ws in sockets:
+        await until_events_come(server, ws)
     for index in range(20):
         await asyncio.to_thread(submit, index)
-    for wire in wires:
+    for ws in sockets:
         done: list[int] = []
         while len(done) < 20:
-            node = (await receive(wire, "events"))["node"]
+            node = (await receive(ws, "events"))["node"]
             # Those whose turn came earlier have the events that told the later ones.
             if node["eventClass"] != "BEAT":
                 done.append(node["job"]["index"])
         assert set(done) == set(range(20))
-        await wire.__aexit__(None, None, None)
+        await ws.__aexit__(None, None, None)
     victim = random.Random(1).choice(children(server.pid))
     os.kill(victim, signal.SIGKILL)
     until(lambda: len(listeners(postgres_url) - listening) == 1, "a new listener")
@@ -227,9 +227,9 @@ async def test_workers_share_a_port_and_hear_each_other(serve: Serve, postgres_u
     assert not any(alive(process) for process in processes)
 
 
-def test_workers_end_with_their_parent(serve: Serve, postgres_url: str) -> None:
-    """Also when it is killed in a way that lets it do nothing about them."""
-    server = serve(postgres_url, workers=2)
+def test_workers_end_with_their_parent(start_server: StartServer, postgres_url: str) -> None:
+    """Workers exit if their parent is killed by SIGKILL."""
+    server = start_server(postgres_url, workers=2)
     until_two_listen(postgres_url)
     processes = children(server.pid)
     server.kill()

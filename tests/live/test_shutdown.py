@@ -1,4 +1,4 @@
-"""A server that is told to stop: who is told of it, and what is stored."""
+"""Shutdown: what subscribers receive, and what is stored."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from typing import Any
 
 import httpx
 
-from tests.conftest import Serve
-from tests.support.harness import SUBMIT, Server
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, Wire, sse
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient, open_sse
 from tests.support.waiting import until_async
 
 
 async def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
-    """WebSockets are closed as going away, without a complete; streams get an error and end."""
+    """WebSockets are closed with 1001, without `complete`; streams end with an error."""
     server.create("t", {"name": "p", "jobCount": 3})
     server.submit("t", "p", "STARTED", index=0)
 
     async with (
-        Wire(server.url) as wire,
-        Wire(server.url, greet=False) as silent,
-        sse(server.url, EVENTS, task="t", after=BEGINNING) as stream,
-        sse(server.url, CHANGES, names=["t"]) as changes,
+        WebSocketClient(server.url) as ws,
+        WebSocketClient(server.url, greet=False) as silent,
+        open_sse(server.url, EVENTS, task="t", after=BEGINNING) as stream,
+        open_sse(server.url, CHANGES, names=["t"]) as changes,
     ):
-        await wire.subscribe("1", EVENTS, task="t")
-        await wire.subscribe("2", CHANGES, names=["t"])
-        assert (await wire.receive())["id"] == "2"
+        await ws.subscribe("1", EVENTS, task="t")
+        await ws.subscribe("2", CHANGES, names=["t"])
+        assert (await ws.receive())["id"] == "2"
         await anext(stream)
         await anext(changes)
         os.kill(server.pid, signal.SIGTERM)
         begin = time.monotonic()
-        assert await wire.closed() == (1001, "The server is stopping")
+        assert await ws.closed() == (1001, "The server is stopping")
         assert (await silent.closed())[0] == 1001
         for messages in (stream, changes):
             last = await anext(messages)
@@ -48,10 +47,10 @@ async def test_subscribers_are_told_that_the_server_stops(server: Server) -> Non
 
 
 async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
-    serve: Serve, sqlite_url: str
+    start_server: StartServer, sqlite_url: str
 ) -> None:
-    """Within its limit the server ends, whatever clients do."""
-    server = serve(sqlite_url)
+    """The server stops within its time limit, even if a client does not read."""
+    server = start_server(sqlite_url)
     server.create("t", {"name": "p", "jobCount": 3})
     big = {"text": "x" * 60_000}
     events: list[dict[str, Any]] = [
@@ -62,10 +61,13 @@ async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
     query = """subscription { events(task: "t", after: "") { node { payload } } }"""
     # The stream is cut, which shows when it is left.
     with suppress(httpx.TransportError):
-        async with sse(server.url, query) as stream, Wire(server.url, max_queue=1) as wire:
-            await wire.subscribe("1", query)
+        async with (
+            open_sse(server.url, query) as stream,
+            WebSocketClient(server.url, max_queue=1) as ws,
+        ):
+            await ws.subscribe("1", query)
             await anext(stream)
-            transport = wire.socket.transport
+            transport = ws.socket.transport
             await until_async(lambda: not transport.is_reading(), "a client that reads no more")
             begin = time.monotonic()
             await asyncio.to_thread(server.stop)
@@ -75,7 +77,7 @@ async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
 
 
 async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) -> None:
-    """Writers in full swing: each event is stored or was not acknowledged; most are refused."""
+    """During a shutdown, every acknowledged event is stored."""
     jobs = 5_000
     server.create("t", {"name": "p", "jobCount": jobs})
     acknowledged: set[int] = set()
@@ -84,7 +86,7 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
     async def write(client: httpx.AsyncClient, indices: range) -> None:
         for index in indices:
             event = {"task": "t", "process": "p", "eventClass": "DONE", "index": index}
-            body = {"query": SUBMIT, "variables": {"input": event}}
+            body = {"query": SUBMIT_EVENT, "variables": {"input": event}}
             try:
                 answer = await client.post(f"{server.url}/graphql", json=body)
             except httpx.TransportError:
@@ -94,8 +96,8 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
             if len(acknowledged) >= 300:
                 enough.set()
 
-    async with httpx.AsyncClient(verify=False) as client, Wire(server.url) as wire:
-        await wire.subscribe("1", CHANGES, names=["t"])
+    async with httpx.AsyncClient(verify=False) as client, WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", CHANGES, names=["t"])
         writers = [asyncio.create_task(write(client, range(part, jobs, 16))) for part in range(16)]
         await asyncio.wait_for(enough.wait(), 60)
         await asyncio.to_thread(server.stop)
@@ -113,4 +115,4 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
     assert acknowledged <= stored
     # What was on its way when the server was told is at most one event for each writer.
     assert len(stored - acknowledged) <= 16
-    server.recount()
+    server.check_counters()

@@ -1,4 +1,4 @@
-"""Clients that read too slowly, or not at all: told so, cut off, and nobody else's trouble."""
+"""Clients that read too slowly get an error or are disconnected, without effect on others."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Serve
-from tests.support.harness import Server
+from tests.support.harness import Server, StartServer
 from tests.support.live_clients import (
     BEGINNING,
     EVENTS,
-    Wire,
-    sse,
+    WebSocketClient,
+    open_sse,
     until_events_are_followed,
     until_events_come,
 )
-from tests.support.raw_sockets import PING, frame, is_cut, read_until, stream, vanish, websocket
+from tests.support.raw_sockets import (
+    PING,
+    client_frame,
+    is_closed_by_server,
+    open_stream,
+    open_websocket,
+    read_until,
+    reset_connection,
+)
 
 PAYLOADS = EVENTS.replace("uuid", "uuid payload")
 BIG = 40_000
@@ -46,12 +53,12 @@ def big_events(number: int, index: int) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_those_who_never_read_are_nobody_elses_trouble(
-    serve: Serve, postgres_url: str
+async def test_clients_that_never_read_do_not_affect_others(
+    start_server: StartServer, postgres_url: str
 ) -> None:
-    """Beside them events come as quickly as without; memory stays bounded; they are cut off."""
+    """They do not delay others, memory stays bounded, and they are disconnected."""
     # On PostgreSQL the memory is the server's own: it keeps no pages of a file.
-    server = serve(postgres_url, max_waiting_changes=100, send_timeout=3)
+    server = start_server(postgres_url, max_waiting_changes=100, send_timeout=3)
     server.create("t", {"name": "p", "jobCount": 10})
     # So many requests that what Python collects now and then is collected in each round.
     batches, size = 300, 5
@@ -59,14 +66,14 @@ async def test_those_who_never_read_are_nobody_elses_trouble(
     async def pour() -> list[float]:
         """Seconds from an event's sending until another subscriber has it, again and again."""
         times = []
-        async with Wire(server.url) as wire:
-            await wire.subscribe("1", EVENTS, task="t", eventClass=["DONE"])
-            await until_events_come(server, wire, event_class="DONE")
+        async with WebSocketClient(server.url) as ws:
+            await ws.subscribe("1", EVENTS, task="t", eventClass=["DONE"])
+            await until_events_come(server, ws, event_class="DONE")
             for number in range(batches):
                 await asyncio.to_thread(server.submit_many, big_events(size, 0))
                 begin = time.monotonic()
                 sending = asyncio.to_thread(server.submit, "t", "p", "DONE", index=number % 10)
-                await asyncio.gather(sending, wire.receive())
+                await asyncio.gather(sending, ws.receive())
                 times.append(time.monotonic() - begin)
         return times
 
@@ -75,7 +82,7 @@ async def test_those_who_never_read_are_nobody_elses_trouble(
     with ExitStack() as stack:
         silent = [
             stack.enter_context(begin(server.url, PAYLOADS, task="t", after=after))
-            for begin in (websocket, stream)
+            for begin in (open_websocket, open_stream)
             for after in (None, BEGINNING)
         ]
         for client in silent:
@@ -85,16 +92,16 @@ async def test_those_who_never_read_are_nobody_elses_trouble(
         # 60 MB were poured.
         assert grown < 30 * MEGABYTE, (grown, warm)
         assert beside < 0.1 + 3 * before, (beside, before)
-        assert all(is_cut(client) for client in silent)
+        assert all(is_closed_by_server(client) for client in silent)
     assert "Traceback" not in server.log()
 
 
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
-async def test_who_is_too_slow_is_told_and_resumes(
-    serve: Serve, sqlite_url: str, transport: str
+async def test_a_slow_client_gets_too_slow_and_resumes(
+    start_server: StartServer, sqlite_url: str, transport: str
 ) -> None:
-    """The error comes after all that came before it, and with its cursor nothing is missed."""
-    server = serve(sqlite_url, max_waiting_changes=30)
+    """TOO_SLOW comes after all earlier events; resuming from the last cursor misses nothing."""
+    server = start_server(sqlite_url, max_waiting_changes=30)
     server.create("t", {"name": "p", "jobCount": 10})
     seen: list[int] = []
 
@@ -110,22 +117,22 @@ async def test_who_is_too_slow_is_told_and_resumes(
 
     async def over_websocket() -> None:
         # It takes no more than one message until somebody asks for it.
-        async with Wire(server.url, max_queue=1) as wire:
-            await wire.subscribe("1", PAYLOADS, task="t", after=BEGINNING)
-            await until_events_are_followed(server, wire.receive)
+        async with WebSocketClient(server.url, max_queue=1) as ws:
+            await ws.subscribe("1", PAYLOADS, task="t", after=BEGINNING)
+            await until_events_are_followed(server, ws.receive)
             await submit()
             cursor = BEGINNING
-            while (message := await wire.receive())["type"] == "next":
+            while (message := await ws.receive())["type"] == "next":
                 cursor = see(message["payload"]["data"]["events"])
             assert message["type"] == "error"
             assert message["payload"][0]["extensions"]["code"] == "TOO_SLOW"
             assert 0 < len(seen) < 400
-            await wire.subscribe("1", PAYLOADS, task="t", after=cursor)
+            await ws.subscribe("1", PAYLOADS, task="t", after=cursor)
             while len(seen) < 400:
-                see((await wire.receive())["payload"]["data"]["events"])
+                see((await ws.receive())["payload"]["data"]["events"])
 
     async def over_sse() -> None:
-        async with sse(server.url, PAYLOADS, task="t", after=BEGINNING) as stream:
+        async with open_sse(server.url, PAYLOADS, task="t", after=BEGINNING) as stream:
             await until_events_are_followed(server, lambda: anext(stream))
             await submit()
             cursor: str | None = BEGINNING
@@ -138,7 +145,7 @@ async def test_who_is_too_slow_is_told_and_resumes(
             assert message.id in (None, cursor)
             assert (await anext(stream)).event == "complete"
             assert 0 < len(seen) < 400
-        async with sse(server.url, PAYLOADS, task="t", last_event_id=cursor) as stream:
+        async with open_sse(server.url, PAYLOADS, task="t", last_event_id=cursor) as stream:
             async for message in stream:
                 see(message.data["data"]["events"])
                 if len(seen) == 400:
@@ -150,13 +157,13 @@ async def test_who_is_too_slow_is_told_and_resumes(
 
 
 def test_pings_are_not_answered_without_end(sqlite_server: Server) -> None:
-    """A client that pings, and reads none of the answers, does not fill the memory with them."""
-    flood = frame(b"x" * 125, PING) * 1_000
-    with websocket(sqlite_server.url) as client:
+    """A client that pings without reading the pongs does not fill the memory."""
+    flood = client_frame(b"x" * 125, PING) * 1_000
+    with open_websocket(sqlite_server.url) as client:
         before = memory(sqlite_server)
         for _ in range(200):
             client.sendall(flood)
         assert memory(sqlite_server) - before < 8 * MEGABYTE
-        vanish(client)
+        reset_connection(client)
     assert sqlite_server.graphql("{ server { version } }")
     assert sqlite_server.log() == ""

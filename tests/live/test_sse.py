@@ -9,13 +9,13 @@ from contextlib import suppress
 import httpx
 
 from tests.support.harness import Server
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, sse
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, open_sse
 
 STREAM = {"accept": "text/event-stream"}
 
 
 def test_a_query_is_one_message_and_the_end(sqlite_server: Server) -> None:
-    """Every operation can be asked for as a stream; by GET, all but mutations."""
+    """Every operation can be answered by a stream; by GET, all but mutations."""
     query = "{ server { version } }"
     answer = sqlite_server.request(query, headers=STREAM)
     assert answer.status_code == 200
@@ -38,7 +38,7 @@ def test_a_query_is_one_message_and_the_end(sqlite_server: Server) -> None:
 
 
 def test_errors_come_in_the_stream_and_bad_requests_do_not(sqlite_server: Server) -> None:
-    """What is wrong with the operation is a message; what is no operation, a status."""
+    """Errors of an operation are a message of the stream; an invalid request is a status."""
     answer = sqlite_server.request("{ nothing }", headers=STREAM)
     assert answer.status_code == 200
     assert "GRAPHQL_VALIDATION_FAILED" in answer.text
@@ -51,7 +51,7 @@ def test_errors_come_in_the_stream_and_bad_requests_do_not(sqlite_server: Server
 
 
 def test_a_subscription_that_is_not_asked_for_as_a_stream_says_how(sqlite_server: Server) -> None:
-    """Ordinary HTTP has one answer only."""
+    """A subscription without Accept: text/event-stream is answered 406 with a hint."""
     answer = sqlite_server.request('subscription { events(task: "t") { cursor } }')
     assert answer.status_code == 406
     error = answer.json()["errors"][0]
@@ -60,16 +60,16 @@ def test_a_subscription_that_is_not_asked_for_as_a_stream_says_how(sqlite_server
 
 
 async def test_messages_carry_the_cursor_as_their_id(server: Server) -> None:
-    """So that a browser resumes by itself; the id is there also where no cursor was selected."""
+    """The message id is the cursor, even if the cursor is not selected."""
     server.create("t", {"name": "p", "jobCount": 5})
     for index in range(3):
         server.submit("t", "p", "DONE", index=index)
 
     query = EVENTS.replace("cursor node", "node")
-    async with sse(server.url, query, task="t", after=BEGINNING) as stream:
+    async with open_sse(server.url, query, task="t", after=BEGINNING) as stream:
         first = [await anext(stream) for _ in range(2)]
     assert all(message.id for message in first)
-    async with sse(server.url, query, task="t", last_event_id=first[0].id) as stream:
+    async with open_sse(server.url, query, task="t", last_event_id=first[0].id) as stream:
         again = [await anext(stream) for _ in range(2)]
     assert again[0] == first[1]
     node = again[1].data["data"]["events"]["node"]
@@ -77,10 +77,10 @@ async def test_messages_carry_the_cursor_as_their_id(server: Server) -> None:
 
 
 async def test_changes_come_without_an_id(sqlite_server: Server) -> None:
-    """A snapshot is no place to resume from: the next subscription begins with one."""
+    """Snapshots have no id: a subscription begins with the current one."""
     sqlite_server.create("t", {"name": "p"})
 
-    async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
+    async with open_sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
         message = await anext(stream)
         assert (message.event, message.id) == ("next", None)
         delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
@@ -89,12 +89,12 @@ async def test_changes_come_without_an_id(sqlite_server: Server) -> None:
         assert [m async for m in stream] == []
 
 
-async def test_a_client_that_leaves_makes_no_noise(sqlite_server: Server) -> None:
-    """Gone in the middle of a stream: nothing is logged, and the server goes on."""
+async def test_a_client_that_disconnects_causes_no_log_entry(sqlite_server: Server) -> None:
+    """A client that disconnects during a stream causes no log entry."""
     sqlite_server.create("t", {"name": "p", "jobCount": 50})
 
     for _ in range(5):
-        async with sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
+        async with open_sse(sqlite_server.url, CHANGES, names=["t"]) as stream:
             await anext(stream)
     async with httpx.AsyncClient(verify=False) as client:
         for _ in range(5):

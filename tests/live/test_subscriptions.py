@@ -13,10 +13,9 @@ from tests.support.live_clients import (
     BEGINNING,
     CHANGES,
     EVENTS,
-    Wire,
-    next_change,
-    sse,
-    until_changes_come,
+    TaskChanges,
+    WebSocketClient,
+    open_sse,
     until_events_come,
 )
 
@@ -24,15 +23,15 @@ ARRAY = {"name": "p", "jobCount": 10}
 
 
 async def submit(server: Server, index: int, event_class: str = "DONE", task: str = "t") -> None:
-    """Submit an event beside a live client."""
+    """Submit an event without blocking the event loop."""
     await asyncio.to_thread(server.submit, task, "p", event_class, index=index)
 
 
 async def error_of(server: Server, query: str, **variables: Any) -> str:
-    """The code that a subscription is refused with."""
-    async with Wire(server.url) as wire:
-        await wire.subscribe("1", query, **variables)
-        message = await wire.receive()
+    """The error code with which a subscription is refused."""
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", query, **variables)
+        message = await ws.receive()
         assert message["type"] == "error", message
         [error] = message["payload"]
         code: str = error["extensions"]["code"]
@@ -40,38 +39,38 @@ async def error_of(server: Server, query: str, **variables: Any) -> str:
 
 
 async def test_events_come_from_now_on_and_in_order(server: Server) -> None:
-    """Without a cursor the past is left out; what happens comes once, in order, with its job."""
+    """Without a cursor only new events come, once, in order, with their jobs."""
     server.create("t", ARRAY)
     server.submit("t", "p", "STARTED", index=0)
 
-    async with Wire(server.url) as wire:
-        await wire.subscribe("1", EVENTS, task="t")
-        await until_events_come(server, wire)
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", EVENTS, task="t")
+        await until_events_come(server, ws)
         for index in range(3):
             await submit(server, index)
         for index in range(3):
-            edge = (await wire.receive())["payload"]["data"]["events"]
+            edge = (await ws.receive())["payload"]["data"]["events"]
             assert edge["node"]["eventClass"] == "DONE"
             assert edge["node"]["job"] == {"index": index}
 
 
 async def test_events_resume_from_a_cursor_of_any_list(server: Server) -> None:
-    """After a cursor comes all that is behind it: from the past, then what happens."""
+    """With a cursor, past events after it come first, then new ones."""
     server.create("t", ARRAY)
     for index in range(4):
         server.submit("t", "p", "STARTED", index=index)
     edges = server.graphql('{ task(name: "t") { events(first: 4) { edges { cursor } } } }')
     after = edges["task"]["events"]["edges"][1]["cursor"]
 
-    async with Wire(server.url) as wire:
-        await wire.subscribe("1", EVENTS, task="t", after=after)
-        seen = [await wire.receive() for _ in range(2)]
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", EVENTS, task="t", after=after)
+        seen = [await ws.receive() for _ in range(2)]
         await submit(server, 9)
-        seen.append(await wire.receive())
+        seen.append(await ws.receive())
         indices = [m["payload"]["data"]["events"]["node"]["job"]["index"] for m in seen]
         assert indices == [2, 3, 9]
     last = seen[-1]["payload"]["data"]["events"]["cursor"]
-    async with sse(server.url, EVENTS, task="t", after=after, last_event_id=last) as stream:
+    async with open_sse(server.url, EVENTS, task="t", after=after, last_event_id=last) as stream:
         await submit(server, 5)
         message = await anext(stream)
         assert message.data["data"]["events"]["node"]["job"] == {"index": 5}
@@ -79,7 +78,7 @@ async def test_events_resume_from_a_cursor_of_any_list(server: Server) -> None:
 
 
 async def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server) -> None:
-    """Past and present go through the same filter."""
+    """The filter applies to past and new events."""
     server = sqlite_server
     server.create("t", ARRAY, {"name": "other"})
     server.submit("t", "other", "DONE")
@@ -87,16 +86,16 @@ async def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server)
         server.submit("t", "p", "STARTED", index=index)
         server.submit("t", "p", "BEAT", index=index)
 
-    async with Wire(server.url) as wire:
-        await wire.subscribe(
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe(
             "1", EVENTS, task="t", process="p", index=4, eventClass=["BEAT"], after=BEGINNING
         )
-        first = await wire.receive()
+        first = await ws.receive()
         assert first["payload"]["data"]["events"]["node"]["job"] == {"index": 4}
         for index in (3, 4):
             await submit(server, index, "STARTED")
             await submit(server, index, "BEAT")
-        second = await wire.receive()
+        second = await ws.receive()
         node = second["payload"]["data"]["events"]["node"]
         assert (node["eventClass"], node["job"]) == ("BEAT", {"index": 4})
 
@@ -113,10 +112,10 @@ async def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server)
         ("CURSOR_INVALID", {"task": "t", "after": "WyJlIiwxMDBd"}),
     ],
 )
-async def test_events_that_there_can_not_be(
+async def test_invalid_subscriptions_are_refused(
     refusing: Server, code: str, arguments: dict[str, Any]
 ) -> None:
-    """What can't be subscribed to is refused with a code, also a cursor from beyond the end."""
+    """Invalid subscriptions are refused with a code, including cursors beyond the end."""
     assert await error_of(refusing, EVENTS, **arguments) == code
 
 
@@ -128,26 +127,26 @@ def refusing(sqlite_server: Server) -> Server:
 
 
 async def test_unknown_names_are_refused(refusing: Server) -> None:
-    """Tasks that are watched by name must be there."""
+    """Tasks that are watched by name must exist."""
     assert await error_of(refusing, CHANGES, names=["t", "nobody"]) == "TASK_NOT_FOUND"
 
 
 async def test_subscriptions_complete_when_their_task_is_deleted(server: Server) -> None:
-    """Nothing more can come: both kinds complete."""
+    """Both kinds of subscription complete when their task is deleted."""
     server.create("t", ARRAY)
 
-    async with Wire(server.url) as wire:
-        await wire.subscribe("events", EVENTS, task="t")
-        await wire.subscribe("changes", CHANGES, names=["t"])
-        assert (await wire.receive())["id"] == "changes"
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("events", EVENTS, task="t")
+        await ws.subscribe("changes", CHANGES, names=["t"])
+        assert (await ws.receive())["id"] == "changes"
         delete = 'mutation { deleteTask(input: {name: "t"}) { deletedId } }'
         await asyncio.to_thread(server.graphql, delete)
-        ends = [await wire.receive() for _ in range(2)]
+        ends = [await ws.receive() for _ in range(2)]
         assert [end["type"] for end in ends] == ["complete", "complete"]
 
 
 async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) -> None:
-    """Whatever the rate of the events, a few snapshots a second come, the last one in the end."""
+    """At most a few snapshots a second come, and the last one has the final state."""
     jobs = 400
     server.create("t", {"name": "p", "jobCount": jobs})
 
@@ -155,9 +154,9 @@ async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) 
         for index in indices:
             server.submit("t", "p", "DONE", index=index)
 
-    async with Wire(server.url) as wire:
-        await wire.subscribe("1", CHANGES, names=["t"])
-        first = await next_change(wire)
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", CHANGES, names=["t"])
+        first = (await ws.receive())["payload"]["data"]["taskChanged"]
         assert (first["state"], first["counts"]["done"]) == ("PENDING", 0)
         begin = time.monotonic()
         sending = asyncio.gather(
@@ -165,7 +164,7 @@ async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) 
         )
         snapshots: list[Any] = []
         while not snapshots or snapshots[-1]["state"] != "SUCCEEDED":
-            snapshots.append(await next_change(wire))
+            snapshots.append((await ws.receive())["payload"]["data"]["taskChanged"])
         took = time.monotonic() - begin
         await sending
     done = [snapshot["counts"]["done"] for snapshot in snapshots]
@@ -178,61 +177,67 @@ async def test_changes_are_gathered_and_end_with_the_last_state(server: Server) 
 
 
 async def test_edits_and_new_processes_are_changes(server: Server) -> None:
-    """Not only events change a task."""
+    """Edits and new processes are sent as changes."""
     server.create("t", ARRAY)
 
-    async with Wire(server.url) as wire:
-        await wire.subscribe("1", CHANGES, names=["t"])
-        await wire.receive()
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", CHANGES, names=["t"])
+        await ws.receive()
         edit = 'mutation { updateTask(input: {name: "t", comment: "new"}) { task { id } } }'
         await asyncio.to_thread(server.graphql, edit)
-        task = await next_change(wire)
+        task = (await ws.receive())["payload"]["data"]["taskChanged"]
         assert task["comment"] == "new"
         add = """mutation { addProcesses(input: {task: "t", processes: [{name: "q"}]}) {
           task { id } } }"""
         await asyncio.to_thread(server.graphql, add)
-        task = await next_change(wire)
+        task = (await ws.receive())["payload"]["data"]["taskChanged"]
         assert [node["name"] for node in task["processes"]["nodes"]] == ["p", "q"]
 
 
-async def test_tasks_that_begin_to_match_come_and_those_that_leave_come_once_more(
+async def test_tasks_that_begin_or_stop_matching_are_sent(
     server: Server,
 ) -> None:
-    """A filter is asked anew with every change."""
+    """The filter is evaluated anew with every change."""
     server.create("old", {"name": "p", "jobCount": 1})
     server.submit("old", "p", "STARTED", index=0)
 
-    async with Wire(server.url) as wire:
-        await wire.subscribe("1", CHANGES, filter={"states": ["RUNNING"]})
-        known = await until_changes_come(server, wire, "old")
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", CHANGES, filter={"states": ["RUNNING"]})
+        changes = TaskChanges(ws)
+
+        def comment(number: int) -> tuple[str, str]:
+            server.comment("old", f"edit {number}")
+            return "old", f"edit {number}"
+
+        await changes.until_they_come(comment)
         await asyncio.to_thread(server.create, "new", {"name": "p", "jobCount": 1})
         await submit(server, 0, "STARTED", task="new")
-        task = await next_change(wire, known)
+        task = await changes.next()
         assert (task["name"], task["state"]) == ("new", "RUNNING")
         for name in ("old", "new"):
             await submit(server, 0, "DONE", task=name)
-            task = await next_change(wire)
+            task = await changes.next()
             assert (task["name"], task["state"]) == (name, "SUCCEEDED")
         await submit(server, 0, "BEAT", task="old")
         await submit(server, 0, "STARTED", task="new")
-        task = await next_change(wire)
+        task = await changes.next()
         assert (task["name"], task["state"]) == ("new", "RUNNING")
 
 
 async def test_duplicates_and_refused_events_push_nothing(server: Server) -> None:
-    """What was not stored, or stored before, is no news."""
+    """Only events that are newly stored are sent."""
     server.create("t", ARRAY)
     uuid = "6f2d58a2-6a4e-4d19-8d3c-0d6f0e8b0001"
 
-    async with Wire(server.url) as wire:
-        await wire.subscribe("1", EVENTS, task="t")
-        await until_events_come(server, wire)
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", EVENTS, task="t")
+        await until_events_come(server, ws)
         for _ in range(3):
             await asyncio.to_thread(server.submit, "t", "p", "DONE", index=1, id=uuid)
             await asyncio.to_thread(server.try_submit, "t", "p", "DONE", index=99)
         await submit(server, 2)
         indices = [
-            (await wire.receive())["payload"]["data"]["events"]["node"]["job"]["index"]
+            (await ws.receive())["payload"]["data"]["events"]["node"]["job"]["index"]
             for _ in range(2)
         ]
         assert indices == [1, 2]

@@ -1,4 +1,4 @@
-"""``lamia-gql watch`` in a real terminal: what a person sees, and what a script gets."""
+"""``lamia-gql watch`` in a pseudo-terminal and in scripts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from typing import Self
 import pyte
 
 from tests.api.test_commands import workflow
-from tests.conftest import Serve
-from tests.support.harness import Server, environment, lamia
+from tests.support.harness import Server, StartServer, environment_with, run_cli
 from tests.support.waiting import until
 
 ROWS, COLUMNS = 30, 120
-PATIENCE = 30.0
+TIMEOUT_S = 30.0
 
 
 class Terminal:
-    """A pseudo-terminal with a program in it, and the picture that it shows."""
+    """A pseudo-terminal with a program in it, and the screen that it shows."""
 
     def __init__(self, *arguments: str) -> None:
         self._screen = pyte.Screen(COLUMNS, ROWS)
@@ -37,7 +36,7 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.program = subprocess.Popen(
             [sys.executable, "-m", "lamia_gql", *arguments],
-            env=environment({}) | {"TERM": "xterm-256color"},
+            env=environment_with({}) | {"TERM": "xterm-256color"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -58,7 +57,7 @@ class Terminal:
         os.close(self._ours)
 
     def text(self) -> str:
-        """What it shows now, without blanks at the ends of the lines."""
+        """The current screen, without trailing blanks."""
         while select.select([self._ours], [], [], 0.05)[0]:
             try:
                 data = os.read(self._ours, 65536)
@@ -70,7 +69,7 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def until(self, seen: Callable[[str], bool]) -> str:
-        """The picture, once it is as it should be."""
+        """Wait until the screen is as wanted, and return it."""
         text = ""
 
         def is_seen() -> bool:
@@ -78,13 +77,13 @@ class Terminal:
             text = self.text()
             return seen(text)
 
-        until(is_seen, lambda: f"the wanted picture; at last:\n{text}", PATIENCE)
+        until(is_seen, lambda: f"the wanted picture; at last:\n{text}", TIMEOUT_S)
         return text
 
 
-def test_a_task_from_its_start_to_its_end(serve: Serve, sqlite_url: str) -> None:
-    """The picture moves with the task, survives a restart of the server, and ends with it."""
-    server = serve(sqlite_url)
+def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url: str) -> None:
+    """The display follows the task, survives a restart of the server, and ends with the task."""
+    server = start_server(sqlite_url)
     server.create("night", {"name": "fill", "jobCount": 10}, {"name": "merge"})
     with Terminal("watch", "night", "--url", server.url) as terminal:
         text = terminal.until(lambda text: "merge" in text)
@@ -117,12 +116,12 @@ def test_a_task_from_its_start_to_its_end(serve: Serve, sqlite_url: str) -> None
         assert "100 %" in text
         assert "failing" not in text
         assert text.count("night") == 1
-        assert terminal.program.wait(PATIENCE) == 0
+        assert terminal.program.wait(TIMEOUT_S) == 0
 
 
-def test_a_server_that_is_away_is_waited_for(serve: Serve, sqlite_url: str) -> None:
-    """While nobody answers the last picture stays, with a word of it."""
-    server = serve(sqlite_url)
+def test_watch_survives_a_server_that_is_down(start_server: StartServer, sqlite_url: str) -> None:
+    """While the server is down the last state stays on display, with a notice."""
+    server = start_server(sqlite_url)
     server.create("night", {"name": "fill", "jobCount": 3})
     with Terminal("watch", "night", "--url", server.url) as terminal:
         terminal.until(lambda text: "fill" in text)
@@ -136,7 +135,7 @@ def test_a_server_that_is_away_is_waited_for(serve: Serve, sqlite_url: str) -> N
 
 
 def test_all_tasks(sqlite_server: Server) -> None:
-    """Without a name, new tasks come into the list by themselves."""
+    """Without a name, new tasks appear in the list."""
     with Terminal("watch", "--url", sqlite_server.url) as terminal:
         terminal.until(lambda text: "no tasks yet" in text)
         sqlite_server.create("first", {"name": "p"})
@@ -149,7 +148,7 @@ def test_all_tasks(sqlite_server: Server) -> None:
 
 
 def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
-    """A replay, from its start to its end: the ratios that a person sees grow, and are right.
+    """The displayed progress of a replay grows, and is right.
 
     In the middle of it the server dies, and comes back.
     """
@@ -157,7 +156,7 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lamia_gql", "replay", str(workflow(tmp_path))]
     with subprocess.Popen(
         [*command, "--speed", "20", "--name", "r", "--url", server.url],
-        env=environment({}),
+        env=environment_with({}),
         stderr=subprocess.DEVNULL,
     ) as replay:
         until(lambda: server.process("r", "split"), "the task of the replay")
@@ -179,8 +178,8 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
             terminal.until(lambda text: "Trying again" not in text)
             terminal.until(lambda text: ratio(text) == 100)
             text = terminal.until(lambda text: "SUCCEEDED" in text.splitlines()[0])
-            assert terminal.program.wait(PATIENCE) == 0
-        assert replay.wait(PATIENCE) == 0
+            assert terminal.program.wait(TIMEOUT_S) == 0
+        assert replay.wait(TIMEOUT_S) == 0
     assert seen == sorted(seen)
     query = '{ task(name: "r") { state processes(first: 50) { nodes { name state } } } }'
     task = server.graphql(query)["task"]
@@ -192,20 +191,20 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
 
 
 def test_for_scripts(sqlite_server: Server) -> None:
-    """Once, as text and as JSON; exit codes say how it went."""
+    """``--once`` prints text or JSON; exit codes report the outcome."""
     url = f"--url={sqlite_server.url}"
     sqlite_server.create("night", {"name": "fill", "jobCount": 2})
     sqlite_server.submit("night", "fill", "FAILED", index=1)
-    done = lamia("watch", "night", "--once", url)
+    done = run_cli("watch", "night", "--once", url)
     assert done.returncode == 0
     assert "failing fill: 1" in done.stdout
-    picture = json.loads(lamia("watch", "night", "--once", "--json", url).stdout)
+    picture = json.loads(run_cli("watch", "night", "--once", "--json", url).stdout)
     assert picture["processes"]["nodes"][0]["failing"] == "1"
     sqlite_server.submit("night", "fill", "FAILED", index=0)
-    done = lamia("watch", "night", "--json", url)
+    done = run_cli("watch", "night", "--json", url)
     assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "FAILED")
-    assert json.loads(lamia("watch", "--once", "--json", url).stdout)["totalCount"] == 1
-    missing = lamia("watch", "nobody", url)
+    assert json.loads(run_cli("watch", "--once", "--json", url).stdout)["totalCount"] == 1
+    missing = run_cli("watch", "nobody", url)
     assert (missing.returncode, "no task “nobody”" in missing.stderr) == (1, True)
-    away = lamia("watch", "--url", "http://127.0.0.1:9")
+    away = run_cli("watch", "--url", "http://127.0.0.1:9")
     assert (away.returncode, "127.0.0.1:9" in away.stderr) == (1, True)

@@ -1,4 +1,4 @@
-"""The graphql-transport-ws protocol, rule by rule, and what is no protocol at all."""
+"""The graphql-transport-ws protocol, rule by rule, and junk."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ import websockets
 from websockets.typing import Subprotocol
 
 from lamia_gql.graph.transport import websocket
-from tests.conftest import Serve
-from tests.support.harness import Server
-from tests.support.in_process_server import serving
-from tests.support.live_clients import CHANGES, EVENTS, Wire
+from tests.support.harness import Server, StartServer
+from tests.support.in_process_server import serve_in_process
+from tests.support.live_clients import CHANGES, EVENTS, WebSocketClient
 from tests.support.waiting import until_async
 
 SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": "{ server { version } }"}}
@@ -26,48 +25,48 @@ SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": "{ server { ve
 async def closing(
     server: Server, *messages: Any, greet: bool = True
 ) -> tuple[int | None, str | None]:
-    """What a connection that sends these messages is closed with."""
-    async with Wire(server.url, greet=greet) as wire:
+    """The close code and reason for a connection that sends these messages."""
+    async with WebSocketClient(server.url, greet=greet) as ws:
         # It may be closed before all is sent.
         with suppress(websockets.ConnectionClosed):
             for message in messages:
-                await wire.send(message)
-        return await wire.closed()
+                await ws.send(message)
+        return await ws.closed()
 
 
 async def test_queries_and_mutations_go_over_a_websocket_as_well(sqlite_server: Server) -> None:
-    """Every operation is answered by next and complete; a broken one by an error."""
+    """Queries and mutations are answered by next and complete; invalid ones by error."""
     sqlite_server.create("t", {"name": "p"})
 
-    async with Wire(sqlite_server.url) as wire:
-        await wire.subscribe("q", '{ task(name: "t") { state } }')
-        payload = (await wire.receive())["payload"]
+    async with WebSocketClient(sqlite_server.url) as ws:
+        await ws.subscribe("q", '{ task(name: "t") { state } }')
+        payload = (await ws.receive())["payload"]
         assert payload["data"] == {"task": {"state": "PENDING"}}
-        assert await wire.receive() == {"id": "q", "type": "complete"}
-        await wire.subscribe(
+        assert await ws.receive() == {"id": "q", "type": "complete"}
+        await ws.subscribe(
             "m",
             """mutation { submitEvent(input: {task: "t", process: "p", eventClass: DONE}) {
               process { state } } }""",
         )
-        answer = (await wire.receive())["payload"]["data"]["submitEvent"]
+        answer = (await ws.receive())["payload"]["data"]["submitEvent"]
         assert answer == {"process": {"state": "SUCCEEDED"}}
-        assert await wire.receive() == {"id": "m", "type": "complete"}
+        assert await ws.receive() == {"id": "m", "type": "complete"}
         for query, code in (
             ("{", "GRAPHQL_PARSE_FAILED"),
             ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
             ("query($x: Int!) { tasks(first: $x) { totalCount } }", "BAD_USER_INPUT"),
             ("{" + "a{" * 20_000, "DOCUMENT_TOO_LONG"),
         ):
-            await wire.subscribe("e", query)
-            message = await wire.receive()
+            await ws.subscribe("e", query)
+            message = await ws.receive()
             assert (message["id"], message["type"]) == ("e", "error")
             assert message["payload"][0]["extensions"]["code"] == code
         # An error in a field is a result with an error, and its operation goes on to its end.
-        await wire.subscribe("f", '{ node(id: "x") { id } server { version } }')
-        message = await wire.receive()
+        await ws.subscribe("f", '{ node(id: "x") { id } server { version } }')
+        message = await ws.receive()
         assert message["type"] == "next"
         assert message["payload"]["errors"][0]["extensions"]["code"] == "ID_INVALID"
-        assert (await wire.receive())["type"] == "complete"
+        assert (await ws.receive())["type"] == "complete"
     assert "Traceback" not in sqlite_server.log()
 
 
@@ -75,27 +74,27 @@ async def test_complete_cancels_and_frees_the_id(sqlite_server: Server) -> None:
     """After a client's complete nothing of the operation comes, and its id can be used again."""
     sqlite_server.create("t", {"name": "p", "jobCount": 9})
 
-    async with Wire(sqlite_server.url) as wire:
+    async with WebSocketClient(sqlite_server.url) as ws:
         for _ in range(3):
-            await wire.subscribe("1", CHANGES, names=["t"])
-            assert (await wire.receive())["type"] == "next"
-            await wire.send({"id": "1", "type": "complete"})
-        await wire.send({"id": "never", "type": "complete"})
-        await wire.subscribe("1", "{ server { version } }")
-        assert (await wire.receive())["payload"]["data"]["server"]
-        assert (await wire.receive()) == {"id": "1", "type": "complete"}
+            await ws.subscribe("1", CHANGES, names=["t"])
+            assert (await ws.receive())["type"] == "next"
+            await ws.send({"id": "1", "type": "complete"})
+        await ws.send({"id": "never", "type": "complete"})
+        await ws.subscribe("1", "{ server { version } }")
+        assert (await ws.receive())["payload"]["data"]["server"]
+        assert (await ws.receive()) == {"id": "1", "type": "complete"}
 
 
-async def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: Server) -> None:
-    """Ping and pong have nothing to do with operations."""
-    async with Wire(sqlite_server.url, greet=False) as wire:
-        await wire.send({"type": "ping", "payload": {"any": 1}})
-        assert await wire.receive() == {"type": "pong"}
-        await wire.send({"type": "pong"})
-        await wire.send({"type": "connection_init", "payload": {"token": "of no use"}})
-        assert await wire.receive() == {"type": "connection_ack"}
-        await wire.send({"type": "ping"})
-        assert await wire.receive() == {"type": "pong"}
+async def test_pings_are_answered_before_and_after_connection_init(sqlite_server: Server) -> None:
+    """Pings are answered before and after connection_init."""
+    async with WebSocketClient(sqlite_server.url, greet=False) as ws:
+        await ws.send({"type": "ping", "payload": {"any": 1}})
+        assert await ws.receive() == {"type": "pong"}
+        await ws.send({"type": "pong"})
+        await ws.send({"type": "connection_init", "payload": {"token": "of no use"}})
+        assert await ws.receive() == {"type": "connection_ack"}
+        await ws.send({"type": "ping"})
+        assert await ws.receive() == {"type": "pong"}
 
 
 @pytest.mark.parametrize(
@@ -125,17 +124,17 @@ async def test_pings_are_answered_before_and_after_the_greeting(sqlite_server: S
         (1009, True, ['"' + "x" * 2_000_000 + '"']),
     ],
 )
-async def test_who_breaks_the_rules_is_told_by_a_code(
+async def test_violations_have_close_codes(
     shared: Server, code: int, greet: bool, sent: list[Any]
 ) -> None:
-    """Every rule has its close code, and the log stays silent."""
+    """Each violation has its close code, and nothing is logged."""
     assert (await closing(shared, *sent, greet=greet))[0] == code
     assert "Traceback" not in shared.log()
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A server for stories that leave nothing behind."""
+    """A server for tests that leave nothing behind."""
     folder = tmp_path_factory.mktemp("websocket")
     with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
         server.create("t", {"name": "p"})
@@ -143,7 +142,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 async def test_an_id_in_use_closes_the_connection(shared: Server) -> None:
-    """Two operations can't have one id at a time."""
+    """Two running operations can't have the same id."""
     subscribe = {
         "id": "1",
         "type": "subscribe",
@@ -155,24 +154,24 @@ async def test_an_id_in_use_closes_the_connection(shared: Server) -> None:
 
 @pytest.mark.parametrize("offered", [None, ["graphql-ws"], ["mqtt"]])
 async def test_other_protocols_are_not_spoken(shared: Server, offered: list[str] | None) -> None:
-    """Neither the legacy protocol nor none at all."""
+    """Other subprotocols, or none, are closed with 4406."""
     protocols = None if offered is None else [Subprotocol(name) for name in offered]
-    async with Wire(shared.url, greet=False, subprotocols=protocols) as wire:
-        assert wire.socket.subprotocol is None
-        assert (await wire.closed())[0] == 4406
+    async with WebSocketClient(shared.url, greet=False, subprotocols=protocols) as ws:
+        assert ws.socket.subprotocol is None
+        assert (await ws.closed())[0] == 4406
 
 
-async def test_silence_instead_of_a_greeting_is_ended(
+async def test_connections_without_connection_init_are_closed(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection has some seconds to say what it is here for, and any time afterwards."""
+    """A connection without connection_init is closed in time; others may stay idle."""
     assert websocket.INIT_TIMEOUT_S == 10
     monkeypatch.setattr(websocket, "INIT_TIMEOUT_S", 0.5)
 
     async with (
-        serving(sqlite_url) as inside,
-        Wire(inside.url) as greeted,
-        Wire(inside.url, greet=False) as silent,
+        serve_in_process(sqlite_url) as server,
+        WebSocketClient(server.url) as greeted,
+        WebSocketClient(server.url, greet=False) as silent,
     ):
         assert await silent.closed() == (4408, "Initialisation timeout")
         # The other one is older.
@@ -184,54 +183,58 @@ async def test_silence_instead_of_a_greeting_is_ended(
     "query", [EVENTS, CHANGES, "query($x: Int) { tasks(first: $x) { __typename } }"]
 )
 async def test_deep_variables_are_an_error_of_their_operation(shared: Server, query: str) -> None:
-    """As deep as JSON is read at all: the operation may be refused, and the connection stays."""
+    """Deeply nested variables are an error of the operation; the connection stays open."""
     deep = "[" * 1_000 + "]" * 1_000
     variables = f'{{"task": "t", "names": {deep}, "x": {deep}, "after": {deep}}}'
     payload = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
 
-    async with Wire(shared.url) as wire:
-        await wire.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
-        message = await wire.receive()
+    async with WebSocketClient(shared.url) as ws:
+        await ws.send(f'{{"id": "1", "type": "subscribe", "payload": {payload}}}')
+        message = await ws.receive()
         assert (message["id"], message["type"]) == ("1", "error")
         assert message["payload"][0]["extensions"]["code"]
-        await wire.subscribe("1", "{ server { version } }")
-        assert (await wire.receive())["type"] == "next"
+        await ws.subscribe("1", "{ server { version } }")
+        assert (await ws.receive())["type"] == "next"
     assert "Traceback" not in shared.log()
 
 
 async def test_extensions_are_ignored(shared: Server) -> None:
-    """Clients send more than we know of."""
-    async with Wire(shared.url) as wire:
+    """Unknown extensions in a message are ignored."""
+    async with WebSocketClient(shared.url) as ws:
         payload = SUBSCRIBE["payload"] | {"extensions": {"persisted": 1}, "more": []}  # type: ignore[operator] # it is a dict
-        await wire.send(SUBSCRIBE | {"payload": payload, "more": 1})
-        assert (await wire.receive())["type"] == "next"
+        await ws.send(SUBSCRIBE | {"payload": payload, "more": 1})
+        assert (await ws.receive())["type"] == "next"
 
 
-async def test_operations_of_a_connection_are_bounded(serve: Serve, sqlite_url: str) -> None:
-    """One too many gets an error; the others go on, and its place can be had again."""
-    server = serve(sqlite_url, max_subscriptions_per_connection=2)
+async def test_operations_of_a_connection_are_bounded(
+    start_server: StartServer, sqlite_url: str
+) -> None:
+    """One operation too many gets an error; a completed one makes room."""
+    server = start_server(sqlite_url, max_subscriptions_per_connection=2)
     server.create("t", {"name": "p"})
 
-    async with Wire(server.url) as wire:
+    async with WebSocketClient(server.url) as ws:
         for key in "ab":
-            await wire.subscribe(key, EVENTS, task="t")
-        await wire.subscribe("c", EVENTS, task="t")
-        message = await wire.receive()
+            await ws.subscribe(key, EVENTS, task="t")
+        await ws.subscribe("c", EVENTS, task="t")
+        message = await ws.receive()
         assert (message["id"], message["type"]) == ("c", "error")
         assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
-        await wire.send({"id": "a", "type": "complete"})
-        await wire.subscribe("c", "{ server { version } }")
-        assert (await wire.receive())["type"] == "next"
+        await ws.send({"id": "a", "type": "complete"})
+        await ws.subscribe("c", "{ server { version } }")
+        assert (await ws.receive())["type"] == "next"
 
 
-async def test_connections_of_an_address_are_bounded(serve: Serve, sqlite_url: str) -> None:
-    """WebSockets and streams count together; one that leaves makes room."""
-    server = serve(sqlite_url, max_connections_per_address=2)
+async def test_connections_of_an_address_are_bounded(
+    start_server: StartServer, sqlite_url: str
+) -> None:
+    """WebSockets and streams count together; a closed one makes room."""
+    server = start_server(sqlite_url, max_connections_per_address=2)
     server.create("t", {"name": "p"})
 
-    async with Wire(server.url):
-        async with Wire(server.url):
-            async with Wire(server.url, greet=False) as third:
+    async with WebSocketClient(server.url):
+        async with WebSocketClient(server.url):
+            async with WebSocketClient(server.url, greet=False) as third:
                 code, reason = await third.closed()
                 assert code == 1013
                 assert reason is not None
@@ -246,7 +249,7 @@ async def test_connections_of_an_address_are_bounded(serve: Serve, sqlite_url: s
 
         async def is_accepted() -> bool:
             try:
-                async with Wire(server.url):
+                async with WebSocketClient(server.url):
                     return True
             except websockets.ConnectionClosed:
                 return False
@@ -300,23 +303,25 @@ def junk(chance: random.Random) -> Any:
 
 
 @pytest.mark.parametrize("number", [400, pytest.param(4_000, marks=pytest.mark.slow)])
-async def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, number: int) -> None:
-    """Whatever is sent, the answer is a message or a 4400 code; no traceback, and it still runs."""
+async def test_random_frames_are_answered_by_close_codes(
+    sqlite_server: Server, number: int
+) -> None:
+    """Random frames are answered by a message or a close code, and the server still runs."""
 
     async def one(seed: int) -> None:
         chance = random.Random(seed)
-        async with Wire(sqlite_server.url, greet=chance.random() < 0.8) as wire:
+        async with WebSocketClient(sqlite_server.url, greet=chance.random() < 0.8) as ws:
             try:
                 for _ in range(chance.randrange(1, 4)):
                     frame = junk(chance)
                     # Fragments are assembled before anybody looks at them.
-                    await wire.socket.send([frame[:3], frame[3:]] if seed % 5 == 0 else frame)
+                    await ws.socket.send([frame[:3], frame[3:]] if seed % 5 == 0 else frame)
                     # So that some of the frames are sent together, and some after an answer.
                 await asyncio.sleep(0)
-                await wire.send("end of the junk")
+                await ws.send("end of the junk")
             except websockets.ConnectionClosed:
                 pass
-            code, _ = await wire.closed()
+            code, _ = await ws.closed()
             assert code in range(4400, 4430), (seed, code)
 
     for begin in range(0, number, 20):
@@ -326,7 +331,7 @@ async def test_junk_is_never_more_than_a_close_code(sqlite_server: Server, numbe
 
 
 def test_text_that_is_not_utf_8_is_refused_without_a_traceback(sqlite_server: Server) -> None:
-    """A frame that says that it is text and is not, and what is no WebSocket frame at all."""
+    """Invalid UTF-8 and invalid frames have close codes, without a traceback."""
     key = "dGhlIHNhbXBsZSBub25jZQ=="
     host, port = sqlite_server.url.removeprefix("http://").split(":")
     request = (

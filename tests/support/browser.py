@@ -1,4 +1,4 @@
-"""Debian's Chromium, cut off from any network but this machine, and pages that must be quiet."""
+"""Debian's Chromium without network access, and checks for pages."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
-from tests.support.npm import tool
+from tests.support.npm import node_tool
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+COLOR_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 """What a reader's system may prefer."""
-PATIENCE = 15_000
+TIMEOUT_MS = 15_000
 """Milliseconds that a page has for what is expected of it."""
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
-def required(found: str | None, what: str) -> str:
-    """The path of a tool; without it the test is skipped, where that is allowed."""
+def require(found: str | None, what: str) -> str:
+    """The path of a tool; the test is skipped without it, unless LAMIA_TESTS_COMPLETE is set."""
     if found is None:
         assert "LAMIA_TESTS_COMPLETE" not in os.environ, f"{what} is missing"
         pytest.skip(f"needs {what}")
@@ -34,11 +34,11 @@ def required(found: str | None, what: str) -> str:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A running Chromium for which every name is unknown."""
-    path = required(shutil.which("chromium"), "Debian's chromium")
+def launch_chromium() -> Iterator[Browser]:
+    """A running Chromium that resolves no host name."""
+    path = require(shutil.which("chromium"), "Debian's chromium")
     # The one that it brings needs libraries that few machines have.
-    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", tool("node"))
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node_tool("node"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
@@ -48,8 +48,8 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-class Watcher:
-    """Notes whatever a page should not do: complain, break its policy, ask strangers."""
+class PageWatcher:
+    """Records errors, policy violations and foreign requests of a page."""
 
     def __init__(self, page: Page) -> None:
         self.faults: list[str] = []
@@ -69,18 +69,18 @@ class Watcher:
             self.faults.append(f"request: {request.url}")
 
     def check(self) -> None:
-        """Fail where there is anything that was not allowed."""
+        """Fail if there is a fault that was not allowed."""
         found = [f for f in self.faults if not any(re.search(p, f) for p in self.allowed)]
         assert not found, found
 
 
-Open = Callable[..., Page]
+OpenPage = Callable[..., Page]
 
 
 @contextmanager
-def opening(browser: Browser) -> Iterator[Open]:
-    """Opens pages, with options of the browser's contexts; in the end, all must have been quiet."""
-    watchers: list[Watcher] = []
+def page_opener(browser: Browser) -> Iterator[OpenPage]:
+    """A function that opens pages; at the end, none may have had faults."""
+    watchers: list[PageWatcher] = []
 
     def open_page(
         url: str,
@@ -92,8 +92,8 @@ def opening(browser: Browser) -> Iterator[Open]:
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        watcher = Watcher(page)
+        page.set_default_timeout(TIMEOUT_MS)
+        watcher = PageWatcher(page)
         watcher.allowed += allowed
         watchers.append(watcher)
         page.goto(url)
@@ -106,17 +106,17 @@ def opening(browser: Browser) -> Iterator[Open]:
         watcher.check()
 
 
-def settled(page: Page, look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
-    """What one sees of a page as soon as it is as wanted, or when patience is at an end."""
-    deadline = time.monotonic() + PATIENCE / 1000
+def wait_for_value(page: Page, look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
+    """The value of ``look`` once it is as wanted, or at the latest after the timeout."""
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
     while not wanted(found := look()) and time.monotonic() < deadline:
         page.wait_for_timeout(50)
     return found
 
 
 def serious_findings(page: Page, *selectors: str) -> list[str]:
-    """What axe-core finds on a page, or in some of its elements, that is serious or worse."""
-    source = required(str(AXE) if AXE.exists() else None, "axe-core: run `web/build`")
+    """axe-core's findings on a page, or in some elements, that are serious or worse."""
+    source = require(str(AXE) if AXE.exists() else None, "axe-core: run `web/build`")
     page.evaluate(Path(source).read_text() + "; undefined")
     found: list[str] = page.evaluate(
         """async selectors => (await axe.run(selectors.length ? selectors : document)).violations

@@ -1,4 +1,4 @@
-"""Documents made to cost as much as the default limits let them, and such as are beyond them."""
+"""The most expensive documents within the default limits, and documents above them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _pairs(fields: Iterable[str]) -> str:
     return " ".join(f"... on Array {{ {f} }} ... on SolitaryProcess {{ {f} }}" for f in fields)
 
 
-WITHIN: dict[str, str] = {
+WITHIN_LIMITS: dict[str, str] = {
     "a hundred aliases": _process(_many("a#: name", 100)),
     "a hundred fields twice": "{ server { " + "version " * 101 + "} }",
     "fields twice, and literals": "{ server { "
@@ -125,7 +125,7 @@ WIDE_BOMB = '{ task(name: "t") { ...F0 } } ' + _chain(
 )
 """The same with fields in between, so that they unfold to 2^60 fields."""
 
-BEYOND: dict[str, tuple[str, str]] = {
+BEYOND_LIMITS: dict[str, tuple[str, str]] = {
     "characters": ("DOCUMENT_TOO_LONG", "{ server { version } }" + " " * 20_000),
     "brackets": ("DOCUMENT_TOO_LONG", "{" * 100_000),
     "tokens": ("TOO_MANY_TOKENS", "{ server { " + "version " * 1_000 + "} }"),

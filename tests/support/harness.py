@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and words to talk to it with."""
+"""A server in its own process, and a client for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -17,29 +17,30 @@ import httpx
 
 from tests.support.waiting import until
 
-START = 30.0
+START_TIMEOUT_S = 30.0
 """Seconds that a server has to become ready."""
-CREATE = """mutation($input: CreateTaskInput!) { createTask(input: $input) {
+CREATE_TASK = """mutation($input: CreateTaskInput!) { createTask(input: $input) {
   task { id name state } userErrors { code field message } } }"""
-SUBMIT = """mutation($input: SubmitEventInput!) { submitEvent(input: $input) {
+UPDATE_TASK = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"""
+SUBMIT_EVENT = """mutation($input: SubmitEventInput!) { submitEvent(input: $input) {
   event { id uuid } duplicate enough process { name state }
   userErrors { code field message } } }"""
-SUBMIT_MANY = """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
+SUBMIT_EVENTS = """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
   results { event { uuid } duplicate enough userErrors { code field message } }
   userErrors { code field message } } }"""
 
 
-def environment(settings: Mapping[str, Any]) -> dict[str, str]:
-    """This process' environment without settings of ours but these."""
+def environment_with(settings: Mapping[str, Any]) -> dict[str, str]:
+    """This process' environment with these LAMIA_* settings only."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LAMIA_")}
     return kept | {f"LAMIA_{name.upper()}": str(value) for name, value in settings.items()}
 
 
-def lamia(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end."""
+def run_cli(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run ``lamia-gql`` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "lamia_gql", *arguments],
-        env=environment(settings),
+        env=environment_with(settings),
         capture_output=True,
         text=True,
         timeout=110,
@@ -47,8 +48,8 @@ def lamia(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-def told(answer: httpx.Response) -> list[tuple[str, str | None]]:
-    """The codes and fields of the errors in an answer of REST, each with a reason in words."""
+def rest_errors(answer: httpx.Response) -> list[tuple[str, str | None]]:
+    """The codes and fields of the errors in a REST answer, which must have reasons."""
     errors = answer.json()["errors"]
     assert all(error["reason"].endswith(".") for error in errors)
     return [(error["details"]["code"], error["details"].get("field")) for error in errors]
@@ -83,12 +84,12 @@ class Server:
         self._client.close()
 
     def start(self) -> None:
-        """Start it; again on the port that it had, after it was stopped or killed."""
+        """Start it, or restart it on the same port."""
         begin = len(self.log())
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "lamia_gql", "serve", "--port", str(self._port)],
-                env=environment(
+                env=environment_with(
                     {"database_url": self.database_url, "log_level": "warning"} | self.settings
                 ),
                 stdout=log,
@@ -96,11 +97,11 @@ class Server:
             )
         try:
             until(
-                lambda: not self.runs or self._is_ready(begin),
+                lambda: not self.is_running or self._is_ready(begin),
                 lambda: f"the server did not start:\n{self.log()}",
-                START,
+                START_TIMEOUT_S,
             )
-            assert self.runs, f"the server did not start:\n{self.log()}"
+            assert self.is_running, f"the server did not start:\n{self.log()}"
         except AssertionError:
             self.kill()
             raise
@@ -116,16 +117,16 @@ class Server:
             return False
 
     def log(self) -> str:
-        """All that it has printed, since it was made to forget."""
+        """Its output since the last :meth:`clear_log`."""
         return self._log.read_text()[self._forgotten :] if self._log.exists() else ""
 
-    def forget_log(self) -> None:
+    def clear_log(self) -> None:
         """Begin the log anew."""
         self._forgotten += len(self.log())
 
     @property
-    def runs(self) -> bool:
-        """Whether it has been started, and not been stopped or killed since."""
+    def is_running(self) -> bool:
+        """Whether its process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -135,14 +136,14 @@ class Server:
         return self._process.pid
 
     def kill(self) -> None:
-        """End it as a power cut would: SIGKILL."""
+        """Kill it by SIGKILL."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
         self._process = None
 
     def stop(self) -> None:
-        """End it as an operator would: SIGTERM; it must go in time, and in peace."""
+        """Stop it by SIGTERM; it must exit cleanly and in time."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(15)
@@ -177,7 +178,7 @@ class Server:
         assert "errors" not in body, body["errors"]
         return body["data"]
 
-    def error(self, query: str, **variables: Any) -> dict[str, Any]:
+    def graphql_error(self, query: str, **variables: Any) -> dict[str, Any]:
         """The one error of an operation that must have one."""
         body = self.request(query, variables).json()
         assert len(body.get("errors", ())) == 1, body
@@ -185,14 +186,14 @@ class Server:
         return error
 
     def create(self, name: str, *processes: Mapping[str, Any], **fields: Any) -> None:
-        """Make a task, which must be accepted."""
+        """Create a task, which must be accepted."""
         payload = self.try_create(name, *processes, **fields)
         assert payload["userErrors"] == [], payload
 
     def try_create(self, name: str, *processes: Mapping[str, Any], **fields: Any) -> Any:
-        """What becomes of a task."""
+        """The payload of `createTask`."""
         task = {"name": name, "processes": list(processes), **fields}
-        return self.graphql(CREATE, input=task)["createTask"]
+        return self.graphql(CREATE_TASK, input=task)["createTask"]
 
     def submit(self, task: str, process: str, event_class: str, **fields: Any) -> Any:
         """Submit an event, which must be accepted; the payload of the answer."""
@@ -201,20 +202,24 @@ class Server:
         return payload
 
     def try_submit(self, task: str, process: str, event_class: str, **fields: Any) -> Any:
-        """What becomes of an event."""
+        """The payload of `submitEvent`."""
         event = {"task": task, "process": process, "eventClass": event_class, **fields}
-        return self.graphql(SUBMIT, input=event)["submitEvent"]
+        return self.graphql(SUBMIT_EVENT, input=event)["submitEvent"]
 
     def submit_many(self, events: list[dict[str, Any]]) -> list[Any]:
-        """What becomes of events, in batches that the server takes."""
+        """The results of `submitEvents`, in batches of at most 1,000."""
         results: list[Any] = []
         for begin in range(0, len(events), 1000):
             batch = {"events": events[begin : begin + 1000]}
-            results += self.graphql(SUBMIT_MANY, input=batch)["submitEvents"]["results"]
+            results += self.graphql(SUBMIT_EVENTS, input=batch)["submitEvents"]["results"]
         return results
 
+    def comment(self, task: str, comment: str) -> None:
+        """Give a task another comment."""
+        self.graphql(UPDATE_TASK, input={"name": task, "comment": comment})
+
     def process(self, task: str, name: str) -> Any:
-        """What is computed of a process."""
+        """The computed fields of a process."""
         return self.graphql(
             """query($task: String!, $name: String!) { process(task: $task, name: $name) {
               state outlook enough progress { ratio current target basis }
@@ -224,7 +229,11 @@ class Server:
             name=name,
         )["process"]
 
-    def recount(self, *tasks: str) -> None:
-        """Stored counters must be what the events say."""
-        done = lamia("recount", *tasks, database_url=self.database_url)
+    def check_counters(self, *tasks: str) -> None:
+        """Check that ``lamia-gql recount`` finds no difference."""
+        done = run_cli("recount", *tasks, database_url=self.database_url)
         assert (done.returncode, done.stdout) == (0, "No difference.\n"), done.stdout + done.stderr
+
+
+StartServer = Callable[..., Server]
+"""The fixture ``start_server``: takes the address of a database and settings."""

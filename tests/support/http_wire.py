@@ -1,4 +1,4 @@
-"""Requests to /graphql as they go over the wire, and what holds for every answer."""
+"""Raw requests to /graphql, and checks that hold for every answer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.support.harness import Server
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
-SERVER = "{ server { version } }"
+SERVER_QUERY = "{ server { version } }"
 
 
-def send(server: Server, method: str = "POST", **options: Any) -> httpx.Response:
-    """The answer to a request with exactly these headers; never a failure of the server."""
+def send_graphql(server: Server, method: str = "POST", **options: Any) -> httpx.Response:
+    """The answer to a request with exactly these headers; its status must be below 500."""
     headers = {"host": "x", **options.pop("headers", {})}
     request = httpx.Request(method, f"{server.url}/graphql", **options)
     own = {
@@ -32,17 +32,17 @@ def send(server: Server, method: str = "POST", **options: Any) -> httpx.Response
     kind = answer.headers["content-type"].partition(";")[0]
     if kind == EVENT_STREAM:
         assert EVENT_STREAM in headers["accept"]
-        for result in streamed(answer.text):
-            check(result)
+        for result in parse_stream(answer.text):
+            check_result(result)
     else:
         assert kind in (JSON, GRAPHQL)
         if method != "HEAD":
-            check(answer.json())
+            check_result(answer.json())
     return answer
 
 
-def streamed(text: str) -> list[Any]:
-    """The results in a stream of server-sent events that has come to its end: one at least."""
+def parse_stream(text: str) -> list[Any]:
+    """The results in a complete stream of server-sent events, at least one."""
     *results, complete = text.removeprefix(":\n\n").removesuffix("\n\n").split("\n\n")
     assert complete == "event: complete\ndata:"
     assert results
@@ -50,8 +50,8 @@ def streamed(text: str) -> list[Any]:
     return [json.loads(result.removeprefix("event: next\ndata: ")) for result in results]
 
 
-def check(body: Any) -> None:
-    """An answer has data or errors, and every error a code and nothing of the server's inside."""
+def check_result(body: Any) -> None:
+    """Check that a result has data or errors, and that errors have codes and no internals."""
     assert isinstance(body, dict)
     assert body.keys() <= {"data", "errors", "extensions"}
     assert "data" in body or body["errors"]
@@ -61,8 +61,8 @@ def check(body: Any) -> None:
         assert ".py" not in error["message"]
 
 
-def code(answer: httpx.Response) -> str:
-    """The code of the one error of an answer without data."""
+def error_code(answer: httpx.Response) -> str:
+    """The code of the only error in an answer without data."""
     body = answer.json()
     assert "data" not in body
     (error,) = body["errors"]

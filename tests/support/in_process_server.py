@@ -1,4 +1,4 @@
-"""A server in the test's own process, where one can see what is left in it."""
+"""A server in the process of the test, whose resources can be inspected."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tests.support.waiting import until_async
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """A running server, and what lives in it."""
+class InProcessServer:
+    """A running server with its services."""
 
     url: str
     services: Services
     streams: OperationStreams
 
-    def left(self) -> dict[str, int]:
-        """How much there is for clients: connections, subscribers and what runs for them."""
+    def resources(self) -> dict[str, int]:
+        """The numbers of connections, subscribers, feeds, streams and asyncio tasks."""
         live = self.services.feeds
         return {
             "connections": len(self.services.live_connections),
@@ -40,16 +40,16 @@ class Inside:
             "tasks": len(asyncio.all_tasks()),
         }
 
-    async def until_left(self, expected: dict[str, int]) -> None:
-        """Wait until :meth:`left` is as expected."""
+    async def until_resources(self, expected: dict[str, int]) -> None:
+        """Wait until :meth:`resources` is as expected."""
         await until_async(
-            lambda: self.left() == expected, lambda: (self.left(), expected), timeout_s=60
+            lambda: self.resources() == expected, lambda: (self.resources(), expected), timeout_s=60
         )
 
 
 @asynccontextmanager
-async def serving(database_url: str, **settings: Any) -> AsyncIterator[Inside]:
-    """Serve in this loop, with these settings, until the block is left."""
+async def serve_in_process(database_url: str, **settings: Any) -> AsyncIterator[InProcessServer]:
+    """Serve in this event loop, with these settings, for the duration of the block."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
         settings = {"database_url": database_url, "log_level": "warning"} | settings
         server = make_server(load(**settings))
@@ -66,7 +66,7 @@ async def serving(database_url: str, **settings: Any) -> AsyncIterator[Inside]:
             assert not running.done()
             host, port = listening.getsockname()
             services: Services = server.lifespan.state["services"]
-            yield Inside(f"http://{host}:{port}", services, endpoint.streams)
+            yield InProcessServer(f"http://{host}:{port}", services, endpoint.streams)
         finally:
             server.should_exit = True
             await running

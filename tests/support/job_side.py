@@ -1,4 +1,4 @@
-"""Words to talk of lamia-job with: its command line, its events on a server, and bad servers."""
+"""Running lamia-job, reading its events, and servers that misbehave."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import ssl
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.harness import Server, environment
+from lamia_gql.client.event import Event
+from lamia_gql.client.server_connection import EventResult, ServerConnection
+from tests.support.harness import Server, environment_with
 
 ROOT = Path(__file__).parents[2]
-JOB = [sys.executable, "-m", "lamia_gql.client"]
+LAMIA_JOB = [sys.executable, "-m", "lamia_gql.client"]
 
 
 def job_environment(
@@ -29,15 +33,15 @@ def job_environment(
         "LAMIA_PROCESS": process,
         "LAMIA_SPOOL": folder / "spool",
     } | more
-    return environment({}) | {name: str(v) for name, v in given.items() if v is not None}
+    return environment_with({}) | {name: str(v) for name, v in given.items() if v is not None}
 
 
-def job(
+def run_lamia_job(
     environ: Mapping[str, str], *arguments: str, **options: Any
 ) -> subprocess.CompletedProcess[bytes]:
     """Run lamia-job to its end."""
     done: subprocess.CompletedProcess[bytes] = subprocess.run(
-        [*JOB, *arguments], env=environ, cwd=ROOT, capture_output=True, check=False, **options
+        [*LAMIA_JOB, *arguments], env=environ, cwd=ROOT, capture_output=True, check=False, **options
     )
     return done
 
@@ -54,8 +58,8 @@ def build_pyz(folder: Path) -> Path:
     return folder / "dist" / "lamia-job.pyz"
 
 
-def events(server: Server, task: str = "t") -> list[dict[str, Any]]:
-    """All events of a task, in the order in which the server took them."""
+def stored_events(server: Server, task: str = "t") -> list[dict[str, Any]]:
+    """All events of a task, in order of arrival."""
     found: list[dict[str, Any]] = []
     cursor = None
     while True:
@@ -73,14 +77,14 @@ def events(server: Server, task: str = "t") -> list[dict[str, Any]]:
             return found
 
 
-def classes(server: Server, task: str = "t") -> list[str]:
-    """The classes of a task's events, sorted by the jobs' own times."""
-    found = sorted(events(server, task), key=lambda e: str(e["sentAt"] or ""))
+def stored_event_classes(server: Server, task: str = "t") -> list[str]:
+    """The classes of a task's events, sorted by `sentAt`."""
+    found = sorted(stored_events(server, task), key=lambda e: str(e["sentAt"] or ""))
     return [event["eventClass"] for event in found]
 
 
-def spooled(folder: Path) -> list[dict[str, Any]]:
-    """The events in the spool that is made by :func:`job_environment`."""
+def spooled_events(folder: Path) -> list[dict[str, Any]]:
+    """The events in the spool of :func:`job_environment`."""
     return [
         json.loads(line)["event"]
         for path in (folder / "spool").glob("*/[0-3]-*")
@@ -88,8 +92,8 @@ def spooled(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def answer_all(body: bytes, code: str | None = None, *, enough: bool = False) -> bytes:
-    """The answer of a server that takes all, or refuses all with a code."""
+def response_to_events(body: bytes, code: str | None = None, *, enough: bool = False) -> bytes:
+    """The answer of a server that accepts all events, or refuses all with a code."""
     number = len(json.loads(body)["variables"]["input"]["events"])
     wrong = [] if code is None else [{"code": code, "field": None, "message": "No."}]
     result = {"duplicate": False, "enough": enough, "userErrors": wrong}
@@ -98,7 +102,30 @@ def answer_all(body: bytes, code: str | None = None, *, enough: bool = False) ->
     ).encode()
 
 
-class BadServer:
+def make_event(age: float = 0.0, **fields: Any) -> Event:
+    """An event with a `sentAt` of ``age`` seconds ago."""
+    sent_at = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+    base = {"id": str(uuid.uuid4()), "task": "t", "process": "p", "eventClass": "BEAT"}
+    return Event(base | {"sentAt": sent_at} | fields, index_found=False)
+
+
+class FakeConnection(ServerConnection):
+    """A connection that answers by a rule, and records the sizes of requests."""
+
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
+        self.sizes: list[int] = []
+        self.stored: list[str] = []
+
+    def submit(self, events: Sequence[dict[str, Any]]) -> list[EventResult]:
+        """Apply the rule to each event; it may raise."""
+        self.sizes.append(len(events))
+        answers = [self.rule(event) for event in events]
+        self.stored += [str(e["id"]) for e, a in zip(events, answers, strict=True) if not a.code]
+        return answers
+
+
+class FaultyServer:
     """A server that misbehaves in the way that ``mode`` says; it can be changed at any time.
 
     ``good`` takes all, ``slow`` after two seconds, ``brief`` with one request a connection;
@@ -117,7 +144,7 @@ class BadServer:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 try:
-                    while bad.serve(self):
+                    while bad.handle_request(self):
                         pass
                 except OSError:
                     pass
@@ -147,7 +174,7 @@ class BadServer:
         self._server.server_close()
         self._thread.join()
 
-    def serve(self, handler: socketserver.StreamRequestHandler) -> bool:
+    def handle_request(self, handler: socketserver.StreamRequestHandler) -> bool:
         """Serve one request of a connection; whether there may be another one."""
         if not handler.rfile.readline():
             return False
@@ -169,13 +196,13 @@ class BadServer:
         if mode == "garbage":
             handler.wfile.write(b"\x00\xff<html>What?</html>\r\n\r\n")
             return False
-        status, answer = "200 OK", answer_all(body)
+        status, answer = "200 OK", response_to_events(body)
         if mode.isdigit():
             status, answer = f"{mode} Hm", b"<html>No.</html>"
         elif mode.isupper():
-            answer = answer_all(body, mode)
+            answer = response_to_events(body, mode)
         elif mode == "enough":
-            answer = answer_all(body, enough=True)
+            answer = response_to_events(body, enough=True)
         head = f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
         if mode == "cut":
             handler.wfile.write(head + answer[: len(answer) // 2])
@@ -191,6 +218,11 @@ class BadServer:
         return mode not in ("vanish", "brief")
 
 
-def shell(script: str) -> Sequence[str]:
+def shell_command(script: str) -> Sequence[str]:
     """A program that is a shell script."""
     return ["sh", "-c", script]
+
+
+def python_command(source: str) -> list[str]:
+    """A program in Python."""
+    return [sys.executable, "-c", source]

@@ -1,11 +1,11 @@
-"""Live clients for the tests, close to the wire: WebSocket and server-sent events."""
+"""Clients for WebSocket and server-sent events, at the level of messages."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from tests.support.harness import Server
 
-PATIENCE = 20.0
+RECEIVE_TIMEOUT_S = 20.0
 """Seconds to wait for a message that must come."""
 BEGINNING = ""
 """The cursor behind which all events of a task lie."""
@@ -27,7 +27,7 @@ CHANGES = """subscription($names: [String!], $filter: TaskFilter) {
     processes { nodes { name state progress { ratio } } } } }"""
 
 
-class Wire:
+class WebSocketClient:
     """A WebSocket that speaks graphql-transport-ws."""
 
     def __init__(self, url: str, *, greet: bool = True, **options: Any) -> None:
@@ -59,7 +59,7 @@ class Wire:
 
     async def receive(self) -> Any:
         """The next message."""
-        return json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+        return json.loads(await asyncio.wait_for(self.socket.recv(), RECEIVE_TIMEOUT_S))
 
     async def subscribe(self, key: str, query: str, **variables: Any) -> None:
         """Begin an operation."""
@@ -67,15 +67,15 @@ class Wire:
         await self.send({"id": key, "type": "subscribe", "payload": payload})
 
     async def closed(self) -> tuple[int | None, str | None]:
-        """The code and reason that the server closes with; what comes before is read away."""
+        """The code and reason of the server's close; earlier messages are discarded."""
         try:
             while True:
-                await asyncio.wait_for(self.socket.recv(), PATIENCE)
+                await asyncio.wait_for(self.socket.recv(), RECEIVE_TIMEOUT_S)
         except websockets.ConnectionClosed:
             return self.socket.close_code, self.socket.close_reason
 
-    async def nexts(self) -> AsyncIterator[Any]:
-        """The data of all results of the one operation, to its end."""
+    async def results(self) -> AsyncIterator[Any]:
+        """The data of all results of the only operation."""
         while True:
             message = await self.receive()
             if message["type"] == "complete":
@@ -86,9 +86,9 @@ class Wire:
 
 
 async def until_events_come(
-    server: Server, wire: Wire, task: str = "t", *, event_class: str = "BEAT"
+    server: Server, ws: WebSocketClient, task: str = "t", *, event_class: str = "BEAT"
 ) -> None:
-    """Return once the wire's only operation, a subscription to events, delivers what happens.
+    """Return once the only operation of ``ws``, a subscription to events, delivers what happens.
 
     Nothing tells that such a subscription has begun. So events are submitted until one arrives, and
     messages are received up to the last one of them: later ones are the caller's.
@@ -100,7 +100,7 @@ async def until_events_come(
         return uuid
 
     async def receive() -> str:
-        message = await wire.receive()
+        message = await ws.receive()
         assert message["type"] == "next", message
         node = message["payload"]["data"]["events"]["node"]
         assert node["eventClass"] == event_class, node
@@ -131,37 +131,49 @@ async def until_events_are_followed(
         await receive()
 
 
-async def until_changes_come(server: Server, wire: Wire, task: str) -> Any:
-    """Return once the wire's only operation, a subscription to changes, delivers those of a task.
+class TaskChanges:
+    """The snapshots of a connection's only operation, a subscription to changes.
 
-    The task, which must match its filter, is edited until a snapshot arrives, and snapshots are
-    received up to the last edit; the last one is returned.
+    A snapshot equal to the last one of its task is left out: the server may send one again.
     """
-    edit = "mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"
-    snapshot = None
-    number = 0
-    while snapshot is None:
-        number += 1
-        change = {"name": task, "comment": f"edit {number}"}
-        await asyncio.to_thread(server.graphql, edit, input=change)
-        with suppress(TimeoutError):
-            snapshot = await asyncio.wait_for(next_change(wire), 0.5)
-    while (snapshot["name"], snapshot["comment"]) != (task, f"edit {number}"):
-        snapshot = await next_change(wire)
-    return snapshot
+
+    def __init__(self, ws: WebSocketClient) -> None:
+        self._wire = ws
+        self._last: dict[str, Any] = {}
+
+    async def next(self) -> Any:
+        """The next snapshot; None where the subscription completes."""
+        while True:
+            message = await self._wire.receive()
+            if message["type"] == "complete":
+                return None
+            assert message["type"] == "next", message
+            task = message["payload"]["data"]["taskChanged"]
+            if task != self._last.get(task["name"]):
+                self._last[task["name"]] = task
+                return task
+
+    async def until_they_come(self, change: Callable[[int], tuple[str, str | None]]) -> None:
+        """Return once the subscription delivers what happens.
+
+        Nothing tells that it has begun. So ``change`` is called with 1, 2 … until a snapshot
+        arrives; it changes a task, and returns the name and comment that the task then has.
+        Snapshots are received up to that of the last change: later ones are the caller's.
+        """
+        number = 1
+        changed = await asyncio.to_thread(change, number)
+        while True:
+            try:
+                task = await asyncio.wait_for(self.next(), 0.5)
+                break
+            except TimeoutError:
+                number += 1
+                changed = await asyncio.to_thread(change, number)
+        while (task["name"], task["comment"]) != changed:
+            task = await self.next()
 
 
-async def next_change(wire: Wire, known: Any = None) -> Any:
-    """The next snapshot of a task; the one that is known may come once more."""
-    while True:
-        message = await wire.receive()
-        assert message["type"] == "next", message
-        task = message["payload"]["data"]["taskChanged"]
-        if task != known:
-            return task
-
-
-class Message(NamedTuple):
+class SSEMessage(NamedTuple):
     """A server-sent event."""
 
     event: str
@@ -170,24 +182,24 @@ class Message(NamedTuple):
 
 
 @asynccontextmanager
-async def sse(
+async def open_sse(
     url: str, query: str, *, last_event_id: str | None = None, **variables: Any
-) -> AsyncIterator[AsyncIterator[Message]]:
-    """The messages that answer an operation, to the end of the stream."""
+) -> AsyncIterator[AsyncIterator[SSEMessage]]:
+    """The messages of an operation by SSE."""
     headers = {"accept": "text/event-stream"}
     if last_event_id is not None:
         headers["last-event-id"] = last_event_id
     body = {"query": query, "variables": variables}
     async with (
-        httpx.AsyncClient(timeout=PATIENCE, verify=False) as client,
+        httpx.AsyncClient(timeout=RECEIVE_TIMEOUT_S, verify=False) as client,
         client.stream("POST", f"{url}/graphql", json=body, headers=headers) as response,
     ):
         assert response.status_code == 200, await response.aread()
         assert response.headers["content-type"].startswith("text/event-stream")
-        yield messages(response)
+        yield parse_sse(response)
 
 
-async def messages(response: httpx.Response) -> AsyncIterator[Message]:
+async def parse_sse(response: httpx.Response) -> AsyncIterator[SSEMessage]:
     """The messages of a stream; comments are left out."""
     fields: dict[str, str] = {}
     async for line in response.aiter_lines():
@@ -196,5 +208,5 @@ async def messages(response: httpx.Response) -> AsyncIterator[Message]:
             fields[name] = value.removeprefix(" ")
         elif not line and fields:
             data = fields.get("data")
-            yield Message(fields["event"], json.loads(data) if data else None, fields.get("id"))
+            yield SSEMessage(fields["event"], json.loads(data) if data else None, fields.get("id"))
             fields = {}

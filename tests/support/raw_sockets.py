@@ -1,4 +1,4 @@
-"""Connections without a library, whose clients do just what they are told, and mostly nothing."""
+"""Raw sockets, for clients that do not read or that disconnect abruptly."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ UPGRADE = (
 TEXT, CLOSE, PING = 1, 8, 9
 
 
-def frame(payload: bytes, opcode: int = TEXT) -> bytes:
-    """A frame of a WebSocket client, masked by zeros."""
+def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
+    """A client's WebSocket frame, masked with zeros."""
     size = len(payload)
     length = struct.pack("!B", 128 | size) if size < 126 else struct.pack("!BH", 254, size)
     return bytes([128 | opcode]) + length + bytes(4) + payload
 
 
-def websocket(url: str, query: str | None = None, **variables: Any) -> socket.socket:
-    """A WebSocket that has begun one operation, or none, and from now on reads nothing."""
+def open_websocket(url: str, query: str | None = None, **variables: Any) -> socket.socket:
+    """A WebSocket that has begun at most one operation and does not read."""
     client = _connect(url)
     client.sendall(UPGRADE)
     read_until(client, b"\r\n\r\n")
-    client.sendall(frame(b'{"type": "connection_init"}'))
+    client.sendall(client_frame(b'{"type": "connection_init"}'))
     if query is not None:
         payload = {"query": query, "variables": variables}
         message = {"id": "1", "type": "subscribe", "payload": payload}
-        client.sendall(frame(json.dumps(message).encode()))
+        client.sendall(client_frame(json.dumps(message).encode()))
     return client
 
 
 def stream_request(query: str, **variables: Any) -> bytes:
-    """A request for a stream."""
+    """The bytes of a request for an SSE stream."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     return (
         b"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
@@ -49,8 +49,8 @@ def stream_request(query: str, **variables: Any) -> bytes:
     )
 
 
-def stream(url: str, query: str, **variables: Any) -> socket.socket:
-    """A request for a stream, whose client reads nothing of it."""
+def open_stream(url: str, query: str, **variables: Any) -> socket.socket:
+    """A connection with a request for an SSE stream, which does not read."""
     client = _connect(url)
     client.sendall(stream_request(query, **variables))
     return client
@@ -68,8 +68,8 @@ def _connect(url: str) -> socket.socket:
     return client
 
 
-def vanish(client: socket.socket) -> None:
-    """Leave without a word: the connection is reset."""
+def reset_connection(client: socket.socket) -> None:
+    """Close the connection by a reset."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
@@ -87,8 +87,8 @@ def read_until(
         seen += data
 
 
-def is_cut(client: socket.socket) -> bool:
-    """Whether the server ends the connection within a while; what comes before is read away."""
+def is_closed_by_server(client: socket.socket) -> bool:
+    """Whether the server closes the connection within its timeout."""
     try:
         while client.recv(1 << 20):
             pass

@@ -1,4 +1,4 @@
-"""A task of which every state and silence is on the map, and the addresses of its pages."""
+"""A task with jobs of every state and liveness, and the URLs of its pages."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from tests.support.harness import Server
 
 
-def ago(seconds: float) -> str:
+def seconds_ago(seconds: float) -> str:
     """An ISO time of the past."""
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
-def make_night(server: Server) -> None:
-    """A task with an array of which every kind of cell is on the map, and a solitary process."""
+def create_sample_task(server: Server) -> None:
+    """Create a task with an array of jobs of every state and liveness, and a solitary process."""
     server.create(
         "night",
         {
@@ -39,7 +39,7 @@ def make_night(server: Server) -> None:
     def add(event_class: str, *indices: int, seconds: float = 1, **fields: Any) -> None:
         events.extend(
             {"task": "night", "process": "sweep", "index": index, "eventClass": event_class}
-            | {"sentAt": ago(seconds), "hostname": host[index]}
+            | {"sentAt": seconds_ago(seconds), "hostname": host[index]}
             | fields
             for index in indices
         )
@@ -56,6 +56,6 @@ def make_night(server: Server) -> None:
     assert all(result["userErrors"] == [] for result in server.submit_many(events))
 
 
-def address(server: Server, *path: str) -> str:
+def page_url(server: Server, *path: str) -> str:
     """The address of a page of the dashboard."""
     return f"{server.url}/#/{'/'.join(path)}"

@@ -1,4 +1,4 @@
-"""What the database is asked by the application, where that runs in the process of the tests."""
+"""Recording the SQL statements of an application in this process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import Engine, event
 
 
 @contextmanager
-def watched(thread: str = "") -> Iterator[list[str]]:
-    """The statements that run meanwhile, but for those that begin a transaction.
+def record_statements(thread: str = "") -> Iterator[list[str]]:
+    """The statements that run during the block, without BEGIN.
 
     Where ``thread`` is given, only those of threads whose names begin so.
     """

@@ -1,4 +1,4 @@
-"""Events, made up by hypothesis: few jobs, few times, many ties and replays."""
+"""Hypothesis strategies for events: few jobs and times, many ties."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ occurrences = st.builds(
     progress=st.none() | values,
     hostname=st.none() | st.sampled_from(["node01", "node02"]),
 )
-lives = st.lists(occurrences, max_size=12, unique_by=lambda event: event.id)
+job_histories = st.lists(occurrences, max_size=12, unique_by=lambda event: event.id)
 """The events of a job."""

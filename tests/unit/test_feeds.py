@@ -1,4 +1,4 @@
-"""What is committed reaches those who follow: all of it, once, in order; nothing else does."""
+"""Feeds deliver committed events exactly once, in order, and nothing else."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ NOW = datetime.now(UTC)
 JOBS = 4
 
 
-class House:
-    """A database with a task of an array and a solitary process, and what tells of it."""
+class Backend:
+    """A database, with the recorder that writes to it and the feeds of what is written."""
 
     def __init__(self, url: str, max_waiting: int = 1_000) -> None:
         self.settings = load(database_url=url)
@@ -52,7 +52,7 @@ class House:
         self.recorder = Recorder(self.database, batch_size=100, max_waiting=1_000)
 
     async def make_task(self, name: str = "t") -> int:
-        """Make a task; its id."""
+        """Create a task, and return its id."""
         spec = TaskSpec(name, [ProcessSpec("p", JOBS), ProcessSpec("alone")])
         [task] = await self.database.write(lambda c: create_tasks(c, self.settings, [spec], NOW))
         return task.id
@@ -69,28 +69,28 @@ class House:
         )
 
     async def record(self, number: int = 1) -> None:
-        """Store events, of a request each."""
+        """Store events, one per request."""
         for _ in range(number):
             await self.recorder.record([self.event()])
 
 
 @asynccontextmanager
-async def house_of(url: str, **options: int) -> AsyncIterator[House]:
-    """Let a house live for as long as the block lasts, which is 30 seconds at most."""
-    house = House(url, **options)
-    house.live.start()
-    await house.recorder.start()
+async def running_backend(url: str, **options: int) -> AsyncIterator[Backend]:
+    """Run a backend for the duration of the block, at most 30 seconds."""
+    backend = Backend(url, **options)
+    backend.live.start()
+    await backend.recorder.start()
     try:
         async with asyncio.timeout(30):
-            yield house
+            yield backend
     finally:
-        await house.live.stop()
-        await house.recorder.stop()
-        house.database.close()
+        await backend.live.stop()
+        await backend.recorder.stop()
+        backend.database.close()
 
 
-async def take(subscriber: Subscriber[EventRow], number: int) -> list[int]:
-    """The numbers of so many events."""
+async def take_seqs(subscriber: Subscriber[EventRow], number: int) -> list[int]:
+    """The sequence numbers of the next ``number`` events or more."""
     found: list[int] = []
     while len(found) < number:
         found += [event.seq for event in await asyncio.wait_for(subscriber.drain(), 10)]
@@ -98,23 +98,23 @@ async def take(subscriber: Subscriber[EventRow], number: int) -> list[int]:
 
 
 async def changed(subscriber: Subscriber[int], last: int) -> list[int]:
-    """The ids of the tasks that have changed, up to one of them."""
+    """The ids of changed tasks, up to and including ``last``."""
     found: list[int] = []
     while last not in found:
         found += await asyncio.wait_for(subscriber.drain(), 10)
     return found
 
 
-async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
-    """Neither to this server nor to others: the announcement belongs to the transaction."""
-    async with house_of(database_url) as house:
-        task_id = await house.make_task()
-        other = Database(house.settings)
+async def test_rolled_back_changes_are_not_published(database_url: str) -> None:
+    """A rolled-back transaction is published neither here nor on other servers."""
+    async with running_backend(database_url) as backend:
+        task_id = await backend.make_task()
+        other = Database(backend.settings)
         heard = Feeds(other, 100)
         listener = PgListener(other, heard)
         await listener.start()
-        with house.live.subscribe_to_changes() as here, heard.subscribe_to_changes() as there:
-            if house.database.has_other_servers:
+        with backend.live.subscribe_to_changes() as here, heard.subscribe_to_changes() as there:
+            if backend.database.has_other_servers:
                 assert await asyncio.wait_for(there.drain(), 10) == [ALL_TASKS]
 
             def fail(transaction: WriteTransaction) -> None:
@@ -123,65 +123,65 @@ async def test_what_is_rolled_back_is_not_told(database_url: str) -> None:
 
             for _ in range(3):
                 with pytest.raises(ArithmeticError):
-                    await house.database.write(fail)
+                    await backend.database.write(fail)
             # What is told of later comes first: nothing was told of what was rolled back.
-            other_id = await house.make_task("u")
-            await house.record()
+            other_id = await backend.make_task("u")
+            await backend.record()
             assert await changed(here, task_id) == [other_id, task_id]
             assert here.waiting == 0
-            if house.database.has_other_servers:
+            if backend.database.has_other_servers:
                 assert await changed(there, task_id) == [other_id, task_id]
             assert there.waiting == 0
-            async with house.live.subscribe_to_events(task_id) as subscriber:
+            async with backend.live.subscribe_to_events(task_id) as subscriber:
                 with pytest.raises(ArithmeticError):
-                    await house.database.write(fail)
-                await house.record()
-                assert await take(subscriber, 1) == [2]
+                    await backend.database.write(fail)
+                await backend.record()
+                assert await take_seqs(subscriber, 1) == [2]
         await listener.stop()
         other.close()
 
 
-async def test_commits_that_are_heard_of_out_of_order_come_in_order(sqlite_url: str) -> None:
-    """A later commit of this server, heard of before an earlier one of another, waits for it."""
-    async with house_of(sqlite_url) as house:
-        task_id = await house.make_task()
-        async with house.live.subscribe_to_events(task_id) as subscriber:
-            await house.record()
-            assert await take(subscriber, 1) == [1]
+async def test_commits_published_out_of_order_are_delivered_in_order(sqlite_url: str) -> None:
+    """A commit of this server waits for an earlier one of another server."""
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
+        async with backend.live.subscribe_to_events(task_id) as subscriber:
+            await backend.record()
+            assert await take_seqs(subscriber, 1) == [1]
             # As if somebody else had written these, and his message were late, or lost.
-            house.database.on_commit = None
-            await house.record(5)
-            house.live.start()
-            await house.record(2)
-            assert await take(subscriber, 7) == [2, 3, 4, 5, 6, 7, 8]
-            house.live.receive([Change(task_id, 6)])
-            house.live.receive([Change(task_id, 8)])
-            await house.record()
-            assert await take(subscriber, 1) == [9]
+            backend.database.on_commit = None
+            await backend.record(5)
+            backend.live.start()
+            await backend.record(2)
+            assert await take_seqs(subscriber, 7) == [2, 3, 4, 5, 6, 7, 8]
+            backend.live.receive([Change(task_id, 6)])
+            backend.live.receive([Change(task_id, 8)])
+            await backend.record()
+            assert await take_seqs(subscriber, 1) == [9]
 
 
-async def test_who_keeps_up_may_miss_much_at_once(sqlite_url: str) -> None:
-    """What was not heard of, and is read, comes in pieces that fit into a small queue."""
-    async with house_of(sqlite_url, max_waiting=10) as house:
-        task_id = await house.make_task()
-        async with house.live.subscribe_to_events(task_id) as subscriber:
-            house.database.on_commit = None
-            await house.recorder.record([house.event() for _ in range(100)])
-            house.live.start()
-            house.live.receive([Change(task_id, 100)])
-            assert await take(subscriber, 100) == list(range(1, 101))
+async def test_many_missed_events_fit_into_a_small_queue(sqlite_url: str) -> None:
+    """Missed events are read in pieces that fit into the queue."""
+    async with running_backend(sqlite_url, max_waiting=10) as backend:
+        task_id = await backend.make_task()
+        async with backend.live.subscribe_to_events(task_id) as subscriber:
+            backend.database.on_commit = None
+            await backend.recorder.record([backend.event() for _ in range(100)])
+            backend.live.start()
+            backend.live.receive([Change(task_id, 100)])
+            assert await take_seqs(subscriber, 100) == list(range(1, 101))
 
 
 async def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite_url: str) -> None:
-    """Whoever follows, and then reads the past, misses nothing and has nothing to wait for."""
-    async with house_of(sqlite_url) as house:
-        task_id = await house.make_task()
+    """Following first and reading the past then misses no event."""
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
         for round_ in range(30):
-            writing = asyncio.create_task(house.record(3))
+            writing = asyncio.create_task(backend.record(3))
             # Each time, another moment of the writing.
             await asyncio.sleep(0.0007 * (round_ % 10))
-            async with house.live.subscribe_to_events(task_id) as subscriber:
-                past = await house.database.read(
+            async with backend.live.subscribe_to_events(task_id) as subscriber:
+                past = await backend.database.read(
                     partial(
                         events_after,
                         task_id=task_id,
@@ -193,16 +193,16 @@ async def test_a_commit_while_a_feed_begins_is_in_the_past_or_in_the_feed(sqlite
                 seen = [event.seq for event in past]
                 while not seen or seen[-1] < 3 * round_ + 3:
                     last = seen[-1] if seen else 3 * round_
-                    seen += [seq for seq in await take(subscriber, 1) if seq > last]
+                    seen += [seq for seq in await take_seqs(subscriber, 1) if seq > last]
             assert seen == [3 * round_ + 1, 3 * round_ + 2, 3 * round_ + 3]
             await writing
 
 
-async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
-    """A feed is there for as long as somebody follows, and rows are not fetched for nobody."""
-    async with house_of(sqlite_url) as house:
-        task_id = await house.make_task()
-        live = house.live
+async def test_feeds_without_followers_are_removed(sqlite_url: str) -> None:
+    """A feed exists only as long as it has followers."""
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
+        live = backend.live
 
         async def follow() -> None:
             async with live.subscribe_to_events(task_id) as subscriber:
@@ -214,43 +214,43 @@ async def test_those_who_leave_leave_nothing(sqlite_url: str) -> None:
             # They run until they wait.
             await asyncio.sleep(0)
             assert len(live.events) == 50
-            await house.record()
+            await backend.record()
             for follower in followers:
                 follower.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
             assert (len(live.events), len(live.changes), list(live.events)) == (0, 0, [])
 
 
-async def test_a_deleted_task_ends_those_who_follow_it(sqlite_url: str) -> None:
-    """Also those who come when it is just gone."""
-    async with house_of(sqlite_url) as house:
-        task_id = await house.make_task()
-        async with house.live.subscribe_to_events(task_id) as subscriber:
-            await house.record()
-            await house.database.write(lambda c: delete_tasks(c, house.settings, ["t"], NOW))
-            assert await take(subscriber, 1) == [1]
+async def test_a_deleted_task_ends_its_followers(sqlite_url: str) -> None:
+    """Followers of a deleted task get StreamEnded, also those that come later."""
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
+        async with backend.live.subscribe_to_events(task_id) as subscriber:
+            await backend.record()
+            await backend.database.write(lambda c: delete_tasks(c, backend.settings, ["t"], NOW))
+            assert await take_seqs(subscriber, 1) == [1]
             with pytest.raises(StreamEnded):
                 await subscriber.drain()
-        async with house.live.subscribe_to_events(task_id) as subscriber:
+        async with backend.live.subscribe_to_events(task_id) as subscriber:
             with pytest.raises(StreamEnded):
                 await subscriber.drain()
 
 
 async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:
-    """A cursor never lies behind an event that is yet to come, whichever server takes it.
+    """No event is committed before an earlier-numbered one, across servers.
 
     A server has written an event and keeps its commit back: another one can't commit a later event
     of the task meanwhile, though events of other tasks. Who resumes all the time, and who follows
     on the other server, sees both, in the order of their numbers.
     """
-    async with house_of(postgres_url) as house:
-        task_id = await house.make_task()
-        await house.make_task("u")
+    async with running_backend(postgres_url) as backend:
+        task_id = await backend.make_task()
+        await backend.make_task("u")
         written, release = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
 
         def hold(transaction: WriteTransaction) -> None:
-            [outcome] = record(transaction.connection, [house.event()])
+            [outcome] = record(transaction.connection, [backend.event()])
             assert isinstance(outcome, Outcome)
             transaction.publish_on_commit(
                 [Change(task_id, outcome.event.seq, events=[outcome.event])]
@@ -258,7 +258,7 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
             loop.call_soon_threadsafe(written.set)
             assert release.wait(20)
 
-        other = House(postgres_url)
+        other = Backend(postgres_url)
         other.live.start()
         listener = PgListener(other.database, other.live)
         await listener.start()
@@ -275,10 +275,10 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
 
         async with other.live.subscribe_to_events(task_id) as subscriber:
             resuming = asyncio.create_task(resume())
-            first = asyncio.create_task(house.database.write(hold))
+            first = asyncio.create_task(backend.database.write(hold))
             await asyncio.wait_for(written.wait(), 20)
             beside = check_event(
-                house.settings,
+                backend.settings,
                 task="u",
                 process="alone",
                 event_class=EventClass.BEAT,
@@ -286,12 +286,14 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
             )
             await asyncio.wait_for(other.recorder.record([beside]), 20)
             second = asyncio.create_task(other.record())
-            await until_async(lambda: waiting_for_locks(house.database) == 1, "a commit that waits")
+            await until_async(
+                lambda: waiting_for_locks(backend.database) == 1, "a commit that waits"
+            )
             assert not second.done()
             assert subscriber.waiting == 0
             release.set()
             await asyncio.gather(first, second)
-            assert await take(subscriber, 2) == [1, 2]
+            assert await take_seqs(subscriber, 2) == [1, 2]
             assert await asyncio.wait_for(resuming, 20) == [1, 2]
         await other.live.stop()
         await listener.stop()
@@ -300,7 +302,7 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
 
 
 def waiting_for_locks(database: Database) -> int:
-    """How many connections of a PostgreSQL wait for what others hold."""
+    """The number of PostgreSQL connections that wait for a lock."""
     query = """SELECT count(*) FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock'"""
     return int(database.read_blocking(lambda c: c.scalar(text(query))) or 0)
@@ -317,10 +319,10 @@ CHOICES = [None, (), (EventClass.BEAT,), (EventClass.DONE, EventClass.FAILED)]
     ],
     ids=str,
 )
-def test_the_two_faces_of_an_event_filter_agree(
+def test_sql_and_python_of_an_event_filter_agree(
     stored: tuple[Database, int], wanted: EventFilter
 ) -> None:
-    """What is selected from the past is what is let through of the present."""
+    """The SQL condition and `matches` of an event filter agree."""
     database, task_id = stored
     read = partial(events_after, task_id=task_id, seq=0, limit=100)
     everything = database.read_blocking(partial(read, wanted=EventFilter()))
@@ -334,17 +336,17 @@ async def stored(
     tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
 ) -> tuple[Database, int]:
     """A database with some events of every job of a task."""
-    house = House(f"sqlite:///{tmp_path_factory.mktemp('live')}/lamia.sqlite")
-    task_id = await house.make_task()
-    await house.recorder.start()
+    backend = Backend(f"sqlite:///{tmp_path_factory.mktemp('live')}/lamia.sqlite")
+    task_id = await backend.make_task()
+    await backend.recorder.start()
     for event_class in (EventClass.BEAT, EventClass.DONE, EventClass.FAILED):
-        await house.recorder.record([house.event(event_class, index) for index in range(JOBS)])
+        await backend.recorder.record([backend.event(event_class, index) for index in range(JOBS)])
         alone = check_event(
-            house.settings, task="t", process="alone", event_class=event_class, received_at=NOW
+            backend.settings, task="t", process="alone", event_class=event_class, received_at=NOW
         )
-        await house.recorder.record([alone])
-    await house.recorder.stop()
-    return house.database, task_id
+        await backend.recorder.record([alone])
+    await backend.recorder.stop()
+    return backend.database, task_id
 
 
 def test_notifications_are_few_and_fit() -> None:

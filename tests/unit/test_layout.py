@@ -82,7 +82,7 @@ def package(module: str) -> str:
 
 
 def test_no_module_stands_beside_the_packages() -> None:
-    """A module belongs to a package; a new package is given its place on purpose."""
+    """Every module belongs to a package, and every package is in the table."""
     assert {path.name for path in ROOT.glob("*.py")} == {"__init__.py", "__main__.py"}
     assert {package(module) for module in MODULES} - {"__init__"} == set(MAY_IMPORT)
 
@@ -108,13 +108,13 @@ def test_libraries_stay_in_their_packages(module: str) -> None:
 
 
 def test_exceptions_are_needed() -> None:
-    """An exception that nothing needs any more is removed."""
+    """Every listed exception is needed."""
     for module, libraries in EXCEPTIONS.items():
         found = {name.split(".")[0] for name in imports(MODULES[module])}
         assert libraries <= found, f"{module} does not import {libraries - found}"
 
 
-def test_modules_load_without_circles() -> None:
+def test_modules_load_without_cycles() -> None:
     """Within a package, too, modules load in one direction."""
     known = {name: set(imports(path, everywhere=False)) for name, path in MODULES.items()}
     loading: list[str] = []
@@ -136,6 +136,6 @@ def test_modules_load_without_circles() -> None:
 
 
 def test_files_are_short() -> None:
-    """A file of more than 350 lines asks to be two."""
+    """No file has more than 350 lines."""
     long = {name for name, path in MODULES.items() if len(path.read_text().splitlines()) > 350}
     assert not long

@@ -20,10 +20,10 @@ from lamia_gql.domain.lifecycle import (
     event_time,
     summarise,
 )
-from tests.support.strategies import NOON, lives
+from tests.support.strategies import NOON, job_histories
 
 
-def told(*story: str) -> Summary:
+def summary_of(*story: str) -> Summary:
     """The summary of events in a line: ``"STARTED@1 PROGRESS@2=40 DONE@3#1"`` (minute, attempt)."""
     events = []
     for place, word in enumerate(" ".join(story).split()):
@@ -66,8 +66,8 @@ def told(*story: str) -> Summary:
     ],
 )
 def test_state(story: str, state: str) -> None:
-    """Each rule of the state, as a short story."""
-    assert told(story).state == JobState(state)
+    """Each rule of the state, by an example."""
+    assert summary_of(story).state == JobState(state)
 
 
 @pytest.mark.parametrize(
@@ -88,24 +88,24 @@ def test_state(story: str, state: str) -> None:
 )
 def test_progress(story: str, progress: float | None) -> None:
     """The latest number since the latest start."""
-    assert told(story).progress == progress
+    assert summary_of(story).progress == progress
 
 
-def test_times_of_a_life() -> None:
+def test_start_and_end_of_a_job() -> None:
     """A job has the start of its latest attempt, and an end only while it has ended."""
-    life = told("STARTED@1 FAILED@2")
+    life = summary_of("STARTED@1 FAILED@2")
     assert (life.started_at, life.finished_at) == (
         NOON + timedelta(minutes=1),
         NOON + timedelta(minutes=2),
     )
-    again = told("STARTED@1 FAILED@2 STARTED@3")
+    again = summary_of("STARTED@1 FAILED@2 STARTED@3")
     assert again.started_at == NOON + timedelta(minutes=3)
     assert again.finished_at is None
     assert again.starts == 2
 
 
-def test_client_clock_is_believed_within_reason() -> None:
-    """A client's time counts, also an old one; one far ahead of the server's does not."""
+def test_client_clock_far_ahead_is_ignored() -> None:
+    """A client's time is used unless it is too far ahead of the server's."""
     spooled = NOON - timedelta(days=40)
     assert event_time(spooled, NOON) == spooled
     assert event_time(NOON + timedelta(minutes=5), NOON) == NOON + timedelta(minutes=5)
@@ -113,7 +113,7 @@ def test_client_clock_is_believed_within_reason() -> None:
     assert event_time(None, NOON) == NOON
 
 
-@given(lives, st.randoms(use_true_random=False))
+@given(job_histories, st.randoms(use_true_random=False))
 def test_order_and_repetition_do_not_matter(life: list[Occurrence], chance: random.Random) -> None:
     """Any order and any replay of the same events gives the same summary."""
     replayed = life + chance.choices(life, k=len(life)) if life else []
@@ -121,9 +121,9 @@ def test_order_and_repetition_do_not_matter(life: list[Occurrence], chance: rand
     assert summarise(replayed) == summarise(life)
 
 
-@given(lives, st.randoms(use_true_random=False))
+@given(job_histories, st.randoms(use_true_random=False))
 def test_splitting_does_not_matter(life: list[Occurrence], chance: random.Random) -> None:
-    """Events added one by one to what was known give what they give at once."""
+    """Adding events one by one gives the same summary as all at once."""
     known = summarise(life[: len(life) // 2])
     rest = life[len(life) // 2 :]
     chance.shuffle(rest)
@@ -132,9 +132,9 @@ def test_splitting_does_not_matter(life: list[Occurrence], chance: random.Random
     assert known == summarise(life)
 
 
-@given(lives)
-def test_state_agrees_with_what_was_said(life: list[Occurrence]) -> None:
-    """A job ends only by an end, is pending only in silence, and counts what it heard."""
+@given(job_histories)
+def test_state_agrees_with_the_events(life: list[Occurrence]) -> None:
+    """A job is ended only by an end event, and PENDING only without events."""
     summary = summarise(life)
     classes = {event.event_class for event in life}
     assert (summary == EMPTY) == (not life)

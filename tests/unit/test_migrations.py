@@ -16,7 +16,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import UnknownRevision, current, head, migrate
 from lamia_gql.storage.models import Base
-from tests.support.harness import lamia
+from tests.support.harness import run_cli
 
 VERSIONS = Path(__file__).parents[2] / "alembic" / "versions"
 
@@ -30,7 +30,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 def shape(engine: Engine) -> dict[str, Any]:
-    """All that the database itself says of its tables: types, keys, checks, indexes."""
+    """The tables as the database describes them: columns, keys, checks, indexes."""
     inspector = inspect(engine)
     found = {}
     for table in inspector.get_table_names():
@@ -56,7 +56,7 @@ def _index(found: Any) -> dict[str, Any]:
 
 
 def test_models_and_migrated_tables_are_equal(engine: Engine) -> None:
-    """What migrations make is what the models say: by Alembic's eye, and by the database's."""
+    """Migrated tables equal those of the models, by Alembic's and the database's comparison."""
     migrate(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
@@ -68,8 +68,8 @@ def test_models_and_migrated_tables_are_equal(engine: Engine) -> None:
     assert {"task", "tag", "process", "job", "event"} <= migrated.keys()
 
 
-def test_down_and_up_again(engine: Engine) -> None:
-    """Every migration can be undone without a rest, and done again."""
+def test_migrations_can_be_reverted(engine: Engine) -> None:
+    """Every migration can be reverted completely, and applied again."""
     migrate(engine)
     once = shape(engine)
     migrate(engine, "base")
@@ -91,11 +91,11 @@ def test_unknown_revision_is_refused(engine: Engine) -> None:
 
 
 def test_postgresql_is_migrated_by_its_operator_only(postgres_url: str) -> None:
-    """A server does not touch a PostgreSQL that waits for its migration: it says what to do."""
-    refused = lamia("serve", "--port", "0", database_url=postgres_url)
+    """A server refuses to start on a PostgreSQL that is not migrated, and says what to do."""
+    refused = run_cli("serve", "--port", "0", database_url=postgres_url)
     assert refused.returncode == 1
     assert "lamia-gql migrate" in refused.stderr
-    done = lamia("migrate", database_url=postgres_url)
+    done = run_cli("migrate", database_url=postgres_url)
     assert done.stdout == f"The database is at revision {head()}.\n"
 
 

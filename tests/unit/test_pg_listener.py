@@ -1,4 +1,4 @@
-"""The connection by which a server hears others, lost in a way that nobody tells it of."""
+"""The LISTEN connection, when it dies without being closed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from lamia_gql.storage.migrations import migrate
 SOCKET = ".s.PGSQL.5432"
 
 
-class Line:
-    """A way to PostgreSQL that can go dead without being closed."""
+class SilentProxy:
+    """A proxy to PostgreSQL that can stop forwarding without closing connections."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -29,11 +29,11 @@ class Line:
         """Set while nobody uses it."""
 
     def go_dead(self) -> None:
-        """Swallow from now on what is said on the connections that there are."""
+        """Drop all further data of the current connections."""
         self._dead = set(self._open)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand on what is said, both ways."""
+        """Forward data in both directions."""
         answers, there = await asyncio.open_unix_connection(str(self._target))
 
         async def hand_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -51,14 +51,14 @@ class Line:
 
 
 @pytest.mark.slow
-async def test_a_line_that_has_gone_dead_is_noticed(
+async def test_a_dead_connection_is_detected(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection is tried when it was silent for a while, and what was missed is caught up."""
+    """A dead connection is detected by a check, and missed changes are caught up."""
     monkeypatch.setattr(listener, "HEALTH_CHECK_INTERVAL_S", 0.3)
     monkeypatch.setattr(listener, "CONNECTION_TIMEOUT_S", 1)
     folder = postgres_url.partition("?host=")[2]
-    line = Line(Path(folder, SOCKET))
+    proxy = SilentProxy(Path(folder, SOCKET))
 
     near = Database(load(database_url=postgres_url))
     far = Database(load(database_url=postgres_url.replace(folder, str(tmp_path))))
@@ -69,7 +69,7 @@ async def test_a_line_that_has_gone_dead_is_noticed(
     async def tell(task_id: int) -> None:
         await near.write(lambda t: t.publish_on_commit([Change(task_id, 1)]))
 
-    async with await asyncio.start_unix_server(line.connected, str(tmp_path / SOCKET)):
+    async with await asyncio.start_unix_server(proxy.connected, str(tmp_path / SOCKET)):
         with live.subscribe_to_changes() as heard:
             await listening.start()
             assert await asyncio.wait_for(heard.drain(), 20) == [ALL_TASKS]
@@ -78,7 +78,7 @@ async def test_a_line_that_has_gone_dead_is_noticed(
             # A pause in which the connection is tried several times while all is well.
             await asyncio.sleep(1)
             assert heard.waiting == 0
-            line.go_dead()
+            proxy.go_dead()
             await tell(8)
             assert await asyncio.wait_for(heard.drain(), 40) == [ALL_TASKS]
             await tell(9)
@@ -86,4 +86,4 @@ async def test_a_line_that_has_gone_dead_is_noticed(
         await listening.stop()
         near.close()
         far.close()
-        await asyncio.wait_for(line.free.wait(), 20)
+        await asyncio.wait_for(proxy.free.wait(), 20)

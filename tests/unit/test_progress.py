@@ -1,4 +1,4 @@
-"""Progress, state and outlook follow from counters, by the table of the concepts."""
+"""Progress, state and outlook are computed from counters, as docs/concepts.md says."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from lamia_gql.domain.progress import (
     task_state,
 )
 from lamia_gql.domain.progress import ProcessKind as Kind
-from tests.support.strategies import NOON, lives
+from tests.support.strategies import NOON, job_histories
 
 
 def array(
@@ -77,12 +77,12 @@ def solitary(threshold: float | None = None, **counts: Any) -> ProgressInputs:
     ],
 )
 def test_table_of_progress(process: ProgressInputs, expected: Progress | None) -> None:
-    """Every row of the table, arrays and solitary processes."""
+    """Every row of the table of progress, for arrays and solitary processes."""
     assert process_progress(process) == expected
 
 
 def test_progress_of_a_job() -> None:
-    """A job has a percentage, or a bare number; nothing where its process does not report."""
+    """A job has a percentage or a plain number, or nothing if its process does not report."""
     assert job_progress(None, JobState.RUNNING, False, None) is None
     assert job_progress(None, JobState.RUNNING, False, 5) is None
     assert job_progress(30, JobState.RUNNING, True, None) == (30, 100, 0.3, ProgressBasis.PERCENT)
@@ -122,19 +122,19 @@ def test_progress_of_a_job() -> None:
     ],
 )
 def test_state_and_outlook(process: ProgressInputs, state: State, outlook: Outlook) -> None:
-    """Where a process is, and whether it can still succeed."""
+    """State and outlook of a process."""
     assert process_state(process) is state
     assert process_outlook(process, lost=0) is outlook
 
 
 def test_lost_jobs_are_a_risk_while_it_runs() -> None:
-    """Jobs that went silent put a running process at risk, and not one that has succeeded."""
+    """LOST jobs put a running process AT_RISK, but not one that has succeeded."""
     assert process_outlook(array(3, running=2), lost=1) is Outlook.AT_RISK
     assert process_outlook(array(3, 0, 1, running=2, done=1), lost=2) is Outlook.ON_TRACK
 
 
 def test_enough_needs_a_threshold() -> None:
-    """A threshold reached is enough; all jobs done is not."""
+    """A process is enough only by reaching its threshold."""
     assert not is_enough(array(2, done=2))
     assert not is_enough(array(9, 0, 4, done=3))
     assert is_enough(array(9, 0, 4, done=4))
@@ -143,7 +143,7 @@ def test_enough_needs_a_threshold() -> None:
 
 
 def test_liveness_counts_beats() -> None:
-    """After two intervals a running job is late, after five it is lost; others have none."""
+    """A running job is LATE after two beat intervals, LOST after five; others have no liveness."""
     heard = NOON - timedelta(seconds=60)
     for interval, expected in ((31, Liveness.ALIVE), (30, Liveness.LATE), (12, Liveness.LOST)):
         assert liveness(JobState.RUNNING, heard, interval, NOON) is expected
@@ -152,7 +152,7 @@ def test_liveness_counts_beats() -> None:
 
 
 def test_task_of_processes() -> None:
-    """A task succeeds with all its processes, fails when all have ended, and weighs by jobs."""
+    """State, outlook and ratio of a task follow from those of its processes."""
     succeeded, failed = State.SUCCEEDED, State.FAILED
     assert task_state([succeeded, succeeded]) is State.SUCCEEDED
     assert task_state([succeeded, failed]) is State.FAILED
@@ -166,7 +166,7 @@ def test_task_of_processes() -> None:
 
 
 def test_estimate_follows_the_rate() -> None:
-    """A quarter in an hour: three more hours; nothing where there is no rate."""
+    """The estimate extrapolates the rate; without a rate there is none."""
     begin = NOON - timedelta(hours=1)
     assert estimated_finish(0.25, State.RUNNING, begin, NOON) == NOON + timedelta(hours=3)
     assert estimated_finish(0, State.RUNNING, begin, NOON) is None
@@ -177,14 +177,14 @@ def test_estimate_follows_the_rate() -> None:
 
 
 @given(
-    st.lists(lives, min_size=1, max_size=6),
+    st.lists(job_histories, min_size=1, max_size=6),
     st.sampled_from([None, 1.0, 3.0, 250.5]),
     st.randoms(use_true_random=False),
 )
 def test_counters_by_differences_are_exact(
     jobs: list[list[Occurrence]], threshold: float | None, chance: random.Random
 ) -> None:
-    """Counters changed event by event, in any order, are those counted at the end: exactly."""
+    """Counters updated event by event equal those counted at the end, exactly."""
     arrivals = [(job, event) for job, life in enumerate(jobs) for event in life]
     chance.shuffle(arrivals)
     counters, known = Counters(), [EMPTY] * len(jobs)
@@ -208,11 +208,11 @@ def test_counters_by_differences_are_exact(
     assert is_enough(process) <= (process_state(process) is State.SUCCEEDED)
 
 
-@given(st.lists(lives, min_size=1, max_size=4), st.sampled_from([None, 2.0]))
+@given(st.lists(job_histories, min_size=1, max_size=4), st.sampled_from([None, 2.0]))
 def test_what_cannot_succeed_does_not(
     jobs: list[list[Occurrence]], threshold: float | None
 ) -> None:
-    """Once arithmetic has spoken, no ends of the jobs that have not ended make it a success."""
+    """A process that CANNOT_SUCCEED does not, however its remaining jobs end."""
     counters = Counters()
     for life in jobs:
         counters.change(EMPTY, summarise(life), threshold)

@@ -1,4 +1,4 @@
-"""The hub: bounded queues that are gone when their block is left."""
+"""PubSub: bounded queues that are removed at the end of their block."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lamia_gql.live.pubsub import (
 
 
 async def test_items_come_in_order_to_those_who_listen() -> None:
-    """Each subscriber gets what is published under its keys, and nothing after it has left."""
+    """A subscriber gets what is published under its keys until it unsubscribes."""
     hub: PubSub[str, int] = PubSub()
     one: Subscriber[int] = Subscriber(10)
     two: Subscriber[int] = Subscriber(10)
@@ -36,8 +36,8 @@ async def test_items_come_in_order_to_those_who_listen() -> None:
     assert list(hub) == []
 
 
-async def test_a_full_queue_is_lost_and_told_of_and_others_go_on() -> None:
-    """A publisher never waits, and memory stays bounded, whatever a subscriber does."""
+async def test_a_full_queue_raises_too_slow() -> None:
+    """A full queue raises SubscriberTooSlow for its subscriber only; publishers never wait."""
     hub: PubSub[str, int] = PubSub()
     slow: Subscriber[int] = Subscriber(5)
     quick: Subscriber[int] = Subscriber(5)
@@ -50,8 +50,8 @@ async def test_a_full_queue_is_lost_and_told_of_and_others_go_on() -> None:
             await slow.drain()
 
 
-async def test_what_waits_is_still_had_before_the_end() -> None:
-    """The end of a subject, or of the server, comes after all that came before it."""
+async def test_waiting_items_come_before_the_end() -> None:
+    """Waiting items are delivered before StreamEnded or Stopping."""
     hub: PubSub[str, int] = PubSub()
     one: Subscriber[int] = Subscriber(5)
     two: Subscriber[int] = Subscriber(5)
@@ -75,7 +75,7 @@ async def test_what_waits_is_still_had_before_the_end() -> None:
 
 
 async def test_gathered_items_come_once() -> None:
-    """However often something changes while nobody looks, it is one change."""
+    """Equal items that wait are delivered once."""
     gatherer: CoalescingSubscriber[int] = CoalescingSubscriber(3)
     for _ in range(100):
         gatherer.add([1, 2, 1])
@@ -88,7 +88,7 @@ async def test_gathered_items_come_once() -> None:
 
 
 async def test_a_subscriber_that_is_cancelled_leaves_nothing() -> None:
-    """Cancelling is one of the ways out."""
+    """A cancelled subscriber is removed."""
     hub: PubSub[int, int] = PubSub()
 
     async def listen(key: int) -> None:

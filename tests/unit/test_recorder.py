@@ -1,4 +1,4 @@
-"""The one write path: whatever way events come, what is kept is what they say."""
+"""The recorder: the stored state depends only on the set of events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Event, Process, Task
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow
-from tests.support.strategies import NOON, lives
+from tests.support.strategies import NOON, job_histories
 
 ARRAY = 3
 COUNTERS = ("submitted", "running", "done", "failed", "terminated", "reporting", "progress_sum")
@@ -53,7 +53,7 @@ def create(database: Database, *processes: ProcessSpec) -> str:
 
 
 def event(task: str, index: int | None, told: Occurrence, process: str = "array") -> NewEvent:
-    """An event as a door hands it to the recorder."""
+    """An event as GraphQL and REST hand it to the recorder."""
     return NewEvent(
         id=told.id,
         task=task,
@@ -71,7 +71,7 @@ def event(task: str, index: int | None, told: Occurrence, process: str = "array"
 
 
 async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:
-    """What becomes of several requests at once."""
+    """The results of several concurrent requests."""
     recorder = Recorder(database, batch_size=7, max_waiting=1000)
     await recorder.start()
     try:
@@ -82,7 +82,7 @@ async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list
         await recorder.stop()
 
 
-def kept(database: Database, task: str) -> tuple[list[Any], list[Any]]:
+def stored_state(database: Database, task: str) -> tuple[list[Any], list[Any]]:
     """The counters of a task's processes, and its jobs without their keys."""
     columns = [getattr(Process, name) for name in (*COUNTERS, "state", "started_at", "events")]
     with database.engine.connect() as connection:
@@ -101,7 +101,7 @@ def kept(database: Database, task: str) -> tuple[list[Any], list[Any]]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(lives, min_size=1, max_size=ARRAY), st.randoms(use_true_random=False))
+@given(st.lists(job_histories, min_size=1, max_size=ARRAY), st.randoms(use_true_random=False))
 async def test_order_duplication_and_split_do_not_matter(
     database: Database, jobs: list[list[Occurrence]], chance: random.Random
 ) -> None:
@@ -120,26 +120,26 @@ async def test_order_duplication_and_split_do_not_matter(
     outcomes = [outcome for answer in answers for outcome in answer]
     assert len(outcomes) == len(replayed)
     assert sum(not outcome.duplicate for outcome in outcomes) == len(told)
-    assert kept(database, in_pieces) == kept(database, at_once)
+    assert stored_state(database, in_pieces) == stored_state(database, at_once)
     assert list(recount(database, [at_once, in_pieces])) == []
 
 
 async def test_recount_finds_and_repairs(database: Database) -> None:
     """What was tampered with is found, named and put right by the events."""
     task = create(database, ProcessSpec("alone"))
-    await submit(database, [[event(task, 1, o)] for o in stories("STARTED", "DONE")])
-    before = kept(database, task)
+    await submit(database, [[event(task, 1, o)] for o in occurrences_of("STARTED", "DONE")])
+    before = stored_state(database, task)
     with database.engine.connect() as connection, connection.begin():
         connection.exec_driver_sql("UPDATE process SET done = 0, progress_sum = '5'")
         connection.exec_driver_sql("UPDATE job SET state = 'FAILED'")
     found = list(recount(database))
     assert f"{task}/array: done was 0, is 1" in found
     assert f"{task}/array[1]: state was FAILED, is DONE" in found
-    assert kept(database, task) == before
+    assert stored_state(database, task) == before
     assert list(recount(database)) == []
 
 
-def stories(*classes: str) -> list[Occurrence]:
+def occurrences_of(*classes: str) -> list[Occurrence]:
     """Events of these classes, one after the other."""
     return [Occurrence(str(uuid.uuid4()), EventClass(name), NOON) for name in classes]
 
@@ -147,7 +147,7 @@ def stories(*classes: str) -> list[Occurrence]:
 async def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> None:
     """Each event of a request has its own result, in order."""
     task = create(database)
-    first, second, third = stories("STARTED", "DONE", "BEAT")
+    first, second, third = occurrences_of("STARTED", "DONE", "BEAT")
     [answer] = await submit(
         database, [[event(task, 0, first), event(task, 99, second), event("nobody", 0, third)]]
     )
@@ -156,16 +156,16 @@ async def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> 
         "INDEX_OUT_OF_RANGE",
         "TASK_NOT_FOUND",
     ]
-    assert len(kept(database, task)[1]) == 1
+    assert len(stored_state(database, task)[1]) == 1
 
 
-async def test_poison_is_found_and_the_others_are_spared(
+async def test_an_event_that_the_database_refuses_fails_alone(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An event that the database itself refuses fails alone, though it shared a transaction."""
     task = create(database)
-    good = [[event(task, 0, told)] for told in stories(*["BEAT"] * 5)]
-    (bad,) = stories("BEAT")
+    good = [[event(task, 0, told)] for told in occurrences_of(*["BEAT"] * 5)]
+    (bad,) = occurrences_of("BEAT")
     poison = replace(event(task, 0, bad), attempt=2**70)
     answers = await submit(database, [*good[:3], [poison], *good[3:]])
     assert isinstance(answers[3], Unavailable)
@@ -175,10 +175,12 @@ async def test_poison_is_found_and_the_others_are_spared(
     assert "could not be stored" in caplog.text
 
 
-async def test_too_much_is_refused_as_busy(database: Database) -> None:
+async def test_a_full_recorder_is_busy(database: Database) -> None:
     """The queue is bounded: what does not fit is told so, and nothing of it is stored."""
     task = create(database)
-    requests = [[event(task, 0, told) for told in stories(*["BEAT"] * 400)] for _ in range(4)]
+    requests = [
+        [event(task, 0, told) for told in occurrences_of(*["BEAT"] * 400)] for _ in range(4)
+    ]
     answers = await submit(database, requests)
     refused = [answer for answer in answers if isinstance(answer, Unavailable)]
     assert [error.code for error in refused] == ["BUSY", "BUSY"]
@@ -189,7 +191,7 @@ async def test_too_much_is_refused_as_busy(database: Database) -> None:
 async def test_times_are_utc_on_the_way_back(database: Database) -> None:
     """Whatever zone a time came in, it is read as UTC, aware, to the microsecond."""
     task = create(database)
-    (told,) = stories("STARTED")
+    (told,) = occurrences_of("STARTED")
     at = datetime.fromisoformat("2026-11-23T13:00:00.123456+05:30")
     await submit(database, [[event(task, 0, told._replace(time=at))]])
     with database.engine.connect() as connection:

@@ -6,9 +6,9 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import SCHEMES, Open, settled
+from tests.support.browser import COLOR_SCHEMES, OpenPage, wait_for_value
 from tests.support.harness import Server
-from tests.support.sample_task import address, make_night
+from tests.support.sample_task import create_sample_task, page_url
 
 
 def job_states(server: Server) -> dict[int, str]:
@@ -26,7 +26,10 @@ def job_states(server: Server) -> dict[int, str]:
 def expect_colours(page: Page, kinds: list[str]) -> None:
     """Wait until the cells of the map have the colours that the style sheet has for these kinds."""
     wanted = [colour_named(page, kind) for kind in kinds]
-    assert settled(page, lambda: colours_of_cells(page), lambda found: found == wanted) == wanted
+    assert (
+        wait_for_value(page, lambda: colours_of_cells(page), lambda found: found == wanted)
+        == wanted
+    )
 
 
 def colours_of_cells(page: Page) -> list[str]:
@@ -67,11 +70,11 @@ def colour_named(page: Page, kind: str) -> str:
     return colour
 
 
-def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open) -> None:
+def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: OpenPage) -> None:
     """Every cell has the colour of its job's state or silence, in light and dark, and follows."""
-    make_night(sqlite_server)
+    create_sample_task(sqlite_server)
     page = open_page(
-        address(sqlite_server, "tasks", "night", "sweep"),
+        page_url(sqlite_server, "tasks", "night", "sweep"),
         allowed=("Multiple readback operations",),
     )
     expect(page.get_by_role("button", name="late 1")).to_be_visible()
@@ -79,16 +82,16 @@ def test_map_shows_what_the_api_says(sqlite_server: Server, open_page: Open) -> 
     assert set(states.values()) == {
         *("PENDING", "SUBMITTED", "RUNNING", "DONE", "FAILED", "TERMINATED", "LATE", "LOST")
     }
-    for scheme in SCHEMES:
+    for scheme in COLOR_SCHEMES:
         page.emulate_media(color_scheme=scheme)
         expect_colours(page, [states[index] for index in range(1, 41)])
     sqlite_server.submit("night", "sweep", "DONE", index=40)
     expect_colours(page, [*(states[index] for index in range(1, 40)), "DONE"])
 
 
-def test_failed_indices_in_three_clicks(sqlite_server: Server, open_page: Open) -> None:
+def test_failed_indices_in_three_clicks(sqlite_server: Server, open_page: OpenPage) -> None:
     """From the list, two clicks copy the failed jobs of a task, as the API has them."""
-    make_night(sqlite_server)
+    create_sample_task(sqlite_server)
     page = open_page(sqlite_server.url, permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("link", name="night").click()
     page.get_by_role("button", name="Copy 4 failed indices").click()
@@ -100,11 +103,11 @@ def test_failed_indices_in_three_clicks(sqlite_server: Server, open_page: Open) 
     assert page.evaluate("navigator.clipboard.readText()") == indices == "9-12"
 
 
-def test_picked_state_is_brought_out(sqlite_server: Server, open_page: Open) -> None:
+def test_picked_state_is_brought_out(sqlite_server: Server, open_page: OpenPage) -> None:
     """A state that is picked is in the address, its indices can be read and copied."""
-    make_night(sqlite_server)
+    create_sample_task(sqlite_server)
     page = open_page(
-        address(sqlite_server, "tasks", "night", "sweep"),
+        page_url(sqlite_server, "tasks", "night", "sweep"),
         permissions=["clipboard-read", "clipboard-write"],
     )
     for kind, indices in (("lost", "24"), ("pending", "31-40"), ("done", "1-8,13-20")):
@@ -117,10 +120,10 @@ def test_picked_state_is_brought_out(sqlite_server: Server, open_page: Open) -> 
     expect(page.locator(".picked code")).to_have_text("1-8,13-20")
 
 
-def test_failures_are_listed(sqlite_server: Server, open_page: Open) -> None:
+def test_failures_are_listed(sqlite_server: Server, open_page: OpenPage) -> None:
     """Each failing job with its host, its time and its last words; the bad node is at the top."""
-    make_night(sqlite_server)
-    page = open_page(address(sqlite_server, "tasks", "night", "sweep"))
+    create_sample_task(sqlite_server)
+    page = open_page(page_url(sqlite_server, "tasks", "night", "sweep"))
     expect(page.locator("table.unsuccessful .message")).to_have_text(
         [
             "segmentation violation (exit code 139)",
@@ -136,10 +139,10 @@ def test_failures_are_listed(sqlite_server: Server, open_page: Open) -> None:
     expect(page.locator("ol.hosts li .host-count")).to_have_text(["3", "1"])
 
 
-def test_map_by_keyboard(sqlite_server: Server, open_page: Open) -> None:
+def test_map_by_keyboard(sqlite_server: Server, open_page: OpenPage) -> None:
     """The map can be moved through, zoomed and opened without a mouse."""
-    make_night(sqlite_server)
-    page = open_page(address(sqlite_server, "tasks", "night", "sweep"))
+    create_sample_task(sqlite_server)
+    page = open_page(page_url(sqlite_server, "tasks", "night", "sweep"))
     page.get_by_role("application").focus()
     for _ in range(9):
         page.keyboard.press("ArrowRight")
@@ -152,10 +155,10 @@ def test_map_by_keyboard(sqlite_server: Server, open_page: Open) -> None:
     expect(page.get_by_role("heading", name="sweep 9")).to_be_visible()
 
 
-def test_map_by_mouse(sqlite_server: Server, open_page: Open) -> None:
+def test_map_by_mouse(sqlite_server: Server, open_page: OpenPage) -> None:
     """Pointing tells the job, a click opens it."""
-    make_night(sqlite_server)
-    page = open_page(address(sqlite_server, "tasks", "night", "sweep"))
+    create_sample_task(sqlite_server)
+    page = open_page(page_url(sqlite_server, "tasks", "night", "sweep"))
     expect(page.get_by_role("button", name="late 1")).to_be_visible()
     place = page.evaluate(
         """() => {

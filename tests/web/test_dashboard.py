@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.support.browser import SCHEMES, Open, serious_findings, settled
-from tests.support.harness import Server, environment
-from tests.support.sample_task import address, ago, make_night
+from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings, wait_for_value
+from tests.support.harness import Server, environment_with
+from tests.support.sample_task import create_sample_task, page_url, seconds_ago
 
 NETWORK = ("WebSocket connection to", "net::ERR_")
 """What Chromium itself says about a server that is away."""
@@ -24,7 +24,7 @@ def demo(sqlite_server: Server) -> Iterator[None]:
     """The demonstration, running for some seconds beside the test."""
     command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", "0.05"]
     with subprocess.Popen(
-        [*command, "--url", sqlite_server.url], env=environment({}), stderr=subprocess.DEVNULL
+        [*command, "--url", sqlite_server.url], env=environment_with({}), stderr=subprocess.DEVNULL
     ) as running:
         yield
         running.terminate()
@@ -35,7 +35,7 @@ def row(page: Page, name: str) -> Locator:
     return page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
 
 
-def test_list_updates_by_itself(sqlite_server: Server, open_page: Open) -> None:
+def test_list_updates_by_itself(sqlite_server: Server, open_page: OpenPage) -> None:
     """Tasks appear, move and end on a page that is only looked at."""
     page = open_page(sqlite_server.url)
     expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
@@ -53,7 +53,7 @@ def test_list_updates_by_itself(sqlite_server: Server, open_page: Open) -> None:
 
 
 @pytest.mark.usefixtures("demo")
-def test_demonstration_can_be_followed(open_page: Open, sqlite_server: Server) -> None:
+def test_demonstration_can_be_followed(open_page: OpenPage, sqlite_server: Server) -> None:
     """From the list through a task and an array to a job, while all of it runs."""
     page = open_page(sqlite_server.url)
     page.get_by_role("link", name=re.compile("^trouble-")).click()
@@ -71,9 +71,9 @@ def test_demonstration_can_be_followed(open_page: Open, sqlite_server: Server) -
     expect(page.get_by_role("heading", name="Map of 50 jobs")).to_be_visible()
 
 
-def test_filter_is_in_the_address(sqlite_server: Server, open_page: Open) -> None:
+def test_filter_is_in_the_address(sqlite_server: Server, open_page: OpenPage) -> None:
     """Text, state, tag, user, time and order narrow the list, survive a reload, and go again."""
-    make_night(sqlite_server)
+    create_sample_task(sqlite_server)
     sqlite_server.create("day", {"name": "alone"}, username="bob")
     page = open_page(sqlite_server.url)
     expect(page.locator("tbody tr")).to_have_count(2)
@@ -108,7 +108,7 @@ def test_filter_is_in_the_address(sqlite_server: Server, open_page: Open) -> Non
     expect(page.locator("tbody .name")).to_have_text(["night"])
 
 
-def test_list_is_paged(sqlite_server: Server, open_page: Open) -> None:
+def test_list_is_paged(sqlite_server: Server, open_page: OpenPage) -> None:
     """A page of the list has an address of its own, and leads to the next and back."""
     for number in range(30):
         sqlite_server.create(f"task-{number:02}", {"name": "alone"})
@@ -122,12 +122,12 @@ def test_list_is_paged(sqlite_server: Server, open_page: Open) -> None:
     expect(page.locator("tbody .name").first).to_have_text("task-00")
 
 
-def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:
+def test_events_stream_in(sqlite_server: Server, open_page: OpenPage) -> None:
     """A job's page grows with its events, and tells host, attempts, progress and payloads."""
     sqlite_server.create("one", {"name": "alone"})
-    page = open_page(address(sqlite_server, "tasks", "one", "alone"))
+    page = open_page(page_url(sqlite_server, "tasks", "one", "alone"))
     expect(page.get_by_text("No events yet")).to_be_visible()
-    first, second, third, last = (ago(seconds) for seconds in (60, 30, 20, 0))
+    first, second, third, last = (seconds_ago(seconds) for seconds in (60, 30, 20, 0))
     sqlite_server.submit("one", "alone", "STARTED", sentAt=first, hostname="node1")
     expect(page.locator("table.events tbody tr")).to_have_count(1)
     sqlite_server.submit("one", "alone", "PROGRESS", progress=40, sentAt=second, hostname="node1")
@@ -144,12 +144,12 @@ def test_events_stream_in(sqlite_server: Server, open_page: Open) -> None:
     )
 
 
-def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: Open) -> None:
+def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: OpenPage) -> None:
     """A killed server is told of at once; when it is back, so are the pages, without a reload."""
     sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
     sqlite_server.submit("night", "sweep", "STARTED", index=1)
-    page = open_page(address(sqlite_server, "tasks", "night"), allowed=NETWORK)
-    job = open_page(address(sqlite_server, "tasks", "night", "sweep", "1"), allowed=NETWORK)
+    page = open_page(page_url(sqlite_server, "tasks", "night"), allowed=NETWORK)
+    job = open_page(page_url(sqlite_server, "tasks", "night", "sweep", "1"), allowed=NETWORK)
     process = page.locator("li.process")
     events = job.locator("table.events tbody .badge")
     expect(events).to_have_text(["started"])
@@ -171,14 +171,14 @@ def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: Open)
     assert page.evaluate("window.isSame")
 
 
-def test_what_is_awaited_or_refused_is_said(sqlite_server: Server, open_page: Open) -> None:
+def test_what_is_awaited_or_refused_is_said(sqlite_server: Server, open_page: OpenPage) -> None:
     """Before the first answer there is its form; a failure is told, and passes without a reload."""
     sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
     page = open_page(f"{sqlite_server.url}/graphiql", allowed=NETWORK)
     waiting: list[Route] = []
     ways: list[Callable[[Route], object]] = [lambda route: waiting.append(route)]
     page.route("**/graphql", lambda route: ways[-1](route))
-    page.goto(address(sqlite_server, "tasks", "night"))
+    page.goto(page_url(sqlite_server, "tasks", "night"))
     expect(page.get_by_role("status", name="Loading")).to_be_visible()
     ways.append(lambda route: route.abort())
     for route in waiting:
@@ -203,9 +203,9 @@ def tab_to(page: Page, text: str) -> None:
     raise AssertionError(f"Tab does not lead to {text}")
 
 
-def test_everywhere_by_keyboard(sqlite_server: Server, open_page: Open) -> None:
+def test_everywhere_by_keyboard(sqlite_server: Server, open_page: OpenPage) -> None:
     """From the list to a job and back, and to the numbers of a plot, without a mouse."""
-    make_night(sqlite_server)
+    create_sample_task(sqlite_server)
     page = open_page(sqlite_server.url)
     expect(row(page, "night")).to_be_visible()
     for name, title in (("night", "night"), ("sweep", "sweep")):
@@ -230,12 +230,12 @@ def test_everywhere_by_keyboard(sqlite_server: Server, open_page: Open) -> None:
     expect(row(page, "night")).to_be_visible()
 
 
-def test_failing_processes_among_many(sqlite_server: Server, open_page: Open) -> None:
+def test_failing_processes_among_many(sqlite_server: Server, open_page: OpenPage) -> None:
     """Of many processes, those with failures can be shown alone."""
     names = [f"step-{number}" for number in range(30)]
     sqlite_server.create("night", *({"name": name, "jobCount": 2} for name in names))
     sqlite_server.submit("night", "step-7", "FAILED", index=1)
-    page = open_page(address(sqlite_server, "tasks", "night"))
+    page = open_page(page_url(sqlite_server, "tasks", "night"))
     expect(page.locator("li.process .name")).to_have_text(names)
     page.get_by_role("button", name="1 process with failures").click()
     expect(page.locator("li.process .name")).to_have_text(["step-7"])
@@ -243,34 +243,34 @@ def test_failing_processes_among_many(sqlite_server: Server, open_page: Open) ->
     expect(page.locator("li.process .name")).to_have_text(["step-7", "step-9"])
 
 
-def test_what_is_not_there_is_said(sqlite_server: Server, open_page: Open) -> None:
+def test_what_is_not_there_is_said(sqlite_server: Server, open_page: OpenPage) -> None:
     """Unknown tasks, processes, jobs and pages have an answer, and a way on."""
     sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
-    page = open_page(address(sqlite_server, "tasks", "nothing"))
+    page = open_page(page_url(sqlite_server, "tasks", "nothing"))
     for path, told in (
         (("tasks", "nothing"), "Task not found"),
         (("tasks", "night", "nothing"), "Process not found"),
         (("tasks", "night", "sweep", "7"), "Job not found"),
         (("nowhere",), "Page not found"),
     ):
-        page.goto(address(sqlite_server, *path))
+        page.goto(page_url(sqlite_server, *path))
         expect(page.get_by_role("heading", name=told)).to_be_visible()
     page.get_by_role("link", name="All tasks").click()
     expect(row(page, "night")).to_be_visible()
 
 
-def test_times_are_local_with_utc_on_hover(sqlite_server: Server, open_page: Open) -> None:
+def test_times_are_local_with_utc_on_hover(sqlite_server: Server, open_page: OpenPage) -> None:
     """Times are in the reader's zone; hovering tells them in UTC."""
     sqlite_server.create("night", {"name": "alone"}, submittedAt="2026-03-01T22:30:00Z")
     page = open_page(
-        address(sqlite_server, "tasks", "night"), timezone_id="Asia/Tokyo", locale="en-GB"
+        page_url(sqlite_server, "tasks", "night"), timezone_id="Asia/Tokyo", locale="en-GB"
     )
     submitted = page.locator('time[datetime^="2026-03-01"]')
     expect(submitted).to_have_text("2 Mar 07:30:00")
     expect(submitted).to_have_attribute("title", re.compile(r"2026-03-01 22:30:00 UTC"))
 
 
-def test_names_of_any_kind(sqlite_server: Server, open_page: Open) -> None:
+def test_names_of_any_kind(sqlite_server: Server, open_page: OpenPage) -> None:
     """Names with spaces, percent signs and question marks lead where they should."""
     name = "50% of ? & ü #1"
     sqlite_server.create(name, {"name": "a b%20?", "jobCount": 2})
@@ -293,31 +293,31 @@ PAGES = {
 
 def go(page: Page, server: Server, path: tuple[str, ...], title: str) -> None:
     """Go to a page and wait until nothing of it is still to come."""
-    page.goto(address(server, *path))
+    page.goto(page_url(server, *path))
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     expect(page.get_by_role("status", name="Loading")).to_have_count(0)
 
 
-def test_pages_are_accessible(sqlite_server: Server, open_page: Open) -> None:
+def test_pages_are_accessible(sqlite_server: Server, open_page: OpenPage) -> None:
     """Axe finds nothing serious on any page, in light and dark."""
-    make_night(sqlite_server)
-    page = open_page(address(sqlite_server))
+    create_sample_task(sqlite_server)
+    page = open_page(page_url(sqlite_server))
     for path, title in PAGES.items():
         go(page, sqlite_server, path, title)
-        for scheme in SCHEMES:
+        for scheme in COLOR_SCHEMES:
             page.emulate_media(color_scheme=scheme)
             assert serious_findings(page) == [], (path, scheme)
 
 
 def fits(page: Page, width: int) -> bool:
     """Whether a page is no wider than a screen, which pictures are a moment after they know it."""
-    found: int = settled(page, lambda: page.evaluate(WIDTH), lambda found: found <= width)
+    found: int = wait_for_value(page, lambda: page.evaluate(WIDTH), lambda found: found <= width)
     return found <= width
 
 
-def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: Open) -> None:
+def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: OpenPage) -> None:
     """Nothing is wider than the screen, however long its name; a phone has filters folded."""
-    make_night(sqlite_server)
+    create_sample_task(sqlite_server)
     long = "a-very-long-name-" + 80 * "x"
     sqlite_server.create(
         long,
@@ -330,7 +330,7 @@ def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: Open) -> None
     )
     failed = {"payload": {"message": long}, "hostname": long}
     sqlite_server.submit(long, long, "FAILED", index=1, **failed)
-    page = open_page(address(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
+    page = open_page(page_url(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
     expect(page.get_by_label("User")).to_be_hidden()
     page.get_by_role("button", name="Filters").click()
     expect(page.get_by_label("User")).to_be_visible()

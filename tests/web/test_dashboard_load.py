@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.support.browser import Open
+from tests.support.browser import OpenPage
 from tests.support.harness import Server
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ LONGEST = """() => {
 }"""
 
 
-def best(measure: Callable[[], float], enough: Callable[[float], bool]) -> float:
+def first_good_enough(measure: Callable[[], float], enough: Callable[[float], bool]) -> float:
     """The first measurement that is good enough, or the last of some attempts."""
     for _ in range(ATTEMPTS - 1):
         if enough(found := measure()):
@@ -72,7 +72,7 @@ def best(measure: Callable[[], float], enough: Callable[[float], bool]) -> float
     return measure()
 
 
-class Thread:
+class MainThread:
     """The main thread of a page."""
 
     def __init__(self, page: Page) -> None:
@@ -92,7 +92,7 @@ class Thread:
         return used
 
 
-def make_big(server: Server) -> None:
+def create_big_array(server: Server) -> None:
     """An array whose jobs have random states side by side: the worst case of run-lengths."""
     server.create("big", {"name": "sweep", "jobCount": JOBS})
     chance = random.Random(1)
@@ -127,13 +127,13 @@ def seconds_to_map(page: Page) -> float:
 
 
 @pytest.mark.timeout(240)
-def test_map_of_a_hundred_thousand_jobs(sqlite_server: Server, open_page: Open) -> None:
+def test_map_of_a_hundred_thousand_jobs(sqlite_server: Server, open_page: OpenPage) -> None:
     """The map shows within a second of its data, costs little, and moves at 30 frames a second."""
-    make_big(sqlite_server)
+    create_big_array(sqlite_server)
     page = open_page(f"{sqlite_server.url}/#/tasks/big/sweep")
-    assert best(lambda: seconds_to_map(page), lambda seconds: seconds < 1) < 1
+    assert first_good_enough(lambda: seconds_to_map(page), lambda seconds: seconds < 1) < 1
 
-    thread = Thread(page)
+    thread = MainThread(page)
     page.locator("canvas").scroll_into_view_if_needed()
     box = page.locator("canvas").bounding_box()
     assert box is not None
@@ -148,7 +148,7 @@ def test_map_of_a_hundred_thousand_jobs(sqlite_server: Server, open_page: Open) 
             log.info("%s: %.1f frames a second", kind, frames / seconds)
             return float(frames / seconds)
 
-        assert best(rate, lambda found: found > 30) > 30
+        assert first_good_enough(rate, lambda found: found > 30) > 30
         log.info("%s: %.1f ms of work for a frame", kind, 1000 * median(works))
         assert median(works) < FRAME
 
@@ -160,7 +160,7 @@ def log_seconds(what: str, begin: float) -> float:
     return seconds
 
 
-def test_thousands_of_tasks(sqlite_server: Server, open_page: Open) -> None:
+def test_thousands_of_tasks(sqlite_server: Server, open_page: OpenPage) -> None:
     """A list of 5,000 tasks opens and narrows quickly, and holds no more than it shows."""
     for begin in range(0, 5000, 100):
         tasks = [
@@ -172,7 +172,7 @@ def test_thousands_of_tasks(sqlite_server: Server, open_page: Open) -> None:
             i={"tasks": tasks},
         )
     page = open_page(sqlite_server.url)
-    thread = Thread(page)
+    thread = MainThread(page)
 
     def opening() -> float:
         begin = time.monotonic()
@@ -188,21 +188,21 @@ def test_thousands_of_tasks(sqlite_server: Server, open_page: Open) -> None:
         expect(page.locator("tbody tr")).to_have_count(1)
         return log_seconds("a search", begin)
 
-    assert best(opening, lambda seconds: seconds < 3) < 3
+    assert first_good_enough(opening, lambda seconds: seconds < 3) < 3
     expect(page.locator(".total")).to_have_text("5,000")
-    assert best(search, lambda seconds: seconds < 2) < 2
+    assert first_good_enough(search, lambda seconds: seconds < 2) < 2
     used = thread.heap()
     log.info("megabytes: %.1f", used)
     assert used < 30
 
 
-def test_thousands_of_events(sqlite_server: Server, open_page: Open) -> None:
+def test_thousands_of_events(sqlite_server: Server, open_page: OpenPage) -> None:
     """Of 10,000 events that stream in, the page keeps what it shows, and stays quick."""
     sqlite_server.create("long", {"name": "alone"})
     sqlite_server.submit("long", "alone", "STARTED")
     page = open_page(f"{sqlite_server.url}/#/tasks/long/alone")
     expect(page.locator("table.events tbody tr")).to_have_count(1)
-    thread = Thread(page)
+    thread = MainThread(page)
     page.evaluate(LONGEST)
     before = thread.worked()
     event = {"task": "long", "process": "alone", "eventClass": "PROGRESS"}

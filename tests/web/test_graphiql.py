@@ -7,14 +7,14 @@ import json
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.support.browser import SCHEMES, Open, serious_findings, settled
+from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings, wait_for_value
 from tests.support.harness import Server
 
 EXAMPLES = ["Tree", "FailingJobs", "CreateTask", "SubmitEvent", "WatchTask"]
 
 
 @pytest.fixture
-def graphiql(sqlite_server: Server, open_page: Open) -> Page:
+def graphiql(sqlite_server: Server, open_page: OpenPage) -> Page:
     """GraphiQL, ready, on a server with a task like that of the demonstration."""
     sqlite_server.create(
         "trouble-1",
@@ -49,7 +49,7 @@ def response(page: Page) -> str:
 
 def expect_response(page: Page, text: str) -> None:
     """Wait for an answer that contains a text, up to spaces."""
-    assert text in settled(page, lambda: response(page), lambda found: text in found)
+    assert text in wait_for_value(page, lambda: response(page), lambda found: text in found)
 
 
 def test_example_tabs_run_as_they_are(graphiql: Page) -> None:
@@ -117,7 +117,7 @@ def test_explorer_and_documentation(graphiql: Page) -> None:
 
 def test_what_is_added_is_accessible(graphiql: Page) -> None:
     """Axe finds nothing serious in what is ours of the page: the rest is GraphiQL's own."""
-    for scheme in SCHEMES:
+    for scheme in COLOR_SCHEMES:
         graphiql.emulate_media(color_scheme=scheme)
         assert serious_findings(graphiql, ".graphiql-logo", ".graphiql-toolbar") == [], scheme
 
@@ -140,6 +140,6 @@ def test_tabs_stay_on_the_next_visit(graphiql: Page) -> None:
     choose(graphiql, "SubmitEvent")
     # What is open is stored half a second later.
     stored = 'JSON.parse(localStorage.getItem("graphiql:tabState") ?? "{}").activeTabIndex'
-    assert settled(graphiql, lambda: graphiql.evaluate(stored), lambda tab: tab == 3) == 3
+    assert wait_for_value(graphiql, lambda: graphiql.evaluate(stored), lambda tab: tab == 3) == 3
     graphiql.reload()
     expect(graphiql.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from lamia_gql.server.static_pages import BUILD_FOLDER, choose, static_routes
 from tests.support.harness import Server
-from tests.support.npm import tool
+from tests.support.npm import node_tool
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,7 +58,7 @@ def pages() -> Client:
 
 
 @pytest.mark.parametrize("address", ["/", "/graphiql"])
-async def test_pages_are_asked_for_anew(pages: Client, address: str) -> None:
+async def test_pages_are_revalidated(pages: Client, address: str) -> None:
     """A page is never kept unasked, but an unchanged one costs no transfer."""
     page = await pages.get(address)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -69,7 +69,7 @@ async def test_pages_are_asked_for_anew(pages: Client, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["/", "/graphiql"])
-async def test_pages_may_do_little(pages: Client, address: str) -> None:
+async def test_content_security_policy(pages: Client, address: str) -> None:
     """Scripts and connections are our own; nothing evaluates text, and nothing frames us."""
     page = await pages.get(address)
     rules = policy(page)
@@ -83,7 +83,7 @@ async def test_pages_may_do_little(pages: Client, address: str) -> None:
     assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son\w+=", page.text)
 
 
-async def test_assets_are_kept_for_ever(pages: Client) -> None:
+async def test_assets_are_cached_for_ever(pages: Client) -> None:
     """What a page loads bears a hash in its name, so that it may be kept."""
     for address in assets((await pages.get("/")).text):
         assert re.search(r"-[\w-]{8}\.\w+$", address), address
@@ -107,12 +107,12 @@ async def test_assets_are_kept_for_ever(pages: Client) -> None:
         ("", "identity"),
     ],
 )
-def test_the_smallest_form_is_chosen(accepted: str, encoding: str) -> None:
+def test_the_smallest_encoding_is_chosen(accepted: str, encoding: str) -> None:
     """Brotli before gzip before nothing, by what the client takes."""
     assert choose(accepted) == encoding
 
 
-async def test_forms_differ_by_nothing_but_encoding(pages: Client) -> None:
+async def test_encodings_of_a_file_are_equal(pages: Client) -> None:
     """Every form is the same file, has a tag of its own, and tells caches to keep them apart."""
     script = next(
         address for address in assets((await pages.get("/")).text) if address.endswith(".js")
@@ -182,7 +182,7 @@ def sources(tmp_path: Path) -> Path:
 def build(sources: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Run a step of the build."""
     folder = sources / "web"
-    command = [tool("node"), script]
+    command = [node_tool("node"), script]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -1,4 +1,4 @@
-"""When the storage fails: those concerned are told, and nothing acknowledged is lost."""
+"""Failures of the storage are answered 503, and no acknowledged event is lost."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from typing import Any
 
 import psycopg
 
-from tests.conftest import Serve
-from tests.support.harness import SUBMIT, Server, told
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors
 
 
 def submit(server: Server, **fields: Any) -> tuple[int, Any]:
     """The status and body of the answer to an event."""
     event = {"task": "t", "process": "p", "eventClass": "BEAT", **fields}
-    response = server.request(SUBMIT, {"input": event})
+    response = server.request(SUBMIT_EVENT, {"input": event})
     return response.status_code, response.json()
 
 
-def test_full_disk(serve: Serve, sqlite_url: str) -> None:
-    """Nothing can be written any more: 503 with a code; once it can, the same event is taken."""
-    server = serve(sqlite_url)
+def test_full_disk(start_server: StartServer, sqlite_url: str) -> None:
+    """A full disk is answered 503; once there is room, the same event is accepted."""
+    server = start_server(sqlite_url)
     server.create("t", {"name": "p"})
     server.submit("t", "p", "STARTED")
     wal = Path(server.database_url.removeprefix("sqlite:///") + "-wal")
@@ -37,7 +36,7 @@ def test_full_disk(serve: Serve, sqlite_url: str) -> None:
     assert "try again" in body["errors"][0]["message"]
     by_rest = server.rest("POST", "/t/p/event", {"eventClass": "BEAT"})
     assert (by_rest.status_code, by_rest.json()["created"]) == (503, False)
-    assert told(by_rest) == [("STORAGE_FAILED", None)]
+    assert rest_errors(by_rest) == [("STORAGE_FAILED", None)]
     # What needs no writing goes on.
     count = '{ task(name: "t") { events(first: 1) { totalCount } } }'
     assert server.graphql(count)["task"]["events"]["totalCount"] == 1
@@ -47,14 +46,14 @@ def test_full_disk(serve: Serve, sqlite_url: str) -> None:
     status, body = submit(server, id=mine)
     assert (status, body["data"]["submitEvent"]["duplicate"]) == (200, False)
     assert server.graphql(count)["task"]["events"]["totalCount"] == 2
-    server.recount()
+    server.check_counters()
 
 
-def test_the_file_is_deleted_and_put_back(serve: Serve, tmp_path: Path) -> None:
-    """Nothing is acknowledged into a file that has no name any more; a copy of it is served."""
+def test_the_file_is_deleted_and_put_back(start_server: StartServer, tmp_path: Path) -> None:
+    """No event is acknowledged while the database file is missing; a restored copy is served."""
     folder = tmp_path / "data"
     folder.mkdir()
-    server = serve(f"sqlite:///{folder}/lamia.sqlite")
+    server = start_server(f"sqlite:///{folder}/lamia.sqlite")
     server.create("t", {"name": "p"})
     server.submit("t", "p", "STARTED")
     copy = sqlite3.connect(tmp_path / "copy.sqlite")
@@ -77,7 +76,7 @@ def test_the_file_is_deleted_and_put_back(serve: Serve, tmp_path: Path) -> None:
     count = '{ task(name: "t") { events(first: 1) { totalCount } } }'
     assert server.graphql(count)["task"]["events"]["totalCount"] == 2
     assert server.get("/readyz").status_code == 200
-    server.recount()
+    server.check_counters()
 
 
 def remove(folder: Path) -> None:
@@ -86,9 +85,9 @@ def remove(folder: Path) -> None:
         file.unlink()
 
 
-def test_database_goes_away_and_comes_back(serve: Serve, postgres_url: str) -> None:
-    """Connections that were cut are replaced; at worst one request is told to try again."""
-    server = serve(postgres_url)
+def test_database_goes_away_and_comes_back(start_server: StartServer, postgres_url: str) -> None:
+    """Terminated database connections are replaced; at most one request fails with 503."""
+    server = start_server(postgres_url)
     server.create("t", {"name": "p"})
     for _ in range(3):
         with psycopg.connect(postgres_url, autocommit=True) as connection:
@@ -100,11 +99,11 @@ def test_database_goes_away_and_comes_back(serve: Serve, postgres_url: str) -> N
         assert set(statuses) <= {200, 503}
         assert statuses[-1] == 200
     assert server.get("/readyz").status_code == 200
-    server.recount()
+    server.check_counters()
 
 
 def test_another_writer_on_the_same_file(sqlite_server: Server) -> None:
-    """Somebody else holds the file's lock for a while: events wait, and are taken after."""
+    """While another process holds the file's write lock, events wait."""
     server = sqlite_server
     server.create("t", {"name": "p"})
     other = sqlite3.connect(
@@ -118,4 +117,4 @@ def test_another_writer_on_the_same_file(sqlite_server: Server) -> None:
     assert submit(server)[0] == 200
     timer.join()
     other.close()
-    server.recount()
+    server.check_counters()

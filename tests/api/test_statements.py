@@ -1,4 +1,4 @@
-"""How often the database is asked: a constant number of times, whatever the number of rows."""
+"""GraphQL operations run a constant number of SQL statements, whatever the number of rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lamia_gql.domain.settings import Settings, load
 from lamia_gql.server.app import create_app
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
-from tests.support.statements import watched
+from tests.support.statements import record_statements
 
 DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
   name tags progress { ratio } counts { total } state outlook estimatedFinishAt
@@ -35,7 +35,7 @@ SURFACE = """{ task(name: "t0") { state progress { ratio } outlook counts { tota
 
 
 class App:
-    """The application in this process, so that its statements can be watched."""
+    """The application in this process, so that its SQL statements can be recorded."""
 
     def __init__(self, settings: Settings, client: httpx.Client) -> None:
         self.settings = settings
@@ -103,12 +103,12 @@ def running(settings: Settings) -> Iterator[App]:
         thread.join()
 
 
-def test_depth_four_costs_the_same_for_ten_and_for_a_thousand(app: App) -> None:
-    """Tasks, processes, jobs and events: one look per level and count, however many rows."""
+def test_nested_lists_cost_the_same_for_ten_and_for_a_thousand(app: App) -> None:
+    """One statement per nesting level and count for tasks, processes, jobs and events."""
     seen = []
     for tasks in (range(10), range(10, 1000)):
         app.fill(tasks)
-        with watched() as statements:
+        with record_statements() as statements:
             data = app.graphql(DEEP, n=1000)["tasks"]
         assert data["totalCount"] == tasks.stop
         for task in data["nodes"]:
@@ -119,8 +119,8 @@ def test_depth_four_costs_the_same_for_ten_and_for_a_thousand(app: App) -> None:
     assert seen[0] == 10
 
 
-def test_many_events_cost_one_look_as_one_does(app: App) -> None:
-    """Writing, too: a batch of events runs the statements that a single one runs."""
+def test_a_batch_costs_as_many_statements_as_one_event(app: App) -> None:
+    """A batch of events runs as many statements as a single event."""
     app.fill(range(2))
     seen = []
     for number in (1, 500):
@@ -128,7 +128,7 @@ def test_many_events_cost_one_look_as_one_does(app: App) -> None:
             {"task": f"t{n % 2}", "process": "a", "index": 0, "eventClass": "BEAT"}
             for n in range(number)
         ]
-        with watched() as statements:
+        with record_statements() as statements:
             app.graphql(
                 """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
                   results { enough } } }""",
@@ -138,8 +138,8 @@ def test_many_events_cost_one_look_as_one_does(app: App) -> None:
     assert seen[0] == seen[1]
 
 
-def test_the_surface_is_read_without_the_events(app: App) -> None:
-    """Progress, counts, states, lists of jobs and histories need no event: there are none here."""
+def test_progress_and_states_are_read_without_the_events(app: App) -> None:
+    """Progress, counts, states, jobs and timelines are read without the table of events."""
     app.fill(range(1))
     before = app.graphql(SURFACE)["task"]
     assert before["counts"]["total"] == 1
@@ -152,15 +152,15 @@ def test_the_surface_is_read_without_the_events(app: App) -> None:
     assert (after["state"], after["counts"]) == (before["state"], before["counts"])
 
 
-def test_what_may_be_large_is_read_only_where_it_is_asked_for(app: App) -> None:
-    """Lists of tasks leave config and dependencies alone; asked for, they cost one look."""
+def test_large_fields_are_read_only_when_selected(app: App) -> None:
+    """Only where they are selected, config and dependencies are read, by one statement."""
     app.fill(range(3))
     app.graphql("""mutation { updateTask(input: {name: "t1", config: {a: 1}, dependencies: [2]}) {
       task { name } } }""")
-    with watched() as statements:
+    with record_statements() as statements:
         app.graphql("{ tasks(first: 9) { nodes { name state progress { ratio } tags } } }")
     assert not any("config" in statement for statement in statements)
-    with watched() as statements:
+    with record_statements() as statements:
         data = app.graphql("{ tasks(first: 9) { nodes { name config dependencies } } }")["tasks"]
     assert [task["config"] for task in data["nodes"]] == [None, {"a": 1}, None]
     assert [task["dependencies"] for task in data["nodes"]] == [None, [2], None]
@@ -173,10 +173,10 @@ ORDERED = """query($field: TaskOrderField!) {
 
 @pytest.mark.parametrize("field", ["NAME", "RECEIVED_AT", "SUBMITTED_AT"])
 def test_a_page_of_tasks_is_read_in_the_order_of_an_index(sqlite_url: str, field: str) -> None:
-    """However many tasks there are: SQLite reads no more than the page, and sorts nothing."""
+    """SQLite reads a page of tasks from an index, without sorting."""
     with running(load(database_url=sqlite_url)) as app:
         app.fill(range(3))
-        with watched() as statements:
+        with record_statements() as statements:
             app.graphql(ORDERED, field=field)
         engine = create_engine(app.settings)
         with engine.connect() as connection:
@@ -203,8 +203,8 @@ def series(engine: Engine, last: int) -> str:
     )
 
 
-def test_jobs_behind_many_others_are_found_soon(app: App) -> None:
-    """Also where the database knows nothing yet of how its tables are filled.
+def test_large_arrays_are_quick_without_table_statistics(app: App) -> None:
+    """Queries on large arrays are quick without table statistics, too.
 
     What it does for each job must not grow with the number of jobs: with 50,000 that takes minutes.
     """
@@ -239,8 +239,8 @@ def test_jobs_behind_many_others_are_found_soon(app: App) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_million_events_are_not_felt(app: App) -> None:
-    """The surface of a task with a million events is read as fast as that of one with one."""
+def test_a_million_events_do_not_slow_the_task_down(app: App) -> None:
+    """A task with a million events is read as fast as a task with one."""
 
     def best() -> float:
         times = []

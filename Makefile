@@ -4,11 +4,14 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # Most tests wait more than they compute.
 TEST_PROCESSES ?= 4
+# What `make simulate` runs.
+SEEDS ?= 1000
+ENGINE ?= sqlite
 WEB := lamia_gql/_web/index.html.br
 WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated \) -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run screenshots test test-slow bench lint format schema schema-check lock dist job clean
+.PHONY: help setup web run screenshots test test-slow simulate bench lint format schema schema-check lock dist job clean
 
 help:  ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +42,10 @@ test: setup web  ## Run the tests; under four minutes on two cores.
 
 test-slow: setup web  ## Run the tests that take longer: load, crashes, long fuzzing.
 	$(BIN)/pytest -n 2 -m slow
+
+simulate: setup  ## Run SEEDS histories of the simulator on ENGINE, in two processes.
+	printf '1\n2\n' | xargs -P 2 -I FIRST $(BIN)/python -m tests.simulation \
+	  --engine $(ENGINE) --seeds $$(($(SEEDS) / 2)) --step 2 --first FIRST
 
 bench: setup  ## Run the benchmarks.
 	@for script in bench/*.py; do \

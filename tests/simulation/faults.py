@@ -72,7 +72,7 @@ class Gate:
     @contextmanager
     def installed(self) -> Iterator[Self]:
         """Watch all engines until the block is left."""
-        original = DefaultDialect.do_commit
+        original: Any = DefaultDialect.do_commit
 
         def do_commit(dialect: DefaultDialect, connection: Any) -> None:
             self._pass(COMMIT, dialect.name)
@@ -82,8 +82,8 @@ class Gate:
             self._pass(0, context.dialect.name)
 
         DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
-        event.listen(Engine, "do_execute", do_execute)
-        event.listen(Engine, "do_executemany", do_execute)
+        for name in ("do_execute", "do_executemany"):
+            event.listen(Engine, name, do_execute)
         try:
             yield self
         finally:

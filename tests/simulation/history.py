@@ -324,8 +324,8 @@ class _Maker:
             (b.FORGED_CURSOR, self.forge, 1),
             (b.RESTART, lambda: [Restart(self.server())], 0.5),
             (b.THRESHOLD, self.threshold, 1),
-            (b.JOB_SIDE, self.run_job, 0.7),
-            (b.WRAPPED_PROGRAM, self.run_program, 0.02),
+            (b.JOB_SIDE, self.run_job, 1.5),
+            (b.WRAPPED_PROGRAM, self.run_program, 0.1),
         ]
         always: list[tuple[Callable[[], list[Step]], float]] = [
             (lambda: [self.trouble(self.submit())], 12)
@@ -434,9 +434,7 @@ class _Maker:
         only = tuple(chance.sample(CLASSES, 3)) if by == "graphql" and chance.random() < 0.5 else ()
         backward = by == "graphql" and chance.random() < 0.3
         size, page = chance.randint(1, 6), chance.randint(0, 2)
-        return Walk(
-            self.server(), "events", self.task(), process, only, size, page, by, backward
-        )
+        return Walk(self.server(), "events", self.task(), process, only, size, page, by, backward)
 
     def walk_tasks(self) -> Walk:
         by = self.chance.choice(("graphql", "rest"))
@@ -444,7 +442,8 @@ class _Maker:
 
     def _watch(self, what: str) -> Watch:
         chance = self.chance
-        process, only = None, ()
+        process: str | None = None
+        only: tuple[str, ...] = ()
         if what == "events" and chance.random() < 0.3:
             process = "p"
         if what == "events" and chance.random() < 0.2:
@@ -533,9 +532,9 @@ class _Maker:
             middle += ["BEAT"] * 8
         ahead = 0.0
         if Behaviour.JOB_CLOCK_AHEAD in self.enabled and chance.random() < 0.3:
-            ahead = chance.choice((-600.0, 120.0, 600.0))
+            ahead = chance.choice((120.0, 600.0, 600.0))
         payload = 0
-        if Behaviour.JOB_LARGE_PAYLOAD in self.enabled and chance.random() < 0.1:
+        if Behaviour.JOB_LARGE_PAYLOAD in self.enabled and chance.random() < 0.2:
             payload = 100_000
         classes = ("STARTED", *middle, chance.choice(ENDS))
         if index >= OWN_JOBS:

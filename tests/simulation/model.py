@@ -39,11 +39,14 @@ class Property(StrEnum):
     PROGRAM = "a wrapped program's exit code, output and time are its own"
 
 
+LONGEST_TEXT = 3_000
+
+
 class Violation(AssertionError):  # noqa: N818  (it says what is the case)
     """A property does not hold."""
 
     def __init__(self, which: Property, what: str) -> None:
-        super().__init__(f"{which.name} ({which.value}): {what}")
+        super().__init__(f"{which.name} ({which.value}): {what[:LONGEST_TEXT]}")
         self.property = which
 
 
@@ -104,7 +107,7 @@ class Task:
             check(each.id in self.events, Property.ONCE, f"nobody has sent {each}")
             sent = self.events[each.id][0]
             same = (sent.process, sent.index, sent.event_class, sent.progress, sent.attempt)
-            here = (each.process, each.index, each.event_class, each.progress, each.attempt)
+            here = (each.process, each.job, each.event_class, each.progress, each.attempt)
             check(same == here, Property.FAITHFUL, f"{sent} became {each}")
 
 
@@ -113,7 +116,8 @@ class Found(NamedTuple):
 
     id: str
     process: str
-    index: int | None
+    job: int | None
+    """The index of its job."""
     event_class: str
     progress: float | None
     attempt: int
@@ -174,14 +178,14 @@ def check_process(process: Process, events: Sequence[Found], shown: dict[str, An
     """Compare what the server shows of a process with what follows from its events."""
     by_index: dict[int | None, list[Found]] = {index: [] for index in process.indices}
     for event in events:
-        by_index[event.index].append(event)
+        by_index[event.job].append(event)
     jobs = {index: job(own) for index, own in by_index.items()}
     where = f"process {process.name}"
     for node in shown["jobs"]:
         state = jobs[node["index"]].state
         same = node["state"] == state
         check(same, Property.COUNTERS, f"{where}[{node['index']}] is {node['state']}, not {state}")
-    counts = {name: 0 for name in shown["counts"]}
+    counts = dict.fromkeys(shown["counts"], 0)
     for facts in jobs.values():
         counts[facts.state.lower()] += 1
     counts["total"] = len(jobs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from tests.simulation.faults import Fault
 from tests.simulation.system import Server
 
-Message = dict[str, Any]
+Message = MutableMapping[str, Any]
 PROTOCOL = "graphql-transport-ws"
 
 

@@ -43,8 +43,10 @@ JOBS_OF_P = JOBS.replace(", $process: String!", "").replace("name: $process", 'n
 LISTS = {
     "events": (EVENTS, ("task", "events")),
     "processes": (PROCESSES, ("task", "processes")),
-    "jobs": (JOBS_OF_P.replace(",\n  $filter: JobFilter", "").replace(", filter: $filter", ""),
-             ("process", "jobs")),
+    "jobs": (
+        JOBS_OF_P.replace(",\n  $filter: JobFilter", "").replace(", filter: $filter", ""),
+        ("process", "jobs"),
+    ),
     "tasks": (TASKS, ("tasks",)),
 }
 """For each kind of list a document, and the way to the list in its answer."""

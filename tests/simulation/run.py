@@ -6,9 +6,11 @@ import asyncio
 import base64
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +253,7 @@ class Run:
             try:
                 page = await self._page(step, place, step.size, here)
             except (LostError, UnavailableError):
-                page = await self._after_trouble(lambda p=place: self._page(step, p, step.size))
+                page = await self._after_trouble(partial(self._page, step, place, step.size))
             if page is None:
                 return  # the task has gone
             items, place = page
@@ -267,7 +269,7 @@ class Run:
             task.cursors += [cursor for _, cursor in before[-1:]]
         if before is None or after is None:
             return
-        touched = {*self._touched[begin:], *touching}
+        touched = Counter([*self._touched[begin:], *touching])
         self._check_walk(step, before, seen, after, touched)
 
     def _check_walk(
@@ -276,12 +278,13 @@ class Run:
         before: list[Any],
         seen: list[Any],
         after: list[Any],
-        touched: set[tuple[str, str, int | None]],
+        touched: Counter[tuple[str, str, int | None]],
     ) -> None:
         if step.what == "events":
             before, seen, after = ([key for key, _ in some] for some in (before, seen, after))
         what = f"{step}: {seen} while there was {before}, then {after}"
-        check(len({str(s) for s in seen}) == len(seen), Property.PAGES, f"twice: {what}")
+        keys = [item[0] for item in seen] if step.what == "jobs" else seen
+        check(len(set(keys)) == len(keys), Property.PAGES, f"twice: {what}")
         if step.what != "jobs":
             throughout = [item for item in before if item in after]
             lost = [item for item in throughout if item not in seen]
@@ -293,11 +296,13 @@ class Run:
             return
         states = dict(before)
         for index, state in after:
-            if (step.task, "p", index) in touched or states.get(index) != state:
+            changes = touched[step.task, "p", index]
+            wanted = [not step.only or s in step.only for s in (states.get(index), state)]
+            # Of several changes some may have led out of what is wanted, and back.
+            if changes > 1 or wanted[0] != wanted[1]:
                 continue
-            wanted = not step.only or state in step.only
-            there = [index, state] in seen
-            check(there == wanted, Property.PAGES, f"job {index} {state}: {what}")
+            there = index in keys if changes else [index, state] in seen
+            check(there == wanted[0], Property.PAGES, f"job {index} {state}: {what}")
 
     async def watch(self, step: h.Watch, trouble: Trouble) -> None:
         """Subscribe."""
@@ -401,7 +406,7 @@ class Run:
         bridge = await self._bridge(step.server)
         await jobs.run(step, bridge, self._spool)
         found = [e for e in await self._list(step, task) or [] if e.process == step.process]
-        own = [e for e in found if e.index == step.index]
+        own = [e for e in found if e.job == step.index]
         jobs.check_story(step, own)
         task.by_jobs |= {e.id for e in own}
 
@@ -501,7 +506,7 @@ class Run:
 
     def _fate(self, event: h.Event) -> Fate | None:
         task = self.live.get(event.task)
-        return task and task.fate(event.id)
+        return None if task is None else task.fate(event.id)
 
     def _learn(
         self, event: h.Event, before: Fate | None, answer: Any, together: Sequence[h.Event]
@@ -534,7 +539,7 @@ class Run:
         unresolved, self._unresolved = self._unresolved, {}
         for name, doubts in unresolved.items():
             data = await self._after_trouble(
-                lambda n=name: self.graphql(h.Step(0), TASK_ID, {"task": n})
+                partial(self.graphql, h.Step(0), TASK_ID, {"task": name})
             )
             task_id = data["task"] and data["task"]["id"]
             for what, refused, new in doubts:
@@ -566,13 +571,13 @@ class Run:
         """All of a list at once; jobs without a filter, with their states."""
         all_jobs = h.Walk(step.server, "jobs", step.task, step.process, (), 100, 0)
         page = await self._after_trouble(
-            lambda: self._page(all_jobs if step.what == "jobs" else step, None, 100)
+            partial(self._page, all_jobs if step.what == "jobs" else step, None, 100)
         )
         if page is None:
             return None
         items: list[Any] = page[0]
         while page[1] is not None:
-            page = await self._after_trouble(lambda p=page[1]: self._page(step, p, 100))
+            page = await self._after_trouble(partial(self._page, step, page[1], 100))
             if page is None:
                 return None
             items = [*page[0], *items] if step.backward else [*items, *page[0]]
@@ -641,7 +646,7 @@ class Run:
         found: list[Found] = []
         while True:
             given = {"task": task, "first": 100, "after": after or None}
-            data = await self._after_trouble(lambda g=given: self.graphql(step, EVENTS, g))
+            data = await self._after_trouble(partial(self.graphql, step, EVENTS, given))
             if data["task"] is None:
                 return None
             page = data["task"]["events"]
@@ -709,7 +714,9 @@ class Run:
 
     # Faults of the database.
 
-    async def _under(self, trouble: h.Under, asking: Coroutine[Any, Any, Any], what: str = "") -> Any:
+    async def _under(
+        self, trouble: h.Under, asking: Coroutine[Any, Any, Any], what: str = ""
+    ) -> Any:
         """The result of what is asked while the fault is there; meanwhile others happen."""
         loop, held = asyncio.get_running_loop(), asyncio.Event()
         fault, proxy = trouble.fault, self.server(trouble.server).proxy
@@ -721,9 +728,7 @@ class Run:
             if proxy is not None:
                 await asyncio.to_thread(proxy.arm, fault)
         else:
-            self.gate.arm(
-                fault, trouble.number, lambda: loop.call_soon_threadsafe(held.set)
-            )
+            self.gate.arm(fault, trouble.number, lambda: loop.call_soon_threadsafe(held.set))
         with locking:
             asked = asyncio.create_task(_within(DEADLINE_S, Property.DEADLINE, what, asking))
             others = asyncio.create_task(self._meanwhile(trouble, held))

@@ -137,9 +137,13 @@ class Runner:
                 *log,
                 "",
                 f"replay: python -m tests.simulation --engine {self.engine_name}"
-                f" --seed {failure.seed}",
+                f" --seed {failure.seed}{self._options()}",
             ]
         )
+
+    def _options(self) -> str:
+        missing = [each.name for each in EVERYTHING if each not in self.enabled]
+        return f" --without {' '.join(missing)}" if missing else ""
 
     def shrink(self, failure: Failure) -> Sequence[Step]:
         """The history without what is not needed for the violation, as far as time allows."""
@@ -185,8 +189,8 @@ def _simpler(step: Step) -> Iterator[Step]:
         for less in _without_one(step.steps):
             yield replace(step, steps=less)
     elif isinstance(step, Submit) and len(step.events) > 1:
-        for less in _without_one(step.events):
-            yield replace(step, events=less)
+        for events in _without_one(step.events):
+            yield replace(step, events=events)
 
 
 def _without_one(items: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
@@ -211,5 +215,5 @@ def one_of(name: str) -> Behaviour | Fault:
     """The behaviour or fault of this name, for a command line."""
     for kind in (Behaviour, Fault):
         if name.upper() in kind.__members__:
-            return kind[name.upper()]  # type: ignore[no-any-return]
+            return kind[name.upper()]
     raise argparse.ArgumentTypeError(f"there is no {name}: see --list")

@@ -53,8 +53,8 @@ class Server:
 
     async def start(self) -> None:
         """Open all that the application needs."""
-        lifespan = self.app.router.lifespan_context(self.app)
-        self.state = dict(await self._lifespan.enter_async_context(lifespan) or {})
+        lifespan: Any = self.app.router.lifespan_context(self.app)
+        self.state = await self._lifespan.enter_async_context(lifespan)
 
     async def stop(self) -> None:
         """Close it. Raises ``TimeoutError`` where that takes more than ten seconds."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from tests.simulation.faults import COMMIT, PROXIED, Fault
+from tests.simulation.faults import CLIENT_SIDE, COMMIT, PROXIED, Fault
 
 TASKS = ("a", "b")
 """The names of tasks: few, so that they are used again."""
@@ -31,6 +31,7 @@ class Behaviour(StrEnum):
     WALK_TASKS = "tasks are paged through"
     WATCH_EVENTS = "events are subscribed to"
     WATCH_TASK = "changes of a task are subscribed to"
+    WATCH_ALL = "changes of all tasks are subscribed to"
     STALL = "a subscriber stops to read"
     CUT = "a subscriber is cut, and resumes from its last cursor"
     STALE_CURSOR = "a list goes on from a cursor of an earlier task of the same name"
@@ -141,8 +142,9 @@ class Walk(Step):
 
 @dataclass(frozen=True)
 class Watch(Step):
-    """A client subscribes to ``events`` or ``changes`` of a task, from its beginning or from now.
+    """A client subscribes to ``events`` or ``changes`` of a task, or to changes of ``all`` tasks.
 
+    Events come from the task's beginning, or ``from_now``.
     ``by`` is ``ws`` or ``sse``.
     """
 
@@ -316,8 +318,9 @@ class _Maker:
             (b.WALK_JOBS, lambda: [self.held(self.walk_jobs())], 5),
             (b.WALK_EVENTS, lambda: [self.held(self.walk_events())], 4),
             (b.WALK_TASKS, lambda: [self.held(self.walk_tasks())], 2),
-            (b.WATCH_EVENTS, self.watch_events, 5),
-            (b.WATCH_TASK, self.watch_task, 3),
+            (b.WATCH_EVENTS, lambda: [self.trouble(self.watch("events"))], 5),
+            (b.WATCH_TASK, lambda: [self.trouble(self.watch("changes"))], 3),
+            (b.WATCH_ALL, lambda: [self.trouble(self.watch("all"))], 1),
             (b.STALL, self.stall, 1),
             (b.CUT, self.cut, 5),
             (b.STALE_CURSOR, self.stale, 1),
@@ -410,8 +413,14 @@ class _Maker:
 
     def together(self) -> list[Step]:
         steps: list[Step] = [self.submit() for _ in range(self.chance.randint(2, 4))]
+        if Fault.HOLD in self.faults and self.chance.random() < 0.5:
+            number = self.chance.choice((*range(1, 9), COMMIT))
+            return [Under(steps[0].server, Fault.HOLD, number, steps[0], tuple(steps[1:]))]
         if Behaviour.WALK_JOBS in self.enabled:
             steps.append(self.walk_jobs())
+        if Behaviour.RECREATE_TASK in self.enabled and self.chance.random() < 0.2:
+            task = self.task()
+            return [Together(0, (*steps, self.delete(task))), self.create(task)]
         return [Together(0, tuple(steps))]
 
     def recreate(self) -> list[Step]:
@@ -440,7 +449,7 @@ class _Maker:
         by = self.chance.choice(("graphql", "rest"))
         return Walk(self.server(), "tasks", "", None, (), 1, self.chance.randint(0, 1), by)
 
-    def _watch(self, what: str) -> Watch:
+    def watch(self, what: str) -> Watch:
         chance = self.chance
         process: str | None = None
         only: tuple[str, ...] = ()
@@ -461,19 +470,13 @@ class _Maker:
         self.watchers.append(watch)
         return watch
 
-    def watch_events(self) -> list[Step]:
-        return [self._watch("events")]
-
-    def watch_task(self) -> list[Step]:
-        return [self._watch("changes")]
-
     def stall(self) -> list[Step]:
         """One subscriber is stuck; another one comes while the task is deleted."""
-        stuck = self._watch("events")
+        stuck = self.watch("events")
         steps: list[Step] = [self.submit(stuck.task), stuck, Stall(0, stuck.watcher)]
         steps.append(self.submit(stuck.task))
         if Fault.HOLD in self.faults and Behaviour.RECREATE_TASK in self.enabled:
-            late = replace(self._watch("events"), task=stuck.task, server=stuck.server)
+            late = replace(self.watch("events"), task=stuck.task, server=stuck.server)
             late = replace(late, process=None, only=(), from_now=False)
             self.watchers[-1] = late
             delete = self.delete(stuck.task)
@@ -558,6 +561,8 @@ class _Maker:
     def trouble(self, step: Step) -> Step:
         """The step, under a fault now and then."""
         faults = [fault for fault in self.faults if fault is not Fault.HOLD]
+        if isinstance(step, Watch):
+            faults = [fault for fault in faults if fault not in CLIENT_SIDE]
         if not faults or self.chance.random() > 0.2:
             return step
         weights = [SELDOM.get(fault, 1.0) for fault in faults]

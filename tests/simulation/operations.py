@@ -55,4 +55,5 @@ WATCH_EVENTS = """subscription($task: String!, $process: String, $classes: [Even
   cursor node { uuid job { index } process { name } } } }"""
 SNAPSHOT = """{ id name state comment counts { total pending submitted running done failed
   terminated } processes(first: 10) { nodes { name state enough progress { current } } } }"""
+WATCH_ALL = f"subscription {{ taskChanged {SNAPSHOT} }}"
 WATCH_TASK = f"subscription($task: String!) {{ taskChanged(names: [$task]) {SNAPSHOT} }}"

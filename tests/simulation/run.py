@@ -7,7 +7,7 @@ import base64
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -53,7 +53,7 @@ RECOVERY_S = 6.0
 """How long writing may fail after the faults have stopped."""
 CATCH_UP_S = 6.0
 """How long a subscriber may lag behind."""
-HOLD_S = 0.25
+HOLD_S = 0.1
 """How long a write is held, where what happens meanwhile waits for it."""
 PROBE = "probe"
 
@@ -67,6 +67,8 @@ class UnavailableError(Exception):
 
 
 Trouble = h.Under | None
+Owners = Mapping[str, Task | None]
+"""The tasks that events were sent to, by their names."""
 
 
 class Run:
@@ -187,6 +189,8 @@ class Run:
         try:
             data = await self.graphql(step, EDIT, {"input": edit}, trouble)
             found = data["updateTask"]["task"]
+            if self.live.get(step.task) is not task:
+                return
             check((found is None) == (task is None), Property.ANSWER, f"{found} of {task}")
             if task is not None:
                 check(found["comment"] == step.comment, Property.ANSWER, found)
@@ -198,6 +202,7 @@ class Run:
         keys = [(event.task, event.process, event.index) for event in step.events]
         self._touched += keys
         self._touching += keys
+        owners = {event.task: self.live.get(event.task) for event in step.events}
         fates = [self._fate(event) for event in step.events]
         # Events of one request may go to several tasks; REST has one process for an address.
         try:
@@ -206,26 +211,26 @@ class Run:
                 data = await self.graphql(step, SUBMIT_MANY, {"input": body}, trouble)
                 answers = data["submitEvents"]["results"]
                 for event, fate, answer in zip(step.events, fates, answers, strict=True):
-                    self._learn(event, fate, answer, step.events)
+                    self._learn(event, owners, fate, answer, step.events)
             elif step.by == "single":
                 for event, fate in zip(step.events, fates, strict=True):
                     given = {"input": self._graphql_event(event)}
                     data = await self.graphql(step, SUBMIT, given, trouble)
-                    self._learn(event, fate, data["submitEvent"], [event])
+                    self._learn(event, owners, fate, data["submitEvent"], [event])
                     trouble = None
             else:
-                await self._submit_by_rest(step, fates, trouble)
+                await self._submit_by_rest(step, owners, fates, trouble)
         except (LostError, UnavailableError) as error:
             refused = isinstance(error, UnavailableError) and error.says_nothing_happened
             for event in step.events:
-                if (task := self.live.get(event.task)) is not None:
+                if (task := owners[event.task]) is not None:
                     task.tell(event, Fate.REFUSED if refused else Fate.UNKNOWN)
         finally:
             for key in keys:
                 self._touching.remove(key)
 
     async def _submit_by_rest(
-        self, step: h.Submit, fates: Sequence[Fate | None], trouble: Trouble
+        self, step: h.Submit, owners: Owners, fates: Sequence[Fate | None], trouble: Trouble
     ) -> None:
         groups: dict[tuple[str, str], list[tuple[h.Event, Fate | None]]] = {}
         for event, fate in zip(step.events, fates, strict=True):
@@ -240,7 +245,7 @@ class Run:
             for (event, fate), each in zip(some, answer.body, strict=True):
                 each["userErrors"] = each.pop("errors", [])
                 each.setdefault("duplicate", False)
-                self._learn(event, fate, each, [event for event, _ in some])
+                self._learn(event, owners, fate, each, [event for event, _ in some])
 
     async def walk(self, step: h.Walk, trouble: Trouble) -> None:
         """Read a whole list; compare with what was there before and after."""
@@ -457,24 +462,36 @@ class Run:
             check_process(process, own, found)
 
     async def _check_watcher(self, watcher: Watcher) -> None:
-        if watcher.is_stalled or watcher.error == "CURSOR_INVALID" or watcher.task is None:
+        step = watcher.step
+        if watcher.is_stalled or watcher.error == "CURSOR_INVALID":
             return
-        if self.live.get(watcher.step.task) is not watcher.task:
+        if step.what == "all":
+            for task in self.live.values():
+                if task.id in watcher.snapshots:
+                    await self._check_snapshot(watcher, task)
+            return
+        if watcher.task is None:
+            return
+        if self.live.get(step.task) is not watcher.task:
             await watcher.until(lambda: watcher.is_over or not watcher.is_open, CATCH_UP_S)
             over = watcher.is_over or not watcher.is_open
             check(over, Property.END, f"{watcher} still waits")
             return
-        if watcher.step.what == "changes":
-            query = f"query($task: String!) {{ task(name: $task) {watcher.selection} }}"
-            now = (await self.graphql(h.Step(0), query, {"task": watcher.step.task}))["task"]
-            await watcher.until(lambda: watcher.snapshot == now, CATCH_UP_S)
-            check(watcher.snapshot == now, Property.SNAPSHOT, f"{watcher}: {now}")
+        if step.what == "changes":
+            await self._check_snapshot(watcher, watcher.task)
             return
-        listed = await self._events(h.Step(0), watcher.step.task, watcher.begin)
+        listed = await self._events(h.Step(0), step.task, watcher.begin)
         expected = [event.id for event in listed or () if watcher.wants(event)]
         await watcher.until(lambda: len(watcher.seen) >= len(expected), CATCH_UP_S)
         same = watcher.seen == expected
         check(same, Property.SUBSCRIBER, f"{watcher} saw {watcher.seen}, not {expected}")
+
+    async def _check_snapshot(self, watcher: Watcher, task: Task) -> None:
+        query = f"query($task: String!) {{ task(name: $task) {watcher.selection} }}"
+        now = (await self.graphql(h.Step(0), query, {"task": task.name}))["task"]
+        await watcher.until(lambda: watcher.snapshots.get(task.id) == now, CATCH_UP_S)
+        last = watcher.snapshots.get(task.id)
+        check(last == now, Property.SNAPSHOT, f"{watcher} saw {last}, there is {now}")
 
     async def recover(self) -> None:
         """Write again, at every server, without a restart."""
@@ -509,9 +526,17 @@ class Run:
         return None if task is None else task.fate(event.id)
 
     def _learn(
-        self, event: h.Event, before: Fate | None, answer: Any, together: Sequence[h.Event]
+        self,
+        event: h.Event,
+        owners: Owners,
+        before: Fate | None,
+        answer: Any,
+        together: Sequence[h.Event],
     ) -> None:
-        task = self.live.get(event.task)
+        task = owners[event.task]
+        if self.live.get(event.task) is not task:
+            # It was deleted meanwhile, before the event or after it.
+            return
         processes = {p.name: p for p in task.processes} if task else {}
         process = processes.get(event.process)
         fits = process is not None and event.index in process.indices

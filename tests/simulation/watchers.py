@@ -9,7 +9,7 @@ from typing import Any
 from tests.simulation.history import Watch
 from tests.simulation.model import Found, Task
 from tests.simulation.network import Message, Stream
-from tests.simulation.operations import SNAPSHOT, WATCH_EVENTS, WATCH_TASK
+from tests.simulation.operations import SNAPSHOT, WATCH_ALL, WATCH_EVENTS, WATCH_TASK
 from tests.simulation.system import Server
 
 RESUMABLE = ("TOO_SLOW", "STOPPING", "STORAGE_FAILED", "BUSY", "TIMED_OUT")
@@ -30,9 +30,10 @@ class Watcher:
         self.cursor = ""
         """The cursor of what it saw last."""
         self.seen: list[str] = []
-        self.snapshot: Any = None
+        self.snapshots: dict[str, Any] = {}
+        """The last one of each task, by its id."""
         self.error: str | None = None
-        self.is_over = task is None
+        self.is_over = task is None and step.what != "all"
         """Whether nothing can follow, by the word of the server."""
         self._stream: Stream | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -55,6 +56,8 @@ class Watcher:
         """Subscribe, behind what it has seen."""
         given: dict[str, Any] = {"task": self.step.task}
         query = WATCH_TASK
+        if self.step.what == "all":
+            query, given = WATCH_ALL, {}
         if self.step.what == "events":
             query = WATCH_EVENTS
             given |= {"process": self.step.process, "after": self.cursor}
@@ -115,4 +118,5 @@ class Watcher:
             self.seen.append(edge["node"]["uuid"])
             self.cursor = edge["cursor"]
         else:
-            self.snapshot = result["data"]["taskChanged"]
+            snapshot = result["data"]["taskChanged"]
+            self.snapshots[snapshot["id"]] = snapshot

@@ -34,7 +34,7 @@ class Behaviour(StrEnum):
     WATCH_ALL = "changes of all tasks are subscribed to"
     STALL = "a subscriber stops to read"
     CUT = "a subscriber is cut, and resumes from its last cursor"
-    STALE_CURSOR = "a list goes on from a cursor of an earlier task of the same name"
+    STALE_CURSOR = "a cursor of an earlier task of the same name is used"
     FORGED_CURSOR = "a cursor holds a number beyond all bounds"
     RESTART = "a server is restarted"
     THRESHOLD = "an array has a threshold that its jobs meet in equal parts"
@@ -491,7 +491,7 @@ class _Maker:
         watcher = self.chance.choice(self.watchers)
         steps: list[Step] = [Cut(0, watcher.watcher)]
         steps += [self.submit(watcher.task) for _ in range(self.chance.randint(0, 2))]
-        if Behaviour.RECREATE_TASK in self.enabled and self.chance.random() < 0.15:
+        if Behaviour.STALE_CURSOR in self.enabled and self.chance.random() < 0.15:
             steps += [self.delete(watcher.task), self.create(watcher.task)]
             steps += [self.submit(watcher.task) for _ in range(self.chance.randint(0, 5))]
         return [*steps, Resume(self.server(), watcher.watcher)]

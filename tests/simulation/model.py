@@ -75,6 +75,8 @@ class Task:
     events: dict[str, tuple[Event, Fate]] = field(default_factory=dict)
     cursors: list[str] = field(default_factory=list)
     """Cursors of lists of its events that clients have seen, never that of the beginning."""
+    is_dying: bool = False
+    """Whether a request to delete it is under way."""
     by_jobs: set[str] = field(default_factory=set)
     """Ids of events that came from the job side, of which the model has no copy."""
 

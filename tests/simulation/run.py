@@ -42,7 +42,7 @@ from tests.simulation.operations import (
     TASK_ID,
     TASKS,
 )
-from tests.simulation.system import Server, System, differences
+from tests.simulation.system import Server, System
 from tests.simulation.watchers import Watcher
 
 DEADLINE_S = 5.0
@@ -53,8 +53,10 @@ RECOVERY_S = 6.0
 """How long writing may fail after the faults have stopped."""
 CATCH_UP_S = 6.0
 """How long a subscriber may lag behind."""
-HOLD_S = 0.1
-"""How long a write is held, where what happens meanwhile waits for it."""
+HOLD_WRITE_S = 0.1
+"""How long a write is held; what happens meanwhile may wait for it."""
+HOLD_READ_S = 1.0
+"""How long a read is held at most, while what happens meanwhile does not wait for it."""
 PROBE = "probe"
 
 
@@ -169,6 +171,8 @@ class Run:
     async def delete(self, step: h.Delete, trouble: Trouble) -> None:
         """Delete a task, which may be there."""
         there = self.live.get(step.task)
+        if there is not None:
+            there.is_dying = True
         try:
             if step.by == "rest":
                 answer = await self.rest(step, "DELETE", address(step.task), None, trouble)
@@ -189,7 +193,7 @@ class Run:
         try:
             data = await self.graphql(step, EDIT, {"input": edit}, trouble)
             found = data["updateTask"]["task"]
-            if self.live.get(step.task) is not task:
+            if self.live.get(step.task) is not task or (task is not None and task.is_dying):
                 return
             check((found is None) == (task is None), Property.ANSWER, f"{found} of {task}")
             if task is not None:
@@ -327,7 +331,7 @@ class Run:
 
     async def _opening(self, watcher: Watcher, server: Server) -> None:
         watcher.open(server)
-        await asyncio.sleep(HOLD_S)
+        await asyncio.sleep(HOLD_WRITE_S)
 
     async def cut(self, step: h.Cut, _trouble: Trouble) -> None:
         """Cut a subscriber's connection."""
@@ -344,6 +348,8 @@ class Run:
         now = self.live.get(watcher.step.task)
         is_same = now is watcher.task
         watcher.open(server)
+        if watcher.step.what == "all":
+            return
         if is_same or now is None or watcher.task is None or not watcher.cursor:
             if not is_same:
                 # Without a place in the old task it is simply a subscriber of the new one.
@@ -444,7 +450,7 @@ class Run:
             await self._check_task(task)
         for watcher in self.watchers.values():
             await self._check_watcher(watcher)
-        found = await asyncio.to_thread(differences, self.system.url)
+        found = await asyncio.to_thread(self.system.differences)
         check(not found, Property.RECOUNT, found)
 
     async def _check_task(self, task: Task) -> None:
@@ -534,8 +540,10 @@ class Run:
         together: Sequence[h.Event],
     ) -> None:
         task = owners[event.task]
-        if self.live.get(event.task) is not task:
-            # It was deleted meanwhile, before the event or after it.
+        if self.live.get(event.task) is not task or (task is not None and task.is_dying):
+            # It is deleted, before the event or after it.
+            if task is not None:
+                task.tell(event, Fate.UNKNOWN)
             return
         processes = {p.name: p for p in task.processes} if task else {}
         process = processes.get(event.process)
@@ -572,6 +580,8 @@ class Run:
                 same = task_id == (there and there.id)
                 check(same or not refused, Property.ABSENT, f"{what} of {name} was refused")
                 if same:
+                    if there is not None:
+                        there.is_dying = False
                     continue
                 self._bury(name)
                 if what == "create" and task_id is not None and new is not None:
@@ -767,7 +777,7 @@ class Run:
                         self.gate.calm()
                         held.set()
                     is_write = not isinstance(trouble.step, h.Walk | h.Watch)
-                    await asyncio.wait([others], timeout=HOLD_S if is_write else DEADLINE_S)
+                    await asyncio.wait([others], timeout=HOLD_WRITE_S if is_write else HOLD_READ_S)
                     self.gate.calm()
                 elif fault is not Fault.LOCK:
                     await asyncio.wait([asked])

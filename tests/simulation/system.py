@@ -71,6 +71,7 @@ class System:
         """The address of the database, past all proxies."""
         self.servers = servers
         self._runs = False
+        self._counting = Database(load(database_url=url))
         self._wiper = sqlalchemy.create_engine(
             url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
         )
@@ -107,8 +108,13 @@ class System:
             finally:
                 connection.exec_driver_sql("ROLLBACK")
 
+    def differences(self) -> list[str]:
+        """What ``recount`` finds wrong with the counters of all tasks; blocks."""
+        return list(recount(self._counting))
+
     def close(self) -> None:
         """Let go of the database."""
+        self._counting.close()
         self._wiper.dispose()
 
 
@@ -158,15 +164,6 @@ def _postgres(folder: Path) -> Iterator[tuple[str, Path]]:
         yield address.format("lamia"), folder / "data" / ".s.PGSQL.5432"
     finally:
         running.cleanup()
-
-
-def differences(url: str) -> list[str]:
-    """What ``recount`` finds wrong with the counters of all tasks; blocks."""
-    database = Database(load(database_url=url))
-    try:
-        return list(recount(database))
-    finally:
-        database.close()
 
 
 def new_job(task: str, process: str, index: int | None, url: str, spool: Path) -> Job:

@@ -57,7 +57,8 @@ class Watcher:
         given: dict[str, Any] = {"task": self.step.task}
         query = WATCH_TASK
         if self.step.what == "all":
-            query, given = WATCH_ALL, {}
+            # What has changed while nobody listened does not come.
+            query, given, self.snapshots = WATCH_ALL, {}, {}
         if self.step.what == "events":
             query = WATCH_EVENTS
             given |= {"process": self.step.process, "after": self.cursor}

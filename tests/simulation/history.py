@@ -318,9 +318,9 @@ class _Maker:
             (b.WALK_JOBS, lambda: [self.held(self.walk_jobs())], 5),
             (b.WALK_EVENTS, lambda: [self.held(self.walk_events())], 4),
             (b.WALK_TASKS, lambda: [self.held(self.walk_tasks())], 2),
-            (b.WATCH_EVENTS, lambda: [self.trouble(self.watch("events"))], 5),
-            (b.WATCH_TASK, lambda: [self.trouble(self.watch("changes"))], 3),
-            (b.WATCH_ALL, lambda: [self.trouble(self.watch("all"))], 1),
+            (b.WATCH_EVENTS, lambda: [self.held(self.watch("events"))], 5),
+            (b.WATCH_TASK, lambda: [self.held(self.watch("changes"))], 3),
+            (b.WATCH_ALL, lambda: [self.held(self.watch("all"))], 1),
             (b.STALL, self.stall, 1),
             (b.CUT, self.cut, 5),
             (b.STALE_CURSOR, self.stale, 1),
@@ -578,12 +578,12 @@ class _Maker:
             meanwhile = (replace(self.submit(other), server=step.server),)
         return Under(step.server, fault, number, step, meanwhile)
 
-    def held(self, walk: Walk) -> Step:
-        """A walk, often with writes between two statements of one of its pages."""
+    def held(self, read: Walk | Watch) -> Step:
+        """A page or the beginning of a stream, often with writes between two statements of it."""
         if Fault.HOLD not in self.faults or self.chance.random() < 0.25:
-            return self.trouble(walk)
-        writes = tuple(self.submit(walk.task or None) for _ in range(self.chance.randint(1, 3)))
-        return Under(walk.server, Fault.HOLD, self.chance.randint(1, 6), walk, writes)
+            return self.trouble(read)
+        writes = tuple(self.submit(read.task or None) for _ in range(self.chance.randint(1, 3)))
+        return Under(read.server, Fault.HOLD, self.chance.randint(1, 6), read, writes)
 
 
 SELDOM = {Fault.FREEZE: 0.15, Fault.FREEZE_COMMIT: 0.15, Fault.LOCK: 0.15, Fault.REFUSE: 0.5}

@@ -346,6 +346,10 @@ class Run:
 
     async def _reopen(self, watcher: Watcher, server: Server) -> None:
         now = self.live.get(watcher.step.task)
+        if now is not None and watcher.seen and watcher.seen[0] in now.events:
+            # It may have come so late that it has watched this one all the time.
+            old = watcher.task
+            watcher.task = old if old and watcher.seen[0] in old.events else now
         is_same = now is watcher.task
         watcher.open(server)
         if watcher.step.what == "all":

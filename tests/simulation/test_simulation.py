@@ -22,6 +22,7 @@ UNREPAIRED: Enabled = (
     Fault.FREEZE_COMMIT,  # 6
     Fault.LOCK,  # 7
     Fault.HOLD,  # 8, 10
+    Behaviour.WALK_JOBS,  # 8, seldom, by the chance of threads
     Behaviour.JOB_CLOCK_AHEAD,  # 11
     Behaviour.JOB_LARGE_PAYLOAD,  # 12
     Behaviour.JOB_MISTYPED_CLASS,  # 13
@@ -29,6 +30,11 @@ UNREPAIRED: Enabled = (
     Behaviour.JOB_SMALL_PROXY,  # 15
 )
 """What still brings known faults to light, by their numbers; empty once they are mended."""
+# A field that fails leaves coroutines of others unawaited, which Python tells when it collects them.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 ENGINES = ("sqlite", "postgresql")
 NEW_SEEDS_S = 90.0
 """How long new seeds are run, on each engine."""

@@ -30,7 +30,7 @@ UNREPAIRED: Enabled = (
     Behaviour.JOB_SMALL_PROXY,  # 15
 )
 """What still brings known faults to light, by their numbers; empty once they are mended."""
-# A field that fails leaves coroutines of others unawaited, which Python tells when it collects them.
+# A field that fails leaves coroutines of its siblings unawaited, of which Python warns later.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

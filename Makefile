@@ -9,6 +9,9 @@ WEB := lamia_gql/_web/index.html.br
 WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated -o -path web/tests \) -prune -o -type f -print)
 # Most tests wait more than they compute.
 TEST_PROCESSES ?= 4
+# What `make simulate` runs.
+SEEDS ?= 1000
+ENGINE ?= sqlite
 # It sees the modules that coverage.py itself imports.
 NOT_MEASURABLE := --deselect tests/job/test_package.py::test_import_brings_no_heavy_modules
 
@@ -21,7 +24,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements/$(1).lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run screenshots test test-slow coverage bench lint format schema \
+.PHONY: help setup web run screenshots test test-slow simulate coverage bench lint format schema \
   schema-check lock dist job clean
 
 help:  ## List the targets.
@@ -62,6 +65,10 @@ test: web  ## Run the tests; takes less than four minutes on two cores.
 
 test-slow: web  ## Run the slow tests: load, crashes, long fuzzing.
 	$(BIN)/pytest -n 2 -m slow
+
+simulate: setup  ## Run SEEDS histories of the simulator on ENGINE, in two processes.
+	printf '1\n2\n' | xargs -P 2 -I FIRST $(BIN)/python -m tests.simulation \
+	  --engine $(ENGINE) --seeds $$(($(SEEDS) / 2)) --step 2 --first FIRST
 
 coverage: web  ## Run the tests and fail if coverage is below the floor in pyproject.toml.
 	rm -f .coverage .coverage.*

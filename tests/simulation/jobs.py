@@ -1,0 +1,84 @@
+"""The job side: jobs that tell by the library, with a spool, and programs that are wrapped."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from tests.simulation.history import CLASSES, ENDS, RunJob, RunProgram
+from tests.simulation.model import Found, Property, Violation, check, job
+from tests.simulation.network import Bridge
+from tests.simulation.system import flush, job_environment, lamia_job_command, new_job
+
+SMALL = 2_000
+"""Bytes that the small proxy lets pass: some events, but not all of a job."""
+MOST_FLUSHES = 12
+PROGRAM_S = 10.0
+"""How long a program may take that takes no time by itself."""
+BETWEEN_S = 0.001
+
+
+async def run(step: RunJob, bridge: Bridge, spool: Path) -> None:
+    """Let a job tell its story, and flush its spool until nothing is left."""
+    own = spool / uuid4().hex
+    bridge.is_down = step.trouble == "away"
+    bridge.loses_answers = step.trouble == "lost answers"
+    bridge.largest = SMALL if step.trouble == "small proxy" else 1 << 30
+    try:
+        await asyncio.to_thread(_tell, step, bridge.url, own)
+        bridge.is_down = bridge.loses_answers = False
+        for _ in range(MOST_FLUSHES):
+            if await asyncio.to_thread(flush, bridge.url, own):
+                return
+        left = [path.read_text()[:300] for path in own.rglob("[0-3]-*")]
+        raise Violation(Property.JOB_SIDE, f"{step}: {MOST_FLUSHES} times flushed, left: {left}")
+    finally:
+        bridge.is_down = bridge.loses_answers = False
+        bridge.largest = 1 << 30
+
+
+def _tell(step: RunJob, url: str, spool: Path) -> None:
+    told = new_job(step.task, step.process, step.index, url, spool)
+    begin = time.time() + step.ahead
+    for number, event_class in enumerate(step.classes):
+        payload = "x" * step.payload if event_class in ENDS and step.payload else None
+        progress = 10.0 * number if event_class == "PROGRESS" else None
+        at = begin + number * BETWEEN_S
+        told.emit(event_class, progress=progress, payload=payload, at=at)
+    told.close(1.0)
+
+
+def check_story(step: RunJob, found: Sequence[Found]) -> None:
+    """All that the job has told must be there, once, and its end count."""
+    told = Counter(each for each in step.classes if each in CLASSES)
+    there = Counter(event.event_class for event in found)
+    check(told == there, Property.JOB_SIDE, f"{step}: told {told}, there is {there}")
+    state = job(found).state
+    check(state == step.classes[-1], Property.JOB_SIDE, f"{step} is {state} in the end")
+
+
+async def run_program(step: RunProgram, bridge: Bridge, spool: Path) -> None:
+    """Run a program with and without us; both must be alike."""
+    command = ["sh", "-c", step.script]
+    alone = await asyncio.to_thread(_outcome, command)
+    options = ["--url", bridge.url, "--task", step.task, "--process", step.process]
+    options += ["--index", "none", "--spool", str(spool), "--progress-regex", step.pattern]
+    wrapped = await asyncio.to_thread(
+        _outcome, [*lamia_job_command(), "run", *options, "--", *command]
+    )
+    check(wrapped == alone, Property.PROGRAM, f"{step}: {wrapped} is not {alone}")
+
+
+def _outcome(command: Sequence[str]) -> tuple[int, bytes, bytes] | str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, env=job_environment(), timeout=PROGRAM_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"more than {PROGRAM_S} seconds"
+    return done.returncode, done.stdout, done.stderr

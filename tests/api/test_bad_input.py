@@ -271,14 +271,17 @@ def test_cursors_of_any_shape_are_refused_with_grace(house: House) -> None:
 
 
 def test_cursors_at_the_ends_of_numbers_and_of_the_calendar(house: House) -> None:
-    """A forged place that no row can have is refused, or has nothing behind it."""
+    """A forged place that no row can have is refused; one that a row could have is a place."""
     query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
     for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         place = encode_opaque("tRECEIVED_ATDESC", time, 1)
         assert house.server.error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
     query = """query($c: String!) { process(task: "night", name: "array") { ... on Array {
       jobs(first: 1, after: $c, filter: {states: [PENDING, RUNNING]}) { nodes { id } } } } }"""
-    found = house.server.graphql(query, c=encode_opaque("j", 2**63 - 1))
+    for index in (-1, 2**31, 2**63 - 1):
+        error = house.server.error(query, c=encode_opaque("j", index))
+        assert error["extensions"]["code"] == "CURSOR_INVALID"
+    found = house.server.graphql(query, c=encode_opaque("j", 2**31 - 1))
     assert found["process"]["jobs"]["nodes"] == []
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
+
+import pytest
 
 from tests.support.harness import Server
 
@@ -14,6 +17,44 @@ def report(server: Server, *events: tuple[int, str, float | None]) -> list[bool]
         fields = {} if number is None else {"progress": number}
         answers.append(server.submit("t", "a", event_class, index=index, **fields)["enough"])
     return answers
+
+
+@pytest.mark.parametrize(
+    ("threshold", "parts"), [(1.0, [1 / 3] * 3), (100.0, [100 / 7] * 7), (0.8, [0.1, 0.7])]
+)
+def test_parts_that_add_up_to_the_threshold_are_enough(
+    server: Server, threshold: float, parts: list[float]
+) -> None:
+    """A whole in equal parts is a whole, although no part has a finite number of digits."""
+    server.create("t", {"name": "a", "jobCount": len(parts), "threshold": threshold})
+    indices = list(range(len(parts)))
+    random.shuffle(indices)
+    answers = report(server, *((index, "PROGRESS", parts[index]) for index in indices))
+    assert answers == [False] * (len(parts) - 1) + [True]
+    report(server, *((index, "DONE", None) for index in indices))
+    process = server.process("t", "a")
+    assert (process["state"], process["enough"]) == ("SUCCEEDED", True)
+    assert process["progress"] == {
+        "ratio": 1.0,
+        "current": threshold,
+        "target": threshold,
+        "basis": "VALUE_OF_THRESHOLD",
+    }
+    rest = server.rest("GET", "/t/a").json()
+    assert (rest["state"], rest["enough"], rest["progress"]) == ("SUCCEEDED", True, 100.0)
+    server.recount()
+
+
+def test_parts_that_fall_short_are_not_enough(server: Server) -> None:
+    """A sum that is short by more than floats round is short."""
+    server.create("t", {"name": "a", "jobCount": 3, "threshold": 1})
+    parts = [1 / 3, 1 / 3, 1 / 3 - 1e-15]
+    report(server, *((index, "PROGRESS", part) for index, part in enumerate(parts)))
+    report(server, *((index, "DONE", None) for index in range(3)))
+    process = server.process("t", "a")
+    assert (process["state"], process["enough"]) == ("FAILED", False)
+    assert process["progress"]["current"] < 1
+    server.recount()
 
 
 def test_a_number_on_an_end_counts(server: Server) -> None:

@@ -69,7 +69,7 @@ class End(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A progress value that a job reported."""
+    """A progress value that a job reported, on an event of any class."""
 
     attempt: int
     time: datetime
@@ -105,7 +105,7 @@ class Summary:
     events: int = 0
     starts: int = 0
     reported: bool = False
-    """Whether any event, of any class, had a non-zero progress."""
+    """Whether the job has ever had a reading that is not zero."""
     opened: Moment | None = None
     started: Moment | None = None
     closed: End | None = None
@@ -173,7 +173,7 @@ def add(summary: Summary, event: Occurrence) -> Summary:
     if kind in CLOSING:
         end = End(attempt, time, event.id, kind)
         closed = end if closed is None else max(closed, end)
-    if kind is EventClass.PROGRESS and event.progress is not None:
+    if event.progress is not None:
         value = Reading(attempt, time, event.id, event.progress)
         reading = value if reading is None else max(reading, value)
     last_seen = LastSeen(attempt, time, event.id, kind, event.hostname)

@@ -57,30 +57,45 @@ def decode_opaque(text: str) -> list[Any] | None:
     return parts if isinstance(parts, list) else None
 
 
-def decode_cursor(
-    cursor: str | None, kind: str, types: Sequence[Callable[[Any], Any]]
-) -> tuple[Any, ...] | None:
-    """The keyset in a cursor; None for None. Raises :class:`RequestError`.
+class Cursors(NamedTuple):
+    """The cursors of a list, or of several lists whose cursors are interchangeable."""
 
-    Args:
-        cursor: the cursor.
-        kind: the name of the list; a cursor of another list is invalid.
-        types: for each value of the keyset, a function that checks and converts it.
-    """
-    if cursor is None:
-        return None
-    parts = decode_opaque(cursor)
-    if parts is not None and len(parts) == 1 + len(types) and parts[0] == kind:
-        try:
-            return tuple(check(part) for check, part in zip(types, parts[1:], strict=True))
-        except (TypeError, ValueError, OverflowError):
-            pass
-    raise RequestError(ErrorCode.CURSOR_INVALID, "The cursor is not valid for this list.")
+    name: tuple[str | int, ...]
+    """What each of these cursors begins with; a cursor that does not is one of another list."""
+    types: tuple[Callable[[Any], Any], ...]
+    """For each value of the keyset, a function that checks and converts it."""
+
+    def encode(self, *keyset: Any) -> str:
+        """The cursor with this keyset."""
+        return encode_opaque(*self.name, *keyset)
+
+    def decode(self, cursor: str | None) -> tuple[Any, ...] | None:
+        """The keyset in a cursor; None for None. Raises :class:`RequestError`."""
+        if cursor is None:
+            return None
+        parts, begin = decode_opaque(cursor), len(self.name)
+        if parts is not None and tuple(parts[:begin]) == self.name:
+            try:
+                return tuple(
+                    check(part) for check, part in zip(self.types, parts[begin:], strict=True)
+                )
+            except (TypeError, ValueError, OverflowError):
+                pass
+        raise RequestError(ErrorCode.CURSOR_INVALID, "The cursor is not valid for this list.")
 
 
-def integer(value: Any) -> int:
-    """An integer in a cursor, of 64 bits. Raises ``ValueError``."""
-    if type(value) is not int or abs(value) >= 2**63:
+def int32(value: Any) -> int:
+    """An integer in a cursor, for a column of 32 bits; not negative. Raises ``ValueError``."""
+    return _integer(value, 2**31 - 1)
+
+
+def int64(value: Any) -> int:
+    """An integer in a cursor, for a column of 64 bits; not negative. Raises ``ValueError``."""
+    return _integer(value, 2**63 - 1)
+
+
+def _integer(value: Any, largest: int) -> int:
+    if type(value) is not int or not 0 <= value <= largest:
         raise ValueError(value)
     return value
 
@@ -101,8 +116,7 @@ def moment(value: Any) -> datetime:
 
 
 def page(
-    kind: str,
-    types: Sequence[Callable[[Any], Any]],
+    cursors: Cursors,
     limit: int,
     *,
     first: int | None = None,
@@ -114,8 +128,7 @@ def page(
     """The page for Relay's arguments. Raises :class:`RequestError` for invalid ones.
 
     Args:
-        kind: the name of the list in its cursors.
-        types: the types of the values of its cursors, as for :func:`decode_cursor`.
+        cursors: the cursors of the list.
         limit: the largest size.
         first: the size of a page from the start, or from ``after`` on.
         after: the cursor behind which the page begins.
@@ -138,12 +151,7 @@ def page(
             ErrorCode.PAGE_SIZE_INVALID,
             f"`first` and `last` must be from 0 to {limit}, not {size}.",
         )
-    return Page(
-        size,
-        last is not None,
-        decode_cursor(after, kind, types),
-        decode_cursor(before, kind, types),
-    )
+    return Page(size, last is not None, cursors.decode(after), cursors.decode(before))
 
 
 def cut(rows: Sequence[T], wanted: Page) -> Slice[T]:

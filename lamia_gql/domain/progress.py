@@ -3,8 +3,8 @@
 Every rule is arithmetic on a few counters, which the recorder changes in the transaction of the
 events by ``f(new job) - f(old job)``. Nothing here reads an event or does I/O.
 
-Sums of progress are exact integers, in billionths (:data:`UNIT`): sums of floats would depend on
-the order of the events.
+Sums of progress are exact integers (see :data:`UNIT`): sums of floats would depend on the order of
+the events. Only the comparison with a threshold allows for the rounding of floats.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from typing import NamedTuple
 
 from lamia_gql.domain.lifecycle import JobState, Summary
 
-UNIT = 10**9
-"""A progress of 1, as an integer in a sum."""
+UNIT_BITS = 112
+UNIT = 1 << UNIT_BITS
+"""A progress of 1, as an integer in a sum. Every float from 2**-60 on is a multiple of 1 / UNIT."""
 PERCENT = 100 * UNIT
-MIN_THRESHOLD = 1 / UNIT
-"""The smallest threshold: smaller values are zero in sums."""
+FLOAT_PRECISION = 1 << 53
+"""A float has 53 significant bits: a rounded sum is off by at most 1 in this number."""
+MIN_THRESHOLD = 1e-9
+"""The smallest threshold: the floats that matter beside it are exact in sums."""
 MAX_PROGRESS = 1e18
 """The largest progress that an event may report."""
 LATE_BEATS = 2
@@ -104,7 +107,7 @@ class Counters:
     reporting: int = 0
     """Jobs that have ever reported a non-zero progress."""
     progress_sum: int = 0
-    """The sum of the jobs' contributions, in units of one billionth."""
+    """The exact sum of the jobs' contributions; 1 is :data:`UNIT`."""
 
     def change(self, old: Summary, new: Summary, threshold: float | None) -> None:
         """Replace the summary of a job, ``old``, by ``new``."""
@@ -141,8 +144,14 @@ class ProgressInputs:
     counters: Counters = field(default_factory=Counters)
 
 
+def to_units(value: float) -> int:
+    """A number as an integer in a sum: exact, but for bits below 1 / UNIT, which are cut off."""
+    numerator, denominator = value.as_integer_ratio()
+    return (numerator << UNIT_BITS) // denominator
+
+
 def contribution(job: Summary, threshold: float | None) -> int:
-    """What a job contributes to its process' sum of progress, in billionths.
+    """What a job contributes to its process' sum of progress; 1 is :data:`UNIT`.
 
     With a threshold it is the reported value. Without, it is a percentage: at most 100 whatever
     the job reported, and 100 for a DONE job.
@@ -152,8 +161,22 @@ def contribution(job: Summary, threshold: float | None) -> int:
     value = job.progress
     if value is None:
         return 0
-    units = round(value * UNIT)
+    units = to_units(value)
     return units if threshold is not None else min(units, PERCENT)
+
+
+def adds_up(counters: Counters, threshold: float) -> bool:
+    """Whether the numbers that the jobs reported add up to a threshold, in the sense of floats.
+
+    Three times 1/3 is 1, although the float nearest to 1/3 is less. A sum of n floats, rounded
+    after each addition in any order, exceeds the exact sum by at most (n - 1) / 2**53 of it. So one
+    that falls short of the threshold by at most n / 2**53 of it is enough. That also covers decimal
+    numbers that add up to the threshold before they are rounded to floats.
+    """
+    total = counters.progress_sum
+    numerator, denominator = threshold.as_integer_ratio()
+    with_slack = total * (FLOAT_PRECISION + counters.reporting)
+    return with_slack * denominator >= (numerator << UNIT_BITS) * FLOAT_PRECISION
 
 
 def process_progress(process: ProgressInputs) -> Progress | None:
@@ -171,6 +194,9 @@ def process_progress(process: ProgressInputs) -> Progress | None:
         return Progress(counters.done, target, counters.done / target, basis)
     if reports:
         current = counters.progress_sum / UNIT
+        if current < threshold and adds_up(counters, threshold):
+            # So that it is enough exactly where ``current`` has reached its target.
+            current = threshold
         basis = ProgressBasis.VALUE_OF_THRESHOLD
         return Progress(current, threshold, current / threshold, basis)
     if process.kind is ProcessKind.SOLITARY:

@@ -105,8 +105,7 @@ class Query:
         wanted = filters.TaskFilter() if filter is None else filter.parse()
         order = TaskOrder() if order_by is None else order_by.parse()
         part = page(
-            order.kind,
-            order.types,
+            order.cursors,
             info.context.settings.page_limit,
             first=first,
             after=after,

@@ -11,7 +11,6 @@ import strawberry
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass
-from lamia_gql.domain.pagination import decode_cursor, encode_opaque, integer
 from lamia_gql.graph.context import Context, Info, WatchedTasks
 from lamia_gql.graph.stream_errors import end_as_request_error
 from lamia_gql.graph.types import filter_inputs
@@ -23,10 +22,8 @@ from lamia_gql.live.event_stream import stream_events
 from lamia_gql.live.feeds import ALL_TASKS
 from lamia_gql.live.task_snapshots import TaskSnapshots
 from lamia_gql.storage import filters
+from lamia_gql.storage.queries.events import START_CURSOR, event_cursors
 from lamia_gql.storage.rows import TaskRow
-
-CURSOR_OF_START = ""
-"""The cursor before a task's first event; no list issues it."""
 
 
 @strawberry.type(description="Everything that can be subscribed to, over WebSocket or SSE.")
@@ -58,9 +55,10 @@ class Subscription:
             str | None,
             argument(
                 "Cursor of an event, from this subscription or from any list of events of the"
-                " task. All events after it are sent, including past ones. An empty string means"
-                " from the first event. By default, only new events are sent. The header"
-                " `Last-Event-ID` of an SSE client takes precedence."
+                " task; one of an earlier task of the same name is CURSOR_INVALID. All events after"
+                " it are sent, including past ones. An empty string means from the first event. By"
+                " default, only new events are sent. The header `Last-Event-ID` of an SSE client"
+                " takes precedence."
             ),
         ] = None,
     ) -> AsyncGenerator[Edge[Event], None]:
@@ -71,7 +69,7 @@ class Subscription:
             raise _task_not_found(task)
         wanted = await _event_filter(context, owner, process, index, event_class)
         seq = _start_seq(context.last_event_id or after, owner)
-        services = context.services
+        services, cursors = context.services, event_cursors(owner.id)
         stream = stream_events(services.database, services.feeds, owner.id, seq, wanted)
         async with aclosing(stream) as batches:
             with end_as_request_error():
@@ -79,7 +77,7 @@ class Subscription:
                     context.refresh()
                     context.load.expect(batch)
                     for event in batch:
-                        context.cursor = encode_opaque("e", event.seq)
+                        context.cursor = cursors.encode(event.seq)
                         yield Edge(cursor=context.cursor, node=Event.of(event))
 
     @streamed(
@@ -156,17 +154,17 @@ async def _event_filter(
 
 def _start_seq(cursor: str | None, task: TaskRow) -> int:
     """The number of the event after which the stream begins."""
-    if cursor == CURSOR_OF_START:
+    if cursor == START_CURSOR:
         return 0
-    decoded = decode_cursor(cursor, "e", (integer,))
-    if decoded is None:
+    keyset = event_cursors(task.id).decode(cursor)
+    if keyset is None:
         return task.last_seq
-    seq: int = decoded[0]
+    seq: int = keyset[0]
     if seq > task.last_seq:
         raise RequestError(
             ErrorCode.CURSOR_INVALID,
-            f"The cursor is beyond the latest event of task “{task.name}”: it belongs to an earlier"
-            " task of this name. Subscribe without a cursor.",
+            f"The cursor is beyond the latest event of task “{task.name}”: subscribe without a"
+            " cursor.",
         )
     return seq
 

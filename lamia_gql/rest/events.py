@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lamia_gql.domain.errors import UserError
-from lamia_gql.domain.pagination import Slice, encode_opaque, integer
+from lamia_gql.domain.pagination import Slice
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent, arrival_times
 from lamia_gql.rest.endpoint import (
@@ -20,7 +20,7 @@ from lamia_gql.rest.parsing import parse_array_index, parse_event
 from lamia_gql.rest.processes import find_process
 from lamia_gql.rest.serializers import serialize_event
 from lamia_gql.storage.filters import EventFilter
-from lamia_gql.storage.queries.events import read_events
+from lamia_gql.storage.queries.events import event_cursors, read_events
 from lamia_gql.storage.rows import EventRow, ProcessRow, job_index
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -53,18 +53,19 @@ async def submit(request: RestRequest) -> RestResponse:
 async def get(request: RestRequest) -> RestResponse:
     """A page of the events of a process, or of one of its jobs, oldest first."""
     database, index = request.services.database, _index(request)
-    page = requested_page(request, "e", (integer,))
 
     def read(connection: ReadConnection) -> tuple[ProcessRow, Slice[EventRow]]:
         process = find_process(connection, request)
         key: tuple[int, ...] = (process.task_id, process.number)
         if index is not None:
             key = (*key, job_index(process, index))
+        page = requested_page(request, event_cursors(process.task_id))
         return process, read_events(connection, [key], EventFilter(), page)[0]
 
     process, found = await database.read(read)
+    cursors = event_cursors(process.task_id)
     serialized = [serialize_event(event, process) for event in found.items]
-    return page_response(request, found, serialized, lambda event: encode_opaque("e", event.seq))
+    return page_response(request, found, serialized, lambda event: cursors.encode(event.seq))
 
 
 def _index(request: RestRequest) -> int | None:

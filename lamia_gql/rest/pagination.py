@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
-from lamia_gql.domain.pagination import Page, Slice, decode_cursor
+from lamia_gql.domain.pagination import Cursors, Page, Slice
 from lamia_gql.rest.endpoint import RestRequest, RestResponse
 
 T = TypeVar("T")
 
 
-def requested_page(request: RestRequest, kind: str, types: Sequence[Callable[[Any], Any]]) -> Page:
-    """The page that ``limit`` and ``after`` select.
+def requested_page(request: RestRequest, cursors: Cursors) -> Page:
+    """The page that ``limit`` and ``after`` select, in a list with these cursors.
 
-    ``kind`` and ``types`` are those of the list's cursors. Raises :class:`RequestError`.
+    Raises :class:`RequestError`.
     """
     maximum = request.services.settings.page_limit
     text = request.query.get("limit", str(maximum))
@@ -24,7 +24,7 @@ def requested_page(request: RestRequest, kind: str, types: Sequence[Callable[[An
         raise RequestError(
             ErrorCode.PAGE_SIZE_INVALID, f"limit must be from 1 to {maximum}, not {text!r}."
         )
-    return Page(int(text), after=decode_cursor(request.query.get("after"), kind, types))
+    return Page(int(text), after=cursors.decode(request.query.get("after")))
 
 
 def page_response(

@@ -118,7 +118,7 @@ async def get(request: RestRequest) -> RestResponse:
 async def get_many(request: RestRequest) -> RestResponse:
     """A page of the tasks, newest first; with ``tag``, of those that have one of the tags."""
     database, order = request.services.database, TaskOrder()
-    page = requested_page(request, order.kind, order.types)
+    page = requested_page(request, order.cursors)
     wanted = TaskFilter(tags_any=choices(request.query.getlist("tag") or None, "tag"))
 
     def read(connection: ReadConnection) -> tuple[Slice[TaskRow], list[TaskParts]]:

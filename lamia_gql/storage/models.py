@@ -67,7 +67,10 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class ExactInteger(TypeDecorator[int]):
-    """An integer of any size, as decimal text: a sum over a million jobs may pass 64 bits."""
+    """An integer of any size, as decimal text: sums of progress are far beyond 64 bits.
+
+    A million jobs at the largest progress sum up to 58 digits.
+    """
 
     impl = String(64)
     cache_ok = True
@@ -199,7 +202,7 @@ class Process(Base):
     terminated: Mapped[int] = mapped_column(Integer, default=0)
     reporting: Mapped[int] = mapped_column(Integer, default=0)
     progress_sum: Mapped[int] = mapped_column(ExactInteger, default=0)
-    """In billionths, see ``progress.UNIT``."""
+    """A progress of 1 is ``progress.UNIT``."""
     state: Mapped[str] = mapped_column(String(16), default=State.PENDING)
     events: Mapped[int] = mapped_column(BigInteger, default=0)
     event_classes: Mapped[int] = mapped_column(Integer, default=0)

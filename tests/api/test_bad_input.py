@@ -273,14 +273,17 @@ def test_malformed_cursors_and_ids_are_refused(filled: FilledServer) -> None:
 
 
 def test_cursors_with_extreme_values(filled: FilledServer) -> None:
-    """A forged position that no row can have is refused, or followed by nothing."""
+    """A forged position that no row can have is refused; one that a row can have is accepted."""
     query = "query($c: String!) { tasks(first: 1, after: $c) { nodes { id } } }"
     for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         place = encode_opaque("tRECEIVED_ATDESC", time, 1)
         assert filled.server.graphql_error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
     query = """query($c: String!) { process(task: "night", name: "array") { ... on Array {
       jobs(first: 1, after: $c, filter: {states: [PENDING, RUNNING]}) { nodes { id } } } } }"""
-    found = filled.server.graphql(query, c=encode_opaque("j", 2**63 - 1))
+    for index in (-1, 2**31, 2**63 - 1):
+        error = filled.server.graphql_error(query, c=encode_opaque("j", index))
+        assert error["extensions"]["code"] == "CURSOR_INVALID"
+    found = filled.server.graphql(query, c=encode_opaque("j", 2**31 - 1))
     assert found["process"]["jobs"]["nodes"] == []
 
 

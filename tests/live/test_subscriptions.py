@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lamia_gql.domain.pagination import decode_opaque, encode_opaque
 from tests.support.harness import Server
 from tests.support.live_clients import (
     BEGINNING,
@@ -115,8 +116,44 @@ async def test_events_of_a_process_a_job_and_some_classes(sqlite_server: Server)
 async def test_invalid_subscriptions_are_refused(
     refusing: Server, code: str, arguments: dict[str, Any]
 ) -> None:
-    """Invalid subscriptions are refused with a code, including cursors beyond the end."""
+    """Invalid subscriptions are refused with a code, including cursors of no task."""
     assert await error_of(refusing, EVENTS, **arguments) == code
+
+
+async def test_a_cursor_of_an_earlier_task_of_the_same_name_is_refused(server: Server) -> None:
+    """To resume from it would silently leave out the first events of the new task."""
+    server.create("t", ARRAY)
+    for index in range(3):
+        server.submit("t", "p", "STARTED", index=index)
+    async with WebSocketClient(server.url) as wire:
+        await wire.subscribe("1", EVENTS, task="t", after=BEGINNING)
+        old = [(await wire.receive())["payload"]["data"]["events"]["cursor"] for _ in range(3)]
+    server.graphql('mutation { deleteTask(input: {name: "t"}) { deletedId } }')
+    server.create("t", ARRAY)
+    for index in range(5):
+        server.submit("t", "p", "DONE", index=index)
+
+    assert await error_of(server, EVENTS, task="t", after=old[1]) == "CURSOR_INVALID"
+    async with open_sse(
+        server.url, EVENTS, task="t", after=BEGINNING, last_event_id=old[1]
+    ) as stream:
+        message = await anext(stream)
+        assert message.data["errors"][0]["extensions"]["code"] == "CURSOR_INVALID"
+    async with WebSocketClient(server.url) as wire:
+        await wire.subscribe("1", EVENTS, task="t", after=BEGINNING)
+        new = [(await wire.receive())["payload"]["data"]["events"]["cursor"] for _ in range(5)]
+    assert not set(old) & set(new)
+
+
+async def test_a_cursor_from_beyond_the_last_event_is_refused(server: Server) -> None:
+    """Nobody received it: it was forged, or the database was restored from a backup."""
+    server.create("t", ARRAY)
+    server.submit("t", "p", "STARTED", index=0)
+    edges = server.graphql('{ task(name: "t") { events(first: 1) { edges { cursor } } } }')
+    parts = decode_opaque(edges["task"]["events"]["edges"][0]["cursor"])
+    assert parts is not None
+    parts[-1] += 1
+    assert await error_of(server, EVENTS, task="t", after=encode_opaque(*parts)) == "CURSOR_INVALID"
 
 
 @pytest.fixture

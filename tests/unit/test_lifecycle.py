@@ -82,7 +82,11 @@ def test_state(story: str, state: str) -> None:
         ("PROGRESS@1=40 STARTED@1", 40),
         ("PROGRESS@1=40#1 STARTED@9#0", 40),
         ("STARTED@1 PROGRESS@2=40 DONE@3", 40),
-        ("BEAT=7", None),  # only PROGRESS carries it
+        ("BEAT=7", 7),  # an event of any class carries it
+        ("STARTED=7", 7),
+        ("STARTED@1 PROGRESS@2=40 DONE@3=100", 100),
+        ("STARTED@1 DONE@3=100 PROGRESS@2=40", 100),
+        ("STARTED@1 FAILED@2=60 STARTED@3", None),
         ("PROGRESS@1=4 PROGRESS@2", 4),
     ],
 )
@@ -143,8 +147,7 @@ def test_state_agrees_with_the_events(life: list[Occurrence]) -> None:
         assert EventClass(summary.state) in classes
         assert summary.finished_at is not None
     if summary.progress is not None:
-        assert summary.progress in {
-            event.progress for event in life if event.event_class is EventClass.PROGRESS
-        }
+        assert summary.progress in {event.progress for event in life}
+    assert summary.reported == any(event.progress for event in life)
     if classes <= {EventClass.SUBMITTED, EventClass.STARTED} and life:
         assert summary.state in {JobState.SUBMITTED, JobState.RUNNING}

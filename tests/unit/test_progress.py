@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from lamia_gql.domain.lifecycle import EMPTY, EventClass, JobState, Occurrence, add, summarise
 from lamia_gql.domain.progress import (
+    MAX_PROGRESS,
+    MIN_THRESHOLD,
     UNIT,
     Counters,
     Liveness,
@@ -30,6 +34,7 @@ from lamia_gql.domain.progress import (
     task_outlook,
     task_ratio,
     task_state,
+    to_units,
 )
 from lamia_gql.domain.progress import ProcessKind as Kind
 from tests.support.strategies import NOON, job_histories
@@ -140,6 +145,80 @@ def test_enough_needs_a_threshold() -> None:
     assert is_enough(array(9, 0, 4, done=4))
     assert is_enough(solitary(10, running=1, reporting=1, value=10))
     assert not is_enough(solitary(1, done=1))
+
+
+def reporting(numbers: list[float], threshold: float) -> ProgressInputs:
+    """An array of which each job has reported one of these numbers."""
+    counters = Counters(
+        running=len(numbers),
+        reporting=sum(bool(number) for number in numbers),
+        progress_sum=sum(map(to_units, numbers)),
+    )
+    return ProgressInputs(Kind.ARRAY, max(1, len(numbers)), 0, threshold, counters)
+
+
+numbers = st.lists(st.floats(1e-6, MAX_PROGRESS) | st.sampled_from([0.0, 0.1, 1 / 3]), min_size=1)
+
+
+@given(numbers)
+@example([1 / 3] * 3)
+@example([100 / 7] * 7)
+@example([100 / 97] * 97)
+@example([0.7] * 6)
+@example([1e18, *[1e-6] * 99])
+def test_numbers_that_add_up_to_a_threshold_are_enough(parts: list[float]) -> None:
+    """Whether they are added one by one, in any order, or exactly and then rounded."""
+    one_by_one = 0.0
+    for part in parts:
+        one_by_one += part
+    for threshold in (one_by_one, math.fsum(parts), sum(sorted(parts)), sum(sorted(parts)[::-1])):
+        if threshold < MIN_THRESHOLD:
+            continue
+        process = reporting(parts, threshold)
+        progress = process_progress(process)
+        assert progress is not None
+        assert progress.current >= threshold
+        assert is_enough(process)
+
+
+@given(st.lists(st.decimals(0, 10**6, places=6), min_size=1, max_size=50))
+def test_decimal_numbers_that_add_up_to_a_threshold_are_enough(parts: list[Any]) -> None:
+    """What adds up as it was written down: 0.1 and 0.7 are 0.8, though not as floats."""
+    threshold = float(sum(parts))
+    assume(threshold >= MIN_THRESHOLD)
+    assert is_enough(reporting([float(part) for part in parts], threshold))
+
+
+@given(numbers, st.floats(0, 1e-9))
+def test_numbers_that_fall_short_are_not_enough(parts: list[float], more: float) -> None:
+    """Beyond what rounding can explain, it is not enough; and ``current`` always agrees."""
+    exact = sum(map(Fraction, parts))
+    summands = sum(bool(part) for part in parts)
+    threshold = max(MIN_THRESHOLD, float(exact) * (1 + more))
+    process = reporting(parts, threshold)
+    short = Fraction(threshold) > exact * (1 + Fraction(summands, 2**53))
+    progress = process_progress(process)
+    assert progress is not None
+    if summands:
+        assert is_enough(process) == (not short)
+        assert is_enough(process) == (progress.current >= threshold)
+        assert progress.current in (threshold, float(exact))
+
+
+def test_a_few_missing_of_very_many_are_noticed() -> None:
+    """Rounding explains nothing that one job reports, even among a million."""
+    million = 1_000_000
+    for missing, enough in ((400, False), (1, False), (0, True)):
+        jobs = million - missing
+        counters = Counters(done=jobs, reporting=jobs, progress_sum=jobs * to_units(1e-6))
+        process = ProgressInputs(Kind.ARRAY, million, 0, 1.0, counters)
+        assert is_enough(process) is enough, missing
+
+
+def test_the_largest_sum_can_be_stored() -> None:
+    """A million jobs at the largest progress: the column has 64 digits. Small numbers are exact."""
+    assert len(str(1_000_000 * to_units(MAX_PROGRESS))) <= 64
+    assert to_units(2.0**-60 * (1 + 2.0**-52)) == (2**52 + 1)
 
 
 def test_liveness_counts_beats() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lamia_gql.domain.lifecycle import EventClass
-from lamia_gql.domain.pagination import encode_opaque, integer, page
+from lamia_gql.domain.pagination import page
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.connection import Connection
 from lamia_gql.graph.types.event import Event
+from lamia_gql.storage.queries.events import event_cursors
 
 
 async def event_connection(
@@ -23,17 +24,18 @@ async def event_connection(
 
     Args:
         info: The resolver's info.
-        owner: The key of the task, process or job: one, two or three numbers.
+        owner: The key of the task, process or job: one, two or three numbers, the task's first.
         total: How many events the owner has.
         event_class: Only events of these classes; None for all.
         arguments: ``first``, ``after``, ``last`` and ``before``, as in Relay.
     """
     load = info.context.load
     wanted = filter_inputs.event_filter(event_class)
-    part = page("e", (integer,), info.context.settings.page_limit, **arguments)
+    cursors = event_cursors(owner[0])
+    part = page(cursors, info.context.settings.page_limit, **arguments)
     return Connection[Event].of(
         await load.events(owner, wanted, part),
         Event.of,
-        lambda row: encode_opaque("e", row.seq),
+        lambda row: cursors.encode(row.seq),
         lambda: total if wanted.classes is None else load.count_events(owner, wanted),
     )

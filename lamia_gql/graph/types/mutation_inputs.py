@@ -184,7 +184,7 @@ class SubmitEventInput:
         default=None,
         description=(
             "Progress of the job, not negative: percent if the process has no threshold, else a"
-            " number in the unit of the threshold."
+            " number in the unit of the threshold. An event of any class may have one."
         ),
     )
     payload: JSON | None = strawberry.field(default=None, description="Arbitrary JSON to store.")

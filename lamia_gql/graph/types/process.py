@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from lamia_gql.domain.lifecycle import EventClass, JobState
-from lamia_gql.domain.pagination import encode_opaque, integer, page
+from lamia_gql.domain.pagination import page
 from lamia_gql.domain.progress import (
     Liveness,
     Outlook,
@@ -47,6 +47,7 @@ from lamia_gql.graph.types.job_statistics import (
 )
 from lamia_gql.graph.types.parents import load_task
 from lamia_gql.storage import filters
+from lamia_gql.storage.queries.jobs import JOB_CURSORS
 from lamia_gql.storage.rows import ProcessRow
 
 if TYPE_CHECKING:
@@ -198,11 +199,11 @@ class Array(Process):
         """A page of jobs."""
         context, row = info.context, self.row
         wanted = filters.JobFilter() if filter is None else filter.parse()
-        part = page("j", (integer,), context.settings.page_limit, first=first, after=after)
+        part = page(JOB_CURSORS, context.settings.page_limit, first=first, after=after)
         return Connection[Job].of(
             await context.load.jobs(row, wanted, part),
             lambda job: Job.of(job, row, info),
-            lambda job: encode_opaque("j", job.job_index),
+            lambda job: JOB_CURSORS.encode(job.job_index),
             lambda: context.load.count_jobs(row, wanted),
         )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 import strawberry
 from strawberry.scalars import JSON
 
-from lamia_gql.domain.pagination import encode_opaque, integer, page
+from lamia_gql.domain.pagination import page
 from lamia_gql.domain.progress import (
     Outlook,
     ProgressBasis,
@@ -44,6 +44,7 @@ from lamia_gql.graph.types.job_statistics import (
 )
 from lamia_gql.graph.types.process import Process
 from lamia_gql.storage import filters
+from lamia_gql.storage.queries.tasks import PROCESS_CURSORS
 from lamia_gql.storage.rows import TaskRow
 
 
@@ -175,8 +176,7 @@ class Task(Node):
         load, settings = info.context.load, info.context.settings
         wanted = filters.ProcessFilter() if filter is None else filter.parse()
         part = page(
-            "p",
-            (integer,),
+            PROCESS_CURSORS,
             settings.page_limit,
             first=first,
             after=after,
@@ -187,7 +187,7 @@ class Task(Node):
         return Connection[Process].of(
             await load.processes(self.row.id, wanted, part),
             Process.of,
-            lambda process: encode_opaque("p", process.number),
+            lambda process: PROCESS_CURSORS.encode(process.number),
             lambda: load.count_processes(self.row.id, wanted),
         )
 

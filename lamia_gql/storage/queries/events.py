@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import FromClause, func, select
 
-from lamia_gql.domain.pagination import Page, Slice, cut
+from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int64
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.key_table import INT, UUID, key_table
 from lamia_gql.storage.models import Event, Task
@@ -20,6 +20,17 @@ KEY_COLUMNS = ("task_id", "process_number", "job_index")
 """The columns of a job's key. The first two are a process' key, the first one a task's."""
 Parent = tuple[int, ...]
 """The key of a task, a process or a job: one to three values of :data:`KEY_COLUMNS`."""
+START_CURSOR = ""
+"""Marks the position before the first event of any task, in a stream; no list issues it."""
+
+
+def event_cursors(task_id: int) -> Cursors:
+    """The cursors of events of a task. They are valid in all lists and streams of its events.
+
+    They carry the id of the task, because a later task of the same name numbers its events anew:
+    to continue there from a position in the earlier task would leave out events.
+    """
+    return Cursors(("e", task_id), (int64,))
 
 
 def _parents(depth: int) -> FromClause:

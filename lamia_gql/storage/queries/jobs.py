@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import FromClause, func, select
 
 from lamia_gql.domain.lifecycle import JobState
-from lamia_gql.domain.pagination import Page, Slice, cut
+from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
@@ -22,6 +22,8 @@ from lamia_gql.storage.rows import JOB_COLUMNS, JobRow, ProcessRow, pending_job
 from lamia_gql.storage.transaction import ReadConnection
 
 JobKey = tuple[int, int, int]
+JOB_CURSORS = Cursors(("j",), (int32,))
+"""The cursors of jobs of an array, by their index."""
 
 
 def read_jobs(

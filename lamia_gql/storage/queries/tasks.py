@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select, tuple_
 
-from lamia_gql.domain.pagination import Page, Slice, cut, encode_opaque, integer, moment, string
+from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32, int64, moment, string
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.storage.filters import ProcessFilter, TaskFilter
 from lamia_gql.storage.key_table import INT, TEXT, key_table
@@ -29,6 +29,8 @@ from lamia_gql.storage.transaction import ReadConnection
 
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 """Stands for a missing time when tasks are ordered by it."""
+PROCESS_CURSORS = Cursors(("p",), (int32,))
+"""The cursors of processes of a task, by their number."""
 
 
 class TaskOrderField(StrEnum):
@@ -56,21 +58,17 @@ class TaskOrder:
     direction: Direction = Direction.DESC
 
     @property
-    def kind(self) -> str:
-        """The name of this order in cursors: a cursor is valid in one order only."""
-        return f"t{self.field}{self.direction}"
-
-    @property
-    def types(self) -> tuple[Any, Any]:
-        """The types of the values of this order's cursors."""
-        return (string if self.field is TaskOrderField.NAME else moment), integer
+    def cursors(self) -> Cursors:
+        """The cursors of this order: a cursor is valid in one order only."""
+        value = string if self.field is TaskOrderField.NAME else moment
+        return Cursors((f"t{self.field}{self.direction}",), (value, int64))
 
     def cursor(self, task: TaskRow) -> str:
         """The cursor of a task in this order."""
         value = getattr(task, self.field.lower())
         if self.field is not TaskOrderField.NAME:
             value = (value or NO_TIME).isoformat()
-        return encode_opaque(self.kind, value, task.id)
+        return self.cursors.encode(value, task.id)
 
     def column(self) -> Any:
         """The expression that tasks are ordered by; never null."""

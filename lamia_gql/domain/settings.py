@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     beat_interval: float | None = Field(
         None,
         gt=0,
+        allow_inf_nan=False,
         description="The beat interval in seconds of processes that have none of their own.",
     )
     page_limit: int = Field(100, ge=1, description="The largest value of `first` and `last`.")

@@ -187,6 +187,7 @@ def test_demo_shows_every_row_of_the_table(sqlite_server: Server) -> None:
         (["serve"], {"database_url": "sqlite:////nowhere/at/all/l.sqlite"}, 1, "can't be used"),
         (["serve"], {"port": "many"}, 2, "port"),
         (["serve"], {"page_limit": "0"}, 2, "page_limit"),
+        (["serve"], {"beat_interval": "inf"}, 2, "beat_interval"),
         (["serve"], {"config": "/nowhere.toml"}, 2, "/nowhere.toml"),
         (["recount"], {"database_url": "postgresql://nobody@127.0.0.1:9/none"}, 1, "can't be used"),
         (["demo", "--url", "http://127.0.0.1:9"], {}, 1, "127.0.0.1:9"),

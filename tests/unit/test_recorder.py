@@ -139,6 +139,27 @@ async def test_recount_finds_and_repairs(database: Database) -> None:
     assert list(recount(database)) == []
 
 
+async def test_recount_brings_readings_of_earlier_versions_up_to_date(database: Database) -> None:
+    """They took no number from an end; what is stored is then what the events say today."""
+    task = create(database)
+    (done,) = occurrences_of("DONE")
+    await submit(database, [[event(task, 1, done._replace(progress=9.0))]])
+    now = stored_state(database, task)
+    with database.engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql(
+            "UPDATE process SET progress_sum = '0', state = 'RUNNING' WHERE number = 0"
+        )
+        connection.exec_driver_sql(
+            "UPDATE job SET progress = NULL, reading_attempt = NULL, reading_at = NULL,"
+            " reading_id = NULL, reading_value = NULL"
+        )
+    found = list(recount(database))
+    assert f"{task}/array[1]: progress was None, is 9.0" in found
+    assert f"{task}/array: state was RUNNING, is SUCCEEDED" in found
+    assert stored_state(database, task) == now
+    assert list(recount(database)) == []
+
+
 def occurrences_of(*classes: str) -> list[Occurrence]:
     """Events of these classes, one after the other."""
     return [Occurrence(str(uuid.uuid4()), EventClass(name), NOON) for name in classes]

@@ -51,9 +51,12 @@ class Context:
         self.refresh()
 
     def refresh(self) -> None:
-        """Forget everything that was read, and renew the time: the data changes."""
+        """Forget everything that was read, and renew the time: the data changes.
+
+        What is read from now on is of one state of the database, that of the first read.
+        """
         self.now = datetime.now(UTC)
-        self.load = Loaders(self.reads, self.settings.beat_interval, self.now)
+        self.load = Loaders(self.reads.renew(), self.settings.beat_interval, self.now)
 
     @property
     def settings(self) -> Settings:

@@ -16,7 +16,7 @@ from strawberry.dataloader import DataLoader
 from lamia_gql.domain.pagination import Page, Slice
 from lamia_gql.domain.progress import Liveness
 from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
-from lamia_gql.storage.operation_reads import OperationReads
+from lamia_gql.storage.operation_reads import Snapshot
 from lamia_gql.storage.queries import events, jobs, runs, samples, tasks
 from lamia_gql.storage.queries.samples import SampleRow
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskJson, TaskRow
@@ -30,14 +30,17 @@ LOST = JobFilter(liveness=Liveness.LOST)
 class Loaders:
     """The reads of one operation, batched.
 
+    Counters of a process decide which of its jobs are read, so the processes given to these methods
+    must have been read by the same object.
+
     Args:
-        reads: where to read.
+        snapshot: where to read.
         beat_interval: the beat interval in seconds of processes that have none of their own.
         now: the time at which liveness is judged.
     """
 
-    def __init__(self, reads: OperationReads, beat_interval: float | None, now: datetime) -> None:
-        self._reads = reads
+    def __init__(self, snapshot: Snapshot, beat_interval: float | None, now: datetime) -> None:
+        self._snapshot = snapshot
         self._beat_interval = beat_interval
         self._now = now
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
@@ -57,7 +60,7 @@ class Loaders:
         if loader is None:
 
             async def batch(wanted: list[K]) -> Sequence[V]:
-                return await self._reads.read(lambda connection: read(connection, wanted))
+                return await self._snapshot.read(lambda connection: read(connection, wanted))
 
             loader = self._loaders[kind] = DataLoader(load_fn=batch)
             for other in self._expected.get(kind, ()):
@@ -68,11 +71,11 @@ class Loaders:
 
     async def tasks(self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page) -> Slice[TaskRow]:
         """A page of the tasks, in an order."""
-        return await self._reads.read(lambda c: tasks.read_tasks(c, wanted, order, page))
+        return await self._snapshot.read(lambda c: tasks.read_tasks(c, wanted, order, page))
 
     async def count_tasks(self, wanted: TaskFilter) -> int:
         """The number of wanted tasks."""
-        return await self._reads.read(lambda c: tasks.count_tasks(c, wanted))
+        return await self._snapshot.read(lambda c: tasks.count_tasks(c, wanted))
 
     def task_by_name(self, name: str) -> Awaitable[TaskRow | None]:
         """The task of this name; None where it does not exist."""

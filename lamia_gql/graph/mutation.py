@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -12,6 +13,7 @@ from lamia_gql.domain import errors
 from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Context, Info
+from lamia_gql.graph.selection import reads_process, reads_task
 from lamia_gql.graph.types import mutation_inputs
 from lamia_gql.graph.types.fields import argument, resolved
 from lamia_gql.graph.types.payloads import (
@@ -27,9 +29,11 @@ from lamia_gql.graph.types.payloads import (
 )
 from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
+from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent, arrival_times, check_event
 from lamia_gql.ingest.task_input import InvalidInput, ProcessSpec, TaskEdit, TaskSpec
 from lamia_gql.ingest.tasks import add_processes, create_tasks, update_tasks
+from lamia_gql.storage.rows import ProcessRow, TaskRow
 
 T = TypeVar("T")
 INPUT = argument("Input of the mutation.")
@@ -46,7 +50,7 @@ class Mutation:
         input: Annotated[mutation_inputs.CreateTaskInput, INPUT],  # noqa: A002
     ) -> CreateTaskPayload:
         """Create one task."""
-        tasks, user_errors = await _create(info.context, [input])
+        tasks, user_errors = await _create(info, [input], "task")
         return CreateTaskPayload(task=tasks[0] if tasks else None, user_errors=user_errors)
 
     @resolved("Create several tasks: all of them or none.")
@@ -56,7 +60,7 @@ class Mutation:
         input: Annotated[mutation_inputs.CreateTasksInput, INPUT],  # noqa: A002
     ) -> CreateTasksPayload:
         """Create tasks in one transaction."""
-        tasks, user_errors = await _create(info.context, input.tasks)
+        tasks, user_errors = await _create(info, input.tasks, "tasks")
         return CreateTasksPayload(tasks=tasks, user_errors=user_errors)
 
     @resolved(
@@ -73,7 +77,8 @@ class Mutation:
         found, user_errors = await _write(
             context, lambda c: update_tasks(c, context.settings, edits, context.now)
         )
-        return UpdateTaskPayload(task=Task.of(found[0]) if found else None, user_errors=user_errors)
+        tasks = await _shown_tasks(info, found or [], "task")
+        return UpdateTaskPayload(task=tasks[0] if tasks else None, user_errors=user_errors)
 
     @resolved("Add processes to a task, which may already be running: all of them or none.")
     async def add_processes(
@@ -92,8 +97,8 @@ class Mutation:
             return AddProcessesPayload(task=None, processes=[], user_errors=user_errors)
         task, processes = found
         return AddProcessesPayload(
-            task=Task.of(task),
-            processes=[Process.of(process) for process in processes],
+            task=(await _shown_tasks(info, [task], "task"))[0],
+            processes=await _shown_processes(info, processes, "processes"),
             user_errors=[],
         )
 
@@ -129,7 +134,7 @@ class Mutation:
         input: Annotated[mutation_inputs.SubmitEventInput, INPUT],  # noqa: A002
     ) -> SubmitEventPayload:
         """Store one event."""
-        return (await _submit(info.context, [input]))[0]
+        return (await _submit(info, [input], "process"))[0]
 
     @resolved(
         "Submit events of any jobs. The response is sent after they are stored durably. Each event"
@@ -146,7 +151,7 @@ class Mutation:
         except errors.UserError as error:
             return SubmitEventsPayload(results=[], user_errors=[UserError.of(error)])
         return SubmitEventsPayload(
-            results=await _submit(info.context, input.events), user_errors=[]
+            results=await _submit(info, input.events, "results", "process"), user_errors=[]
         )
 
 
@@ -159,9 +164,44 @@ async def _write(context: Context, work: Callable[[Any], T]) -> tuple[T | None, 
         return None, [UserError.of(error) for error in invalid.errors]
 
 
+async def _shown_tasks(info: Info, written: Sequence[TaskRow], *path: str) -> list[Task]:
+    """Tasks that were written, to be shown at a path below the mutation.
+
+    If more is selected than their rows, that is read after the commit, and others may have written
+    meanwhile. Then the rows are read again with it, so that all is of one state. If that fails, or
+    the task has been deleted meanwhile, the rows are those that were written, and the fields that
+    read more report the error: the mutation itself has succeeded.
+    """
+    if not reads_task(info, *path):
+        return [Task.of(row) for row in written]
+    load = info.context.load
+    found = await asyncio.gather(
+        *(load.task_by_id(row.id) for row in written), return_exceptions=True
+    )
+    return [
+        Task.of(new if isinstance(new, TaskRow) else row)
+        for new, row in zip(found, written, strict=True)
+    ]
+
+
+async def _shown_processes(info: Info, written: Sequence[ProcessRow], *path: str) -> list[Process]:
+    """Processes that were written, to be shown at a path; see :func:`_shown_tasks`."""
+    if not reads_process(info, *path):
+        return [Process.of(row) for row in written]
+    load = info.context.load
+    found = await asyncio.gather(
+        *(load.process_by_key(row.task_id, row.number) for row in written), return_exceptions=True
+    )
+    return [
+        Process.of(new if isinstance(new, ProcessRow) else row)
+        for new, row in zip(found, written, strict=True)
+    ]
+
+
 async def _create(
-    context: Context, tasks: Sequence[mutation_inputs.CreateTaskInput]
+    info: Info, tasks: Sequence[mutation_inputs.CreateTaskInput], path: str
 ) -> tuple[list[Task], list[UserError]]:
+    context = info.context
     specs = [
         TaskSpec(
             name=task.name,
@@ -181,7 +221,7 @@ async def _create(
     created, user_errors = await _write(
         context, lambda c: create_tasks(c, context.settings, specs, context.now)
     )
-    return [Task.of(task) for task in created or ()], user_errors
+    return await _shown_tasks(info, created or [], path), user_errors
 
 
 def _process_spec(process: mutation_inputs.ProcessInput) -> ProcessSpec:
@@ -207,15 +247,22 @@ async def _delete(
 
 
 async def _submit(
-    context: Context, events: Sequence[mutation_inputs.SubmitEventInput]
+    info: Info, events: Sequence[mutation_inputs.SubmitEventInput], *path: str
 ) -> list[SubmitEventPayload]:
+    context = info.context
     context.refresh()
     checked = [
         _check(context, event, received_at)
         for event, received_at in zip(events, arrival_times(context.now), strict=False)
     ]
+    outcomes = await context.services.record_events(checked)
+    stored = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+    processes = iter(await _shown_processes(info, [outcome.process for outcome in stored], *path))
     return [
-        SubmitEventPayload.of(outcome) for outcome in await context.services.record_events(checked)
+        SubmitEventPayload.of(outcome, next(processes))
+        if isinstance(outcome, Outcome)
+        else SubmitEventPayload.refused(outcome)
+        for outcome in outcomes
     ]
 
 

@@ -12,6 +12,7 @@ import strawberry
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Context, Info, WatchedTasks
+from lamia_gql.graph.selection import reads_process, reads_task
 from lamia_gql.graph.stream_errors import end_as_request_error
 from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.connection import Edge
@@ -69,6 +70,9 @@ class Subscription:
             raise _task_not_found(task)
         wanted = await _event_filter(context, owner, process, index, event_class)
         seq = _start_seq(context.last_event_id or after, owner)
+        # What is below the jobs and processes must be read together with these.
+        reads_more = reads_process(info, "node", "job") or reads_process(info, "node", "process")
+        context.reads.end()
         services, cursors = context.services, event_cursors(owner.id)
         stream = stream_events(services.database, services.feeds, owner.id, seq, wanted)
         async with aclosing(stream) as batches:
@@ -77,6 +81,8 @@ class Subscription:
                     context.refresh()
                     context.load.expect(batch)
                     for event in batch:
+                        if reads_more:
+                            context.refresh()
                         context.cursor = cursors.encode(event.seq)
                         yield Edge(cursor=context.cursor, node=Event.of(event))
 
@@ -103,7 +109,10 @@ class Subscription:
         context = info.context
         services = context.services
         wanted = filters.TaskFilter() if filter is None else filter.parse()
+        # What is below a task must be read together with it.
+        reads_more = reads_task(info)
         ids = None if names is None else await _load_ids(context, names)
+        context.reads.end()
         keys = [ALL_TASKS] if ids is None else ids.values()
         with services.feeds.subscribe_to_changes(keys) as subscriber:
             if ids is not None:
@@ -119,8 +128,10 @@ class Subscription:
                 with end_as_request_error():
                     async for task in tasks:
                         context.refresh()
-                        context.task_id = task.id
-                        yield Task.of(task)
+                        shown = await context.load.task_by_id(task.id) if reads_more else task
+                        if shown is not None:
+                            context.task_id = task.id
+                            yield Task.of(shown)
 
 
 async def _event_filter(

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from lamia_gql.live.pubsub import CoalescingSubscriber, PubSub, Subscriber
+from lamia_gql.live.pubsub import CoalescingSubscriber, PubSub, StreamEnded, Subscriber
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.filters import EventFilter
@@ -44,6 +44,8 @@ class _Feed:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once ``published_seq`` is known."""
     reading: asyncio.Task[None] | None = None
+    deleted: bool = False
+    """Whether the task is deleted. Subscribers that do not read may keep the feed for long."""
 
 
 class Feeds:
@@ -97,10 +99,13 @@ class Feeds:
         subscriber: Subscriber[EventRow] = Subscriber(self._max_waiting)
         try:
             with self.events.subscribe(subscriber, [task_id]):
-                if task_id not in self._feeds:
-                    self._feeds[task_id] = feed = _Feed()
+                feed = self._feeds.get(task_id)
+                if feed is None:
+                    feed = self._feeds[task_id] = _Feed()
                     self._start_reading(task_id, feed)
-                await self._feeds[task_id].ready.wait()
+                await feed.ready.wait()
+                if feed.deleted:
+                    subscriber.end(StreamEnded())
                 yield subscriber
         finally:
             if task_id not in self.events:
@@ -148,7 +153,7 @@ class Feeds:
         """Publish the events of a change if they follow directly, else have them read."""
         feed.latest_seq = max(feed.latest_seq, change.last_seq)
         if change.deleted:
-            self.events.end(change.task_id)
+            self._end(change.task_id, feed)
         elif (
             feed.reading is None
             and feed.published_seq is not None
@@ -171,7 +176,7 @@ class Feeds:
         while feed.published_seq is None or feed.published_seq < feed.latest_seq:
             try:
                 if feed.published_seq is None:
-                    feed.published_seq = await self._read_last_seq(task_id)
+                    feed.published_seq = await self._read_last_seq(task_id, feed)
                     feed.ready.set()
                     continue
                 events = await self._database.read(
@@ -194,12 +199,17 @@ class Feeds:
             feed.published_seq = events[-1].seq if events else feed.latest_seq
         feed.reading = None
 
-    async def _read_last_seq(self, task_id: int) -> int:
+    async def _read_last_seq(self, task_id: int, feed: _Feed) -> int:
         [task] = await self._database.read(lambda c: tasks_by_id(c, [task_id]))
         if task is None:
-            self.events.end(task_id)
+            self._end(task_id, feed)
             return 0
         return task.last_seq
+
+    def _end(self, task_id: int, feed: _Feed) -> None:
+        """End all subscribers of a deleted task: those of now, and those that come later."""
+        feed.deleted = True
+        self.events.end(task_id)
 
     def _drop(self, task_id: int) -> None:
         feed = self._feeds.pop(task_id)

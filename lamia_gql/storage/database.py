@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -24,6 +24,7 @@ from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.cancellation import CancellableRead
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.engine import begin_write, create_engine, is_sqlite
+from lamia_gql.storage.readers import Readers
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,10 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.engine = create_engine(settings)
-        self._readers = ThreadPoolExecutor(settings.database_connections, "lamia-read")
+        self.readers = Readers(
+            self.engine, settings.database_connections, settings.database_timeout
+        )
         self._writers = ThreadPoolExecutor(2, "lamia-write")
-        # Stopping a statement is a request to the database: as many at once as there are readers.
-        self._stoppers = ThreadPoolExecutor(settings.database_connections, "lamia-stop")
         # SQLite has one writer at a time: threads queue here rather than poll the file's lock.
         self._write_lock = None if self.has_other_servers else threading.Lock()
         self.id = uuid.uuid4().hex
@@ -62,26 +63,12 @@ class Database:
     async def read(self, work: Callable[[ReadConnection], T]) -> T:
         """The result of ``work``, run in a reader's thread in a transaction that is rolled back.
 
-        Where the caller is cancelled, the running statement is cancelled as well, so that the
-        thread and its connection are free again. Raises :class:`Unavailable` when the storage
-        fails.
+        All statements of the transaction see the same state of the database. Where the caller is
+        cancelled, the running statement is cancelled as well, so that the thread and its
+        connection are free again. Raises :class:`Unavailable` when the storage fails, or when no
+        connection is free in time.
         """
-        return await self.run_read(CancellableRead(work))
-
-    async def run_read(self, read: CancellableRead[T]) -> T:
-        """The result of a read that :meth:`stop` can end, otherwise like :meth:`read`.
-
-        Raises :class:`Stopped` where it was stopped.
-        """
-        try:
-            return await self._run(self._readers, self.read_blocking, read)
-        except asyncio.CancelledError:
-            self.stop(read)
-            raise
-
-    def stop(self, read: CancellableRead[Any]) -> None:
-        """Stop a read. Does not wait for its end."""
-        self._stoppers.submit(read.stop)
+        return await self.readers.run(CancellableRead(work))
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """The result of ``work``, run in a writer's thread in a transaction.
@@ -109,7 +96,7 @@ class Database:
 
     def read_blocking(self, work: Callable[[ReadConnection], T]) -> T:
         """:meth:`read`, for code without an event loop."""
-        with self.engine.connect() as connection:
+        with self.readers.connect() as connection:
             return work(connection)
 
     def write_blocking(self, work: Callable[[WriteTransaction], T]) -> T:
@@ -135,8 +122,7 @@ class Database:
 
     def close(self) -> None:
         """Wait for running work, then close every connection."""
-        self._readers.shutdown()
-        self._stoppers.shutdown()
+        self.readers.close()
         self._writers.shutdown()
         self.engine.dispose()
 

@@ -1,20 +1,134 @@
-"""The reads of one operation, which are stopped together when it takes too long."""
+"""The reads of one operation: they see one state of the database, and are stopped together."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lamia_gql.domain.errors import ErrorCode, LimitExceeded
+from sqlalchemy.exc import SQLAlchemyError
+
+from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
+from lamia_gql.storage.readers import Readers, ReadSession
 from lamia_gql.storage.transaction import ReadConnection
 
 T = TypeVar("T")
+Work = Callable[[ReadConnection], T]
+
+
+class Snapshot:
+    """One state of the database, which is that of the first read.
+
+    The reads run one after the other, on one connection, which is taken for the first of them and
+    given back by :meth:`close`. A caller that is cancelled does not end its read while it runs, as
+    the others need the connection.
+
+    Args:
+        readers: where to read.
+        error: makes the error for reads after the end.
+    """
+
+    def __init__(self, readers: Readers, error: Callable[[], Exception]) -> None:
+        self._readers = readers
+        self._error = error
+        self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._opening = False
+        self._session: ReadSession | None = None
+        self._running: CancellableRead[Any] | None = None
+        self._failure: Exception | None = None
+        self._closed = False
+
+    async def read(self, work: Work[T]) -> T:
+        """The result of ``work``.
+
+        Raises the error of the end; :class:`Unavailable` if the storage fails or no connection is
+        free in time; and what the work raises. An error of the database ends the transaction, so
+        all further reads raise it, too.
+        """
+        if self._closed:
+            raise self._error()
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, answer))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="reads of an operation")
+        return await answer
+
+    def close(self) -> None:
+        """Stop the running read, refuse those to come, and give the connection back at once."""
+        if self._closed:
+            return
+        self._closed = True
+        for _, answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(self._error())
+        self._waiting.clear()
+        if self._running is not None:
+            self._readers.stop(self._running)
+        elif self._opening:
+            assert self._worker is not None
+            self._worker.cancel()
+        elif self._worker is None:
+            self._give_back()
+        # Else the worker has not begun yet: it will find nothing to do.
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                work, answer = self._waiting.popleft()
+                if not answer.done():
+                    await self._answer(work, answer)
+        finally:
+            self._worker = None
+            if self._closed:
+                self._give_back()
+
+    async def _answer(self, work: Work[T], answer: asyncio.Future[T]) -> None:
+        try:
+            found = await self._run(work)
+        except asyncio.CancelledError:
+            # By close, or because the event loop ends.
+            if not answer.done():
+                answer.set_exception(self._error())
+            self.close()
+            raise
+        except Exception as error:
+            if not answer.done():
+                answer.set_exception(error)
+        else:
+            if not answer.done():
+                answer.set_result(found)
+
+    async def _run(self, work: Work[T]) -> T:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            if self._session is None:
+                self._opening = True
+                try:
+                    self._session = await self._readers.open()
+                finally:
+                    self._opening = False
+            self._running = read = CancellableRead(work)
+            return await self._session.run(read)
+        except Stopped:
+            raise self._error() from None
+        except (Unavailable, SQLAlchemyError) as error:
+            self._failure = error
+            raise
+        finally:
+            self._running = None
+
+    def _give_back(self) -> None:
+        if self._session is not None:
+            self._session.close()
 
 
 class OperationReads:
-    """Reads that can be stopped together, including those whose caller was cancelled.
+    """The snapshots of one operation, one at a time.
 
     Args:
         database: where to read.
@@ -22,32 +136,34 @@ class OperationReads:
     """
 
     def __init__(self, database: Database, time_limit: float) -> None:
-        self._database = database
+        self._readers = database.readers
         self._time_limit = time_limit
-        self._running: set[CancellableRead[Any]] = set()
         self._stopped = False
+        self._snapshot = Snapshot(self._readers, self.error)
 
-    async def read(self, work: Callable[[ReadConnection], T]) -> T:
-        """The result of ``work``, like :meth:`Database.read`.
+    async def read(self, work: Work[T]) -> T:
+        """The result of ``work`` in the present snapshot; see :meth:`Snapshot.read`.
 
-        Raises :class:`LimitExceeded` where the operation was stopped, and :class:`Unavailable`.
+        Raises :class:`LimitExceeded` where the operation was stopped.
         """
+        return await self._snapshot.read(work)
+
+    def renew(self) -> Snapshot:
+        """End the present snapshot, and return a new one."""
+        self._snapshot.close()
+        self._snapshot = Snapshot(self._readers, self.error)
         if self._stopped:
-            raise self.error()
-        read = CancellableRead(work)
-        self._running.add(read)
-        try:
-            return await self._database.run_read(read)
-        except Stopped:
-            raise self.error() from None
-        finally:
-            self._running.discard(read)
+            self._snapshot.close()
+        return self._snapshot
+
+    def end(self) -> None:
+        """End the present snapshot: its connection is for others until there is a new one."""
+        self._snapshot.close()
 
     def stop(self) -> None:
         """Stop the running reads, and refuse new ones."""
         self._stopped = True
-        for read in self._running:
-            self._database.stop(read)
+        self._snapshot.close()
 
     def error(self) -> LimitExceeded:
         """The error for an operation that takes too long."""

@@ -30,8 +30,10 @@ from tests.support.raw_sockets import (
     read_until,
     reset_connection,
 )
+from tests.support.waiting import until_async
 
 PAYLOADS = EVENTS.replace("uuid", "uuid payload")
+PAYLOADS_ONLY = """subscription { events(task: "t", after: "") { node { payload } } }"""
 BIG = 40_000
 """Characters in the payload of an event."""
 MEGABYTE = 1 << 20
@@ -153,6 +155,31 @@ async def test_a_slow_client_gets_too_slow_and_resumes(
 
     await (over_websocket() if transport == "websocket" else over_sse())
     assert seen == list(range(400))
+    assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "sse"])
+async def test_a_stuck_subscriber_does_not_keep_others_at_a_deleted_task(
+    start_server: StartServer, database_url: str, transport: str
+) -> None:
+    """Whoever still reads the past when the task is deleted comes to an end all the same."""
+    server = start_server(database_url, send_timeout=120)
+    server.create("t", {"name": "p", "jobCount": 10})
+    begin = open_websocket if transport == "websocket" else open_stream
+    with begin(server.url, PAYLOADS, task="t") as stuck:
+        read_until(stuck, b"next", lambda: server.submit("t", "p", "DONE", index=0))
+        # From here on it reads nothing more. There is more than fits into a connection.
+        await asyncio.to_thread(server.submit_many, big_events(400, 1))
+        async with WebSocketClient(server.url, max_queue=1) as wire:
+            # The jobs of a deleted task can't be read.
+            await wire.subscribe("1", PAYLOADS_ONLY)
+            sockets = wire.socket.transport
+            await until_async(lambda: not sockets.is_reading(), "a client in the middle")
+            await asyncio.to_thread(
+                server.graphql, 'mutation { deleteTask(input: { name: "t" }) { deletedId } }'
+            )
+            assert len([data async for data in wire.results()]) < 400
+        reset_connection(stuck)
     assert "Traceback" not in server.log()
 
 

@@ -66,9 +66,9 @@ async def test_stop_reaches_between_statements(database: Database) -> None:
         forever(connection)
 
     reading = CancellableRead(work)
-    running = asyncio.create_task(database.run_read(reading))
+    running = asyncio.create_task(database.readers.run(reading))
     assert await asyncio.to_thread(between.wait, SOON)
-    database.stop(reading)
+    database.readers.stop(reading)
     stopped.set()
     async with asyncio.timeout(SOON):
         with pytest.raises(Stopped):
@@ -95,7 +95,7 @@ async def test_stop_of_all_reads(database: Database) -> None:
 async def test_stop_after_the_end_has_no_effect(database: Database) -> None:
     """A stop after the end has no effect."""
     reading = CancellableRead(one)
-    assert await database.run_read(reading) == 1
+    assert await database.readers.run(reading) == 1
     begin = time.monotonic()
     reading.stop()
     assert time.monotonic() - begin < SOON

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -234,6 +234,21 @@ async def test_a_deleted_task_ends_its_followers(sqlite_url: str) -> None:
         async with backend.live.subscribe_to_events(task_id) as subscriber:
             with pytest.raises(StreamEnded):
                 await subscriber.drain()
+
+
+async def test_one_that_stays_does_not_keep_others_at_a_deleted_task(sqlite_url: str) -> None:
+    """Whoever comes after the deletion is ended, also while a subscriber from before is there."""
+    async with running_backend(sqlite_url) as backend:
+        task_id = await backend.make_task()
+        with backend.live.subscribe_to_changes() as changes:
+            stack = AsyncExitStack()
+            await stack.enter_async_context(backend.live.subscribe_to_events(task_id))
+            await backend.database.write(lambda c: delete_tasks(c, backend.settings, ["t"], NOW))
+            assert await changed(changes, task_id) == [task_id]
+            async with backend.live.subscribe_to_events(task_id) as late:
+                with pytest.raises(StreamEnded):
+                    await asyncio.wait_for(late.drain(), 5)
+            await stack.aclose()
 
 
 async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) -> None:

@@ -38,5 +38,6 @@ class Deadline(SchemaExtension):
                     yield
                 finally:
                     timer.cancel()
+                    context.reads.end()
             case _:
                 yield

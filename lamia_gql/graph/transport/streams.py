@@ -45,10 +45,15 @@ async def run_operation(
             async for found in stream:
                 # Incremental delivery, which yields other types, is not enabled.
                 assert isinstance(found, ExecutionResult)
+                # A client may take its time to read the result.
+                context.reads.end()
                 yield build_result(found, context)
     except Exception as error:
         # Errors that extensions find while parsing are raised instead of returned in a result.
+        context.reads.end()
         yield build_failure(error, context)
+    finally:
+        context.reads.stop()
 
 
 class ResultSubscriber(Subscriber[Result]):

@@ -103,22 +103,25 @@ class SubmitEventPayload:
     user_errors: UserErrors = field(USER_ERRORS)
 
     @classmethod
-    def of(cls, outcome: Outcome | errors.UserError) -> Self:
-        """The result for one event: what became of it, or the error in it."""
-        if isinstance(outcome, errors.UserError):
-            return cls(
-                event=None,
-                duplicate=False,
-                enough=False,
-                process=None,
-                user_errors=[UserError.of(outcome)],
-            )
+    def of(cls, outcome: Outcome, process: Process) -> Self:
+        """The result for an event that is stored."""
         return cls(
             event=Event.of(outcome.event),
             duplicate=outcome.duplicate,
             enough=outcome.enough,
-            process=Process.of(outcome.process),
+            process=process,
             user_errors=[],
+        )
+
+    @classmethod
+    def refused(cls, error: errors.UserError) -> Self:
+        """The result for an event with an error."""
+        return cls(
+            event=None,
+            duplicate=False,
+            enough=False,
+            process=None,
+            user_errors=[UserError.of(error)],
         )
 
 

@@ -1,0 +1,184 @@
+"""The threads and connections on which the database is read, and whose turn it is to have one.
+
+Every transaction that reads sees one state of the database, in all of its statements: on SQLite by
+WAL, on PostgreSQL by REPEATABLE READ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from lamia_gql.domain.errors import ErrorCode, Unavailable
+from lamia_gql.storage.cancellation import CancellableRead
+from lamia_gql.storage.engine import is_sqlite
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
+"""Errors of the storage itself, rather than of the statement."""
+
+
+class Readers:
+    """Runs reads in threads. Lives as long as the application.
+
+    Those who wait for a connection get it in the order in which they came.
+
+    Args:
+        engine: what to read from. Its pool must have a connection for each reader.
+        limit: the number of connections that may be used for reading at once.
+        timeout_s: the longest wait for a connection, in seconds.
+    """
+
+    def __init__(self, engine: Engine, limit: int, timeout_s: float) -> None:
+        self._engine = (
+            engine
+            if is_sqlite(engine)
+            else engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        )
+        self._timeout_s = timeout_s
+        self._free = asyncio.Semaphore(limit)
+        self._threads = ThreadPoolExecutor(limit, "lamia-read")
+        # Stopping a statement is a request to the database: as many at once as there are readers.
+        self._stoppers = ThreadPoolExecutor(limit, "lamia-stop")
+
+    async def run(self, read: CancellableRead[T]) -> T:
+        """The result of a read in a transaction of its own.
+
+        Raises :class:`Unavailable` if the storage fails, or if no connection is free in time;
+        :class:`lamia_gql.storage.cancellation.Stopped`; and what the read raises.
+        """
+        session = await self.open()
+        try:
+            return await session.run(read, is_last=True)
+        except asyncio.CancelledError:
+            self.stop(read)
+            raise
+        finally:
+            session.close()
+
+    async def open(self) -> ReadSession:
+        """A session, which must be closed. Raises :class:`Unavailable` if none is free in time."""
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise Unavailable(
+                    ErrorCode.BUSY,
+                    "The server is busy: no connection to the database was free for"
+                    f" {self._timeout_s:g} seconds. Try again later.",
+                ) from None
+        else:
+            await self._free.acquire()
+        return ReadSession(self, asyncio.get_running_loop())
+
+    def stop(self, read: CancellableRead[Any]) -> None:
+        """Stop a read. Does not wait for its end."""
+        self._stoppers.submit(read.stop)
+
+    def connect(self) -> Connection:
+        """A connection whose transactions each see one state of the database; blocks."""
+        return self._engine.connect()
+
+    def submit(self, work: Any, *arguments: Any) -> Future[Any]:
+        """Call ``work`` in a reader's thread."""
+        return self._threads.submit(work, *arguments)
+
+    def release(self) -> None:
+        """Let the next one have a connection. Must be called in the thread of the event loop."""
+        self._free.release()
+
+    def close(self) -> None:
+        """Wait for running reads. Sessions that are open are not waited for."""
+        self._threads.shutdown()
+        self._stoppers.shutdown()
+
+
+class ReadSession:
+    """A transaction that sees one state of the database, for several reads in turn.
+
+    Args:
+        readers: where it runs.
+        loop: the event loop of its owner.
+    """
+
+    def __init__(self, readers: Readers, loop: asyncio.AbstractEventLoop) -> None:
+        self._readers = readers
+        self._loop = loop
+        self._connection: Connection | None = None
+        self._latest: Future[Any] | None = None
+        self._closed = False
+
+    async def run(self, read: CancellableRead[T], *, is_last: bool = False) -> T:
+        """The result of a read; one at a time. After the last one, the session may only be closed.
+
+        Where the caller is cancelled, the read goes on. Raises as :meth:`Readers.run`.
+        """
+        work = self._run_last if is_last else self._run
+        self._latest = future = self._readers.submit(work, read)
+        try:
+            found: T = await asyncio.wrap_future(future)
+        except FAILURES as error:
+            log.exception("the database failed")
+            raise Unavailable(
+                ErrorCode.STORAGE_FAILED,
+                "The database failed. Nothing was changed; try again later.",
+            ) from error
+        return found
+
+    def close(self) -> None:
+        """Give the connection back as soon as no read runs on it any more. Does not wait."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._latest is not None and not self._latest.done():
+            self._latest.add_done_callback(lambda _: self._end())
+        elif self._connection is None:
+            self._readers.release()
+        else:
+            try:
+                self._readers.submit(self._end)
+            except RuntimeError:  # the application has ended
+                self._end()
+
+    def _run(self, read: CancellableRead[T]) -> T:
+        if self._connection is None:
+            self._connection = self._readers.connect()
+        return read(self._connection)
+
+    def _run_last(self, read: CancellableRead[T]) -> T:
+        # One call of a thread instead of two.
+        try:
+            return self._run(read)
+        finally:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.close()
+        except SQLAlchemyError:
+            # It can't be rolled back, so the database has ended it.
+            connection.invalidate()
+            connection.close()
+
+    def _end(self) -> None:
+        try:
+            self._disconnect()
+        finally:
+            try:
+                self._loop.call_soon_threadsafe(self._readers.release)
+            except RuntimeError:  # the loop is closed
+                log.debug("a reader outlived its event loop")

@@ -84,7 +84,7 @@ class _Batch:
 
 
 def record(
-    connection: Connection, events: Sequence[NewEvent], mode: LockMode
+    connection: Connection, events: Sequence[NewEvent], mode: LockMode = LockMode.SKIP
 ) -> list[Outcome | UserError | None]:
     """Store events in the transaction of ``connection``; one outcome or error each, in order.
 

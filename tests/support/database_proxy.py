@@ -26,9 +26,9 @@ class Fault(Enum):
     CUT_AFTER = auto()
     """The database executes it, but its answer is lost, and the connection is closed."""
     SILENT_BEFORE = auto()
-    """Neither it nor anything after it passes on this connection, which stays open."""
+    """It and all that follows on this connection are lost, and the connection stays open."""
     SILENT_AFTER = auto()
-    """The database executes it, but nothing after it passes on this connection, which stays open."""
+    """The database executes it, but its answer and all that follows are lost, without a word."""
 
 
 class Link:

@@ -54,10 +54,11 @@ def postgres() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_postgres(folder: Path) -> Iterator[str]:
+def make_postgres(folder: Path, options: str = "") -> Iterator[str]:
+    """Make an empty database, with options of CREATE DATABASE, and drop it afterwards."""
     name = f"lamia_{uuid.uuid4().hex}"
     with psycopg.connect(f"postgresql://postgres@/postgres?host={folder}", autocommit=True) as c:
-        c.execute(f'CREATE DATABASE "{name}"'.encode())
+        c.execute(f'CREATE DATABASE "{name}" {options}'.encode())
         yield f"postgresql://postgres@/{name}?host={folder}"
         c.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
@@ -65,7 +66,7 @@ def _make_postgres(folder: Path) -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres: Path) -> Iterator[str]:
     """A fresh database on PostgreSQL, without tables."""
-    yield from _make_postgres(postgres)
+    yield from make_postgres(postgres)
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def _sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 @pytest.fixture(scope="session")
 def _postgres_server(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with ExitStack() as stack:
-        url = stack.enter_context(contextmanager(_make_postgres)(postgres))
+        url = stack.enter_context(contextmanager(make_postgres)(postgres))
         yield _start_server(stack, tmp_path_factory.mktemp("postgres"), url)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, UserError
 from lamia_gql.domain.settings import Settings
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent
@@ -58,7 +58,13 @@ class Services:
         Raises :class:`InvalidInput` and :class:`Unavailable`.
         """
         now = datetime.now(UTC)
-        deleted = await self.database.write(lambda c: delete_tasks(c, self.settings, names, now))
+        try:
+            deleted = await self.database.write(
+                lambda c: delete_tasks(c, self.settings, names, now)
+            )
+        except OutcomeUnknown:
+            self.purger.wake()
+            raise
         if deleted:
             self.purger.wake()
         return deleted

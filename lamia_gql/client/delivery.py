@@ -15,7 +15,14 @@ from lamia_gql.client.server_connection import (
     ServerUnavailableError,
 )
 
-TEMPORARY_CODES = {"BUSY", "STORAGE_FAILED", "FORBIDDEN", "UNAUTHENTICATED", "UNAUTHORIZED"}
+TEMPORARY_CODES = {
+    "BUSY",
+    "STORAGE_FAILED",
+    "OUTCOME_UNKNOWN",
+    "FORBIDDEN",
+    "UNAUTHENTICATED",
+    "UNAUTHORIZED",
+}
 """Codes of errors that are not caused by the event, and may pass."""
 NOT_CREATED_CODES = {"TASK_NOT_FOUND", "PROCESS_NOT_FOUND"}
 """Codes of errors that pass if the job was faster than the creation of its task."""

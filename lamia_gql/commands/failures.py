@@ -57,15 +57,15 @@ def load_settings(config: str | None, **overrides: Any) -> Settings:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Exit with 1 if the database is unavailable or at another revision."""
+    """Exit with 1 if the database is unavailable, unsuitable or at another revision."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from lamia_gql.storage.engine import DatabaseURLError
-    from lamia_gql.storage.migrations import NotMigrated, UnknownRevision
+    from lamia_gql.storage.migrations import NotMigrated, UnknownRevision, UnsuitableEncoding
 
     try:
         yield
-    except (NotMigrated, UnknownRevision, DatabaseURLError) as error:
+    except (NotMigrated, UnknownRevision, UnsuitableEncoding, DatabaseURLError) as error:
         fail(1, str(error))
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]

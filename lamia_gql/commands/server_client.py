@@ -76,7 +76,7 @@ class ServerClient:
             raise ServerUnavailableError(message) from error
         status = response.status_code
         if status >= 500:
-            raise ServerUnavailableError(f"The server at {self.url} answers {status}.")
+            raise ServerUnavailableError(_describe(self.url, response))
         try:
             body = response.json()
             errors = body.get("errors")
@@ -106,6 +106,15 @@ class ServerClient:
         for result in payload["results"]:
             _raise_user_errors(result["userErrors"])
         return [result["enough"] for result in payload["results"]]
+
+
+def _describe(url: str, response: httpx.Response) -> str:
+    """What a server that can't serve a request says about it."""
+    try:
+        reason = f" {response.json()['errors'][0]['message']}"
+    except (ValueError, LookupError, TypeError):
+        reason = ""
+    return f"The server at {url} answers {response.status_code}.{reason}"
 
 
 def _raise_user_errors(errors: list[dict[str, Any]]) -> None:

@@ -5,7 +5,8 @@ There are four kinds, each turned into an answer in one place::
     UserError      invalid input of a mutation: data in ``userErrors``, with a code and a field
     RequestError   invalid arguments of a query: a GraphQL error with ``extensions.code``
     LimitExceeded  an operation beyond a limit of the server: likewise, with HTTP 400
-    Unavailable    the server is temporarily unable, nothing was changed: likewise, with HTTP 503
+    Unavailable    the server is temporarily unable, nothing was changed: likewise, with HTTP 503;
+                   or, as OutcomeUnknown, the database did not say whether it stored the request
 
 Every other exception is unexpected. It is logged with an id, and the client gets only that id.
 """
@@ -41,6 +42,7 @@ class ErrorCode(StrEnum):
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     BUSY = "BUSY"
     STORAGE_FAILED = "STORAGE_FAILED"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 
     PAGE_SIZE_REQUIRED = "PAGE_SIZE_REQUIRED"
     PAGE_SIZE_INVALID = "PAGE_SIZE_INVALID"
@@ -99,9 +101,14 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.TIME_INVALID: "The time is too far ahead of the server's clock, or before 1970.",
     ErrorCode.PAYLOAD_TOO_LARGE: "The payload is larger than the server accepts.",
     ErrorCode.BUSY: (
-        "Too many events are waiting to be stored. Nothing was stored; try again later."
+        "Too many events are waiting to be stored, or another transaction keeps a task locked."
+        " Nothing was stored; try again later."
     ),
     ErrorCode.STORAGE_FAILED: "The database failed. Nothing was stored; try again later.",
+    ErrorCode.OUTCOME_UNKNOWN: (
+        "The request, or a part of it, may or may not have been stored. Events can be sent again"
+        " with the same ids: they are counted once."
+    ),
     ErrorCode.PAGE_SIZE_REQUIRED: "The list may be long: `first` or `last` is required.",
     ErrorCode.PAGE_SIZE_INVALID: (
         "`first` or `last` is negative or greater than the server allows, or both are given."
@@ -166,3 +173,15 @@ class LimitExceeded(LamiaError):  # noqa: N818  (the name says that it is an err
 
 class Unavailable(LamiaError):  # noqa: N818  (a state of the server rather than an error)
     """The server is temporarily unable; the same request may succeed later."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The request, or a part of it, may or may not have been stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ErrorCode.OUTCOME_UNKNOWN,
+            "The database has not confirmed the whole request: it may or may not have been stored."
+            " Events can safely be sent again with the same ids; before you repeat another change,"
+            " look whether it was made.",
+        )

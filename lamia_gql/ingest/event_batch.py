@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -20,11 +21,15 @@ from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_statements import (
     INSERT_EVENTS,
+    LIMIT_LOCK_WAIT,
+    LOCK_FREE_TASKS,
     LOCK_TASKS,
     PROCESS_COUNTERS,
     READ_EVENTS,
     READ_JOBS,
     READ_PROCESSES,
+    READ_TASK_NAMES,
+    RESET_LOCK_WAIT,
     UPDATE_PROCESSES,
     UPSERT_JOBS,
 )
@@ -39,6 +44,15 @@ ProcessKey = tuple[int, int]
 """Task and process."""
 EventKey = tuple[int, str]
 """Task and the event's own id."""
+
+
+class LockMode(Enum):
+    """What to do about tasks that another transaction has locked; there are none on SQLite."""
+
+    SKIP = auto()
+    """Leave their events undecided."""
+    WAIT = auto()
+    """Wait for their locks for a short time, then fail with a lock timeout."""
 
 
 class Outcome(NamedTuple):
@@ -56,8 +70,8 @@ class _Batch:
     """What the events of one transaction concern, as read from the database, then as changed."""
 
     tasks: dict[int, TaskRow]
-    job_keys: Sequence[JobKey | UserError]
-    """The job of each event, or why it has none; in the order of the events."""
+    job_keys: Sequence[JobKey | UserError | None]
+    """The job of each event, or why it has none, or None if its task is locked; in order."""
     processes: dict[ProcessKey, ProcessAccumulator]
     jobs: dict[JobKey, Summary]
     stored: dict[EventKey, EventRow]
@@ -69,20 +83,25 @@ class _Batch:
     """The new events, in order."""
 
 
-def record(connection: Connection, events: Sequence[NewEvent]) -> list[Outcome | UserError]:
-    """Store events in the transaction of ``connection``; one outcome or error each, in order."""
-    batch = _resolve(connection, events)
+def record(
+    connection: Connection, events: Sequence[NewEvent], mode: LockMode = LockMode.SKIP
+) -> list[Outcome | UserError | None]:
+    """Store events in the transaction of ``connection``; one outcome or error each, in order.
+
+    It is None for events that were not stored because their task is locked.
+    """
+    batch = _resolve(connection, events, mode)
     results = [
-        key if isinstance(key, UserError) else _apply(batch, event, key)
+        _apply(batch, event, key) if isinstance(key, tuple) else key
         for event, key in zip(events, batch.job_keys, strict=True)
     ]
     processes = {key: process.finish() for key, process in batch.processes.items()}
     if batch.added:
         _persist(connection, batch, processes)
     enough = {key: is_enough(process.progress_inputs()) for key, process in processes.items()}
-    outcomes: list[Outcome | UserError] = []
+    outcomes: list[Outcome | UserError | None] = []
     for result in results:
-        if isinstance(result, UserError):
+        if result is None or isinstance(result, UserError):
             outcomes.append(result)
             continue
         event, duplicate = result
@@ -92,11 +111,15 @@ def record(connection: Connection, events: Sequence[NewEvent]) -> list[Outcome |
     return outcomes
 
 
-def _resolve(connection: Connection, events: Sequence[NewEvent]) -> _Batch:
+def _resolve(connection: Connection, events: Sequence[NewEvent], mode: LockMode) -> _Batch:
     """Lock the tasks of the events, and read all that they concern."""
-    tasks = _lock_tasks(connection, {event.task for event in events})
+    names = {event.task for event in events}
+    tasks = _lock_tasks(connection, names, mode)
+    locked = _locked_by_others(connection, names - tasks.keys(), mode)
     processes = _read_processes(connection, tasks, events)
-    job_keys = [_resolve_job(event, tasks, processes) for event in events]
+    job_keys = [
+        None if event.task in locked else _resolve_job(event, tasks, processes) for event in events
+    ]
     return _Batch(
         tasks={task.id: task for task in tasks.values()},
         job_keys=job_keys,
@@ -200,10 +223,28 @@ def _resolve_job(
         return error
 
 
-def _lock_tasks(connection: Connection, names: set[str]) -> dict[str, TaskRow]:
-    wanted = [(name,) for name in sorted(names) if is_storable(name)]
-    rows = connection.execute(LOCK_TASKS, {"keys": wanted})
+def _lock_tasks(connection: Connection, names: set[str], mode: LockMode) -> dict[str, TaskRow]:
+    keys = {"keys": _name_keys(names)}
+    if connection.dialect.name == "sqlite":
+        rows = connection.execute(LOCK_TASKS, keys)
+    elif mode is LockMode.SKIP:
+        rows = connection.execute(LOCK_FREE_TASKS, keys)
+    else:
+        connection.execute(LIMIT_LOCK_WAIT)
+        rows = connection.execute(LOCK_TASKS, keys)
+        connection.execute(RESET_LOCK_WAIT)
     return {row.name: row for row in map(TaskRow._make, rows)}
+
+
+def _locked_by_others(connection: Connection, missing: set[str], mode: LockMode) -> set[str]:
+    """Those of the tasks that were not found which exist: they were skipped."""
+    if not missing or mode is not LockMode.SKIP or connection.dialect.name == "sqlite":
+        return set()
+    return set(connection.scalars(READ_TASK_NAMES, {"keys": _name_keys(missing)}))
+
+
+def _name_keys(names: set[str]) -> list[tuple[str]]:
+    return [(name,) for name in sorted(names) if is_storable(name)]
 
 
 def _read_processes(
@@ -221,12 +262,14 @@ def _read_processes(
 
 
 def _read_events(
-    connection: Connection, events: Sequence[NewEvent], job_keys: Sequence[JobKey | UserError]
+    connection: Connection,
+    events: Sequence[NewEvent],
+    job_keys: Sequence[JobKey | UserError | None],
 ) -> dict[EventKey, EventRow]:
     wanted = {
         (key[0], event.id)
         for event, key in zip(events, job_keys, strict=True)
-        if not isinstance(key, UserError)
+        if isinstance(key, tuple)
     }
     if not wanted:
         return {}
@@ -235,9 +278,9 @@ def _read_events(
 
 
 def _read_jobs(
-    connection: Connection, job_keys: Sequence[JobKey | UserError]
+    connection: Connection, job_keys: Sequence[JobKey | UserError | None]
 ) -> dict[JobKey, Summary]:
-    wanted = {key for key in job_keys if not isinstance(key, UserError)}
+    wanted = {key for key in job_keys if isinstance(key, tuple)}
     if not wanted:
         return {}
     rows = connection.execute(READ_JOBS, {"keys": wanted})

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from lamia_gql.storage.key_table import INT, TEXT, UUID, key_table
 from lamia_gql.storage.models import Event, Job, Process, Sample, Task
@@ -39,15 +50,20 @@ TASK_TOTALS = ("last_seq", "state", "started_at", "finished_at", "last_event_at"
 """The columns of a task that follow from its processes."""
 
 
-def _lock_tasks() -> Any:
+def _lock_tasks(*, skip_locked: bool) -> Any:
     k = key_table(name=TEXT)
     return (
         select(*TASK_COLUMNS)
         .join(k, Task.name == k.c.name)
         .where(Task.deleted_at.is_(None))
         .order_by(Task.id)
-        .with_for_update(of=Task)
+        .with_for_update(of=Task, skip_locked=skip_locked)
     )
+
+
+def _read_task_names() -> Any:
+    k = key_table(name=TEXT)
+    return select(Task.name).join(k, Task.name == k.c.name).where(Task.deleted_at.is_(None))
 
 
 def _read_processes() -> Any:
@@ -112,8 +128,16 @@ def _coarsen_samples() -> tuple[Any, ...]:
     )
 
 
-LOCK_TASKS = _lock_tasks()
+MAX_LOCK_WAIT_MS = 250
+"""How long a transaction waits for one task, while those of other locked tasks wait for it."""
+LOCK_TASKS = _lock_tasks(skip_locked=False)
 """Tasks by name, locked in the order of their ids."""
+LOCK_FREE_TASKS = _lock_tasks(skip_locked=True)
+"""Likewise, without those that other transactions have locked."""
+READ_TASK_NAMES = _read_task_names()
+"""The names of the tasks that exist, locked or not."""
+LIMIT_LOCK_WAIT = text(f"SET LOCAL lock_timeout = {MAX_LOCK_WAIT_MS}")
+RESET_LOCK_WAIT = text("SET LOCAL lock_timeout TO DEFAULT")
 READ_PROCESSES = _read_processes()
 """Processes by task and name."""
 READ_EVENTS = _read_events()

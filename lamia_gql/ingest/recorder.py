@@ -4,9 +4,11 @@ Requests wait in a queue while a transaction commits; the next transaction takes
 Each request is answered only after its own commit, and changes are published only then (see
 :mod:`lamia_gql.storage.change_feed`).
 
-A transaction first locks the rows of its tasks, in the order of their ids. Everything that belongs
-to a task is written under its lock. So servers that share a database neither deadlock nor lose
-updates of each other, and events are numbered in the order of the commits.
+A transaction first locks the rows of its tasks. Everything that belongs to a task is written under
+its lock. So servers that share a database do not lose updates of each other, and events are
+numbered in the order of the commits. A transaction never waits for the lock of a task that somebody
+else has: it stores the events of the other tasks. Those of the locked tasks are set aside, and a
+second loop stores them as soon as it gets the locks.
 """
 
 from __future__ import annotations
@@ -14,28 +16,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
-from lamia_gql.domain.errors import ErrorCode, Unavailable, UserError
-from lamia_gql.ingest.event_batch import Outcome, record
+from lamia_gql.domain.errors import ErrorCode, Unavailable
+from lamia_gql.ingest.event_batch import LockMode, Outcome, record
 from lamia_gql.ingest.event_input import NewEvent
+from lamia_gql.ingest.pending_events import LockedTasks, Part, Request, Result
 from lamia_gql.storage.change_feed import Change
-from lamia_gql.storage.database import Database
+from lamia_gql.storage.database import WRITE_MARGIN_S, Database
 from lamia_gql.storage.rows import EventRow
 from lamia_gql.storage.transaction import WriteTransaction
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True)
-class _Request:
-    events: list[NewEvent]
-    answer: asyncio.Future[list[Outcome | UserError]]
+LOCKED_PAUSE_S = 0.02
+"""Pause between two attempts to store the events of locked tasks."""
 
 
 class Recorder:
     """Commits the events of concurrent requests together. Lives as long as the application.
+
+    Every request is answered soon after ``database_timeout``, whatever the database does.
 
     Args:
         database: where to write.
@@ -47,17 +48,24 @@ class Recorder:
         self._database = database
         self._batch_size = batch_size
         self._max_waiting = max_waiting
-        self._waiting: deque[_Request] = deque()
+        self._waiting: deque[Request] = deque()
         self._waiting_events = 0
+        self._locked = LockedTasks()
+        self._open: dict[Request, None] = {}
+        """Requests that are not answered, in the order of their deadlines."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Rings at the deadline of the first of them, or earlier."""
         self._work = asyncio.Event()
+        self._locked_work = asyncio.Event()
         self._stopping = False
-        self._task: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
 
-    async def record(self, events: list[NewEvent]) -> list[Outcome | UserError]:
+    async def record(self, events: list[NewEvent]) -> list[Result]:
         """Store the events of one request together; one outcome or error each, in order.
 
         Returns after the commit. Raises :class:`Unavailable`, with nothing stored, when too many
-        events wait already or the storage fails.
+        events wait already, a task stays locked, or the storage fails; and :class:`OutcomeUnknown`
+        when a part of the events is or may be stored.
         """
         if not events:
             return []
@@ -68,88 +76,211 @@ class Recorder:
                 ErrorCode.BUSY,
                 "The server is busy storing other events. Nothing was stored; try again later.",
             )
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(events, answer))
+        loop = asyncio.get_running_loop()
+        request = Request(events, loop.time() + self._database.timeout_s)
+        self._open[request] = None
+        if self._timer is None:
+            self._timer = loop.call_at(request.deadline, self._expire)
+        self._waiting.append(request)
         self._waiting_events += len(events)
         self._work.set()
         # A client that disconnects does not withdraw its events.
-        return await asyncio.shield(answer)
+        return await asyncio.shield(request.answer)
 
     async def start(self) -> None:
         """Start to commit events."""
-        self._task = asyncio.create_task(self._run(), name="recorder")
+        self._loops = [
+            asyncio.create_task(self._run(), name="recorder"),
+            asyncio.create_task(self._run_locked(), name="recorder of locked tasks"),
+        ]
 
     async def stop(self) -> None:
-        """Commit the waiting events, then end; new ones are refused as BUSY."""
+        """Commit the waiting events, then end; new ones, and those of locked tasks, are refused."""
         self._stopping = True
-        self._work.set()
-        if self._task is not None:
-            await self._task
+        for loop, work in zip(self._loops, (self._work, self._locked_work), strict=False):
+            work.set()
+            await loop
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def _run(self) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
             while self._waiting:
-                await self._commit(self._next_batch())
+                self._set_aside(await self._commit(self._next_batch(), LockMode.SKIP))
             if self._stopping:
                 return
 
-    def _next_batch(self) -> list[_Request]:
-        taken = [self._waiting.popleft()]
-        size = len(taken[0].events)
-        while self._waiting and size + len(self._waiting[0].events) <= self._batch_size:
-            taken.append(self._waiting.popleft())
-            size += len(taken[-1].events)
-        self._waiting_events -= size
+    def _next_batch(self) -> list[Part]:
+        taken: list[Part] = []
+        size = 0
+        while self._waiting and (
+            not size or size + len(self._waiting[0].events) <= self._batch_size
+        ):
+            request = self._waiting.popleft()
+            self._waiting_events -= len(request.events)
+            if request.is_answered:
+                continue
+            part = Part(request, range(len(request.events)))
+            if self._locked and any(event.task in self._locked for event in request.events):
+                locked = [event.task in self._locked for event in request.events]
+                # Later events must not overtake those that wait for the lock.
+                self._set_aside([Part(request, [i for i in part.places if locked[i]])])
+                part = Part(request, [i for i in part.places if not locked[i]])
+            if part.places:
+                taken.append(part)
+                size += len(part.places)
         return taken
 
-    async def _commit(self, requests: list[_Request]) -> None:
-        events = [event for request in requests for event in request.events]
+    def _set_aside(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            waiting = self._locked.event_count
+            if waiting and waiting + len(part.places) > self._max_waiting:
+                part.request.fail(_locked_error())
+            else:
+                for task, events in part.by_task().items():
+                    self._locked.add(task, events)
+            self._settle(part.request)
+        if self._locked:
+            self._locked_work.set()
 
-        def work(transaction: WriteTransaction) -> list[Outcome | UserError]:
-            outcomes = record(transaction.connection, events)
-            transaction.publish_on_commit(_changes(outcomes))
-            return outcomes
-
-        try:
-            outcomes = await self._database.write(work)
-        except Unavailable as error:
-            _fail(requests, error)
-        except Exception:
-            if len(requests) == 1:
-                log.exception("a request of %d events could not be stored", len(events))
-                _fail(
-                    requests, Unavailable(ErrorCode.STORAGE_FAILED, "The events can't be stored.")
-                )
+    async def _run_locked(self) -> None:
+        """Store the events of locked tasks as soon as their locks are released."""
+        while True:
+            await self._locked_work.wait()
+            self._locked_work.clear()
+            while self._locked:
+                if not await self._commit_locked():
+                    if self._stopping:
+                        break
+                    await asyncio.sleep(LOCKED_PAUSE_S)
+            if self._stopping and self._loops[0].done():
+                for request in list(self._open):
+                    request.fail(_locked_error())
                 return
-            # One request makes the transaction fail: halve until it is alone, and store the others.
-            middle = len(requests) // 2
-            await self._commit(requests[:middle])
-            await self._commit(requests[middle:])
-        else:
-            self._answer(requests, outcomes)
 
-    def _answer(self, requests: list[_Request], outcomes: list[Outcome | UserError]) -> None:
+    async def _commit_locked(self) -> bool:
+        """Store what is not locked any more; whether there was anything."""
+        if len(self._locked) > 1:
+            taken = self._locked.take(self._batch_size)
+            locked = await self._commit(taken, LockMode.SKIP)
+            self._locked.put_back(locked)
+            if len(locked) < len(taken):
+                return True
+        # Where others lock a task again and again, only who waits gets a turn.
+        taken = self._locked.take(self._batch_size, tasks=1)
+        locked = await self._commit(taken, LockMode.WAIT)
+        self._locked.put_back(locked)
+        return len(locked) < len(taken)
+
+    async def _commit(self, parts: Sequence[Part], mode: LockMode) -> list[Part]:
+        """Store and answer these parts of requests; returns what is locked by somebody else."""
+        if not parts:
+            return []
+        now = asyncio.get_running_loop().time()
+        deadline = min(part.request.deadline for part in parts)
+        events = [event for part in parts for event in part.events]
+
+        def work(transaction: WriteTransaction) -> list[Result | None]:
+            results = record(transaction.connection, events, mode)
+            transaction.publish_on_commit(_changes(results))
+            return results
+
+        for part in parts:
+            part.request.running += 1
+        try:
+            results = await self._database.write_events(
+                work, max(deadline - now, 0) + WRITE_MARGIN_S
+            )
+        except Exception as error:
+            return await self._end_failed(parts, mode, error)
+        return self._end(parts, results)
+
+    def _end(self, parts: Sequence[Part], results: Sequence[Result | None]) -> list[Part]:
+        locked: list[Part] = []
         begin = 0
-        for request in requests:
-            end = begin + len(request.events)
-            if not request.answer.done():
-                request.answer.set_result(outcomes[begin:end])
+        for part in parts:
+            end = begin + len(part.places)
+            places: list[int] = []
+            decided: list[Result] = []
+            for place, result in zip(part.places, results[begin:end], strict=True):
+                if result is not None:
+                    places.append(place)
+                    decided.append(result)
             begin = end
+            part.request.running -= 1
+            part.request.decide(places, decided)
+            if len(places) < len(part.places):
+                stored = set(places)
+                left = [place for place in part.places if place not in stored]
+                locked.append(Part(part.request, left))
+            self._settle(part.request)
+        return locked
+
+    async def _end_failed(
+        self, parts: Sequence[Part], mode: LockMode, error: Exception
+    ) -> list[Part]:
+        for part in parts:
+            part.request.running -= 1
+        if not isinstance(error, Unavailable):
+            if len(parts) > 1:
+                # One part makes the transaction fail: halve until it is alone, and store the
+                # others.
+                middle = len(parts) // 2
+                return [
+                    *await self._commit(parts[:middle], mode),
+                    *await self._commit(parts[middle:], mode),
+                ]
+            log.error("a request could not be stored", exc_info=error)
+            error = Unavailable(ErrorCode.STORAGE_FAILED, "The events can't be stored.")
+        if mode is LockMode.WAIT and error.code is ErrorCode.BUSY:
+            for part in parts:
+                self._settle(part.request)
+            return list(parts)
+        for part in parts:
+            part.request.fail(error)
+            self._settle(part.request)
+        return []
+
+    def _settle(self, request: Request) -> None:
+        """Forget a request if it is answered; answer it if its time is over."""
+        if (
+            not request.is_answered
+            and not request.running
+            and request.deadline <= asyncio.get_running_loop().time()
+        ):
+            request.fail(_locked_error())
+        if request.is_answered:
+            self._open.pop(request, None)
+
+    def _expire(self) -> None:
+        """Answer the requests whose time is over, unless a transaction is about to decide them."""
+        loop = asyncio.get_running_loop()
+        due = []
+        for request in self._open:
+            if request.deadline > loop.time():
+                break
+            due.append(request)
+        for request in due:
+            self._settle(request)
+            # The end of its transaction settles what is still open.
+            self._open.pop(request, None)
+        first = next(iter(self._open), None)
+        self._timer = None if first is None else loop.call_at(first.deadline, self._expire)
 
 
-def _changes(outcomes: Iterable[Outcome | UserError]) -> list[Change]:
+def _changes(results: Iterable[Result | None]) -> list[Change]:
     added: dict[int, list[EventRow]] = {}
-    for outcome in outcomes:
-        if isinstance(outcome, Outcome) and not outcome.duplicate:
-            added.setdefault(outcome.event.task_id, []).append(outcome.event)
+    for result in results:
+        if isinstance(result, Outcome) and not result.duplicate:
+            added.setdefault(result.event.task_id, []).append(result.event)
     return [Change(task_id, new[-1].seq, events=new) for task_id, new in added.items()]
 
 
-def _fail(requests: list[_Request], error: Unavailable) -> None:
-    for request in requests:
-        if not request.answer.done():
-            request.answer.set_exception(error)
-            # Nobody fetches the answer of a client that disconnected: asyncio is not to warn of it.
-            request.answer.exception()
+def _locked_error() -> Unavailable:
+    return Unavailable(
+        ErrorCode.BUSY,
+        "The events could not be stored in time: another transaction keeps a task locked, or the"
+        " database is too slow. Nothing was stored; try again later.",
+    )

@@ -31,6 +31,8 @@ ALL_TASKS = 0
 MAX_EVENTS_PER_READ = 1_000
 RETRY_DELAY_S = 1.0
 """How long to wait after the database has failed."""
+CATCH_UP_TIMEOUT_S = 10.0
+"""How long the database may take to say what was committed."""
 ALL_EVENTS = EventFilter()
 
 
@@ -58,6 +60,7 @@ class Feeds:
         self._database = database
         self._max_waiting = max_waiting
         self._feeds: dict[int, _Feed] = {}
+        self._catching_up: asyncio.Task[None] | None = None
         self.events: PubSub[int, EventRow] = PubSub()
         """Events, by the id of their task."""
         self.changes: PubSub[int, int] = PubSub()
@@ -75,13 +78,22 @@ class Feeds:
         def receive(changes: Sequence[Change]) -> None:
             loop.call_soon_threadsafe(self.receive, changes)
 
+        def catch_up() -> None:
+            loop.call_soon_threadsafe(self._start_catching_up)
+
         self._database.on_commit = receive
+        self._database.on_unknown_outcome = catch_up
 
     async def stop(self) -> None:
         """End all subscribers with ``ServerStopping``, and stop to read."""
         self._database.on_commit = None
+        self._database.on_unknown_outcome = None
         self.events.stop()
         self.changes.stop()
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._catching_up
         for feed in list(self._feeds.values()):
             feed.ready.set()
             if feed.reading is not None:
@@ -133,14 +145,16 @@ class Feeds:
         self.changes.publish(ALL_TASKS, [change.task_id for change in changes])
 
     async def catch_up(self) -> None:
-        """Find out what was committed while no notifications were received.
+        """Find out what was committed without a notification.
 
-        Raises :class:`lamia_gql.domain.errors.Unavailable` if the database fails.
+        Raises :class:`lamia_gql.domain.errors.Unavailable` if the database fails, and
+        ``TimeoutError`` if it does not answer.
         """
         task_ids = list(self._feeds)
         found: list[TaskRow | None] = []
         if task_ids:
-            found = await self._database.read(lambda c: tasks_by_id(c, task_ids))
+            async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
+                found = await self._database.read(lambda c: tasks_by_id(c, task_ids))
         for task_id, task in zip(task_ids, found, strict=True):
             feed = self._feeds.get(task_id)
             if feed is not None:
@@ -148,6 +162,23 @@ class Feeds:
                 self._advance(feed, change)
         for task_id in self.changes:
             self.changes.publish(task_id, [ALL_TASKS])
+
+    def _start_catching_up(self) -> None:
+        """Catch up, because it is unknown whether a transaction of this server was committed.
+
+        If it is committed only after this, its notification comes (see ``Database.id``).
+        """
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+        self._catching_up = asyncio.create_task(self._catch_up_at_last(), name="catching up")
+
+    async def _catch_up_at_last(self) -> None:
+        while True:
+            try:
+                return await self.catch_up()
+            except Exception:
+                log.exception("cannot read what was committed; trying again")
+                await asyncio.sleep(RETRY_DELAY_S)
 
     def _advance(self, feed: _Feed, change: Change) -> None:
         """Publish the events of a change if they follow directly, else have them read."""

@@ -11,6 +11,7 @@ from lamia_gql.domain.errors import Unavailable
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.storage.change_feed import CHANNEL, decode
 from lamia_gql.storage.database import Database
+from lamia_gql.storage.engine import ENCODING, connect_arguments
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -68,13 +69,16 @@ class PgListener:
         arguments, given = engine.dialect.create_connect_args(engine.url)
         options: dict[str, Any] = {
             "connect_timeout": CONNECTION_TIMEOUT_S,
-            "keepalives_idle": CONNECTION_TIMEOUT_S,
             "application_name": "lamia-gql listener",
         }
-        return await AsyncConnection.connect(*arguments, autocommit=True, **{**options, **given})
+        always = connect_arguments(engine.url, self._database.timeout_s, {})
+        return await AsyncConnection.connect(
+            *arguments, autocommit=True, **{**always, **options, **given, **ENCODING}
+        )
 
     async def _listen(self, connection: AsyncConnection[Any]) -> None:
-        await connection.execute(f"LISTEN {CHANNEL}")
+        async with asyncio.timeout(CONNECTION_TIMEOUT_S):
+            await connection.execute(f"LISTEN {CHANNEL}")
         await self._feeds.catch_up()
         while True:
             async for notification in connection.notifies(timeout=HEALTH_CHECK_INTERVAL_S):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from lamia_gql.storage.engine import cut
+
+log = logging.getLogger(__name__)
 T_co = TypeVar("T_co", covariant=True)
 INTERRUPT_INTERVAL_S = 0.05
 """Pause between attempts to interrupt: one that falls between two statements has no effect."""
@@ -68,4 +72,9 @@ def _interrupt(driver: Any) -> None:
     if isinstance(driver, sqlite3.Connection):
         driver.interrupt()
     else:
-        driver.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+        try:
+            driver.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+        except Exception:
+            # Where the database does not answer, only the end of the connection frees its thread.
+            log.warning("a statement can't be cancelled; its connection is ended", exc_info=True)
+            cut(driver)

@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from typing import TypeVar
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from lamia_gql.domain.errors import ErrorCode, Unavailable
+from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.cancellation import CancellableRead
 from lamia_gql.storage.change_feed import Change
-from lamia_gql.storage.engine import begin_write, create_engine, is_sqlite
+from lamia_gql.storage.engine import create_engine, create_write_engine, is_sqlite
 from lamia_gql.storage.readers import Readers
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
+from lamia_gql.storage.write import CommitUnconfirmed, GivenUp, Write
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -35,8 +37,18 @@ MAX_ATTEMPTS = 5
 """How often a transaction is run that conflicts with others."""
 CONFLICTS = frozenset({"40001", "40P01"})
 """PostgreSQL's codes of conflicts: serialization_failure and deadlock_detected."""
+LOCK_TIMEOUT = "55P03"
+"""PostgreSQL's code of a lock that was not available in time: lock_not_available."""
 STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
 """Errors of the storage itself, rather than of the statement."""
+EVENT_THREADS = 2
+"""The recorder writes the events of locked tasks beside those of all others."""
+WRITE_THREADS = 4
+"""So many other writes can wait for locks before the next one waits for a thread."""
+WRITE_MARGIN_S = 1.0
+"""How much longer than ``database_timeout`` a write may take, as locks time out after that."""
+END_OF_COMMIT_S = 0.5
+"""How long a write that is given up while it commits may take to say what came of it."""
 
 
 class Database:
@@ -47,13 +59,28 @@ class Database:
         self.readers = Readers(
             self.engine, settings.database_connections, settings.database_timeout
         )
-        self._writers = ThreadPoolExecutor(2, "lamia-write")
+        self._write_engine = (
+            create_write_engine(settings, EVENT_THREADS + WRITE_THREADS)
+            if self.has_other_servers
+            else self.engine
+        )
+        self._writers = ThreadPoolExecutor(WRITE_THREADS, "lamia-write")
+        self._event_writers = ThreadPoolExecutor(EVENT_THREADS, "lamia-write-events")
+        self._writes: set[Write[Any]] = set()
         # SQLite has one writer at a time: threads queue here rather than poll the file's lock.
         self._write_lock = None if self.has_other_servers else threading.Lock()
+        self.timeout_s = settings.database_timeout
+        """The setting ``database_timeout``."""
         self.id = uuid.uuid4().hex
-        """The id of this server among those that share the database."""
+        """The id by which this server ignores its own notifications.
+
+        It changes when the outcome of a transaction is unknown: if that was committed, or will be,
+        its notification has the former id and is not ignored.
+        """
         self.on_commit: Callable[[Sequence[Change]], None] | None = None
         """Called, in a writer's thread, with the changes of each committed transaction."""
+        self.on_unknown_outcome: Callable[[], None] | None = None
+        """Called, in a writer's thread, when a transaction may or may not have been committed."""
 
     @property
     def has_other_servers(self) -> bool:
@@ -75,24 +102,59 @@ class Database:
 
         The transaction is committed unless ``work`` raises. ``work`` runs again from the start
         when its transaction conflicts with another one, so it must change nothing but the
-        database. Raises :class:`Unavailable` when the storage fails.
-        """
-        return await self._run(self._writers, self.write_blocking, work)
+        database.
 
-    async def _run(
-        self,
-        threads: ThreadPoolExecutor,
-        transaction: Callable[[Callable[[W], T]], T],
-        work: Callable[[W], T],
+        Returns or raises soon after ``database_timeout``, whatever the database does. Raises
+        :class:`Unavailable` when the storage fails: with the code BUSY if others keep a lock, and
+        as :class:`OutcomeUnknown` if the transaction may have been committed all the same.
+        """
+        return await self._write(self._writers, work, self.timeout_s + WRITE_MARGIN_S)
+
+    async def write_events(self, work: Callable[[WriteTransaction], T], timeout_s: float) -> T:
+        """Like :meth:`write`, in threads in which no other write has to wait for a lock."""
+        return await self._write(self._event_writers, work, timeout_s)
+
+    async def _write(
+        self, threads: ThreadPoolExecutor, work: Callable[[WriteTransaction], T], timeout_s: float
     ) -> T:
+        write = Write(work)
+        self._writes.add(write)
+        running = asyncio.ensure_future(self._run(threads, self._run_write, write))
+        running.add_done_callback(lambda _: self._writes.discard(write))
+        running.add_done_callback(_ignore_outcome)
+        # A write goes on if its caller is cancelled.
+        done, _ = await asyncio.wait([running], timeout=timeout_s)
+        if not done:
+            log.error("the database has not completed a write within %.3g s", timeout_s)
+            if not write.give_up():
+                raise _failure("The database did not answer in time.")
+            done, _ = await asyncio.wait([running], timeout=END_OF_COMMIT_S)
+            if not done:
+                raise OutcomeUnknown
+        return await running
+
+    async def _run(self, threads: ThreadPoolExecutor, transaction: Callable[[W], T], work: W) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, transaction, work)
-        except STORAGE_FAILURES as error:
+        except CommitUnconfirmed as error:
+            log.exception("the database has not confirmed a commit")
+            raise OutcomeUnknown from error
+        except GivenUp as error:
+            raise _failure("The database did not answer in time.") from error
+        except (*STORAGE_FAILURES, DBAPIError) as error:
+            if _is_lock_timeout(error):
+                log.info("a lock was not available in time: %s", error)
+                raise Unavailable(
+                    ErrorCode.BUSY,
+                    "Another transaction keeps a lock. Nothing was changed; try again later.",
+                ) from error
+            if not (
+                isinstance(error, STORAGE_FAILURES)
+                or (isinstance(error, DBAPIError) and error.connection_invalidated)
+            ):
+                raise
             log.exception("the database failed")
-            raise Unavailable(
-                ErrorCode.STORAGE_FAILED,
-                "The database failed. Nothing was changed; try again later.",
-            ) from error
+            raise _failure("The database failed.") from error
 
     def read_blocking(self, work: Callable[[ReadConnection], T]) -> T:
         """:meth:`read`, for code without an event loop."""
@@ -100,32 +162,57 @@ class Database:
             return work(connection)
 
     def write_blocking(self, work: Callable[[WriteTransaction], T]) -> T:
-        """:meth:`write`, for code without an event loop."""
+        """:meth:`write`, for code without an event loop; it may take as long as it likes."""
+        return self._run_write(Write(work))
+
+    def _run_write(self, write: Write[T]) -> T:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                with self._begin() as transaction:
-                    result = work(transaction)
+                with self._write_lock or nullcontext():
+                    result, changes = write.run(self._write_engine, self.id)
+            except CommitUnconfirmed:
+                self.id = uuid.uuid4().hex
+                if (catch_up := self.on_unknown_outcome) is not None:
+                    catch_up()
+                raise
             except DBAPIError as error:
                 if attempt == MAX_ATTEMPTS or not _is_conflict(error):
                     raise
                 log.info("a transaction conflicted with another one; retrying: %s", error.orig)
             else:
-                if transaction.changes and (publish := self.on_commit) is not None:
-                    publish(transaction.changes)
+                if changes and (publish := self.on_commit) is not None:
+                    publish(changes)
                 return result
         raise AssertionError("unreachable")
 
-    @contextmanager
-    def _begin(self) -> Iterator[WriteTransaction]:
-        with self._write_lock or nullcontext(), begin_write(self.engine) as connection:
-            yield WriteTransaction(connection, self.id)
-
     def close(self) -> None:
-        """Wait for running work, then close every connection."""
+        """Wait for running reads, give up writes whose outcome nobody awaits, and disconnect."""
+        for write in list(self._writes):
+            write.give_up()
         self.readers.close()
         self._writers.shutdown()
+        self._event_writers.shutdown()
+        self._write_engine.dispose()
         self.engine.dispose()
+
+
+def _failure(reason: str) -> Unavailable:
+    return Unavailable(ErrorCode.STORAGE_FAILED, f"{reason} Nothing was changed; try again later.")
+
+
+def _ignore_outcome(running: asyncio.Future[Any]) -> None:
+    # The caller may be gone; asyncio is not to warn of an exception that nobody fetches.
+    if not running.cancelled():
+        running.exception()
 
 
 def _is_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in CONFLICTS
+
+
+def _is_lock_timeout(error: Exception) -> bool:
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        # The lower eight bits are the primary code.
+        return cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(cause, "sqlstate", None) == LOCK_TIMEOUT

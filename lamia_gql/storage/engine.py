@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lamia_gql.domain.settings import Settings
 
 DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+MAX_CONNECT_TIME_S = 10.0
+"""How long the database may take to accept a connection; less if ``database_timeout`` is less."""
+MAX_PING_TIME_S = 10.0
+"""How long an idle connection may take to answer a test; likewise."""
+KEEPALIVE_PROBES = 3
+CONNECTION_OK = 0
+"""libpq's status of a connection that works."""
+ENCODING = {"client_encoding": "utf8"}
+"""What always applies to a connection, whatever the address, the environment or the user says."""
 _WRITES = "lamia_writes"
 """The execution option of a connection whose transactions write."""
 
@@ -56,7 +68,7 @@ def create_engine(settings: Settings) -> Engine:
     """
     url = parse_url(settings.database_url)
     sizes: dict[str, Any] = {
-        # Readers, the recorder, and one more writer for everything else.
+        # SQLite's writers use it as well: one writes, another one waits for its turn.
         "pool_size": settings.database_connections + 2,
         "max_overflow": 2,
         "pool_timeout": settings.database_timeout,
@@ -69,28 +81,135 @@ def create_engine(settings: Settings) -> Engine:
         event.listen(engine, "checkout", _check_file)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+    return _create_postgres_engine(url, settings, sizes, {"timezone": "UTC"})
+
+
+def create_write_engine(settings: Settings, connections: int) -> Engine:
+    """An engine for PostgreSQL whose transactions never wait long for a lock, nor keep one long.
+
+    A wait for a lock longer than ``database_timeout`` fails. The database itself ends transactions
+    that do nothing for that time, because their server is gone: otherwise, their locks would remain
+    for hours. Raises :class:`DatabaseURLError`.
+    """
+    limit = f"{round(1000 * settings.database_timeout)}ms"
+    return _create_postgres_engine(
+        parse_url(settings.database_url),
+        settings,
+        {"pool_size": connections, "pool_timeout": settings.database_timeout},
+        {
+            "timezone": "UTC",
+            "lock_timeout": limit,
+            "idle_in_transaction_session_timeout": limit,
+        },
+    )
+
+
+def _create_postgres_engine(
+    url: URL, settings: Settings, sizes: dict[str, Any], parameters: dict[str, str]
+) -> Engine:
     try:
-        return sqlalchemy.create_engine(
+        engine = sqlalchemy.create_engine(
             url,
-            connect_args={
-                "options": "-c timezone=UTC",
-                "connect_timeout": max(2, int(settings.database_timeout)),
-            },
-            pool_pre_ping=True,
+            connect_args=connect_arguments(url, settings.database_timeout, parameters),
             **sizes,
         )
     except ModuleNotFoundError as error:
         raise DatabaseURLError(
             "PostgreSQL needs its driver: pip install 'lamia-gql[postgres]'."
         ) from error
+    limit_s = min(MAX_PING_TIME_S, settings.database_timeout / 3)
+
+    def check(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        # A new connection needs no test.
+        if record.info.setdefault("used", False) and not _answers(connection.pgconn, limit_s):
+            cut(connection)
+            raise InvalidatePoolError("the connection does not answer")
+        record.info["used"] = True
+
+    event.listen(engine, "checkout", check)
+    return engine
+
+
+def connect_arguments(url: URL, timeout_s: float, parameters: dict[str, str]) -> dict[str, Any]:
+    """The arguments with which every connection to PostgreSQL is opened.
+
+    A connection whose other end is gone, without a word, fails after about ``timeout_s``. What the
+    address itself says takes precedence, except for the encoding: the program works with UTF-8.
+
+    Args:
+        url: the address of the database.
+        timeout_s: the setting ``database_timeout``.
+        parameters: run-time parameters of the database.
+    """
+    interval_s = max(1, round(timeout_s / (KEEPALIVE_PROBES + 1)))
+    defaults: dict[str, Any] = {
+        # At least two seconds: libpq knows no less.
+        "connect_timeout": max(2, int(min(timeout_s, MAX_CONNECT_TIME_S))),
+        "keepalives": 1,
+        "keepalives_idle": interval_s,
+        "keepalives_interval": interval_s,
+        "keepalives_count": KEEPALIVE_PROBES,
+        "tcp_user_timeout": round(1000 * timeout_s),
+    }
+    given = url.query.get("options", "")
+    options = [given] if isinstance(given, str) else list(given)
+    options += [f"-c {name}={value}" for name, value in parameters.items()]
+    return {name: value for name, value in defaults.items() if name not in url.query} | {
+        **ENCODING,
+        "options": " ".join(options).strip(),
+    }
+
+
+def duplicate_socket(driver: Any) -> int:
+    """A descriptor of the connection's socket to PostgreSQL; the caller must close it."""
+    return os.dup(driver.pgconn.socket)
+
+
+def cut_socket(descriptor: int) -> None:
+    """End the connection of this socket: a thread that waits for its answer gets an error."""
+    with socket.socket(fileno=os.dup(descriptor)) as end:
+        with suppress(OSError):  # it has ended already
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def cut(driver: Any) -> None:
+    """End a connection to PostgreSQL that no other thread closes meanwhile."""
+    if not driver.closed:
+        cut_socket(driver.pgconn.socket)
+
+
+def _answers(pgconn: Any, limit_s: float) -> bool:
+    """Whether the database answers to an empty query within this time."""
+    # The driver waits without a limit, and a dead connection is silent for ever.
+    deadline = time.monotonic() + limit_s
+    try:
+        pgconn.send_query(b"")
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        while True:
+            while not pgconn.is_busy():
+                if pgconn.get_result() is None:
+                    return bool(pgconn.status == CONNECTION_OK)
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not poll.poll(1000 * left_s):
+                return False
+            pgconn.consume_input()
+    except Exception:  # of the driver, which is not a dependency
+        return False
+
+
+@contextmanager
+def writing_connection(engine: Engine) -> Iterator[Connection]:
+    """A connection whose transactions write."""
+    with engine.connect() as connection:
+        yield connection.execution_options(**{_WRITES: True})
 
 
 @contextmanager
 def begin_write(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction that writes; committed unless the block raises."""
-    with engine.connect() as connection:
-        with connection.execution_options(**{_WRITES: True}).begin():
-            yield connection
+    with writing_connection(engine) as connection, connection.begin():
+        yield connection
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:

@@ -35,6 +35,16 @@ class UnknownRevision(RuntimeError):  # noqa: N818  (it says what is the case)
         )
 
 
+class UnsuitableEncoding(RuntimeError):  # noqa: N818  (it says what is the case)
+    """The texts of the database are not in UTF-8."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"The encoding of the database is {encoding}, but names and texts need UTF8: create"
+            " another database with CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
 def _scripts() -> Path:
     package = Path(__file__).parents[1]
     shipped = package / "_alembic"
@@ -69,9 +79,11 @@ def current(connection: Connection) -> str | None:
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the database to a revision, up or down, all or nothing.
 
-    May run in several processes at the same time. Raises :class:`UnknownRevision`.
+    May run in several processes at the same time. Raises :class:`UnknownRevision` and
+    :class:`UnsuitableEncoding`.
     """
     with begin_write(engine) as connection:
+        _check_encoding(connection)
         if not is_sqlite(engine):
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK_ID}
@@ -93,12 +105,20 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 def prepare(engine: Engine) -> None:
     """Check that the server can use the database; migrate a SQLite file in place.
 
-    Raises :class:`NotMigrated` for a PostgreSQL that needs ``lamia-gql migrate``, and
-    :class:`UnknownRevision`.
+    Raises :class:`NotMigrated` for a PostgreSQL that needs ``lamia-gql migrate``,
+    :class:`UnknownRevision`, and :class:`UnsuitableEncoding`.
     """
     if is_sqlite(engine):
         migrate(engine)
         return
     with engine.connect() as connection:
+        _check_encoding(connection)
         if current(connection) != head():
             raise NotMigrated
+
+
+def _check_encoding(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding != "UTF8":
+            raise UnsuitableEncoding(str(encoding))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors
 
@@ -99,6 +100,38 @@ def test_database_goes_away_and_comes_back(start_server: StartServer, postgres_u
         assert set(statuses) <= {200, 503}
         assert statuses[-1] == 200
     assert server.get("/readyz").status_code == 200
+    server.check_counters()
+
+
+def test_texts_are_utf_8_whatever_the_client_is_told(
+    start_server: StartServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the environment nor the database changes the encoding of the connections."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE \"{name}\" SET client_encoding = 'LATIN1'".encode())
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    server = start_server(postgres_url)
+    server.create("задача", {"name": "p"}, comment="“жук” 🐞")
+    payload = server.try_submit("задача", "жук", "BEAT")
+    assert [error["code"] for error in payload["userErrors"]] == ["PROCESS_NOT_FOUND"]
+    server.submit("задача", "p", "BEAT", payload={"текст": "🐞"})
+    task = server.graphql("""{ task(name: "задача") { comment
+      events(first: 1) { nodes { payload } } } }""")["task"]
+    assert task == {"comment": "“жук” 🐞", "events": {"nodes": [{"payload": {"текст": "🐞"}}]}}
+
+
+def test_another_writer_that_does_not_end(start_server: StartServer, sqlite_url: str) -> None:
+    """Events and edits are refused after ``database_timeout``, and the server goes on."""
+    server = start_server(sqlite_url, database_timeout=1)
+    server.create("t", {"name": "p"})
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    status, body = submit(server)
+    assert (status, body["errors"][0]["extensions"]["code"]) == (503, "BUSY")
+    assert server.rest("PUT", "/t", {"comment": "x"}).status_code == 503
+    other.close()
+    assert submit(server)[0] == 200
     server.check_counters()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import UnknownRevision, current, head, migrate
 from lamia_gql.storage.models import Base
+from tests.conftest import make_postgres
 from tests.support.harness import run_cli
 
 VERSIONS = Path(__file__).parents[2] / "alembic" / "versions"
@@ -97,6 +99,24 @@ def test_postgresql_is_migrated_by_its_operator_only(postgres_url: str) -> None:
     assert "lamia-gql migrate" in refused.stderr
     done = run_cli("migrate", database_url=postgres_url)
     assert done.stdout == f"The database is at revision {head()}.\n"
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+@pytest.mark.parametrize("command", [["migrate"], ["serve", "--port", "0"]])
+def test_databases_of_another_encoding_are_refused(
+    postgres: Path, encoding: str, command: list[str]
+) -> None:
+    """With a sentence that says what to do, before anything is written."""
+    options = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    with contextmanager(make_postgres)(postgres, options) as url:
+        done = run_cli(*command, database_url=url)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"The encoding of the database is {encoding}, but")
+        assert "CREATE DATABASE name ENCODING 'UTF8'" in done.stderr
+        assert done.stderr.count("\n") == 1
+        engine = create_engine(load(database_url=url))
+        assert inspect(engine).get_table_names() == []
+        engine.dispose()
 
 
 def test_file_names_begin_with_their_date() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from lamia_gql.domain.errors import Unavailable, UserError
 from lamia_gql.domain.lifecycle import EventClass, Occurrence
@@ -207,6 +207,64 @@ async def test_a_full_recorder_is_busy(database: Database) -> None:
     assert [error.code for error in refused] == ["BUSY", "BUSY"]
     with database.engine.connect() as connection:
         assert len(connection.execute(select(Event.id)).all()) == 800
+
+
+async def test_events_of_a_locked_task_keep_their_order(postgres_url: str) -> None:
+    """They wait for the lock while others are stored; then the earlier come before the later."""
+    database = Database(load(database_url=postgres_url))
+    migrate(database.engine)
+    locked, free, deleted = create(database), create(database), create(database)
+    recorder = Recorder(database, batch_size=3, max_waiting=1000)
+    await recorder.start()
+    sent = occurrences_of(*["BEAT"] * 20)
+    with database.engine.connect() as other:
+        other.execute(select(Task).where(Task.name.in_([locked, deleted])).with_for_update())
+        waiting = [
+            asyncio.create_task(recorder.record([event(locked, 0, told), event(free, 0, beat)]))
+            for told, beat in zip(sent, occurrences_of(*["BEAT"] * 20), strict=True)
+        ]
+        gone = asyncio.create_task(recorder.record([event(deleted, 0, occurrences_of("BEAT")[0])]))
+        for told in occurrences_of(*["BEAT"] * 5):
+            assert isinstance((await recorder.record([event(free, 1, told)]))[0], Outcome)
+        assert not any(task.done() for task in (*waiting, gone))
+        other.execute(update(Task).where(Task.name == deleted).values(name=None, deleted_at=NOON))
+        other.commit()
+    for answer in await asyncio.gather(*waiting):
+        assert all(isinstance(outcome, Outcome) for outcome in answer)
+    [result] = await gone
+    assert isinstance(result, UserError)
+    assert result.code == "TASK_NOT_FOUND"
+    with database.engine.connect() as connection:
+        stored = connection.scalars(
+            select(Event.id)
+            .join(Task, Task.id == Event.task_id)
+            .where(Task.name == locked)
+            .order_by(Event.seq)
+        )
+        assert list(stored) == [told.id for told in sent]
+    await recorder.stop()
+    assert list(recount(database)) == []
+    database.close()
+
+
+async def test_a_recorder_that_stops_refuses_what_is_locked(postgres_url: str) -> None:
+    """It does not wait for the lock; the clients send again."""
+    database = Database(load(database_url=postgres_url))
+    migrate(database.engine)
+    locked, free = create(database), create(database)
+    recorder = Recorder(database, batch_size=3, max_waiting=1000)
+    await recorder.start()
+    with database.engine.connect() as other:
+        other.execute(select(Task).where(Task.name == locked).with_for_update())
+        waiting = asyncio.create_task(
+            recorder.record([event(locked, 0, occurrences_of("BEAT")[0])])
+        )
+        assert await recorder.record([event(free, 0, occurrences_of("BEAT")[0])])
+        await recorder.stop()
+        with pytest.raises(Unavailable) as refused:
+            await waiting
+        assert refused.value.code == "BUSY"
+    database.close()
 
 
 async def test_times_are_utc_on_the_way_back(database: Database) -> None:

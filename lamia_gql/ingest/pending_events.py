@@ -1,0 +1,131 @@
+"""Events that wait for their commit: by request, and by the task that is locked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from lamia_gql.domain.errors import OutcomeUnknown, Unavailable, UserError
+from lamia_gql.ingest.event_batch import Outcome
+from lamia_gql.ingest.event_input import NewEvent
+
+Result = Outcome | UserError
+
+
+class Request:
+    """The events of one request, and what became of them so far.
+
+    Args:
+        events: at least one event.
+        deadline: when it must have been answered, in the time of the event loop.
+    """
+
+    __slots__ = ("_results", "_undecided", "answer", "deadline", "events", "running")
+
+    def __init__(self, events: Sequence[NewEvent], deadline: float) -> None:
+        self.events = events
+        self.deadline = deadline
+        self.answer: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        """The results in the order of the events, or why there are none."""
+        self.running = 0
+        """How many transactions record a part of it now."""
+        self._results: list[Result | None] = [None] * len(events)
+        self._undecided = len(events)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether all is decided, or the request has failed."""
+        return self.answer.done()
+
+    def decide(self, places: Sequence[int], results: Iterable[Result]) -> None:
+        """Take the results of some of the events; answer, if they are the last ones."""
+        for place, result in zip(places, results, strict=True):
+            self._results[place] = result
+        self._undecided -= len(places)
+        if not self._undecided and not self.is_answered:
+            self.answer.set_result([result for result in self._results if result is not None])
+
+    def fail(self, error: Unavailable) -> None:
+        """Answer with an error: this one, unless a part of the request is or may be stored."""
+        if self.is_answered:
+            return
+        if self.running or any(isinstance(result, Outcome) for result in self._results):
+            error = OutcomeUnknown()
+        self.answer.set_exception(error)
+        # Nobody fetches the answer of a client that disconnected: asyncio is not to warn of it.
+        self.answer.exception()
+
+
+class Part(NamedTuple):
+    """Some events of a request, by their places in it."""
+
+    request: Request
+    places: Sequence[int]
+
+    @property
+    def events(self) -> list[NewEvent]:
+        """The events, in the order of the request."""
+        return [self.request.events[place] for place in self.places]
+
+    def by_task(self) -> dict[str, Part]:
+        """The events of each task, by its name."""
+        places: dict[str, list[int]] = {}
+        for place in self.places:
+            places.setdefault(self.request.events[place].task, []).append(place)
+        return {task: Part(self.request, found) for task, found in places.items()}
+
+
+class LockedTasks:
+    """The events of tasks that somebody else has locked: in their order, for each task."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, deque[Part]] = {}
+        self.event_count = 0
+
+    def __len__(self) -> int:
+        """The number of tasks."""
+        return len(self._parts)
+
+    def __contains__(self, task: str) -> bool:
+        return task in self._parts
+
+    def add(self, task: str, part: Part) -> None:
+        """Add events of one task behind its others."""
+        self._parts.setdefault(task, deque()).append(part)
+        self.event_count += len(part.places)
+
+    def take(self, limit: int, tasks: int | None = None) -> list[Part]:
+        """Remove the first events: about ``limit`` at most, and of so many tasks at most.
+
+        Their tasks remain here until :meth:`put_back` is called, so that later events wait behind
+        these. Events of requests that were answered are dropped.
+        """
+        taken: list[Part] = []
+        size = 0
+        for parts in list(self._parts.values())[:tasks]:
+            while parts and (not taken or size + len(parts[0].places) <= limit):
+                part = parts.popleft()
+                self.event_count -= len(part.places)
+                if not part.request.is_answered:
+                    taken.append(part)
+                    size += len(part.places)
+        return taken
+
+    def put_back(self, parts: Sequence[Part]) -> None:
+        """Return those of the taken events that are still locked, and forget tasks without events.
+
+        Their tasks get behind all others.
+        """
+        for part in reversed(parts):
+            self._parts[_task(part)].appendleft(part)
+            self.event_count += len(part.places)
+        for task in {_task(part): None for part in parts}:
+            self._parts[task] = self._parts.pop(task)
+        for task in [task for task, waiting in self._parts.items() if not waiting]:
+            del self._parts[task]
+
+
+def _task(part: Part) -> str:
+    return part.request.events[part.places[0]].task

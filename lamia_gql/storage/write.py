@@ -1,0 +1,125 @@
+"""A write to the database that can be given up from another thread when it takes too long."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.engine import cut_socket, duplicate_socket, is_sqlite, writing_connection
+from lamia_gql.storage.transaction import WriteTransaction
+
+T = TypeVar("T")
+
+
+class GivenUp(Exception):  # noqa: N818  (a requested outcome, not an error)
+    """The write was given up before it began to commit: nothing was changed."""
+
+
+class CommitUnconfirmed(Exception):  # noqa: N818  (it says what is the case)
+    """The connection broke during COMMIT: the database may or may not have committed."""
+
+
+class Write(Generic[T]):
+    """A call of ``work`` with a transaction: run it in a thread, :meth:`give_up` in another.
+
+    It may be run again, one run after the other, if the transaction conflicts with others.
+    """
+
+    def __init__(self, work: Callable[[WriteTransaction], T]) -> None:
+        self._work = work
+        # Guards everything below: a connection is only cut while it is in use.
+        self._lock = threading.Lock()
+        self._given_up = False
+        self._may_be_committed = False
+        self._socket: int | None = None
+        self._sqlite: sqlite3.Connection | None = None
+
+    def run(self, engine: Engine, server_id: str) -> tuple[T, list[Change]]:
+        """Run the work and commit; the result, and the changes to publish.
+
+        Raises :class:`GivenUp`, :class:`CommitUnconfirmed`, and what the work and the database
+        raise; then nothing was changed, unless it is :class:`CommitUnconfirmed`.
+        """
+        self._check()
+        with writing_connection(engine) as connection, self._stoppable(connection):
+            begun = connection.begin()
+            try:
+                transaction = WriteTransaction(connection, server_id)
+                result = self._work(transaction)
+                self._begin_commit()
+            except BaseException as error:
+                # Here rather than by the pool, because a dead connection can still be cut.
+                begun.rollback()
+                if self._given_up and isinstance(error, DBAPIError):
+                    raise GivenUp from error
+                raise
+            try:
+                begun.commit()
+            except Exception as error:
+                if is_sqlite(engine) or _is_refusal(error):
+                    with self._lock:
+                        self._may_be_committed = False
+                    raise
+                raise CommitUnconfirmed from error
+            return result, transaction.changes
+
+    def give_up(self) -> bool:
+        """End the write, whether it has begun or not. Does not block.
+
+        Returns whether it has begun to commit; otherwise, it changes nothing.
+        """
+        with self._lock:
+            self._given_up = True
+            if self._socket is not None:
+                cut_socket(self._socket)
+            elif self._sqlite is not None and not self._may_be_committed:
+                self._sqlite.interrupt()
+            return self._may_be_committed
+
+    def _check(self) -> None:
+        with self._lock:
+            if self._given_up:
+                raise GivenUp
+
+    def _begin_commit(self) -> None:
+        with self._lock:
+            if self._given_up:
+                raise GivenUp
+            self._may_be_committed = True
+
+    @contextmanager
+    def _stoppable(self, connection: Connection) -> Iterator[None]:
+        driver: Any = connection.connection.driver_connection
+        with self._lock:
+            if self._given_up:
+                raise GivenUp
+            if isinstance(driver, sqlite3.Connection):
+                self._sqlite = driver
+            else:
+                # The driver may close its own one at any time, and another file get its number.
+                self._socket = duplicate_socket(driver)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sqlite = None
+                if self._socket is not None:
+                    os.close(self._socket)
+                self._socket = None
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the database itself has refused to commit, and said so."""
+    return (
+        isinstance(error, DBAPIError)
+        and not error.connection_invalidated
+        and getattr(error.orig, "sqlstate", None) is not None
+    )

@@ -1,0 +1,302 @@
+"""PostgreSQL fails in the middle of a write: every request is answered in time, and truthfully."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Connection
+
+from lamia_gql.domain.settings import load
+from lamia_gql.storage.database import Database
+from tests.support.database_proxy import DatabaseProxy, Fault
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors
+from tests.support.live_clients import (
+    CHANGES,
+    EVENTS,
+    TaskChanges,
+    WebSocketClient,
+    until_events_come,
+)
+from tests.support.waiting import until
+
+TIMEOUT_S = 3.0
+"""The setting ``database_timeout`` of the servers here."""
+MARGIN_S = 6.0
+"""How much later than after that time an answer may come: on a slow machine, all takes longer."""
+EDIT = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) {
+  task { name } userErrors { code } } }"""
+COUNT = '{ task(name: "t") { events(first: 1) { totalCount } } }'
+INSERT = b"INSERT INTO event"
+
+
+@pytest.fixture
+def proxy(postgres_url: str) -> Iterator[DatabaseProxy]:
+    """A proxy in front of a fresh database."""
+    with DatabaseProxy(postgres_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def server(start_server: StartServer, proxy: DatabaseProxy) -> Server:
+    """A server that reaches its database through the proxy, with a task."""
+    server = start_server(proxy.url, database_timeout=TIMEOUT_S)
+    server.create("t", {"name": "p", "jobCount": 1000})
+    return server
+
+
+def submit(server: Server, **fields: Any) -> tuple[int, Any]:
+    """The status and the body of the answer to an event, which must come in time."""
+    event = {"task": "t", "process": "p", "index": 0, "eventClass": "BEAT", **fields}
+    response = server.request(SUBMIT_EVENT, {"input": event}, timeout=TIMEOUT_S + MARGIN_S)
+    return response.status_code, response.json()
+
+
+def code(body: Any) -> str:
+    """The code of the one error in an answer."""
+    [error] = body["errors"]
+    found: str = error["extensions"]["code"]
+    return found
+
+
+def until_it_is_taken(server: Server, event_id: str) -> bool:
+    """Send an event until it is accepted; whether it was stored before that."""
+    bodies: list[Any] = []
+
+    def is_taken() -> bool:
+        status, body = submit(server, id=event_id)
+        bodies.append(body)
+        return status == 200
+
+    until(is_taken, lambda: bodies)
+    duplicate: bool = bodies[-1]["data"]["submitEvent"]["duplicate"]
+    return duplicate
+
+
+def count(server: Server) -> int:
+    """How many events the task has."""
+    found: int = server.graphql(COUNT)["task"]["events"]["totalCount"]
+    return found
+
+
+async def test_a_commit_whose_answer_is_lost(server: Server, proxy: DatabaseProxy) -> None:
+    """The client learns that the outcome is unknown; subscribers get the event all the same."""
+    async with WebSocketClient(server.url) as events, WebSocketClient(server.url) as changes:
+        await events.subscribe("1", EVENTS, task="t")
+        await changes.subscribe("1", CHANGES, filter={"names": ["t"]})
+        await until_events_come(server, events)
+        snapshots = TaskChanges(changes)
+
+        def comment(number: int) -> tuple[str, str]:
+            server.comment("t", f"edit {number}")
+            return "t", f"edit {number}"
+
+        await snapshots.until_they_come(comment)
+        proxy.fail(Fault.CUT_AFTER, after=INSERT)
+        mine = str(uuid.uuid4())
+        status, body = await asyncio.to_thread(submit, server, id=mine, eventClass="DONE")
+        assert (status, code(body)) == (503, "OUTCOME_UNKNOWN")
+        assert "may or may not" in body["errors"][0]["message"]
+        received = (await events.receive())["payload"]["data"]["events"]["node"]
+        assert (received["uuid"], received["eventClass"]) == (mine, "DONE")
+        while (await snapshots.next())["counts"]["done"] != 1:
+            pass
+    assert await asyncio.to_thread(until_it_is_taken, server, mine)
+    server.check_counters()
+
+
+def test_a_commit_that_does_not_arrive(server: Server, proxy: DatabaseProxy) -> None:
+    """For the server it is the same: the outcome is unknown. Sent again, the event is stored."""
+    proxy.fail(Fault.CUT_BEFORE, after=INSERT)
+    mine = str(uuid.uuid4())
+    by_rest = server.rest("POST", "/t/p/event?arrayIndex=0", {"id": mine, "eventClass": "BEAT"})
+    assert by_rest.status_code == 503
+    assert rest_errors(by_rest) == [("OUTCOME_UNKNOWN", None)]
+    assert count(server) == 0
+    assert not until_it_is_taken(server, mine)
+    assert count(server) == 1
+    server.check_counters()
+
+
+def test_a_connection_that_breaks_before_the_commit(server: Server, proxy: DatabaseProxy) -> None:
+    """Then nothing was stored for certain, and the client is told so."""
+    proxy.fail(Fault.CUT_BEFORE, at=INSERT)
+    mine = str(uuid.uuid4())
+    status, body = submit(server, id=mine)
+    assert (status, code(body)) == (503, "STORAGE_FAILED")
+    assert "Nothing was changed" in body["errors"][0]["message"]
+    assert not until_it_is_taken(server, mine)
+
+
+@pytest.mark.parametrize(
+    ("fault", "at", "expected", "stored"),
+    [
+        (Fault.SILENT_BEFORE, INSERT, "STORAGE_FAILED", False),
+        (Fault.SILENT_BEFORE, b"COMMIT", "OUTCOME_UNKNOWN", False),
+        (Fault.SILENT_AFTER, b"COMMIT", "OUTCOME_UNKNOWN", True),
+    ],
+)
+def test_a_connection_that_goes_dead_in_a_write(
+    server: Server, proxy: DatabaseProxy, fault: Fault, at: bytes, expected: str, stored: bool
+) -> None:
+    """Nobody tells the server. It answers in time, and goes on with another connection."""
+    proxy.fail(fault, at=at, after=INSERT)
+    mine = str(uuid.uuid4())
+    status, body = submit(server, id=mine)
+    assert proxy.failed.is_set()
+    assert (status, code(body)) == (503, expected)
+    assert until_it_is_taken(server, mine) == stored
+    assert count(server) == 1
+    server.check_counters()
+
+
+async def test_what_is_committed_on_a_dead_connection_is_shown(
+    server: Server, proxy: DatabaseProxy
+) -> None:
+    """Also a commit of which the server never hears comes to its subscribers."""
+    async with WebSocketClient(server.url) as events:
+        await events.subscribe("1", EVENTS, task="t")
+        await until_events_come(server, events)
+        proxy.fail(Fault.SILENT_AFTER, after=INSERT)
+        mine = str(uuid.uuid4())
+        status, body = await asyncio.to_thread(submit, server, id=mine, eventClass="DONE")
+        assert (status, code(body)) == (503, "OUTCOME_UNKNOWN")
+        received = (await events.receive())["payload"]["data"]["events"]["node"]
+        assert (received["uuid"], received["eventClass"]) == (mine, "DONE")
+
+
+def test_connections_that_went_dead_while_idle(server: Server, proxy: DatabaseProxy) -> None:
+    """They are noticed before they are used; events and edits are stored by new ones."""
+    server.submit("t", "p", "STARTED", index=0)
+    for _ in range(2):
+        proxy.silence()
+        mine = str(uuid.uuid4())
+        until_it_is_taken(server, mine)
+        edit = server.request(EDIT, {"input": {"name": "t", "comment": mine}}, timeout=20)
+        assert edit.status_code in (200, 503)
+    until(lambda: server.get("/readyz", timeout=20).status_code == 200, "ready again")
+    server.check_counters()
+
+
+def test_a_database_that_freezes_and_thaws(server: Server, proxy: DatabaseProxy) -> None:
+    """Whatever is sent meanwhile is answered in time; after it, all works as before."""
+    proxy.freeze()
+    began = time.monotonic()
+    mine = str(uuid.uuid4())
+    status, body = submit(server, id=mine)
+    assert (status, code(body)) == (503, "STORAGE_FAILED")
+    edit = server.request(EDIT, {"input": {"name": "t", "comment": "x"}}, timeout=20)
+    assert edit.status_code == 503
+    assert time.monotonic() - began < 2 * (TIMEOUT_S + MARGIN_S)
+    proxy.thaw()
+    assert not until_it_is_taken(server, mine)
+    assert server.graphql(EDIT, input={"name": "t", "comment": "y"})["updateTask"]["task"]
+    until(lambda: server.get("/readyz", timeout=20).status_code == 200, "ready again")
+    server.check_counters()
+
+
+def test_the_system_notices_dead_connections(proxy: DatabaseProxy) -> None:
+    """All connections have keepalives, and a limit for what is not acknowledged."""
+    database = Database(load(database_url=proxy.url, database_timeout=7))
+
+    def options(connection: Connection) -> list[int]:
+        driver: Any = connection.connection.driver_connection
+        with socket.socket(fileno=os.dup(driver.pgconn.socket)) as found:
+            return [
+                found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                found.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                found.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+            ]
+
+    assert database.read_blocking(options) == [1, 2, 7000]
+    assert database.write_blocking(lambda t: options(t.connection)) == [1, 2, 7000]
+    database.close()
+
+
+class TestLocks:
+    """Somebody else locks the row of a task."""
+
+    @pytest.fixture
+    def server(self, start_server: StartServer, postgres_url: str) -> Server:
+        """A server with three tasks."""
+        server = start_server(postgres_url, database_timeout=TIMEOUT_S)
+        for name in ("locked", "t", "other"):
+            server.create(name, {"name": "p", "jobCount": 100})
+        return server
+
+    @pytest.fixture
+    def lock(self, postgres_url: str, server: Server) -> Iterator[psycopg.Connection]:
+        """A transaction that has locked one of them."""
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute("SELECT * FROM task WHERE name = 'locked' FOR UPDATE")
+            yield connection
+            connection.rollback()
+
+    async def test_the_others_go_ahead(self, server: Server, lock: psycopg.Connection) -> None:
+        """Events of other tasks are stored while those of the locked one wait, and time out."""
+        mine = str(uuid.uuid4())
+        waiting = asyncio.create_task(asyncio.to_thread(submit, server, task="locked", id=mine))
+        # Edits of the locked task occupy neither the recorder nor the edits of others.
+        edit = {"input": {"name": "locked", "comment": "x"}}
+        edits = [
+            asyncio.create_task(asyncio.to_thread(server.request, EDIT, edit)) for _ in range(3)
+        ]
+        for _ in range(5):
+            for task in ("t", "other"):
+                status, _ = await asyncio.to_thread(submit, server, task=task)
+                assert status == 200
+        done = await asyncio.to_thread(server.graphql, EDIT, input={"name": "t", "comment": "y"})
+        assert done["updateTask"]["task"]
+        assert not waiting.done()
+        status, body = await waiting
+        assert (status, code(body)) == (503, "BUSY")
+        assert "Nothing was" in body["errors"][0]["message"]
+        for answer in await asyncio.gather(*edits):
+            # PostgreSQL queues for a lock in two steps, of which each may take that time.
+            assert answer.status_code == 503
+            assert code(answer.json()) in ("BUSY", "STORAGE_FAILED")
+        lock.rollback()
+        status, body = await asyncio.to_thread(submit, server, task="locked", id=mine)
+        assert (status, body["data"]["submitEvent"]["duplicate"]) == (200, False)
+        await asyncio.to_thread(server.check_counters)
+
+    def test_a_request_with_events_of_a_locked_and_of_another_task(
+        self, server: Server, lock: psycopg.Connection
+    ) -> None:
+        """It is answered as a whole. Sent again, every event is there once."""
+        events = [
+            {
+                "task": task,
+                "process": "p",
+                "index": 0,
+                "eventClass": "BEAT",
+                "id": str(uuid.uuid4()),
+            }
+            for task in ("t", "locked", "nobody", "t")
+        ]
+        query = """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
+          results { duplicate userErrors { code } } } }"""
+        answer = server.request(query, {"input": {"events": events}}, timeout=20)
+        # A part of it is stored, so it would be wrong to say that nothing was.
+        assert (answer.status_code, code(answer.json())) == (503, "OUTCOME_UNKNOWN")
+        assert count(server) == 2
+        lock.rollback()
+        results = server.graphql(query, input={"events": events})["submitEvents"]["results"]
+        assert [result["duplicate"] for result in results] == [True, False, False, True]
+        assert results[2]["userErrors"] == [{"code": "TASK_NOT_FOUND"}]
+        assert count(server) == 2
+        server.check_counters()
+
+    def test_a_name_that_does_not_exist_is_not_taken_for_locked(
+        self, server: Server, lock: psycopg.Connection
+    ) -> None:
+        """Also while another task is locked."""
+        payload = server.try_submit("nobody", "p", "BEAT")
+        assert [error["code"] for error in payload["userErrors"]] == ["TASK_NOT_FOUND"]

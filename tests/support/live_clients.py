@@ -132,7 +132,7 @@ async def until_events_are_followed(
 
 
 class TaskChanges:
-    """The snapshots of a connection's only operation, a subscription to changes.
+    """The snapshots of a connection's only operation, a subscription to changes with the id 1.
 
     A snapshot equal to the last one of its task is left out: the server may send one again.
     """
@@ -145,7 +145,7 @@ class TaskChanges:
         """The next snapshot; None where the subscription completes."""
         while True:
             message = await self._wire.receive()
-            if message["type"] == "complete":
+            if message == {"id": "1", "type": "complete"}:
                 return None
             assert message["type"] == "next", message
             task = message["payload"]["data"]["taskChanged"]

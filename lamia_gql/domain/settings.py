@@ -177,8 +177,8 @@ class Settings(BaseSettings):
     database_timeout: float = Field(
         30.0,
         gt=0,
-        description="The longest wait in seconds for a lock or a connection of the database, and for"
-        " the end of a write.",
+        description="The longest wait in seconds for a lock or a connection of the database, and"
+        " for the end of a write.",
     )
 
     @classmethod

@@ -338,6 +338,16 @@ def test_request_that_one_event_spoils() -> None:
     assert len(connection.sizes) < 40
 
 
+@pytest.mark.parametrize("code", ["BUSY", "STORAGE_FAILED", "OUTCOME_UNKNOWN"])
+def test_event_that_the_server_may_not_have_stored_is_kept(code: str) -> None:
+    """Whether it is known or not that it was not stored, it is sent again with the same id."""
+    event = make_event()
+    delivery = deliver(FakeConnection(lambda _: EventResult(code, "Try again.", False)), [event])
+    assert [kept.id for kept in delivery.kept] == [event.id]
+    assert not delivery.refused
+    assert not delivery.stored
+
+
 def test_event_that_makes_the_server_stumble(tmp_path: Path) -> None:
     """An event that always brings a 500 stays, but does not keep the others in the spool."""
     spool = Spool(str(tmp_path), "http://host/graphql")

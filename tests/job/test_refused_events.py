@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lamia_gql.client.delivery import deliver
 from lamia_gql.client.flusher import Flusher
 from lamia_gql.client.server_connection import (
@@ -120,3 +122,13 @@ def test_event_that_always_causes_a_500(tmp_path: Path) -> None:
             pass
     left = [event.id for name in spool.file_names() for event in spool.read(name)]
     assert left == [batch[5].id]
+
+
+@pytest.mark.parametrize("code", ["BUSY", "STORAGE_FAILED", "OUTCOME_UNKNOWN"])
+def test_event_that_the_server_may_not_have_stored_is_kept(code: str) -> None:
+    """Whether it is known or not that it was not stored, it is sent again with the same id."""
+    event = make_event()
+    delivery = deliver(FakeConnection(lambda _: EventResult(code, "Try again.", False)), [event])
+    assert [kept.id for kept in delivery.kept] == [event.id]
+    assert not delivery.refused
+    assert not delivery.stored

@@ -25,6 +25,8 @@ class Fault(Enum):
     """It does not reach the database, and the connection is closed."""
     CUT_AFTER = auto()
     """The database executes it, but its answer is lost, and the connection is closed."""
+    CUT_AND_HOLD = auto()
+    """The connection is closed, but it reaches the database when ``release`` is called."""
     SILENT_BEFORE = auto()
     """It and all that follows on this connection are lost, and the connection stays open."""
     SILENT_AFTER = auto()
@@ -68,6 +70,7 @@ class DatabaseProxy:
         self._links: set[Link] = set()
         self._flowing = threading.Event()
         self._flowing.set()
+        self._released = threading.Event()
         self._fault: tuple[Fault, bytes, bytes] | None = None
         self.failed = threading.Event()
         """Set once the fault has happened that was asked for."""
@@ -79,6 +82,7 @@ class DatabaseProxy:
 
     def __exit__(self, *_exception: object) -> None:
         self._flowing.set()
+        self._released.set()
         # Closing alone would not wake the thread that accepts.
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
@@ -93,10 +97,15 @@ class DatabaseProxy:
         With ``after``, only on a connection on which a message with that text has passed since.
         """
         self.failed.clear()
+        self._released.clear()
         with self._lock:
             for link in self._links:
                 link.prepared = not after
             self._fault = fault, at, after
+
+    def release(self) -> None:
+        """Let the message pass that is held."""
+        self._released.set()
 
     def freeze(self) -> None:
         """Hold back all messages on all connections, also on new ones, until :meth:`thaw`."""
@@ -167,6 +176,12 @@ class DatabaseProxy:
             match self._take_fault(link, message):
                 case Fault.CUT_BEFORE:
                     self.failed.set()
+                    return
+                case Fault.CUT_AND_HOLD:
+                    link.client.shutdown(socket.SHUT_RDWR)
+                    self.failed.set()
+                    self._released.wait()
+                    link.database.sendall(message)
                     return
                 case Fault.SILENT_BEFORE:
                     link.silent = True

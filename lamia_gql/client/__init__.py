@@ -16,13 +16,14 @@ Events flow in one direction::
                                  spool ──→ flusher
 
 - ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it, ``output`` copies what it
-  writes, ``progress_scanner`` finds progress in that, ``usage`` measures it, and ``monitor`` sends
-  beats and progress while it runs.
+  writes, ``progress_scanner`` finds progress in that (``progress_search`` is a process of its own),
+  ``usage`` measures it, and ``monitor`` sends beats and progress while it runs.
 - ``job`` makes an ``event`` out of each report; ``configuration`` and ``batch_systems`` tell whose
   events they are and which server gets them.
 - ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
 - ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``.
-- ``delivery`` sorts events by the server's results: stored, refused, or kept for later.
+- ``delivery`` sorts events by the server's results: stored, refused, or kept for later;
+  ``request_limits`` tells how many fit into a request, ``refused_events`` keeps what is refused.
 - ``server_connection`` speaks HTTP; ``watchdog`` interrupts it when the server is too slow.
 
 The way back is short: a delivery's result sets ``job.enough``, and its warnings go to the

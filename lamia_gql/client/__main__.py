@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lamia_gql.client.job import Job
     from lamia_gql.client.progress_scanner import ProgressScanner
 
+MAX_FLUSH_PASSES = 10
+"""How often ``flush`` tries to get past a failure that may be caused by one event."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 if it is invalid.
@@ -77,10 +80,18 @@ def _flush(parsed: argparse.Namespace, program: list[str]) -> None:
         sys.exit(f"lamia-job: {error}")
     spool = Spool(server.spool, server.url)
     total, warnings = DeliveryResult(), WarningLog()
-    for result in Flusher(ServerConnection(server), spool).flush():
-        total.add(result)
-        for warning in result.warnings:
-            warnings.warn(warning.kind, warning.text)
+    flusher = Flusher(ServerConnection(server), spool)
+    for _ in range(MAX_FLUSH_PASSES):
+        total.failure, total.may_be_event = None, False
+        for result in flusher.flush():
+            total.add(result)
+            for warning in result.warnings:
+                warnings.warn(warning.kind, warning.text)
+        # Requests get smaller with every pass, until the event that makes the server fail is found.
+        if not total.may_be_event:
+            break
+    if spool.refused.has_dropped:
+        warnings.warn("full", f"{spool.refused.folder} is full: the oldest events are dropped.")
     left = len(spool.file_names())
     print(f"{len(total.stored)} events sent, {len(total.refused)} refused, {left} files left.")
     if total.failure:

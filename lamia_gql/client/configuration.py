@@ -90,8 +90,8 @@ def find_job(
     given = str(environ.get("LAMIA_INDEX", "") if index is None else index).strip()
     found = find_index(environ) if not given else None
     return JobIdentity(
-        task=task,
-        process=process,
+        task=str(task),
+        process=str(process),
         job_index=_parse_index(given) if given else found,
         index_found=found is not None,
         attempt=find_attempt(environ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
 from lamia_gql.client.event import Event, new_id, to_json_value
+from lamia_gql.client.priorities import PRIORITIES
 from lamia_gql.client.warning_log import WarningLog
 
 if TYPE_CHECKING:
@@ -149,6 +150,9 @@ class Job:
     ) -> None:
         """Send an event in the background.
 
+        An unknown event class is not sent, and a progress that is not a finite number is left out;
+        both cause a warning.
+
         Args:
             event_class: One of the eight event classes, like ``"BEAT"``.
             progress: Percent if the process has no threshold, else any number.
@@ -156,10 +160,21 @@ class Job:
             at: The time of the event in seconds since 1970. Defaults to now.
         """
         try:
-            if self._sender is not None:
+            if event_class not in PRIORITIES:
+                text = f"{event_class!r} is not an event class: use {', '.join(PRIORITIES)}."
+                self.warn("event class", f"{text} The event was not sent.")
+            elif self._sender is not None:
                 self._sender.put(self._make_event(event_class, progress, payload, at))
         except Exception as error:  # no error of ours may stop the job
             self._warnings.warn("internal", f"An event was not sent: {error!r}.")
+
+    def warn(self, kind: str, text: str, *, is_temporary: bool = False) -> None:
+        """Print a warning for the user, and keep it in :attr:`warnings`; once for each kind.
+
+        A quiet job does not print one that is temporary, or that the user can't correct.
+        """
+        warn = self._warnings.warn_temporary if is_temporary else self._warnings.warn
+        warn(kind, text)
 
     def close(self, timeout: float = CLOSE_TIMEOUT_S) -> None:
         """Wait until all events are sent, at most ``timeout`` seconds; the rest is spooled.
@@ -180,7 +195,7 @@ class Job:
             "id": new_id(),
             "task": identity.task,
             "process": identity.process,
-            "eventClass": event_class,
+            "eventClass": str.__str__(event_class),
             "attempt": identity.attempt,
             "sentAt": self._next_time(at),
             "hostname": os.uname().nodename,
@@ -189,15 +204,26 @@ class Job:
             fields["index"] = identity.job_index
         if payload is not None:
             fields["payload"] = to_json_value(payload)
-        if progress is not None:
-            progress = float(progress)
-            if math.isfinite(progress):
-                fields["progress"] = progress
-            else:
-                self._warnings.warn("progress", f"Progress must be finite, not {progress}.")
+        number = self._parse_progress(progress)
+        if number is not None:
+            fields["progress"] = number
         event = Event(fields, identity.index_found)
         self._ended |= event.is_end
         return event
+
+    def _parse_progress(self, progress: float | None) -> float | None:
+        """Return the number to send, or None. Warns of a value that is not a finite number."""
+        if progress is None:
+            return None
+        try:
+            number = float(progress)
+            if math.isfinite(number):
+                return number
+            problem = str(number)
+        except Exception:  # users pass anything
+            problem = f"a {type(progress).__name__}"
+        self.warn("progress", f"Progress must be a finite number, not {problem}.")
+        return None
 
     def _next_time(self, at: float | None) -> str:
         """Return the time, later than that of all earlier events even if the clock is set back."""

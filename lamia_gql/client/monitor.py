@@ -65,12 +65,22 @@ class ProgramMonitor:
             self._stop_signal = name
 
     def send_progress(self, *, at_end: bool = False) -> None:
-        """Send the latest progress in the output, if it has changed."""
-        if self._options.progress_scanner is not None:
-            value = self._options.progress_scanner.take(at_end=at_end)
-            if value is not None and value != self._last_progress:
-                self._last_progress = value
-                self._job.progress(value)
+        """Send the latest progress in the output, if it has changed.
+
+        ``at_end`` also searches what is left of it.
+        """
+        scanner = self._options.progress_scanner
+        if scanner is None:
+            return
+        if at_end:
+            scanner.finish()
+        value = scanner.take()
+        if value is not None and value != self._last_progress:
+            self._last_progress = value
+            self._job.progress(value)
+        if scanner.failure is not None:
+            text = f"{scanner.failure} No more progress is reported."
+            self._job.warn("search", text, is_temporary=not scanner.is_pattern_bad)
 
     def _run(self) -> None:
         begin = time.monotonic()

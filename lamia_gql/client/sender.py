@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from lamia_gql.client.configuration import ServerConfig
 from lamia_gql.client.delivery import DeliveryResult, deliver
 from lamia_gql.client.event import Event
-from lamia_gql.client.flusher import MAX_EVENTS_PER_REQUEST, Flusher
+from lamia_gql.client.flusher import Flusher
+from lamia_gql.client.request_limits import MAX_EVENTS_PER_REQUEST, RequestLimits
 from lamia_gql.client.server_connection import ServerConnection
-from lamia_gql.client.spool import Spool
+from lamia_gql.client.spool import Spool, job_of_file
 from lamia_gql.client.warning_log import WarningLog
 
 MAX_WAITING_EVENTS = 10_000
@@ -57,10 +58,16 @@ class Sender:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._failures = 0
+        """How often in a row the server was not available."""
+        self._holds = 0
+        """How often in a row the server has kept this job's events waiting, for example because
+        the task does not exist yet."""
         self._retry_at = 0.0
         self._check_spool_at = 0.0
         self._has_checked_spool = False
         self._spool_fails = False
+        self._earlier_may_wait = True
+        """Whether earlier events of this job may be in the spool, which are sent first."""
 
     def put(self, event: Event) -> None:
         """Send an event in the background; returns at once."""
@@ -109,17 +116,39 @@ class Sender:
 
     def _run(self) -> None:
         try:
-            self._work()
-        except Exception as error:  # no error of ours may reach the job
-            self._warnings.warn("internal", f"Sending has stopped: {error!r}.")
+            while not self._has_finished():
+                pass
         finally:
             with self._changed:
                 if self._thread is threading.current_thread():
                     self._thread = None
 
+    def _has_finished(self) -> bool:
+        """Work until there is nothing left to do; returns False after an unexpected exception."""
+        try:
+            self._work()
+        except Exception as error:  # no error of ours may reach the job, or stop other events
+            self._warnings.warn("internal", f"Sending was interrupted: {error!r}.")
+            self._set_aside_broken()
+            if self._closing:
+                return True  # close() spools what is left
+            time.sleep(MIN_RETRY_DELAY_S)
+            return False
+        return True
+
+    def _set_aside_broken(self) -> None:
+        """Refuse waiting events that can't be encoded."""
+        for event in self._snapshot():
+            try:
+                event.encode()
+            except Exception as error:
+                self._spool.add_refused(event, f"It can't be sent: {error!r}.")
+                self._forget([event])
+
     def _work(self) -> None:
         connection = ServerConnection(self._server, on_slow=self._copy_to_spool)
-        flusher = Flusher(connection, self._spool)
+        limits = RequestLimits()
+        flusher = Flusher(connection, self._spool, limits)
         try:
             while self._wait_for_work():
                 batch = self._snapshot()[:MAX_EVENTS_PER_REQUEST]
@@ -127,21 +156,52 @@ class Sender:
                     self._flush(flusher)
                 elif self._is_backing_off():
                     self._move_to_spool(batch)
-                elif not self._send(connection, batch):
+                elif not self._send(connection, limits, flusher, batch):
                     self._retry_at = max(self._retry_at, time.monotonic() + MIN_RETRY_DELAY_S)
                     if self._closing:
                         return
         finally:
             connection.close()
 
-    def _send(self, connection: ServerConnection, batch: Sequence[Event]) -> bool:
+    def _send(
+        self,
+        connection: ServerConnection,
+        limits: RequestLimits,
+        flusher: Flusher,
+        batch: Sequence[Event],
+    ) -> bool:
         """Send events once; returns whether all of them are stored, refused or spooled."""
-        result = deliver(connection, batch)
+        if not self._send_earlier(flusher, batch):
+            return self._move_to_spool(batch)
+        result = deliver(connection, batch, limits)
         for event, reason in result.refused:
             self._spool.add_refused(event, reason)
         self._remove([*result.stored, *(event for event, _reason in result.refused)])
         self._handle_result(result)
         return not result.kept or self._move_to_spool(result.kept)
+
+    def _send_earlier(self, flusher: Flusher, batch: Sequence[Event]) -> bool:
+        """Send events of this job that are in the spool; returns whether later ones may follow."""
+        if not self._earlier_may_wait and not any(event.is_end for event in batch):
+            return True
+        jobs = {job for event in batch for job in (event.job, event.without("index").job)}
+        copies = self._copies.copy().values()
+        names = [
+            name
+            for name in self._spool.file_names()
+            if job_of_file(name) in jobs and name not in copies
+        ]
+        may_follow = True
+        for result in flusher.flush(names) if names else ():
+            self._handle_result(result)
+            may_follow = may_follow and result.failure is None and flusher.are_stuck(result.kept)
+        self._earlier_may_wait = not may_follow
+        if may_follow:
+            self._holds = 0
+        elif not self._failures:
+            self._back_off(self._holds)
+            self._holds += 1
+        return may_follow
 
     def _wait_for_work(self) -> bool:
         """Wait until there is something to do; returns False if the thread is to end."""
@@ -183,6 +243,9 @@ class Sender:
 
     def _handle_result(self, result: DeliveryResult) -> None:
         """Take over ``enough``, the warnings, and whether the server is available."""
+        if self._spool.refused.has_dropped:
+            text = f"{self._spool.refused.folder} is full: the oldest events in it are dropped."
+            self._warnings.warn("refused full", text)
         if self._process in result.enough:
             self.enough = True
         for warning in result.warnings:
@@ -194,10 +257,14 @@ class Sender:
             return
         text = f"{result.failure} Events are kept and sent later."
         self._warnings.warn_temporary("unavailable", text)
-        delay = min(MIN_RETRY_DELAY_S * 2**self._failures, MAX_RETRY_DELAY_S)
+        self._back_off(self._failures)
         self._failures += 1
-        self._retry_at = time.monotonic() + delay * _jitter()
         self._check_spool_at = 0.0
+
+    def _back_off(self, failures: int) -> None:
+        """Leave the server alone for a while, longer after more failures in a row."""
+        delay = min(MIN_RETRY_DELAY_S * 2 ** min(failures, 10), MAX_RETRY_DELAY_S)
+        self._retry_at = time.monotonic() + delay * _jitter()
 
     def _copy_to_spool(self) -> None:
         """Copy waiting events to the spool while the server is slow, in case we are killed."""
@@ -230,6 +297,11 @@ class Sender:
         """Write waiting events that have no copy; returns their files by the events' ids."""
         wanted = [e for e in events if e.id in self._waiting and e.id not in self._copies]
         result = self._spool.add(wanted)
+        if wanted:
+            self._earlier_may_wait = True
+        if result.refused:
+            text = f"Events can't be spooled; see {self._spool.refused.folder}."
+            self._warnings.warn("refused", text)
         if result.dropped:
             self._warnings.warn("full", "The spool is full: the oldest beats are dropped.")
         return result.file_names

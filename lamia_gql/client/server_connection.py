@@ -20,6 +20,8 @@ EXCHANGE_TIMEOUT_S = 15.0
 """Time for a whole request and response, however slowly the bytes arrive."""
 SLOW_AFTER_S = 1.0
 """Time after which a server counts as slow, and the interval of calls to ``on_slow``."""
+SLOW_BODY_BYTES = 64 * 1024
+"""The size from which a request may be too large for a slow line."""
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 DOCUMENT = """\
 mutation SubmitEvents($input: SubmitEventsInput!) {
@@ -42,6 +44,15 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
+TEMPORARY_CODES = {
+    "BUSY",
+    "STORAGE_FAILED",
+    "OUTCOME_UNKNOWN",
+    "FORBIDDEN",
+    "UNAUTHENTICATED",
+    "UNAUTHORIZED",
+}
+"""Codes of errors that are not caused by the event, and may pass."""
 REQUEST_ERROR_CODES = {
     "BAD_REQUEST",
     "BAD_USER_INPUT",
@@ -50,14 +61,40 @@ REQUEST_ERROR_CODES = {
     "TOO_DEEP",
 }
 """Codes of errors that are caused by an event, not by the server or its state."""
+UNEXPECTED_ERROR_CODES = {"INTERNAL", None}
+"""Codes of errors that an event may have caused, but need not."""
+TOO_LARGE_STATUS = 413
+REJECTED_STATUSES = (400, TOO_LARGE_STATUS, 422)
+"""Statuses by which a proxy refuses a request for what is in it, or for its size."""
+OUTAGE_STATUSES = (301, 302, 303, 307, 308, 401, 403, 404, 429, 502, 503, 504)
+"""Statuses that do not depend on the events in the request."""
 
 
 class ServerUnavailableError(Exception):
-    """The events were not accepted for a reason that may pass; one sentence for the user."""
+    """The events were not accepted for a reason that may pass; one sentence for the user.
+
+    ``may_be_event``: whether an event in the request may have caused it, because the server could
+    be reached, but has not answered properly.
+    """
+
+    def __init__(self, message: str, *, may_be_event: bool = False) -> None:
+        super().__init__(message)
+        self.may_be_event = may_be_event
 
 
 class RequestRejectedError(Exception):
-    """The server rejected the whole request because of an event, without telling which."""
+    """The whole request was rejected because of an event, without telling which.
+
+    ``is_from_server``: whether lamia-gql itself has answered, and not a proxy. ``is_too_large``:
+    whether the reason is the size of the request.
+    """
+
+    def __init__(
+        self, message: str, *, is_from_server: bool = True, is_too_large: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.is_from_server = is_from_server
+        self.is_too_large = is_too_large
 
 
 class EventResult(NamedTuple):
@@ -89,7 +126,8 @@ class ServerConnection:
         """Send events, and return their results in the same order.
 
         Raises :class:`ServerUnavailableError` or :class:`RequestRejectedError`; the server may
-        have stored the events nevertheless.
+        have stored the events nevertheless. Raises ValueError, TypeError or RecursionError if an
+        event can't be encoded.
         """
         body = encode_json({"query": DOCUMENT, "variables": {"input": {"events": events}}})
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -103,7 +141,9 @@ class ServerConnection:
             self._disconnect()
             reason = str(error) or type(error).__name__
             message = f"The server at {self._server.url} can't be reached: {reason}."
-            raise ServerUnavailableError(message) from error
+            is_dropped = isinstance(error, (http.client.HTTPException, ConnectionResetError))
+            is_too_slow = isinstance(error, socket.timeout) and len(body) > SLOW_BODY_BYTES
+            raise ServerUnavailableError(message, may_be_event=is_dropped or is_too_slow) from error
         return self._parse_response(status, content, len(events))
 
     def close(self) -> None:
@@ -150,10 +190,15 @@ class ServerConnection:
     def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         if self._http is None or self._http.sock is None:
             self._http = self._connect()
-        self._http.request("POST", self._address.path, body, headers)
+        is_sent = True
+        try:
+            self._http.request("POST", self._address.path, body, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            # A server that refuses a large body may answer and hang up before it has read it.
+            is_sent = False
         response = self._http.getresponse()
         content = response.read(MAX_RESPONSE_BYTES)
-        if not response.isclosed():
+        if not (is_sent and response.isclosed()):
             self._disconnect()
         return response.status, content
 
@@ -176,6 +221,8 @@ class ServerConnection:
         url = self._server.url
         if status in (401, 403):
             raise ServerUnavailableError(f"The server at {url} denies access (status {status}).")
+        is_too_large = status == TOO_LARGE_STATUS
+        may_be_event = status not in OUTAGE_STATUSES
         try:
             body = json.loads(content)
             errors = body.get("errors")
@@ -183,23 +230,31 @@ class ServerConnection:
                 codes = {(error.get("extensions") or {}).get("code") for error in errors}
                 message = str(errors[0].get("message"))
                 if status < 500 and codes <= REQUEST_ERROR_CODES:
-                    raise RequestRejectedError(message)
+                    raise RequestRejectedError(message, is_too_large=is_too_large)
                 raise ServerUnavailableError(
-                    f"The server at {url} can't accept events now: {message}"
+                    f"The server at {url} can't accept events now: {message}",
+                    may_be_event=may_be_event and codes <= UNEXPECTED_ERROR_CODES,
                 )
             if status != 200:
-                raise ServerUnavailableError(f"The server at {url} answers with status {status}.")
+                raise LookupError("no errors in the body")
             payload = body["data"]["submitEvents"]
             if payload["userErrors"]:
                 raise RequestRejectedError(str(payload["userErrors"][0]["message"]))
             results = [_parse_result(result) for result in payload["results"]]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            if status in REJECTED_STATUSES:
+                message = f"A request to {url} was refused with status {status}."
+                raise RequestRejectedError(
+                    message, is_from_server=False, is_too_large=is_too_large
+                ) from error
+            problem = "is not lamia-gql" if status == 200 else f"answers with status {status}"
             raise ServerUnavailableError(
-                f"The server at {url} is not lamia-gql (status {status})."
+                f"The server at {url} {problem}.", may_be_event=may_be_event
             ) from error
         if len(results) != event_count:
             raise ServerUnavailableError(
-                f"The server at {url} answered {len(results)} of {event_count} events."
+                f"The server at {url} answered {len(results)} of {event_count} events.",
+                may_be_event=True,
             )
         return results
 

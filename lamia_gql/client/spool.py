@@ -1,38 +1,54 @@
 """Events on disk until a server accepts them.
 
 Any number of processes share a spool, also on a network file system, where locks are unreliable.
-So there are none. A file holds events of one priority from one process. It is written under
+So there are none. A file holds events of one priority and job from one process. It is written under
 another name, flushed to the disk and renamed: it is either complete or not there, whenever a
 process is killed. It never changes afterwards. If two processes send the same file at once,
 the server detects the duplicates, and the second process finds the file deleted.
 
-File names carry what is needed to decide which files to delete first: priority, time and size.
+File names carry what is needed to decide which files to delete first, and which events to send
+first: ``PRIORITY-TIME-SIZE-UUID-JOB``. The time is later than that of all files that were there,
+even if the clock is set back. Files of one time and job were written together, and their events
+carry their order. Older versions wrote no ``-JOB`` and no order; they read files that have them.
 """
 
 from __future__ import annotations
 
+import binascii
 import errno
-import json
 import os
 import re
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lamia_gql.client.event import Event, new_id
+from lamia_gql.client.refused_events import RefusedEvents, write_file
 
 MAX_SPOOL_BYTES = 64 * 1024 * 1024
 """The size of a spool; each file counts as at least one block."""
 MAX_EVENT_BYTES = 1024 * 1024
-"""An event that is larger is spooled without its payload. Servers accept 64 KiB by default."""
+"""An event that is larger is spooled with a part of its payload. Servers accept 64 KiB by default.
+"""
 BLOCK_BYTES = 4096
-MAX_REFUSED_FILES = 1000
+FILE_NAME_PARTS = 9
+"""The number of parts of a file name that ends with the job, separated by ``-``."""
+MAX_TIME_US = 10**16 - 1
+"""The largest time that fits into a file name."""
+MAX_BURST_S = 10.0
+"""Files of older versions with no more than this between them are sorted by their events' times,
+because those that were written together had the ends first."""
+MAX_BURST_FILES = 500
 STALE_CLAIM_S = 120.0
 """The age from which a claim is ignored, because its owner must have died."""
 STALE_DRAFT_S = 24 * 3600.0
 """The age from which an unfinished file is deleted."""
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    _Groups = dict[tuple[int, str], list[tuple[str, bytes]]]
+    """Ids and lines of events, by their priority and job."""
 
 
 class SpoolResult(NamedTuple):
@@ -42,6 +58,8 @@ class SpoolResult(NamedTuple):
     """The files of the spooled events, by the events' ids."""
     dropped: int
     """How many events or files were dropped for lack of space."""
+    refused: int
+    """How many events can't be encoded, and are in ``refused/``."""
 
 
 class Spool:
@@ -58,8 +76,9 @@ class Spool:
         self._url = url
         self._root = folder
         self._max_bytes = max_bytes
-        self._refused = os.path.join(self.folder, "refused")
         self._claim = os.path.join(self.folder, ".sending")
+        self._latest_us = 0
+        self.refused = RefusedEvents(os.path.join(self.folder, "refused"))
 
     def add(self, events: Iterable[Event]) -> SpoolResult:
         """Write events; they are on the disk when this returns.
@@ -67,18 +86,42 @@ class Spool:
         If space is short, the oldest events of the lowest priority are dropped: never an end for
         a beat. Raises OSError if nothing can be written.
         """
-        result = SpoolResult({}, 0)
-        for priority, lines in _group_into_files(events):
+        self._make_folders()
+        file_names: dict[str, str] = {}
+        all_dropped = 0
+        time_us = self._next_time_us()
+        groups, refused = self._encode_groups(events)
+        for priority, job, lines in _split_into_files(groups):
             content = b"".join(lines.values())
-            name = f"{priority}-{time.time_ns() // 1000:016}-{len(content):08}-{new_id()}"
+            name = _file_name(str(priority), f"{time_us:016}", content, job)
             is_written, dropped = self._write_within_limit(name, content)
-            names = dict.fromkeys(lines, name) if is_written else {}
-            result = SpoolResult({**result.file_names, **names}, result.dropped + dropped)
-        return result
+            all_dropped += dropped
+            if is_written:
+                file_names.update(dict.fromkeys(lines, name))
+        return SpoolResult(file_names, all_dropped, refused)
+
+    def _next_time_us(self) -> int:
+        """Return the time, later than that of all files of this spool, whoever has written them."""
+        known = max(map(_time_from_name, self.file_names()), default=0)
+        latest = max(time.time_ns() // 1000, self._latest_us + 1, known + 1)
+        self._latest_us = min(latest, MAX_TIME_US)
+        return self._latest_us
+
+    def _encode_groups(self, events: Iterable[Event]) -> tuple[_Groups, int]:
+        """Return the encoded events, and the number of those that can't be and are refused."""
+        groups: _Groups = {}
+        refused = 0
+        for order, event in enumerate(events):
+            try:
+                group = groups.setdefault((event.priority, event.job), [])
+                group.append((event.id, _encode(event._replace(order=order))))
+            except Exception as error:  # whatever is in it, it must not stop the others
+                self.add_refused(event, f"It can't be spooled: {error!r}.")
+                refused += 1
+        return groups, refused
 
     def _write_within_limit(self, name: str, content: bytes) -> tuple[bool, int]:
         """Write a file; returns whether it was written, and how many files were dropped."""
-        self._make_folders()
         names = sorted(self.file_names())
         space = self._max_bytes - sum(map(_size_from_name, names)) - _size_from_name(name)
         dropped = 0
@@ -89,7 +132,7 @@ class Spool:
             dropped += self.remove(names.pop(0))
         while True:
             try:
-                self._write(self.folder, name, content)
+                write_file(self.folder, name, content)
                 return True, dropped
             except OSError as error:
                 if error.errno not in DISK_FULL_ERRNOS or not names or names[0] > name:
@@ -104,9 +147,23 @@ class Spool:
             return []
         return [name for name in found if name[:2] in ("0-", "1-", "2-", "3-")]
 
-    def file_names_by_priority(self) -> list[str]:
-        """Return the names of all files, highest priority first, then oldest first."""
-        return sorted(self.file_names(), key=lambda name: (-int(name[0]), name))
+    def group_files(self, names: Iterable[str]) -> list[list[str]]:
+        """Return the names of files, oldest first, in groups that were written together."""
+        groups: list[list[str]] = []
+        together: dict[tuple[int, str], list[str]] = {}
+        burst: list[str] = []
+        burst_us = 0
+        for time_us, job, name in sorted((_time_from_name(n), job_of_file(n), n) for n in names):
+            if job:
+                group = together.setdefault((time_us, job), [])
+            else:
+                if time_us - burst_us > MAX_BURST_S * 1e6 or len(burst) >= MAX_BURST_FILES:
+                    burst = []
+                burst_us, group = time_us, burst
+            if not group:
+                groups.append(group)
+            group.append(name)
+        return groups
 
     def read(self, name: str) -> list[Event]:
         """Return the events of a file; none if it was deleted. Moves invalid lines to ``refused/``.
@@ -123,8 +180,8 @@ class Spool:
             try:
                 events.append(Event.decode(line))
             except ValueError as error:
-                record = {"reason": str(error), "line": line.decode("utf-8", "replace")}
-                self._write_refused(record)
+                text = line[:MAX_EVENT_BYTES].decode("utf-8", "replace")
+                self._write_refused({"reason": str(error), "line": text})
         return events
 
     def remove(self, name: str) -> bool:
@@ -136,14 +193,31 @@ class Spool:
         return True
 
     def replace(self, name: str, rest: Sequence[Event]) -> None:
-        """Replace a file by one with fewer events. Raises OSError; then the file is unchanged."""
+        """Replace a file by one with fewer of its events; they keep their place in the order.
+
+        Raises OSError; then the file is unchanged.
+        """
         if rest:
-            self.add(rest)
+            content = b"".join(map(_encode, rest))
+            priority, time_us, *_rest = name.split("-")
+            new_name = _file_name(priority, time_us, content, job_of_file(name))
+            write_file(self.folder, new_name, content)
         self.remove(name)
 
     def add_refused(self, event: Event, reason: str) -> None:
         """Write an event to ``refused/``, from where it is never sent. Never raises."""
+        try:
+            event = _fit(event)
+        except Exception:
+            pass  # it is written as well as possible
         self._write_refused({"reason": reason, "event": event.fields})
+
+    def _write_refused(self, record: Mapping[str, object]) -> None:
+        try:
+            self._make_folders()
+        except OSError:
+            return  # the user has got a warning, and the event can't be sent anyway
+        self.refused.add(record)
 
     def claim(self) -> bool:
         """Claim the spool for sending; returns False if another process seems to be sending.
@@ -178,52 +252,20 @@ class Spool:
         except OSError:
             pass
 
-    def _write_refused(self, record: Mapping[str, object]) -> None:
-        try:
-            self._make_folders()
-            for name in sorted(os.listdir(self._refused))[: -MAX_REFUSED_FILES + 1]:
-                os.unlink(os.path.join(self._refused, name))
-            name = f"{time.time_ns() // 1000:016}-{new_id()}.json"
-            self._write(self._refused, name, json.dumps(record, indent=1).encode())
-        except OSError:
-            pass  # the user has got a warning, and the event can't be sent anyway
-
     def _make_folders(self) -> None:
         os.makedirs(self._root, 0o700, exist_ok=True)
         if not self._is_ours():
             raise PermissionError(errno.EACCES, "The directory belongs to another user", self._root)
-        if not os.path.isdir(self._refused):
-            os.makedirs(self._refused, 0o700, exist_ok=True)
-            self._write(self.folder, "server", self._url.encode() + b"\n")
+        if not os.path.isdir(self.refused.folder):
+            os.makedirs(self.refused.folder, 0o700, exist_ok=True)
+            write_file(self.folder, "server", self._url.encode() + b"\n")
 
     def _is_ours(self) -> bool:
         # In a shared temporary directory, another user may have created a folder of this name.
         return os.getuid() in (0, os.lstat(self._root).st_uid)
 
-    def _write(self, folder: str, name: str, content: bytes) -> None:
-        draft = os.path.join(folder, f".{new_id()}.draft")
-        try:
-            with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(draft, os.path.join(folder, name))
-        except BaseException:
-            try:
-                os.unlink(draft)
-            except OSError:
-                pass
-            raise
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError:
-            pass  # not every file system supports this for folders
-        finally:
-            os.close(descriptor)
-
     def _remove_stale_drafts(self) -> None:
-        for folder in (self.folder, self._refused):
+        for folder in (self.folder, self.refused.folder):
             for name in os.listdir(folder):
                 path = os.path.join(folder, name)
                 try:
@@ -238,27 +280,50 @@ class Spool:
 
 def _folder_name(url: str) -> str:
     """Return a readable name with a checksum that keeps similar addresses apart."""
-    return f"{re.sub('[^A-Za-z0-9.]+', '-', url)[:100]}-{zlib.crc32(url.encode()):08x}"
+    return f"{re.sub('[^A-Za-z0-9.]+', '-', url)[:100]}-{binascii.crc32(url.encode()):08x}"
 
 
-def _group_into_files(events: Iterable[Event]) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """Yield the content of each file: its priority, and lines by event id; the highest first."""
-    groups: dict[int, list[Event]] = {}
-    for event in events:
-        groups.setdefault(event.priority, []).append(event)
-    for priority in sorted(groups, reverse=True):
+def _split_into_files(groups: _Groups) -> Iterator[tuple[int, str, dict[str, bytes]]]:
+    """Yield the priority, the job and the lines by event id of each file; ends come first."""
+    for priority, job in sorted(groups, reverse=True):
         lines: dict[str, bytes] = {}
         size = 0
-        for event in groups[priority]:
-            line = event.encode()
-            if len(line) > MAX_EVENT_BYTES:
-                line = event.without("payload").encode()
+        for id_, line in groups[priority, job]:
             if lines and size + len(line) > MAX_EVENT_BYTES:
-                yield priority, lines
+                yield priority, job, lines
                 lines, size = {}, 0
-            lines[event.id] = line
+            lines[id_] = line
             size += len(line)
-        yield priority, lines
+        if lines:
+            yield priority, job, lines
+
+
+def _encode(event: Event) -> bytes:
+    """Return an event as a line of JSON, with as much of its payload as the spool takes."""
+    return _fit(event).encode()
+
+
+def _fit(event: Event) -> Event:
+    smaller: Event | None = event
+    while smaller is not None and len(smaller.encode()) > MAX_EVENT_BYTES:
+        event, smaller = smaller, smaller.shortened()
+    return smaller or event
+
+
+def _file_name(priority: str, time_us: str, content: bytes, job: str) -> str:
+    name = f"{priority}-{time_us}-{len(content):08}-{new_id()}"
+    return f"{name}-{job}" if job else name
+
+
+def job_of_file(name: str) -> str:
+    """Return the job whose events are in a file: see ``Event.job``. Empty for older versions."""
+    parts = name.split("-")
+    return parts[-1] if len(parts) == FILE_NAME_PARTS else ""
+
+
+def _time_from_name(name: str) -> int:
+    time_us = name.split("-")[1]
+    return int(time_us) if re.fullmatch("[0-9]{16}", time_us) else 0
 
 
 def _size_from_name(name: str) -> int:

@@ -76,13 +76,14 @@ for number in range(20):
 
 
 def test_one_bad_part_does_not_cost_an_end(sqlite_server: Server, tmp_path: Path) -> None:
-    """An end whose payload is too large arrives without it."""
+    """An end whose payload is too large arrives with a part of it."""
     sqlite_server.create("t", {"name": "p"})
     environ = job_environment(sqlite_server.url, tmp_path)
     done = run_lamia_job(environ, "emit", "DONE", "--payload", json.dumps("x" * 70_000))
     assert b"PAYLOAD_TOO_LARGE" in done.stderr or b"at most" in done.stderr
+    payload = {"truncated": True, "bytes": 70_002, "head": '"' + "x" * (16 * 1024 - 1)}
     assert [(e["eventClass"], e["payload"]) for e in stored_events(sqlite_server)] == [
-        ("DONE", None)
+        ("DONE", payload)
     ]
 
 
@@ -112,7 +113,7 @@ def test_event_that_always_causes_a_500(tmp_path: Path) -> None:
 
     def rule(event: dict[str, Any]) -> EventResult:
         if event["id"] == batch[5].id:
-            raise ServerUnavailableError("Status 500.")
+            raise ServerUnavailableError("Status 500.", may_be_event=True)
         return EventResult(None, "", False)
 
     connection = FakeConnection(rule)

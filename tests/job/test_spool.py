@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lamia_gql.client import refused_events
 from lamia_gql.client import spool as spool_module
 from lamia_gql.client.event import Event
 from lamia_gql.client.spool import Spool
@@ -38,26 +39,22 @@ def make_event(event_class: str = "BEAT", **fields: object) -> Event:
 
 
 def read_all(spool: Spool) -> list[Event]:
-    """The spooled events, in the order of sending."""
-    return [event for name in spool.file_names_by_priority() for event in spool.read(name)]
+    """What waits, in the order in which it would go; without the places in the spool."""
+    found = []
+    for names in spool.group_files(spool.file_names()):
+        events = [event for name in names for event in spool.read(name)]
+        events.sort(key=lambda event: (event.order, str(event.fields.get("sentAt"))))
+        found += [event._replace(order=0) for event in events]
+    return found
 
 
 def test_what_is_put_is_read(tmp_path: Path) -> None:
-    """Events are read unchanged: ends first, then starts, progress, beats."""
+    """Events come back as they were, in the order in which they were put."""
     spool = Spool(str(tmp_path), URL)
     names = ["BEAT", "PROGRESS", "STARTED", "DONE", "BEAT", "FAILED"]
     put = [make_event(name, payload={"ü": "\n\\n"}) for name in names]
     assert spool.add(put).dropped == 0
-    read = read_all(spool)
-    assert [event.fields["eventClass"] for event in read] == [
-        "DONE",
-        "FAILED",
-        "STARTED",
-        "PROGRESS",
-        "BEAT",
-        "BEAT",
-    ]
-    assert sorted(read, key=lambda e: e.id) == sorted(put, key=lambda e: e.id)
+    assert read_all(spool) == put
     assert Spool(str(tmp_path), "http://other/graphql").file_names() == []
 
 
@@ -100,21 +97,24 @@ def test_full_disk_makes_room_for_an_end(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "fsync", fsync)
     assert spool.add([make_event("DONE")]).dropped == 2
     classes = [event.fields["eventClass"] for event in read_all(spool)]
-    assert classes == ["DONE", "BEAT"]
+    assert classes == ["BEAT", "DONE"]
     assert not list(tmp_path.glob("*/.*.draft"))
 
 
-def test_large_payload_does_not_displace_other_events(tmp_path: Path) -> None:
-    """An end whose payload does not fit is spooled without it, and other events stay."""
+def test_large_payload_costs_nobody_else(tmp_path: Path) -> None:
+    """Of what an end has more than there is room for a part is kept, and all of the others."""
     spool = Spool(str(tmp_path), URL)
     beats = [make_event("BEAT", payload="x" * 500_000) for _ in range(5)]
     end = make_event("DONE", payload="x" * spool_module.MAX_SPOOL_BYTES)
     assert spool.add(beats).dropped == 0
     kept = spool.add([end, *beats])
     assert (kept.dropped, set(kept.file_names)) == (0, {event.id for event in [end, *beats]})
-    assert [event.id for event in read_all(spool)].count(end.id) == 1
-    assert read_all(spool)[0] == end.without("payload")
-    assert all("payload" in event.fields for event in read_all(spool)[1:])
+    found = read_all(spool)
+    assert [event.id for event in found] == [event.id for event in [*beats, end, *beats]]
+    payload = found[5].fields["payload"]
+    assert (payload["truncated"], payload["bytes"]) == (True, spool_module.MAX_SPOOL_BYTES + 2)
+    assert payload["head"].startswith('"xxx')
+    assert all(event.fields["payload"] == "x" * 500_000 for event in found[:5])
 
 
 def test_folder_of_another_user_is_not_used(
@@ -176,8 +176,8 @@ def test_one_sends_at_a_time_unless_it_died(tmp_path: Path) -> None:
 
 
 def test_refused_events_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the refused events, the oldest are dropped."""
-    monkeypatch.setattr(spool_module, "MAX_REFUSED_FILES", 10)
+    """The oldest of those that were put aside go."""
+    monkeypatch.setattr(refused_events, "MAX_REFUSED_FILES", 10)
     spool = Spool(str(tmp_path), URL)
     for number in range(15):
         spool.add_refused(make_event(number=number), "NO: No.")

@@ -132,10 +132,17 @@ class FaultyServer:
     ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and ``cut`` answer
     nonsense and half of the truth; ``vanish`` takes one request and is gone; a number is a status;
     and any other word is the code with which every event is refused. With ``tls`` it speaks HTTPS.
+
+    Requests that have more bytes than ``max_bytes``, or more events than ``max_events``, are
+    answered with the status ``refusal``, as by a proxy; they are in ``refused``, not in
+    ``requests``.
     """
 
     def __init__(self, mode: str, tls: ssl.SSLContext | None = None) -> None:
         self.mode = mode
+        self.max_bytes = self.max_events = 1 << 62
+        self.refusal = 413
+        self.refused: list[list[dict[str, Any]]] = []
         self.requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
         self.stopping = threading.Event()
         self.closed_connections = 0
@@ -185,6 +192,10 @@ class FaultyServer:
         body = handler.rfile.read(int(headers["content-length"]))
         mode = self.mode
         request = (headers, json.loads(body)["variables"]["input"]["events"])
+        if len(body) > self.max_bytes or len(request[1]) > self.max_events:
+            self.refused.append(request[1])
+            handler.wfile.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self.refusal)
+            return True
         self.requests.append(request)
         if mode == "hang":
             self.stopping.wait(60)
@@ -216,6 +227,35 @@ class FaultyServer:
         if mode == "vanish":
             self._server.socket.close()
         return mode not in ("vanish", "brief")
+
+
+SKEWED = """
+import datetime, os, sys, time
+skew_s = float(os.environ["SKEW_S"])
+clock, clock_ns = time.time, time.time_ns
+time.time = lambda: clock() + skew_s
+time.time_ns = lambda: clock_ns() + int(skew_s * 1e9)
+class Skewed(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) + datetime.timedelta(seconds=skew_s)
+datetime.datetime = Skewed
+from lamia_gql.client.__main__ import main
+main()
+"""
+"""A lamia-job whose clock differs from the real one by ``SKEW_S`` seconds."""
+
+
+def run_skewed_lamia_job(environ: Mapping[str, str], skew_s: float, *arguments: str) -> None:
+    """Run lamia-job on a node whose clock is ahead; it must succeed."""
+    subprocess.run(
+        [sys.executable, "-c", SKEWED, *arguments],
+        env={**environ, "SKEW_S": str(skew_s)},
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
 
 
 def shell_command(script: str) -> Sequence[str]:

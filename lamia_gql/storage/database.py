@@ -214,5 +214,5 @@ def _is_lock_timeout(error: Exception) -> bool:
     cause = getattr(error, "orig", None)
     if isinstance(cause, sqlite3.Error):
         # The lower eight bits are the primary code.
-        return cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
     return getattr(cause, "sqlstate", None) == LOCK_TIMEOUT

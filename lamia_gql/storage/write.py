@@ -67,7 +67,10 @@ class Write(Generic[T]):
                 if is_sqlite(engine) or _is_refusal(error):
                     with self._lock:
                         self._may_be_committed = False
+                    # Or the pool would hand on a connection whose transaction is still open.
+                    begun.rollback()
                     raise
+                connection.invalidate()
                 raise CommitUnconfirmed from error
             return result, transaction.changes
 

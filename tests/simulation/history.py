@@ -513,7 +513,8 @@ class _Maker:
         number = self.chance.choice((3, 7, 10))
         whole = self.chance.choice((1.0, 100.0))
         task = self.task()
-        shape = (*self.shapes[task], Process("t", number, threshold=whole))
+        others = (process for process in self.shapes[task] if process.name != "t")
+        shape = (*others, Process("t", number, threshold=whole))
         self.shapes[task] = shape
         steps: list[Step] = [self.delete(task), Create(self.server(), task, shape, "graphql")]
         reporting = self.chance.choice((number, number, number - 1))

@@ -360,6 +360,8 @@ class Run:
                 await watcher.cut()
                 watcher.is_over = True
             return
+        # It may have been over when its task was deleted; here the new subscription is to end.
+        watcher.is_over = False
         await watcher.until(lambda: watcher.is_over, CATCH_UP_S)
         refused = watcher.error == "CURSOR_INVALID"
         check(refused, Property.CURSOR, f"{watcher} resumes in another task: {watcher.error}")

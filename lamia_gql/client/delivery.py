@@ -10,13 +10,21 @@ from typing import NamedTuple
 from lamia_gql.client.event import Event, encode_json
 from lamia_gql.client.request_limits import RequestLimits
 from lamia_gql.client.server_connection import (
-    TEMPORARY_CODES,
     EventResult,
     RequestRejectedError,
     ServerConnection,
     ServerUnavailableError,
 )
 
+TEMPORARY_CODES = {
+    "BUSY",
+    "STORAGE_FAILED",
+    "OUTCOME_UNKNOWN",
+    "FORBIDDEN",
+    "UNAUTHENTICATED",
+    "UNAUTHORIZED",
+}
+"""Codes of errors that are not caused by the event, and may pass."""
 NOT_CREATED_CODES = {"TASK_NOT_FOUND", "PROCESS_NOT_FOUND"}
 """Codes of errors that pass if the job was faster than the creation of its task."""
 TASK_WAIT_S = 24 * 3600.0

@@ -44,15 +44,6 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
-TEMPORARY_CODES = {
-    "BUSY",
-    "STORAGE_FAILED",
-    "OUTCOME_UNKNOWN",
-    "FORBIDDEN",
-    "UNAUTHENTICATED",
-    "UNAUTHORIZED",
-}
-"""Codes of errors that are not caused by the event, and may pass."""
 REQUEST_ERROR_CODES = {
     "BAD_REQUEST",
     "BAD_USER_INPUT",

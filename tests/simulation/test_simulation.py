@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from tests.simulation.faults import Fault
 from tests.simulation.history import Behaviour, Enabled, make, show
 from tests.simulation.mutants.__main__ import Mutant, is_found, mutants
 from tests.simulation.seeds import Runner

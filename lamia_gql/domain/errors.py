@@ -101,8 +101,9 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.TIME_INVALID: "The time is too far ahead of the server's clock, or before 1970.",
     ErrorCode.PAYLOAD_TOO_LARGE: "The payload is larger than the server accepts.",
     ErrorCode.BUSY: (
-        "Too many events are waiting to be stored, or another transaction keeps a task locked."
-        " Nothing was stored; try again later."
+        "Too many events are waiting to be stored, too many operations for a connection to the"
+        " database, or another transaction keeps a task locked. Nothing was stored; try again"
+        " later."
     ),
     ErrorCode.STORAGE_FAILED: "The database failed. Nothing was stored; try again later.",
     ErrorCode.OUTCOME_UNKNOWN: (

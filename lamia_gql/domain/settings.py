@@ -173,7 +173,10 @@ class Settings(BaseSettings):
         description="The shortest time in seconds between two snapshots of a task that changes.",
     )
     database_connections: int = Field(
-        8, ge=1, le=200, description="The largest number of concurrent reads of the database."
+        8,
+        ge=1,
+        le=200,
+        description="The largest number of operations that read the database at once.",
     )
     database_timeout: float = Field(
         30.0,

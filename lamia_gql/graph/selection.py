@@ -19,7 +19,7 @@ from lamia_gql.graph.types.task import Task
 
 def reads_task(info: Info, *path: str) -> bool:
     """Whether fields of the task at a path below the present field read the database."""
-    return _reads(info, path, _reading_fields(Task))
+    return _reads(info, path, reading_fields(Task))
 
 
 def reads_process(info: Info, *path: str) -> bool:
@@ -27,11 +27,12 @@ def reads_process(info: Info, *path: str) -> bool:
 
     The process of a job does not count: it is read together with the job.
     """
-    return _reads(info, path, _reading_fields(Process, Array, SolitaryProcess, Job))
+    return _reads(info, path, reading_fields(Process, Array, SolitaryProcess, Job))
 
 
 @cache
-def _reading_fields(*types: type) -> frozenset[str]:
+def reading_fields(*types: type) -> frozenset[str]:
+    """The names of those fields of these types whose resolvers read the database."""
     # Resolvers that read wait for what they read, so they are asynchronous; no others are.
     return frozenset(
         to_camel_case(field.python_name)

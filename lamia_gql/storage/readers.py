@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from lamia_gql.domain.errors import ErrorCode, Unavailable
@@ -128,7 +128,10 @@ class ReadSession:
         self._latest = future = self._readers.submit(work, read)
         try:
             found: T = await asyncio.wrap_future(future)
-        except FAILURES as error:
+        except (*FAILURES, DBAPIError) as error:
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            if not lost and not isinstance(error, FAILURES):
+                raise
             log.exception("the database failed")
             raise Unavailable(
                 ErrorCode.STORAGE_FAILED,

@@ -179,6 +179,9 @@ async def happen(client: httpx.AsyncClient, query: str, **given: Any) -> None:
     assert "errors" not in answer.json(), answer.text
 
 
+# An operation that is cancelled leaves coroutines of sibling fields unawaited, in graphql-core.
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_ten_thousand_subscribers_leave_no_resources(sqlite_url: str) -> None:
     """However they disconnect, no resources remain, and the memory does not grow."""
 

@@ -17,15 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError
 
 from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.cancellation import CancellableRead
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.engine import create_engine, create_write_engine, is_sqlite
-from lamia_gql.storage.readers import Readers
+from lamia_gql.storage.readers import STORAGE_FAILURES, Readers
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 from lamia_gql.storage.write import CommitUnconfirmed, GivenUp, Write
 
@@ -39,8 +38,6 @@ CONFLICTS = frozenset({"40001", "40P01"})
 """PostgreSQL's codes of conflicts: serialization_failure and deadlock_detected."""
 LOCK_TIMEOUT = "55P03"
 """PostgreSQL's code of a lock that was not available in time: lock_not_available."""
-STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
-"""Errors of the storage itself, rather than of the statement."""
 EVENT_THREADS = 2
 """The recorder writes the events of locked tasks beside those of all others."""
 WRITE_THREADS = 4

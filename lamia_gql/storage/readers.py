@@ -22,7 +22,7 @@ from lamia_gql.storage.engine import is_sqlite
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
+STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
 """Errors of the storage itself, rather than of the statement."""
 
 
@@ -128,9 +128,9 @@ class ReadSession:
         self._latest = future = self._readers.submit(work, read)
         try:
             found: T = await asyncio.wrap_future(future)
-        except (*FAILURES, DBAPIError) as error:
+        except (*STORAGE_FAILURES, DBAPIError) as error:
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
-            if not lost and not isinstance(error, FAILURES):
+            if not lost and not isinstance(error, STORAGE_FAILURES):
                 raise
             log.exception("the database failed")
             raise Unavailable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from threading import current_thread
 from typing import Any
 
 import pytest
@@ -64,12 +65,13 @@ async def increase(database: Database) -> None:
 
 
 @contextmanager
-def checkouts() -> Iterator[list[Any]]:
+def checkouts(thread: str = "") -> Iterator[list[Any]]:
     """A list that grows with each connection that is taken from a pool."""
     taken: list[Any] = []
 
     def note(connection: Any, *_rest: Any) -> None:
-        taken.append(connection)
+        if current_thread().name.startswith(thread):
+            taken.append(connection)
 
     event.listen(Engine, "engine_connect", note)
     try:
@@ -251,12 +253,13 @@ async def test_an_operation_holds_no_connection_while_its_client_reads(database_
 async def test_a_trivial_query_takes_no_connection(sqlite_url: str) -> None:
     """What is known without the database is answered without it."""
     async with serve_in_process(sqlite_url) as inside, WebSocketClient(inside.url) as wire:
-        with checkouts() as taken, record_statements() as statements:
+        with checkouts("lamia-read") as taken, record_statements("lamia-read") as statements:
             for query in ("{ server { version } }", "{ __typename }", "{ nothing }"):
                 await wire.subscribe("1", query)
                 assert (await wire.receive())["id"] == "1"
                 if query != "{ nothing }":
                     assert (await wire.receive())["type"] == "complete"
+        # The purger looks for deleted tasks at the start, in a writer's thread.
         assert (taken, statements) == ([], [])
 
 

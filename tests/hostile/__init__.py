@@ -1,0 +1,1 @@
+"""Attacks on a running server, while others use it: see ``bystanders``."""

@@ -13,6 +13,7 @@ from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.key_table import INT, UUID, key_table
 from lamia_gql.storage.models import Event, Task
 from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
+from lamia_gql.storage.row_shape import EVENT, RowShape
 from lamia_gql.storage.rows import EVENT_COLUMNS, EventRow
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -46,22 +47,25 @@ def read_events(
     parents: Sequence[Parent],
     wanted: EventFilter,
     page: Page,
+    shape: RowShape[EventRow] = EVENT,
 ) -> list[Slice[EventRow]]:
     """A page of the events of each parent, in the order of their commits.
 
     The parents must be all tasks, all processes or all jobs.
     """
     # The size is a parameter of the statement.
-    statement = _events_statement(len(parents[0]), wanted, page._replace(size=0))
+    statement = _events_statement(len(parents[0]), wanted, page._replace(size=0), shape)
     found: list[list[EventRow]] = [[] for _ in parents]
     rows = connection.execute(statement, {"keys": parents, "size": page.size + 1})
     for place, *row in rows:
-        found[place].append(EventRow._make(row))
+        found[place].append(shape.make(row))
     return [cut(rows, page) for rows in found]
 
 
 @lru_cache(STATEMENTS_KEPT)
-def _events_statement(depth: int, wanted: EventFilter, page: Page) -> TopNPerKey:
+def _events_statement(
+    depth: int, wanted: EventFilter, page: Page, shape: RowShape[EventRow]
+) -> TopNPerKey:
     def belongs(event: Any, k: FromClause) -> list[Any]:
         found = _is_child(event, k, depth)
         if page.after is not None:
@@ -73,7 +77,7 @@ def _events_statement(depth: int, wanted: EventFilter, page: Page) -> TopNPerKey
     return top_n_per_key(
         _parents(depth),
         Event,
-        EventRow._fields,
+        shape,
         "seq",
         lambda event, k: [event.task_id == k.c.task_id],
         belongs,
@@ -109,16 +113,19 @@ def events_after(
 
 
 def events_by_id(
-    connection: ReadConnection, wanted: Sequence[tuple[int, str]]
+    connection: ReadConnection,
+    wanted: Sequence[tuple[int, str]],
+    shape: RowShape[EventRow] = EVENT,
 ) -> list[EventRow | None]:
     """The event of each task and event id; None where it, or its task, does not exist."""
     k = key_table(task_id=INT, id=UUID)
     rows = connection.execute(
-        select(*EVENT_COLUMNS)
+        select(Event.id, *shape.columns)
         .join(k, (Event.task_id == k.c.task_id) & (Event.id == k.c.id))
         .join(Task, Task.id == Event.task_id)
         .where(Task.deleted_at.is_(None)),
         {"keys": wanted},
     )
-    found = {(row.task_id, row.id): row for row in map(EventRow._make, rows)}
+    identified = ((event_id, shape.make(row)) for event_id, *row in rows)
+    found = {(row.task_id, event_id): row for event_id, row in identified}
     return [found.get(key) for key in wanted]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -17,13 +17,16 @@ from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
-from lamia_gql.storage.queries.top_n_per_key import TopNPerKey, top_n_per_key
-from lamia_gql.storage.rows import JOB_COLUMNS, JobRow, ProcessRow, pending_job
+from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
+from lamia_gql.storage.row_shape import JOB, RowShape, pending_values, row_shape
+from lamia_gql.storage.rows import JobRow, ProcessRow
 from lamia_gql.storage.transaction import ReadConnection
 
 JobKey = tuple[int, int, int]
 JOB_CURSORS = Cursors(("j",), (int32,))
 """The cursors of jobs of an array, by their index."""
+JOB_KEY = row_shape(Job, frozenset())
+"""The key only."""
 
 
 def read_jobs(
@@ -33,6 +36,7 @@ def read_jobs(
     page: Page,
     now: datetime,
     beat_interval: float | None,
+    shape: RowShape[JobRow] = JOB,
 ) -> list[Slice[JobRow]]:
     """A page of the jobs of each array, in the order of their indices.
 
@@ -43,6 +47,7 @@ def read_jobs(
         page: the size of the page, and the index after which it begins; forward only.
         now: the time at which liveness is judged.
         beat_interval: the beat interval in seconds of arrays that have none of their own.
+        shape: the columns to read.
     """
     after = None if page.after is None else page.after[0]
     begins = [
@@ -50,15 +55,15 @@ def read_jobs(
         for array in arrays
     ]
     if wanted.states is None and wanted.liveness is None:
-        return _read_span(connection, arrays, begins, page)
+        return _read_span(connection, arrays, begins, page, shape)
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is not None:
         states &= {JobState.RUNNING}
     found = _read_states(
-        connection, arrays, begins, states, wanted, page.size + 1, now, beat_interval
+        connection, arrays, begins, states, wanted, page.size + 1, now, beat_interval, shape
     )
     if JobState.PENDING in states:
-        pending = _read_pending(connection, arrays, begins, page.size + 1)
+        pending = _read_pending(connection, arrays, begins, page.size + 1, shape)
         found = [
             list(islice(merge(*rows, key=lambda job: job.job_index), page.size + 1))
             for rows in zip(found, pending, strict=True)
@@ -71,6 +76,7 @@ def _read_span(
     arrays: Sequence[ProcessRow],
     begins: Sequence[int],
     page: Page,
+    shape: RowShape[JobRow],
 ) -> list[Slice[JobRow]]:
     """The page without a filter: its indices are known before any row is read."""
     spans = [
@@ -79,7 +85,7 @@ def _read_span(
     ]
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
     rows = connection.execute(
-        select(*JOB_COLUMNS).join(
+        select(*shape.columns).join(
             k,
             (Job.task_id == k.c.task_id)
             & (Job.process_number == k.c.number)
@@ -94,11 +100,12 @@ def _read_span(
             ]
         },
     )
-    found = {row[:3]: row for row in map(JobRow._make, rows)}
+    found = {row[:3]: row for row in map(shape.make, rows)}
+    missing = pending_values(shape)
     slices = []
     for array, span in zip(arrays, spans, strict=True):
-        key = (array.task_id, array.number)
-        jobs = [found.get((*key, index)) or pending_job(*key, index) for index in span]
+        keys = [(array.task_id, array.number, index) for index in span]
+        jobs = [found.get(key) or shape.make((*key, *missing)) for key in keys]
         slices.append(Slice(jobs, span.stop <= array.last_index, page.after is not None))
     return slices
 
@@ -112,6 +119,7 @@ def _read_states(
     size: int,
     now: datetime,
     beat_interval: float | None,
+    shape: RowShape[JobRow],
 ) -> list[list[JobRow]]:
     """The first ``size`` jobs of each array that are in one of the states and have a row.
 
@@ -129,14 +137,14 @@ def _read_states(
     found: list[list[JobRow]] = [[] for _ in arrays]
     if not rows:
         return found
-    statement = _states_statement(by_liveness=wanted.liveness is not None)
+    statement = _states_statement(shape, by_liveness=wanted.liveness is not None)
     for place, *row in connection.execute(statement, {"keys": rows, "size": size}):
-        found[places[place]].append(JobRow._make(row))
+        found[places[place]].append(shape.make(row))
     return [sorted(jobs, key=lambda job: job.job_index)[:size] for jobs in found]
 
 
-@cache
-def _states_statement(*, by_liveness: bool) -> TopNPerKey:
+@lru_cache(STATEMENTS_KEPT)
+def _states_statement(shape: RowShape[JobRow], *, by_liveness: bool) -> TopNPerKey:
     k = key_table(task_id=INT, number=INT, state=TEXT, begin=INT, since=TIME, until=TIME)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
@@ -145,7 +153,7 @@ def _states_statement(*, by_liveness: bool) -> TopNPerKey:
             found += [is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
         return found
 
-    return top_n_per_key(k, Job, JobRow._fields, "job_index", _of_process, belongs)
+    return top_n_per_key(k, Job, shape, "job_index", _of_process, belongs)
 
 
 def _of_process(job: Any, k: FromClause) -> list[Any]:
@@ -157,6 +165,7 @@ def _read_pending(
     arrays: Sequence[ProcessRow],
     begins: Sequence[int],
     size: int,
+    shape: RowShape[JobRow],
 ) -> list[list[JobRow]]:
     """The first ``size`` jobs of each array that have no row, from its index in ``begins`` on.
 
@@ -181,12 +190,13 @@ def _read_pending(
         return found
     given = {"keys": rows, "size": size}
     firsts = {
-        row[0]: row[1] for row in connection.execute(_first_row_statement(), given | {"size": 1})
+        row[0]: row[3] for row in connection.execute(_first_row_statement(), given | {"size": 1})
     }
     gaps: list[list[int]] = [[] for _ in rows]
-    for place, index in connection.execute(_before_gap_statement(), given):
+    for place, *_, index in connection.execute(_before_gap_statement(), given):
         gaps[place].append(index + 1)
     ends = _next_rows(connection, rows, gaps)
+    missing = pending_values(shape)
     for key_place, place in enumerate(places):
         array, begin = arrays[place], begins[place]
         first_row = firsts.get(key_place, array.last_index + 1)
@@ -196,7 +206,9 @@ def _read_pending(
             for start in gaps[key_place]
         ]
         indices = islice((index for span in spans for index in span), size)
-        found[place] = [pending_job(array.task_id, array.number, index) for index in indices]
+        found[place] = [
+            shape.make((array.task_id, array.number, index, *missing)) for index in indices
+        ]
     return found
 
 
@@ -206,7 +218,7 @@ def _first_row_statement() -> TopNPerKey:
         return [job.job_index >= k.c.begin]
 
     k = key_table(task_id=INT, number=INT, begin=INT)
-    return top_n_per_key(k, Job, ("job_index",), "job_index", _of_process, belongs)
+    return top_n_per_key(k, Job, JOB_KEY, "job_index", _of_process, belongs)
 
 
 @cache
@@ -225,7 +237,7 @@ def _before_gap_statement() -> TopNPerKey:
         ]
 
     k = key_table(task_id=INT, number=INT, begin=INT)
-    return top_n_per_key(k, Job, ("job_index",), "job_index", _of_process, belongs)
+    return top_n_per_key(k, Job, JOB_KEY, "job_index", _of_process, belongs)
 
 
 def _next_rows(
@@ -251,11 +263,13 @@ def _next_rows(
     return {starts[place]: index for place, index in found if index is not None}
 
 
-def jobs_by_key(connection: ReadConnection, wanted: Sequence[JobKey]) -> list[JobRow]:
+def jobs_by_key(
+    connection: ReadConnection, wanted: Sequence[JobKey], shape: RowShape[JobRow] = JOB
+) -> list[JobRow]:
     """The job of each task, process and index, also where it has no row."""
     k = key_table(task_id=INT, number=INT, job_index=INT)
     rows = connection.execute(
-        select(*JOB_COLUMNS).join(
+        select(*shape.columns).join(
             k,
             (Job.task_id == k.c.task_id)
             & (Job.process_number == k.c.number)
@@ -263,8 +277,9 @@ def jobs_by_key(connection: ReadConnection, wanted: Sequence[JobKey]) -> list[Jo
         ),
         {"keys": wanted},
     )
-    found = {row[:3]: row for row in map(JobRow._make, rows)}
-    return [found.get(key) or pending_job(*key) for key in wanted]
+    found = {row[:3]: row for row in map(shape.make, rows)}
+    missing = pending_values(shape)
+    return [found.get(key) or shape.make((*key, *missing)) for key in wanted]
 
 
 def count_jobs(

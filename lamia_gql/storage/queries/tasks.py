@@ -17,8 +17,8 @@ from lamia_gql.storage.filters import ProcessFilter, TaskFilter
 from lamia_gql.storage.key_table import INT, TEXT, key_table
 from lamia_gql.storage.models import Process, Tag, Task
 from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
+from lamia_gql.storage.row_shape import PROCESS, TASK, RowShape
 from lamia_gql.storage.rows import (
-    PROCESS_COLUMNS,
     TASK_COLUMNS,
     TASK_JSON_COLUMNS,
     ProcessRow,
@@ -79,12 +79,16 @@ class TaskOrder:
 
 
 def read_tasks(
-    connection: ReadConnection, wanted: TaskFilter, order: TaskOrder, page: Page
+    connection: ReadConnection,
+    wanted: TaskFilter,
+    order: TaskOrder,
+    page: Page,
+    shape: RowShape[TaskRow] = TASK,
 ) -> Slice[TaskRow]:
     """A page of the tasks, in an order."""
     column = order.column()
     descending = (order.direction is Direction.DESC) != page.backward
-    statement = select(*TASK_COLUMNS).where(*wanted.where())
+    statement = select(*shape.columns).where(*wanted.where())
     place = tuple_(column, Task.id)
     rising = order.direction is Direction.ASC
     if page.after is not None:
@@ -95,7 +99,7 @@ def read_tasks(
         statement = statement.where(place < mark if rising else place > mark)
     ends = (column.desc(), Task.id.desc()) if descending else (column, Task.id)
     rows = connection.execute(statement.order_by(*ends).limit(page.size + 1))
-    return cut([TaskRow._make(row) for row in rows], page)
+    return cut([shape.make(row) for row in rows], page)
 
 
 def count_tasks(connection: ReadConnection, wanted: TaskFilter) -> int:
@@ -104,25 +108,31 @@ def count_tasks(connection: ReadConnection, wanted: TaskFilter) -> int:
     return connection.scalar(statement) or 0
 
 
-def tasks_by_name(connection: ReadConnection, names: Sequence[str]) -> list[TaskRow | None]:
+def tasks_by_name(
+    connection: ReadConnection, names: Sequence[str], shape: RowShape[TaskRow] = TASK
+) -> list[TaskRow | None]:
     """The task of each name; None where there is none."""
     k = key_table(name=TEXT)
     rows = connection.execute(
-        select(*TASK_COLUMNS).join(k, Task.name == k.c.name).where(Task.deleted_at.is_(None)),
+        select(Task.name, *shape.columns)
+        .join(k, Task.name == k.c.name)
+        .where(Task.deleted_at.is_(None)),
         {"keys": [(name,) for name in names if is_storable(name)]},
     )
-    found = {row.name: row for row in map(TaskRow._make, rows)}
+    found = {name: shape.make(row) for name, *row in rows}
     return [found.get(name) for name in names]
 
 
-def tasks_by_id(connection: ReadConnection, ids: Sequence[int]) -> list[TaskRow | None]:
+def tasks_by_id(
+    connection: ReadConnection, ids: Sequence[int], shape: RowShape[TaskRow] = TASK
+) -> list[TaskRow | None]:
     """The task of each id; None where there is none."""
     k = key_table(id=INT)
     rows = connection.execute(
-        select(*TASK_COLUMNS).join(k, Task.id == k.c.id).where(Task.deleted_at.is_(None)),
+        select(*shape.columns).join(k, Task.id == k.c.id).where(Task.deleted_at.is_(None)),
         {"keys": [(task_id,) for task_id in ids]},
     )
-    found = {row.id: row for row in map(TaskRow._make, rows)}
+    found = {row.id: row for row in map(shape.make, rows)}
     return [found.get(task_id) for task_id in ids]
 
 
@@ -172,17 +182,19 @@ def read_tags(connection: ReadConnection, ids: Sequence[int]) -> list[list[str]]
     return [found[task_id] for task_id in ids]
 
 
-def all_processes(connection: ReadConnection, ids: Sequence[int]) -> list[list[ProcessRow]]:
+def all_processes(
+    connection: ReadConnection, ids: Sequence[int], shape: RowShape[ProcessRow] = PROCESS
+) -> list[list[ProcessRow]]:
     """All processes of each task, in order; a task has a bounded number of them."""
     k = key_table(id=INT)
     found: dict[int, list[ProcessRow]] = {task_id: [] for task_id in ids}
     rows = connection.execute(
-        select(*PROCESS_COLUMNS)
+        select(*shape.columns)
         .join(k, Process.task_id == k.c.id)
         .order_by(Process.task_id, Process.number),
         {"keys": [(task_id,) for task_id in found]},
     )
-    for row in map(ProcessRow._make, rows):
+    for row in map(shape.make, rows):
         found[row.task_id].append(row)
     return [found[task_id] for task_id in ids]
 
@@ -192,21 +204,24 @@ def read_processes(
     ids: Sequence[int],
     wanted: ProcessFilter,
     page: Page,
+    shape: RowShape[ProcessRow] = PROCESS,
 ) -> list[Slice[ProcessRow]]:
     """A page of the processes of each task, in the order in which they were created."""
     # The size is a parameter of the statement.
-    statement = _processes_statement(wanted, page._replace(size=0))
+    statement = _processes_statement(wanted, page._replace(size=0), shape)
     found: list[list[ProcessRow]] = [[] for _ in ids]
     rows = connection.execute(
         statement, {"keys": [(task_id,) for task_id in ids], "size": page.size + 1}
     )
     for place, *row in rows:
-        found[place].append(ProcessRow._make(row))
+        found[place].append(shape.make(row))
     return [cut(rows, page) for rows in found]
 
 
 @lru_cache(STATEMENTS_KEPT)
-def _processes_statement(wanted: ProcessFilter, page: Page) -> TopNPerKey:
+def _processes_statement(
+    wanted: ProcessFilter, page: Page, shape: RowShape[ProcessRow]
+) -> TopNPerKey:
     def belongs(process: Any, _k: Any) -> list[Any]:
         found = [] if page.after is None else [process.number > page.after[0]]
         if page.before is not None:
@@ -216,7 +231,7 @@ def _processes_statement(wanted: ProcessFilter, page: Page) -> TopNPerKey:
     return top_n_per_key(
         key_table(id=INT),
         Process,
-        ProcessRow._fields,
+        shape,
         "number",
         lambda process, k: [process.task_id == k.c.id],
         belongs,
@@ -241,31 +256,36 @@ def count_processes(
 
 
 def processes_by_name(
-    connection: ReadConnection, wanted: Sequence[tuple[int, str]]
+    connection: ReadConnection,
+    wanted: Sequence[tuple[int, str]],
+    shape: RowShape[ProcessRow] = PROCESS,
 ) -> list[ProcessRow | None]:
     """The process of each task and name; None where there is none."""
     k = key_table(task_id=INT, name=TEXT)
     rows = connection.execute(
-        select(*PROCESS_COLUMNS).join(
+        select(Process.name, *shape.columns).join(
             k, (Process.task_id == k.c.task_id) & (Process.name == k.c.name)
         ),
         {"keys": [key for key in wanted if is_storable(key[1])]},
     )
-    found = {(row.task_id, row.name): row for row in map(ProcessRow._make, rows)}
+    named = ((name, shape.make(row)) for name, *row in rows)
+    found = {(row.task_id, name): row for name, row in named}
     return [found.get(key) for key in wanted]
 
 
 def processes_by_key(
-    connection: ReadConnection, wanted: Sequence[tuple[int, int]]
+    connection: ReadConnection,
+    wanted: Sequence[tuple[int, int]],
+    shape: RowShape[ProcessRow] = PROCESS,
 ) -> list[ProcessRow | None]:
     """The process of each task and number; None where it, or its task, does not exist."""
     k = key_table(task_id=INT, number=INT)
     rows = connection.execute(
-        select(*PROCESS_COLUMNS)
+        select(*shape.columns)
         .join(k, (Process.task_id == k.c.task_id) & (Process.number == k.c.number))
         .join(Task, Task.id == Process.task_id)
         .where(Task.deleted_at.is_(None)),
         {"keys": wanted},
     )
-    found = {(row.task_id, row.number): row for row in map(ProcessRow._make, rows)}
+    found = {(row.task_id, row.number): row for row in map(shape.make, rows)}
     return [found.get(key) for key in wanted]

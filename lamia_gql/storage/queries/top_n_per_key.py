@@ -22,6 +22,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from lamia_gql.storage.models import Base
+from lamia_gql.storage.row_shape import RowShape
 
 Condition = Callable[[Any, FromClause], Sequence[ColumnElement[bool]]]
 """From an entity and the table of keys to the conditions on the entity's rows."""
@@ -67,7 +68,7 @@ def _correlated(query: TopNPerKey, compiler: SQLCompiler, **options: Any) -> str
 def top_n_per_key(
     k: FromClause,
     entity: type[Base],
-    columns: Sequence[str],
+    shape: RowShape[Any],
     order_by: str,
     unique: Condition,
     belongs: Condition,
@@ -81,7 +82,7 @@ def top_n_per_key(
     Args:
         k: the key table.
         entity: the table whose rows are wanted.
-        columns: the columns that each row has after ``place``, the position of its key.
+        shape: what each row has after ``place``, the position of its key.
         order_by: the column that orders the rows of one key.
         unique: conditions that, together with ``order_by``, identify one row of the table.
         belongs: conditions that choose the rows of one key.
@@ -99,16 +100,17 @@ def top_n_per_key(
             .limit(SIZE)
         )
 
-    row = first(inner).lateral("row")
+    read = dict.fromkeys((*shape.columns_read, order_by))
+    row = first(*(getattr(inner, name) for name in read)).lateral("row")
     last = row.c[order_by]
     lateral = (
-        select(k.c.place, *(row.c[name] for name in columns))
+        select(k.c.place, *shape.select(row.c.__getitem__))
         .join_from(k, row, true())
         .order_by(k.c.place, last.desc() if backward else last)
     )
     last = getattr(outer, order_by)
     correlated = (
-        select(k.c.place, *(getattr(outer, name) for name in columns))
+        select(k.c.place, *shape.select(lambda name: getattr(outer, name)))
         .join_from(k, outer, true())
         .where(*unique(outer, k), last.in_(first(getattr(inner, order_by)).correlate(k)))
         .order_by(k.c.place, last.desc() if backward else last)

@@ -56,7 +56,7 @@ class Context:
         What is read from now on is of one state of the database, that of the first read.
         """
         self.now = datetime.now(UTC)
-        self.load = Loaders(self.reads.renew(), self.settings.beat_interval, self.now)
+        self.load = Loaders(self.reads.renew(), self.settings, self.now)
 
     @property
     def settings(self) -> Settings:

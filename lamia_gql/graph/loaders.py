@@ -1,7 +1,7 @@
-"""Data loaders: each level of a query is read in one statement.
+"""Data loaders: each level of a query that is resolved field by field is read in one statement.
 
-There is one loader per kind of read and its arguments; its keys are the parents. Loaders live as
-long as an operation, so nothing is read twice in one operation.
+There is one loader per kind of read and its arguments; its keys are the rows of the level. Loaders
+live as long as an operation, so nothing is read twice in one operation.
 """
 
 from __future__ import annotations
@@ -9,22 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from strawberry.dataloader import DataLoader
 
-from lamia_gql.domain.pagination import Page, Slice
-from lamia_gql.domain.progress import Liveness
-from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
+from lamia_gql.domain.settings import Settings
+from lamia_gql.graph.inputs import INPUTS
+from lamia_gql.graph.reads import AnyRead, ListRead, Reads, Rows, run
 from lamia_gql.storage.operation_reads import Snapshot
-from lamia_gql.storage.queries import events, jobs, runs, samples, tasks
-from lamia_gql.storage.queries.samples import SampleRow
-from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskJson, TaskRow
-from lamia_gql.storage.transaction import ReadConnection
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-LOST = JobFilter(liveness=Liveness.LOST)
+from lamia_gql.storage.queries import tasks
+from lamia_gql.storage.row_shape import RowShape
+from lamia_gql.storage.rows import EventRow, ProcessRow, TaskRow
 
 
 class Loaders:
@@ -35,84 +30,43 @@ class Loaders:
 
     Args:
         snapshot: where to read.
-        beat_interval: the beat interval in seconds of processes that have none of their own.
+        settings: the settings of the server.
         now: the time at which liveness is judged.
     """
 
-    def __init__(self, snapshot: Snapshot, beat_interval: float | None, now: datetime) -> None:
+    def __init__(self, snapshot: Snapshot, settings: Settings, now: datetime) -> None:
+        self.reads = Reads(now, settings)
+        """What has been read so far."""
         self._snapshot = snapshot
-        self._beat_interval = beat_interval
-        self._now = now
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
-        self._expected: dict[Hashable, set[tuple[int, ...]]] = {}
+        self._expected: Sequence[EventRow] = ()
 
     def expect(self, events: Sequence[EventRow]) -> None:
         """When the process or job of one of these events is read, read those of all of them."""
-        self._expected = {
-            "process_by_key": {(event.task_id, event.process_number) for event in events},
-            "job": {(event.task_id, event.process_number, event.job_index) for event in events},
-        }
+        self._expected = events
 
-    def _load(
-        self, kind: Hashable, key: K, read: Callable[[ReadConnection, list[K]], Sequence[V]]
-    ) -> Awaitable[V]:
-        loader = self._loaders.get(kind)
-        if loader is None:
+    def load(self, read: AnyRead, row: Any, full: RowShape[Any] | None = None) -> Awaitable[Any]:
+        """What is read for one row; ``full`` is the shape of the rows that are read."""
+        return self._load(read.key, row, lambda reads, rows: run(read, reads, rows, full))
 
-            async def batch(wanted: list[K]) -> Sequence[V]:
-                return await self._snapshot.read(lambda connection: read(connection, wanted))
+    def count(self, read: ListRead, row: Any) -> Awaitable[int]:
+        """The length of the whole list of one row."""
+        return self._load(read.count_key, row, read.count)
 
-            loader = self._loaders[kind] = DataLoader(load_fn=batch)
-            for other in self._expected.get(kind, ()):
-                # Perhaps nobody awaits it: asyncio is not to warn of an error that nobody fetched.
-                asyncio.ensure_future(loader.load(other)).add_done_callback(_fetch_error)
-        found: Awaitable[V] = loader.load(key)
-        return found
-
-    async def tasks(self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page) -> Slice[TaskRow]:
-        """A page of the tasks, in an order."""
-        return await self._snapshot.read(lambda c: tasks.read_tasks(c, wanted, order, page))
-
-    async def count_tasks(self, wanted: TaskFilter) -> int:
-        """The number of wanted tasks."""
-        return await self._snapshot.read(lambda c: tasks.count_tasks(c, wanted))
+    def input(self, name: str, row: Any) -> Awaitable[Any]:
+        """The value of an entry of ``INPUTS`` for one row."""
+        return self._load(("input", name), row, INPUTS[name].read)
 
     def task_by_name(self, name: str) -> Awaitable[TaskRow | None]:
         """The task of this name; None where it does not exist."""
-        return self._load("task_by_name", name, lambda c, keys: tasks.tasks_by_name(c, keys))
+        return self._load(
+            "task_by_name", name, lambda r, names: tasks.tasks_by_name(r.connection, names)
+        )
 
     def task_by_id(self, task_id: int) -> Awaitable[TaskRow | None]:
         """The task of this id; None where it does not exist."""
-        return self._load("task_by_id", task_id, lambda c, keys: tasks.tasks_by_id(c, keys))
-
-    def tags(self, task_id: int) -> Awaitable[list[str]]:
-        """The tags of a task, sorted."""
-        return self._load("tags", task_id, lambda c, keys: tasks.read_tags(c, keys))
-
-    def task_json(self, task_id: int) -> Awaitable[TaskJson]:
-        """The JSON texts of a task."""
-        return self._load("task_json", task_id, lambda c, keys: tasks.read_task_json(c, keys))
-
-    def all_processes(self, task_id: int) -> Awaitable[list[ProcessRow]]:
-        """All processes of a task, in the order in which they were created."""
-        return self._load("all_processes", task_id, lambda c, keys: tasks.all_processes(c, keys))
-
-    def processes(
-        self, task_id: int, wanted: ProcessFilter, page: Page
-    ) -> Awaitable[Slice[ProcessRow]]:
-        """A page of the processes of a task."""
         return self._load(
-            ("processes", wanted, page),
-            task_id,
-            lambda c, keys: tasks.read_processes(c, keys, wanted, page),
-        )
-
-    def count_processes(self, task_id: int, wanted: ProcessFilter) -> Awaitable[int]:
-        """The number of wanted processes of a task."""
-        return self._load(
-            ("count_processes", wanted),
-            task_id,
-            lambda c, keys: tasks.count_processes(c, keys, wanted),
+            "task_by_id", task_id, lambda r, ids: tasks.tasks_by_id(r.connection, ids)
         )
 
     def process_by_name(self, task_id: int, name: str) -> Awaitable[ProcessRow | None]:
@@ -120,7 +74,7 @@ class Loaders:
         return self._load(
             "process_by_name",
             (task_id, name),
-            lambda c, keys: tasks.processes_by_name(c, keys),
+            lambda r, keys: tasks.processes_by_name(r.connection, keys),
         )
 
     def process_by_key(self, task_id: int, number: int) -> Awaitable[ProcessRow | None]:
@@ -128,88 +82,26 @@ class Loaders:
         return self._load(
             "process_by_key",
             (task_id, number),
-            lambda c, keys: tasks.processes_by_key(c, keys),
+            lambda r, keys: tasks.processes_by_key(r.connection, keys),
         )
 
-    def jobs(self, array: ProcessRow, wanted: JobFilter, page: Page) -> Awaitable[Slice[JobRow]]:
-        """A page of the wanted jobs of an array, in the order of their indices."""
-        return self._load(
-            ("jobs", wanted, page),
-            array,
-            lambda c, keys: jobs.read_jobs(c, keys, wanted, page, self._now, self._beat_interval),
-        )
+    def _load(
+        self, kind: Hashable, key: Any, read: Callable[[Reads, Rows], Sequence[Any]]
+    ) -> Awaitable[Any]:
+        loader = self._loaders.get(kind)
+        if loader is None:
 
-    def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[int]:
-        """The number of wanted jobs of an array."""
-        return self._load(
-            ("count_jobs", wanted),
-            array,
-            lambda c, keys: jobs.count_jobs(c, keys, wanted, self._now, self._beat_interval),
-        )
+            async def batch(keys: list[Any]) -> Sequence[Any]:
+                return await self._snapshot.read(lambda c: read(self.reads.on(c), keys))
 
-    async def lost(self, process: ProcessRow) -> int:
-        """The number of LOST jobs of a process. Read only where there can be any."""
-        if not process.running or (process.beat_interval or self._beat_interval) is None:
-            return 0
-        return await self.count_jobs(process, LOST)
-
-    def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRow]:
-        """The job of this index, which the process must have."""
-        return self._load(
-            "job",
-            (task_id, number, index),
-            lambda c, keys: jobs.jobs_by_key(c, keys),
-        )
-
-    def state_ranges(self, array: ProcessRow) -> Awaitable[list[runs.Run]]:
-        """The states of all jobs of an array, as runs of consecutive jobs in the same state."""
-        return self._load("state_ranges", array, lambda c, keys: runs.state_ranges(c, keys))
-
-    def indices(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[str]:
-        """The indices of the wanted jobs of an array, as ``813,900-904``."""
-        return self._load(
-            ("indices", wanted),
-            array,
-            lambda c, keys: runs.job_indices(c, keys, wanted, self._now, self._beat_interval),
-        )
-
-    def events(
-        self, parent: tuple[int, ...], wanted: EventFilter, page: Page
-    ) -> Awaitable[Slice[EventRow]]:
-        """A page of the wanted events of a task, a process or a job, oldest first."""
-        return self._load(
-            ("events", len(parent), wanted, page),
-            parent,
-            lambda c, keys: events.read_events(c, keys, wanted, page),
-        )
-
-    def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[int]:
-        """The number of wanted events of a task, a process or a job."""
-        return self._load(
-            ("count_events", len(parent), wanted),
-            parent,
-            lambda c, keys: events.count_events(c, keys, wanted),
-        )
-
-    def event(self, task_id: int, event_id: str) -> Awaitable[EventRow | None]:
-        """The event of this id in a task; None where it does not exist."""
-        return self._load(
-            "event",
-            (task_id, event_id),
-            lambda c, keys: events.events_by_id(c, keys),
-        )
-
-    def samples(self, process: ProcessRow) -> Awaitable[list[SampleRow]]:
-        """The history of a process, oldest first."""
-        return self._load(
-            "samples",
-            (process.task_id, process.number),
-            lambda c, keys: samples.read_samples(c, keys),
-        )
-
-    async def all_samples(self, processes: Sequence[ProcessRow]) -> list[list[SampleRow]]:
-        """The history of each of these processes."""
-        return list(await asyncio.gather(*(self.samples(process) for process in processes)))
+            loader = self._loaders[kind] = DataLoader(load_fn=batch)
+            if isinstance(key, EventRow):
+                for other in self._expected:
+                    # Perhaps nobody awaits it: asyncio is not to warn of an error that nobody
+                    # fetched.
+                    asyncio.ensure_future(loader.load(other)).add_done_callback(_fetch_error)
+        found: Awaitable[Any] = loader.load(key)
+        return found
 
 
 def _fetch_error(future: asyncio.Future[Any]) -> None:

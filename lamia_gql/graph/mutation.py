@@ -15,6 +15,7 @@ from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.selection import reads_process, reads_task
 from lamia_gql.graph.types import mutation_inputs
+from lamia_gql.graph.types.connection import global_id
 from lamia_gql.graph.types.fields import argument, resolved
 from lamia_gql.graph.types.payloads import (
     AddProcessesPayload,
@@ -243,7 +244,7 @@ async def _delete(
         deleted = await context.services.delete_tasks(names)
     except InvalidInput as invalid:
         return [], [UserError.of(error) for error in invalid.errors]
-    return [Task.of(task).id for task in deleted], []
+    return [global_id("Task", task.id) for task in deleted], []
 
 
 async def _submit(

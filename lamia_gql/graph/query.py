@@ -3,28 +3,58 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
 from lamia_gql import __version__
 from lamia_gql.domain.errors import ErrorCode, RequestError
-from lamia_gql.domain.pagination import page
-from lamia_gql.graph.context import Info
+from lamia_gql.domain.pagination import Slice, page
+from lamia_gql.graph.reads import ListRead, NodeRead, Reads, RowRead, Rows
 from lamia_gql.graph.types import filter_inputs
-from lamia_gql.graph.types.connection import Connection, Node, invalid_id_error, parse_id
+from lamia_gql.graph.types.connection import (
+    Connection,
+    Node,
+    invalid_id_error,
+    page_of,
+    parse_id,
+)
 from lamia_gql.graph.types.event import Event
-from lamia_gql.graph.types.fields import After, Before, First, Last, argument, field, resolved
-from lamia_gql.graph.types.job import Job
+from lamia_gql.graph.types.fields import (
+    After,
+    Before,
+    First,
+    Last,
+    any_row,
+    argument,
+    derived,
+    field,
+    single,
+)
+from lamia_gql.graph.types.job import FIND_JOBS, Job, find_jobs
 from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
-from lamia_gql.storage import filters
-from lamia_gql.storage.queries.tasks import TaskOrder
+from lamia_gql.storage import filters, models
+from lamia_gql.storage.queries.events import events_by_id
+from lamia_gql.storage.queries.tasks import (
+    TaskOrder,
+    count_tasks,
+    processes_by_key,
+    processes_by_name,
+    read_tasks,
+    tasks_by_id,
+    tasks_by_name,
+)
+from lamia_gql.storage.row_shape import RowShape, row_shape
+from lamia_gql.storage.rows import ProcessRow
 
 TaskName = Annotated[str, argument("Name of the task.")]
 ProcessName = Annotated[str, argument("Name of the process in the task.")]
 MAX_KEY = 2**63 - 1
+TASK_KEY = row_shape(models.Task, frozenset())
+"""The key only."""
 
 
 @strawberry.type(description="Version, time and limits of this server.")
@@ -48,131 +78,188 @@ class Server:
     )
 
 
-@strawberry.type(description="Everything that can be queried.")
-class Query:
-    """The root of all queries."""
+ENTITIES: dict[str, tuple[type[models.Base], Callable[[Any], Any]]] = {
+    "Task": (models.Task, Task.of),
+    "Process": (models.Process, Process.of),
+    "Job": (models.Job, lambda pair: Job.of(*pair)),
+    "Event": (models.Event, Event.of),
+}
+"""By the name of the type in an id: the table, and what makes an object of a row."""
+ORDER_COLUMNS = ("name", "received_at", "submitted_at", "last_event_at", "finished_at")
 
-    @resolved("The object with this id. Null if it has been deleted.")
-    async def node(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, argument("Id of the object.")],  # noqa: A002
-    ) -> Node | None:
-        """The object with a global id. Raises :class:`RequestError` for an invalid id."""
-        kind, key = parse_id(id)
-        load = info.context.load
-        match kind, key:
-            case "Task", (int(task_id),) if _are_keys(task_id):
-                task = await load.task_by_id(task_id)
-                return None if task is None else Task.of(task)
-            case "Process", (int(task_id), int(number)) if _are_keys(task_id, number):
-                process = await load.process_by_key(task_id, number)
-                return None if process is None else Process.of(process)
-            case "Job", (int(task_id), int(number), int(index)) if _are_keys(
-                task_id, number, index
-            ):
-                process = await load.process_by_key(task_id, number)
-                return None if process is None else await Job.find(info, process, index)
-            case "Event", (int(task_id), str(event_id)) if _are_keys(task_id):
-                event = await load.event(task_id, _uuid(event_id))
-                return None if event is None else Event.of(event)
-        raise invalid_id_error()
 
-    @resolved("The task with this name. Null if there is none.")
-    async def task(self, info: Info, name: TaskName) -> Task | None:
-        """One task."""
-        found = await info.context.load.task_by_name(name)
-        return None if found is None else Task.of(found)
+def _find_node(*, id: Annotated[strawberry.ID, argument("Id of the object.")]) -> NodeRead:  # noqa: A002
+    """What reads the object with a global id. Raises :class:`RequestError` for an invalid id."""
+    kind, key = parse_id(id)
+    match kind, key:
+        case "Task", (int(task_id),) if _are_keys(task_id):
+            return NodeRead(kind, _node(id, lambda c, s, _: tasks_by_id(c, [task_id], s)))
+        case "Process", (int(task_id), int(number)) if _are_keys(task_id, number):
+            owner = (task_id, number)
+            return NodeRead(kind, _node(id, lambda c, s, _: processes_by_key(c, [owner], s)))
+        case "Job", (int(task_id), int(number), int(index)) if _are_keys(task_id, number, index):
+            return NodeRead(
+                kind,
+                RowRead(
+                    ("node", id),
+                    lambda reads, _rows, shape, owner: find_jobs(
+                        reads,
+                        processes_by_key(reads.connection, [(task_id, number)], owner),
+                        index,
+                        shape,
+                    ),
+                ),
+            )
+        case "Event", (int(task_id), str(event_id)) if _are_keys(task_id):
+            event_key = (task_id, _uuid(event_id))
+            return NodeRead(kind, _node(id, lambda c, s, _: events_by_id(c, [event_key], s)))
+    raise invalid_id_error()
 
-    @resolved("All tasks that match, by default the newest first.")
-    async def tasks(
-        self,
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        filter: Annotated[  # noqa: A002  (its name in the schema)
-            filter_inputs.TaskFilter | None, argument("Only tasks that match. Defaults to all.")
-        ] = None,
-        order_by: Annotated[
-            filter_inputs.TaskOrder | None,
-            argument("Order of the tasks. Defaults to `receivedAt`, descending."),
-        ] = None,
-    ) -> Connection[Task]:
-        """A page of tasks."""
-        load = info.context.load
-        wanted = filters.TaskFilter() if filter is None else filter.parse()
-        order = TaskOrder() if order_by is None else order_by.parse()
-        part = page(
-            order.cursors,
-            info.context.settings.page_limit,
-            first=first,
-            after=after,
-            last=last,
-            before=before,
-        )
-        return Connection[Task].of(
-            await load.tasks(wanted, order, part),
-            Task.of,
-            order.cursor,
-            lambda: load.count_tasks(wanted),
-        )
 
-    @resolved(
-        "The process with this name in a task. Null if the task or the process does not exist."
+def _node(node_id: str, read: Callable[..., Any]) -> RowRead:
+    return RowRead(
+        ("node", node_id),
+        lambda reads, _rows, shape, owner: read(reads.connection, shape, owner),
     )
-    async def process(self, info: Info, task: TaskName, name: ProcessName) -> Process | None:
-        """One process."""
-        load = info.context.load
-        owner = await load.task_by_name(task)
-        found = None if owner is None else await load.process_by_name(owner.id, name)
-        return None if found is None else Process.of(found)
 
-    @resolved("A job of a process. Null if the task, the process or the index does not exist.")
-    async def job(
-        self,
-        info: Info,
-        task: TaskName,
-        process: ProcessName,
-        index: Annotated[
-            int | None,
-            argument("Index of the job. Required for arrays, not allowed for solitary processes."),
-        ] = None,
-    ) -> Job | None:
-        """One job. Raises :class:`RequestError` if the index is missing or not allowed."""
-        load = info.context.load
-        owner = await load.task_by_name(task)
-        found = None if owner is None else await load.process_by_name(owner.id, process)
+
+def _task(*, name: TaskName) -> RowRead:
+    return RowRead(
+        ("task", name),
+        lambda reads, _rows, shape, _owner: tasks_by_name(reads.connection, [name], shape),
+    )
+
+
+def _tasks(
+    reads: Reads,
+    *,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    filter: Annotated[  # noqa: A002  (its name in the schema)
+        filter_inputs.TaskFilter | None, argument("Only tasks that match. Defaults to all.")
+    ] = None,
+    order_by: Annotated[
+        filter_inputs.TaskOrder | None,
+        argument("Order of the tasks. Defaults to `receivedAt`, descending."),
+    ] = None,
+) -> ListRead:
+    wanted = filters.TaskFilter() if filter is None else filter.parse()
+    order = TaskOrder() if order_by is None else order_by.parse()
+    part = page(
+        order.cursors,
+        reads.settings.page_limit,
+        first=first,
+        after=after,
+        last=last,
+        before=before,
+    )
+
+    def read(reads: Reads, _rows: Rows, shape: RowShape[Any]) -> list[Slice[Any] | Exception]:
+        return [read_tasks(reads.connection, wanted, order, part, shape)]
+
+    def count(reads: Reads, _rows: Rows) -> list[int]:
+        return [count_tasks(reads.connection, wanted)]
+
+    return ListRead(
+        ("tasks", wanted, order, part), read, order.cursor, ("count_tasks", wanted), count
+    )
+
+
+def _process_rows(
+    reads: Reads, task: str, name: str, shape: RowShape[ProcessRow]
+) -> list[ProcessRow | None]:
+    [owner] = tasks_by_name(reads.connection, [task], TASK_KEY)
+    if owner is None:
+        return [None]
+    return processes_by_name(reads.connection, [(owner.id, name)], shape)
+
+
+def _process(*, task: TaskName, name: ProcessName) -> RowRead:
+    return RowRead(
+        ("process", task, name),
+        lambda reads, _rows, shape, _owner: _process_rows(reads, task, name, shape),
+    )
+
+
+def _job(
+    *,
+    task: TaskName,
+    process: ProcessName,
+    index: Annotated[
+        int | None,
+        argument("Index of the job. Required for arrays, not allowed for solitary processes."),
+    ] = None,
+) -> RowRead:
+    """What reads one job. It gives an error if the index is missing or not allowed."""
+
+    def read(
+        reads: Reads, _rows: Rows, shape: RowShape[Any], owner: RowShape[Any]
+    ) -> Sequence[Any]:
+        [found] = _process_rows(reads, task, process, owner)
         if found is None:
-            return None
+            return [None]
         if found.is_array and index is None:
             raise RequestError(
                 ErrorCode.INDEX_REQUIRED, f"Process “{process}” is an array: give `index`."
             )
         if not found.is_array and index is not None:
             raise RequestError(
-                ErrorCode.INDEX_FORBIDDEN,
-                f"Process “{process}” is solitary: omit `index`.",
+                ErrorCode.INDEX_FORBIDDEN, f"Process “{process}” is solitary: omit `index`."
             )
-        return await Job.find(info, found, 0 if index is None else index)
+        return find_jobs(reads, [found], 0 if index is None else index, shape)
 
-    @resolved("Version, time and limits of this server.")
-    def server(self, info: Info) -> Server:
-        """The server, from its settings."""
-        settings = info.context.settings
-        return Server(
-            version=__version__,
-            time=info.context.now,
-            page_limit=settings.page_limit,
-            timeline_limit=settings.timeline_limit,
-            max_job_count=settings.max_job_count,
-            max_processes=settings.max_processes,
-            max_tasks_per_request=settings.max_tasks_per_request,
-            max_events_per_request=settings.max_events_per_request,
-            max_payload_bytes=settings.max_payload_bytes,
-            beat_interval=settings.beat_interval,
-        )
+    return RowRead(("job", task, process, index), read)
+
+
+def _server(reads: Reads) -> Server:
+    settings = reads.settings
+    return Server(
+        version=__version__,
+        time=reads.now,
+        page_limit=settings.page_limit,
+        timeline_limit=settings.timeline_limit,
+        max_job_count=settings.max_job_count,
+        max_processes=settings.max_processes,
+        max_tasks_per_request=settings.max_tasks_per_request,
+        max_events_per_request=settings.max_events_per_request,
+        max_payload_bytes=settings.max_payload_bytes,
+        beat_interval=settings.beat_interval,
+    )
+
+
+@strawberry.type(description="Everything that can be queried.")
+class Query:
+    """The root of all queries."""
+
+    node: Node | None = any_row(
+        "The object with this id. Null if it has been deleted.", _find_node, ENTITIES
+    )
+    task: Task | None = single(
+        "The task with this name. Null if there is none.", _task, models.Task, Task.of
+    )
+    tasks: Connection[Task] = page_of(
+        "All tasks that match, by default the newest first.",
+        _tasks,
+        models.Task,
+        lambda task, _owner: Task.of(task),
+        cursor_needs=ORDER_COLUMNS,
+    )
+    process: Process | None = single(
+        "The process with this name in a task. Null if the task or the process does not exist.",
+        _process,
+        models.Process,
+        Process.of,
+    )
+    job: Job | None = single(
+        "A job of a process. Null if the task, the process or the index does not exist.",
+        _job,
+        models.Job,
+        lambda pair: Job.of(*pair),
+        owner_needs=(*FIND_JOBS, "kind"),
+    )
+    server: Server = derived("Version, time and limits of this server.", _server)
 
 
 def _are_keys(*numbers: int) -> bool:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import strawberry
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.pagination import Slice, decode_opaque, encode_opaque
-from lamia_gql.graph.types.fields import field, resolved
+from lamia_gql.graph.context import Info
+from lamia_gql.graph.types.fields import (
+    declare_read,
+    field,
+    read_declaration,
+    resolved,
+    row_of,
+)
+from lamia_gql.storage.models import Base
+from lamia_gql.storage.row_shape import FULL
 
 N = TypeVar("N")
+ID_DESCRIPTION = (
+    "Opaque id, unique on this server. It stays the same during the object's lifetime and is"
+    " never reused."
+)
 
 
 @strawberry.interface(description="An object that can be fetched again by its id.")
 class Node:
     """An object with a global id."""
 
-    id: strawberry.ID = field(
-        "Opaque id, unique on this server. It stays the same during the object's lifetime and is"
-        " never reused."
-    )
+    id: strawberry.ID = field(ID_DESCRIPTION)
 
 
 def global_id(kind: str, *key: Any) -> strawberry.ID:
@@ -65,51 +75,67 @@ class Connection(Generic[N]):
     """Relay's connection, which also offers its nodes without edges."""
 
     nodes: list[N] = field("Entries of this page.")
-    cursors: strawberry.Private[Callable[[int], str]]
-    """From the position of an entry in the page to its cursor."""
-    has_next_and_previous: strawberry.Private[tuple[bool, bool]]
-    count: strawberry.Private[Callable[[], Awaitable[int] | int]]
-
-    @classmethod
-    def of(
-        cls,
-        found: Slice[Any],
-        make: Callable[[Any], N],
-        cursor: Callable[[Any], str],
-        count: Callable[[], Awaitable[int] | int],
-    ) -> Self:
-        """The connection over a slice of rows.
-
-        Args:
-            found: The rows of the page.
-            make: Turns a row into a node.
-            cursor: The cursor of a row.
-            count: The length of the whole list; called only if it is selected.
-        """
-        return cls(
-            nodes=[make(item) for item in found.items],
-            cursors=lambda place: cursor(found.items[place]),
-            has_next_and_previous=(found.has_next, found.has_previous),
-            count=count,
-        )
+    found: strawberry.Private[Slice[Any]]
+    """The rows of the nodes."""
+    cursor: strawberry.Private[Callable[[Any], str]]
+    """From a row to its cursor."""
+    count: strawberry.Private[Callable[[], Awaitable[int]]]
+    """The length of the whole list; called only if it is selected."""
 
     @resolved("Entries of this page, each with its cursor.")
     def edges(self) -> list[Edge[N]]:
         """The nodes with their cursors."""
-        return [Edge(cursor=self.cursors(place), node=n) for place, n in enumerate(self.nodes)]
+        return [
+            Edge(cursor=self.cursor(row), node=node)
+            for row, node in zip(self.found.items, self.nodes, strict=True)
+        ]
 
     @resolved("Position of this page in the list.")
     def page_info(self) -> PageInfo:
         """The cursors at both ends, and whether there is more."""
+        rows = self.found.items
         return PageInfo(
-            has_next_page=self.has_next_and_previous[0],
-            has_previous_page=self.has_next_and_previous[1],
-            start_cursor=self.cursors(0) if self.nodes else None,
-            end_cursor=self.cursors(len(self.nodes) - 1) if self.nodes else None,
+            has_next_page=self.found.has_next,
+            has_previous_page=self.found.has_previous,
+            start_cursor=self.cursor(rows[0]) if rows else None,
+            end_cursor=self.cursor(rows[-1]) if rows else None,
         )
 
     @resolved("Number of entries in the whole list, over all pages. Counted only if selected.")
     async def total_count(self) -> int:
         """The length of the list."""
-        count = self.count()
-        return count if isinstance(count, int) else await count
+        return await self.count()
+
+
+def page_of(
+    description: str,
+    function: Callable[..., Any],
+    entity: type[Base],
+    make: Callable[[Any, Any], Any],
+    *,
+    needs: Sequence[str] = (),
+    cursor_needs: Sequence[str] = (),
+) -> Any:
+    """A field that is a page of rows; ``function`` returns a ``ListRead``.
+
+    ``make`` turns one of these rows, and the row that has the field, into an object of the schema.
+    """
+    declaration = read_declaration(
+        function,
+        entity=entity,
+        needs=frozenset(needs),
+        cursor_needs=frozenset(cursor_needs),
+    )
+
+    async def resolve(self: Any, info: Info, **given: Any) -> Connection[Any]:
+        load, owner = info.context.load, row_of(self)
+        read = declaration.call(load.reads, given)
+        found = await load.load(read, owner, FULL[entity])
+        return Connection(
+            nodes=[make(row, owner) for row in found.items],
+            found=found,
+            cursor=read.cursor,
+            count=lambda: load.count(read, owner),
+        )
+
+    return declare_read(declaration, resolve, description)

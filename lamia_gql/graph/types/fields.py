@@ -1,16 +1,39 @@
-"""Helpers to define fields and arguments, and the arguments that many fields share."""
+"""How fields of the graph are declared, and the arguments that many of them share.
+
+A field of a type that has a row is a ``column``, or it is ``derived`` from inputs by a function
+whose positional parameters name them:
+
+- a column of the row, by its name; a time is a ``datetime``;
+- ``owner_`` and a column: of the process of a job;
+- an entry of :data:`lamia_gql.graph.inputs.INPUTS`;
+- ``reads``: the :class:`lamia_gql.graph.reads.Reads` of the operation.
+
+Keyword-only parameters are arguments of the field, annotated as Strawberry wants it. A field that
+leads to other rows is declared by ``single`` or ``page_of``, one that reads plain values by ``value``:
+the function returns the read, for whatever rows there will be.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import orjson
 import strawberry
 
 from lamia_gql.domain.lifecycle import EventClass
+from lamia_gql.graph.context import Info
+from lamia_gql.graph.inputs import INPUTS
+from lamia_gql.graph.reads import Reads
+from lamia_gql.storage.models import Base
+from lamia_gql.storage.row_shape import FULL
 
 F = TypeVar("F", bound=Callable[..., Any])
+OWNER = "owner_"
+DECLARATION = "declaration"
+"""The key of a field's declaration in its metadata."""
 
 
 def field(description: str) -> Any:
@@ -28,6 +51,215 @@ def streamed(description: str) -> Callable[[F], F]:
     """A subscription; the decorated method is an asynchronous generator."""
     decorator: Callable[[F], F] = strawberry.subscription(description=description)
     return decorator
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The declaration of a field whose value is a column of the row."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """The declaration of a field whose value follows from inputs."""
+
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    arguments: tuple[inspect.Parameter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The declaration of a field that reads: ``function`` returns what, for its arguments."""
+
+    function: Callable[..., Any]
+    takes_reads: bool
+    arguments: tuple[inspect.Parameter, ...]
+    entity: type[Base] | None
+    """The table of the rows that are read; None if they are plain values."""
+    needs: frozenset[str] = frozenset()
+    """The columns of the row that the read needs."""
+    cursor_needs: frozenset[str] = frozenset()
+    """The columns of the rows of a page that their cursors need."""
+    owner_needs: frozenset[str] = frozenset()
+    """The columns of the process of a job that is read that the read itself needs."""
+    tables: Mapping[str, type[Base]] | None = None
+    """Where a row of any type is read: the tables by the names of the types."""
+
+    def call(self, reads: Reads, given: Mapping[str, Any]) -> Any:
+        """What is read, for these arguments. Raises the errors of the arguments."""
+        return self.function(reads, **given) if self.takes_reads else self.function(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The declaration of the field of a job that is its process, whose row comes with it."""
+
+
+Declaration = Column | Derived | Owner | Read
+
+
+def column(name: str, description: str) -> Any:
+    """A field whose value is a column of the row."""
+
+    def resolve(self: Any) -> Any:
+        return getattr(self.row, name)
+
+    return _declare(Column(name), resolve, description)
+
+
+def derived(description: str, function: Callable[..., Any]) -> Any:
+    """A field whose value ``function`` derives from inputs, and from arguments of the field."""
+    inputs, arguments = _parameters(function)
+    declaration = Derived(function, inputs, arguments)
+
+    def get(self: Any, info: Info, name: str) -> Any:
+        if name == "reads":
+            return info.context.load.reads
+        if name.startswith(OWNER):
+            return getattr(self.owner_row, name.removeprefix(OWNER))
+        if name in INPUTS:
+            return INPUTS[name].read(info.context.load.reads, [self.row])[0]
+        return getattr(self.row, name)
+
+    def resolve(self: Any, info: Info, **given: Any) -> Any:
+        return function(*(get(self, info, name) for name in inputs), **given)
+
+    async def resolve_after_reads(self: Any, info: Info, **given: Any) -> Any:
+        values = []
+        for name in inputs:
+            if name in INPUTS and INPUTS[name].is_read:
+                values.append(await info.context.load.input(name, self.row))
+            else:
+                values.append(get(self, info, name))
+        return function(*values, **given)
+
+    reads = any(name in INPUTS and INPUTS[name].is_read for name in inputs)
+    resolver = resolve_after_reads if reads else resolve
+    return _declare(declaration, _with_arguments(resolver, function, arguments), description)
+
+
+def owner(description: str, make: Callable[[Any], Any]) -> Any:
+    """The field of a job that is its process; ``make`` turns its row into an object."""
+
+    def resolve(self: Any) -> Any:
+        return make(self.owner_row)
+
+    return _declare(Owner(), resolve, description)
+
+
+def value(description: str, function: Callable[..., Any], *, needs: Sequence[str] = ()) -> Any:
+    """A field whose plain value is read; ``function`` returns a ``ValueRead``."""
+    declaration = read_declaration(function, needs=frozenset(needs))
+
+    async def resolve(self: Any, info: Info, **given: Any) -> Any:
+        load = info.context.load
+        return await load.load(declaration.call(load.reads, given), row_of(self))
+
+    return declare_read(declaration, resolve, description)
+
+
+def single(
+    description: str,
+    function: Callable[..., Any],
+    entity: type[Base],
+    make: Callable[[Any], Any],
+    *,
+    needs: Sequence[str] = (),
+    owner_needs: Sequence[str] = (),
+) -> Any:
+    """A field that is another row, or None; ``function`` returns a ``RowRead``.
+
+    ``make`` turns what is read, a row or a pair of rows, into an object of the schema.
+    """
+    declaration = read_declaration(
+        function, entity=entity, needs=frozenset(needs), owner_needs=frozenset(owner_needs)
+    )
+
+    async def resolve(self: Any, info: Info, **given: Any) -> Any:
+        load = info.context.load
+        read = declaration.call(load.reads, given)
+        found = await load.load(read, row_of(self), FULL[entity])
+        return None if found is None else make(found)
+
+    return declare_read(declaration, resolve, description)
+
+
+def any_row(
+    description: str,
+    function: Callable[..., Any],
+    entities: Mapping[str, tuple[type[Base], Callable[[Any], Any]]],
+) -> Any:
+    """A field that is a row of any type, or None; ``function`` returns a ``NodeRead``.
+
+    ``entities`` has the table of each type, and what turns what is read into an object.
+    """
+    tables = {kind: entity for kind, (entity, _) in entities.items()}
+    declaration = read_declaration(function, tables=tables)
+
+    async def resolve(self: Any, info: Info, **given: Any) -> Any:
+        load = info.context.load
+        read = declaration.call(load.reads, given)
+        entity, make = entities[read.kind]
+        found = await load.load(read.row, row_of(self), FULL[entity])
+        return None if found is None else make(found)
+
+    return declare_read(declaration, resolve, description)
+
+
+def read_declaration(
+    function: Callable[..., Any], entity: type[Base] | None = None, **options: Any
+) -> Read:
+    """The declaration of a field that reads; ``options`` are its further attributes."""
+    inputs, arguments = _parameters(function)
+    return Read(function, bool(inputs), arguments, entity, **options)
+
+
+def declare_read(declaration: Read, resolver: Callable[..., Any], description: str) -> Any:
+    """The field of a declaration; the resolver gets its arguments."""
+    arguments = declaration.arguments
+    return _declare(
+        declaration, _with_arguments(resolver, declaration.function, arguments), description
+    )
+
+
+def row_of(found: Any) -> Any:
+    """The row of an object of the schema; the roots have none."""
+    return None if found is None else getattr(found, "row", None)
+
+
+def _parameters(
+    function: Callable[..., Any],
+) -> tuple[tuple[str, ...], tuple[inspect.Parameter, ...]]:
+    parameters = inspect.signature(function).parameters.values()
+    arguments = tuple(p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+    return tuple(p.name for p in parameters if p not in arguments), arguments
+
+
+def _with_arguments(
+    resolver: Callable[..., Any],
+    function: Callable[..., Any],
+    arguments: Sequence[inspect.Parameter],
+) -> Callable[..., Any]:
+    """The resolver with the arguments of a function, as Strawberry finds them."""
+    keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    resolver.__signature__ = inspect.Signature(  # type: ignore[attr-defined] # read by inspect
+        [
+            inspect.Parameter("self", keyword),
+            inspect.Parameter("info", keyword, annotation=Info),
+            *(argument.replace(kind=keyword) for argument in arguments),
+        ]
+    )
+    resolver.__annotations__ = {"info": Info, **{a.name: a.annotation for a in arguments}}
+    resolver.__module__ = function.__module__
+    return resolver
+
+
+def _declare(declaration: Declaration, resolver: Callable[..., Any], description: str) -> Any:
+    return strawberry.field(
+        resolver=resolver, description=description, metadata={DECLARATION: declaration}
+    )
 
 
 def argument(description: str) -> Any:

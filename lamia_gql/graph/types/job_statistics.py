@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple
 
 import strawberry
 
-from lamia_gql.domain import progress
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.progress import ProgressBasis
@@ -32,13 +31,6 @@ class Progress:
     )
     basis: ProgressBasis = field("What `current` and `target` count.")
 
-    @classmethod
-    def of(cls, found: progress.Progress | None) -> Self | None:
-        """The progress, if there is one."""
-        if found is None:
-            return None
-        return cls(ratio=found.ratio, current=found.current, target=found.target, basis=found.basis)
-
 
 @strawberry.type(description="Number of jobs in each state.")
 class JobCounts:
@@ -52,19 +44,31 @@ class JobCounts:
     failed: int = field("Number of jobs that ended without success.")
     terminated: int = field("Number of jobs that were ended from outside.")
 
-    @classmethod
-    def of(cls, processes: Iterable[ProcessRow]) -> Self:
-        """The counters of these processes, added up."""
-        counts = cls(total=0, pending=0, submitted=0, running=0, done=0, failed=0, terminated=0)
-        for process in processes:
-            counts.total += process.job_count
-            counts.pending += process.pending
-            counts.submitted += process.submitted
-            counts.running += process.running
-            counts.done += process.done
-            counts.failed += process.failed
-            counts.terminated += process.terminated
-        return counts
+
+class Counts(NamedTuple):
+    """The values of :class:`JobCounts`."""
+
+    total: int
+    pending: int
+    submitted: int
+    running: int
+    done: int
+    failed: int
+    terminated: int
+
+
+def add_counts(processes: Iterable[ProcessRow]) -> Counts:
+    """The counters of these processes, added up."""
+    total = pending = submitted = running = done = failed = terminated = 0
+    for process in processes:
+        total += process.job_count
+        pending += process.pending
+        submitted += process.submitted
+        running += process.running
+        done += process.done
+        failed += process.failed
+        terminated += process.terminated
+    return Counts(total, pending, submitted, running, done, failed, terminated)
 
 
 @strawberry.type(description="Consecutive jobs of an array that are in the same state.")
@@ -84,23 +88,31 @@ class TimelinePoint:
     ratio: float | None = field("Progress ratio at that time. Null if it was unknown.")
     counts: JobCounts = field("Number of jobs in each state at that time.")
 
-    @classmethod
-    def of(cls, point: timeline.Point, total: int) -> Self:
-        """The point of a timeline; ``total`` is the number of all jobs."""
-        counters = point.counters
-        return cls(
-            at=point.at,
-            ratio=point.ratio,
-            counts=JobCounts(
-                total=total,
-                pending=point.pending,
-                submitted=counters.submitted,
-                running=counters.running,
-                done=counters.done,
-                failed=counters.failed,
-                terminated=counters.terminated,
-            ),
-        )
+
+class HistoryPoint(NamedTuple):
+    """The values of :class:`TimelinePoint`."""
+
+    at: datetime
+    ratio: float | None
+    counts: Counts
+
+
+def history_point(point: timeline.Point, total: int) -> HistoryPoint:
+    """The point of a timeline; ``total`` is the number of all jobs."""
+    counters = point.counters
+    return HistoryPoint(
+        point.at,
+        point.ratio,
+        Counts(
+            total,
+            point.pending,
+            counters.submitted,
+            counters.running,
+            counters.done,
+            counters.failed,
+            counters.terminated,
+        ),
+    )
 
 
 def check_points(points: int, limit: int) -> None:

@@ -7,15 +7,13 @@ and in annotations only: by the names of the type and of its module.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
-from lamia_gql.graph.context import Info
-from lamia_gql.storage.rows import JobRow, ProcessRow
+from lamia_gql.storage.rows import JobRow, ProcessRow, TaskRow
 
 if TYPE_CHECKING:
     from lamia_gql.graph.types.job import Job
@@ -30,32 +28,26 @@ def _resolve(name: str, module: str) -> Any:
     return strawberry.LazyType[Any, Any](name, f"lamia_gql.graph.types.{module}").resolve_type()
 
 
-def job_of(row: JobRow, process: ProcessRow, info: Info) -> Job:
-    """The job of a row."""
-    job: Job = _resolve("Job", "job").of(row, process, info)
+def job_of(found: JobRow, owner: ProcessRow) -> Job:
+    """The job of a row, and of the row of its process."""
+    job: Job = _resolve("Job", "job").of(found, owner)
     return job
 
 
-def process_of(row: ProcessRow) -> Process:
+def process_of(found: ProcessRow) -> Process:
     """The process of a row."""
-    process: Process = _resolve("Process", "process").of(row)
+    process: Process = _resolve("Process", "process").of(found)
     return process
 
 
-async def load_task(info: Info, task_id: int) -> Task:
-    """The task of a process. Raises :class:`RequestError` if it has been deleted."""
-    row = await _require(info.context.load.task_by_id(task_id))
-    task: Task = _resolve("Task", "task").of(row)
+def task_of(found: TaskRow) -> Task:
+    """The task of a row."""
+    task: Task = _resolve("Task", "task").of(found)
     return task
 
 
-def load_process_row(info: Info, task_id: int, number: int) -> Awaitable[ProcessRow]:
-    """The process of an event. Raises :class:`RequestError` if it has been deleted."""
-    return _require(info.context.load.process_by_key(task_id, number))
-
-
-async def _require(parent: Awaitable[T | None]) -> T:
-    found = await parent
-    if found is None:
-        raise RequestError(ErrorCode.TASK_NOT_FOUND, "The task has been deleted meanwhile.")
-    return found
+def require(parent: T | None) -> T | RequestError:
+    """A parent that was read, or the error that it has been deleted."""
+    if parent is None:
+        return RequestError(ErrorCode.TASK_NOT_FOUND, "The task has been deleted meanwhile.")
+    return parent

@@ -2,56 +2,211 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from lamia_gql.domain import progress as rules
 from lamia_gql.domain.lifecycle import EventClass, JobState
-from lamia_gql.domain.pagination import page
+from lamia_gql.domain.pagination import Slice, page
 from lamia_gql.domain.progress import (
     Liveness,
     Outlook,
     ProcessKind,
+    ProgressInputs,
     State,
     estimated_finish,
     is_enough,
-    process_outlook,
     process_progress,
 )
-from lamia_gql.graph.context import Info
+from lamia_gql.graph.inputs import COUNTERS, END, INPUTS, PROGRESS
+from lamia_gql.graph.reads import ListRead, Reads, RowRead, ValueRead
 from lamia_gql.graph.timeline import process_timeline
 from lamia_gql.graph.types import filter_inputs
-from lamia_gql.graph.types.connection import Connection, Node, global_id
+from lamia_gql.graph.types.connection import (
+    ID_DESCRIPTION,
+    Connection,
+    Node,
+    global_id,
+    page_of,
+)
 from lamia_gql.graph.types.event import Event
-from lamia_gql.graph.types.event_connection import event_connection
+from lamia_gql.graph.types.event_connection import events_of
 from lamia_gql.graph.types.fields import (
     After,
-    Before,
-    Classes,
     First,
     Index,
-    Last,
     Points,
     argument,
-    field,
-    resolved,
+    column,
+    derived,
+    single,
+    value,
 )
-from lamia_gql.graph.types.job import Job
+from lamia_gql.graph.types.job import FIND_JOBS, Job, find_jobs
 from lamia_gql.graph.types.job_statistics import (
+    Counts,
+    HistoryPoint,
     JobCounts,
     Progress,
     StateRange,
     TimelinePoint,
     check_points,
+    history_point,
 )
-from lamia_gql.graph.types.parents import load_task
-from lamia_gql.storage import filters
-from lamia_gql.storage.queries.jobs import JOB_CURSORS
+from lamia_gql.graph.types.parents import require, task_of
+from lamia_gql.storage import filters, models
+from lamia_gql.storage.queries.jobs import JOB_CURSORS, count_jobs, jobs_by_key, read_jobs
+from lamia_gql.storage.queries.runs import Run, job_indices, state_ranges
+from lamia_gql.storage.queries.tasks import tasks_by_id
+from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.rows import ProcessRow
 
 if TYPE_CHECKING:
     from lamia_gql.graph.types.task import Task
+
+BOUNDS = ("first_index", "job_count")
+"""What the indices of an array follow from."""
+COUNTED = (*BOUNDS, "beat_interval", *sorted(COUNTERS))
+"""What tells which jobs of an array need to be read."""
+
+
+def _id(task_id: int, number: int) -> strawberry.ID:
+    return global_id("Process", task_id, number)
+
+
+def _task() -> RowRead:
+    def read(
+        reads: Reads, rows: Sequence[ProcessRow], shape: RowShape[Any], _owner: RowShape[Any]
+    ) -> list[Any]:
+        found = reads.once(
+            ("task_by_id", shape),
+            [process.task_id for process in rows],
+            lambda missing: tasks_by_id(reads.connection, missing, shape),
+        )
+        return [require(task) for task in found]
+
+    return RowRead("process.task", read)
+
+
+def _finished_at(process_end: datetime | None) -> datetime | None:
+    return process_end
+
+
+def _progress(progress_inputs: ProgressInputs) -> rules.Progress | None:
+    return process_progress(progress_inputs)
+
+
+def _enough(progress_inputs: ProgressInputs) -> bool:
+    return is_enough(progress_inputs)
+
+
+def _counts(
+    job_count: int, submitted: int, running: int, done: int, failed: int, terminated: int
+) -> Counts:
+    pending = job_count - submitted - running - done - failed - terminated
+    return Counts(job_count, pending, submitted, running, done, failed, terminated)
+
+
+def _outlook(progress_inputs: ProgressInputs, lost: int) -> Outlook:
+    return rules.process_outlook(progress_inputs, lost)
+
+
+def _estimated_finish_at(
+    progress_inputs: ProgressInputs, state: str, started_at: datetime | None, reads: Reads
+) -> datetime | None:
+    progress = process_progress(progress_inputs)
+    ratio = None if progress is None else progress.ratio
+    return estimated_finish(ratio, State(state), started_at, reads.now)
+
+
+def _timeline(*, points: Points = 60) -> ValueRead:
+    def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[list[HistoryPoint]]:
+        check_points(points, reads.settings.timeline_limit)
+        histories = INPUTS["samples"].read(reads, rows)
+        return [
+            [
+                history_point(point, process.job_count)
+                for point in process_timeline(process, samples, points, reads.now)
+            ]
+            for process, samples in zip(rows, histories, strict=True)
+        ]
+
+    return ValueRead(("timeline", points), read)
+
+
+def _jobs(
+    reads: Reads,
+    *,
+    first: First = None,
+    after: After = None,
+    filter: Annotated[  # noqa: A002  (its name in the schema)
+        filter_inputs.JobFilter | None, argument("Only jobs that match. Defaults to all.")
+    ] = None,
+) -> ListRead:
+    wanted = filters.JobFilter() if filter is None else filter.parse()
+    part = page(JOB_CURSORS, reads.settings.page_limit, first=first, after=after)
+
+    def read(
+        reads: Reads, rows: Sequence[ProcessRow], shape: RowShape[Any]
+    ) -> Sequence[Slice[Any]]:
+        return read_jobs(
+            reads.connection, rows, wanted, part, reads.now, reads.beat_interval, shape
+        )
+
+    def count(reads: Reads, rows: Sequence[ProcessRow]) -> list[int]:
+        return count_jobs(reads.connection, rows, wanted, reads.now, reads.beat_interval)
+
+    return ListRead(
+        ("jobs", wanted, part),
+        read,
+        lambda job: JOB_CURSORS.encode(job.job_index),
+        ("count_jobs", wanted),
+        count,
+    )
+
+
+def _job_of_array(*, index: Index) -> RowRead:
+    return RowRead(
+        ("job", index), lambda reads, rows, shape, _: find_jobs(reads, rows, index, shape)
+    )
+
+
+def _job_of_solitary() -> RowRead:
+    def read(
+        reads: Reads, rows: Sequence[ProcessRow], shape: RowShape[Any], _owner: RowShape[Any]
+    ) -> list[Any]:
+        keys = [(process.task_id, process.number, 0) for process in rows]
+        return list(zip(jobs_by_key(reads.connection, keys, shape), rows, strict=True))
+
+    return RowRead("solitary.job", read)
+
+
+def _state_ranges() -> ValueRead:
+    def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[list[Run]]:
+        return state_ranges(reads.connection, rows)
+
+    return ValueRead("state_ranges", read)
+
+
+def _indices(
+    *,
+    state: Annotated[
+        list[JobState] | None, argument("Only jobs in one of these states. Defaults to all.")
+    ] = None,
+    liveness: Annotated[
+        Liveness | None,
+        argument("Only RUNNING jobs of this liveness. Defaults to all jobs."),
+    ] = None,
+) -> ValueRead:
+    wanted = filter_inputs.job_filter(state, liveness, "state")
+
+    def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[str]:
+        return job_indices(reads.connection, rows, wanted, reads.now, reads.beat_interval)
+
+    return ValueRead(("indices", wanted), read)
 
 
 @strawberry.interface(
@@ -60,191 +215,114 @@ if TYPE_CHECKING:
 class Process(Node):
     """What both kinds of process have in common."""
 
-    name: str = field("Name of the process, unique in its task.")
-    kind: ProcessKind = field("Whether the process is an array or solitary.")
-    job_count: int = field("Number of jobs; 1 for a solitary process.")
-    threshold: float | None = field(
-        "How much progress is enough: a number of DONE jobs or, if the jobs report progress, a sum"
-        " of the reported numbers. Null if the process has no threshold."
-    )
-    beat_interval: float | None = field(
-        "Time between two BEAT events of a job, in seconds. Null if the process has none of its"
-        " own; then the server's default applies."
-    )
-    state: State = field("Lifecycle state of the process, derived from the states of its jobs.")
-    started_at: datetime | None = field(
-        "Time of the first STARTED event. Null until a job has started."
-    )
-    finished_at: datetime | None = field("When the process succeeded or failed. Null until then.")
-    last_event_at: datetime | None = field("Time of the latest event. Null without events.")
-    last_event_class: EventClass | None = field("Class of the latest event. Null without events.")
     row: strawberry.Private[ProcessRow]
 
-    @staticmethod
-    def of(row: ProcessRow) -> Process:
-        """The process of a row, as an object of its kind."""
-        common: dict[str, Any] = {
-            "id": global_id("Process", row.task_id, row.number),
-            "name": row.name,
-            "kind": ProcessKind(row.kind),
-            "job_count": row.job_count,
-            "threshold": row.threshold,
-            "beat_interval": row.beat_interval,
-            "state": State(row.state),
-            "started_at": row.started_at,
-            "finished_at": row.finished_at,
-            "last_event_at": row.last_event_at,
-            "last_event_class": EventClass(row.last_event_class) if row.last_event_class else None,
-            "row": row,
-        }
-        if not row.is_array:
-            return SolitaryProcess(**common)
-        return JobArray(
-            **common,
-            first_index=row.first_index,
-            failure_tolerance=row.failure_tolerance,
-        )
-
-    @resolved("The task that the process belongs to.")
-    async def task(
-        self, info: Info
-    ) -> Annotated[Task, strawberry.lazy("lamia_gql.graph.types.task")]:
-        """The task, in its present state."""
-        return await load_task(info, self.row.task_id)
-
-    @resolved(
+    id: strawberry.ID = derived(ID_DESCRIPTION, _id)
+    name: str = column("name", "Name of the process, unique in its task.")
+    kind: ProcessKind = column("kind", "Whether the process is an array or solitary.")
+    job_count: int = column("job_count", "Number of jobs; 1 for a solitary process.")
+    threshold: float | None = column(
+        "threshold",
+        "How much progress is enough: a number of DONE jobs or, if the jobs report progress, a sum"
+        " of the reported numbers. Null if the process has no threshold.",
+    )
+    beat_interval: float | None = column(
+        "beat_interval",
+        "Time between two BEAT events of a job, in seconds. Null if the process has none of its"
+        " own; then the server's default applies.",
+    )
+    state: State = column(
+        "state", "Lifecycle state of the process, derived from the states of its jobs."
+    )
+    started_at: datetime | None = column(
+        "started_at", "Time of the first STARTED event. Null until a job has started."
+    )
+    finished_at: datetime | None = derived(
+        "When the process succeeded or failed. Null until then.", _finished_at
+    )
+    last_event_at: datetime | None = column(
+        "last_event_at", "Time of the latest event. Null without events."
+    )
+    last_event_class: EventClass | None = column(
+        "last_event_class", "Class of the latest event. Null without events."
+    )
+    task: Annotated[Task, strawberry.lazy("lamia_gql.graph.types.task")] = single(
+        "The task that the process belongs to.", _task, models.Task, task_of
+    )
+    progress: Progress | None = derived(
         "Progress of the process. Null only for a solitary process whose job has not reported any"
-        " above 0."
+        " above 0.",
+        _progress,
     )
-    def progress(self) -> Progress | None:
-        """The progress, from the counters of the process."""
-        return Progress.of(process_progress(self.row.progress_inputs()))
-
-    @resolved("Whether the threshold is reached, so that jobs may stop. False without a threshold.")
-    def enough(self) -> bool:
-        """Whether the threshold is reached, from the counters of the process."""
-        return is_enough(self.row.progress_inputs())
-
-    @resolved("Number of jobs in each state.")
-    def counts(self) -> JobCounts:
-        """The counters of the process."""
-        return JobCounts.of([self.row])
-
-    @resolved("Whether the process can still succeed.")
-    async def outlook(self, info: Info) -> Outlook:
-        """The outlook; counts the LOST jobs only if there can be any."""
-        lost = await info.context.load.lost(self.row)
-        return process_outlook(self.row.progress_inputs(), lost)
-
-    @resolved(
+    enough: bool = derived(
+        "Whether the threshold is reached, so that jobs may stop. False without a threshold.",
+        _enough,
+    )
+    counts: JobCounts = derived("Number of jobs in each state.", _counts)
+    outlook: Outlook = derived("Whether the process can still succeed.", _outlook)
+    estimated_finish_at: datetime | None = derived(
         "When the process will reach a progress ratio of 1, at its mean rate since the first start."
-        " Null if it has not started, has no progress yet, has reached that ratio or has finished."
+        " Null if it has not started, has no progress yet, has reached that ratio or has finished.",
+        _estimated_finish_at,
     )
-    def estimated_finish_at(self, info: Info) -> datetime | None:
-        """The estimate, by linear extrapolation."""
-        progress = process_progress(self.row.progress_inputs())
-        ratio = None if progress is None else progress.ratio
-        return estimated_finish(ratio, self.state, self.started_at, info.context.now)
+    events: Connection[Event] = events_of(
+        "Events of the jobs, in the order in which the server received them.",
+        ("task_id", "number"),
+        "events",
+    )
+    timeline: list[TimelinePoint] = value(
+        "History of progress and job counts, at evenly spaced times. Empty without events.",
+        _timeline,
+        needs=(*PROGRESS, *END),
+    )
 
-    @resolved("Events of the jobs, in the order in which the server received them.")
-    async def events(
-        self,
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        event_class: Classes = None,
-    ) -> Connection[Event]:
-        """A page of events."""
-        return await event_connection(
-            info,
-            (self.row.task_id, self.row.number),
-            self.row.events,
-            event_class,
-            first=first,
-            after=after,
-            last=last,
-            before=before,
-        )
-
-    @resolved("History of progress and job counts, at evenly spaced times. Empty without events.")
-    async def timeline(self, info: Info, points: Points = 60) -> list[TimelinePoint]:
-        """The history, from the samples of the process."""
-        check_points(points, info.context.settings.timeline_limit)
-        samples = await info.context.load.samples(self.row)
-        found = process_timeline(self.row, samples, points, info.context.now)
-        return [TimelinePoint.of(point, self.job_count) for point in found]
+    @staticmethod
+    def of(found: ProcessRow) -> Process:
+        """The process of a row, as an object of its kind."""
+        return JobArray(row=found) if found.is_array else SolitaryProcess(row=found)
 
 
 @strawberry.type(description="A process of many jobs of the same kind, each addressed by an index.")
 class JobArray(Process):
     """An array of jobs."""
 
-    first_index: int = field("Index of the first job.")
-    failure_tolerance: int = field(
-        "How many jobs may end FAILED or TERMINATED without the array failing."
+    first_index: int = column("first_index", "Index of the first job.")
+    failure_tolerance: int = column(
+        "failure_tolerance",
+        "How many jobs may end FAILED or TERMINATED without the array failing.",
     )
-
-    @resolved("Jobs of the array, ordered by index, including those that have sent no events yet.")
-    async def jobs(
-        self,
-        info: Info,
-        first: First = None,
-        after: After = None,
-        filter: Annotated[  # noqa: A002  (its name in the schema)
-            filter_inputs.JobFilter | None, argument("Only jobs that match. Defaults to all.")
-        ] = None,
-    ) -> Connection[Job]:
-        """A page of jobs."""
-        context, row = info.context, self.row
-        wanted = filters.JobFilter() if filter is None else filter.parse()
-        part = page(JOB_CURSORS, context.settings.page_limit, first=first, after=after)
-        return Connection[Job].of(
-            await context.load.jobs(row, wanted, part),
-            lambda job: Job.of(job, row, info),
-            lambda job: JOB_CURSORS.encode(job.job_index),
-            lambda: context.load.count_jobs(row, wanted),
-        )
-
-    @resolved("The job with this index. Null if the array has no such index.")
-    async def job(self, info: Info, index: Index) -> Job | None:
-        """One job."""
-        return await Job.find(info, self.row, index)
-
-    @resolved("States of all jobs, ordered by index and run-length encoded.")
-    async def state_ranges(self, info: Info) -> list[StateRange]:
-        """The runs of equal states."""
-        runs = await info.context.load.state_ranges(self.row)
-        return [StateRange(first=run.first, last=run.last, state=run.state) for run in runs]
-
-    @resolved(
+    jobs: Connection[Job] = page_of(
+        "Jobs of the array, ordered by index, including those that have sent no events yet.",
+        _jobs,
+        models.Job,
+        Job.of,
+        needs=COUNTED,
+    )
+    job: Job | None = single(
+        "The job with this index. Null if the array has no such index.",
+        _job_of_array,
+        models.Job,
+        lambda pair: Job.of(*pair),
+        needs=FIND_JOBS,
+    )
+    state_ranges: list[StateRange] = value(
+        "States of all jobs, ordered by index and run-length encoded.", _state_ranges, needs=BOUNDS
+    )
+    indices: str = value(
         "Indices of all jobs that match, as ranges: `813,900-904`, the form that `sbatch --array`"
-        " takes. Empty if none matches."
+        " takes. Empty if none matches.",
+        _indices,
+        needs=COUNTED,
     )
-    async def indices(
-        self,
-        info: Info,
-        state: Annotated[
-            list[JobState] | None, argument("Only jobs in one of these states. Defaults to all.")
-        ] = None,
-        liveness: Annotated[
-            Liveness | None,
-            argument("Only RUNNING jobs of this liveness. Defaults to all jobs."),
-        ] = None,
-    ) -> str:
-        """The indices as text."""
-        return await info.context.load.indices(
-            self.row, filter_inputs.job_filter(state, liveness, "state")
-        )
 
 
 @strawberry.type(description="A process with a single job, which has no index.")
 class SolitaryProcess(Process):
     """A solitary process."""
 
-    @resolved("The single job of the process.")
-    async def job(self, info: Info) -> Job:
-        """The job, which is stored with index 0."""
-        row = self.row
-        return Job.of(await info.context.load.job(row.task_id, row.number, 0), row, info)
+    job: Job = single(
+        "The single job of the process.",
+        _job_of_solitary,
+        models.Job,
+        lambda pair: Job.of(*pair),
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import strawberry
 from strawberry.scalars import JSON
 
-from lamia_gql.domain.pagination import page
+from lamia_gql.domain import progress as rules
+from lamia_gql.domain.pagination import Slice, page
 from lamia_gql.domain.progress import (
     Outlook,
     ProgressBasis,
@@ -18,216 +20,249 @@ from lamia_gql.domain.progress import (
     task_outlook,
     task_ratio,
 )
-from lamia_gql.graph.context import Info
+from lamia_gql.graph.inputs import INPUTS
+from lamia_gql.graph.reads import ListRead, Reads, RowRead, ValueRead
 from lamia_gql.graph.timeline import task_timeline
 from lamia_gql.graph.types import filter_inputs
-from lamia_gql.graph.types.connection import Connection, Node, global_id
+from lamia_gql.graph.types.connection import (
+    ID_DESCRIPTION,
+    Connection,
+    Node,
+    global_id,
+    page_of,
+)
 from lamia_gql.graph.types.event import Event
-from lamia_gql.graph.types.event_connection import event_connection
+from lamia_gql.graph.types.event_connection import events_of
 from lamia_gql.graph.types.fields import (
     After,
     Before,
-    Classes,
     First,
     Last,
     Points,
     argument,
-    field,
+    column,
+    derived,
     parse_stored_json,
-    resolved,
+    single,
+    value,
 )
 from lamia_gql.graph.types.job_statistics import (
+    Counts,
+    HistoryPoint,
     JobCounts,
     Progress,
     TimelinePoint,
+    add_counts,
     check_points,
+    history_point,
 )
 from lamia_gql.graph.types.process import Process
-from lamia_gql.storage import filters
-from lamia_gql.storage.queries.tasks import PROCESS_CURSORS
-from lamia_gql.storage.rows import TaskRow
+from lamia_gql.storage import filters, models
+from lamia_gql.storage.queries.tasks import (
+    PROCESS_CURSORS,
+    count_processes,
+    processes_by_name,
+    read_processes,
+)
+from lamia_gql.storage.row_shape import RowShape
+from lamia_gql.storage.rows import ProcessRow, TaskJson, TaskRow
+
+
+def _id(id: int) -> strawberry.ID:  # noqa: A002  (the name of the column)
+    return global_id("Task", id)
+
+
+def _tags(tags: list[str]) -> list[str]:
+    return tags
+
+
+def _config(stored_json: TaskJson) -> Any:
+    return parse_stored_json(stored_json.config)
+
+
+def _dependencies(stored_json: TaskJson) -> Any:
+    return parse_stored_json(stored_json.dependencies)
+
+
+def _ratio(processes: Sequence[ProcessRow]) -> float:
+    return task_ratio(process.progress_inputs() for process in processes)[0]
+
+
+def _progress(processes: Sequence[ProcessRow]) -> rules.Progress:
+    ratio = _ratio(processes)
+    return rules.Progress(100 * ratio, 100.0, ratio, ProgressBasis.PERCENT)
+
+
+def _counts(processes: Sequence[ProcessRow]) -> Counts:
+    return add_counts(processes)
+
+
+def _outlook(processes: Sequence[ProcessRow], lost_by_process: Sequence[int]) -> Outlook:
+    return task_outlook(
+        process_outlook(process.progress_inputs(), lost)
+        for process, lost in zip(processes, lost_by_process, strict=True)
+    )
+
+
+def _estimated_finish_at(
+    processes: Sequence[ProcessRow], state: str, started_at: datetime | None, reads: Reads
+) -> datetime | None:
+    return estimated_finish(_ratio(processes), State(state), started_at, reads.now)
+
+
+def _processes(
+    reads: Reads,
+    *,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    filter: Annotated[  # noqa: A002  (its name in the schema)
+        filter_inputs.ProcessFilter | None,
+        argument("Only processes that match. Defaults to all."),
+    ] = None,
+) -> ListRead:
+    settings = reads.settings
+    wanted = filters.ProcessFilter() if filter is None else filter.parse()
+    part = page(
+        PROCESS_CURSORS,
+        settings.page_limit,
+        first=first,
+        after=after,
+        last=last,
+        before=before,
+        default=settings.max_processes,
+    )
+
+    def ids(rows: Sequence[TaskRow]) -> list[int]:
+        return [task.id for task in rows]
+
+    def read(reads: Reads, rows: Sequence[TaskRow], shape: RowShape[Any]) -> Sequence[Slice[Any]]:
+        return read_processes(reads.connection, ids(rows), wanted, part, shape)
+
+    def count(reads: Reads, rows: Sequence[TaskRow]) -> list[int]:
+        return count_processes(reads.connection, ids(rows), wanted)
+
+    return ListRead(
+        ("processes", wanted, part),
+        read,
+        lambda process: PROCESS_CURSORS.encode(process.number),
+        ("count_processes", wanted),
+        count,
+    )
+
+
+def _process(*, name: Annotated[str, argument("Name of the process.")]) -> RowRead:
+    def read(
+        reads: Reads, rows: Sequence[TaskRow], shape: RowShape[Any], _owner: RowShape[Any]
+    ) -> Sequence[Any]:
+        return processes_by_name(reads.connection, [(task.id, name) for task in rows], shape)
+
+    return RowRead(("process", name), read)
+
+
+def _timeline(*, points: Points = 60) -> ValueRead:
+    def read(reads: Reads, rows: Sequence[TaskRow]) -> list[list[HistoryPoint]]:
+        check_points(points, reads.settings.timeline_limit)
+        groups = INPUTS["processes"].read(reads, rows)
+        histories = INPUTS["samples_by_process"].read(reads, rows)
+        found = []
+        for processes, samples in zip(groups, histories, strict=True):
+            total = sum(process.job_count for process in processes)
+            timeline = task_timeline(processes, samples, points, reads.now)
+            found.append([history_point(point, total) for point in timeline])
+        return found
+
+    return ValueRead(("timeline", points), read)
 
 
 @strawberry.type(description="A set of processes that are monitored together under one name.")
 class Task(Node):
     """A task."""
 
-    name: str = field("Name of the task, unique on this server.")
-    username: str | None = field("User who submitted the task. May be null.")
-    email: str | None = field("E-mail address to contact about the task. May be null.")
-    comment: str | None = field("Free text that describes the task. May be null.")
-    submitted_at: datetime = field(
-        "When the task was submitted, as reported by the client. Equal to `receivedAt` if the"
-        " client reported no time."
-    )
-    received_at: datetime = field("When the server created the task.")
-    hostname: str | None = field(
-        "Host that the task was submitted from, as reported by the client. May be null."
-    )
-    client_address: str | None = field(
-        "Network address that the task was submitted from. Null if unknown."
-    )
-    state: State = field("Lifecycle state of the task, derived from the states of its processes.")
-    started_at: datetime | None = field(
-        "Time of the first STARTED event. Null until a job has started."
-    )
-    finished_at: datetime | None = field("When the task succeeded or failed. Null until then.")
-    last_event_at: datetime | None = field("Time of the latest event. Null without events.")
     row: strawberry.Private[TaskRow]
 
-    @classmethod
-    def of(cls, row: TaskRow) -> Self:
-        """The task of a row."""
-        return cls(
-            id=global_id("Task", row.id),
-            name=row.name,
-            username=row.username,
-            email=row.email,
-            comment=row.comment,
-            submitted_at=row.submitted_at,
-            received_at=row.received_at,
-            hostname=row.hostname,
-            client_address=row.client_address,
-            state=State(row.state),
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            last_event_at=row.last_event_at,
-            row=row,
-        )
-
-    @resolved("Keywords by which the task can be found, in alphabetical order.")
-    async def tags(self, info: Info) -> list[str]:
-        """The tags, read only if they are selected."""
-        return await info.context.load.tags(self.row.id)
-
-    @resolved("Arbitrary JSON that is stored with the task. Null if there is none.")
-    async def config(self, info: Info) -> JSON | None:
-        """The config, read and parsed only if it is selected."""
-        attached = await info.context.load.task_json(self.row.id)
-        found: JSON | None = parse_stored_json(attached.config)
-        return found
-
-    @resolved(
-        "Dependency graph of the processes, in the client's own format; the server does not"
-        " interpret it. Null if there is none."
+    id: strawberry.ID = derived(ID_DESCRIPTION, _id)
+    name: str = column("name", "Name of the task, unique on this server.")
+    username: str | None = column("username", "User who submitted the task. May be null.")
+    email: str | None = column("email", "E-mail address to contact about the task. May be null.")
+    comment: str | None = column("comment", "Free text that describes the task. May be null.")
+    submitted_at: datetime = column(
+        "submitted_at",
+        "When the task was submitted, as reported by the client. Equal to `receivedAt` if the"
+        " client reported no time.",
     )
-    async def dependencies(self, info: Info) -> JSON | None:
-        """The dependencies, read and parsed only if they are selected."""
-        attached = await info.context.load.task_json(self.row.id)
-        found: JSON | None = parse_stored_json(attached.dependencies)
-        return found
-
-    @resolved(
+    received_at: datetime = column("received_at", "When the server created the task.")
+    hostname: str | None = column(
+        "hostname",
+        "Host that the task was submitted from, as reported by the client. May be null.",
+    )
+    client_address: str | None = column(
+        "client_address",
+        "Network address that the task was submitted from. Null if unknown.",
+    )
+    state: State = column(
+        "state", "Lifecycle state of the task, derived from the states of its processes."
+    )
+    started_at: datetime | None = column(
+        "started_at", "Time of the first STARTED event. Null until a job has started."
+    )
+    finished_at: datetime | None = column(
+        "finished_at", "When the task succeeded or failed. Null until then."
+    )
+    last_event_at: datetime | None = column(
+        "last_event_at", "Time of the latest event. Null without events."
+    )
+    tags: list[str] = derived(
+        "Keywords by which the task can be found, in alphabetical order.", _tags
+    )
+    config: JSON | None = derived(
+        "Arbitrary JSON that is stored with the task. Null if there is none.", _config
+    )
+    dependencies: JSON | None = derived(
+        "Dependency graph of the processes, in the client's own format; the server does not"
+        " interpret it. Null if there is none.",
+        _dependencies,
+    )
+    progress: Progress = derived(
         "Progress of the task in percent: the mean of the progress ratios of its processes, each"
         " capped at 1, weighted by the number of jobs. A process whose ratio is unknown counts 1"
-        " if it has succeeded, else 0."
+        " if it has succeeded, else 0.",
+        _progress,
     )
-    async def progress(self, info: Info) -> Progress:
-        """The progress, from the counters of the processes."""
-        ratio = await self._ratio(info)
-        return Progress(ratio=ratio, current=100 * ratio, target=100.0, basis=ProgressBasis.PERCENT)
-
-    @resolved("Number of jobs in each state, over all processes.")
-    async def counts(self, info: Info) -> JobCounts:
-        """The counters of all processes, added up."""
-        return JobCounts.of(await info.context.load.all_processes(self.row.id))
-
-    @resolved("Whether the task can still succeed: the worst outlook of its processes.")
-    async def outlook(self, info: Info) -> Outlook:
-        """The outlook, from those of the processes."""
-        load = info.context.load
-        return task_outlook(
-            [
-                process_outlook(process.progress_inputs(), await load.lost(process))
-                for process in await load.all_processes(self.row.id)
-            ]
-        )
-
-    @resolved(
+    counts: JobCounts = derived("Number of jobs in each state, over all processes.", _counts)
+    outlook: Outlook = derived(
+        "Whether the task can still succeed: the worst outlook of its processes.", _outlook
+    )
+    estimated_finish_at: datetime | None = derived(
         "When the task will reach a progress ratio of 1, at its mean rate since the first start."
-        " Null if it has not started, has no progress yet, has reached that ratio or has finished."
+        " Null if it has not started, has no progress yet, has reached that ratio or has finished.",
+        _estimated_finish_at,
     )
-    async def estimated_finish_at(self, info: Info) -> datetime | None:
-        """The estimate, by linear extrapolation."""
-        ratio = await self._ratio(info)
-        return estimated_finish(ratio, self.state, self.started_at, info.context.now)
-
-    async def _ratio(self, info: Info) -> float:
-        processes = await info.context.load.all_processes(self.row.id)
-        return task_ratio(process.progress_inputs() for process in processes)[0]
-
-    @resolved(
+    processes: Connection[Process] = page_of(
         "Processes of the task, in the order in which they were given. All of them without `first`"
-        " and `last`."
+        " and `last`.",
+        _processes,
+        models.Process,
+        lambda process, _owner: Process.of(process),
     )
-    async def processes(
-        self,
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        filter: Annotated[  # noqa: A002  (its name in the schema)
-            filter_inputs.ProcessFilter | None,
-            argument("Only processes that match. Defaults to all."),
-        ] = None,
-    ) -> Connection[Process]:
-        """A page of processes."""
-        load, settings = info.context.load, info.context.settings
-        wanted = filters.ProcessFilter() if filter is None else filter.parse()
-        part = page(
-            PROCESS_CURSORS,
-            settings.page_limit,
-            first=first,
-            after=after,
-            last=last,
-            before=before,
-            default=settings.max_processes,
-        )
-        return Connection[Process].of(
-            await load.processes(self.row.id, wanted, part),
-            Process.of,
-            lambda process: PROCESS_CURSORS.encode(process.number),
-            lambda: load.count_processes(self.row.id, wanted),
-        )
+    process: Process | None = single(
+        "The process with this name. Null if the task has none.",
+        _process,
+        models.Process,
+        Process.of,
+    )
+    events: Connection[Event] = events_of(
+        "Events of all jobs, in the order in which the server received them.",
+        ("id",),
+        "last_seq",
+    )
+    timeline: list[TimelinePoint] = value(
+        "History of progress and job counts, at evenly spaced times. Empty without events.",
+        _timeline,
+    )
 
-    @resolved("The process with this name. Null if the task has none.")
-    async def process(
-        self, info: Info, name: Annotated[str, argument("Name of the process.")]
-    ) -> Process | None:
-        """One process."""
-        found = await info.context.load.process_by_name(self.row.id, name)
-        return None if found is None else Process.of(found)
-
-    @resolved("Events of all jobs, in the order in which the server received them.")
-    async def events(
-        self,
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        event_class: Classes = None,
-    ) -> Connection[Event]:
-        """A page of events."""
-        return await event_connection(
-            info,
-            (self.row.id,),
-            self.row.last_seq,
-            event_class,
-            first=first,
-            after=after,
-            last=last,
-            before=before,
-        )
-
-    @resolved("History of progress and job counts, at evenly spaced times. Empty without events.")
-    async def timeline(self, info: Info, points: Points = 60) -> list[TimelinePoint]:
-        """The history, from the samples of all processes."""
-        load = info.context.load
-        check_points(points, info.context.settings.timeline_limit)
-        processes = await load.all_processes(self.row.id)
-        samples = await load.all_samples(processes)
-        found = task_timeline(processes, samples, points, info.context.now)
-        job_count = sum(process.job_count for process in processes)
-        return [TimelinePoint.of(point, job_count) for point in found]
+    @classmethod
+    def of(cls, found: TaskRow) -> Self:
+        """The task of a row."""
+        return cls(row=found)

@@ -1,0 +1,115 @@
+"""The inputs that fields of the graph name as parameters, besides columns and arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from lamia_gql.domain.progress import Liveness
+from lamia_gql.graph.reads import Input, Reads
+from lamia_gql.storage.filters import JobFilter
+from lamia_gql.storage.models import Process
+from lamia_gql.storage.queries import jobs, samples, tasks
+from lamia_gql.storage.queries.samples import SampleRow
+from lamia_gql.storage.row_shape import row_shape
+from lamia_gql.storage.rows import ProcessRow, TaskJson, TaskRow
+
+LOST = JobFilter(liveness=Liveness.LOST)
+COUNTERS = frozenset({"submitted", "running", "done", "failed", "terminated"})
+PROGRESS = COUNTERS | {
+    "kind",
+    "job_count",
+    "failure_tolerance",
+    "threshold",
+    "reporting",
+    "progress_sum",
+}
+"""What progress, state and outlook of a process depend on."""
+LIVENESS = frozenset({"running", "beat_interval"})
+END = frozenset({"state", "last_ended_at", "last_event_at"})
+"""What tells when a process finished, with :data:`PROGRESS`."""
+COUNTED = row_shape(Process, PROGRESS | LIVENESS | END)
+
+
+def _processes(reads: Reads, rows: Sequence[TaskRow]) -> list[list[ProcessRow]]:
+    return reads.once(
+        "processes",
+        [task.id for task in rows],
+        lambda ids: tasks.all_processes(reads.connection, ids, COUNTED),
+    )
+
+
+def _tags(reads: Reads, rows: Sequence[TaskRow]) -> list[list[str]]:
+    return reads.once(
+        "tags", [task.id for task in rows], lambda ids: tasks.read_tags(reads.connection, ids)
+    )
+
+
+def _stored_json(reads: Reads, rows: Sequence[TaskRow]) -> list[TaskJson]:
+    return reads.once(
+        "stored_json",
+        [task.id for task in rows],
+        lambda ids: tasks.read_task_json(reads.connection, ids),
+    )
+
+
+def _lost(reads: Reads, rows: Sequence[ProcessRow]) -> list[int]:
+    # Read only where there can be any.
+    asked = [row for row in rows if row.running and (row.beat_interval or reads.beat_interval)]
+    by_key = {(row.task_id, row.number): row for row in asked}
+    counted = reads.once(
+        "lost",
+        list(by_key),
+        lambda keys: jobs.count_jobs(
+            reads.connection, [by_key[key] for key in keys], LOST, reads.now, reads.beat_interval
+        ),
+    )
+    lost = dict(zip(by_key, counted, strict=True))
+    return [lost.get((row.task_id, row.number), 0) for row in rows]
+
+
+def _lost_by_process(reads: Reads, rows: Sequence[TaskRow]) -> list[list[int]]:
+    groups = _processes(reads, rows)
+    lost = iter(_lost(reads, [process for group in groups for process in group]))
+    return [list(islice(lost, len(group))) for group in groups]
+
+
+def _samples(reads: Reads, rows: Sequence[ProcessRow]) -> list[list[SampleRow]]:
+    return reads.once(
+        "samples",
+        [(process.task_id, process.number) for process in rows],
+        lambda keys: samples.read_samples(reads.connection, keys),
+    )
+
+
+def _samples_by_process(reads: Reads, rows: Sequence[TaskRow]) -> list[list[list[SampleRow]]]:
+    groups = _processes(reads, rows)
+    found = iter(_samples(reads, [process for group in groups for process in group]))
+    return [list(islice(found, len(group))) for group in groups]
+
+
+def _progress_inputs(_reads: Reads, rows: Sequence[ProcessRow]) -> list[Any]:
+    return [process.progress_inputs() for process in rows]
+
+
+def _process_end(_reads: Reads, rows: Sequence[ProcessRow]) -> list[datetime | None]:
+    return [process.finished_at for process in rows]
+
+
+NOTHING: frozenset[str] = frozenset()
+INPUTS = {
+    # Of a task.
+    "processes": Input(NOTHING, _processes),
+    "lost_by_process": Input(NOTHING, _lost_by_process),
+    "samples_by_process": Input(NOTHING, _samples_by_process),
+    "tags": Input(NOTHING, _tags),
+    "stored_json": Input(NOTHING, _stored_json),
+    # Of a process.
+    "progress_inputs": Input(PROGRESS, _progress_inputs, is_read=False),
+    "process_end": Input(PROGRESS | END, _process_end, is_read=False),
+    "lost": Input(LIVENESS, _lost),
+    "samples": Input(NOTHING, _samples),
+}
+"""By the name of the parameter. Rows have their keys, whatever columns are asked for."""

@@ -9,7 +9,7 @@ whose positional parameters name them:
 - ``reads``: the :class:`lamia_gql.graph.reads.Reads` of the operation.
 
 Keyword-only parameters are arguments of the field, annotated as Strawberry wants it. A field that
-leads to other rows is declared by ``single`` or ``page_of``, one that reads plain values by ``value``:
+leads to other rows is declared by ``single`` or ``page_of``, one that reads values by ``value``:
 the function returns the read, for whatever rows there will be.
 """
 

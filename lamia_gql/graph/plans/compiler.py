@@ -1,0 +1,385 @@
+"""Compiles a query into a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    SelectionSetNode,
+    get_argument_values,
+    get_named_type,
+    is_leaf_type,
+)
+from strawberry.types.field import StrawberryField
+
+from lamia_gql.graph.inputs import INPUTS
+from lamia_gql.graph.plans import reading
+from lamia_gql.graph.plans.levels import Child, Level, TypeLevel
+from lamia_gql.graph.plans.reading import EdgePart, PagePart
+from lamia_gql.graph.plans.selection import Fields, NotPlannable, Selection
+from lamia_gql.graph.plans.source import (
+    Expression,
+    Namespace,
+    call,
+    object_to_dict,
+    text_of,
+)
+from lamia_gql.graph.types.fields import (
+    DECLARATION,
+    OWNER,
+    Column,
+    Declaration,
+    Derived,
+    Owner,
+    Read,
+)
+from lamia_gql.storage.models import Base, Job, Process
+
+MAX_FIELDS = 2_000
+"""A plan with more fields takes longer to make than it saves."""
+TIME = "DateTime"
+Sets = Sequence[SelectionSetNode | None]
+
+
+class ArgumentsPlace:
+    """A field whose arguments a plan needs, and how Strawberry wants them."""
+
+    def __init__(self, definition: GraphQLField, node: FieldNode, field: StrawberryField) -> None:
+        self.definition = definition
+        self.node = node
+        self.field = field
+
+    def values(self, variables: Any) -> dict[str, Any]:
+        """The arguments, for the coerced variables of the operation."""
+        return get_argument_values(self.definition, self.node, variables)
+
+
+class Compiler:
+    """Compiles one operation.
+
+    Args:
+        schema: the schema.
+        selection: collects the fields of the document.
+    """
+
+    def __init__(self, schema: GraphQLSchema, selection: Selection) -> None:
+        self._schema = schema
+        self._selection = selection
+        self._names = Namespace()
+        self._fields = 0
+        self.places: list[ArgumentsPlace] = []
+        """The fields whose arguments a run of the plan needs."""
+
+    def root(self, root: SelectionSetNode) -> TypeLevel:
+        """The level of the type ``Query``. Raises :class:`NotPlannable`."""
+        query = self._schema.query_type
+        assert query is not None
+        level = self._type_level(query, [root], None)
+        level.prepare(None, None)
+        return level
+
+    def _type_level(
+        self, type_: GraphQLObjectType, sets: Sets, entity: type[Base] | None
+    ) -> TypeLevel:
+        level = TypeLevel(self._names)
+        inputs: dict[str, str] = {}
+        for key, nodes in self.collect(type_, sets).items():
+            name = nodes[0].name.value
+            if name == "__typename":
+                level.entries[key] = _constant(type_.name)
+                continue
+            definition = type_.fields.get(name)
+            if definition is None:
+                raise NotPlannable(name)
+            field = _strawberry_field(definition)
+            declaration: Declaration | None = field.metadata.get(DECLARATION)
+            below = [node.selection_set for node in nodes]
+            match declaration:
+                case Column():
+                    level.entries[key] = self._column(level, declaration, definition)
+                case Derived():
+                    if declaration.arguments:
+                        raise NotPlannable(f"arguments of {name}")
+                    expression = self._derived(level, declaration, inputs)
+                    level.entries[key] = self._shown(expression, definition.type, below)
+                case Owner():
+                    value = level.child(self._owner(level, definition, below))
+                    level.entries[key] = _variable(value)
+                case Read():
+                    self.places.append(ArgumentsPlace(definition, nodes[0], field))
+                    level.needs.names |= declaration.needs
+                    child = self._reading(level, declaration, definition, below, entity)
+                    expression = _variable(level.child(child))
+                    if declaration.entity is None and declaration.tables is None:
+                        expression = self._shown(expression, definition.type, below)
+                    level.entries[key] = expression
+                case None:
+                    raise NotPlannable(name)
+        return level
+
+    def collect(self, type_: GraphQLObjectType, sets: Sets) -> Fields:
+        """The fields that are asked of a type. Raises :class:`NotPlannable` for too many."""
+        found = self._selection.collect(type_, sets)
+        self._fields += len(found)
+        if self._fields > MAX_FIELDS:
+            raise NotPlannable("many fields")
+        return found
+
+    def level(self, type_: Any, sets: Sets, entity: type[Base]) -> Level:
+        """The level of the rows of a table, whose type may be the interface of processes."""
+        concrete = [type_]
+        if isinstance(type_, GraphQLInterfaceType):
+            concrete = list(self._schema.get_possible_types(type_))
+        return Level({each.name: self._type_level(each, sets, entity) for each in concrete})
+
+    def _column(
+        self, level: TypeLevel, declaration: Column, definition: GraphQLField
+    ) -> Expression:
+        name = declaration.name
+        if get_named_type(definition.type).name == TIME:
+            level.needs.texts.add(name)
+            name = text_of(name)
+        else:
+            level.needs.names.add(name)
+        return lambda layout: layout.column(name)
+
+    def _derived(
+        self, level: TypeLevel, declaration: Derived, inputs: dict[str, str]
+    ) -> Expression:
+        function = self._names.name(declaration.function)
+        sources: list[Expression] = []
+        for name in declaration.inputs:
+            if name == "reads":
+                sources.append(_variable("reads"))
+            elif name.startswith(OWNER):
+                owned = name.removeprefix(OWNER)
+                level.needs.owner_names.add(owned)
+                sources.append(_owned(owned))
+            elif name in INPUTS:
+                level.needs.names |= INPUTS[name].needs
+                if name not in inputs:
+                    inputs[name] = level.child(reading.InputChild(name))
+                sources.append(_variable(inputs[name]))
+            else:
+                level.needs.names.add(name)
+                sources.append(_column_of(name))
+        return lambda layout: call(function, [source(layout) for source in sources])
+
+    def _owner(self, level: TypeLevel, definition: GraphQLField, below: Sets) -> Child:
+        found = self.level(get_named_type(definition.type), below, Process)
+        level.needs.owner_names |= found.needs.names
+        level.needs.owner_texts |= found.needs.texts
+        return reading.OwnerChild(found)
+
+    def _shown(self, expression: Expression, type_: Any, below: Sets) -> Expression:
+        """A plain value as it is in the answer: without rows of its own."""
+        show = self._show(type_, below)
+        return lambda layout: show(expression(layout))
+
+    def _show(self, type_: Any, below: Sets) -> Callable[[str], str]:
+        if isinstance(type_, GraphQLNonNull):
+            return self._show(type_.of_type, below)
+        if isinstance(type_, GraphQLList):
+            item = self._show(type_.of_type, below)
+            shown = item("x")
+            return lambda value: value if shown == "x" else f"[{shown} for x in {value}]"
+        if is_leaf_type(type_):
+            if type_.name == TIME:
+                iso = self._names.name(_isoformat)
+                return lambda value: call(iso, [value])
+            return lambda value: value
+        if not isinstance(type_, GraphQLObjectType):
+            raise NotPlannable(str(type_))
+        entries: dict[str, Callable[[str], str]] = {}
+        for key, nodes in self.collect(type_, below).items():
+            name = nodes[0].name.value
+            if name == "__typename":
+                entries[key] = _typename(type_.name)
+                continue
+            definition = type_.fields[name]
+            field = _strawberry_field(definition)
+            if field.base_resolver is not None:
+                raise NotPlannable(name)
+            show = self._show(definition.type, [node.selection_set for node in nodes])
+            entries[key] = _attribute(field.python_name, show)
+        function = object_to_dict(self._names, entries)
+        return lambda value: call(function, [value])
+
+    def _reading(
+        self,
+        level: TypeLevel,
+        declaration: Read,
+        definition: GraphQLField,
+        below: Sets,
+        parent: type[Base] | None,
+    ) -> Child:
+        place = len(self.places) - 1
+        type_ = get_named_type(definition.type)
+        if declaration.tables is not None:
+            children = {
+                kind: self._row_child(declaration, place, entity, kind, below)
+                for kind, entity in declaration.tables.items()
+            }
+            return reading.NodeChild(declaration, place, children)
+        entity = declaration.entity
+        if entity is None:
+            return reading.ValueChild(declaration, place)
+        if type_.name.endswith("Connection"):
+            child = self._page_child(declaration, place, entity, type_, below)
+            if entity is Job:
+                level.needs.names |= child.needs.owner_names
+                level.needs.texts |= child.needs.owner_texts
+            return child
+        owner_is_row = entity is Job and parent is Process
+        row = self._row_child(
+            declaration, place, entity, type_.name, below, owner_is_row=owner_is_row
+        )
+        if owner_is_row:
+            level.needs.names |= row.needs.owner_names
+            level.needs.texts |= row.needs.owner_texts
+        return row
+
+    def _row_child(
+        self,
+        declaration: Read,
+        place: int,
+        entity: type[Base],
+        type_name: str,
+        below: Sets,
+        *,
+        owner_is_row: bool = False,
+    ) -> reading.RowChild:
+        level = self.level(self._schema.type_map[type_name], below, entity)
+        return reading.RowChild(declaration, place, entity, level, owner_is_row=owner_is_row)
+
+    def _page_child(
+        self, declaration: Read, place: int, entity: type[Base], type_: Any, below: Sets
+    ) -> reading.PageChild:
+        page = _PageCompiler(self, type_, entity)
+        parts = page.parts(below)
+        return reading.PageChild(
+            declaration,
+            place,
+            entity,
+            page.levels,
+            parts,
+            counts=page.counts,
+            cursors=page.cursors,
+            shows_cursors=page.shows_cursors,
+        )
+
+
+class _PageCompiler:
+    """Compiles the selection of one connection."""
+
+    def __init__(self, compiler: Compiler, type_: GraphQLObjectType, entity: type[Base]) -> None:
+        self._compiler = compiler
+        self._type = type_
+        self._entity = entity
+        self.levels: list[Level] = []
+        self.counts = False
+        self.cursors = False
+        self.shows_cursors = False
+
+    def parts(self, sets: Sets) -> dict[str, PagePart]:
+        """The fields of the connection."""
+        parts: dict[str, PagePart] = {}
+        for key, nodes in self._compiler.collect(self._type, sets).items():
+            below = [node.selection_set for node in nodes]
+            match nodes[0].name.value:
+                case "__typename":
+                    parts[key] = _page_constant(self._type.name)
+                case "nodes":
+                    parts[key] = reading.nodes_part(self._node(self._type, "nodes", below))
+                case "edges":
+                    parts[key] = self._edges(below)
+                case "pageInfo":
+                    parts[key] = self._info(below)
+                case "totalCount":
+                    self.counts = True
+                    parts[key] = reading.count_part
+                case other:
+                    raise NotPlannable(other)
+        return parts
+
+    def _node(self, type_: GraphQLObjectType, name: str, below: Sets) -> int:
+        node = get_named_type(type_.fields[name].type)
+        self.levels.append(self._compiler.level(node, below, self._entity))
+        return len(self.levels) - 1
+
+    def _edges(self, sets: Sets) -> PagePart:
+        edge = get_named_type(self._type.fields["edges"].type)
+        assert isinstance(edge, GraphQLObjectType)
+        parts: dict[str, EdgePart] = {}
+        for key, nodes in self._compiler.collect(edge, sets).items():
+            match nodes[0].name.value:
+                case "__typename":
+                    parts[key] = EdgePart(constant=edge.name)
+                case "node":
+                    below = [node.selection_set for node in nodes]
+                    parts[key] = EdgePart(node=self._node(edge, "node", below))
+                case "cursor":
+                    self.cursors = self.shows_cursors = True
+                    parts[key] = EdgePart()
+                case other:
+                    raise NotPlannable(other)
+        return reading.edges_part(parts)
+
+    def _info(self, sets: Sets) -> PagePart:
+        info = get_named_type(self._type.fields["pageInfo"].type)
+        assert isinstance(info, GraphQLObjectType)
+        fields = {}
+        for key, nodes in self._compiler.collect(info, sets).items():
+            name = nodes[0].name.value
+            if name not in reading.PAGE_INFO:
+                raise NotPlannable(name)
+            self.shows_cursors |= name.endswith("Cursor")
+            fields[key] = reading.PAGE_INFO[name]
+        return reading.info_part(fields)
+
+
+def _strawberry_field(definition: GraphQLField) -> StrawberryField:
+    field = definition.extensions.get("strawberry-definition")
+    if not isinstance(field, StrawberryField):
+        raise NotPlannable("a field that is not ours")
+    return field
+
+
+def _isoformat(time: Any) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _constant(value: str) -> Expression:
+    return lambda _: repr(value)
+
+
+def _variable(name: str) -> Expression:
+    return lambda _: name
+
+
+def _column_of(name: str) -> Expression:
+    return lambda layout: layout.column(name)
+
+
+def _owned(name: str) -> Expression:
+    return lambda layout: layout.owner(name)
+
+
+def _typename(name: str) -> Callable[[str], str]:
+    return lambda _: repr(name)
+
+
+def _attribute(name: str, show: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda value: show(f"{value}.{name}")
+
+
+def _page_constant(name: str) -> PagePart:
+    return lambda _page, _place: name

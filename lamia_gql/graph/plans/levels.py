@@ -1,0 +1,141 @@
+"""The levels of a plan: rows of one table, and what is read below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamia_gql.domain.progress import ProcessKind
+from lamia_gql.graph.plans.source import Build, Expression, Layout, Namespace, rows_to_dicts
+from lamia_gql.graph.reads import Reads, Rows
+from lamia_gql.storage.models import Base, Process
+from lamia_gql.storage.row_shape import RowShape, row_shape
+
+Dict = dict[str, Any]
+
+
+class Run:
+    """One run of a plan.
+
+    Args:
+        reads: what the operation reads.
+        arguments: the arguments of a field, by its place in the plan.
+    """
+
+    __slots__ = ("arguments", "reads")
+
+    def __init__(self, reads: Reads, arguments: Callable[[int], Mapping[str, Any]]) -> None:
+        self.reads = reads
+        self.arguments = arguments
+
+
+class Child:
+    """Gives a value for each row of a level: what is read below it."""
+
+    def values(self, run: Run, rows: Rows, owners: Rows) -> Sequence[Any]:
+        """The values, in the order of the rows, of which there is at least one."""
+        raise NotImplementedError
+
+    def prepare(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None) -> None:
+        """Learn what the rows of the level, and their owners, look like."""
+
+
+@dataclass
+class Needs:
+    """The columns that a level needs of its rows, and of the processes of jobs."""
+
+    names: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+    owner_names: set[str] = field(default_factory=set)
+    owner_texts: set[str] = field(default_factory=set)
+
+    def add(self, other: Needs) -> None:
+        """Need what another one needs, too."""
+        self.names |= other.names
+        self.texts |= other.texts
+        self.owner_names |= other.owner_names
+        self.owner_texts |= other.owner_texts
+
+    def shape(self, entity: type[Base]) -> RowShape[Any]:
+        """The shape of the rows."""
+        return row_shape(entity, frozenset(self.names), frozenset(self.texts))
+
+    def owner_shape(self) -> RowShape[Any]:
+        """The shape of the processes of jobs."""
+        return row_shape(Process, frozenset(self.owner_names), frozenset(self.owner_texts))
+
+
+class TypeLevel:
+    """Rows of one type of the schema, and the fields that are asked of them."""
+
+    def __init__(self, names: Namespace) -> None:
+        self.entries: dict[str, Expression] = {}
+        self.children: list[Child] = []
+        self.needs = Needs()
+        self._names = names
+        self._build: Build | None = None
+
+    def child(self, child: Child) -> str:
+        """Add a child; the name of its value in expressions."""
+        self.children.append(child)
+        return f"v{len(self.children) - 1}"
+
+    def prepare(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None) -> None:
+        """Generate the function that makes the dicts."""
+        for child in self.children:
+            child.prepare(shape, owner)
+        layout = Layout(shape, owner)
+        self._build = rows_to_dicts(self._names, self.entries, layout, len(self.children))
+
+    def run(self, run: Run, rows: Rows, owners: Rows) -> list[Dict]:
+        """The dicts of the rows."""
+        if not rows:
+            return []
+        assert self._build is not None
+        values = [child.values(run, rows, owners) for child in self.children]
+        return self._build(rows, owners, run.reads, values)
+
+
+class Level:
+    """Rows of one table: of one type, or processes of both kinds.
+
+    Args:
+        types: the level of each type, by its name.
+    """
+
+    def __init__(self, types: Mapping[str, TypeLevel]) -> None:
+        self._types = list(types.values())
+        self._by_kind: tuple[TypeLevel, TypeLevel] | None = None
+        self.needs = Needs()
+        for each in self._types:
+            self.needs.add(each.needs)
+        if len(types) > 1:
+            self._by_kind = types["JobArray"], types["SolitaryProcess"]
+            self.needs.names.add("kind")
+        self._kind = 0
+
+    def prepare(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None = None) -> None:
+        """Learn what the rows look like, and their owners: all that needs a column has it."""
+        if self._by_kind is not None:
+            assert shape is not None
+            self._kind = shape.fields.index("kind")
+        for each in self._types:
+            each.prepare(shape, owner)
+
+    def run(self, run: Run, rows: Rows, owners: Rows = ()) -> list[Dict]:
+        """The dicts of the rows; ``owners`` are the processes of jobs, one for each row."""
+        if self._by_kind is None:
+            return self._types[0].run(run, rows, owners)
+        kind = self._kind
+        is_array = [row[kind] == ProcessKind.ARRAY for row in rows]
+        array, solitary = self._by_kind
+        if all(is_array):
+            return array.run(run, rows, owners)
+        of_array = iter(array.run(run, _chosen(rows, is_array, True), ()))
+        of_solitary = iter(solitary.run(run, _chosen(rows, is_array, False), ()))
+        return [next(of_array) if each else next(of_solitary) for each in is_array]
+
+
+def _chosen(rows: Rows, marks: Iterable[bool], wanted: bool) -> Rows:
+    return [row for row, mark in zip(rows, marks, strict=True) if mark is wanted]

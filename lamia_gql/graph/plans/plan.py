@@ -1,0 +1,130 @@
+"""Plans: what a query reads, and how its answer is made, for any variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    VariableNode,
+    get_variable_values,
+    visit,
+)
+from graphql.language import Visitor
+from strawberry.schema import Schema
+from strawberry.types.arguments import convert_arguments
+
+from lamia_gql.graph.plans.compiler import Compiler
+from lamia_gql.graph.plans.levels import Run, TypeLevel
+from lamia_gql.graph.plans.selection import CONDITIONS, NotPlannable, Selection
+from lamia_gql.graph.reads import Reads
+
+PLANS_KEPT = 8
+"""How many plans of one operation are kept: one for each choice of what conditions include."""
+
+
+class Plan:
+    """A compiled query. May run in several threads at once."""
+
+    def __init__(self, schema: Schema, root: TypeLevel, compiler: Compiler) -> None:
+        self._schema = schema
+        self._root = root
+        self._places = compiler.places
+
+    def run(self, reads: Reads, variables: Any) -> dict[str, Any]:
+        """The data of the answer, as dicts and lists; blocks while it reads.
+
+        Args:
+            reads: what the operation reads, on a connection.
+            variables: the coerced variables, as graphql-core gives them.
+
+        Raises whatever goes wrong in any field: which one does not matter, as the operation is then
+        resolved field by field.
+        """
+        known: dict[int, Mapping[str, Any]] = {}
+
+        def arguments(place: int) -> Mapping[str, Any]:
+            if place not in known:
+                where = self._places[place]
+                known[place] = convert_arguments(
+                    where.values(variables),
+                    where.field.arguments,
+                    self._schema.schema_converter.scalar_registry,
+                    self._schema.config,
+                )
+            return known[place]
+
+        return self._root.run(Run(reads, arguments), [None], ())[0]
+
+
+class Plans:
+    """The plans of one operation, each made when it is asked for.
+
+    Args:
+        schema: the schema.
+        document: the document, which is valid.
+        operation: one of its operations.
+    """
+
+    def __init__(
+        self, schema: Schema, document: DocumentNode, operation: OperationDefinitionNode
+    ) -> None:
+        self._schema = schema
+        self._operation = operation
+        self._fragments = {
+            node.name.value: node
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+        conditions = _Conditions()
+        visit(document, conditions)
+        self._conditions = sorted(conditions.variables)
+        self._plans: dict[tuple[Any, ...], Plan | None] = {}
+
+    def variables(self, given: Mapping[str, Any]) -> Any:
+        """The coerced variables; None where they are wrong."""
+        definitions = self._operation.variable_definitions or ()
+        found = get_variable_values(self._core, definitions, dict(given))
+        return None if isinstance(found, list) else found
+
+    @property
+    def _core(self) -> GraphQLSchema:
+        return self._schema._schema
+
+    def plan(self, variables: Any) -> Plan | None:
+        """The plan for these variables; None where the operation has none."""
+        chosen = tuple(variables.coerced.get(name) for name in self._conditions)
+        if chosen not in self._plans:
+            if len(self._plans) >= PLANS_KEPT:
+                self._plans.clear()
+            self._plans[chosen] = self._compile(dict(zip(self._conditions, chosen, strict=True)))
+        return self._plans[chosen]
+
+    def _compile(self, conditions: Mapping[str, Any]) -> Plan | None:
+        selection = Selection(self._core, self._fragments, conditions)
+        compiler = Compiler(self._core, selection)
+        try:
+            if self._operation.directives:
+                return None
+            root = compiler.root(self._operation.selection_set)
+        except NotPlannable:
+            return None
+        return Plan(self._schema, root, compiler)
+
+
+class _Conditions(Visitor):
+    """Finds the variables that decide what is included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.variables: set[str] = set()
+
+    def enter_directive(self, node: Any, *_: Any) -> None:
+        if node.name.value in CONDITIONS:
+            for argument in node.arguments:
+                if isinstance(argument.value, VariableNode):
+                    self.variables.add(argument.value.name.value)

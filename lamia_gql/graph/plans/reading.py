@@ -1,0 +1,302 @@
+"""What a level reads below its rows: inputs, plain values, single rows, and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lamia_gql.domain.pagination import Slice
+from lamia_gql.graph.inputs import INPUTS
+from lamia_gql.graph.plans.levels import Child, Dict, Level, Needs, Run
+from lamia_gql.graph.reads import ListRead, Rows
+from lamia_gql.graph.types.fields import Read
+from lamia_gql.storage.models import Base, Job
+from lamia_gql.storage.row_shape import RowShape
+
+INT_MAX = 2**31 - 1
+
+
+class TooLarge(Exception):  # noqa: N818  (it states what is the case)
+    """A number does not fit into GraphQL's Int: resolving the field says so to the client."""
+
+
+class InputChild(Child):
+    """An input of derived fields."""
+
+    def __init__(self, name: str) -> None:
+        self._input = INPUTS[name]
+
+    def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
+        """The input of each row."""
+        return self._input.read(run.reads, rows)
+
+
+class OwnerChild(Child):
+    """The process of a job, whose row came together with the job."""
+
+    def __init__(self, level: Level) -> None:
+        self._level = level
+
+    def prepare(self, _shape: RowShape[Any] | None, owner: RowShape[Any] | None) -> None:
+        """Learn what processes look like."""
+        self._level.prepare(owner)
+
+    def values(self, run: Run, _rows: Rows, owners: Rows) -> Sequence[Any]:
+        """The dict of each process."""
+        return self._level.run(run, owners)
+
+
+class ReadingChild(Child):
+    """What a declaration reads, for the arguments at its place in the plan."""
+
+    def __init__(self, declaration: Read, place: int) -> None:
+        self._declaration = declaration
+        self._place = place
+
+    def read(self, run: Run) -> Any:
+        """What is to be read."""
+        return self._declaration.call(run.reads, run.arguments(self._place))
+
+
+class ValueChild(ReadingChild):
+    """A plain value."""
+
+    def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
+        """The value of each row."""
+        found: Sequence[Any] = self.read(run).read(run.reads, rows)
+        return found
+
+
+class RowChild(ReadingChild):
+    """Another row, or None."""
+
+    def __init__(
+        self,
+        declaration: Read,
+        place: int,
+        entity: type[Base],
+        level: Level,
+        *,
+        owner_is_row: bool,
+    ) -> None:
+        super().__init__(declaration, place)
+        self._level = level
+        self._is_pair = entity is Job
+        level.needs.owner_names |= declaration.owner_needs
+        self.needs = level.needs
+        self._shape = level.needs.shape(entity)
+        self._owner_shape = level.needs.owner_shape()
+        if not owner_is_row:
+            level.prepare(self._shape, self._owner_shape)
+        self._owner_is_row = owner_is_row
+
+    def prepare(self, shape: RowShape[Any] | None, _owner: RowShape[Any] | None) -> None:
+        """Where the row itself is the process of the job, learn what it looks like."""
+        if self._owner_is_row:
+            self._level.prepare(self._shape, shape)
+
+    def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
+        """The dict of each row that is found."""
+        return self.dicts(run, self.read(run), rows)
+
+    def dicts(self, run: Run, read: Any, rows: Rows) -> Sequence[Any]:
+        """The dict of what a read finds for each row."""
+        found = read.read(run.reads, rows, self._shape, self._owner_shape)
+        _raise_first(found)
+        present = [each for each in found if each is not None]
+        if self._is_pair:
+            dicts = self._level.run(run, [p[0] for p in present], [p[1] for p in present])
+        else:
+            dicts = self._level.run(run, present)
+        if len(present) == len(found):
+            return dicts
+        made = iter(dicts)
+        return [None if each is None else next(made) for each in found]
+
+
+class NodeChild(ReadingChild):
+    """A row of any type."""
+
+    def __init__(self, declaration: Read, place: int, children: Mapping[str, RowChild]) -> None:
+        super().__init__(declaration, place)
+        self._children = children
+
+    def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
+        """The dict of the row that is found."""
+        read = self.read(run)
+        return self._children[read.kind].dicts(run, read.row, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePart:
+    """A field of an edge: a constant, the cursor, or a node of this number."""
+
+    constant: str | None = None
+    node: int | None = None
+
+
+PagePart = Callable[["Page", int], Any]
+"""From a page, and the number of the row that has it, to the value of a field."""
+
+
+class Page:
+    """One page, while the fields of a connection are made."""
+
+    __slots__ = ("begin", "end", "pages", "slice")
+
+    def __init__(self, pages: Pages, found: Slice[Any], begin: int) -> None:
+        self.pages = pages
+        self.slice = found
+        self.begin = begin
+        self.end = begin + len(found.items)
+
+
+class Pages:
+    """The pages of all rows of a level."""
+
+    __slots__ = ("counts", "cursors", "nodes", "read")
+
+    def __init__(
+        self,
+        read: ListRead,
+        nodes: Sequence[Sequence[Dict]],
+        cursors: Sequence[str],
+        counts: Sequence[int],
+    ) -> None:
+        self.read = read
+        self.nodes = nodes
+        self.cursors = cursors
+        self.counts = counts
+
+
+class PageChild(ReadingChild):
+    """A page of rows.
+
+    Args:
+        declaration: the declaration of the field.
+        place: where its arguments are.
+        entity: the table of the rows.
+        levels: a level for each place where nodes are asked for.
+        parts: the fields of the connection.
+        counts: whether the length of the list is asked for.
+        cursors: whether the cursor of each row is asked for, or only of the first and last ones.
+    """
+
+    def __init__(
+        self,
+        declaration: Read,
+        place: int,
+        entity: type[Base],
+        levels: Sequence[Level],
+        parts: Mapping[str, PagePart],
+        *,
+        counts: bool,
+        cursors: bool,
+        shows_cursors: bool,
+    ) -> None:
+        super().__init__(declaration, place)
+        self._levels = levels
+        self._parts = list(parts.items())
+        self._counts = counts
+        self._cursors = cursors
+        self.needs = Needs()
+        for level in levels:
+            self.needs.add(level.needs)
+        if shows_cursors:
+            self.needs.names |= declaration.cursor_needs
+        self._shape = self.needs.shape(entity)
+        self._is_owned = entity is Job
+        if not self._is_owned:
+            for level in levels:
+                level.prepare(self._shape)
+
+    def prepare(self, shape: RowShape[Any] | None, _owner: RowShape[Any] | None) -> None:
+        """The jobs of a page belong to the row of the level."""
+        if self._is_owned:
+            for level in self._levels:
+                level.prepare(self._shape, shape)
+
+    def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
+        """The dict of each page."""
+        read: ListRead = self.read(run)
+        slices: Sequence[Any] = read.read(run.reads, rows, self._shape)
+        _raise_first(slices)
+        flat = [row for found in slices for row in found.items]
+        owners: Rows = ()
+        if self._is_owned:
+            owners = [row for row, found in zip(rows, slices, strict=True) for _ in found.items]
+        pages = Pages(
+            read,
+            [level.run(run, flat, owners) for level in self._levels],
+            [read.cursor(row) for row in flat] if self._cursors else (),
+            self._count(run, read, rows) if self._counts else (),
+        )
+        made, begin = [], 0
+        for place, found in enumerate(slices):
+            page = Page(pages, found, begin)
+            made.append({key: part(page, place) for key, part in self._parts})
+            begin = page.end
+        return made
+
+    def _count(self, run: Run, read: ListRead, rows: Rows) -> Sequence[int]:
+        counts = read.count(run.reads, rows)
+        if max(counts) > INT_MAX:
+            raise TooLarge
+        return counts
+
+
+def nodes_part(level: int) -> PagePart:
+    """``nodes``, made by the level of this number."""
+    return lambda page, _: page.pages.nodes[level][page.begin : page.end]
+
+
+def edges_part(parts: Mapping[str, EdgePart]) -> PagePart:
+    """``edges``, with these fields."""
+
+    def edge(page: Page, place: int) -> Dict:
+        made: Dict = {}
+        for key, part in parts.items():
+            if part.node is not None:
+                made[key] = page.pages.nodes[part.node][place]
+            elif part.constant is not None:
+                made[key] = part.constant
+            else:
+                made[key] = page.pages.cursors[place]
+        return made
+
+    return lambda page, _: [edge(page, place) for place in range(page.begin, page.end)]
+
+
+def count_part(page: Page, place: int) -> int:
+    """``totalCount``."""
+    return page.pages.counts[place]
+
+
+def info_part(fields: Mapping[str, Callable[[Page], Any]]) -> PagePart:
+    """``pageInfo``, with these fields."""
+    return lambda page, _: {key: value(page) for key, value in fields.items()}
+
+
+def _cursor_at(place: int) -> Callable[[Page], str | None]:
+    def cursor(page: Page) -> str | None:
+        rows = page.slice.items
+        return page.pages.read.cursor(rows[place]) if rows else None
+
+    return cursor
+
+
+PAGE_INFO: Mapping[str, Callable[[Page], Any]] = {
+    "hasNextPage": lambda page: page.slice.has_next,
+    "hasPreviousPage": lambda page: page.slice.has_previous,
+    "startCursor": _cursor_at(0),
+    "endCursor": _cursor_at(-1),
+    "__typename": lambda _: "PageInfo",
+}
+"""The fields of ``pageInfo``."""
+
+
+def _raise_first(found: Sequence[Any]) -> None:
+    for each in found:
+        if isinstance(each, Exception):
+            raise each

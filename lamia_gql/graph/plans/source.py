@@ -1,0 +1,105 @@
+"""Generates the functions that turn rows, and plain objects, into the dicts of an answer.
+
+Lists of objects are comprehensions over rows, without a call per field. The source consists of
+names that are made here, and of literals of response keys; nothing of it comes from a client
+otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lamia_gql.storage.row_shape import TEXT_PREFIX, RowShape
+
+Build = Callable[..., list[dict[str, Any]]]
+Expression = Callable[["Layout"], str]
+"""Gives the source of a value, once it is known where the columns are."""
+
+
+class Namespace:
+    """The names that generated source uses, with what they stand for."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def name(self, value: Any) -> str:
+        """A name for this value."""
+        name = f"g{len(self.values)}"
+        self.values[name] = value
+        return name
+
+    def evaluate(self, source: str) -> Any:
+        """The value of an expression in this namespace."""
+        return eval(source, self.values)  # noqa: S307  (of our own making, see above)
+
+
+class Layout:
+    """Where the columns of a row, and of the process of a job, are in their tuples."""
+
+    def __init__(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None) -> None:
+        self._columns = _positions(shape)
+        self._owner = _positions(owner)
+        self.uses_owner = False
+        self.width = len(self._columns)
+
+    def column(self, name: str) -> str:
+        """The variable of a column."""
+        return f"c{self._columns[name]}"
+
+    def owner(self, name: str) -> str:
+        """The expression of a column of the process."""
+        self.uses_owner = True
+        return f"o[{self._owner[name]}]"
+
+
+def text_of(name: str) -> str:
+    """The name of the field of a row that has a time as text."""
+    return TEXT_PREFIX + name
+
+
+def _positions(shape: RowShape[Any] | None) -> dict[str, int]:
+    return {} if shape is None else {name: place for place, name in enumerate(shape.fields)}
+
+
+def rows_to_dicts(
+    names: Namespace, entries: Mapping[str, Expression], layout: Layout, values: int
+) -> Build:
+    """A function of rows, owners, reads and lists of ``values`` values, to one dict for each row.
+
+    The expressions may use the columns, ``o``: the owner, ``reads``, and ``v0``, ``v1`` …: the
+    values of the row.
+    """
+    body = _dict({key: expression(layout) for key, expression in entries.items()})
+    targets, sources = ["_"], ["rows"]
+    if layout.width:
+        targets = ["(" + "".join(f"c{place}," for place in range(layout.width)) + ")"]
+    if layout.uses_owner:
+        targets.append("o")
+        sources.append("owners")
+    for place in range(values):
+        targets.append(f"v{place}")
+        sources.append(f"values[{place}]")
+    each = f"zip({', '.join(sources)})" if len(sources) > 1 else "rows"
+    build: Build = names.evaluate(
+        f"lambda rows, owners, reads, values: [{body} for {', '.join(targets)} in {each}]"
+    )
+    return build
+
+
+def object_to_dict(names: Namespace, entries: Mapping[str, Callable[[str], str]]) -> str:
+    """The name of a function of one object, or None, to its dict.
+
+    The entries give an expression for the name of the object.
+    """
+    body = _dict({key: entry("o") for key, entry in entries.items()})
+    return names.name(names.evaluate(f"lambda o: None if o is None else {body}"))
+
+
+def _dict(entries: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{key!r}: {source}" for key, source in entries.items()) + "}"
+
+
+def call(function: str, arguments: Sequence[str]) -> str:
+    """The source of a call."""
+    return f"{function}({', '.join(arguments)})"

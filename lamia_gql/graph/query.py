@@ -234,7 +234,10 @@ class Query:
     """The root of all queries."""
 
     node: Node | None = any_row(
-        "The object with this id. Null if it has been deleted.", _find_node, ENTITIES
+        "The object with this id. Null if it has been deleted.",
+        _find_node,
+        ENTITIES,
+        owner_needs=FIND_JOBS,
     )
     task: Task | None = single(
         "The task with this name. Null if there is none.", _task, models.Task, Task.of

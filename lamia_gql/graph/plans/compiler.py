@@ -192,10 +192,11 @@ class Compiler:
             shown = item("x")
             return lambda value: value if shown == "x" else f"[{shown} for x in {value}]"
         if is_leaf_type(type_):
-            if type_.name == TIME:
-                iso = self._names.name(_isoformat)
-                return lambda value: call(iso, [value])
-            return lambda value: value
+            convert = CONVERSIONS.get(type_.name)
+            if convert is None:
+                return lambda value: value
+            function = self._names.name(convert)
+            return lambda value: call(function, [value])
         if not isinstance(type_, GraphQLObjectType):
             raise NotPlannable(str(type_))
         entries: dict[str, Callable[[str], str]] = {}
@@ -210,8 +211,8 @@ class Compiler:
                 raise NotPlannable(name)
             show = self._show(definition.type, [node.selection_set for node in nodes])
             entries[key] = _attribute(field.python_name, show)
-        function = object_to_dict(self._names, entries)
-        return lambda value: call(function, [value])
+        build = object_to_dict(self._names, entries)
+        return lambda value: call(build, [value])
 
     def _reading(
         self,
@@ -355,6 +356,14 @@ def _strawberry_field(definition: GraphQLField) -> StrawberryField:
 
 def _isoformat(time: Any) -> str | None:
     return None if time is None else time.isoformat()
+
+
+def _float(number: float | None) -> float | None:
+    return None if number is None else float(number)
+
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {TIME: _isoformat, "Float": _float}
+"""By the name of a scalar, what makes of a value what Strawberry would serialize it to."""
 
 
 def _constant(value: str) -> Expression:

@@ -190,13 +190,15 @@ def any_row(
     description: str,
     function: Callable[..., Any],
     entities: Mapping[str, tuple[type[Base], Callable[[Any], Any]]],
+    *,
+    owner_needs: Sequence[str] = (),
 ) -> Any:
     """A field that is a row of any type, or None; ``function`` returns a ``NodeRead``.
 
     ``entities`` has the table of each type, and what turns what is read into an object.
     """
     tables = {kind: entity for kind, (entity, _) in entities.items()}
-    declaration = read_declaration(function, tables=tables)
+    declaration = read_declaration(function, tables=tables, owner_needs=frozenset(owner_needs))
 
     async def resolve(self: Any, info: Info, **given: Any) -> Any:
         load = info.context.load

@@ -1,0 +1,168 @@
+"""Compiled plans answer as the executor does that resolves field by field."""
+
+from __future__ import annotations
+
+import os.path
+import random
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+import orjson
+import pytest
+from graphql import GraphQLError, OperationDefinitionNode, parse, validate
+
+from lamia_gql.api.services import Services
+from lamia_gql.domain.settings import Settings, load
+from lamia_gql.graph.context import Context
+from lamia_gql.graph.plans.plan import Plans
+from lamia_gql.graph.reads import Reads
+from lamia_gql.graph.schema import Schema, make_schema
+from lamia_gql.storage.database import Database
+from tests.support.harness import Server
+from tests.support.query_generator import Known, Query, QueryGenerator
+
+QUERIES = 400
+MANY_QUERIES = 8_000
+
+
+class Executors(NamedTuple):
+    """Both executors of one schema, on one database."""
+
+    schema: Schema
+    settings: Settings
+    database: Database
+
+    async def by_field(self, query: Query) -> tuple[bytes | list[GraphQLError], Context]:
+        """The data, resolved field by field, or the errors; and the context."""
+        services = SimpleNamespace(settings=self.settings, database=self.database)
+        context = Context(cast(Services, services))
+        found = await self.schema.execute(
+            query.document, variable_values=query.variables, context_value=context
+        )
+        context.reads.end()
+        return found.errors or orjson.dumps(found.data), context
+
+    async def planned(self, query: Query, now: Any) -> bytes | Exception | None:
+        """The data by a plan, or what goes wrong; None if there is no plan."""
+        document = parse(query.document)
+        [operation] = [
+            node for node in document.definitions if isinstance(node, OperationDefinitionNode)
+        ]
+        plans = Plans(self.schema, document, operation)
+        variables = plans.variables(query.variables)
+        plan = None if variables is None else plans.plan(variables)
+        if plan is None:
+            return None
+        reads = Reads(now, self.settings)
+        try:
+            return orjson.dumps(
+                await self.database.read(lambda c: plan.run(reads.on(c), variables))
+            )
+        except Exception as error:
+            return error
+
+
+@pytest.fixture
+async def executors(server: Server) -> AsyncIterator[Executors]:
+    """Both executors, on a database with tasks of all kinds."""
+    fill(server)
+    limits = {
+        "max_document_characters": 10**6,
+        "max_document_tokens": 20_000,
+        "max_cost": 10**9,
+        "max_aliases": 10_000,
+        "max_duplicates": 10_000,
+        "max_directives": 10_000,
+        "max_depth": 50,
+    }
+    settings = load(database_url=server.database_url, beat_interval=30, **limits)
+    database = Database(settings)
+    yield Executors(make_schema(settings), settings, database)
+    database.close()
+
+
+def fill(server: Server) -> None:
+    """Tasks with arrays and solitary processes, jobs in all states, numbers, payloads, nulls."""
+    server.create("empty", {"name": "p", "jobCount": 3})
+    server.create(
+        "t1",
+        {"name": "p", "jobCount": 9, "firstIndex": 1, "failureTolerance": 2, "beatInterval": 1},
+        {"name": "q", "jobCount": 4, "threshold": 2.5},
+        {"name": "s"},
+        {"name": "s2", "threshold": 50},
+        username="ada",
+        tags=["b", "a"],
+        config={"x": [1, 2.5, None, "ü"]},
+        dependencies={"q": ["p"]},
+    )
+    server.create("t2", {"name": "s"}, {"name": "p", "jobCount": 2}, comment="c", hostname="h")
+    events: list[dict[str, Any]] = []
+    for place, event_class in enumerate(
+        ["SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED"]
+    ):
+        fields: dict[str, Any] = {"process": "p", "index": place + 1, "eventClass": event_class}
+        if place % 2:
+            fields |= {"hostname": f"n{place}", "sentAt": f"2026-01-0{place + 1}T10:00:00.5Z"}
+        if event_class in ("PROGRESS", "FAILED"):
+            fields |= {"progress": 1 / 3 + place, "payload": {"a": [1, {"b": "…"}], "n": 1e-7}}
+        events.append({"task": "t1", **fields})
+    events += [
+        {"task": "t1", "process": "q", "index": index, "eventClass": "PROGRESS", "progress": 0.5}
+        for index in range(3)
+    ]
+    events.append({"task": "t1", "process": "s", "eventClass": "DONE"})
+    events.append({"task": "t2", "process": "s", "eventClass": "STARTED", "attempt": 1})
+    assert all(result["userErrors"] == [] for result in server.submit_many(events))
+
+
+async def compare(executors: Executors, seeds: range) -> None:
+    """Both give the same bytes; and a plan fails only where resolving has errors, too."""
+    answered = 0
+    known = await find_known(executors)
+    for seed in seeds:
+        query = QueryGenerator(executors.schema._schema, random.Random(seed), known).query()
+        if validate(executors.schema._schema, parse(query.document)):
+            continue  # fields of one key that differ: neither executor gets to see it
+        expected, context = await executors.by_field(query)
+        found = await executors.planned(query, context.now)
+        shown = f"seed {seed}\n{query.document}\n{query.variables}"
+        assert found is not None, f"no plan: {shown}"
+        if isinstance(found, Exception):
+            assert isinstance(expected, list), f"{found!r}: {shown}"
+            continue
+        assert not isinstance(expected, list), f"{expected}: {shown}"
+        same = len(os.path.commonprefix([found, expected]))
+        around = slice(max(0, same - 80), same + 80)
+        assert found == expected, f"{found[around]!r} {expected[around]!r} {shown}"
+        answered += 1
+    assert answered > len(seeds) / 3
+
+
+async def find_known(executors: Executors) -> Known:
+    """The names and ids of what was created."""
+    query = """{ tasks(first: 9) { nodes { id name processes { nodes { id name
+      ... on JobArray { jobs(first: 2) { nodes { id } } } } } events(first: 2) { nodes { id } } }
+      } }"""
+    found, _ = await executors.by_field(Query(query, {}))
+    assert isinstance(found, bytes)
+    tasks = orjson.loads(found)["tasks"]["nodes"]
+    processes = [process for task in tasks for process in task["processes"]["nodes"]]
+    ids = [node["id"] for node in [*tasks, *processes]]
+    for owner, below in [*((p, "jobs") for p in processes), *((t, "events") for t in tasks)]:
+        ids += [node["id"] for node in owner.get(below, {"nodes": []})["nodes"]]
+    return Known(
+        [task["name"] for task in tasks], sorted({p["name"] for p in processes}), sorted(ids)
+    )
+
+
+async def test_random_queries(executors: Executors) -> None:
+    """A few hundred of them, on each engine."""
+    await compare(executors, range(QUERIES))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_many_random_queries(executors: Executors) -> None:
+    """Some thousand more."""
+    await compare(executors, range(QUERIES, QUERIES + MANY_QUERIES))

@@ -56,7 +56,7 @@ def read_events(
     # The size is a parameter of the statement.
     statement = _events_statement(len(parents[0]), wanted, page._replace(size=0), shape)
     found: list[list[EventRow]] = [[] for _ in parents]
-    rows = connection.execute(statement, {"keys": parents, "size": page.size + 1})
+    rows = connection.execute(statement, {"keys": parents, "size": page.size + 1}).all()
     for place, *row in rows:
         found[place].append(shape.make(row))
     return [cut(rows, page) for rows in found]
@@ -94,7 +94,7 @@ def count_events(
     statement = select(k.c.place, func.count(Event.seq)).where(
         *_is_child(Event, k, depth), *wanted.where(Event)
     )
-    rows = connection.execute(statement.group_by(k.c.place), {"keys": parents})
+    rows = connection.execute(statement.group_by(k.c.place), {"keys": parents}).all()
     found = {row[0]: row[1] for row in rows}
     return [found.get(place, 0) for place in range(len(parents))]
 
@@ -125,7 +125,7 @@ def events_by_id(
         .join(Task, Task.id == Event.task_id)
         .where(Task.deleted_at.is_(None)),
         {"keys": wanted},
-    )
+    ).all()
     identified = ((event_id, shape.make(row)) for event_id, *row in rows)
     found = {(row.task_id, event_id): row for event_id, row in identified}
     return [found.get(key) for key in wanted]

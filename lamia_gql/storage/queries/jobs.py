@@ -99,7 +99,7 @@ def _read_span(
                 if span and array.pending < array.job_count
             ]
         },
-    )
+    ).all()
     found = {row[:3]: row for row in map(shape.make, rows)}
     missing = pending_values(shape)
     slices = []
@@ -276,7 +276,7 @@ def jobs_by_key(
             & (Job.job_index == k.c.job_index),
         ),
         {"keys": wanted},
-    )
+    ).all()
     found = {row[:3]: row for row in map(shape.make, rows)}
     missing = pending_values(shape)
     return [found.get(key) or shape.make((*key, *missing)) for key in wanted]

@@ -98,7 +98,7 @@ def read_tasks(
         mark = tuple_(*page.before, types=[column.type, Task.id.type])
         statement = statement.where(place < mark if rising else place > mark)
     ends = (column.desc(), Task.id.desc()) if descending else (column, Task.id)
-    rows = connection.execute(statement.order_by(*ends).limit(page.size + 1))
+    rows = connection.execute(statement.order_by(*ends).limit(page.size + 1)).all()
     return cut([shape.make(row) for row in rows], page)
 
 
@@ -118,7 +118,7 @@ def tasks_by_name(
         .join(k, Task.name == k.c.name)
         .where(Task.deleted_at.is_(None)),
         {"keys": [(name,) for name in names if is_storable(name)]},
-    )
+    ).all()
     found = {name: shape.make(row) for name, *row in rows}
     return [found.get(name) for name in names]
 
@@ -131,7 +131,7 @@ def tasks_by_id(
     rows = connection.execute(
         select(*shape.columns).join(k, Task.id == k.c.id).where(Task.deleted_at.is_(None)),
         {"keys": [(task_id,) for task_id in ids]},
-    )
+    ).all()
     found = {row.id: row for row in map(shape.make, rows)}
     return [found.get(task_id) for task_id in ids]
 
@@ -142,7 +142,7 @@ def read_task_json(connection: ReadConnection, ids: Sequence[int]) -> list[TaskJ
     rows = connection.execute(
         select(Task.id, *TASK_JSON_COLUMNS).join(k, Task.id == k.c.id),
         {"keys": [(task_id,) for task_id in ids]},
-    )
+    ).all()
     found = {row[0]: TaskJson._make(row[1:]) for row in rows}
     return [found.get(task_id, TaskJson(None, None)) for task_id in ids]
 
@@ -165,7 +165,7 @@ def matching_tasks(
         .where(Task.deleted_at.is_(None))
         .order_by(Task.id),
         {"keys": [(task_id,) for task_id in ids]},
-    )
+    ).all()
     return {row[1]: (TaskRow._make(row[1:]), bool(row[0])) for row in rows}
 
 
@@ -176,7 +176,7 @@ def read_tags(connection: ReadConnection, ids: Sequence[int]) -> list[list[str]]
     rows = connection.execute(
         select(Tag.task_id, Tag.name).join(k, Tag.task_id == k.c.id).order_by(Tag.name),
         {"keys": [(task_id,) for task_id in found]},
-    )
+    ).all()
     for task_id, name in rows:
         found[task_id].append(name)
     return [found[task_id] for task_id in ids]
@@ -193,7 +193,7 @@ def all_processes(
         .join(k, Process.task_id == k.c.id)
         .order_by(Process.task_id, Process.number),
         {"keys": [(task_id,) for task_id in found]},
-    )
+    ).all()
     for row in map(shape.make, rows):
         found[row.task_id].append(row)
     return [found[task_id] for task_id in ids]
@@ -212,7 +212,7 @@ def read_processes(
     found: list[list[ProcessRow]] = [[] for _ in ids]
     rows = connection.execute(
         statement, {"keys": [(task_id,) for task_id in ids], "size": page.size + 1}
-    )
+    ).all()
     for place, *row in rows:
         found[place].append(shape.make(row))
     return [cut(rows, page) for rows in found]
@@ -250,7 +250,7 @@ def count_processes(
         .where(*wanted.where(Process))
         .group_by(Process.task_id),
         {"keys": [(task_id,) for task_id in ids]},
-    )
+    ).all()
     found = {row[0]: row[1] for row in rows}
     return [found.get(task_id, 0) for task_id in ids]
 
@@ -267,7 +267,7 @@ def processes_by_name(
             k, (Process.task_id == k.c.task_id) & (Process.name == k.c.name)
         ),
         {"keys": [key for key in wanted if is_storable(key[1])]},
-    )
+    ).all()
     named = ((name, shape.make(row)) for name, *row in rows)
     found = {(row.task_id, name): row for name, row in named}
     return [found.get(key) for key in wanted]
@@ -286,6 +286,6 @@ def processes_by_key(
         .join(Task, Task.id == Process.task_id)
         .where(Task.deleted_at.is_(None)),
         {"keys": wanted},
-    )
+    ).all()
     found = {(row.task_id, row.number): row for row in map(shape.make, rows)}
     return [found.get(key) for key in wanted]

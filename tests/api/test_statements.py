@@ -29,7 +29,7 @@ DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
 SURFACE = """{ task(name: "t0") { state progress { ratio } outlook counts { total done }
   startedAt finishedAt lastEventAt estimatedFinishAt timeline(points: 5) { ratio }
   processes { nodes { state progress { ratio } enough counts { done } outlook lastEventClass
-    ... on JobArray { stateRanges { first last state } indices(state: [DONE])
+    ... on JobArray { stateRanges { first last state } indices(states: [DONE])
       jobs(first: 10, filter: {states: [DONE]}) { totalCount nodes { state progress { ratio }
         starts hostname lastEventClass events(first: 0) { totalCount } } } } } } } }"""
 

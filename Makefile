@@ -124,4 +124,5 @@ job:  ## Build dist/lamia-job.pyz: the job side in one file, for Python 3.9 or n
 
 clean:  ## Remove everything that make created, except the data.
 	rm -rf .venv lamia_gql/_web web/node_modules web/src/generated dist build .mypy_cache \
-	  .ruff_cache .hypothesis .coverage .coverage.*
+	  .ruff_cache .hypothesis .coverage .coverage.* tests/clients/.venv tests/clients/build \
+	  tests/*/node_modules

@@ -87,9 +87,14 @@ def test_relay(sqlite_server: Server) -> None:
     assert told["refetched"] is True
 
 
-def test_types_for_typescript(tmp_path: Path) -> None:
-    """The types of the schema and of our operations are valid in strict TypeScript."""
-    npm.run("typescript.mjs", str(tmp_path), folder=FOLDER)
-    files = [str(tmp_path / name) for name in ("typescript.ts", "operations.ts")]
-    options = ("--strict", "--noEmit", "--types", "")
+def test_types_for_typescript() -> None:
+    """The types of the schema and of our operations are valid in strict TypeScript.
+
+    With a type of the schema that is named as one of TypeScript's own, they are not.
+    """
+    settings = BUILD / "codegen.js"
+    settings.write_text(_recipe("codegen.js"))
+    files = json.loads(npm.run("typescript.mjs", str(settings), str(BUILD), folder=FOLDER))
+    assert [Path(file).name for file in files] == ["schema.ts", "lamia.ts"]
+    options = ("--strict", "--noEmit", "--module", "nodenext", "--types", "")
     npm.run("node_modules/typescript/bin/tsc", *options, *files, folder=FOLDER)

@@ -1,23 +1,38 @@
-// Writes the types of all operations in ../../schema, by GraphQL Code Generator, into the file of the
-// argument: those of the schema, and those of the operations.
+// Writes TypeScript by GraphQL Code Generator into the folder of the second argument, and prints the
+// files: all types of the schema, and what the settings in the file of the first argument ask for, for
+// the operations in ../../schema.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { codegen } from "@graphql-codegen/core";
-import * as typescript from "@graphql-codegen/typescript";
-import * as operations from "@graphql-codegen/typescript-operations";
 import { parse } from "graphql";
 
-const schema = join(import.meta.dirname, "../../schema");
-const read = (...path) => parse(readFileSync(join(schema, ...path), "utf8"));
-const folders = readdirSync(join(schema, "operations"));
-for (const [name, plugin] of Object.entries({ typescript, operations })) {
+const [settings, folder] = process.argv.slice(2);
+const { generates } = (await import(pathToFileURL(settings))).default;
+const folderOfSchema = join(import.meta.dirname, "../../schema");
+const read = (...path) => parse(readFileSync(join(folderOfSchema, ...path), "utf8"));
+const documents = readdirSync(join(folderOfSchema, "operations")).map((name) => ({
+  location: name,
+  document: read("operations", name),
+}));
+
+const files = [];
+for (const [file, { plugins, config }] of Object.entries({
+  "schema.ts": { plugins: ["typescript"], config: {} },
+  ...generates,
+})) {
+  const pluginMap = {};
+  for (const name of plugins) pluginMap[name] = await import(`@graphql-codegen/${name}`);
+  const filename = join(folder, basename(file));
   const output = await codegen({
-    filename: `${name}.ts`,
+    filename,
     schema: read("schema.graphql"),
-    documents: folders.map((name) => ({ location: name, document: read("operations", name) })),
-    config: { strictScalars: true, scalars: { DateTime: "string", JSON: "unknown", UUID: "string" } },
-    plugins: [{ [name]: {} }],
-    pluginMap: { [name]: plugin },
+    documents,
+    config: { ...config, strictScalars: "scalars" in config },
+    plugins: plugins.map((name) => ({ [name]: {} })),
+    pluginMap,
   });
-  writeFileSync(join(process.argv[2], `${name}.ts`), output);
+  writeFileSync(filename, output);
+  files.push(filename);
 }
+console.log(JSON.stringify(files));

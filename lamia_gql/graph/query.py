@@ -242,8 +242,8 @@ class Query:
     task: Task | None = single(
         "The task with this name. Null if there is none.", _task, models.Task, Task.of
     )
-    tasks: Connection[Task] = page_of(
-        "All tasks that match, by default the newest first.",
+    tasks: Connection[Task] | None = page_of(
+        "All tasks that match, by default the newest first. Null only with an error.",
         _tasks,
         models.Task,
         lambda task, _owner: Task.of(task),

@@ -36,8 +36,10 @@ from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.event_connection import events_of
 from lamia_gql.graph.types.fields import (
     After,
+    Before,
     First,
     Index,
+    Last,
     Points,
     argument,
     column,
@@ -142,12 +144,21 @@ def _jobs(
     *,
     first: First = None,
     after: After = None,
+    last: Last = None,
+    before: Before = None,
     filter: Annotated[  # noqa: A002  (its name in the schema)
         filter_inputs.JobFilter | None, argument("Only jobs that match. Defaults to all.")
     ] = None,
 ) -> ListRead:
     wanted = filters.JobFilter() if filter is None else filter.parse()
-    part = page(JOB_CURSORS, reads.settings.page_limit, first=first, after=after)
+    part = page(
+        JOB_CURSORS,
+        reads.settings.page_limit,
+        first=first,
+        after=after,
+        last=last,
+        before=before,
+    )
 
     def read(
         reads: Reads, rows: Sequence[ProcessRow], shape: RowShape[Any]
@@ -193,7 +204,7 @@ def _state_ranges() -> ValueRead:
 
 def _indices(
     *,
-    state: Annotated[
+    states: Annotated[
         list[JobState] | None, argument("Only jobs in one of these states. Defaults to all.")
     ] = None,
     liveness: Annotated[
@@ -201,7 +212,7 @@ def _indices(
         argument("Only RUNNING jobs of this liveness. Defaults to all jobs."),
     ] = None,
 ) -> ValueRead:
-    wanted = filter_inputs.job_filter(state, liveness, "state")
+    wanted = filter_inputs.job_filter(states, liveness, "states")
 
     def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[str]:
         return job_indices(reads.connection, rows, wanted, reads.now, reads.beat_interval)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tests.simulation.history import Event, Process
+from tests.simulation.steps import Event, Process
 
 
 class Property(StrEnum):

@@ -7,9 +7,11 @@ import time
 
 import pytest
 
-from tests.simulation.history import Behaviour, Enabled, make, show
+from tests.simulation.behaviours import Behaviour, Enabled
+from tests.simulation.history import make
 from tests.simulation.mutants.__main__ import Mutant, is_found, mutants
 from tests.simulation.seeds import Runner
+from tests.simulation.steps import show
 
 UNREPAIRED: Enabled = ()
 """Behaviours and faults that still bring known faults to light. Empty once they are mended."""

@@ -12,6 +12,7 @@ class Behaviour(StrEnum):
     """What clients, jobs and operators do; a run can leave some out."""
 
     RESEND = "events are sent again"
+    REPEAT = "a request has one of its events twice"
     TOGETHER = "several requests come at once"
     EDIT_TASK = "tasks are edited"
     RECREATE_TASK = "tasks are deleted, and made again under the same name"
@@ -27,6 +28,7 @@ class Behaviour(StrEnum):
     FORGED_CURSOR = "a cursor holds a number beyond all bounds"
     RESTART = "a server is restarted"
     THRESHOLD = "an array has a threshold that its jobs meet in equal parts"
+    PAYLOAD = "events have payloads"
     NUMBER_ON_END = "an event that is not PROGRESS has a number"
     CLOCK_SKEW = "a client's clock is wrong"
     JOB_SIDE = "a job tells by the library, with a spool"

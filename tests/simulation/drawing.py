@@ -24,6 +24,17 @@ from tests.simulation.steps import (
 
 TASKS = ("a", "b")
 """The names of tasks: few, so that they are used again."""
+PAYLOADS = (
+    "",
+    "a text “with” \\ \n \t \U0001f600",
+    0,
+    -1.5e-7,
+    2**53,
+    False,
+    [1, [None, {}], "1"],
+    {"é": {"b": [], "a": 0.1}, "": None},
+)
+"""Values of JSON that are easily changed on their way."""
 OWN_JOBS = 6
 """Jobs that are kept for those who tell by the library, once each."""
 DOORS = ("graphql", "single", "rest")
@@ -92,10 +103,13 @@ class Drawing:
         may_have_number = event_class == "PROGRESS" or (
             Behaviour.NUMBER_ON_END in self.enabled and chance.random() < 0.15
         )
-        progress = None
+        progress = payload = None
         if may_have_number and chance.random() < 0.9:
             progress = chance.choice((0.0, 0.1, 0.5, 1 / 3, 1.0, 30.0, 100.0, 250.0))
-        return self._sent(Event(self.id(), task, process.name, index, event_class, progress))
+        if Behaviour.PAYLOAD in self.enabled and chance.random() < 0.3:
+            payload = chance.choice(PAYLOADS)
+        event = Event(self.id(), task, process.name, index, event_class, progress, payload=payload)
+        return self._sent(event)
 
     def _sent(self, event: Event) -> Event:
         self.moment += 0.001
@@ -125,6 +139,8 @@ class Drawing:
             # It has no word for the attempt.
             events = tuple(replace(event, attempt=0) for event in events)
             self.sent[-number:] = events
+        if Behaviour.REPEAT in self.enabled and by != "single" and self.chance.random() < 0.1:
+            events = (*events, self.chance.choice(events))
         return Submit(self.server(), events, by)
 
     def walk_jobs(self) -> Walk:
@@ -187,6 +203,8 @@ class Drawing:
         if fault in (Fault.COMMIT_FAILURE, Fault.COMMIT_RACE_LOST):
             number = COMMIT
         meanwhile: tuple[Step, ...] = ()
+        if fault is Fault.CUT_LISTEN:
+            return Under(1 - step.server, fault, number, step)
         if fault is Fault.LOCK:
             if not isinstance(step, Submit):
                 return step

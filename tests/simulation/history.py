@@ -99,15 +99,17 @@ class _Maker(Drawing):
 
     def stall(self) -> list[Step]:
         """One subscriber is stuck; another one comes while the task is deleted."""
-        stuck = self.watch("events")
-        steps: list[Step] = [self.submit(stuck.task), stuck, Stall(0, stuck.watcher)]
-        steps.append(self.submit(stuck.task))
+        # Neither has a past to read: what is read of a deleted task ends a subscription, too.
+        stuck = replace(self.watch("events"), process=None, only=(), from_now=True)
+        self.watchers[-1] = stuck
+        steps: list[Step] = [self.submit(stuck.task), stuck, self.submit(stuck.task)]
+        steps += [Stall(0, stuck.watcher), self.submit(stuck.task)]
         if Fault.HOLD in self.faults and Behaviour.RECREATE_TASK in self.enabled:
             late = replace(self.watch("events"), task=stuck.task, server=stuck.server)
-            late = replace(late, process=None, only=(), from_now=False)
+            late = replace(late, process=None, only=(), from_now=True)
             self.watchers[-1] = late
             delete = self.delete(stuck.task)
-            number = self.chance.randint(1, 6)
+            number = self.chance.randint(2, 4)
             steps.append(Under(late.server, Fault.HOLD, number, late, (delete,)))
             steps.append(self.create(stuck.task))
         return steps

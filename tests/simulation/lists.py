@@ -218,6 +218,7 @@ class Lists:
                         node["attempt"],
                         sent_at,
                         datetime.fromisoformat(node["receivedAt"]),
+                        node["payload"],
                     )
                 )
             if not page["pageInfo"]["hasNextPage"]:

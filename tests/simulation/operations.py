@@ -28,7 +28,7 @@ TASKS = """query($first: Int, $after: String) { tasks(first: $first, after: $aft
   nodes { id name } pageInfo { endCursor hasNextPage } } }"""
 _PAGE = """events(first: $first, after: $after, last: $last, before: $before,
     eventClass: $classes) {
-    edges { cursor node { uuid eventClass progress attempt sentAt receivedAt
+    edges { cursor node { uuid eventClass progress attempt payload sentAt receivedAt
       process { name } job { index } } }
     pageInfo { endCursor hasNextPage startCursor hasPreviousPage } }"""
 _ARGUMENTS = """($task: String!, $first: Int, $after: String, $last: Int, $before: String,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from tests.simulation.faults import COMMIT, Fault
 
 CLASSES = ("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED")
 ENDS = ("DONE", "FAILED", "TERMINATED")
+
+
+JSON = Any
+"""A value of JSON; None stands for none."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Event:
     progress: float | None = None
     at: float | None = None
     attempt: int = 0
+    payload: JSON = None
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,19 @@ class Tasks:
 
     def learn(
         self,
-        event: Event,
+        events: Sequence[Event],
         owners: Owners,
-        before: Fate | None,
-        answer: Any,
-        together: Sequence[Event],
+        before: Sequence[Fate | None],
+        answers: Sequence[Any],
     ) -> None:
-        """Compare the answer to an event with what was known ``before``, and take note of it."""
-        task = owners[event.task]
+        """Compare the answers to a request with what was known ``before``, and note them."""
+        for place, (event, fate) in enumerate(zip(events, before, strict=True)):
+            is_known = fate is Fate.STORED or event in events[:place]
+            self._learn(event, owners[event.task], answers[place], fate, is_known=is_known)
+
+    def _learn(
+        self, event: Event, task: Task | None, answer: Any, before: Fate | None, *, is_known: bool
+    ) -> None:
         if self.live.get(event.task) is not task or (task is not None and task.is_dying):
             # It is deleted, before the event or after it.
             if task is not None:
@@ -57,9 +62,9 @@ class Tasks:
         check(stored == fits, Property.ANSWER, f"{event}: {answer}")
         if task is None or not stored:
             return
-        if before is Fate.STORED:
+        if is_known:
             check(answer["duplicate"], Property.ANSWER, f"{event} is not known again")
-        elif before is not Fate.UNKNOWN and together.count(event) == 1:
+        elif before is not Fate.UNKNOWN:
             check(not answer["duplicate"], Property.ANSWER, f"{event} is new, and known")
         task.tell(event, Fate.STORED)
 

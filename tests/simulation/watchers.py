@@ -18,6 +18,8 @@ from tests.simulation.trouble import HOLD_WRITE_S, Trouble
 
 CATCH_UP_S = 6.0
 """How long a subscriber may lag behind."""
+STALL_S = 0.2
+"""How long a subscriber that is to stall waits for the first event."""
 RESUMABLE = ("TOO_SLOW", "STOPPING", "STORAGE_FAILED", "BUSY", "TIMED_OUT")
 """Codes of ends after which a subscriber comes back."""
 
@@ -219,7 +221,7 @@ class Watchers:
     async def stall(self, step: Stall, _trouble: Trouble | None) -> None:
         """Let a subscriber read no more, once it has begun."""
         if (watcher := self._watchers.get(step.watcher)) is not None:
-            await asyncio.sleep(0.02)
+            await watcher.until(lambda: bool(watcher.seen), STALL_S)
             watcher.stall()
 
     async def _check_watcher(self, watcher: Watcher) -> None:

@@ -95,14 +95,12 @@ class Writing:
                 body = {"events": [self._graphql_event(event) for event in step.events]}
                 data = await self._client.graphql(step, SUBMIT_MANY, {"input": body}, trouble)
                 answers = data["submitEvents"]["results"]
-                for event, fate, answer in zip(step.events, fates, answers, strict=True):
-                    self._tasks.learn(event, owners, fate, answer, step.events)
+                self._tasks.learn(step.events, owners, fates, answers)
             elif step.by == "single":
-                for event, fate in zip(step.events, fates, strict=True):
-                    given = {"input": self._graphql_event(event)}
-                    data = await self._client.graphql(step, SUBMIT, given, trouble)
-                    self._tasks.learn(event, owners, fate, data["submitEvent"], [event])
-                    trouble = None
+                [event] = step.events
+                given = {"input": self._graphql_event(event)}
+                data = await self._client.graphql(step, SUBMIT, given, trouble)
+                self._tasks.learn(step.events, owners, fates, [data["submitEvent"]])
             else:
                 await self._submit_by_rest(step, owners, fates, trouble)
         except (LostError, UnavailableError) as error:
@@ -128,10 +126,12 @@ class Writing:
             if answer.status == 404:
                 continue
             check(answer.status in (201, 400), Property.ANSWER, answer)
-            for (event, fate), each in zip(some, answer.body, strict=True):
+            for each in answer.body:
                 each["userErrors"] = each.pop("errors", [])
                 each.setdefault("duplicate", False)
-                self._tasks.learn(event, owners, fate, each, [event for event, _ in some])
+            self._tasks.learn(
+                [event for event, _ in some], owners, [fate for _, fate in some], answer.body
+            )
 
     def _graphql_event(self, event: Event) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -145,6 +145,8 @@ class Writing:
             found["index"] = event.index
         if event.progress is not None:
             found["progress"] = event.progress
+        if event.payload is not None:
+            found["payload"] = event.payload
         if event.at is not None:
             found["sentAt"] = (self._start + timedelta(seconds=event.at)).isoformat()
         return found

@@ -15,6 +15,7 @@ class Behaviour(StrEnum):
     REPEAT = "a request has one of its events twice"
     TOGETHER = "several requests come at once"
     EDIT_TASK = "tasks are edited"
+    ADD_PROCESS = "processes are added to tasks"
     RECREATE_TASK = "tasks are deleted, and made again under the same name"
     WALK_JOBS = "jobs are paged through"
     WALK_EVENTS = "events are paged through"

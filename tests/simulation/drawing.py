@@ -10,6 +10,7 @@ from tests.simulation.behaviours import Behaviour, Enabled
 from tests.simulation.faults import CLIENT_SIDE, COMMIT, PROXIED, Fault
 from tests.simulation.steps import (
     CLASSES,
+    AddProcess,
     Create,
     Delete,
     Edit,
@@ -35,6 +36,8 @@ PAYLOADS = (
     {"é": {"b": [], "a": 0.1}, "": None},
 )
 """Values of JSON that are easily changed on their way."""
+TOLD_OTHERWISE = ("own", "t")
+"""Processes that get events from the job side, or in a scene of their own, only."""
 OWN_JOBS = 6
 """Jobs that are kept for those who tell by the library, once each."""
 DOORS = ("graphql", "single", "rest")
@@ -56,6 +59,7 @@ class Drawing:
         self.sent: list[Event] = []
         self.watchers: list[Watch] = []
         self.own_jobs: dict[str, int] = {}
+        self.added = 0
         self.moment = 0.0
 
     def _is_foreign(self, fault: Fault) -> bool:
@@ -96,6 +100,14 @@ class Drawing:
         """Change a comment."""
         return Edit(self.server(), self.task(), f"edit {self.chance.randrange(1000)}")
 
+    def add_process(self) -> AddProcess:
+        """Add a process to a task."""
+        task = self.task()
+        self.added += 1
+        process = Process(f"n{self.added}", self.chance.choice((None, 1, 4)))
+        self.shapes[task] = (*self.shapes[task], process)
+        return AddProcess(self.server(), task, process)
+
     def event(self, task: str, process: Process, index: int | None) -> Event:
         """An event of a job."""
         chance = self.chance
@@ -124,9 +136,10 @@ class Drawing:
 
     def events(self, task: str, number: int) -> tuple[Event, ...]:
         """Events of any jobs of a task."""
+        shape = [process for process in self.shapes[task] if process.name not in TOLD_OTHERWISE]
         events = []
         for _ in range(number):
-            process = self.chance.choice(self.shapes[task][:3])
+            process = self.chance.choice(shape)
             events.append(self.event(task, process, self.chance.choice(process.indices)))
         return tuple(events)
 

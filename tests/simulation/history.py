@@ -52,6 +52,7 @@ class _Maker(Drawing):
             (b.RESEND, self.resend, 4),
             (b.TOGETHER, self.together, 4),
             (b.EDIT_TASK, lambda: [self.trouble(self.edit())], 2),
+            (b.ADD_PROCESS, self.add_process_and_use_it, 1),
             (b.RECREATE_TASK, self.recreate, 2),
             (b.WALK_JOBS, lambda: [self.held(self.walk_jobs())], 5),
             (b.WALK_EVENTS, lambda: [self.held(self.walk_events())], 4),
@@ -90,6 +91,11 @@ class _Maker(Drawing):
             task = self.task()
             return [Together(0, (*steps, self.delete(task))), self.create(task)]
         return [Together(0, tuple(steps))]
+
+    def add_process_and_use_it(self) -> list[Step]:
+        """A process is added, and its jobs tell of themselves."""
+        add = self.add_process()
+        return [self.trouble(add), *(self.submit(add.task) for _ in range(2))]
 
     def recreate(self) -> list[Step]:
         task = self.task()

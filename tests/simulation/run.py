@@ -13,6 +13,7 @@ from tests.simulation.lists import Lists
 from tests.simulation.model import Property, Task, check, check_process, task_state
 from tests.simulation.operations import SHAPE, SUBMIT
 from tests.simulation.steps import (
+    AddProcess,
     Create,
     Cut,
     Delete,
@@ -83,6 +84,7 @@ class Run:
     async def _do_simple(self, step: Step, trouble: Trouble | None) -> None:
         handlers: dict[type[Step], Callable[[Any, Trouble | None], Coroutine[Any, Any, None]]] = {
             Create: self._writing.create,
+            AddProcess: self._writing.add_process,
             Delete: self._writing.delete,
             Edit: self._writing.edit,
             Submit: self._writing.submit,

@@ -80,6 +80,14 @@ class Edit(Step):
 
 
 @dataclass(frozen=True)
+class AddProcess(Step):
+    """A client adds a process to a task; its name is new."""
+
+    task: str
+    process: Process
+
+
+@dataclass(frozen=True)
 class Submit(Step):
     """A client sends events in one request, or one of them alone."""
 

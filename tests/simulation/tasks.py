@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.simulation.client import Client
 from tests.simulation.model import Fate, Property, Task, check
-from tests.simulation.operations import TASK_ID
-from tests.simulation.steps import Event, Step
+from tests.simulation.operations import PROCESSES, TASK_ID
+from tests.simulation.steps import Event, Process, Step
 
 Owners = Mapping[str, Task | None]
 """The tasks that events were sent to, by their names."""
@@ -29,6 +29,7 @@ class Tasks:
         """The jobs of the events that are under way."""
         self._client = client
         self._unresolved: dict[str, list[tuple[str, bool, Task | None]]] = {}
+        self._unresolved_processes: list[tuple[Task, Process, bool]] = []
 
     def fate(self, event: Event) -> Fate | None:
         """What is known of an event that is sent to the live task of this name."""
@@ -72,6 +73,10 @@ class Tasks:
         """Remember that it is to be found out whether a task was made or deleted."""
         self._unresolved.setdefault(task, []).append((what, refused, new))
 
+    def doubt_process(self, task: Task, process: Process, *, refused: bool) -> None:
+        """Remember that it is to be found out whether a process was added to a task."""
+        self._unresolved_processes.append((task, process, refused))
+
     def bury(self, name: str) -> None:
         """The live task of this name is gone."""
         task = self.live.pop(name, None)
@@ -79,7 +84,23 @@ class Tasks:
             self.gone.append(task)
 
     async def resolve(self) -> None:
-        """Find out what became of tasks whose answers are missing."""
+        """Find out what became of tasks and processes whose answers are missing."""
+        await self._resolve_tasks()
+        unresolved, self._unresolved_processes = self._unresolved_processes, []
+        for task, process, refused in unresolved:
+            if self.live.get(task.name) is not task:
+                continue
+            given = {"task": task.name, "first": 100}
+            data = await self._client.after_trouble(
+                partial(self._client.graphql, Step(0), PROCESSES, given)
+            )
+            names = [node["name"] for node in data["task"]["processes"]["nodes"]]
+            added = process.name in names
+            check(not (added and refused), Property.ABSENT, f"{process} of {task} was refused")
+            if added:
+                task.processes = (*task.processes, process)
+
+    async def _resolve_tasks(self) -> None:
         unresolved, self._unresolved = self._unresolved, {}
         for name, doubts in unresolved.items():
             data = await self._client.after_trouble(

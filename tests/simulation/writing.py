@@ -9,8 +9,8 @@ from typing import Any
 from tests.simulation.client import Client, UnavailableError
 from tests.simulation.model import Fate, Property, Task, check
 from tests.simulation.network import LostError, address
-from tests.simulation.operations import CREATE, DELETE, EDIT, SUBMIT, SUBMIT_MANY
-from tests.simulation.steps import Create, Delete, Edit, Event, Process, Submit
+from tests.simulation.operations import ADD, CREATE, DELETE, EDIT, SUBMIT, SUBMIT_MANY
+from tests.simulation.steps import AddProcess, Create, Delete, Edit, Event, Process, Submit
 from tests.simulation.tasks import Owners, Tasks
 from tests.simulation.trouble import Trouble
 
@@ -81,6 +81,20 @@ class Writing:
                 check(found["comment"] == step.comment, Property.ANSWER, found)
         except (LostError, UnavailableError):
             pass
+
+    async def add_process(self, step: AddProcess, trouble: Trouble | None) -> None:
+        """Add a process to a task, which may be there."""
+        task = self._tasks.live.get(step.task)
+        given = {"task": step.task, "processes": [_graphql_process(step.process)]}
+        try:
+            data = await self._client.graphql(step, ADD, {"input": given}, trouble)
+            added = data["addProcesses"]["processes"]
+            check(bool(added) == (task is not None), Property.ANSWER, f"{added} in {task}")
+            if task is not None:
+                task.processes = (*task.processes, step.process)
+        except (LostError, UnavailableError) as error:
+            if task is not None:
+                self._tasks.doubt_process(task, step.process, refused=_is_refusal(error))
 
     async def submit(self, step: Submit, trouble: Trouble | None) -> None:
         """Send events, by one of three ways."""

@@ -25,7 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 COPIED = ("lamia_gql", "alembic", "schema", "tests", "pyproject.toml")
-LONGEST_S = 900
+LONGEST_S = 300
 
 
 @dataclass(frozen=True)

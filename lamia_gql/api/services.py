@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lamia_gql.api.answer_budget import AnswerBudget, AnswerMemory
+from lamia_gql.api.cost_gate import CostGate
+from lamia_gql.api.turns import Turns
 from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, UserError
 from lamia_gql.domain.settings import Settings
 from lamia_gql.ingest.event_batch import Outcome
@@ -29,6 +32,16 @@ class Services:
     purger: Purger
     feeds: Feeds
     live_connections: LiveConnections
+    cost_gate: CostGate
+    answer_memory: AnswerMemory
+    turns: Turns
+
+    def answer_budget(self) -> AnswerBudget:
+        """What one answer may take."""
+        settings = self.settings
+        return AnswerBudget(
+            settings.max_response_bytes, settings.max_cost, self.answer_memory, self.turns
+        )
 
     def check_number_of_events(self, number: int) -> None:
         """Raise :class:`UserError` if one request submits too many events."""

@@ -59,6 +59,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_DIRECTIVES = "TOO_MANY_DIRECTIVES"
     TOO_COSTLY = "TOO_COSTLY"
     TIMED_OUT = "TIMED_OUT"
+    RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"
 
     TOO_SLOW = "TOO_SLOW"
     STOPPING = "STOPPING"
@@ -126,6 +127,10 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.TOO_MANY_DIRECTIVES: "The document has too many directives.",
     ErrorCode.TOO_COSTLY: "The answer may have too many values: request less at once.",
     ErrorCode.TIMED_OUT: "The operation took too long and was stopped: request less at once.",
+    ErrorCode.RESPONSE_TOO_LARGE: (
+        "The answer would have more bytes than the server sends at once: request less at once. The"
+        " changes of a mutation were made."
+    ),
     ErrorCode.TOO_SLOW: (
         "The client read too slowly, and the subscription was ended; resume it from the last cursor"
         " received."

@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         ge=1,
         description="The largest number of values that the answer to an operation may have.",
     )
+    max_response_bytes: int = Field(
+        67_108_864,
+        ge=1_048_576,
+        description="The largest answer to an operation, or result of a subscription, in bytes.",
+    )
     max_operation_time: float = Field(
         30.0,
         gt=0,

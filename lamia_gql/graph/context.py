@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import strawberry
 
+from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.api.services import Services
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.loaders import Loaders
@@ -42,11 +43,16 @@ class Context:
     task_id: int | None = None
     """The id of the latest task of a subscription to tasks."""
     watched: WatchedTasks | None = None
+    cost: int = 0
+    """The cost of the operation."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    budget: AnswerBudget = field(init=False)
+    """What the answer may take; each result of a subscription anew."""
     reads: OperationReads = field(init=False)
     load: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
+        self.budget = self.services.answer_budget()
         self.reads = OperationReads(self.services.database, self.settings.max_operation_time)
         self.refresh()
 
@@ -56,7 +62,7 @@ class Context:
         What is read from now on is of one state of the database, that of the first read.
         """
         self.now = datetime.now(UTC)
-        self.load = Loaders(self.reads.renew(), self.settings.beat_interval, self.now)
+        self.load = Loaders(self.reads.renew(), self.settings.beat_interval, self.now, self.budget)
 
     @property
     def settings(self) -> Settings:

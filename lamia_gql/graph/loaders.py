@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from strawberry.dataloader import DataLoader
-
+from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.domain.pagination import Page, Slice
 from lamia_gql.domain.progress import Liveness
+from lamia_gql.graph.batch_loader import BatchLoader
 from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
 from lamia_gql.storage.operation_reads import Snapshot
 from lamia_gql.storage.queries import events, jobs, runs, samples, tasks
@@ -37,13 +37,21 @@ class Loaders:
         snapshot: where to read.
         beat_interval: the beat interval in seconds of processes that have none of their own.
         now: the time at which liveness is judged.
+        budget: what the answer may take.
     """
 
-    def __init__(self, snapshot: Snapshot, beat_interval: float | None, now: datetime) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        beat_interval: float | None,
+        now: datetime,
+        budget: AnswerBudget,
+    ) -> None:
         self._snapshot = snapshot
         self._beat_interval = beat_interval
         self._now = now
-        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+        self._budget = budget
+        self._loaders: dict[Hashable, BatchLoader[Any, Any]] = {}
         self._expected: dict[Hashable, set[tuple[int, ...]]] = {}
 
     def expect(self, events: Sequence[EventRow]) -> None:
@@ -62,12 +70,11 @@ class Loaders:
             async def batch(wanted: list[K]) -> Sequence[V]:
                 return await self._snapshot.read(lambda connection: read(connection, wanted))
 
-            loader = self._loaders[kind] = DataLoader(load_fn=batch)
+            loader = self._loaders[kind] = BatchLoader(batch, self._budget)
             for other in self._expected.get(kind, ()):
                 # Perhaps nobody awaits it: asyncio is not to warn of an error that nobody fetched.
                 asyncio.ensure_future(loader.load(other)).add_done_callback(_fetch_error)
-        found: Awaitable[V] = loader.load(key)
-        return found
+        return loader.load(key)
 
     async def tasks(self, wanted: TaskFilter, order: tasks.TaskOrder, page: Page) -> Slice[TaskRow]:
         """A page of the tasks, in an order."""
@@ -91,7 +98,11 @@ class Loaders:
 
     def task_json(self, task_id: int) -> Awaitable[TaskJson]:
         """The JSON texts of a task."""
-        return self._load("task_json", task_id, lambda c, keys: tasks.read_task_json(c, keys))
+        return self._load(
+            "task_json",
+            task_id,
+            lambda c, keys: tasks.read_task_json(c, keys, self._budget.hold),
+        )
 
     def all_processes(self, task_id: int) -> Awaitable[list[ProcessRow]]:
         """All processes of a task, in the order in which they were created."""
@@ -163,14 +174,17 @@ class Loaders:
 
     def state_ranges(self, array: ProcessRow) -> Awaitable[list[runs.Run]]:
         """The states of all jobs of an array, as runs of consecutive jobs in the same state."""
-        return self._load("state_ranges", array, lambda c, keys: runs.state_ranges(c, keys))
+        limit = self._budget.max_values
+        return self._load("state_ranges", array, lambda c, keys: runs.state_ranges(c, keys, limit))
 
     def indices(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[str]:
         """The indices of the wanted jobs of an array, as ``813,900-904``."""
         return self._load(
             ("indices", wanted),
             array,
-            lambda c, keys: runs.job_indices(c, keys, wanted, self._now, self._beat_interval),
+            lambda c, keys: runs.job_indices(
+                c, keys, wanted, self._now, self._beat_interval, self._budget.hold
+            ),
         )
 
     def events(
@@ -180,7 +194,7 @@ class Loaders:
         return self._load(
             ("events", len(parent), wanted, page),
             parent,
-            lambda c, keys: events.read_events(c, keys, wanted, page),
+            lambda c, keys: events.read_events(c, keys, wanted, page, self._budget.hold),
         )
 
     def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[int]:

@@ -58,6 +58,8 @@ class RestRequest:
         self.task: str = request.path_params.get("task", "")
         self.process: str = request.path_params.get("process", "")
         self.client_address = request.client.host if request.client else None
+        self.budget = self.services.answer_budget()
+        """What the answer may take."""
         self._request = request
 
     async def raw_body(self) -> bytes:
@@ -81,18 +83,22 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request = Request(scope, receive)
-        answer = await self._respond(request)
-        response = Response(
-            orjson.dumps(answer.body),
-            answer.status,
-            headers=answer.headers,
-            media_type="application/json",
-        )
-        await response(scope, receive, send)
-
-    async def _respond(self, request: Request) -> RestResponse:
+        rest_request = RestRequest(request)
         try:
-            return await self._handler(request.method)(RestRequest(request))
+            answer = await self._respond(request, rest_request)
+            response = Response(
+                orjson.dumps(answer.body),
+                answer.status,
+                headers=answer.headers,
+                media_type="application/json",
+            )
+            await response(scope, receive, send)
+        finally:
+            rest_request.budget.close()
+
+    async def _respond(self, request: Request, rest_request: RestRequest) -> RestResponse:
+        try:
+            return await self._handler(request.method)(rest_request)
         except HttpError as error:
             status, headers = error.status, error.headers
             errors = [format_error(str(error), code=error.code)]

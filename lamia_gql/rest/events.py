@@ -60,7 +60,7 @@ async def get(request: RestRequest) -> RestResponse:
         if index is not None:
             key = (*key, job_index(process, index))
         page = requested_page(request, event_cursors(process.task_id))
-        return process, read_events(connection, [key], EventFilter(), page)[0]
+        return process, read_events(connection, [key], EventFilter(), page, request.budget.hold)[0]
 
     process, found = await database.read(read)
     cursors = event_cursors(process.task_id)

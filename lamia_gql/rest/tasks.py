@@ -28,7 +28,7 @@ from lamia_gql.storage.queries.tasks import (
     tasks_by_name,
 )
 from lamia_gql.storage.rows import ProcessRow, TaskJson, TaskRow
-from lamia_gql.storage.transaction import ReadConnection
+from lamia_gql.storage.transaction import Hold, ReadConnection
 
 TaskParts = tuple[TaskJson, list[str], list[ProcessRow]]
 """The config and dependencies of a task, its tags and its processes."""
@@ -106,7 +106,7 @@ async def get(request: RestRequest) -> RestResponse:
 
     def read(connection: ReadConnection) -> tuple[TaskRow, TaskParts] | None:
         task = tasks_by_name(connection, [request.task])[0]
-        return task and (task, _parts(connection, [task])[0])
+        return task and (task, _parts(connection, [task], request.budget.hold)[0])
 
     found = await database.read(read)
     if found is None:
@@ -123,7 +123,7 @@ async def get_many(request: RestRequest) -> RestResponse:
 
     def read(connection: ReadConnection) -> tuple[Slice[TaskRow], list[TaskParts]]:
         found = read_tasks(connection, wanted, order, page)
-        return found, _parts(connection, found.items)
+        return found, _parts(connection, found.items, request.budget.hold)
 
     found, parts = await database.read(read)
     serialized = [
@@ -137,11 +137,11 @@ def task_not_found_error(name: str) -> UserError:
     return UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")
 
 
-def _parts(connection: ReadConnection, tasks: Sequence[TaskRow]) -> list[TaskParts]:
+def _parts(connection: ReadConnection, tasks: Sequence[TaskRow], hold: Hold) -> list[TaskParts]:
     ids = [task.id for task in tasks]
     return list(
         zip(
-            read_task_json(connection, ids),
+            read_task_json(connection, ids, hold),
             read_tags(connection, ids),
             all_processes(connection, ids),
             strict=True,

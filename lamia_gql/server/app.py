@@ -14,7 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from lamia_gql import __version__
+from lamia_gql.api.answer_budget import AnswerMemory
+from lamia_gql.api.cost_gate import CostGate
 from lamia_gql.api.services import Services
+from lamia_gql.api.turns import Turns
 from lamia_gql.domain.errors import Unavailable
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.schema import make_schema
@@ -86,7 +89,15 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
             try:
                 yield {
                     "services": Services(
-                        settings, database, recorder, purger, feeds, live_connections
+                        settings,
+                        database,
+                        recorder,
+                        purger,
+                        feeds,
+                        live_connections,
+                        CostGate(settings.max_cost),
+                        AnswerMemory(2 * settings.max_response_bytes),
+                        Turns(),
                     )
                 }
             finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from sqlalchemy import Connection
@@ -11,6 +11,8 @@ from lamia_gql.storage.change_feed import Change, notify
 
 ReadConnection: TypeAlias = Connection
 """A connection in a transaction that reads; what the functions of ``queries`` take."""
+Hold: TypeAlias = Callable[[int], None]
+"""Is told the size of each large text that is read; it raises an error to end the read."""
 
 
 class WriteTransaction:

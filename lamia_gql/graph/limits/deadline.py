@@ -1,4 +1,4 @@
-"""The time limit of an operation."""
+"""When an operation runs: as soon as there is room for it, and within its time limit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
+from lamia_gql.domain.errors import ErrorCode, Unavailable
 from lamia_gql.graph.context import Context
 
 
 class Deadline(SchemaExtension):
     """Stops an operation, and all its database reads, after ``max_operation_time`` seconds.
 
+    Costly queries wait until they do not cost too much together with those that run; that time
+    counts, too.
     The answer to a query is then a single error. A mutation still completes its writes; only reads
     after the time limit are refused. Subscriptions have no time limit.
     """
@@ -24,11 +27,17 @@ class Deadline(SchemaExtension):
         limit = context.settings.max_operation_time
         match self.execution_context.operation_type:
             case OperationType.QUERY:
+                gate = context.services.cost_gate
+                running = False
                 try:
-                    async with asyncio.timeout(limit):
+                    async with (
+                        asyncio.timeout(limit),
+                        gate.passing(context.cost, context.client_address),
+                    ):
+                        running = True
                         yield
                 except TimeoutError:
-                    raise context.reads.error() from None
+                    raise (context.reads.error() if running else _busy_error()) from None
                 finally:
                     # Loaders read in separate asyncio tasks, which do not end with the query.
                     context.reads.stop()
@@ -41,3 +50,9 @@ class Deadline(SchemaExtension):
                     context.reads.end()
             case _:
                 yield
+
+
+def _busy_error() -> Unavailable:
+    return Unavailable(
+        ErrorCode.BUSY, "Too many costly operations are waiting: try again later, or request less."
+    )

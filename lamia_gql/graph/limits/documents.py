@@ -129,6 +129,7 @@ class DocumentLimits(SchemaExtension):
                     " once.",
                     limit,
                 )
+            context.context.cost = self.cost
             context.pre_execution_errors = self.document.errors
         yield
 

@@ -47,13 +47,16 @@ async def run_operation(
                 assert isinstance(found, ExecutionResult)
                 # A client may take its time to read the result.
                 context.reads.end()
-                yield build_result(found, context)
+                result = await build_result(found, context)
+                yield result
+                context.budget.restart()
     except Exception as error:
         # Errors that extensions find while parsing are raised instead of returned in a result.
         context.reads.end()
-        yield build_failure(error, context)
+        yield await build_failure(error, context)
     finally:
         context.reads.stop()
+        context.budget.close()
 
 
 class ResultSubscriber(Subscriber[Result]):
@@ -156,7 +159,7 @@ class OperationStreams:
         try:
             shared = await self._join(key, operation, context, subscriber)
         except LamiaError as error:
-            yield build_failure(error, context)
+            yield await build_failure(error, context)
             return
         try:
             with end_as_request_error():
@@ -164,7 +167,7 @@ class OperationStreams:
                     for result in await subscriber.drain():
                         yield result
         except RequestError as error:
-            yield build_failure(error, context)
+            yield await build_failure(error, context)
         finally:
             shared.subscribers.discard(subscriber)
             if not shared.subscribers:

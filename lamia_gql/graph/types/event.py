@@ -12,7 +12,7 @@ from strawberry.scalars import JSON
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.types.connection import Node, global_id
-from lamia_gql.graph.types.fields import field, parse_stored_json, resolved
+from lamia_gql.graph.types.fields import field, resolved, stored_json
 from lamia_gql.graph.types.parents import job_of, load_process_row, process_of
 from lamia_gql.storage.rows import EventRow
 
@@ -64,8 +64,8 @@ class Event(Node):
 
     @resolved("Arbitrary JSON that the client sent with the event. Null if there is none.")
     def payload(self) -> JSON | None:
-        """The payload, parsed only if it is selected."""
-        found: JSON | None = parse_stored_json(self.row.payload)
+        """The payload."""
+        found: JSON | None = stored_json(self.row.payload)
         return found
 
     @resolved("The job that sent the event.")

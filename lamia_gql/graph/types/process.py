@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
 
@@ -215,8 +215,8 @@ class Array(Process):
     @resolved("States of all jobs, ordered by index and run-length encoded.")
     async def state_ranges(self, info: Info) -> list[StateRange]:
         """The runs of equal states."""
-        runs = await info.context.load.state_ranges(self.row)
-        return [StateRange(first=run.first, last=run.last, state=run.state) for run in runs]
+        # A run has the attributes of a range, and there may be many.
+        return cast(list[StateRange], await info.context.load.state_ranges(self.row))
 
     @resolved(
         "Indices of all jobs that match, as ranges: `813,900-904`, the form that `sbatch --array`"

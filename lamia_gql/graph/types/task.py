@@ -33,8 +33,8 @@ from lamia_gql.graph.types.fields import (
     Points,
     argument,
     field,
-    parse_stored_json,
     resolved,
+    stored_json,
 )
 from lamia_gql.graph.types.job_statistics import (
     JobCounts,
@@ -102,9 +102,9 @@ class Task(Node):
 
     @resolved("Arbitrary JSON that is stored with the task. Null if there is none.")
     async def config(self, info: Info) -> JSON | None:
-        """The config, read and parsed only if it is selected."""
+        """The config, read only if it is selected."""
         attached = await info.context.load.task_json(self.row.id)
-        found: JSON | None = parse_stored_json(attached.config)
+        found: JSON | None = stored_json(attached.config)
         return found
 
     @resolved(
@@ -112,9 +112,9 @@ class Task(Node):
         " interpret it. Null if there is none."
     )
     async def dependencies(self, info: Info) -> JSON | None:
-        """The dependencies, read and parsed only if they are selected."""
+        """The dependencies, read only if they are selected."""
         attached = await info.context.load.task_json(self.row.id)
-        found: JSON | None = parse_stored_json(attached.dependencies)
+        found: JSON | None = stored_json(attached.dependencies)
         return found
 
     @resolved(

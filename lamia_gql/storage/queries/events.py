@@ -14,7 +14,7 @@ from lamia_gql.storage.key_table import INT, UUID, key_table
 from lamia_gql.storage.models import Event, Task
 from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
 from lamia_gql.storage.rows import EVENT_COLUMNS, EventRow
-from lamia_gql.storage.transaction import ReadConnection
+from lamia_gql.storage.transaction import Hold, ReadConnection
 
 KEY_COLUMNS = ("task_id", "process_number", "job_index")
 """The columns of a job's key. The first two are a process' key, the first one a task's."""
@@ -46,6 +46,7 @@ def read_events(
     parents: Sequence[Parent],
     wanted: EventFilter,
     page: Page,
+    hold: Hold,
 ) -> list[Slice[EventRow]]:
     """A page of the events of each parent, in the order of their commits.
 
@@ -56,7 +57,10 @@ def read_events(
     found: list[list[EventRow]] = [[] for _ in parents]
     rows = connection.execute(statement, {"keys": parents, "size": page.size + 1})
     for place, *row in rows:
-        found[place].append(EventRow._make(row))
+        event = EventRow._make(row)
+        if event.payload is not None:
+            hold(len(event.payload))
+        found[place].append(event)
     return [cut(rows, page) for rows in found]
 
 

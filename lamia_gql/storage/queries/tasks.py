@@ -25,7 +25,7 @@ from lamia_gql.storage.rows import (
     TaskJson,
     TaskRow,
 )
-from lamia_gql.storage.transaction import ReadConnection
+from lamia_gql.storage.transaction import Hold, ReadConnection
 
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 """Stands for a missing time when tasks are ordered by it."""
@@ -126,14 +126,17 @@ def tasks_by_id(connection: ReadConnection, ids: Sequence[int]) -> list[TaskRow 
     return [found.get(task_id) for task_id in ids]
 
 
-def read_task_json(connection: ReadConnection, ids: Sequence[int]) -> list[TaskJson]:
+def read_task_json(connection: ReadConnection, ids: Sequence[int], hold: Hold) -> list[TaskJson]:
     """The JSON texts of each task; none for a task that does not exist."""
     k = key_table(id=INT)
     rows = connection.execute(
         select(Task.id, *TASK_JSON_COLUMNS).join(k, Task.id == k.c.id),
         {"keys": [(task_id,) for task_id in ids]},
     )
-    found = {row[0]: TaskJson._make(row[1:]) for row in rows}
+    found = {}
+    for task_id, *texts in rows:
+        hold(sum(len(text) for text in texts if text is not None))
+        found[task_id] = TaskJson._make(texts)
     return [found.get(task_id, TaskJson(None, None)) for task_id in ids]
 
 

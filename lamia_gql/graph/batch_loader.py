@@ -11,7 +11,7 @@ from lamia_gql.api.answer_budget import AnswerBudget
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 DELIVERED_AT_ONCE = 500
-"""How many keys get their values in one round of the event loop; each wakes those who wait."""
+"""How many of those who wait for a value get it in one round of the event loop."""
 
 
 class BatchLoader(Generic[K, V]):
@@ -29,39 +29,50 @@ class BatchLoader(Generic[K, V]):
     ) -> None:
         self._read = read
         self._budget = budget
-        self._values: dict[K, asyncio.Future[V]] = {}
-        self._wanted: dict[K, asyncio.Future[V]] = {}
+        self._values: dict[K, V] = {}
+        self._waiting: dict[K, list[asyncio.Future[V]]] = {}
+        self._wanted: list[K] = []
         self._reading: set[asyncio.Task[None]] = set()
 
     def load(self, key: K) -> asyncio.Future[V]:
         """The value of a key, or the error of its read."""
-        value = self._values.get(key)
-        if value is None or value.cancelled():
-            loop = asyncio.get_running_loop()
-            value = self._values[key] = loop.create_future()
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[V] = loop.create_future()
+        if key in self._values:
+            found.set_result(self._values[key])
+        elif key in self._waiting:
+            self._waiting[key].append(found)
+        else:
+            self._waiting[key] = [found]
             if not self._wanted:
                 task = loop.create_task(self._read_wanted(), name="data loader")
                 self._reading.add(task)
                 task.add_done_callback(self._reading.discard)
-            self._wanted[key] = value
-        return value
+            self._wanted.append(key)
+        return found
 
     async def _read_wanted(self) -> None:
         await self._budget.settle()
-        # What was cancelled meanwhile is no longer wanted.
-        wanted = {key: value for key, value in self._wanted.items() if not value.done()}
-        self._wanted = {}
-        if not wanted:
+        wanted, self._wanted = self._wanted, []
+        if all(found.done() for key in wanted for found in self._waiting[key]):
+            # All were cancelled meanwhile.
+            for key in wanted:
+                del self._waiting[key]
             return
         try:
-            found = await self._read(list(wanted))
+            values = await self._read(wanted)
         except Exception as error:
-            for value in wanted.values():
-                if not value.done():
-                    value.set_exception(error)
+            for key in wanted:
+                for found in self._waiting.pop(key):
+                    if not found.done():
+                        found.set_exception(error)
             return
-        for place, (value, one) in enumerate(zip(wanted.values(), found, strict=True), 1):
-            if not value.done():
-                value.set_result(one)
-            if place % DELIVERED_AT_ONCE == 0:
-                await asyncio.sleep(0)
+        delivered = 0
+        for key, value in zip(wanted, values, strict=True):
+            self._values[key] = value
+            for found in self._waiting.pop(key):
+                if not found.done():
+                    found.set_result(value)
+                delivered += 1
+                if delivered % DELIVERED_AT_ONCE == 0:
+                    await asyncio.sleep(0)

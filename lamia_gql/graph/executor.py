@@ -21,6 +21,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.graph.context import Context
+from lamia_gql.graph.limits.cost import READ_COST
 
 T = TypeVar("T")
 complete_leaf = Executor.complete_leaf_value
@@ -82,6 +83,7 @@ class BudgetedExecutor(StrawberryGraphQLCoreExecutionContext):
 
     async def with_abort_signal(self, awaitable: Awaitable[T]) -> T:
         """Let others work before and after a resolver that waits."""
+        self.budget.charge(0, READ_COST - 1)
         await self.budget.checkpoint()
         found = await awaitable
         await self.budget.checkpoint()

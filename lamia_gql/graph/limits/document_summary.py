@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from inspect import iscoroutinefunction
 
 from graphql import (
     DirectiveNode,
@@ -57,6 +58,8 @@ class FieldSummary:
     """Its key in the response: the alias, or else the name."""
     is_list: bool = False
     is_mutation: bool = False
+    is_read: bool = False
+    """Whether its resolver reads the database."""
     sizes: tuple[Size, ...] | None = None
     """The values of its size arguments; None if the schema defines none for this field."""
     entries: int = 0
@@ -121,6 +124,14 @@ def summarize_document(
             settings.max_definitions,
         )
     return _Summarizer(schema, settings.max_depth).summarize(document)
+
+
+def reads_database(declared: GraphQLField) -> bool:
+    """Whether the resolver of a field reads the database."""
+    # Resolvers that read wait for what they read, so they are asynchronous; no others are.
+    definition = declared.extensions.get("strawberry-definition")
+    resolver = definition and definition.base_resolver
+    return bool(resolver and iscoroutinefunction(resolver.wrapped_func))
 
 
 def too_deep_error(limit: int) -> LimitExceeded:
@@ -205,6 +216,7 @@ class _Summarizer:
             found.key = node.alias.value
         if declared is not None:
             found.is_mutation = parent is self.schema.mutation_type
+            found.is_read = reads_database(declared)
             found.is_list = is_list_type(
                 declared.type.of_type
                 if isinstance(declared.type, GraphQLNonNull)

@@ -103,8 +103,8 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.PAYLOAD_TOO_LARGE: "The payload is larger than the server accepts.",
     ErrorCode.BUSY: (
         "Too many events are waiting to be stored, too many operations for a connection to the"
-        " database, or another transaction keeps a task locked. Nothing was stored; try again"
-        " later."
+        " database or for their turn, too many large answers are being sent, or another transaction"
+        " keeps a task locked. Nothing was stored; try again later."
     ),
     ErrorCode.STORAGE_FAILED: "The database failed. Nothing was stored; try again later.",
     ErrorCode.OUTCOME_UNKNOWN: (

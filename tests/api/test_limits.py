@@ -35,6 +35,7 @@ LIMITS = {
     "max_duplicates": "TOO_MANY_DUPLICATES",
     "max_directives": "TOO_MANY_DIRECTIVES",
     "max_cost": "TOO_COSTLY",
+    "max_response_bytes": "RESPONSE_TOO_LARGE",
     "max_operation_time": "TIMED_OUT",
 }
 

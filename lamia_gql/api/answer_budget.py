@@ -15,25 +15,37 @@ STEP_BYTES = 1 << 20
 
 
 class AnswerMemory:
-    """The memory that large answers take together. Lives as long as the application."""
+    """The memory for large answers. Lives as long as the application.
+
+    The first of them gets as much as it asks for, so that of many at once not all are refused; the
+    others share ``limit`` bytes. May be used in any thread.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._taken = 0
+        self._first: object = None
         self._lock = Lock()
 
-    def take(self, size: int) -> bool:
-        """Take so many bytes, if they are free."""
+    def take(self, answer: object, size: int) -> bool:
+        """Take so many bytes for an answer, if they are free."""
         with self._lock:
+            if self._first is None and self._taken == 0:
+                self._first = answer
+            if self._first is answer:
+                return True
             if self._taken + size > self._limit:
                 return False
             self._taken += size
             return True
 
-    def give_back(self, size: int) -> None:
-        """Give back what was taken."""
+    def give_back(self, answer: object, size: int) -> None:
+        """Give back what was taken for an answer."""
         with self._lock:
-            self._taken -= size
+            if self._first is answer:
+                self._first = None
+            else:
+                self._taken -= size
 
 
 class AnswerBudget:
@@ -112,7 +124,7 @@ class AnswerBudget:
     def restart(self) -> None:
         """Begin with the next answer; the one before was sent."""
         with self._lock:
-            self._memory.give_back(self._reserved)
+            self._memory.give_back(self, self._reserved)
             self._reserved = self.size = self.held = self.values = 0
             self.error = None
 
@@ -126,7 +138,7 @@ class AnswerBudget:
         with self._lock:
             missing = self.size + self.held - self._reserved
             wanted = -(-missing // STEP_BYTES) * STEP_BYTES
-            if not self._closed and self._memory.take(wanted):
+            if not self._closed and self._memory.take(self, wanted):
                 self._reserved += wanted
             elif self.error is None:
                 self.error = Unavailable(

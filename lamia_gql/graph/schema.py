@@ -19,7 +19,7 @@ from lamia_gql.graph.limits.documents import DocumentLimits, Documents
 from lamia_gql.graph.mutation import Mutation
 from lamia_gql.graph.query import Query
 from lamia_gql.graph.subscription import Subscription
-from lamia_gql.graph.types.process import Array, SolitaryProcess
+from lamia_gql.graph.types.process import JobArray, SolitaryProcess
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def make_schema(settings: Settings | None = None) -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Array, SolitaryProcess],
+        types=[JobArray, SolitaryProcess],
         extensions=[lambda: DocumentLimits(documents), Deadline],
         execution_context_class=BudgetedExecutor,
         config=StrawberryConfig(sort_schema=True),

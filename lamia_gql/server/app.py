@@ -96,7 +96,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
                         feeds,
                         live_connections,
                         CostGate(settings.max_cost),
-                        AnswerMemory(2 * settings.max_response_bytes),
+                        AnswerMemory(settings.max_response_bytes),
                         Turns(),
                     )
                 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from threading import Lock
+from typing import Any
 
 from lamia_gql.api.turns import Turns
 from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavailable
@@ -51,8 +52,8 @@ class AnswerMemory:
 class AnswerBudget:
     """Counts what an answer takes while it is built.
 
-    Whoever builds the answer charges its parts, looks at :attr:`error` from time to time, and stops
-    as soon as there is one. :meth:`checkpoint` lets others work.
+    Whoever builds the answer charges its parts, looks at :attr:`exceeded` from time to time, and
+    stops as soon as it is. :meth:`checkpoint` lets others work.
 
     Args:
         max_bytes: the largest size of the answer in JSON, and of all texts read for it.
@@ -71,8 +72,10 @@ class AnswerBudget:
         self._reserved = 0
         self._closed = False
         self._lock = Lock()
-        self.error: LamiaError | None = None
-        """Why the answer cannot be given; None if it can."""
+        self._error: tuple[type[LamiaError], tuple[Any, ...]] | None = None
+        # Not the error itself: once raised, it keeps the frames with all that was read.
+        self.exceeded = False
+        """Whether the answer cannot be given, because of :meth:`error`."""
         self.size = 0
         """The size of the answer in JSON, in bytes."""
         self.held = 0
@@ -101,8 +104,14 @@ class AnswerBudget:
             self._refuse_bytes()
         elif self.size + self.held > self._reserved + STEP_BYTES:
             self._reserve()
-        if self.error is not None:
-            raise self.error
+        if self.exceeded:
+            raise self.error()
+
+    def error(self) -> LamiaError:
+        """Why the answer cannot be given."""
+        assert self._error is not None
+        kind, arguments = self._error
+        return kind(*arguments)
 
     def is_due(self) -> bool:
         """Whether it is time for a :meth:`checkpoint`."""
@@ -126,7 +135,8 @@ class AnswerBudget:
         with self._lock:
             self._memory.give_back(self, self._reserved)
             self._reserved = self.size = self.held = self.values = 0
-            self.error = None
+            self._error = None
+            self.exceeded = False
 
     def close(self) -> None:
         """Give the memory back: the answer was sent, or is given up."""
@@ -140,25 +150,31 @@ class AnswerBudget:
             wanted = -(-missing // STEP_BYTES) * STEP_BYTES
             if not self._closed and self._memory.take(self, wanted):
                 self._reserved += wanted
-            elif self.error is None:
-                self.error = Unavailable(
+            else:
+                self._refuse(
+                    Unavailable,
                     ErrorCode.BUSY,
                     "Too many large answers are being sent: try again later, or request less.",
                 )
 
     def _refuse_bytes(self) -> None:
-        if self.error is None:
-            self.error = LimitExceeded(
-                ErrorCode.RESPONSE_TOO_LARGE,
-                f"The answer has more than {self.max_bytes} bytes: request less at once.",
-                self.max_bytes,
-            )
+        self._refuse(
+            LimitExceeded,
+            ErrorCode.RESPONSE_TOO_LARGE,
+            f"The answer has more than {self.max_bytes} bytes: request less at once.",
+            self.max_bytes,
+        )
 
     def _refuse_values(self) -> None:
-        if self.error is None:
-            self.error = LimitExceeded(
-                ErrorCode.TOO_COSTLY,
-                f"The answer has more than {self.max_values} values, as its lists are long:"
-                " request less at once. For the states of a large array, use `indices`.",
-                self.max_values,
-            )
+        self._refuse(
+            LimitExceeded,
+            ErrorCode.TOO_COSTLY,
+            f"The answer has more than {self.max_values} values, as its lists are long:"
+            " request less at once. For the states of a large array, use `indices`.",
+            self.max_values,
+        )
+
+    def _refuse(self, kind: type[LamiaError], *arguments: Any) -> None:
+        if not self.exceeded:
+            self._error = kind, arguments
+            self.exceeded = True

@@ -46,12 +46,11 @@ class BudgetedExecutor(StrawberryGraphQLCoreExecutionContext):
 
     def build_response(self, data: dict[str, Any] | None) -> Any:
         """Raise the error of the budget, if it is exceeded."""
-        error = self.budget.error
-        if error is not None and self.operation.operation is OperationType.MUTATION:
+        if self.budget.exceeded and self.operation.operation is OperationType.MUTATION:
             # Whoever repeats it would make its changes again.
             raise answer_lost_error(self.budget.max_bytes)
-        if error is not None:
-            raise error
+        if self.budget.exceeded:
+            raise self.budget.error()
         return super().build_response(data)
 
     def execute_fields(
@@ -66,7 +65,7 @@ class BudgetedExecutor(StrawberryGraphQLCoreExecutionContext):
         number = len(grouped_field_set)
         # The quotes, the colon and the comma.
         self.budget.charge(sum(map(len, grouped_field_set)) + 4 * number + 2, number)
-        if self.budget.error is not None:
+        if self.budget.exceeded:
             return {}
         return super().execute_fields(
             parent_type, source_value, path, grouped_field_set, position_context
@@ -109,7 +108,7 @@ class BudgetedExecutor(StrawberryGraphQLCoreExecutionContext):
             """Complete entries until others are to work; whether there may be more."""
             for index, item in remaining:
                 budget.charge(1)
-                if budget.error is not None:
+                if budget.exceeded:
                     return False
                 if self.complete_list_item_value(
                     item,

@@ -55,12 +55,13 @@ def read_events(
     # The size is a parameter of the statement.
     statement = _events_statement(len(parents[0]), wanted, page._replace(size=0))
     found: list[list[EventRow]] = [[] for _ in parents]
-    rows = connection.execute(statement, {"keys": parents, "size": page.size + 1})
-    for place, *row in rows:
-        event = EventRow._make(row)
-        if event.payload is not None:
-            hold(len(event.payload))
-        found[place].append(event)
+    # Closed also where the read is ended: an open result would keep its state of the database.
+    with connection.execute(statement, {"keys": parents, "size": page.size + 1}) as rows:
+        for place, *row in rows:
+            event = EventRow._make(row)
+            if event.payload is not None:
+                hold(len(event.payload))
+            found[place].append(event)
     return [cut(rows, page) for rows in found]
 
 

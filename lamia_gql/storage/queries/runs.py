@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -36,7 +37,7 @@ def _islands(
     *conditions: Any,
     by_state: bool,
     limit: int | None = None,
-) -> Iterator[tuple[int, int, int, str]]:
+) -> Generator[tuple[int, int, int, str], None, None]:
     """Key position, first, last and state of the runs of rows that meet the conditions, in order.
 
     Within a run, the index and the rank of a row grow by one together, so their difference
@@ -66,8 +67,9 @@ def _islands(
         .order_by(job.c.place, first)
         .limit(limit)
     )
-    for row in connection.execute(statement, {"keys": rows}):
-        yield row[0], row[1], row[2], row[3]
+    with connection.execute(statement, {"keys": rows}) as found:
+        for row in found:
+            yield row[0], row[1], row[2], row[3]
 
 
 def _within(k: Any, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -85,15 +87,15 @@ def state_ranges(
     """
     rows = [(array.task_id, array.number, None, None) for array in arrays]
     runs: list[list[Run]] = [[] for _ in arrays]
-    found = _islands(connection, rows, by_state=True, limit=limit + 1)
-    for number, (place, first, last, state) in enumerate(found):
-        if number == limit:
-            raise LimitExceeded(
-                ErrorCode.TOO_COSTLY,
-                f"`stateRanges` has more than {limit} entries: use `indices`, or pages of `jobs`.",
-                limit,
-            )
-        runs[place].append(Run(first, last, JobState(state)))
+    with closing(_islands(connection, rows, by_state=True, limit=limit + 1)) as found:
+        for number, (place, first, last, state) in enumerate(found):
+            if number == limit:
+                raise LimitExceeded(
+                    ErrorCode.TOO_COSTLY,
+                    f"`stateRanges` has more than {limit} entries: use `indices`, or `jobs`.",
+                    limit,
+                )
+            runs[place].append(Run(first, last, JobState(state)))
     return [list(_with_pending(array, found)) for array, found in zip(arrays, runs, strict=True)]
 
 
@@ -137,13 +139,13 @@ def job_indices(
     texts = [_text(_between(array, ())) if inverted else "" for array in arrays]
     if rows and listed:
         in_states = Job.state.in_(sorted(listed)) if wanted.liveness is None else is_running(Job)
-        islands = _islands(connection, rows, in_states, by_state=False)
-        # One array after the other: the runs of all of them may need much memory.
-        for row, found in groupby(islands, lambda island: island[0]):
-            place = places[row]
-            spans: Iterable[Span] = ((first, last) for _, first, last, _ in found)
-            texts[place] = _text(_between(arrays[place], spans) if inverted else spans)
-            hold(len(texts[place]))
+        with closing(_islands(connection, rows, in_states, by_state=False)) as islands:
+            # One array after the other: the runs of all of them may need much memory.
+            for row, found in groupby(islands, lambda island: island[0]):
+                place = places[row]
+                spans: Iterable[Span] = ((first, last) for _, first, last, _ in found)
+                texts[place] = _text(_between(arrays[place], spans) if inverted else spans)
+                hold(len(texts[place]))
     return texts
 
 

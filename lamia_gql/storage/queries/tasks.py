@@ -129,14 +129,15 @@ def tasks_by_id(connection: ReadConnection, ids: Sequence[int]) -> list[TaskRow 
 def read_task_json(connection: ReadConnection, ids: Sequence[int], hold: Hold) -> list[TaskJson]:
     """The JSON texts of each task; none for a task that does not exist."""
     k = key_table(id=INT)
-    rows = connection.execute(
+    found = {}
+    # Closed also where the read is ended: an open result would keep its state of the database.
+    with connection.execute(
         select(Task.id, *TASK_JSON_COLUMNS).join(k, Task.id == k.c.id),
         {"keys": [(task_id,) for task_id in ids]},
-    )
-    found = {}
-    for task_id, *texts in rows:
-        hold(sum(len(text) for text in texts if text is not None))
-        found[task_id] = TaskJson._make(texts)
+    ) as rows:
+        for task_id, *texts in rows:
+            hold(sum(len(text) for text in texts if text is not None))
+            found[task_id] = TaskJson._make(texts)
     return [found.get(task_id, TaskJson(None, None)) for task_id in ids]
 
 

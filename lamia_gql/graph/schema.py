@@ -87,12 +87,8 @@ def make_schema(settings: Settings | None = None) -> Schema:
         subscription=Subscription,
         types=[JobArray, SolitaryProcess],
         extensions=[lambda: DocumentLimits(documents), Deadline],
-<<<<<<< HEAD
         execution_context_class=BudgetedExecutor,
-        config=StrawberryConfig(sort_schema=True),
-=======
         config=StrawberryConfig(sort_schema=True, scalar_map=SCALARS),
->>>>>>> main
     )
     schema._schema.description = DESCRIPTION  # Strawberry has no argument for it
     schema.documents = documents

@@ -96,7 +96,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
                         feeds,
                         live_connections,
                         CostGate(settings.max_cost),
-                        AnswerMemory(settings.max_response_bytes),
+                        AnswerMemory(settings.max_response_bytes // 2),
                         Turns(),
                     )
                 }

@@ -88,13 +88,13 @@ def test_an_answer_just_below_the_limit(server: Server) -> None:
 
 def test_indices_of_alternating_states(server: Server) -> None:
     """The indices of 100,000 jobs whose states alternate, 280 KB, many times over."""
-    aliases = " ".join(f"i{number}: indices(state: [DONE])" for number in range(10))
+    aliases = " ".join(f"i{number}: indices(states: [DONE])" for number in range(10))
     with bystanders(server, TASK, "one"):
         _refused(
             server.request(IN_EACH_JOB % ("process { ... on JobArray { " + aliases + " } }")),
             "RESPONSE_TOO_LARGE",
         )
-        found = server.graphql("{" + ARRAY + "indices(state: [FAILED]) } } }")
+        found = server.graphql("{" + ARRAY + "indices(states: [FAILED]) } } }")
         assert found["process"]["indices"] == ",".join(map(str, range(1, 100_000, 2)))
 
 

@@ -57,7 +57,7 @@ VALUES: dict[str, list[object]] = {
     "last": [1, 10, 100],
     "points": [2, 60, 500],
     "index": [0, 99_999],
-    "state": ["[DONE]", "[FAILED, PENDING]"],
+    "states": ["[DONE]", "[FAILED, PENDING]"],
 }
 """Sensible arguments, by their names."""
 

@@ -47,7 +47,9 @@ class Context:
     load: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reads = OperationReads(self.services.database, self.settings.max_operation_time)
+        self.reads = OperationReads(
+            self.services.database, self.settings.max_operation_time, self.client_address
+        )
         self.refresh()
 
     def refresh(self) -> None:

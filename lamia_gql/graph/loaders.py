@@ -14,17 +14,16 @@ from typing import Any, TypeVar
 from strawberry.dataloader import DataLoader
 
 from lamia_gql.domain.pagination import Page, Slice
-from lamia_gql.domain.progress import Liveness
 from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
 from lamia_gql.storage.operation_reads import Snapshot
 from lamia_gql.storage.queries import events, jobs, runs, samples, tasks
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.samples import SampleRow
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskJson, TaskRow
 from lamia_gql.storage.transaction import ReadConnection
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-LOST = JobFilter(liveness=Liveness.LOST)
 
 
 class Loaders:
@@ -73,9 +72,9 @@ class Loaders:
         """A page of the tasks, in an order."""
         return await self._snapshot.read(lambda c: tasks.read_tasks(c, wanted, order, page))
 
-    async def count_tasks(self, wanted: TaskFilter) -> int:
+    def count_tasks(self, wanted: TaskFilter) -> Awaitable[Count]:
         """The number of wanted tasks."""
-        return await self._snapshot.read(lambda c: tasks.count_tasks(c, wanted))
+        return self._load("count_tasks", wanted, lambda c, keys: tasks.count_tasks(c, keys))
 
     def task_by_name(self, name: str) -> Awaitable[TaskRow | None]:
         """The task of this name; None where it does not exist."""
@@ -107,7 +106,7 @@ class Loaders:
             lambda c, keys: tasks.read_processes(c, keys, wanted, page),
         )
 
-    def count_processes(self, task_id: int, wanted: ProcessFilter) -> Awaitable[int]:
+    def count_processes(self, task_id: int, wanted: ProcessFilter) -> Awaitable[Count]:
         """The number of wanted processes of a task."""
         return self._load(
             ("count_processes", wanted),
@@ -139,7 +138,7 @@ class Loaders:
             lambda c, keys: jobs.read_jobs(c, keys, wanted, page, self._now, self._beat_interval),
         )
 
-    def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[int]:
+    def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[Count]:
         """The number of wanted jobs of an array."""
         return self._load(
             ("count_jobs", wanted),
@@ -147,11 +146,15 @@ class Loaders:
             lambda c, keys: jobs.count_jobs(c, keys, wanted, self._now, self._beat_interval),
         )
 
-    async def lost(self, process: ProcessRow) -> int:
-        """The number of LOST jobs of a process. Read only where there can be any."""
+    async def has_lost_jobs(self, process: ProcessRow) -> bool:
+        """Whether a process has LOST jobs. Read only where there can be any."""
         if not process.running or (process.beat_interval or self._beat_interval) is None:
-            return 0
-        return await self.count_jobs(process, LOST)
+            return False
+        return await self._load(
+            "has_lost_jobs",
+            process,
+            lambda c, keys: jobs.have_lost_jobs(c, keys, self._now, self._beat_interval),
+        )
 
     def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRow]:
         """The job of this index, which the process must have."""
@@ -183,7 +186,7 @@ class Loaders:
             lambda c, keys: events.read_events(c, keys, wanted, page),
         )
 
-    def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[int]:
+    def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[Count]:
         """The number of wanted events of a task, a process or a job."""
         return self._load(
             ("count_events", len(parent), wanted),

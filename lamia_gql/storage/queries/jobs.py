@@ -9,13 +9,16 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import FromClause, func, select
+from sqlalchemy import FromClause, Select, func, literal, select
+from sqlalchemy.types import TypeEngine
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32
+from lamia_gql.domain.progress import Liveness
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
+from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
 from lamia_gql.storage.queries.top_n_per_key import TopNPerKey, top_n_per_key
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow, ProcessRow, pending_job
@@ -24,6 +27,13 @@ from lamia_gql.storage.transaction import ReadConnection
 JobKey = tuple[int, int, int]
 JOB_CURSORS = Cursors(("j",), (int32,))
 """The cursors of jobs of an array, by their index."""
+LIVENESS_KEY: dict[str, TypeEngine[Any]] = {
+    "task_id": INT,
+    "number": INT,
+    "since": TIME,
+    "until": TIME,
+}
+"""The columns of a key table: processes, and bounds of their jobs' last sign of life."""
 
 
 def read_jobs(
@@ -273,32 +283,63 @@ def count_jobs(
     wanted: JobFilter,
     now: datetime,
     beat_interval: float | None,
-) -> list[int]:
+) -> list[Count]:
     """The number of wanted jobs of each array. Only a filter by liveness needs the database."""
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is None:
-        return [sum(getattr(array, state.lower()) for state in states) for array in arrays]
+        return [Count(sum(getattr(array, state.lower()) for state in states)) for array in arrays]
     if JobState.RUNNING not in states:
-        return [0] * len(arrays)
-    rows, places = [], []
+        return [Count(0)] * len(arrays)
+    keys = _liveness_keys(arrays, wanted.liveness, now, beat_interval)
+    if not keys:
+        return [Count(0)] * len(arrays)
+    k = key_table(**LIVENESS_KEY)
+    statement = select(k.c.place, limited_count(_of_liveness(k)))
+    rows = connection.execute(statement, {"keys": list(keys.values())})
+    places = list(keys)
+    found = {places[place]: number for place, number in rows}
+    return [Count.of_limited(found.get(place, 0)) for place in range(len(arrays))]
+
+
+def have_lost_jobs(
+    connection: ReadConnection,
+    arrays: Sequence[ProcessRow],
+    now: datetime,
+    beat_interval: float | None,
+) -> list[bool]:
+    """Whether each process has a LOST job."""
+    keys = _liveness_keys(arrays, Liveness.LOST, now, beat_interval)
+    if not keys:
+        return [False] * len(arrays)
+    k = key_table(**LIVENESS_KEY)
+    statement = select(k.c.place).where(_of_liveness(k).exists())
+    places = list(keys)
+    rows = connection.execute(statement, {"keys": list(keys.values())})
+    found = {places[row[0]] for row in rows}
+    return [place in found for place in range(len(arrays))]
+
+
+def _liveness_keys(
+    arrays: Sequence[ProcessRow], liveness: Liveness, now: datetime, beat_interval: float | None
+) -> dict[int, tuple[Any, ...]]:
+    """By the position of each array that may have jobs of a liveness: its row in a key table."""
+    keys = {}
     for place, array in enumerate(arrays):
-        bounds = liveness_bounds(array.beat_interval or beat_interval, wanted.liveness, now)
+        bounds = liveness_bounds(array.beat_interval or beat_interval, liveness, now)
         if array.running and bounds is not None:
-            rows.append((array.task_id, array.number, *bounds))
-            places.append(place)
-    counts = [0] * len(arrays)
-    if rows:
-        k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
-        statement = (
-            select(k.c.place, func.count())
-            .join_from(k, Job, _of_process(Job, k)[0] & _of_process(Job, k)[1])
-            .where(
-                is_running(Job),
-                Job.alive_at > k.c.since,
-                Job.alive_at <= k.c.until,
-            )
-            .group_by(k.c.place)
+            keys[place] = (array.task_id, array.number, *bounds)
+    return keys
+
+
+def _of_liveness(k: FromClause) -> Select[Any]:
+    """The jobs of a process that run, and whose last sign of life is within the bounds."""
+    return (
+        select(literal(1))
+        .where(
+            *_of_process(Job, k),
+            is_running(Job),
+            Job.alive_at > k.c.since,
+            Job.alive_at <= k.c.until,
         )
-        for place, number in connection.execute(statement, {"keys": rows}):
-            counts[places[place]] = number
-    return counts
+        .correlate(k)
+    )

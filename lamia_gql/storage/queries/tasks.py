@@ -16,6 +16,7 @@ from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.storage.filters import ProcessFilter, TaskFilter
 from lamia_gql.storage.key_table import INT, TEXT, key_table
 from lamia_gql.storage.models import Process, Tag, Task
+from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
 from lamia_gql.storage.rows import (
     PROCESS_COLUMNS,
@@ -98,10 +99,20 @@ def read_tasks(
     return cut([TaskRow._make(row) for row in rows], page)
 
 
-def count_tasks(connection: ReadConnection, wanted: TaskFilter) -> int:
-    """The number of wanted tasks."""
-    statement = select(func.count()).select_from(Task).where(*wanted.where())
-    return connection.scalar(statement) or 0
+def count_tasks(connection: ReadConnection, wanted: Sequence[TaskFilter]) -> list[Count]:
+    """The number of tasks that each filter selects."""
+    return [_count_tasks(connection, each) for each in wanted]
+
+
+def _count_tasks(connection: ReadConnection, wanted: TaskFilter) -> Count:
+    if wanted == TaskFilter():
+        # Two counts that need no table but only indices.
+        deleted = select(func.count()).select_from(Task).where(Task.deleted_at.is_not(None))
+        everything = select(func.count()).select_from(Task)
+        counts = select(everything.scalar_subquery() - deleted.scalar_subquery())
+        return Count(connection.scalar(counts) or 0)
+    rows = select(Task.id).where(*wanted.where())
+    return Count.of_limited(connection.scalar(select(limited_count(rows))) or 0)
 
 
 def tasks_by_name(connection: ReadConnection, names: Sequence[str]) -> list[TaskRow | None]:
@@ -226,8 +237,8 @@ def _processes_statement(wanted: ProcessFilter, page: Page) -> TopNPerKey:
 
 def count_processes(
     connection: ReadConnection, ids: Sequence[int], wanted: ProcessFilter
-) -> list[int]:
-    """The number of wanted processes of each task."""
+) -> list[Count]:
+    """The number of wanted processes of each task, which has a bounded number of them."""
     k = key_table(id=INT)
     rows = connection.execute(
         select(Process.task_id, func.count())
@@ -237,7 +248,7 @@ def count_processes(
         {"keys": [(task_id,) for task_id in ids]},
     )
     found = {row[0]: row[1] for row in rows}
-    return [found.get(task_id, 0) for task_id in ids]
+    return [Count(found.get(task_id, 0)) for task_id in ids]
 
 
 def processes_by_name(

@@ -26,6 +26,7 @@ from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.live.live_connections import LiveConnections
 from lamia_gql.live.pg_listener import PgListener
+from lamia_gql.live.task_watches import TaskWatches
 from lamia_gql.rest.routes import API
 from lamia_gql.server.static_pages import static_routes
 from lamia_gql.storage.database import Database
@@ -76,6 +77,9 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
             feeds = Feeds(database, settings.max_waiting_changes)
             listener = PgListener(database, feeds)
             live_connections = LiveConnections(settings.max_connections_per_address)
+            task_watches = TaskWatches(
+                database, feeds, settings.max_waiting_changes, settings.snapshot_interval
+            )
             feeds.start()
             await listener.start()
             await recorder.start()
@@ -86,7 +90,13 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
             try:
                 yield {
                     "services": Services(
-                        settings, database, recorder, purger, feeds, live_connections
+                        settings,
+                        database,
+                        recorder,
+                        purger,
+                        feeds,
+                        live_connections,
+                        task_watches,
                     )
                 }
             finally:

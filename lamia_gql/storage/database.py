@@ -90,10 +90,11 @@ class Database:
     async def read(self, work: Callable[[ReadConnection], T], address: str | None = None) -> T:
         """The result of ``work``, run in a reader's thread in a transaction that is rolled back.
 
-        ``address`` is that of the client that asks: addresses take turns. All statements of the transaction see the same state of the database. Where the caller is
+        All statements of the transaction see the same state of the database. Where the caller is
         cancelled, the running statement is cancelled as well, so that the thread and its
-        connection are free again. Raises :class:`Unavailable` when the storage fails, or when no
-        connection is free in time, and :class:`LimitExceeded` if it takes too long.
+        connection are free again. ``address`` is that of the client that asks, if any: addresses
+        take turns. Raises :class:`Unavailable` when the storage fails, or when no connection is
+        free in time, and :class:`LimitExceeded` if it takes too long.
         """
         return await self.readers.run(CancellableRead(work), address)
 

@@ -9,11 +9,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import func, select, tuple_
 
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32, int64, moment, string
 from lamia_gql.domain.text_checks import is_storable
-from lamia_gql.storage.filters import ProcessFilter, TaskFilter
+from lamia_gql.storage.filters import ProcessFilter, TaskFilter, TaskState
 from lamia_gql.storage.key_table import INT, TEXT, key_table
 from lamia_gql.storage.models import Process, Tag, Task
 from lamia_gql.storage.queries.counts import Count, limited_count
@@ -148,26 +148,30 @@ def read_task_json(connection: ReadConnection, ids: Sequence[int]) -> list[TaskJ
     return [found.get(task_id, TaskJson(None, None)) for task_id in ids]
 
 
-def matching_ids(connection: ReadConnection, wanted: TaskFilter, limit: int) -> list[int]:
-    """The ids of the newest tasks that match, newest first; at most ``limit``."""
-    statement = select(Task.id).where(*wanted.where()).order_by(Task.id.desc())
+def newest_ids(connection: ReadConnection, limit: int) -> list[int]:
+    """The ids of the newest tasks, newest first."""
+    statement = select(Task.id).where(Task.deleted_at.is_(None)).order_by(Task.id.desc())
     return list(connection.scalars(statement.limit(limit)))
 
 
-def matching_tasks(
-    connection: ReadConnection, wanted: TaskFilter, ids: Sequence[int]
-) -> dict[int, tuple[TaskRow, bool]]:
-    """By id, each of these tasks that exists, and whether it matches."""
+def read_task_states(connection: ReadConnection, ids: Sequence[int]) -> list[TaskState]:
+    """Those of these tasks that exist, with what filters depend on."""
+    rows = [row for row in tasks_by_id(connection, ids) if row is not None]
+    found = [row.id for row in rows]
+    tags = read_tags(connection, found)
     k = key_table(id=INT)
-    matches = and_(True, *wanted.where())
-    rows = connection.execute(
-        select(matches, *TASK_COLUMNS)
-        .join(k, Task.id == k.c.id)
-        .where(Task.deleted_at.is_(None))
-        .order_by(Task.id),
-        {"keys": [(task_id,) for task_id in ids]},
+    masks: dict[int, int] = dict.fromkeys(found, 0)
+    classes = connection.execute(
+        select(Process.task_id, Process.event_classes)
+        .join(k, Process.task_id == k.c.id)
+        .distinct(),
+        {"keys": [(task_id,) for task_id in found]},
     )
-    return {row[1]: (TaskRow._make(row[1:]), bool(row[0])) for row in rows}
+    for task_id, mask in classes:
+        masks[task_id] |= mask
+    return [
+        TaskState(row, tuple(words), masks[row.id]) for row, words in zip(rows, tags, strict=True)
+    ]
 
 
 def read_tags(connection: ReadConnection, ids: Sequence[int]) -> list[list[str]]:

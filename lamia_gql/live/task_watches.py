@@ -8,6 +8,7 @@ change.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,8 +24,12 @@ MAX_REMEMBERED_TASKS = 10_000
 """Tasks whose last state is remembered, so that a last snapshot is sent when they stop matching."""
 READ_SIZE = 1_000
 """Tasks that are read at once."""
-EVALUATIONS = 500
-"""Filters that are evaluated before the event loop does something else."""
+EVALUATIONS = 50
+"""Filters that are evaluated before the time is looked at."""
+PIECE_S = 0.01
+"""How long filters are evaluated before the event loop does something else."""
+PAUSE_FACTOR = 2
+"""How many times as long as a round took, the next one waits at least."""
 ANY_TASK = TaskFilter()
 
 
@@ -112,6 +117,7 @@ class TaskWatches:
         feeds: tells which tasks change.
         max_waiting: the largest number of tasks that may wait for one subscription.
         interval_s: the shortest time between the starts of two rounds, in seconds.
+            It is longer where rounds take long.
     """
 
     def __init__(
@@ -228,7 +234,10 @@ class TaskWatches:
                 continue
             next_round, timer = loop.time() + self._interval_s, None
             again, self._resend = self._resend, {}
+            begin = loop.time()
             await self._serve(set(changed.take()), again)
+            end = loop.time()
+            next_round = max(next_round, end + PAUSE_FACTOR * (end - begin))
 
     def _end(self, error: Exception) -> None:
         """End all watches; those that begin later start anew."""
@@ -281,10 +290,12 @@ class TaskWatches:
     async def _see(self, task: TaskState) -> None:
         before = self._known.get(task.row.id)
         groups = [*self._of_all, *self._by_task.get(task.row.id, ())]
+        begin = time.monotonic()
         for number, group in enumerate(groups, 1):
             group.see(task, before)
-            if number % EVALUATIONS == 0:
+            if number % EVALUATIONS == 0 and time.monotonic() - begin > PIECE_S:
                 await asyncio.sleep(0)
+                begin = time.monotonic()
 
     def _see_deleted(self, task_id: int) -> None:
         self._known.pop(task_id, None)

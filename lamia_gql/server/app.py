@@ -26,6 +26,7 @@ from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.live.live_connections import LiveConnections
 from lamia_gql.live.pg_listener import PgListener
+from lamia_gql.live.subscription_limit import SubscriptionLimit
 from lamia_gql.live.task_watches import TaskWatches
 from lamia_gql.rest.routes import API
 from lamia_gql.server.static_pages import static_routes
@@ -97,6 +98,7 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
                         feeds,
                         live_connections,
                         task_watches,
+                        SubscriptionLimit(settings.max_subscriptions_per_address),
                     )
                 }
             finally:

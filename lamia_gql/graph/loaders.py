@@ -57,9 +57,11 @@ class Loaders:
     ) -> Awaitable[V]:
         loader = self._loaders.get(kind)
         if loader is None:
+            # Not self: the loader belongs to it, and that would be a cycle.
+            snapshot = self._snapshot
 
             async def batch(wanted: list[K]) -> Sequence[V]:
-                return await self._snapshot.read(lambda connection: read(connection, wanted))
+                return await snapshot.read(lambda connection: read(connection, wanted))
 
             loader = self._loaders[kind] = DataLoader(load_fn=batch)
             for other in self._expected.get(kind, ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -172,12 +173,17 @@ class OperationReads:
         self._snapshot.close()
 
     def _new_snapshot(self) -> Snapshot:
-        return Snapshot(self._readers, self._address, self.error)
+        # Without a reference to self, which refers to the snapshot: that would be a cycle.
+        return Snapshot(self._readers, self._address, partial(_stopped_error, self._time_limit))
 
     def error(self) -> LimitExceeded:
         """The error for an operation that takes too long."""
-        return LimitExceeded(
-            ErrorCode.TIMED_OUT,
-            f"The operation was stopped after {self._time_limit:g} seconds: ask for less at once.",
-            self._time_limit,
-        )
+        return _stopped_error(self._time_limit)
+
+
+def _stopped_error(time_limit: float) -> LimitExceeded:
+    return LimitExceeded(
+        ErrorCode.TIMED_OUT,
+        f"The operation was stopped after {time_limit:g} seconds: ask for less at once.",
+        time_limit,
+    )

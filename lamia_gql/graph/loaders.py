@@ -40,8 +40,8 @@ class Loaders:
 
     def __init__(self, snapshot: Snapshot, beat_interval: float | None, now: datetime) -> None:
         self._snapshot = snapshot
-        self._beat_interval = beat_interval
-        self._now = now
+        self._time = now, beat_interval
+        """What liveness is judged by. Reads must not refer to self: that would be a cycle."""
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
         self._expected: dict[Hashable, set[tuple[int, ...]]] = {}
 
@@ -57,7 +57,6 @@ class Loaders:
     ) -> Awaitable[V]:
         loader = self._loaders.get(kind)
         if loader is None:
-            # Not self: the loader belongs to it, and that would be a cycle.
             snapshot = self._snapshot
 
             async def batch(wanted: list[K]) -> Sequence[V]:
@@ -134,28 +133,31 @@ class Loaders:
 
     def jobs(self, array: ProcessRow, wanted: JobFilter, page: Page) -> Awaitable[Slice[JobRow]]:
         """A page of the wanted jobs of an array, in the order of their indices."""
+        time = self._time
         return self._load(
             ("jobs", wanted, page),
             array,
-            lambda c, keys: jobs.read_jobs(c, keys, wanted, page, self._now, self._beat_interval),
+            lambda c, keys: jobs.read_jobs(c, keys, wanted, page, *time),
         )
 
     def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[Count]:
         """The number of wanted jobs of an array."""
+        time = self._time
         return self._load(
             ("count_jobs", wanted),
             array,
-            lambda c, keys: jobs.count_jobs(c, keys, wanted, self._now, self._beat_interval),
+            lambda c, keys: jobs.count_jobs(c, keys, wanted, *time),
         )
 
     async def has_lost_jobs(self, process: ProcessRow) -> bool:
         """Whether a process has LOST jobs. Read only where there can be any."""
-        if not process.running or (process.beat_interval or self._beat_interval) is None:
+        if not process.running or (process.beat_interval or self._time[1]) is None:
             return False
+        time = self._time
         return await self._load(
             "has_lost_jobs",
             process,
-            lambda c, keys: jobs.have_lost_jobs(c, keys, self._now, self._beat_interval),
+            lambda c, keys: jobs.have_lost_jobs(c, keys, *time),
         )
 
     def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRow]:
@@ -172,10 +174,11 @@ class Loaders:
 
     def indices(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[str]:
         """The indices of the wanted jobs of an array, as ``813,900-904``."""
+        time = self._time
         return self._load(
             ("indices", wanted),
             array,
-            lambda c, keys: runs.job_indices(c, keys, wanted, self._now, self._beat_interval),
+            lambda c, keys: runs.job_indices(c, keys, wanted, *time),
         )
 
     def events(

@@ -106,6 +106,10 @@ class Documents:
         self._cached: OrderedDict[str, Document] = OrderedDict()
         self._size = 0
 
+    def __len__(self) -> int:
+        """The number of documents that are cached."""
+        return len(self._cached)
+
     def read(self, schema: GraphQLSchema, text: str) -> Document:
         """A document of this schema, which must always be the same one.
 
@@ -113,7 +117,7 @@ class Documents:
         """
         document = self._cached.get(text)
         if document is None:
-            document = self._cached[text] = self._read(schema, text)
+            document = self._cached[text] = self.parse(schema, text)
             self._size += document.size
             while len(self._cached) > CACHED_DOCUMENTS or self._size > CACHED_BYTES:
                 _, oldest = self._cached.popitem(last=False)
@@ -122,8 +126,8 @@ class Documents:
             self._cached.move_to_end(text)
         return document
 
-    def _read(self, schema: GraphQLSchema, text: str) -> Document:
-        """Parse and measure a document."""
+    def parse(self, schema: GraphQLSchema, text: str) -> Document:
+        """Parse and measure a document. Raises :class:`LimitExceeded` and ``GraphQLError``."""
         node = parse_document(self.settings, text)
         summary = summarize_document(schema, self.settings, node)
         check_summary(self.settings, summary)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from lamia_gql.live.feeds import ALL_TASKS, Feeds
@@ -142,6 +142,8 @@ class TaskWatches:
         """Those that are sent the present state again, in the next round."""
         self._awake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._subscription = ExitStack()
+        """The subscription to changes, while there are watches."""
 
     def __len__(self) -> int:
         """The number of filters that are evaluated."""
@@ -166,8 +168,11 @@ class TaskWatches:
         elif group.ids is not None:
             watcher.end(StreamEnded())
         self._awake.set()
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run(), name="watches of tasks")
+        if self._running is None:
+            changed = self._subscription.enter_context(
+                self._feeds.subscribe_to_changes(self._awake)
+            )
+            self._running = asyncio.create_task(self._run(changed), name="watches of tasks")
         try:
             yield watcher
         finally:
@@ -180,8 +185,7 @@ class TaskWatches:
                 self._drop(group)
                 if not self._groups:
                     self._running.cancel()
-                    self._running = None
-                    self._forget()
+                    self._stop()
 
     def resend_all(self, watcher: TaskWatcher) -> None:
         """Have the present state of all tasks that it watches by name sent to a watcher again."""
@@ -205,10 +209,9 @@ class TaskWatches:
         if not groups:
             del self._by_task[task_id]
 
-    async def _run(self) -> None:
+    async def _run(self, changed: CoalescingSubscriber[int]) -> None:
         try:
-            with self._feeds.subscribe_to_changes(self._awake) as changed:
-                await self._serve_rounds(changed)
+            await self._serve_rounds(changed)
         except Exception as error:
             self._end(error)
 
@@ -247,8 +250,7 @@ class TaskWatches:
         self._by_task.clear()
         self._new.clear()
         self._resend.clear()
-        self._forget()
-        self._running = None
+        self._stop()
         for group in groups:
             for watcher in group.watchers:
                 watcher.end(error)
@@ -318,6 +320,8 @@ class TaskWatches:
             for task_id in oldest[:excess]:
                 del self._known[task_id]
 
-    def _forget(self) -> None:
+    def _stop(self) -> None:
+        self._subscription.close()
+        self._running = None
         self._known.clear()
         self._knows_newest = False

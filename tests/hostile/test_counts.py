@@ -28,13 +28,15 @@ def test_what_a_filter_selects_is_counted_up_to_ten_thousand(server: Server) -> 
     """Counts are exact up to 10,000, and without a filter; else the list says that it has more."""
     fill(server, "t", jobs=10_001, events=25_000)
     found = server.graphql(
-        """{ task(name: "t") { all: events # beats: events(eventClass: [BEAT]) #
-        starts: events(eventClass: [STARTED], first: 1) # failures: events(eventClass: [FAILED]) #
-        none: events(eventClass: []) #
-        process(name: "p") { outlook beats: events(eventClass: [BEAT]) #
-          ... on JobArray { running: jobs(filter: {states: [RUNNING]}) #
-            lost: jobs(filter: {liveness: LOST}) # late: jobs(filter: {liveness: LATE}) #
-            job(index: 3) { beats: events(eventClass: [BEAT]) # } } } } }""".replace("#", NUMBER)
+        """{ task(name: "t") { all: events(first: 1) # beats: events(first: 1, eventClass: [BEAT]) #
+        starts: events(first: 1, eventClass: [STARTED]) # failures: events(first: 1, eventClass: [FAILED]) #
+        none: events(first: 1, eventClass: []) #
+        process(name: "p") { outlook beats: events(first: 1, eventClass: [BEAT]) #
+          ... on JobArray { running: jobs(first: 1, filter: {states: [RUNNING]}) #
+            lost: jobs(first: 1, filter: {liveness: LOST}) # late: jobs(first: 1, filter: {liveness: LATE}) #
+            job(index: 3) { beats: events(first: 1, eventClass: [BEAT]) # } } } } }""".replace(
+            "#", NUMBER
+        )
     )["task"]
     assert found == {
         "all": exact(25_000),
@@ -59,8 +61,8 @@ def test_tasks_are_counted_exactly(server: Server) -> None:
         server.create(f"t{number}", {"name": "p"})
     server.graphql('mutation { deleteTask(input: {name: "t3"}) { userErrors { code } } }')
     found = server.graphql(
-        """{ all: tasks # two: tasks(filter: {names: ["t1", "t2", "t3"]}) #
-        text: tasks(filter: {text: "T"}) # }""".replace("#", NUMBER)
+        """{ all: tasks(first: 1) # two: tasks(first: 1, filter: {names: ["t1", "t2", "t3"]}) #
+        text: tasks(first: 1, filter: {text: "T"}) # }""".replace("#", NUMBER)
     )
     assert found == {"all": exact(4), "two": exact(2), "text": exact(4)}
 
@@ -75,7 +77,7 @@ def test_a_filtered_count_has_a_price(sqlite_server: Server) -> None:
         f"{{ {filtered} {{ totalCount isTotalCountExact }} }}": 1_003,
         f"{{ {filtered} {{ ...f }} }} fragment f on TaskConnection {{ totalCount }}": 1_002,
         f"{{ {filtered} {{ ... {{ n: totalCount }} }} }}": 1_002,
-        '{ task(name: "x") { events(eventClass: [BEAT]) { totalCount } } }': 1_004,
+        '{ task(name: "x") { events(first: 1, eventClass: [BEAT]) { totalCount } } }': 1_004,
     }.items():
         body = sqlite_server.request(query).json()
         assert body["extensions"]["cost"]["requested"] == price, query

@@ -134,7 +134,7 @@ MEANINGS: dict[ErrorCode, str] = {
         "The server is shutting down, and the subscription was ended; resume it later."
     ),
     ErrorCode.TOO_MANY_SUBSCRIPTIONS: (
-        "More subscriptions than the server allows on one connection."
+        "More operations at once than the server allows on one connection, or for one address."
     ),
     ErrorCode.TOO_MANY_CONNECTIONS: (
         "More live connections than the server allows from one client address."

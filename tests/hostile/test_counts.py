@@ -29,11 +29,13 @@ def test_what_a_filter_selects_is_counted_up_to_ten_thousand(server: Server) -> 
     fill(server, "t", jobs=10_001, events=25_000)
     found = server.graphql(
         """{ task(name: "t") { all: events(first: 1) # beats: events(first: 1, eventClass: [BEAT]) #
-        starts: events(first: 1, eventClass: [STARTED]) # failures: events(first: 1, eventClass: [FAILED]) #
+        starts: events(first: 1, eventClass: [STARTED]) #
+        failures: events(first: 1, eventClass: [FAILED]) #
         none: events(first: 1, eventClass: []) #
         process(name: "p") { outlook beats: events(first: 1, eventClass: [BEAT]) #
           ... on JobArray { running: jobs(first: 1, filter: {states: [RUNNING]}) #
-            lost: jobs(first: 1, filter: {liveness: LOST}) # late: jobs(first: 1, filter: {liveness: LATE}) #
+            lost: jobs(first: 1, filter: {liveness: LOST}) #
+            late: jobs(first: 1, filter: {liveness: LATE}) #
             job(index: 3) { beats: events(first: 1, eventClass: [BEAT]) # } } } } }""".replace(
             "#", NUMBER
         )

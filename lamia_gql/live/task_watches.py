@@ -219,6 +219,13 @@ class TaskWatches:
         loop = asyncio.get_running_loop()
         next_round = loop.time()
         timer: asyncio.TimerHandle | None = None
+
+        def wake() -> None:
+            # The clock of the loop may call a little early: then there is another timer.
+            nonlocal timer
+            timer = None
+            self._awake.set()
+
         while True:
             await self._awake.wait()
             self._awake.clear()
@@ -233,9 +240,9 @@ class TaskWatches:
             if loop.time() < next_round and not changed.has_ended:
                 # Changes during the pause wait.
                 if timer is None:
-                    timer = loop.call_at(next_round, self._awake.set)
+                    timer = loop.call_at(next_round, wake)
                 continue
-            next_round, timer = loop.time() + self._interval_s, None
+            next_round = loop.time() + self._interval_s
             again, self._resend = self._resend, {}
             begin = loop.time()
             await self._serve(set(changed.take()), again)

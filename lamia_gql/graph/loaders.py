@@ -16,7 +16,7 @@ from strawberry.dataloader import DataLoader
 from lamia_gql.domain.pagination import Page, Slice
 from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
 from lamia_gql.storage.operation_reads import Snapshot
-from lamia_gql.storage.queries import events, jobs, runs, samples, tasks
+from lamia_gql.storage.queries import events, job_counts, jobs, runs, samples, tasks
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.samples import SampleRow
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskJson, TaskRow
@@ -146,7 +146,7 @@ class Loaders:
         return self._load(
             ("count_jobs", wanted),
             array,
-            lambda c, keys: jobs.count_jobs(c, keys, wanted, *time),
+            lambda c, keys: job_counts.count_jobs(c, keys, wanted, *time),
         )
 
     async def has_lost_jobs(self, process: ProcessRow) -> bool:
@@ -157,7 +157,7 @@ class Loaders:
         return await self._load(
             "has_lost_jobs",
             process,
-            lambda c, keys: jobs.have_lost_jobs(c, keys, *time),
+            lambda c, keys: job_counts.have_lost_jobs(c, keys, *time),
         )
 
     def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRow]:

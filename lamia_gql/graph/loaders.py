@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
+from lamia_gql.domain.liveness import Liveness
 from lamia_gql.domain.pagination import Page, Slice
-from lamia_gql.domain.progress import Liveness
 from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
 from lamia_gql.storage.operation_reads import Snapshot
 from lamia_gql.storage.queries import events, jobs, runs, samples, tasks

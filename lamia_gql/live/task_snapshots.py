@@ -34,7 +34,7 @@ class TaskSnapshots:
     ==============  ===========  ==========  =======================
 
     If tasks are watched by name, the first round reads all of them, nothing is remembered at the
-    start, and the stream ends when all of them are deleted.
+    start, and the stream ends when all of them are deleted: at once if there are none.
 
     Args:
         database: Where the tasks are read.
@@ -68,7 +68,9 @@ class TaskSnapshots:
         loop = asyncio.get_running_loop()
         if self._watched is None:
             self._matching = await self._read_matching_ids()
-        changed: Collection[int] = self._watched or await self._subscriber.drain()
+            changed: Collection[int] = await self._subscriber.drain()
+        else:
+            changed = self._watched
         while True:
             if ALL_TASKS in changed:
                 changed = self._watched or self._matching | await self._read_matching_ids()

@@ -108,13 +108,12 @@ async def delete_many(request: RestRequest) -> RestResponse:
 
 async def get(request: RestRequest) -> RestResponse:
     """The task in the address, with its processes."""
-    database = request.services.database
 
     def read(connection: ReadConnection) -> tuple[TaskRow, TaskParts] | None:
         task = tasks_by_name(connection, [request.task])[0]
         return task and (task, _parts(connection, [task])[0])
 
-    found = await database.read(read)
+    found = await request.read(read)
     if found is None:
         return RestResponse({"error": task_not_found_error(request.task).message}, 404)
     task, parts = found
@@ -123,7 +122,7 @@ async def get(request: RestRequest) -> RestResponse:
 
 async def get_many(request: RestRequest) -> RestResponse:
     """A page of the tasks, newest first; with ``tag``, of those that have one of the tags."""
-    database, order = request.services.database, TaskOrder()
+    order = TaskOrder()
     page = requested_page(request, order.cursors)
     wanted = TaskFilter(tags_any=choices(request.query.getlist("tag") or None, "tag"))
 
@@ -131,7 +130,7 @@ async def get_many(request: RestRequest) -> RestResponse:
         found = read_tasks(connection, wanted, order, page)
         return found, _parts(connection, found.items)
 
-    found, parts = await database.read(read)
+    found, parts = await request.read(read)
     serialized = [
         serialize_task(task, *rest) for task, rest in zip(found.items, parts, strict=True)
     ]

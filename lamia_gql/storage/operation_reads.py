@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
+from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavailable
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.readers import Readers, ReadSession
+from lamia_gql.storage.readers import Readers, ReadSession, busy_error
 from lamia_gql.storage.transaction import ReadConnection
 
 T = TypeVar("T")
@@ -37,10 +37,16 @@ class Snapshot:
         self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._opening = False
+        self._begun = False
         self._session: ReadSession | None = None
         self._running: CancellableRead[Any] | None = None
         self._failure: Exception | None = None
         self._closed = False
+
+    @property
+    def lacks_connection(self) -> bool:
+        """Whether there were reads, but no connection for them."""
+        return self._begun and self._session is None
 
     async def read(self, work: Work[T]) -> T:
         """The result of ``work``.
@@ -107,7 +113,7 @@ class Snapshot:
             raise self._failure
         try:
             if self._session is None:
-                self._opening = True
+                self._begun = self._opening = True
                 try:
                     self._session = await self._readers.open()
                 finally:
@@ -132,7 +138,7 @@ class OperationReads:
 
     Args:
         database: where to read.
-        time_limit: the time in seconds after which the owner stops them; for the error's message.
+        time_limit: the time in seconds after which the owner, or :meth:`read_in_time`, stops them.
     """
 
     def __init__(self, database: Database, time_limit: float) -> None:
@@ -144,9 +150,22 @@ class OperationReads:
     async def read(self, work: Work[T]) -> T:
         """The result of ``work`` in the present snapshot; see :meth:`Snapshot.read`.
 
-        Raises :class:`LimitExceeded` where the operation was stopped.
+        Raises :meth:`error` where the operation was stopped.
         """
         return await self._snapshot.read(work)
+
+    async def read_in_time(self, work: Work[T]) -> T:
+        """The result of ``work``, which is stopped after the time limit; nothing can be read then.
+
+        Raises as :meth:`read`.
+        """
+        try:
+            async with asyncio.timeout(self._time_limit):
+                return await self._snapshot.read(work)
+        except TimeoutError:
+            raise self.error() from None
+        finally:
+            self.stop()
 
     def renew(self) -> Snapshot:
         """End the present snapshot, and return a new one."""
@@ -165,8 +184,10 @@ class OperationReads:
         self._stopped = True
         self._snapshot.close()
 
-    def error(self) -> LimitExceeded:
-        """The error for an operation that takes too long."""
+    def error(self) -> LamiaError:
+        """The error for an operation that takes too long, or gets no connection for so long."""
+        if self._snapshot.lacks_connection:
+            return busy_error(self._time_limit)
         return LimitExceeded(
             ErrorCode.TIMED_OUT,
             f"The operation was stopped after {self._time_limit:g} seconds: ask for less at once.",

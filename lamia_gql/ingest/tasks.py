@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.progress import ProcessKind
@@ -64,17 +64,13 @@ def _create_tasks(
     if not specs:
         return []
     connection = transaction.connection
-    made = {
-        task.name: task
-        for task in map(
-            TaskRow._make,
-            connection.execute(
-                # In the order of the names, so that two requests never deadlock.
-                insert_or_ignore(Task, "name").returning(*TASK_COLUMNS),
-                sorted(rows, key=lambda row: row["name"]),
-            ),
-        )
-    }
+    with transaction.locking():
+        inserted = connection.execute(
+            # In the order of the names, so that two requests never deadlock.
+            insert_or_ignore(Task, "name").returning(*TASK_COLUMNS),
+            sorted(rows, key=lambda row: row["name"]),
+        ).all()
+    made = {task.name: task for task in map(TaskRow._make, inserted)}
     for place, spec in enumerate(specs):
         if spec.name not in made:
             part = _part(check, place, len(specs))
@@ -107,7 +103,7 @@ def _add_processes(
     transaction: WriteTransaction, check: Check, name: str, specs: Sequence[ProcessSpec]
 ) -> tuple[TaskRow, list[ProcessRow]]:
     connection = transaction.connection
-    task = _lock_one(connection, name)
+    task = _lock_one(transaction, name)
     there = list(
         connection.execute(select(Process.number, Process.name).where(Process.task_id == task.id))
     )
@@ -128,7 +124,7 @@ def _add_processes(
         .order_by(Process.number)
     )
     transaction.publish_on_commit([Change.of(task)])
-    return _lock_one(connection, name), [ProcessRow._make(row) for row in made]
+    return _lock_one(transaction, name), [ProcessRow._make(row) for row in made]
 
 
 def update_tasks(
@@ -155,7 +151,7 @@ def _update_tasks(
     edits: Sequence[tuple[str, dict[str, Any], Sequence[str] | None]],
 ) -> list[TaskRow]:
     connection = transaction.connection
-    tasks = {task.name: task for task in lock_tasks(connection, [name for name, _, _ in edits])}
+    tasks = {task.name: task for task in lock_tasks(transaction, [name for name, _, _ in edits])}
     for place, (name, values, tags) in enumerate(edits):
         task = tasks.get(name)
         if task is None:
@@ -171,7 +167,7 @@ def _update_tasks(
                 rows = [{"task_id": task.id, "name": tag} for tag in set(tags)]
                 connection.execute(insert(Tag), rows)
     check.raise_errors()
-    tasks = {task.name: task for task in lock_tasks(connection, list(tasks))}
+    tasks = {task.name: task for task in lock_tasks(transaction, list(tasks))}
     transaction.publish_on_commit([Change.of(task) for task in tasks.values()])
     return [tasks[name] for name, _, _ in edits]
 
@@ -191,7 +187,7 @@ def _delete_tasks(
     transaction: WriteTransaction, names: Sequence[str], now: datetime
 ) -> list[TaskRow]:
     connection = transaction.connection
-    found = lock_tasks(connection, names)
+    found = lock_tasks(transaction, names)
     connection.execute(
         update(Task)
         .where(Task.id.in_([task.id for task in found]))
@@ -201,7 +197,7 @@ def _delete_tasks(
     return found
 
 
-def lock_tasks(connection: Connection, names: Iterable[str]) -> list[TaskRow]:
+def lock_tasks(transaction: WriteTransaction, names: Iterable[str]) -> list[TaskRow]:
     """The tasks of these names, locked in the order of their ids, as everywhere."""
     statement = (
         select(*TASK_COLUMNS)
@@ -209,7 +205,9 @@ def lock_tasks(connection: Connection, names: Iterable[str]) -> list[TaskRow]:
         .order_by(Task.id)
         .with_for_update()
     )
-    return [TaskRow._make(row) for row in connection.execute(statement)]
+    with transaction.locking():
+        found = transaction.connection.execute(statement).all()
+    return [TaskRow._make(row) for row in found]
 
 
 def _part(check: Check, place: int, number: int) -> Check:
@@ -217,8 +215,8 @@ def _part(check: Check, place: int, number: int) -> Check:
     return check if number == 1 else check.at(f"tasks.{place}.")
 
 
-def _lock_one(connection: Connection, name: str) -> TaskRow:
-    found = lock_tasks(connection, [name])
+def _lock_one(transaction: WriteTransaction, name: str) -> TaskRow:
+    found = lock_tasks(transaction, [name])
     if not found:
         raise InvalidInput(
             [UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")]

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
@@ -148,7 +149,8 @@ def test_numbers_of_earlier_events_of_any_class(sqlite_server: Server, open_page
     """The timeline shows numbers that beats brought, although many events have come since."""
     sqlite_server.create("one", {"name": "alone"})
     job = {"task": "one", "process": "alone"}
-    beats = [job | {"eventClass": "BEAT", "progress": number} for number in (10, 20, 30)]
+    beat: dict[str, Any] = job | {"eventClass": "BEAT"}
+    beats = [beat | {"progress": number} for number in (10, 20, 30)]
     later = [job | {"eventClass": "READY"}] * 100
     events = [job | {"eventClass": "STARTED"}, *beats, *later]
     sqlite_server.graphql(SUBMIT_EVENTS, input={"events": events})
@@ -166,13 +168,17 @@ def test_a_task_that_replaces_another(sqlite_server: Server, open_page: OpenPage
     events = page.locator("table.events tbody tr")
     expect(events).to_have_count(3)
     held: list[Route] = []
-    page.route("**/graphql", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/graphql", hold)
     sqlite_server.graphql('mutation { deleteTask(input: {name: "one"}) { deletedId } }')
     # What the page asks when its task is deleted is answered once there is a new one.
     wait_for_value(page, lambda: len(held), lambda number: number >= 2)
     sqlite_server.create("one", {"name": "alone"})
     sqlite_server.submit("one", "alone", "READY")
-    page.unroute("**/graphql", held.append)
+    page.unroute("**/graphql", hold)
     for route in held:
         route.continue_()
     expect(events).to_have_count(1)

@@ -103,7 +103,9 @@ class Check:
         try:
             return check(*arguments[:-1], self.path + arguments[-1])
         except UserError as error:
-            self._add(error)
+            # The one that was raised knows its frames, and these the list: a cycle that would keep
+            # the whole input in memory.
+            self._add(UserError(error.code, error.message, error.field))
             return None
 
     def _add(self, error: UserError) -> None:

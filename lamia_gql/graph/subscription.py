@@ -99,7 +99,10 @@ class Subscription:
         info: Info,
         names: Annotated[
             list[str] | None,
-            argument("Only the tasks with these names, which must exist. Defaults to all tasks."),
+            argument(
+                "Only the tasks with these names, which must exist: with an empty list, the"
+                " subscription completes at once. Defaults to all tasks."
+            ),
         ] = None,
         filter: Annotated[  # noqa: A002  (its name in the schema)
             filter_inputs.TaskFilter | None,

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -19,8 +19,11 @@ from lamia_gql.api.request_body import HttpError, parse_json, read_body
 from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import ErrorCode, LamiaError, Unavailable, UserError
 from lamia_gql.ingest.task_input import InvalidInput
+from lamia_gql.storage.operation_reads import OperationReads
+from lamia_gql.storage.transaction import ReadConnection
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 NOT_FOUND_CODES = {ErrorCode.TASK_NOT_FOUND, ErrorCode.PROCESS_NOT_FOUND}
 CREATING_METHODS = ("POST", "PATCH")
@@ -59,6 +62,17 @@ class RestRequest:
         self.process: str = request.path_params.get("process", "")
         self.client_address = request.client.host if request.client else None
         self._request = request
+
+    async def read(self, work: Callable[[ReadConnection], T]) -> T:
+        """The result of a read of the database, which is stopped after ``max_operation_time``.
+
+        Raises :class:`LimitExceeded`, :class:`Unavailable`, and what the work raises.
+        """
+        services = self.services
+        reads = OperationReads(
+            services.database, services.settings.max_operation_time, self.client_address
+        )
+        return await reads.read_in_time(work)
 
     async def raw_body(self) -> bytes:
         """The body. Raises :class:`HttpError` if it is too large."""
@@ -147,7 +161,7 @@ def status_of(errors: Iterable[LamiaError]) -> int:
 
 
 def _status(error: LamiaError) -> int:
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable) or error.code is ErrorCode.TIMED_OUT:
         return 503
     if error.code in NOT_FOUND_CODES:
         return 404

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass, JobState
-from lamia_gql.domain.progress import Liveness, State
+from lamia_gql.domain.liveness import Liveness
+from lamia_gql.domain.progress import State
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.storage.glob import Glob
 from lamia_gql.storage.glob import matches as matches_glob

@@ -147,11 +147,7 @@ class Readers:
                 async with asyncio.timeout(self._timeout_s):
                     await self._turns.take(address)
             except TimeoutError:
-                raise Unavailable(
-                    ErrorCode.BUSY,
-                    "The server is busy: no connection to the database was free for"
-                    f" {self._timeout_s:g} seconds. Try again later.",
-                ) from None
+                raise busy_error(self._timeout_s) from None
         return ReadSession(self, address, asyncio.get_running_loop())
 
     def stop(self, read: CancellableRead[Any]) -> None:
@@ -174,6 +170,15 @@ class Readers:
         """Wait for running reads. Sessions that are open are not waited for."""
         self._threads.shutdown()
         self._stoppers.shutdown()
+
+
+def busy_error(seconds: float) -> Unavailable:
+    """The error for a read that has waited so long for a connection."""
+    return Unavailable(
+        ErrorCode.BUSY,
+        f"The server is busy: no connection to the database was free for {seconds:g} seconds. Try"
+        " again later.",
+    )
 
 
 class ReadSession:

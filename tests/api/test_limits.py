@@ -333,3 +333,48 @@ def test_fragments_change_nothing(tree: dict[str, tuple[bool, Any]]) -> None:
     plain = f'{{ task(name: "t") {{ {write(tree, apart=False)} }} }}'
     parted = f'{{ task(name: "t") {{ {write(tree, apart=True)} }} }} ' + " ".join(fragments)
     assert outcome(plain) == outcome(parted)
+
+
+LONG_NUMBER = "9" * 15_000
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ tasks(first: #) { totalCount } }",
+        "query($n: Int = #) { tasks(first: $n) { totalCount } }",
+        '{ job(task: "t", process: "p", index: #) { id } }',
+    ],
+)
+def test_numbers_with_thousands_of_digits(sqlite_server: Server, document: str) -> None:
+    """A literal that Python refuses to convert is an error of the document, not of the server."""
+    error = sqlite_server.graphql_error(document.replace("#", LONG_NUMBER))
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    answer = sqlite_server.request(
+        document.replace("#", LONG_NUMBER), headers={"accept": "application/graphql-response+json"}
+    )
+    assert answer.status_code == 400
+    assert "incident" not in sqlite_server.log()
+
+
+@pytest.mark.parametrize("number", [LONG_NUMBER, LONG_NUMBER + ".0", "-" + LONG_NUMBER])
+def test_long_numbers_elsewhere(sqlite_server: Server, number: str) -> None:
+    """They are refused likewise in variables, in parameters of an address and in cursors."""
+    body = (
+        """{"query": "query($n: Int) { tasks(first: $n) { totalCount } }", "variables": {"n": #}}"""
+    )
+    headers = {"content-type": "application/json"}
+    answers = [
+        sqlite_server.post("/graphql", content=body, headers=headers),
+        sqlite_server.get(f"/graphql?query={{server{{version}}}}&variables={number}"),
+        sqlite_server.rest("POST", "/t", content=f'{{"processes": {{"p": {number}}}}}'),
+        *(sqlite_server.get(f"/api/v0?{name}={number}") for name in ("limit", "after")),
+        sqlite_server.get(f"/api/v0/t/p/event?arrayIndex={number}"),
+    ]
+    for answer in answers:
+        assert answer.status_code == 400, answer.text
+        assert '"code":"' in answer.text
+    for header in ("Accept-Encoding", "Last-Event-ID", "Range"):
+        answer = sqlite_server.get("/api/v0", headers={header: number})
+        assert answer.status_code in (200, 400)
+    assert "incident" not in sqlite_server.log()

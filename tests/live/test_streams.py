@@ -45,7 +45,7 @@ class UnservedApp:
         """Create tasks."""
         specs = [TaskSpec(name, [ProcessSpec("p", 100)]) for name in names]
         database, settings = self.services.database, self.services.settings
-        await database.write(lambda c: create_tasks(c, settings, specs, NOW))
+        await database.write(create_tasks(settings, specs, NOW))
 
     async def done(self, task: str, index: int, event_class: EventClass = EventClass.DONE) -> None:
         """Store an event of a job, by default DONE."""

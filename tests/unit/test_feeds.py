@@ -55,7 +55,7 @@ class Backend:
     async def make_task(self, name: str = "t") -> int:
         """Create a task, and return its id."""
         spec = TaskSpec(name, [ProcessSpec("p", JOBS), ProcessSpec("alone")])
-        [task] = await self.database.write(lambda c: create_tasks(c, self.settings, [spec], NOW))
+        [task] = await self.database.write(create_tasks(self.settings, [spec], NOW))
         return task.id
 
     def event(self, event_class: EventClass = EventClass.BEAT, index: int = 0) -> NewEvent:
@@ -228,7 +228,7 @@ async def test_a_deleted_task_ends_its_followers(sqlite_url: str) -> None:
         task_id = await backend.make_task()
         async with backend.live.subscribe_to_events(task_id) as subscriber:
             await backend.record()
-            await backend.database.write(lambda c: delete_tasks(c, backend.settings, ["t"], NOW))
+            await backend.database.write(delete_tasks(backend.settings, ["t"], NOW))
             assert await take_seqs(subscriber, 1) == [1]
             with pytest.raises(StreamEnded):
                 await subscriber.drain()
@@ -244,7 +244,7 @@ async def test_one_that_stays_does_not_keep_others_at_a_deleted_task(sqlite_url:
         with backend.live.subscribe_to_changes() as changes:
             stack = AsyncExitStack()
             await stack.enter_async_context(backend.live.subscribe_to_events(task_id))
-            await backend.database.write(lambda c: delete_tasks(c, backend.settings, ["t"], NOW))
+            await backend.database.write(delete_tasks(backend.settings, ["t"], NOW))
             assert await changed(changes, task_id) == [task_id]
             async with backend.live.subscribe_to_events(task_id) as late:
                 with pytest.raises(StreamEnded):

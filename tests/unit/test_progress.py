@@ -18,7 +18,6 @@ from lamia_gql.domain.progress import (
     MIN_THRESHOLD,
     UNIT,
     Counters,
-    Liveness,
     Outlook,
     Progress,
     ProgressBasis,
@@ -27,7 +26,6 @@ from lamia_gql.domain.progress import (
     estimated_finish,
     is_enough,
     job_progress,
-    liveness,
     process_outlook,
     process_progress,
     process_state,
@@ -219,15 +217,6 @@ def test_the_largest_sum_can_be_stored() -> None:
     """A million jobs at the largest progress: the column has 64 digits. Small numbers are exact."""
     assert len(str(1_000_000 * to_units(MAX_PROGRESS))) <= 64
     assert to_units(2.0**-60 * (1 + 2.0**-52)) == (2**52 + 1)
-
-
-def test_liveness_counts_beats() -> None:
-    """A running job is LATE after two beat intervals, LOST after five; others have no liveness."""
-    heard = NOON - timedelta(seconds=60)
-    for interval, expected in ((31, Liveness.ALIVE), (30, Liveness.LATE), (12, Liveness.LOST)):
-        assert liveness(JobState.RUNNING, heard, interval, NOON) is expected
-    assert liveness(JobState.RUNNING, heard, None, NOON) is None
-    assert liveness(JobState.DONE, heard, 1, NOON) is None
 
 
 def test_task_of_processes() -> None:

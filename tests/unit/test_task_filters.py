@@ -69,7 +69,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         )
         for number, name in enumerate(NAMES)
     ]
-    database.write_blocking(lambda c: create_tasks(c, settings, specs, NOW))
+    database.write_blocking(create_tasks(settings, specs, NOW))
     with database.engine.begin() as connection:
         for number in range(len(NAMES)):
             connection.execute(

@@ -57,7 +57,7 @@ async def watched(folder: Path, max_waiting: int = 1_000) -> AsyncIterator[Watch
     found = Watched(f"sqlite:///{folder}/lamia.sqlite", max_waiting)
     migrate(found.database.engine)
     specs = [TaskSpec(f"t{number}", [ProcessSpec("p")]) for number in range(1, 10)]
-    await found.database.write(lambda c: create_tasks(c, found.settings, specs, NOW))
+    await found.database.write(create_tasks(found.settings, specs, NOW))
     try:
         yield found
     finally:

@@ -57,7 +57,13 @@ class Document:
     @cached_property
     def errors(self) -> list[GraphQLError]:
         """The errors that validation finds."""
-        return validate(self._schema, self.node, RULES, MAX_ERRORS)
+        found = validate(self._schema, self.node, RULES, MAX_ERRORS)
+        for error in found:
+            if isinstance(error.original_error, ValueError):
+                # Python refuses to convert an integer of thousands of digits. That is an error of
+                # the document, not an unexpected one.
+                error.original_error = None
+        return found
 
     def cost(self, name: str | None, variables: Mapping[str, Any]) -> int:
         """The cost of the operation with this name, or else of the first one."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from lamia_gql.domain.lifecycle import EventClass, JobState
+from lamia_gql.domain.liveness import Liveness
 from lamia_gql.domain.pagination import page
 from lamia_gql.domain.progress import (
-    Liveness,
     Outlook,
     ProcessKind,
     State,

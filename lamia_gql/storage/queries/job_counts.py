@@ -10,12 +10,12 @@ from sqlalchemy import FromClause, Select, literal, select
 from sqlalchemy.types import TypeEngine
 
 from lamia_gql.domain.lifecycle import JobState
-from lamia_gql.domain.progress import Liveness
+from lamia_gql.domain.liveness import Liveness, liveness_bounds
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.counts import Count, limited_count
-from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
+from lamia_gql.storage.queries.running_jobs import is_running
 from lamia_gql.storage.rows import ProcessRow
 from lamia_gql.storage.transaction import ReadConnection
 

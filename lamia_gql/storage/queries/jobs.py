@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import FromClause, Select, func, select
 
 from lamia_gql.domain.lifecycle import JobState
+from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
-from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
+from lamia_gql.storage.queries.running_jobs import is_running
 from lamia_gql.storage.queries.top_n_per_key import TopNPerKey, top_n_per_key
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow, ProcessRow, pending_job
 from lamia_gql.storage.transaction import ReadConnection

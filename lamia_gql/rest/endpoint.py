@@ -110,8 +110,7 @@ class Endpoint:
             reason = f"Something went wrong on the server (incident {incident})."
             errors = [format_error(reason, code="INTERNAL", incident=incident)]
             status, headers = 500, {}
-        body: dict[str, Any] = {"created": False} if request.method in CREATING_METHODS else {}
-        return RestResponse(body | {"errors": errors}, status, headers)
+        return RestResponse(error_content(request.method, errors), status, headers)
 
     def _handler(self, method: str) -> Handler:
         if not self.handlers:
@@ -124,6 +123,12 @@ class Endpoint:
                 405, "METHOD_NOT_ALLOWED", f"This address takes {allowed}.", allow=allowed
             )
         return handler
+
+
+def error_content(method: str | None, errors: list[dict[str, Any]]) -> dict[str, Any]:
+    """The body of a response with errors, each by :func:`format_error`."""
+    body: dict[str, Any] = {"created": False} if method in CREATING_METHODS else {}
+    return body | {"errors": errors}
 
 
 def format_error(reason: str, **details: Any) -> dict[str, Any]:

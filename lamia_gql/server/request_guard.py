@@ -30,7 +30,6 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lamia_gql.api.accept import parse_media_type
 from lamia_gql.api.request_body import HttpError
 from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.domain.settings import Settings
@@ -91,8 +90,6 @@ class RequestGuard:
                 f"This request comes from a web page, {page}, that may not use this server. If it"
                 " is to be allowed, add its origin to the setting allowed_origins.",
             )
-        if scope["type"] == "http" and scope["method"] == "POST" and "origin" in headers:
-            _require_json(headers.get("content-type", ""))
 
     def _check_host(self, hosts: list[str]) -> None:
         found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
@@ -165,15 +162,6 @@ def _opens_page(scope: Scope, headers: Mapping[str, str]) -> bool:
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
     )
-
-
-def _require_json(content_type: str) -> None:
-    # Pages can send forms and plain text to any server, without asking it first. Programs without
-    # an Origin, such as curl, declare forms where they send JSON.
-    if parse_media_type(content_type)[0] != "application/json":
-        raise HttpError(
-            415, "UNSUPPORTED_MEDIA_TYPE", "A web page must send its requests as application/json."
-        )
 
 
 def _body(scope: Scope, error: HttpError) -> Any:

@@ -26,7 +26,7 @@ class Compression:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        # The middleware itself does not know that a client may refuse an encoding by `gzip;q=0`.
+        # The middleware itself looks for the word only, and a client may refuse: `gzip;q=0`.
         app = self._gzip if scope["type"] == "http" and _accepts_gzip(scope) else self._app
         await app(scope, receive, send)
 

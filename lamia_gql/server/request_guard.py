@@ -119,7 +119,7 @@ def own_names(listen_address: str) -> set[str]:
     machine = socket.gethostname()
     names = {"localhost", listen_address, machine}
     if not _is_loopback(listen_address):
-        with suppress(OSError):
+        with suppress(OSError, UnicodeError):
             names.add(socket.getaddrinfo(machine, None, flags=socket.AI_CANONNAME)[0][3])
     names |= {name.partition(".")[0] for name in names if not _is_address(name)}
     return {name.lower().removesuffix(".") for name in names if name}

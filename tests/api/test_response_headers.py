@@ -9,10 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from lamia_gql.server.compression import MIN_BYTES_IN_THREAD
 from tests.support.harness import Server
 from tests.support.http_wire import EVENT_STREAM, GRAPHQL
 
-TASKS = "{ tasks(first: 100) { nodes { name state processes { nodes { name state } } } } }"
+TASKS = """{ tasks(first: 100) { nodes { name processes { nodes { id name state
+  counts { total pending submitted running done failed terminated } } } } } }"""
+"""The answer is long enough to be compressed in a thread."""
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,8 @@ def tasks(sqlite_server: Server) -> None:
     [
         ("gzip", True),
         ("gzip, deflate, br, zstd", True),
-        ("br, gzip;q=0.5", True),
+        ("br, GZIP;q=0.5", True),
+        ("*", True),
         ("br, zstd", False),
         ("gzip;q=0", False),
         ("*, gzip;q=0", False),
@@ -88,6 +92,7 @@ def test_large_answers_are_compressed(
     ]
     for request in requests:
         plain, _ = receive(sqlite_server, *request, "identity")
+        assert (len(plain) > MIN_BYTES_IN_THREAD) is (request[1] == "/graphql")
         found, answer = receive(sqlite_server, *request, accepted)
         assert ("content-encoding" in answer.headers) is is_compressed
         assert int(answer.headers["content-length"]) == len(found)

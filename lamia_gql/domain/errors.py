@@ -65,6 +65,9 @@ class ErrorCode(StrEnum):
     TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
     TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
 
+    HOST_NOT_ALLOWED = "HOST_NOT_ALLOWED"
+    ORIGIN_NOT_ALLOWED = "ORIGIN_NOT_ALLOWED"
+
 
 MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.TASK_NOT_FOUND: "No task has this name.",
@@ -138,6 +141,13 @@ MEANINGS: dict[ErrorCode, str] = {
     ),
     ErrorCode.TOO_MANY_CONNECTIONS: (
         "More live connections than the server allows from one client address."
+    ),
+    ErrorCode.HOST_NOT_ALLOWED: (
+        "The request names a host that is none of the server's: see the setting `allowed_hosts`."
+    ),
+    ErrorCode.ORIGIN_NOT_ALLOWED: (
+        "The request comes from a web page that may not use the server: see the setting"
+        " `allowed_origins`."
     ),
 }
 """The meaning of each code, for the schema's descriptions and the documentation."""

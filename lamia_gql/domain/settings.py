@@ -8,16 +8,50 @@ times in seconds.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+
+def _split(value: Any) -> Any:
+    """Lists in the environment are separated by commas."""
+    if not isinstance(value, str):
+        return value
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+
+def _check_host_name(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", name, re.ASCII):
+        raise ValueError("a host name has no scheme and no port, as in lamia.example.org")
+    return name.lower().removesuffix(".")
+
+
+def _check_origin(origin: str) -> str:
+    found = re.fullmatch(
+        r"([a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[\w.-]+))(:\d+)?/?", origin.lower()
+    )
+    if found is None:
+        raise ValueError(
+            "an origin is a scheme, a host and perhaps a port, as in https://example.org:8443"
+        )
+    address, port = found.groups()
+    # Browsers leave out the default port.
+    is_default = (address.partition(":")[0], port) in (("http", ":80"), ("https", ":443"))
+    return address + (port if port and not is_default else "")
+
+
+SPLIT = BeforeValidator(_split)
+HostName = Annotated[str, AfterValidator(_check_host_name)]
+Origin = Annotated[str, AfterValidator(_check_origin)]
 
 
 class Settings(BaseSettings):
@@ -32,6 +66,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(
         8088, ge=0, le=65535, description="The port to listen on; 0 chooses a free one."
+    )
+    allowed_hosts: Annotated[list[HostName], NoDecode, SPLIT] = Field(
+        [],
+        description="Host names by which clients may reach the server, besides those of its"
+        " machine; IP addresses always may.",
+    )
+    allowed_origins: Annotated[list[Origin], NoDecode, SPLIT] = Field(
+        [],
+        description="Web sites whose pages may use the server, such as https://grafana.example.org;"
+        " besides its own.",
+    )
+    trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode, SPLIT] = Field(
+        [],
+        description="IP addresses or networks of proxies whose X-Forwarded-For tells the address of"
+        " a client.",
     )
     workers: int = Field(
         1,

@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypedDict
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -28,7 +30,11 @@ from lamia_gql.live.pg_listener import PgListener
 from lamia_gql.live.subscription_limit import SubscriptionLimit
 from lamia_gql.live.task_watches import TaskWatches
 from lamia_gql.rest.routes import API
+from lamia_gql.server.client_address import ClientAddress
+from lamia_gql.server.compression import Compression
 from lamia_gql.server.memory import Memory
+from lamia_gql.server.request_guard import RequestGuard
+from lamia_gql.server.response_headers import ResponseHeaders
 from lamia_gql.server.static_pages import static_routes
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import NotMigrated, current, head, prepare
@@ -48,7 +54,7 @@ def create_app(settings: Settings) -> Starlette:
     """
     schema = make_schema(settings)
     streams = OperationStreams(schema)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", GraphQLEndpoint(schema, streams)),
             WebSocketRoute("/graphql", WebSocketEndpoint(streams)),
@@ -57,8 +63,32 @@ def create_app(settings: Settings) -> Starlette:
             Route("/readyz", readyz),
             *static_routes(),
         ],
+        middleware=_middleware(settings),
         lifespan=_lifespan(settings),
     )
+    # It would send the client to whatever `Host` says.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """What a request passes through before it is routed, in this order."""
+    found = [Middleware(ResponseHeaders), Middleware(RequestGuard, settings)]
+    if settings.trusted_proxies:
+        found.append(Middleware(ClientAddress, settings.trusted_proxies))
+    if settings.allowed_origins:
+        found.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allowed_origins,
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "Last-Event-ID"],
+                expose_headers=["Link"],
+                # Pages of the internet need it to use a server of an internal network.
+                allow_private_network=True,
+            )
+        )
+    return [*found, Middleware(Compression)]
 
 
 def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:

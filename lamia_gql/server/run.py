@@ -17,7 +17,11 @@ import uvicorn
 from lamia_gql.domain.settings import Settings
 from lamia_gql.server.app import create_app
 from lamia_gql.server.supervisor import Supervisor
-from lamia_gql.server.uvicorn_protocols import HttpProtocol, WebSocketProtocol
+from lamia_gql.server.uvicorn_protocols import (
+    WEBSOCKET_LOG,
+    HttpProtocol,
+    WebSocketProtocol,
+)
 from lamia_gql.storage.engine import create_engine, is_sqlite
 from lamia_gql.storage.migrations import prepare
 
@@ -109,6 +113,8 @@ def make_server(settings: Settings) -> GracefulServer:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Headers of trusted proxies are read by the application.
+        proxy_headers=False,
         timeout_graceful_shutdown=REQUEST_GRACE_S,
         timeout_keep_alive=KEEP_ALIVE_S,
         lifespan="on",
@@ -130,6 +136,8 @@ def _set_up_logging(settings: Settings) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if settings.log_level == "info":
+        logging.getLogger(WEBSOCKET_LOG).setLevel(logging.WARNING)
     # At every start it logs the kind of the database, which the operator knows.
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 

@@ -6,10 +6,16 @@ Both let the application abort a connection without the client's cooperation: th
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from lamia_gql.graph.transport.sse import ABORT_EXTENSION
+
+WEBSOCKET_LOG = "uvicorn.websocket"
+"""The name of the log of WebSockets. At the level info, it tells of each that opens or closes."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -23,6 +29,10 @@ class HttpProtocol(HttpToolsProtocol):
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """WebSocket with ``lamia.cut``; it tolerates invalid UTF-8, and clients that do not read."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.logger = self.conn.logger = logging.getLogger(WEBSOCKET_LOG)
 
     def send_receive_event_to_app(self) -> None:
         """Pass on a message; invalid UTF-8 as bytes, for which uvicorn would log a traceback."""

@@ -51,6 +51,7 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         response = await self.respond(Request(scope, receive))
+        response.headers.add_vary_header("Accept")
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:

@@ -102,8 +102,8 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.PAYLOAD_TOO_LARGE: "The payload is larger than the server accepts.",
     ErrorCode.BUSY: (
         "Too many events are waiting to be stored, too many operations for a connection to the"
-        " database, or another transaction keeps a task locked. Nothing was stored; try again"
-        " later."
+        " database, the server is receiving too much at once, or another transaction keeps a task"
+        " locked. Nothing was stored; try again later."
     ),
     ErrorCode.STORAGE_FAILED: "The database failed. Nothing was stored; try again later.",
     ErrorCode.OUTCOME_UNKNOWN: (
@@ -134,10 +134,11 @@ MEANINGS: dict[ErrorCode, str] = {
         "The server is shutting down, and the subscription was ended; resume it later."
     ),
     ErrorCode.TOO_MANY_SUBSCRIPTIONS: (
-        "More subscriptions than the server allows on one connection."
+        "More subscriptions than the server allows on one connection, by number or in bytes."
     ),
     ErrorCode.TOO_MANY_CONNECTIONS: (
-        "More live connections than the server allows from one client address."
+        "More connections than the server allows, live ones from one client address or all"
+        " together."
     ),
 }
 """The meaning of each code, for the schema's descriptions and the documentation."""

@@ -212,6 +212,13 @@ class HttpProtocol(HttpToolsProtocol):
     def _next_deadline(self) -> float:
         return self.loop.time() + self._limits.request_timeout_s
 
+    def shutdown(self) -> None:
+        """End the connection, after a request that is being received or answered."""
+        if self._ended:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def check_deadline(self, now: float) -> None:
         """See :class:`lamia_gql.server.connection_limits.Connection`."""
         if now < self._deadline or self.flow.read_paused:

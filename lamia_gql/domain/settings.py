@@ -93,8 +93,9 @@ class Settings(BaseSettings):
     max_total_request_bytes: int = Field(
         268_435_456,
         ge=1024,
-        description="The largest size in bytes of all requests and messages that a server process"
-        " is receiving or answering; beyond, it is BUSY for the largest.",
+        description="The largest size in bytes of all requests that a server process is receiving"
+        " or answering, and of the answers that clients have not read; beyond, it is BUSY for the"
+        " largest.",
     )
     request_timeout: float = Field(
         20.0,
@@ -188,8 +189,7 @@ class Settings(BaseSettings):
     send_timeout: float = Field(
         30.0,
         gt=0,
-        description="The time in seconds after which a live client that does not read is"
-        " disconnected.",
+        description="The time in seconds after which a client that does not read is disconnected.",
     )
     snapshot_interval: float = Field(
         0.25,

@@ -14,8 +14,10 @@ from lamia_gql.domain.settings import Settings
 log = logging.getLogger(__name__)
 
 MIN_RATE = 16_384
-"""The bytes in a second that a client must send of a body or message, after
-``request_timeout``."""
+"""The bytes in a second that a client must send of a body or message, after ``request_timeout``,
+and read of an answer, after ``send_timeout``."""
+CHECK_INTERVAL_S = 1.0
+"""How often the deadlines are checked."""
 LOG_INTERVAL_S = 10.0
 """The shortest time between two lines of the log about what was closed and refused."""
 
@@ -29,13 +31,13 @@ class Connection(Protocol):
     """What :meth:`ConnectionLimits.hold` was last told."""
 
     def check_deadline(self, now: float) -> None:
-        """Close it if its client has not sent in time what it has begun to send."""
+        """Close it if its client does not send, or read, in time."""
 
-    def is_receiving(self) -> bool:
-        """Whether the held bytes are still being received, so that nothing has acted on them."""
+    def may_let_go(self) -> bool:
+        """Whether the server waits for its client: to send the rest, or to read the answer."""
 
-    def refuse_bytes(self) -> None:
-        """Refuse what is being received, as too much is held in all."""
+    def let_go(self) -> None:
+        """Refuse what is being received, or drop what is not read: too much is held in all."""
 
 
 class WaitingConnection(Connection, Protocol):
@@ -69,6 +71,7 @@ class ConnectionLimits:
 
     def __init__(self, settings: Settings, open_files: int) -> None:
         self.request_timeout_s = settings.request_timeout
+        self.send_timeout_s = settings.send_timeout
         self.max_number = max(2, min(settings.max_connections, open_files // 2))
         self.max_number_per_address = self.max_number // 2
         self.max_bytes = settings.max_total_request_bytes
@@ -78,6 +81,7 @@ class ConnectionLimits:
         self._bytes = 0
         self._closed = 0
         self._refused = 0
+        self._last_check = 0.0
         self._next_log = 0.0
 
     def admit(self, connection: WaitingConnection) -> bool:
@@ -136,30 +140,31 @@ class ConnectionLimits:
             self._addresses[connection.address].waiting.pop(connection, None)
 
     def hold(self, connection: Connection, number: int) -> None:
-        """Note how many bytes of requests a connection holds.
+        """Note how many bytes of requests, and of answers that are not read, a connection holds.
 
-        If all of them are too many, the largest request that is still being received is refused.
+        If all of them are too many, the one that holds the most lets go of it, of those that wait
+        for their clients.
         """
         self._bytes += number - connection.held_bytes
         connection.held_bytes = number
         while self._bytes > self.max_bytes:
-            receiving = [one for one in self._connections if one.held_bytes and one.is_receiving()]
-            if not receiving:
+            waiting = [one for one in self._connections if one.held_bytes and one.may_let_go()]
+            if not waiting:
                 return
-            largest = max(receiving, key=lambda one: one.held_bytes)
+            largest = max(waiting, key=lambda one: one.held_bytes)
             self._bytes -= largest.held_bytes
             largest.held_bytes = 0
             self._refused += 1
-            largest.refuse_bytes()
-
-    def allowed_s(self, number: int) -> float:
-        """How many seconds a client has to send so many bytes."""
-        return self.request_timeout_s + number / MIN_RATE
+            largest.let_go()
 
     def check_deadlines(self, now: float) -> None:
-        """Close the connections that are late. To be called every second or so."""
-        for connection in list(self._connections):
-            connection.check_deadline(now)
+        """Close the connections that are late. To be called every :data:`CHECK_INTERVAL_S`."""
+        on_time = now < self._last_check + 2 * CHECK_INTERVAL_S
+        self._last_check = now
+        # Else the event loop was busy, and has not yet read what clients have sent in time.
+        if on_time:
+            for connection in list(self._connections):
+                connection.check_deadline(now)
         if (self._closed or self._refused) and now >= self._next_log:
             log.warning(
                 "too much at once: closed %d waiting connections, refused %d connections or"

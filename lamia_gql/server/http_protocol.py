@@ -67,6 +67,8 @@ class HttpProtocol(HttpToolsProtocol):
         """The bytes that were parsed since the request, its headers or a part of its body ended."""
         self._ended = False
         """Whether nothing more is parsed: the client was refused, or speaks another protocol."""
+        self._begin_reading = 0.0
+        """When the client has begun to read an answer, if it has not read all of it."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin a connection, or refuse it."""
@@ -126,12 +128,11 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
+            # Whoever asks for another protocol, as for HTTP/2, is answered by HTTP/1.1.
             if self._should_upgrade():
                 self._ended = True
                 self.handle_websocket_upgrade()
                 self._limits.remove(self)
-            else:
-                self._unsupported_upgrade_warning()
         except httptools.HttpParserError as error:
             if not self._ended:
                 self._refuse(400, "BAD_REQUEST", f"This is not an HTTP request: {error}.")
@@ -184,7 +185,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._ended:
             return
         super().on_message_complete()
-        self._limits.work(self)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._limits.work(self)
         self._stage = Stage.NOTHING
         self._deadline = math.inf
 
@@ -199,7 +201,7 @@ class HttpProtocol(HttpToolsProtocol):
             if self._stage is Stage.BODY:
                 self._deadline = max(self._deadline, self._next_deadline())
             return
-        self._limits.hold(self, 0)
+        self._limits.hold(self, self._unread_bytes())
         if self._stage is Stage.NOTHING:
             # Uvicorn closes a connection that is idle.
             self._deadline = math.inf
@@ -208,6 +210,23 @@ class HttpProtocol(HttpToolsProtocol):
             self.url, self.headers, self.scope, self.cycle.scope = b"", [], {}, {}  # type: ignore[typeddict-item]
         else:
             self._deadline = self._next_deadline()
+
+    def pause_writing(self) -> None:
+        """Let the time begin in which the client must read."""
+        super().pause_writing()
+        self._begin_reading = self.loop.time()
+        if self.cycle is not None and self.cycle.response_complete:
+            self._limits.hold(self, self._unread_bytes())
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        super().resume_writing()
+        if self.cycle is not None and self.cycle.response_complete:
+            self._limits.hold(self, 0)
+
+    def _unread_bytes(self) -> int:
+        """How much of an answer waits for the client, if it is so much that one is told."""
+        return self.transport.get_write_buffer_size() if self.flow.write_paused else 0
 
     def _next_deadline(self) -> float:
         return self.loop.time() + self._limits.request_timeout_s
@@ -221,6 +240,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def check_deadline(self, now: float) -> None:
         """See :class:`lamia_gql.server.connection_limits.Connection`."""
+        if self.flow.write_paused:
+            allowed = self._limits.send_timeout_s + self.held_bytes / MIN_RATE
+            if now > self._begin_reading + allowed:
+                self.transport.abort()
+            return
         if now < self._deadline or self.flow.read_paused:
             return
         if self._ended:
@@ -240,11 +264,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._ended = True
         self.transport.close()
 
-    def is_receiving(self) -> bool:
+    def may_let_go(self) -> bool:
         """See :class:`lamia_gql.server.connection_limits.Connection`."""
-        return self._stage is not Stage.NOTHING
+        return self._stage is not Stage.NOTHING or self.cycle.response_complete
 
-    def refuse_bytes(self) -> None:
+    def let_go(self) -> None:
         """See :class:`lamia_gql.server.connection_limits.Connection`."""
         self._refuse(
             503,
@@ -290,7 +314,7 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             started = False
         self.pipeline.clear()
-        if before or started or self.transport.is_closing():
+        if before or started or self._unread_bytes() or self.transport.is_closing():
             # Another answer is on its way, or this one: an error can't be told in between.
             self.transport.abort()
             return

@@ -21,7 +21,7 @@ import uvicorn
 
 from lamia_gql.domain.settings import Settings
 from lamia_gql.server.app import create_app
-from lamia_gql.server.connection_limits import ConnectionLimits
+from lamia_gql.server.connection_limits import CHECK_INTERVAL_S, ConnectionLimits
 from lamia_gql.server.http_protocol import HttpProtocol
 from lamia_gql.server.supervisor import Supervisor
 from lamia_gql.server.websocket_protocol import WebSocketProtocol
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TICKS_PER_S = 10
+TICK_S = 0.1
 """How often uvicorn's server calls ``on_tick``."""
 LIVE_CONNECTION_GRACE_S = 4.0
 """How long live connections have to end when the server stops, before requests are waited for."""
@@ -68,8 +68,8 @@ class GracefulServer(uvicorn.Server):
         self._limits = limits
 
     async def on_tick(self, counter: int) -> bool:
-        """Check the deadlines of the connections every second."""
-        if counter % TICKS_PER_S == 0:
+        """Check the deadlines of the connections."""
+        if counter % round(CHECK_INTERVAL_S / TICK_S) == 0:
             self._limits.check_deadlines(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 

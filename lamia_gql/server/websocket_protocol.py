@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from lamia_gql.graph.transport.sse import ABORT_EXTENSION
-from lamia_gql.server.connection_limits import ConnectionLimits
+from lamia_gql.server.connection_limits import MIN_RATE, ConnectionLimits
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent
@@ -69,6 +69,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             super().data_received(piece)
             if time.monotonic() > until:
                 break
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # Uvicorn would leave an invalid request without an answer.
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
         # A part of a message, in frames that are complete, and of a frame.
         self._limits.hold(self, (self.conn.current_size or 0) + len(self.conn.reader.buffer))
         if self.transport.is_closing():
@@ -155,13 +159,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """
         if not self.held_bytes or self.read_paused:
             self._begun = now
-        elif now > self._begun + self._limits.allowed_s(self.held_bytes):
+        elif now > self._begun + self._limits.request_timeout_s + self.held_bytes / MIN_RATE:
             self._fail(POLICY_VIOLATION, "The message was not complete in time")
 
-    def is_receiving(self) -> bool:
-        """Whether it holds a part of a message, which is all that it counts."""
+    def may_let_go(self) -> bool:
+        """See :class:`lamia_gql.server.connection_limits.Connection`: parts of messages only."""
         return True
 
-    def refuse_bytes(self) -> None:
+    def let_go(self) -> None:
         """See :class:`lamia_gql.server.connection_limits.Connection`."""
         self._fail(TRY_AGAIN_LATER, "The server is receiving too much at once; try again later")

@@ -140,9 +140,13 @@ def read_to_end(client: socket.socket) -> bytes:
 
 
 def refusal(client: socket.socket) -> tuple[int, str | None]:
-    """The status and code of the one answer, after which the connection must end; 0 for none."""
+    """The status and code of the one answer, after which the connection must end.
+
+    The status is 0 if there is no answer; the code is None if the answer has none.
+    """
     head, _, body = read_to_end(client).partition(b"\r\n\r\n")
     if not head:
         return 0, None
     assert b"connection: close" in head.lower(), head
-    return int(head.split()[1]), json.loads(body)["errors"][0]["extensions"]["code"]
+    code = json.loads(body)["errors"][0]["extensions"]["code"] if body.startswith(b"{") else None
+    return int(head.split()[1]), code

@@ -18,7 +18,7 @@ from lamia_gql.graph.limits.documents import DocumentLimits, Documents
 from lamia_gql.graph.mutation import Mutation
 from lamia_gql.graph.query import Query
 from lamia_gql.graph.subscription import Subscription
-from lamia_gql.graph.types.process import Array, SolitaryProcess
+from lamia_gql.graph.types.process import JobArray, SolitaryProcess
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def make_schema(settings: Settings | None = None) -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Array, SolitaryProcess],
+        types=[JobArray, SolitaryProcess],
         extensions=[lambda: DocumentLimits(documents), Deadline],
         config=StrawberryConfig(sort_schema=True),
     )

@@ -13,7 +13,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.types.job import Job
-from lamia_gql.graph.types.process import Array, Process, SolitaryProcess
+from lamia_gql.graph.types.process import JobArray, Process, SolitaryProcess
 from lamia_gql.graph.types.task import Task
 
 
@@ -27,7 +27,7 @@ def reads_process(info: Info, *path: str) -> bool:
 
     The process of a job does not count: it is read together with the job.
     """
-    return _reads(info, path, reading_fields(Process, Array, SolitaryProcess, Job))
+    return _reads(info, path, reading_fields(Process, JobArray, SolitaryProcess, Job))
 
 
 @cache

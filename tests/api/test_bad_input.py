@@ -133,7 +133,7 @@ QUERIES: dict[str, tuple[str, str]] = {
         "PAGE_SIZE_REQUIRED",
     ),
     "no page size for jobs": (
-        '{ process(task: "night", name: "array") { ... on Array { jobs { nodes { id } } } } }',
+        '{ process(task: "night", name: "array") { ... on JobArray { jobs { nodes { id } } } } }',
         "PAGE_SIZE_REQUIRED",
     ),
     "malformed id": ('{ node(id: "nonsense") { id } }', "ID_INVALID"),
@@ -278,7 +278,7 @@ def test_cursors_with_extreme_values(filled: FilledServer) -> None:
     for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         place = encode_opaque("tRECEIVED_ATDESC", time, 1)
         assert filled.server.graphql_error(query, c=place)["extensions"]["code"] == "CURSOR_INVALID"
-    query = """query($c: String!) { process(task: "night", name: "array") { ... on Array {
+    query = """query($c: String!) { process(task: "night", name: "array") { ... on JobArray {
       jobs(first: 1, after: $c, filter: {states: [PENDING, RUNNING]}) { nodes { id } } } } }"""
     for index in (-1, 2**31, 2**63 - 1):
         error = filled.server.graphql_error(query, c=encode_opaque("j", index))

@@ -30,7 +30,7 @@ REAL = {
 TREE = """query($name: String!) { task(name: $name) { state progress { ratio }
   processes { nodes { name kind jobCount state progress { ratio } counts { done failed }
     events(last: 1) { totalCount }
-    ... on Array { jobs(first: 2) { nodes { index state hostname
+    ... on JobArray { jobs(first: 2) { nodes { index state hostname
       events(first: 10) { totalCount nodes { eventClass } } } } } } } } }"""
 
 
@@ -105,7 +105,7 @@ def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:
         )
         array = sqlite_server.graphql(
             """query($name: String!) { process(task: $name, name: "split") { state
-              ... on Array { indices(state: [FAILED]) } } }""",
+              ... on JobArray { indices(state: [FAILED]) } } }""",
             name=name,
         )["process"]
         assert array["state"] == "FAILED"

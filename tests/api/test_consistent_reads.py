@@ -26,7 +26,7 @@ ROUNDS = 60
 
 ARRAY = (
     "name counts { total pending submitted running done failed terminated } events(first: 0)"
-    " { totalCount } ... on Array { stateRanges { first last state } all: jobs(first: 100)"
+    " { totalCount } ... on JobArray { stateRanges { first last state } all: jobs(first: 100)"
     " { totalCount nodes { index state events(first: 10) { totalCount nodes { eventClass } } } } "
     + " ".join(
         f"{state.lower()}: jobs(first: 100, filter: {{ states: [{state}] }})"
@@ -38,7 +38,7 @@ ARRAY = (
 TASK = f"state counts {{ total running done }} processes {{ nodes {{ {ARRAY} }} }}"
 QUERY = f'query {{ task(name: "t") {{ {TASK} }} }}'
 PAGE = """query($name: String!, $after: String) { process(task: "t", name: $name) {
-  counts { running done } ... on Array {
+  counts { running done } ... on JobArray {
     jobs(first: 5, after: $after, filter: { states: [RUNNING, DONE] }) {
       totalCount nodes { index } pageInfo { endCursor hasNextPage } } } } }"""
 SUBMIT = f"""mutation($input: SubmitEventInput!) {{ submitEvent(input: $input) {{

@@ -131,10 +131,10 @@ ANY_LIST = """query($c: String!, $id: ID!) {
   i: process(task: "t", name: "a") { ...lost }
   node(id: $id) { id }
 }
-fragment jobs on Array { jobs(first: 1, after: $c) { nodes { id } } }
-fragment some on Array {
+fragment jobs on JobArray { jobs(first: 1, after: $c) { nodes { id } } }
+fragment some on JobArray {
   jobs(first: 1, after: $c, filter: {states: [PENDING, RUNNING]}) { nodes { id } } }
-fragment lost on Array { jobs(first: 1, after: $c, filter: {liveness: LOST}) { nodes { id } } }
+fragment lost on JobArray { jobs(first: 1, after: $c, filter: {liveness: LOST}) { nodes { id } } }
 """
 TASKS = """query($c: String!, $field: TaskOrderField!, $direction: Direction!) {
   tasks(first: 1, SIDE: $c, orderBy: {field: $field, direction: $direction}) { nodes { id } } }"""

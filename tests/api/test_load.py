@@ -203,7 +203,7 @@ def test_a_million_jobs(server: Server) -> None:
         ]
         assert not any(r["userErrors"] for r in server.submit_many(events))
     query = """{ process(task: "big", name: "a") { counts { total pending done failed }
-      ... on Array {
+      ... on JobArray {
         first: jobs(first: 100) { totalCount nodes { index state } }
         far: jobs(first: 3, filter: {states: [PENDING]}) { totalCount nodes { index } }
         failed: jobs(first: 2, filter: {states: [FAILED]}) { totalCount nodes { index } }

@@ -14,7 +14,7 @@ TREE = """query($name: String!) { task(name: $name) {
   startedAt finishedAt lastEventAt estimatedFinishAt
   processes { totalCount nodes { __typename id name kind jobCount threshold beatInterval state
     outlook enough progress { ratio basis } counts { done }
-    ... on Array { firstIndex failureTolerance
+    ... on JobArray { firstIndex failureTolerance
       jobs(first: 10) { nodes { index state starts hostname startedAt finishedAt
         events(first: 10) { nodes { eventClass sentAt payload attempt job { index } } } } } }
     ... on SolitaryProcess { job { index state events(first: 10) { totalCount } } } } } } }"""
@@ -47,7 +47,7 @@ def test_the_whole_tree_in_one_query(server: Server) -> None:
     assert task["counts"] == {"total": 4, "pending": 2, "done": 0, "failed": 0}
     assert task["processes"]["totalCount"] == 2
     fill, merge = task["processes"]["nodes"]
-    assert (fill["__typename"], fill["kind"], fill["firstIndex"]) == ("Array", "ARRAY", 1)
+    assert (fill["__typename"], fill["kind"], fill["firstIndex"]) == ("JobArray", "ARRAY", 1)
     jobs = fill["jobs"]["nodes"]
     assert [(job["index"], job["state"]) for job in jobs] == [
         (1, "RUNNING"),  # the DONE was of an earlier attempt than the STARTED
@@ -68,7 +68,7 @@ def test_nodes_by_their_ids(server: Server) -> None:
     server.submit("night", "fill", "BEAT", index=2)
     task = server.graphql(
         """{ task(name: "night") { id events(first: 1) { nodes { id } } processes { nodes { id
-          ... on Array { jobs(first: 3) { nodes { id } } }
+          ... on JobArray { jobs(first: 3) { nodes { id } } }
           ... on SolitaryProcess { job { id } } } } } }"""
     )["task"]
     fill, merge = task["processes"]["nodes"]
@@ -81,7 +81,7 @@ def test_nodes_by_their_ids(server: Server) -> None:
         node = server.graphql(query, id=one)["node"]
         assert node["id"] == one
         kinds.append(node["__typename"])
-    assert kinds == ["Task", "Array", "SolitaryProcess", *["Job"] * 4, "Event"]
+    assert kinds == ["Task", "JobArray", "SolitaryProcess", *["Job"] * 4, "Event"]
     server.graphql('mutation { deleteTask(input: {name: "night"}) { userErrors { code } } }')
     for one in ids:
         assert server.graphql(query, id=one)["node"] is None
@@ -96,12 +96,12 @@ def test_jobs_by_state_liveness_and_page(server: Server) -> None:
     server.submit("night", "a", "STARTED", index=11, sentAt=silent)
 
     def jobs(arguments: str) -> Any:
-        query = """{ process(task: "night", name: "a") { ... on Array { jobs(ARGUMENTS) {
+        query = """{ process(task: "night", name: "a") { ... on JobArray { jobs(ARGUMENTS) {
           totalCount nodes { index state liveness } pageInfo { hasNextPage endCursor } } } } }"""
         return server.graphql(query.replace("ARGUMENTS", arguments))["process"]["jobs"]
 
     def indices(arguments: str) -> str:
-        query = '{ process(task: "night", name: "a") { ... on Array { indices(ARGUMENTS) } } }'
+        query = '{ process(task: "night", name: "a") { ... on JobArray { indices(ARGUMENTS) } } }'
         found: str = server.graphql(query.replace("(ARGUMENTS)", arguments))["process"]["indices"]
         return found
 
@@ -128,7 +128,7 @@ def test_jobs_by_state_liveness_and_page(server: Server) -> None:
     assert indices("(liveness: LOST)") == "11"
     assert indices("(state: [TERMINATED])") == ""
     ranges = server.graphql(
-        """{ process(task: "night", name: "a") { ... on Array {
+        """{ process(task: "night", name: "a") { ... on JobArray {
           stateRanges { first last state } job(index: 9) { state } missing: job(index: 17) { id }
         } outlook } }"""
     )["process"]
@@ -165,7 +165,8 @@ def test_ranges_and_indices_agree_with_the_jobs(server: Server) -> None:
     )
     array = server.graphql(
         """{ process(task: "mix", name: "a") { counts { pending submitted running done failed }
-          ... on Array { jobs(first: 100) { nodes { index state } } stateRanges { first last state }
+          ... on JobArray {
+          jobs(first: 100) { nodes { index state } } stateRanges { first last state }
           pending: indices(state: [PENDING]) submitted: indices(state: [SUBMITTED])
           running: indices(state: [RUNNING]) done: indices(state: [DONE])
           failed: indices(state: [FAILED]) } } }"""

@@ -61,7 +61,7 @@ def test_a_well_behaved_client_creates_a_task(server: Server) -> None:
     same = server.graphql(
         """{ task(name: "night") { username email comment tags submittedAt hostname clientAddress
           config dependencies processes { nodes { name jobCount
-            ... on Array { firstIndex failureTolerance } } } } }"""
+            ... on JobArray { firstIndex failureTolerance } } } } }"""
     )["task"]
     assert same["processes"]["nodes"] == [
         {"name": "fill", "jobCount": 10, "firstIndex": 0, "failureTolerance": 0},

@@ -23,13 +23,13 @@ from tests.support.statements import record_statements
 DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
   name tags progress { ratio } counts { total } state outlook estimatedFinishAt
   processes { nodes { name state progress { ratio } outlook counts { total }
-    ... on Array { jobs(first: $n) { totalCount nodes { index state liveness
+    ... on JobArray { jobs(first: $n) { totalCount nodes { index state liveness
       events(first: $n) { totalCount nodes { eventClass payload process { name } job { index } } }
     } } } } } } } }"""
 SURFACE = """{ task(name: "t0") { state progress { ratio } outlook counts { total done }
   startedAt finishedAt lastEventAt estimatedFinishAt timeline(points: 5) { ratio }
   processes { nodes { state progress { ratio } enough counts { done } outlook lastEventClass
-    ... on Array { stateRanges { first last state } indices(state: [DONE])
+    ... on JobArray { stateRanges { first last state } indices(state: [DONE])
       jobs(first: 10, filter: {states: [DONE]}) { totalCount nodes { state progress { ratio }
         starts hostname lastEventClass events(first: 0) { totalCount } } } } } } } }"""
 
@@ -218,7 +218,7 @@ def test_large_arrays_are_quick_without_table_statistics(app: App) -> None:
         connection.execute(text("UPDATE process SET running = 50000"))
     engine.dispose()
     begin = time.perf_counter()
-    array = app.graphql("""{ process(task: "t", name: "a") { ... on Array {
+    array = app.graphql("""{ process(task: "t", name: "a") { ... on JobArray {
       pending: jobs(first: 2, filter: {states: [PENDING]}) { nodes { index } }
       lost: jobs(first: 2, filter: {liveness: LOST}) { totalCount nodes { index liveness } }
       silent: indices(liveness: LOST) job(index: 49999) { state }

@@ -19,7 +19,7 @@ from tests.support.harness import Server, run_cli
 TASK = """query($name: String!) { task(name: $name) {
   username email comment tags hostname submittedAt config dependencies
   processes { nodes { name jobCount threshold beatInterval
-    ... on Array { firstIndex failureTolerance } } } } }"""
+    ... on JobArray { firstIndex failureTolerance } } } } }"""
 
 
 def submit(*arguments: str, **settings: Any) -> Result:

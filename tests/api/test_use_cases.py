@@ -93,7 +93,7 @@ def test_percentages_per_job(server: Server) -> None:
     jobs = server.graphql(
         """{ task(name: "histograms") {
           progress { ratio basis }
-          process(name: "fill") { ... on Array { jobs(first: 4) {
+          process(name: "fill") { ... on JobArray { jobs(first: 4) {
             nodes { index state progress { ratio current target basis } } } } } } }"""
     )["task"]
     assert [job["progress"]["ratio"] for job in jobs["process"]["jobs"]["nodes"]] == [
@@ -193,7 +193,7 @@ def test_silence_is_seen_and_a_beat_revives(server: Server) -> None:
     for index, beats in ((0, 1), (1, 3), (2, 6)):
         sent_at = (now - timedelta(seconds=600 * beats)).isoformat()
         server.submit("quiet", "jobs", "STARTED", index=index, sentAt=sent_at)
-    query = """{ process(task: "quiet", name: "jobs") { outlook ... on Array {
+    query = """{ process(task: "quiet", name: "jobs") { outlook ... on JobArray {
       alive: indices(liveness: ALIVE) late: indices(liveness: LATE) lost: indices(liveness: LOST)
       jobs(first: 4) { nodes { liveness } }
       missing: jobs(first: 4, filter: {liveness: LOST}) { totalCount nodes { index } } } } }"""

@@ -17,10 +17,10 @@ SHAPE = """query($task: String!) { task(name: $task) { id state comment
   processes(first: 10) { nodes { name state enough
     counts { total pending submitted running done failed terminated }
     progress { current target ratio basis } events(first: 0) { totalCount }
-    ... on Array { jobs(first: 100) { nodes { index state } } }
+    ... on JobArray { jobs(first: 100) { nodes { index state } } }
     ... on SolitaryProcess { job { index state } } } } } }"""
 JOBS = """query($task: String!, $process: String!, $first: Int, $after: String,
-  $filter: JobFilter) { process(task: $task, name: $process) { ... on Array {
+  $filter: JobFilter) { process(task: $task, name: $process) { ... on JobArray {
   jobs(first: $first, after: $after, filter: $filter) {
     nodes { index state } pageInfo { endCursor hasNextPage } } } } }"""
 TASKS = """query($first: Int, $after: String) { tasks(first: $first, after: $after,

@@ -27,7 +27,7 @@ def _process(inner: str) -> str:
 
 
 def _pairs(fields: Iterable[str]) -> str:
-    return " ".join(f"... on Array {{ {f} }} ... on SolitaryProcess {{ {f} }}" for f in fields)
+    return " ".join(f"... on JobArray {{ {f} }} ... on SolitaryProcess {{ {f} }}" for f in fields)
 
 
 WITHIN_LIMITS: dict[str, str] = {
@@ -41,10 +41,10 @@ WITHIN_LIMITS: dict[str, str] = {
     "subtrees twice": "{ "
     + 'task(name: "t") { process(name: "p") { name id state counts { total } } } ' * 14
     + "}",
-    "type conditions": _process("... on Array { firstIndex } " * 100),
+    "type conditions": _process("... on JobArray { firstIndex } " * 100),
     "type conditions and aliases": _process(_pairs(f"a{n}: name" for n in range(50))),
     "conditions in conditions": _process(
-        "... on Array { ... on Process { ... on Node { __typename } } } " * 60
+        "... on JobArray { ... on Process { ... on Node { __typename } } } " * 60
     ),
     "conflicts of arguments": "{ " + _many('task(name: "#") { id }', 50) + " }",
     "conflicts of fields": _process(

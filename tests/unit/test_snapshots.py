@@ -16,7 +16,7 @@ from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.selection import reading_fields
 from lamia_gql.graph.types.job import Job
-from lamia_gql.graph.types.process import Array, Process, SolitaryProcess
+from lamia_gql.graph.types.process import JobArray, Process, SolitaryProcess
 from lamia_gql.graph.types.task import Task
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import create_engine
@@ -231,8 +231,9 @@ async def test_an_operation_holds_no_connection_while_its_client_reads(database_
                   index: {index}, eventClass: STARTED }}) {{ process {{ outlook }} }}
                   b: submitEvent(input: {{ task: "t", process: "p", index: {index},
                   eventClass: DONE }}) {{ process {{ outlook counts {{ done }}
-                  ... on Array {{ jobs(first: 9, filter: {{ states: [DONE] }}) {{ totalCount }} }}
-                  }} }} }}"""
+                  ... on JobArray {{
+                    jobs(first: 9, filter: {{ states: [DONE] }}) {{ totalCount }}
+                  }} }} }} }}"""
                 await other.subscribe("1", submit)
                 answer = (await other.receive())["payload"]
                 assert answer["data"]["b"]["process"]["counts"] == {"done": index + 1}
@@ -266,7 +267,7 @@ async def test_a_trivial_query_takes_no_connection(sqlite_url: str) -> None:
 def test_fields_that_read_are_known() -> None:
     """By their resolvers: a field that waits is one that reads."""
     of_process = "events job jobs indices outlook stateRanges task timeline"
-    assert reading_fields(Process, Array, SolitaryProcess, Job) == set(of_process.split())
+    assert reading_fields(Process, JobArray, SolitaryProcess, Job) == set(of_process.split())
     of_task = (
         "tags config dependencies progress counts outlook estimatedFinishAt processes process"
         " events timeline"

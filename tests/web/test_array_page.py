@@ -14,7 +14,7 @@ from tests.support.sample_task import create_sample_task, page_url
 def job_states(server: Server) -> dict[int, str]:
     """What the API says about every job: its state, or its silence."""
     jobs = server.graphql(
-        """{ process(task: "night", name: "sweep") { ... on Array {
+        """{ process(task: "night", name: "sweep") { ... on JobArray {
              jobs(first: 100) { nodes { index state liveness } } } } }"""
     )["process"]["jobs"]["nodes"]
     return {
@@ -97,7 +97,7 @@ def test_failed_indices_in_three_clicks(sqlite_server: Server, open_page: OpenPa
     page.get_by_role("button", name="Copy 4 failed indices").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     indices = sqlite_server.graphql(
-        """{ process(task: "night", name: "sweep") { ... on Array {
+        """{ process(task: "night", name: "sweep") { ... on JobArray {
              indices(state: [FAILED, TERMINATED]) } } }"""
     )["process"]["indices"]
     assert page.evaluate("navigator.clipboard.readText()") == indices == "9-12"

@@ -99,7 +99,7 @@ class Process(Node):
         }
         if not row.is_array:
             return SolitaryProcess(**common)
-        return Array(
+        return JobArray(
             **common,
             first_index=row.first_index,
             failure_tolerance=row.failure_tolerance,
@@ -178,7 +178,7 @@ class Process(Node):
 
 
 @strawberry.type(description="A process of many jobs of the same kind, each addressed by an index.")
-class Array(Process):
+class JobArray(Process):
     """An array of jobs."""
 
     first_index: int = field("Index of the first job.")

@@ -66,6 +66,7 @@ class GracefulServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
         super().__init__(config)
         self._limits = limits
+        self._told_to_stop = threading.Event()
 
     async def on_tick(self, counter: int) -> bool:
         """Check the deadlines of the connections."""
@@ -74,11 +75,22 @@ class GracefulServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop, and see to it that it ends."""
-        if not self.should_exit:
-            # A daemon: it does not keep the process. The event loop may be what does not end.
-            threading.Thread(target=_end_process, name="stop-deadline", daemon=True).start()
+        """Begin to stop."""
+        self._told_to_stop.set()
         super().handle_exit(sig, frame)
+
+    def end_in_time(self) -> None:
+        """Once told to stop, end the process after :data:`STOP_GRACE_S`, whatever it does.
+
+        Else it would wait for every thread that reads, writes or parses, and for the event loop.
+        What is not committed by then was not acknowledged, and the database rolls it back.
+        """
+        self._told_to_stop.wait()
+        time.sleep(STOP_GRACE_S)
+        log.warning("stopping took longer than %g s: the process ends at once", STOP_GRACE_S)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more connections, end the existing ones, and close the application."""
@@ -88,19 +100,6 @@ class GracefulServer(uvicorn.Server):
         await services.feeds.stop()
         await services.live_connections.stop(LIVE_CONNECTION_GRACE_S)
         await super().shutdown(sockets)
-
-
-def _end_process() -> None:
-    """End the process after :data:`STOP_GRACE_S`, whatever its threads do.
-
-    Else it would wait for every thread that reads, writes or parses. What is not committed by then
-    was not acknowledged, and the database rolls it back.
-    """
-    time.sleep(STOP_GRACE_S)
-    log.warning("stopping took longer than %g s: the process ends at once", STOP_GRACE_S)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(0)
 
 
 def run(settings: Settings) -> None:
@@ -173,7 +172,10 @@ def make_server(settings: Settings) -> GracefulServer:
 
 def _serve(settings: Settings, listening: socket.socket) -> None:
     raise_file_limit()
-    make_server(settings).run(sockets=[listening])
+    server = make_server(settings)
+    # Started now: a signal handler must not start a thread. A daemon: nobody waits for it.
+    threading.Thread(target=server.end_in_time, name="stop-deadline", daemon=True).start()
+    server.run(sockets=[listening])
 
 
 def _set_up_logging(settings: Settings) -> None:

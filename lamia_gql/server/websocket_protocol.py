@@ -15,6 +15,8 @@ from lamia_gql.graph.transport.sse import ABORT_EXTENSION
 from lamia_gql.server.connection_limits import MIN_RATE, ConnectionLimits
 
 if TYPE_CHECKING:
+    from asyncio import TimerHandle
+
     from uvicorn._types import ASGIReceiveEvent
     from websockets.frames import Frame
 
@@ -42,6 +44,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._waits_for_turn = False
         self._begun = self.loop.time()
         """When the client has begun a message at the earliest."""
+        self._abort_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Take over a connection from HTTP."""
@@ -53,6 +56,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """End a connection."""
         self._limits.remove(self)
         self._unparsed.clear()
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -150,7 +155,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.scope["extensions"][ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # not in uvicorn's types
         await super().run_asgi()
         if not self.disconnected:
-            self.loop.call_later(self.close_timeout, self.transport.abort)
+            self._abort_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     def check_deadline(self, now: float) -> None:
         """Close it if its client has begun a message that does not come in time.

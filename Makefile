@@ -24,7 +24,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements/$(1).lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run screenshots test test-slow simulate coverage bench lint format schema \
+.PHONY: help setup web run screenshots test test-slow test-clients simulate coverage bench lint format schema \
   schema-check lock dist job clean
 
 help:  ## List the targets.
@@ -66,6 +66,9 @@ test: web  ## Run the tests; takes less than four minutes on two cores.
 test-slow: web  ## Run the slow tests: load, crashes, long fuzzing.
 	$(BIN)/pytest -n 2 -m slow
 
+test-clients: setup  ## Run the tests with clients that others make; part of test-slow.
+	$(BIN)/pytest -n 2 tests/clients
+
 simulate: setup  ## Run SEEDS histories of the simulator on ENGINE, in two processes.
 	printf '1\n2\n' | xargs -P 2 -I FIRST $(BIN)/python -m tests.simulation \
 	  --engine $(ENGINE) --seeds $$(($(SEEDS) / 2)) --step 2 --first FIRST
@@ -103,6 +106,7 @@ lock: setup  ## Pin the newest releases of all dependencies in requirements/*.lo
 	$(call compile,develop) --upgrade --extra postgres --group dev pyproject.toml
 	$(call compile,run) -c requirements/develop.lock --extra postgres --group build pyproject.toml
 	$(call compile,node) -c requirements/develop.lock --group node
+	$(call compile,clients) --upgrade --group clients
 
 screenshots: web  ## Take the screenshots for docs/ with Debian's chromium.
 	$(BIN)/python -m docs.screenshots
@@ -120,4 +124,5 @@ job:  ## Build dist/lamia-job.pyz: the job side in one file, for Python 3.9 or n
 
 clean:  ## Remove everything that make created, except the data.
 	rm -rf .venv lamia_gql/_web web/node_modules web/src/generated dist build .mypy_cache \
-	  .ruff_cache .hypothesis .coverage .coverage.*
+	  .ruff_cache .hypothesis .coverage .coverage.* tests/clients/.venv tests/clients/build \
+	  tests/*/node_modules

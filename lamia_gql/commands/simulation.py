@@ -104,7 +104,7 @@ class Simulation:
         seconds = self._begin + (at / self._speed if self._speed else at)
         sent_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
         return {
-            "id": str(uuid.uuid4()),
+            "uuid": str(uuid.uuid4()),
             **asdict(address),
             "eventClass": event.event_class,
             "progress": event.progress,

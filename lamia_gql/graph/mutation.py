@@ -278,7 +278,7 @@ def _check(
             event_class=EventClass(event.event_class),
             received_at=received_at,
             index=event.index,
-            id=event.id,
+            id=event.given_uuid(),
             attempt=event.attempt or 0,
             sent_at=event.sent_at,
             progress=event.progress,

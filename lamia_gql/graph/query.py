@@ -84,7 +84,7 @@ class Query:
         found = await info.context.load.task_by_name(name)
         return None if found is None else Task.of(found)
 
-    @resolved("All tasks that match, by default the newest first.")
+    @resolved("All tasks that match, by default the newest first. Null only with an error.")
     async def tasks(
         self,
         info: Info,
@@ -99,8 +99,8 @@ class Query:
             filter_inputs.TaskOrder | None,
             argument("Order of the tasks. Defaults to `receivedAt`, descending."),
         ] = None,
-    ) -> Connection[Task]:
-        """A page of tasks."""
+    ) -> Connection[Task] | None:
+        """A page of tasks. Nullable, so that its error leaves the other fields of the query."""
         load = info.context.load
         wanted = filters.TaskFilter() if filter is None else filter.parse()
         order = TaskOrder() if order_by is None else order_by.parse()

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 
 import strawberry
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError, GraphQLSyntaxError, print_schema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
@@ -19,10 +19,16 @@ from lamia_gql.graph.mutation import Mutation
 from lamia_gql.graph.query import Query
 from lamia_gql.graph.subscription import Subscription
 from lamia_gql.graph.types.process import JobArray, SolitaryProcess
+from lamia_gql.graph.types.scalars import SCALARS
 
 log = logging.getLogger(__name__)
 
 __all__ = ["Schema", "make_schema", "sdl"]
+
+DESCRIPTION = (
+    "Monitoring of batch work: jobs send events, and the server computes progress, state and"
+    " outlook of the tasks and processes that the jobs belong to."
+)
 
 
 def add_code(error: GraphQLError, default_code: str) -> None:
@@ -80,12 +86,14 @@ def make_schema(settings: Settings | None = None) -> Schema:
         subscription=Subscription,
         types=[JobArray, SolitaryProcess],
         extensions=[lambda: DocumentLimits(documents), Deadline],
-        config=StrawberryConfig(sort_schema=True),
+        config=StrawberryConfig(sort_schema=True, scalar_map=SCALARS),
     )
+    schema._schema.description = DESCRIPTION  # Strawberry has no argument for it
     schema.documents = documents
     return schema
 
 
 def sdl() -> str:
     """The schema in GraphQL's schema definition language, as published in ``schema/``."""
-    return make_schema().as_str() + "\n"
+    # Strawberry does not print the description of the schema.
+    return print_schema(make_schema()._schema) + "\n"

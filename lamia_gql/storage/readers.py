@@ -173,9 +173,10 @@ class ReadSession:
         try:
             connection.close()
         except SQLAlchemyError:
-            # It can't be rolled back, so the database has ended it.
-            connection.invalidate()
-            connection.close()
+            # It can't be rolled back, so the database has ended it. SQLAlchemy may know already.
+            if not connection.closed:
+                connection.invalidate()
+                connection.close()
 
     def _end(self) -> None:
         try:

@@ -49,6 +49,7 @@ EVENTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "host too long": ({"hostname": "h" * 5000}, "TEXT_INVALID", "hostname"),
     "host with a zero byte": ({"hostname": "a\0"}, "TEXT_INVALID", "hostname"),
     "sent years ahead": ({"sentAt": ahead(days=800)}, "TIME_INVALID", "sentAt"),
+    "two UUIDs": ({"uuid": str(uuid.uuid4()), "id": str(uuid.uuid4())}, "ARGUMENT_INVALID", "id"),
     "sent before time": ({"sentAt": "1969-01-01T00:00:00Z"}, "TIME_INVALID", "sentAt"),
     "sent before the calendar": (
         {"sentAt": "0001-01-01T00:00:00+10:00"},
@@ -178,6 +179,7 @@ REFUSED_BY_TYPE: dict[str, str] = {
     "half a character": 'eventClass: BEAT, payload: "\\ud800"',
     "index as text": 'eventClass: BEAT, index: "1"',
     "index beyond 32 bits": "eventClass: BEAT, index: 4294967296",
+    "UUID that is none": 'eventClass: BEAT, uuid: "1"',
     "id that is no UUID": 'eventClass: BEAT, id: "1"',
     "time that is none": 'eventClass: BEAT, sentAt: "yesterday"',
     "unknown field": "eventClass: BEAT, colour: 1",

@@ -105,7 +105,7 @@ def test_replay_with_failures(sqlite_server: Server, tmp_path: Path) -> None:
         )
         array = sqlite_server.graphql(
             """query($name: String!) { process(task: $name, name: "split") { state
-              ... on JobArray { indices(state: [FAILED]) } } }""",
+              ... on JobArray { indices(states: [FAILED]) } } }""",
             name=name,
         )["process"]
         assert array["state"] == "FAILED"

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from typing import Any
 
 import httpx
 import pytest
@@ -164,6 +165,21 @@ def test_bad_bodies(shared_server: Server, body: bytes) -> None:
     """A body that is not a GraphQL request is answered 400."""
     answer = send_graphql(shared_server, content=body, headers={"content-type": JSON})
     assert (answer.status_code, error_code(answer)) == (400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_persisted_query(shared_server: Server, method: str) -> None:
+    """A hash without a document is answered as clients expect that then send the document."""
+    extensions = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+    hashed: dict[str, Any] = {"json": {"extensions": extensions}}
+    if method == "GET":
+        hashed = {"params": {"extensions": json.dumps(extensions)}}
+    answer = send_graphql(shared_server, method, **hashed)
+    [error] = answer.json()["errors"]
+    assert error["message"] == "PersistedQueryNotSupported"
+    assert (answer.status_code, error_code(answer)) == (400, "PERSISTED_QUERY_NOT_SUPPORTED")
+    whole = {"query": SERVER_QUERY, "extensions": extensions}
+    assert "data" in send_graphql(shared_server, json=whole).json()
 
 
 @pytest.mark.parametrize(

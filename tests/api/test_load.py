@@ -207,7 +207,7 @@ def test_a_million_jobs(server: Server) -> None:
         first: jobs(first: 100) { totalCount nodes { index state } }
         far: jobs(first: 3, filter: {states: [PENDING]}) { totalCount nodes { index } }
         failed: jobs(first: 2, filter: {states: [FAILED]}) { totalCount nodes { index } }
-        indices(state: [FAILED]) pending: indices(state: [PENDING]) last: job(index: 999999) {
+        indices(states: [FAILED]) pending: indices(states: [PENDING]) last: job(index: 999999) {
           state } } } }"""
     begin = time.perf_counter()
     array = server.graphql(query)["process"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -123,10 +125,10 @@ def test_jobs_by_state_liveness_and_page(server: Server) -> None:
     assert found == [5, 6, 7, 8, 12, 13, 14, 15, 16]
 
     assert indices("") == "5-16"
-    assert indices("(state: [PENDING])") == "5,7-8,13-16"
-    assert indices("(state: [DONE, FAILED])") == "6,9,12"
+    assert indices("(states: [PENDING])") == "5,7-8,13-16"
+    assert indices("(states: [DONE, FAILED])") == "6,9,12"
     assert indices("(liveness: LOST)") == "11"
-    assert indices("(state: [TERMINATED])") == ""
+    assert indices("(states: [TERMINATED])") == ""
     ranges = server.graphql(
         """{ process(task: "night", name: "a") { ... on JobArray {
           stateRanges { first last state } job(index: 9) { state } missing: job(index: 17) { id }
@@ -145,6 +147,74 @@ def test_jobs_by_state_liveness_and_page(server: Server) -> None:
     # A beat revives: liveness is derived on reading.
     server.submit("night", "a", "BEAT", index=11)
     assert indices("(liveness: LOST)") == ""
+
+
+def test_pages_of_jobs_in_both_directions(server: Server) -> None:
+    """Pages from either end, between any cursors and by any filter, are parts of the whole list."""
+    chance = random.Random(11)
+    server.create("mix", {"name": "a", "jobCount": 40, "firstIndex": 2, "beatInterval": 600})
+    classes = ("STARTED", "DONE", "FAILED")
+    server.submit_many(
+        [
+            {"task": "mix", "process": "a", "index": index, "eventClass": chance.choice(classes)}
+            for index in chance.sample(range(2, 42), 22)
+        ]
+    )
+
+    def jobs(*pages: str) -> list[Any]:
+        fields = " ".join(f"p{n}: jobs({page}) {{ ...page }}" for n, page in enumerate(pages))
+        query = f"""{{ process(task: "mix", name: "a") {{ ... on JobArray {{ {fields} }} }} }}
+          fragment page on JobConnection {{
+            pageInfo {{ hasNextPage hasPreviousPage }} edges {{ cursor node {{ index }} }} }}"""
+        return list(server.graphql(query)["process"].values())
+
+    def told(page: Any) -> tuple[list[int], bool, bool]:
+        info = page["pageInfo"]
+        indices = [edge["node"]["index"] for edge in page["edges"]]
+        return indices, info["hasPreviousPage"], info["hasNextPage"]
+
+    for wanted in ("", "states: [PENDING]", "states: [PENDING, DONE]", "liveness: ALIVE"):
+        given = f", filter: {{{wanted}}}"
+        [whole] = jobs(f"first: 100{given}")
+        every, cursors = told(whole)[0], [edge["cursor"] for edge in whole["edges"]]
+        assert len(every) > 5
+        pages, expected = [], []
+        for _ in range(12):
+            size = chance.randint(0, 9)
+            low, high = sorted(chance.choices(range(-1, len(every) + 1), k=2))
+            bounds = f", after: {json.dumps(cursors[low])}" if low >= 0 else ""
+            if high < len(every):
+                bounds += f", before: {json.dumps(cursors[high])}"
+            part = every[low + 1 : high]
+            more = len(part) > size
+            pages += [f"last: {size}{bounds}{given}", f"first: {size}{bounds}{given}"]
+            expected += [
+                (part[len(part) - min(size, len(part)) :], more, high < len(every)),
+                (part[:size], low >= 0, more),
+            ]
+        assert [told(page) for page in jobs(*pages)] == expected, wanted
+
+
+def test_bad_page_beside_good_ones(server: Server) -> None:
+    """The error of one list at the root leaves the other fields as they are."""
+    server.create("night", {"name": "a"})
+    answer = server.request(
+        "{ bad: tasks(first: 1000) { totalCount } good: tasks(first: 1) { totalCount } }"
+    ).json()
+    assert answer["data"] == {"bad": None, "good": {"totalCount": 1}}
+    [error] = answer["errors"]
+    assert (error["path"], error["extensions"]["code"]) == (["bad"], "PAGE_SIZE_INVALID")
+
+
+def test_event_under_the_former_name_of_its_uuid(server: Server) -> None:
+    """`id` of earlier clients is `uuid`: an event that is sent again under either counts once."""
+    server.create("night", {"name": "a"})
+    mine = str(uuid.uuid4())
+    for number, name in enumerate(("id", "uuid", "id")):
+        sent = server.try_submit("night", "a", "BEAT", **{name: mine})
+        assert (sent["duplicate"], sent["userErrors"]) == (number > 0, [])
+    events = server.graphql('{ task(name: "night") { events(first: 9) { nodes { uuid } } } }')
+    assert events["task"]["events"]["nodes"] == [{"uuid": mine}]
 
 
 def test_ranges_and_indices_agree_with_the_jobs(server: Server) -> None:
@@ -167,9 +237,9 @@ def test_ranges_and_indices_agree_with_the_jobs(server: Server) -> None:
         """{ process(task: "mix", name: "a") { counts { pending submitted running done failed }
           ... on JobArray {
           jobs(first: 100) { nodes { index state } } stateRanges { first last state }
-          pending: indices(state: [PENDING]) submitted: indices(state: [SUBMITTED])
-          running: indices(state: [RUNNING]) done: indices(state: [DONE])
-          failed: indices(state: [FAILED]) } } }"""
+          pending: indices(states: [PENDING]) submitted: indices(states: [SUBMITTED])
+          running: indices(states: [RUNNING]) done: indices(states: [DONE])
+          failed: indices(states: [FAILED]) } } }"""
     )["process"]
     states = {job["index"]: job["state"] for job in array["jobs"]["nodes"]}
     told = {i: r["state"] for r in array["stateRanges"] for i in range(r["first"], r["last"] + 1)}

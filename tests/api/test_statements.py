@@ -18,6 +18,7 @@ from lamia_gql.domain.settings import Settings, load
 from lamia_gql.server.app import create_app
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
+from lamia_gql.storage.queries.jobs import JOB_CURSORS
 from tests.support.statements import record_statements
 
 DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
@@ -29,7 +30,7 @@ DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
 SURFACE = """{ task(name: "t0") { state progress { ratio } outlook counts { total done }
   startedAt finishedAt lastEventAt estimatedFinishAt timeline(points: 5) { ratio }
   processes { nodes { state progress { ratio } enough counts { done } outlook lastEventClass
-    ... on JobArray { stateRanges { first last state } indices(state: [DONE])
+    ... on JobArray { stateRanges { first last state } indices(states: [DONE])
       jobs(first: 10, filter: {states: [DONE]}) { totalCount nodes { state progress { ratio }
         starts hostname lastEventClass events(first: 0) { totalCount } } } } } } } }"""
 
@@ -218,14 +219,21 @@ def test_large_arrays_are_quick_without_table_statistics(app: App) -> None:
         connection.execute(text("UPDATE process SET running = 50000"))
     engine.dispose()
     begin = time.perf_counter()
-    array = app.graphql("""{ process(task: "t", name: "a") { ... on JobArray {
+    array = app.graphql(
+        """query($end: String!) { process(task: "t", name: "a") { ... on JobArray {
       pending: jobs(first: 2, filter: {states: [PENDING]}) { nodes { index } }
+      lastPending: jobs(last: 2, before: $end, filter: {states: [PENDING]}) { nodes { index } }
+      lastLost: jobs(last: 2, filter: {liveness: LOST}) { nodes { index } }
       lost: jobs(first: 2, filter: {liveness: LOST}) { totalCount nodes { index liveness } }
       silent: indices(liveness: LOST) job(index: 49999) { state }
-      stateRanges { first last } } } }""")
+      stateRanges { first last } } } }""",
+        end=JOB_CURSORS.encode(50_000),
+    )
     seconds = time.perf_counter() - begin
     assert array["process"] == {
         "pending": {"nodes": [{"index": 50_000}, {"index": 50_001}]},
+        "lastPending": {"nodes": []},
+        "lastLost": {"nodes": [{"index": 49_998}, {"index": 49_999}]},
         "lost": {
             "totalCount": 50_000,
             "nodes": [{"index": n, "liveness": "LOST"} for n in range(2)],

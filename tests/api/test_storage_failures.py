@@ -11,7 +11,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Connection, text
 
+from lamia_gql.domain.settings import load
+from lamia_gql.storage.database import Database
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors
 
 
@@ -101,6 +104,21 @@ def test_database_goes_away_and_comes_back(start_server: StartServer, postgres_u
         assert statuses[-1] == 200
     assert server.get("/readyz").status_code == 200
     server.check_counters()
+
+
+async def test_connection_ends_after_the_last_row(postgres_url: str) -> None:
+    """What was read before is the result, and the next read has another connection."""
+    database = Database(load(database_url=postgres_url, database_connections=1))
+
+    def read_and_be_cut(connection: Connection) -> int:
+        pid: int = connection.scalar(text("SELECT pg_backend_pid()"))
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 10_000)", [pid])
+        return pid
+
+    first = await database.read(read_and_be_cut)
+    assert await database.read(read_and_be_cut) != first
+    database.close()
 
 
 def test_texts_are_utf_8_whatever_the_client_is_told(

@@ -106,7 +106,7 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
     assert "Traceback" not in server.log()
     server.start()
     indices = server.graphql(
-        '{ process(task: "t", name: "p") { ... on JobArray { indices(state: [DONE]) } } }'
+        '{ process(task: "t", name: "p") { ... on JobArray { indices(states: [DONE]) } } }'
     )["process"]["indices"]
     stored: set[int] = set()
     for part in indices.split(","):

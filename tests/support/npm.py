@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 NODE_FOLDER = Path(__file__).parents[1] / "node"
-"""Where the scripts are, with the lock file of their packages."""
+"""Where scripts are, with the lock file of their packages."""
 
 
 def node_tool(name: str) -> str:
@@ -20,17 +20,17 @@ def node_tool(name: str) -> str:
     return found
 
 
-def install() -> None:
-    """Install the packages of the lock file, once for all test workers."""
-    stamp = NODE_FOLDER / "node_modules" / ".installed"
-    with (NODE_FOLDER / "package-lock.json").open("rb") as lock:
+def install(folder: Path = NODE_FOLDER) -> None:
+    """Install the packages of the folder's lock file, once for all test workers."""
+    stamp = folder / "node_modules" / ".installed"
+    with (folder / "package-lock.json").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = hashlib.sha256(lock.read()).hexdigest()
         if stamp.exists() and stamp.read_text() == wanted:
             return
         done = subprocess.run(
             [node_tool("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=NODE_FOLDER,
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,
@@ -39,11 +39,11 @@ def install() -> None:
         stamp.write_text(wanted)
 
 
-def run(script: str, *arguments: str) -> str:
+def run(script: str, *arguments: str, folder: Path = NODE_FOLDER) -> str:
     """The output of a script in the folder, which must succeed."""
     done = subprocess.run(
         [node_tool("node"), script, *arguments],
-        cwd=NODE_FOLDER,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=110,

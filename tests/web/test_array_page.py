@@ -98,7 +98,7 @@ def test_failed_indices_in_three_clicks(sqlite_server: Server, open_page: OpenPa
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     indices = sqlite_server.graphql(
         """{ process(task: "night", name: "sweep") { ... on JobArray {
-             indices(state: [FAILED, TERMINATED]) } } }"""
+             indices(states: [FAILED, TERMINATED]) } } }"""
     )["process"]["indices"]
     assert page.evaluate("navigator.clipboard.readText()") == indices == "9-12"
 

@@ -176,7 +176,7 @@ async def read_operation(request: Request) -> Operation:
     try:
         return Operation.of(parameters)
     except MalformedOperation as error:
-        raise HttpError(400, "BAD_REQUEST", str(error)) from error
+        raise HttpError(400, error.code, str(error)) from error
 
 
 def _require_json(request: Request) -> None:

@@ -9,6 +9,17 @@ from typing import Any
 class MalformedOperation(ValueError):  # noqa: N818  (it states what is the case)
     """The request does not contain an operation; the message says why."""
 
+    code = "BAD_REQUEST"
+
+
+class PersistedQueryNotSupported(MalformedOperation):
+    """The request has only the hash of a document. Clients then send it again with the document."""
+
+    code = "PERSISTED_QUERY_NOT_SUPPORTED"
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotSupported")  # some clients know it by this message
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -32,6 +43,8 @@ class Operation:
             if parameters.get(name) is not None and not isinstance(parameters[name], kind):
                 raise MalformedOperation(f"`{name}` must be {expected}.")
         if not parameters.get("query"):
+            if "persistedQuery" in (parameters.get("extensions") or {}):
+                raise PersistedQueryNotSupported
             raise MalformedOperation("`query` is missing.")
         return cls(
             parameters["query"], parameters.get("variables"), parameters.get("operationName")

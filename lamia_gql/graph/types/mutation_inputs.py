@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 
+from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import EventClass
 
 
@@ -165,12 +166,18 @@ class SubmitEventInput:
     task: str = strawberry.field(description="Name of the task.")
     process: str = strawberry.field(description="Name of the process in the task.")
     event_class: EventClass = strawberry.field(description="What the event reports.")
-    id: uuid.UUID | None = strawberry.field(
+    uuid: UUID | None = strawberry.field(
         default=None,
         description=(
-            "UUID of the event, chosen by the client. If an event with this id is already stored,"
-            " it is not stored again, so a client can safely retry. Defaults to a random UUID."
+            "UUID of the event, chosen by the client. If an event with this UUID is already"
+            " stored, it is not stored again, so a client can safely retry. Defaults to a random"
+            " UUID."
         ),
+    )
+    id: UUID | None = strawberry.field(
+        default=None,
+        description="The former name of `uuid`. Give only one of them.",
+        deprecation_reason="Use `uuid`, as the field of `Event` is named.",
     )
     index: int | None = strawberry.field(
         default=None,
@@ -196,6 +203,14 @@ class SubmitEventInput:
         ),
     )
     hostname: str | None = strawberry.field(default=None, description="Host that the job runs on.")
+
+    def given_uuid(self) -> UUID | None:
+        """The UUID under either name. Raises :class:`UserError` if there is one under each."""
+        if self.uuid is not None and self.id is not None:
+            raise UserError(
+                ErrorCode.ARGUMENT_INVALID, "Give `uuid` only: `id` is its former name.", "id"
+            )
+        return self.id if self.uuid is None else self.uuid
 
 
 @strawberry.input(description="Events of any jobs, to be stored in one request.")

@@ -192,6 +192,8 @@ class JobArray(Process):
         info: Info,
         first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         filter: Annotated[  # noqa: A002  (its name in the schema)
             filter_inputs.JobFilter | None, argument("Only jobs that match. Defaults to all.")
         ] = None,
@@ -199,7 +201,14 @@ class JobArray(Process):
         """A page of jobs."""
         context, row = info.context, self.row
         wanted = filters.JobFilter() if filter is None else filter.parse()
-        part = page(JOB_CURSORS, context.settings.page_limit, first=first, after=after)
+        part = page(
+            JOB_CURSORS,
+            context.settings.page_limit,
+            first=first,
+            after=after,
+            last=last,
+            before=before,
+        )
         return Connection[Job].of(
             await context.load.jobs(row, wanted, part),
             lambda job: Job.of(job, row, info),
@@ -225,7 +234,7 @@ class JobArray(Process):
     async def indices(
         self,
         info: Info,
-        state: Annotated[
+        states: Annotated[
             list[JobState] | None, argument("Only jobs in one of these states. Defaults to all.")
         ] = None,
         liveness: Annotated[
@@ -235,7 +244,7 @@ class JobArray(Process):
     ) -> str:
         """The indices as text."""
         return await info.context.load.indices(
-            self.row, filter_inputs.job_filter(state, liveness, "state")
+            self.row, filter_inputs.job_filter(states, liveness, "states")
         )
 
 

@@ -9,7 +9,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import FromClause, func, select
+from sqlalchemy import FromClause, Select, func, select
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32
@@ -40,42 +40,50 @@ def read_jobs(
         connection: a connection to read on.
         arrays: the arrays.
         wanted: which jobs are wanted.
-        page: the size of the page, and the index after which it begins; forward only.
+        page: the size and direction of the page, and the indices between which it lies.
         now: the time at which liveness is judged.
         beat_interval: the beat interval in seconds of arrays that have none of their own.
     """
-    after = None if page.after is None else page.after[0]
-    begins = [
-        array.first_index if after is None else max(after + 1, array.first_index)
-        for array in arrays
-    ]
+    spans = [_span(array, page) for array in arrays]
     if wanted.states is None and wanted.liveness is None:
-        return _read_span(connection, arrays, begins, page)
+        return _read_all(connection, arrays, spans, page)
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is not None:
         states &= {JobState.RUNNING}
-    found = _read_states(
-        connection, arrays, begins, states, wanted, page.size + 1, now, beat_interval
-    )
+    found = _read_states(connection, arrays, spans, states, wanted, page, now, beat_interval)
     if JobState.PENDING in states:
-        pending = _read_pending(connection, arrays, begins, page.size + 1)
+        pending = _read_pending(connection, arrays, spans, page)
         found = [
-            list(islice(merge(*rows, key=lambda job: job.job_index), page.size + 1))
+            list(islice(merge(*rows, key=_index, reverse=page.backward), page.size + 1))
             for rows in zip(found, pending, strict=True)
         ]
     return [cut(rows, page) for rows in found]
 
 
-def _read_span(
+def _span(array: ProcessRow, page: Page) -> range:
+    """The indices of an array between those that bound the page."""
+    begin, end = array.first_index, array.last_index + 1
+    if page.after is not None:
+        begin = max(begin, page.after[0] + 1)
+    if page.before is not None:
+        end = min(end, page.before[0])
+    return range(begin, end)
+
+
+def _index(job: JobRow) -> int:
+    return job.job_index
+
+
+def _read_all(
     connection: ReadConnection,
     arrays: Sequence[ProcessRow],
-    begins: Sequence[int],
+    spans: Sequence[range],
     page: Page,
 ) -> list[Slice[JobRow]]:
     """The page without a filter: its indices are known before any row is read."""
-    spans = [
-        range(begin, min(begin + page.size, array.last_index + 1))
-        for array, begin in zip(arrays, begins, strict=True)
+    parts = [
+        span[max(len(span) - page.size, 0) :] if page.backward else span[: page.size]
+        for span in spans
     ]
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
     rows = connection.execute(
@@ -88,165 +96,179 @@ def _read_span(
         ),
         {
             "keys": [
-                (array.task_id, array.number, span.start, span.stop)
-                for array, span in zip(arrays, spans, strict=True)
-                if span and array.pending < array.job_count
+                (array.task_id, array.number, part.start, part.stop)
+                for array, part in zip(arrays, parts, strict=True)
+                if part and array.pending < array.job_count
             ]
         },
     )
     found = {row[:3]: row for row in map(JobRow._make, rows)}
     slices = []
-    for array, span in zip(arrays, spans, strict=True):
+    for array, span, part in zip(arrays, spans, parts, strict=True):
         key = (array.task_id, array.number)
-        jobs = [found.get((*key, index)) or pending_job(*key, index) for index in span]
-        slices.append(Slice(jobs, span.stop <= array.last_index, page.after is not None))
+        jobs = [found.get((*key, index)) or pending_job(*key, index) for index in part]
+        more = len(part) < len(span)
+        slices.append(
+            Slice(jobs, page.before is not None, more)
+            if page.backward
+            else Slice(jobs, more, page.after is not None)
+        )
     return slices
 
 
 def _read_states(
     connection: ReadConnection,
     arrays: Sequence[ProcessRow],
-    begins: Sequence[int],
+    spans: Sequence[range],
     states: set[JobState],
     wanted: JobFilter,
-    size: int,
+    page: Page,
     now: datetime,
     beat_interval: float | None,
 ) -> list[list[JobRow]]:
-    """The first ``size`` jobs of each array that are in one of the states and have a row.
+    """The jobs of the page, and one more, that are in one of the states and have a row.
 
-    Each array and state is a key of its own: its jobs are neighbours in ``ix_job_state``.
+    They are in the direction of the page. Each array and state is a key of its own: its jobs are
+    neighbours in ``ix_job_state``.
     """
     rows, places = [], []
-    for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
+    for place, (array, span) in enumerate(zip(arrays, spans, strict=True)):
         bounds = liveness_bounds(array.beat_interval or beat_interval, wanted.liveness, now)
-        if bounds is None or begin > array.last_index:
+        if bounds is None or not span:
             continue
         for state in sorted(states - {JobState.PENDING}):
             if getattr(array, state.lower()):
-                rows.append((array.task_id, array.number, state, begin, *bounds))
+                rows.append((array.task_id, array.number, state, span.start, span.stop, *bounds))
                 places.append(place)
     found: list[list[JobRow]] = [[] for _ in arrays]
     if not rows:
         return found
-    statement = _states_statement(by_liveness=wanted.liveness is not None)
-    for place, *row in connection.execute(statement, {"keys": rows, "size": size}):
+    statement = _states_statement(by_liveness=wanted.liveness is not None, backward=page.backward)
+    for place, *row in connection.execute(statement, {"keys": rows, "size": page.size + 1}):
         found[places[place]].append(JobRow._make(row))
-    return [sorted(jobs, key=lambda job: job.job_index)[:size] for jobs in found]
+    return [sorted(jobs, key=_index, reverse=page.backward)[: page.size + 1] for jobs in found]
 
 
 @cache
-def _states_statement(*, by_liveness: bool) -> TopNPerKey:
-    k = key_table(task_id=INT, number=INT, state=TEXT, begin=INT, since=TIME, until=TIME)
+def _states_statement(*, by_liveness: bool, backward: bool) -> TopNPerKey:
+    k = key_table(task_id=INT, number=INT, state=TEXT, begin=INT, end=INT, since=TIME, until=TIME)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
-        found = [job.state == k.c.state, job.job_index >= k.c.begin]
+        found = [job.state == k.c.state, *_of_span(job, k)]
         if by_liveness:
             found += [is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
         return found
 
-    return top_n_per_key(k, Job, JobRow._fields, "job_index", _of_process, belongs)
+    return top_n_per_key(k, Job, JobRow._fields, "job_index", _of_process, belongs, backward)
 
 
 def _of_process(job: Any, k: FromClause) -> list[Any]:
     return [job.task_id == k.c.task_id, job.process_number == k.c.number]
 
 
+def _of_span(job: Any, k: FromClause) -> list[Any]:
+    return [job.job_index >= k.c.begin, job.job_index < k.c.end]
+
+
 def _read_pending(
     connection: ReadConnection,
     arrays: Sequence[ProcessRow],
-    begins: Sequence[int],
-    size: int,
+    spans: Sequence[range],
+    page: Page,
 ) -> list[list[JobRow]]:
-    """The first ``size`` jobs of each array that have no row, from its index in ``begins`` on.
+    """The jobs of the page, and one more, that have no row, in the direction of the page.
 
     They are what lies before the first row, and in the gaps behind rows whose successor is not
     the next index. Three statements find these, so no row is read that does not border a gap.
+    Backward, the same holds from the end: "before" means behind, and "first" means last.
 
     Example: an array has the jobs 0 to 9, and rows for 2, 3, 6 and 9. From 0 on, 4 are wanted.
 
     1. ``firsts``: the first row is 2, so 0 and 1 are pending.
-    2. ``gaps``: 3 is not followed by 4, 6 not by 7, 9 not by 10: gaps may begin at 4, 7 and 10.
-    3. ``ends``: the next rows are 6 and 9, and none after 10, where the array ends.
+    2. ``borders``: 3 is not followed by 4, 6 not by 7, 9 not by 10: gaps may lie behind 3, 6, 9.
+    3. ``ends``: the next rows are 6 and 9, and none after 9, where the array ends.
 
-    The spans are 0-1, 4-5, 7-8 and the empty one from 10: the first four jobs are 0, 1, 4, 5.
+    The gaps are 0-1, 4-5, 7-8 and an empty one: the first four jobs are 0, 1, 4, 5.
     """
     rows, places = [], []
-    for place, (array, begin) in enumerate(zip(arrays, begins, strict=True)):
-        if array.pending and begin <= array.last_index:
-            rows.append((array.task_id, array.number, begin))
+    for place, (array, span) in enumerate(zip(arrays, spans, strict=True)):
+        if array.pending and span:
+            rows.append((array.task_id, array.number, span.start, span.stop))
             places.append(place)
     found: list[list[JobRow]] = [[] for _ in arrays]
     if not rows:
         return found
-    given = {"keys": rows, "size": size}
+    given, backward = {"keys": rows, "size": page.size + 1}, page.backward
     firsts = {
-        row[0]: row[1] for row in connection.execute(_first_row_statement(), given | {"size": 1})
+        row[0]: row[1]
+        for row in connection.execute(_first_row_statement(backward), given | {"size": 1})
     }
-    gaps: list[list[int]] = [[] for _ in rows]
-    for place, index in connection.execute(_before_gap_statement(), given):
-        gaps[place].append(index + 1)
-    ends = _next_rows(connection, rows, gaps)
+    borders: list[list[int]] = [[] for _ in rows]
+    for place, index in connection.execute(_border_statement(backward), given):
+        borders[place].append(index)
+    ends = _next_rows(connection, rows, borders, backward)
     for key_place, place in enumerate(places):
-        array, begin = arrays[place], begins[place]
-        first_row = firsts.get(key_place, array.last_index + 1)
-        spans = [range(begin, first_row)]
-        spans += [
-            range(start, ends.get((key_place, start), array.last_index + 1))
-            for start in gaps[key_place]
-        ]
-        indices = islice((index for span in spans for index in span), size)
+        array, span = arrays[place], spans[place]
+        outside = span.start - 1 if backward else span.stop
+        limits = [(span.stop if backward else span.start - 1, firsts.get(key_place, outside))]
+        limits += [(row, ends.get((key_place, row), outside)) for row in borders[key_place]]
+        gaps = (_gap(span, *pair, backward) for pair in limits)
+        indices = islice((index for gap in gaps for index in gap), page.size + 1)
         found[place] = [pending_job(array.task_id, array.number, index) for index in indices]
     return found
 
 
-@cache
-def _first_row_statement() -> TopNPerKey:
-    def belongs(job: Any, k: FromClause) -> list[Any]:
-        return [job.job_index >= k.c.begin]
-
-    k = key_table(task_id=INT, number=INT, begin=INT)
-    return top_n_per_key(k, Job, ("job_index",), "job_index", _of_process, belongs)
+def _gap(span: range, near: int, far: int, backward: bool) -> range:
+    """The indices of the span between two rows, from the nearer one on."""
+    if backward:
+        return range(near - 1, max(far, span.start - 1), -1)
+    return range(near + 1, min(far, span.stop))
 
 
 @cache
-def _before_gap_statement() -> TopNPerKey:
+def _first_row_statement(backward: bool) -> TopNPerKey:
+    k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
+    return top_n_per_key(k, Job, ("job_index",), "job_index", _of_process, _of_span, backward)
+
+
+@cache
+def _border_statement(backward: bool) -> TopNPerKey:
     def belongs(job: Any, k: FromClause) -> list[Any]:
         # For the minimum, PostgreSQL uses the index that has the jobs in order. For a test on one
         # index it may use another one while it has no statistics, and read all jobs.
-        next_row = select(func.min(Job.job_index)).where(
-            Job.task_id == job.task_id,
-            Job.process_number == job.process_number,
-            Job.job_index > job.job_index,
+        next_row = _next_row(backward, job.job_index).where(
+            Job.task_id == job.task_id, Job.process_number == job.process_number
         )
-        return [
-            job.job_index >= k.c.begin,
-            next_row.scalar_subquery().is_distinct_from(job.job_index + 1),
-        ]
+        expected = job.job_index - 1 if backward else job.job_index + 1
+        return [*_of_span(job, k), next_row.scalar_subquery().is_distinct_from(expected)]
 
-    k = key_table(task_id=INT, number=INT, begin=INT)
-    return top_n_per_key(k, Job, ("job_index",), "job_index", _of_process, belongs)
+    k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
+    return top_n_per_key(k, Job, ("job_index",), "job_index", _of_process, belongs, backward)
+
+
+def _next_row(backward: bool, index: Any) -> Select[Any]:
+    """The index of the row that comes next to an index, in the direction of the page."""
+    if backward:
+        return select(func.max(Job.job_index)).where(Job.job_index < index)
+    return select(func.min(Job.job_index)).where(Job.job_index > index)
 
 
 def _next_rows(
     connection: ReadConnection,
-    rows: Sequence[tuple[int, int, int]],
-    gaps: Sequence[Sequence[int]],
+    rows: Sequence[tuple[int, int, int, int]],
+    borders: Sequence[Sequence[int]],
+    backward: bool,
 ) -> dict[tuple[int, int], int]:
-    """The index of the row that ends each gap, by the gap's key in ``rows`` and its first index.
+    """The index of the row at the far end of each gap, by the gap's key in ``rows`` and its border.
 
     Gaps that last until the end of their array are left out.
     """
-    starts = [(place, start) for place, found in enumerate(gaps) for start in found]
-    k = key_table(task_id=INT, number=INT, begin=INT)
-    next_row = (
-        select(func.min(Job.job_index))
-        .where(*_of_process(Job, k), Job.job_index > k.c.begin)
-        .scalar_subquery()
-    )
+    starts = [(place, index) for place, found in enumerate(borders) for index in found]
+    k = key_table(task_id=INT, number=INT, border=INT)
+    next_row = _next_row(backward, k.c.border).where(*_of_process(Job, k)).scalar_subquery()
     found = connection.execute(
         select(k.c.place, next_row.label("next")),
-        {"keys": [(*rows[place][:2], start) for place, start in starts]},
+        {"keys": [(*rows[place][:2], index) for place, index in starts]},
     )
     return {starts[place]: index for place, index in found if index is not None}
 

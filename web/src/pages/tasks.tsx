@@ -22,8 +22,9 @@ const PAGE_SIZE = 25;
 const ARIA_SORT = { ASC: "ascending", DESC: "descending" } as const;
 const ARROWS = { none: "", ascending: "↑", descending: "↓" };
 
-type TaskRow = TasksQuery["tasks"]["nodes"][number];
-type PageInfo = TasksQuery["tasks"]["pageInfo"];
+type TaskList = NonNullable<TasksQuery["tasks"]>;
+type TaskRow = TaskList["nodes"][number];
+type PageInfo = TaskList["pageInfo"];
 
 function Row({ task }: { task: TaskRow }) {
   return (

@@ -1,0 +1,1 @@
+"""GraphQL clients that others make, on a running server."""

@@ -73,7 +73,7 @@ def open_stream(url: str, query: str, **variables: Any) -> socket.socket:
     return client
 
 
-def _connect(url: str) -> socket.socket:
+def _connect(url: str, source: str = "127.0.0.1") -> socket.socket:
     address = urlsplit(url)
     assert address.hostname is not None
     assert address.port is not None
@@ -81,6 +81,7 @@ def _connect(url: str) -> socket.socket:
     # The system has little room for what it does not read, so that this soon shows.
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(20)
+    client.bind((source, 0))
     client.connect((address.hostname, address.port))
     return client
 
@@ -118,10 +119,7 @@ def is_closed_by_server(client: socket.socket) -> bool:
 
 def connect_from(url: str, source: str = "127.0.0.1") -> socket.socket:
     """A connection that has sent nothing yet, from one of this machine's own addresses."""
-    address = urlsplit(url)
-    assert address.hostname is not None
-    assert address.port is not None
-    return socket.create_connection((address.hostname, address.port), 20, (source, 0))
+    return _connect(url, source)
 
 
 def send_as_possible(client: socket.socket, data: bytes) -> None:

@@ -15,6 +15,8 @@ from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.ingest.tasks import delete_tasks
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.live.live_connections import LiveConnections
+from lamia_gql.live.subscription_limit import SubscriptionLimit
+from lamia_gql.live.task_watches import TaskWatches
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.rows import TaskRow
 
@@ -29,6 +31,8 @@ class Services:
     purger: Purger
     feeds: Feeds
     live_connections: LiveConnections
+    task_watches: TaskWatches
+    subscriptions: SubscriptionLimit
 
     def check_number_of_events(self, number: int) -> None:
         """Raise :class:`UserError` if one request submits too many events."""

@@ -134,7 +134,8 @@ MEANINGS: dict[ErrorCode, str] = {
         "The server is shutting down, and the subscription was ended; resume it later."
     ),
     ErrorCode.TOO_MANY_SUBSCRIPTIONS: (
-        "More subscriptions than the server allows on one connection, by number or in bytes."
+        "More operations at once than the server allows on one connection, by number or in bytes,"
+        " or for one address."
     ),
     ErrorCode.TOO_MANY_CONNECTIONS: (
         "More connections than the server allows, live ones from one client address or all"

@@ -263,8 +263,8 @@ def _only_state(counters: Counters) -> JobState:
     return JobState.PENDING
 
 
-def process_outlook(process: ProgressInputs, lost: int) -> Outlook:
-    """Whether a process can still succeed; ``lost`` is the number of its LOST jobs.
+def process_outlook(process: ProgressInputs, has_lost: bool) -> Outlook:
+    """Whether a process can still succeed; ``has_lost`` tells whether it has LOST jobs.
 
     It cannot with more failures than tolerated, or with too few jobs left to reach a threshold
     that is counted in jobs. A threshold beyond the number of jobs must be in the unit that jobs
@@ -283,7 +283,7 @@ def process_outlook(process: ProgressInputs, lost: int) -> Outlook:
         and process.job_count - counters.failures < process.threshold <= process.job_count
     ):
         return Outlook.CANNOT_SUCCEED
-    return Outlook.AT_RISK if counters.failures or lost else Outlook.ON_TRACK
+    return Outlook.AT_RISK if counters.failures or has_lost else Outlook.ON_TRACK
 
 
 def liveness(

@@ -145,6 +145,11 @@ class Settings(BaseSettings):
         gt=0,
         description="The time in seconds after which the reads of an operation are stopped.",
     )
+    max_read_time: float = Field(
+        10.0,
+        gt=0,
+        description="The time in seconds after which one read of the database is stopped.",
+    )
     max_waiting_events: int = Field(
         50_000,
         ge=1,
@@ -176,6 +181,12 @@ class Settings(BaseSettings):
         ge=1024,
         description="The largest size in bytes of all operations that run on one WebSocket, as its"
         " client has sent them.",
+    )
+    max_subscriptions_per_address: int = Field(
+        4_000,
+        ge=1,
+        description="The largest number of concurrent operations on all WebSockets and event"
+        " streams from one client address to one server process.",
     )
     max_message_bytes: int = Field(
         1_048_576, ge=1024, description="The largest message of a WebSocket client, in bytes."

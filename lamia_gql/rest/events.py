@@ -62,7 +62,7 @@ async def get(request: RestRequest) -> RestResponse:
         page = requested_page(request, event_cursors(process.task_id))
         return process, read_events(connection, [key], EventFilter(), page)[0]
 
-    process, found = await database.read(read)
+    process, found = await database.read(read, request.client_address)
     cursors = event_cursors(process.task_id)
     serialized = [serialize_event(event, process) for event in found.items]
     return page_response(request, found, serialized, lambda event: cursors.encode(event.seq))

@@ -19,7 +19,7 @@ from lamia_gql.storage.transaction import ReadConnection
 async def get(request: RestRequest) -> RestResponse:
     """The process in the address."""
     process = await request.services.database.read(
-        lambda connection: find_process(connection, request)
+        lambda connection: find_process(connection, request), request.client_address
     )
     return RestResponse(serialize_process(request.task, process))
 
@@ -38,7 +38,7 @@ async def get_many(request: RestRequest) -> RestResponse:
             raise task_not_found_error(request.task)
         return read_processes(connection, [task.id], wanted, page)[0].items
 
-    found = await database.read(read)
+    found = await database.read(read, request.client_address)
     return RestResponse([serialize_process(request.task, process) for process in found])
 
 

@@ -108,7 +108,7 @@ async def get(request: RestRequest) -> RestResponse:
         task = tasks_by_name(connection, [request.task])[0]
         return task and (task, _parts(connection, [task])[0])
 
-    found = await database.read(read)
+    found = await database.read(read, request.client_address)
     if found is None:
         return RestResponse({"error": task_not_found_error(request.task).message}, 404)
     task, parts = found
@@ -125,7 +125,7 @@ async def get_many(request: RestRequest) -> RestResponse:
         found = read_tasks(connection, wanted, order, page)
         return found, _parts(connection, found.items)
 
-    found, parts = await database.read(read)
+    found, parts = await database.read(read, request.client_address)
     serialized = [
         serialize_task(task, *rest) for task, rest in zip(found.items, parts, strict=True)
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypedDict
@@ -26,14 +25,13 @@ from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.live.live_connections import LiveConnections
 from lamia_gql.live.pg_listener import PgListener
+from lamia_gql.live.subscription_limit import SubscriptionLimit
+from lamia_gql.live.task_watches import TaskWatches
 from lamia_gql.rest.routes import API
+from lamia_gql.server.memory import Memory
 from lamia_gql.server.static_pages import static_routes
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import NotMigrated, current, head, prepare
-
-GC_THRESHOLDS = (5_000, 20, 100)
-"""Thresholds of Python's cycle collector. The first is low enough to free the bodies of large
-requests, which graphql-core leaves in cycles; the last is high, as full collections are slow."""
 
 
 class State(TypedDict):
@@ -76,20 +74,30 @@ def _lifespan(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextM
             feeds = Feeds(database, settings.max_waiting_changes)
             listener = PgListener(database, feeds)
             live_connections = LiveConnections(settings.max_connections_per_address)
+            task_watches = TaskWatches(
+                database, feeds, settings.max_waiting_changes, settings.snapshot_interval
+            )
             feeds.start()
             await listener.start()
             await recorder.start()
             await purger.start()
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
+            memory = Memory()
+            await memory.start()
             try:
                 yield {
                     "services": Services(
-                        settings, database, recorder, purger, feeds, live_connections
+                        settings,
+                        database,
+                        recorder,
+                        purger,
+                        feeds,
+                        live_connections,
+                        task_watches,
+                        SubscriptionLimit(settings.max_subscriptions_per_address),
                     )
                 }
             finally:
+                await memory.stop()
                 await feeds.stop()
                 await listener.stop()
                 await purger.stop()

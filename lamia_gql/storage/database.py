@@ -54,7 +54,10 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.engine = create_engine(settings)
         self.readers = Readers(
-            self.engine, settings.database_connections, settings.database_timeout
+            self.engine,
+            settings.database_connections,
+            settings.database_timeout,
+            settings.max_read_time,
         )
         self._write_engine = (
             create_write_engine(settings, EVENT_THREADS + WRITE_THREADS)
@@ -84,15 +87,16 @@ class Database:
         """Whether other servers may use the same database: on PostgreSQL, but not on SQLite."""
         return not is_sqlite(self.engine)
 
-    async def read(self, work: Callable[[ReadConnection], T]) -> T:
+    async def read(self, work: Callable[[ReadConnection], T], address: str | None = None) -> T:
         """The result of ``work``, run in a reader's thread in a transaction that is rolled back.
 
         All statements of the transaction see the same state of the database. Where the caller is
         cancelled, the running statement is cancelled as well, so that the thread and its
-        connection are free again. Raises :class:`Unavailable` when the storage fails, or when no
-        connection is free in time.
+        connection are free again. ``address`` is that of the client that asks, if any: addresses
+        take turns. Raises :class:`Unavailable` when the storage fails, or when no connection is
+        free in time, and :class:`LimitExceeded` if it takes too long.
         """
-        return await self.readers.run(CancellableRead(work))
+        return await self.readers.run(CancellableRead(work), address)
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """The result of ``work``, run in a writer's thread in a transaction.

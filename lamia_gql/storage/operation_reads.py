@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,11 +29,15 @@ class Snapshot:
 
     Args:
         readers: where to read.
+        address: the address of the client that asks; None for the server.
         error: makes the error for reads after the end.
     """
 
-    def __init__(self, readers: Readers, error: Callable[[], Exception]) -> None:
+    def __init__(
+        self, readers: Readers, address: str | None, error: Callable[[], Exception]
+    ) -> None:
         self._readers = readers
+        self._address = address
         self._error = error
         self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
         self._worker: asyncio.Task[None] | None = None
@@ -46,8 +51,8 @@ class Snapshot:
         """The result of ``work``.
 
         Raises the error of the end; :class:`Unavailable` if the storage fails or no connection is
-        free in time; and what the work raises. An error of the database ends the transaction, so
-        all further reads raise it, too.
+        free in time; :class:`LimitExceeded` if it takes too long; and what the work raises. An
+        error of the database ends the transaction, so all further reads raise it, too.
         """
         if self._closed:
             raise self._error()
@@ -109,14 +114,14 @@ class Snapshot:
             if self._session is None:
                 self._opening = True
                 try:
-                    self._session = await self._readers.open()
+                    self._session = await self._readers.open(self._address)
                 finally:
                     self._opening = False
             self._running = read = CancellableRead(work)
             return await self._session.run(read)
         except Stopped:
             raise self._error() from None
-        except (Unavailable, SQLAlchemyError) as error:
+        except (LimitExceeded, Unavailable, SQLAlchemyError) as error:
             self._failure = error
             raise
         finally:
@@ -133,13 +138,15 @@ class OperationReads:
     Args:
         database: where to read.
         time_limit: the time in seconds after which the owner stops them; for the error's message.
+        address: the address of the client that asks; None for the server.
     """
 
-    def __init__(self, database: Database, time_limit: float) -> None:
+    def __init__(self, database: Database, time_limit: float, address: str | None = None) -> None:
         self._readers = database.readers
         self._time_limit = time_limit
+        self._address = address
         self._stopped = False
-        self._snapshot = Snapshot(self._readers, self.error)
+        self._snapshot = self._new_snapshot()
 
     async def read(self, work: Work[T]) -> T:
         """The result of ``work`` in the present snapshot; see :meth:`Snapshot.read`.
@@ -151,7 +158,7 @@ class OperationReads:
     def renew(self) -> Snapshot:
         """End the present snapshot, and return a new one."""
         self._snapshot.close()
-        self._snapshot = Snapshot(self._readers, self.error)
+        self._snapshot = self._new_snapshot()
         if self._stopped:
             self._snapshot.close()
         return self._snapshot
@@ -165,10 +172,18 @@ class OperationReads:
         self._stopped = True
         self._snapshot.close()
 
+    def _new_snapshot(self) -> Snapshot:
+        # Without a reference to self, which refers to the snapshot: that would be a cycle.
+        return Snapshot(self._readers, self._address, partial(_stopped_error, self._time_limit))
+
     def error(self) -> LimitExceeded:
         """The error for an operation that takes too long."""
-        return LimitExceeded(
-            ErrorCode.TIMED_OUT,
-            f"The operation was stopped after {self._time_limit:g} seconds: ask for less at once.",
-            self._time_limit,
-        )
+        return _stopped_error(self._time_limit)
+
+
+def _stopped_error(time_limit: float) -> LimitExceeded:
+    return LimitExceeded(
+        ErrorCode.TIMED_OUT,
+        f"The operation was stopped after {time_limit:g} seconds: ask for less at once.",
+        time_limit,
+    )

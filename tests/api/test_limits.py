@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lamia_gql.domain.errors import LimitExceeded
 from lamia_gql.domain.settings import Settings
-from lamia_gql.graph.limits.documents import Document, Documents
+from lamia_gql.graph.limits.documents import CACHED_BYTES, Document, Documents
 from lamia_gql.graph.schema import make_schema
 from tests.support.documents import BEYOND_LIMITS, BOMB, WIDE_BOMB, WITHIN_LIMITS
 from tests.support.harness import Server, StartServer
@@ -180,7 +180,7 @@ DIAMOND = """fragment A on Query { ...C } fragment B on Query { ...C ...D }
         ("{ tasks(first: 3) { nodes { processes { nodes { name } } } } }", 2 + 3 * (2 + 10)),
         ('{ task(name: "t") { timeline { at } } }', 1 + 1 + 60),
         ('{ task(name: "t") { timeline(points: 5) { at ratio } } }', 1 + 1 + 5 * 2),
-        ('{ tasks(first: 2, filter: { names: ["a", "b", "c"] }) { totalCount } }', 2 + 3),
+        ('{ tasks(first: 2, filter: { names: ["a", "b", "c"] }) { totalCount } }', 2 + 3 + 1_000),
         ("{ tasks(first: 4) { ...C } } fragment C on TaskConnection { nodes { name } }", 6),
         ("{ ...A ...B } " + DIAMOND, 3),
         ("{ tasks(first: 4) { ... { ... { nodes { name } } } } }", 6),
@@ -271,14 +271,20 @@ def test_settings(start_server: StartServer, sqlite_url: str) -> None:
 
 
 def test_documents_are_remembered(schema: GraphQLSchema) -> None:
-    """Documents are cached: parsed and measured once, up to a maximum number."""
+    """Documents are cached: parsed and measured once, up to a maximum number and size."""
     documents = Documents(Settings.model_construct())
     first = documents.read(schema, TASKS)
     assert documents.read(schema, TASKS) is first
     for number in range(300):
         documents.read(schema, f"{{ a{number}: server {{ version }} }}")
-    assert documents.read.cache_info().currsize == 256
+    assert len(documents) == 256
     assert documents.read(schema, TASKS) is not first
+    for number in range(256):
+        fields = " ".join(f"a{number}x{field}: __typename" for field in range(90))
+        documents.read(schema, f"{{ {fields} }}")
+    sizes = [document.size for document in documents._cached.values()]
+    assert 10 < len(sizes) < 100
+    assert sum(sizes) <= CACHED_BYTES
 
 
 def test_documentation() -> None:

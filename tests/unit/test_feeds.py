@@ -20,6 +20,7 @@ from lamia_gql.ingest.event_input import NewEvent, check_event
 from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks, delete_tasks
+from lamia_gql.live.event_subscribers import EventSubscribers
 from lamia_gql.live.feeds import ALL_TASKS, Feeds
 from lamia_gql.live.pg_listener import PgListener
 from lamia_gql.live.pubsub import StreamEnded, Subscriber
@@ -334,16 +335,22 @@ CHOICES = [None, (), (EventClass.BEAT,), (EventClass.DONE, EventClass.FAILED)]
     ],
     ids=str,
 )
-def test_sql_and_python_of_an_event_filter_agree(
+def test_stored_and_new_events_are_chosen_alike(
     stored: tuple[Database, int], wanted: EventFilter
 ) -> None:
-    """The SQL condition and `matches` of an event filter agree."""
+    """Subscribers get just those events that their filter selects in the database."""
     database, task_id = stored
     read = partial(events_after, task_id=task_id, seq=0, limit=100)
     everything = database.read_blocking(partial(read, wanted=EventFilter()))
     assert len(everything) == 3 * (JOBS + 1)
     selected = database.read_blocking(partial(read, wanted=wanted))
-    assert selected == [event for event in everything if wanted.matches(event)]
+    subscribers, subscriber = EventSubscribers(), Subscriber[EventRow](100)
+    with subscribers.subscribe(subscriber, task_id, wanted):
+        subscribers.publish(task_id, everything)
+        assert subscriber.waiting == len(selected)
+        assert not selected or asyncio.run(subscriber.drain()) == selected
+    assert len(subscribers) == 0
+    assert list(subscribers) == []
 
 
 @pytest.fixture(scope="module")

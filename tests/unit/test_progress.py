@@ -129,13 +129,13 @@ def test_progress_of_a_job() -> None:
 def test_state_and_outlook(process: ProgressInputs, state: State, outlook: Outlook) -> None:
     """State and outlook of a process."""
     assert process_state(process) is state
-    assert process_outlook(process, lost=0) is outlook
+    assert process_outlook(process, has_lost=False) is outlook
 
 
 def test_lost_jobs_are_a_risk_while_it_runs() -> None:
     """LOST jobs put a running process AT_RISK, but not one that has succeeded."""
-    assert process_outlook(array(3, running=2), lost=1) is Outlook.AT_RISK
-    assert process_outlook(array(3, 0, 1, running=2, done=1), lost=2) is Outlook.ON_TRACK
+    assert process_outlook(array(3, running=2), has_lost=True) is Outlook.AT_RISK
+    assert process_outlook(array(3, 0, 1, running=2, done=1), has_lost=True) is Outlook.ON_TRACK
 
 
 def test_enough_needs_a_threshold() -> None:
@@ -296,7 +296,7 @@ def test_what_cannot_succeed_does_not(
     for life in jobs:
         counters.change(EMPTY, summarise(life), threshold)
     process = ProgressInputs(Kind.ARRAY, len(jobs), 0, threshold, counters)
-    if process_outlook(process, lost=0) is not Outlook.CANNOT_SUCCEED:
+    if process_outlook(process, has_lost=False) is not Outlook.CANNOT_SUCCEED:
         return
     for life in jobs:
         summary = summarise(life)

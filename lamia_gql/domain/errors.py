@@ -105,8 +105,8 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.PAYLOAD_TOO_LARGE: "The payload is larger than the server accepts.",
     ErrorCode.BUSY: (
         "Too many events are waiting to be stored, too many operations for a connection to the"
-        " database, or another transaction keeps a task locked. Nothing was stored; try again"
-        " later."
+        " database, the server is receiving too much at once, or another transaction keeps a task"
+        " locked. Nothing was stored; try again later."
     ),
     ErrorCode.STORAGE_FAILED: "The database failed. Nothing was stored; try again later.",
     ErrorCode.OUTCOME_UNKNOWN: (
@@ -137,10 +137,12 @@ MEANINGS: dict[ErrorCode, str] = {
         "The server is shutting down, and the subscription was ended; resume it later."
     ),
     ErrorCode.TOO_MANY_SUBSCRIPTIONS: (
-        "More operations at once than the server allows on one connection, or for one address."
+        "More operations at once than the server allows on one connection, by number or in bytes,"
+        " or for one address."
     ),
     ErrorCode.TOO_MANY_CONNECTIONS: (
-        "More live connections than the server allows from one client address."
+        "More connections than the server allows, live ones from one client address or all"
+        " together."
     ),
     ErrorCode.HOST_NOT_ALLOWED: (
         "The request names a host that is none of the server's: see the setting `allowed_hosts`."

@@ -139,6 +139,19 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(
         16_777_216, ge=1024, description="The largest body of one HTTP request, in bytes."
     )
+    max_total_request_bytes: int = Field(
+        268_435_456,
+        ge=1024,
+        description="The largest size in bytes of all requests that a server process is receiving"
+        " or answering, and of the answers that clients have not read; beyond, it is BUSY for the"
+        " largest.",
+    )
+    request_timeout: float = Field(
+        20.0,
+        gt=0,
+        description="The time in seconds in which a client must send the headers of a request, and"
+        " then its body; a body has a second more for each 16 KiB.",
+    )
     max_document_characters: int = Field(
         20_000, ge=1_000, description="The largest number of characters in one GraphQL document."
     )
@@ -197,6 +210,12 @@ class Settings(BaseSettings):
         ge=1,
         description="The number of events up to which requests are committed in one transaction.",
     )
+    max_connections: int = Field(
+        10_000,
+        ge=2,
+        description="The largest number of connections of any kind to one server process, of which"
+        " one client address may have half; at most half of the files that the process may open.",
+    )
     max_connections_per_address: int = Field(
         2_000,
         ge=1,
@@ -205,6 +224,12 @@ class Settings(BaseSettings):
     )
     max_subscriptions_per_connection: int = Field(
         256, ge=1, description="The largest number of concurrent operations on one WebSocket."
+    )
+    max_connection_bytes: int = Field(
+        4_194_304,
+        ge=1024,
+        description="The largest size in bytes of all operations that run on one WebSocket, as its"
+        " client has sent them.",
     )
     max_subscriptions_per_address: int = Field(
         4_000,
@@ -224,8 +249,7 @@ class Settings(BaseSettings):
     send_timeout: float = Field(
         30.0,
         gt=0,
-        description="The time in seconds after which a live client that does not read is"
-        " disconnected.",
+        description="The time in seconds after which a client that does not read is disconnected.",
     )
     snapshot_interval: float = Field(
         0.25,

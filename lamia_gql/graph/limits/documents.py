@@ -65,6 +65,15 @@ class Document:
                 error.original_error = None
         return found
 
+    @cached_property
+    def declared_variables(self) -> frozenset[str]:
+        """The names of the variables that its operations declare."""
+        return frozenset(
+            definition.variable.name.value
+            for operation in self._summary.operations
+            for definition in operation.node.variable_definitions or ()
+        )
+
     def cost(self, name: str | None, variables: Mapping[str, Any]) -> int:
         """The cost of the operation with this name, or else of the first one."""
         if name in self._costs:

@@ -69,6 +69,7 @@ class GraphQLEndpoint:
             operation = await read_operation(request)
             allowed = POST_OPERATIONS if request.method == "POST" else GET_OPERATIONS
             if media_type == EVENT_STREAM:
+                operation = self.streams.without_undeclared_variables(operation)
                 return self._stream(request, operation, allowed | {OperationType.SUBSCRIPTION})
             return await self._execute(request, operation, media_type, allowed)
         except HttpError as error:

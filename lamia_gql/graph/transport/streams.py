@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing
+from dataclasses import replace
 
 import orjson
 from strawberry.types.execution import ExecutionResult
@@ -150,6 +151,19 @@ class OperationStreams:
         if key is None:
             return run_operation(self._schema, operation, context, allowed)
         return self._subscribe(key, operation, context)
+
+    def without_undeclared_variables(self, operation: Operation) -> Operation:
+        """The operation with those variables only that its document declares."""
+        if not operation.variables:
+            return operation
+        try:
+            document = self._schema.documents.read(self._schema._schema, operation.query)
+        except Exception:
+            # Running the operation reports its errors, and does not take long.
+            return operation
+        declared = document.declared_variables
+        used = {name: value for name, value in operation.variables.items() if name in declared}
+        return replace(operation, variables=used)
 
     def _sharing_key(self, operation: Operation) -> Hashable | None:
         """What equal operations have in common; None for one that cannot be shared."""

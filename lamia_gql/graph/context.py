@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,8 +12,6 @@ from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.api.services import Services
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.loaders import Loaders
-from lamia_gql.live.feeds import ALL_TASKS
-from lamia_gql.live.pubsub import CoalescingSubscriber
 from lamia_gql.storage.operation_reads import OperationReads
 
 
@@ -23,11 +21,8 @@ class WatchedTasks:
 
     ids: Mapping[str, int]
     """Their ids by name, at the start of the subscription."""
-    subscriber: CoalescingSubscriber[int]
-
-    def resend_all(self) -> None:
-        """Have a snapshot of every task sent again."""
-        self.subscriber.add([ALL_TASKS])
+    resend_all: Callable[[], None]
+    """Has a snapshot of every task sent again."""
 
 
 @dataclass(slots=True)
@@ -53,7 +48,9 @@ class Context:
 
     def __post_init__(self) -> None:
         self.budget = self.services.answer_budget()
-        self.reads = OperationReads(self.services.database, self.settings.max_operation_time)
+        self.reads = OperationReads(
+            self.services.database, self.settings.max_operation_time, self.client_address
+        )
         self.refresh()
 
     def refresh(self) -> None:

@@ -13,18 +13,17 @@ from typing import Any, TypeVar
 
 from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.domain.pagination import Page, Slice
-from lamia_gql.domain.progress import Liveness
 from lamia_gql.graph.batch_loader import BatchLoader
 from lamia_gql.storage.filters import EventFilter, JobFilter, ProcessFilter, TaskFilter
 from lamia_gql.storage.operation_reads import Snapshot
-from lamia_gql.storage.queries import events, jobs, runs, samples, tasks
+from lamia_gql.storage.queries import events, job_counts, jobs, runs, samples, tasks
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.samples import SampleRow
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskJson, TaskRow
 from lamia_gql.storage.transaction import ReadConnection
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-LOST = JobFilter(liveness=Liveness.LOST)
 
 
 class Loaders:
@@ -48,10 +47,10 @@ class Loaders:
         budget: AnswerBudget,
     ) -> None:
         self._snapshot = snapshot
-        self._beat_interval = beat_interval
-        self._now = now
-        self._budget = budget
+        self._time = now, beat_interval
+        """What liveness is judged by. Reads must not refer to self: that would be a cycle."""
         self._loaders: dict[Hashable, BatchLoader[Any, Any]] = {}
+        self._budget = budget
         self._expected: dict[Hashable, set[tuple[int, ...]]] = {}
 
     def expect(self, events: Sequence[EventRow]) -> None:
@@ -66,9 +65,10 @@ class Loaders:
     ) -> Awaitable[V]:
         loader = self._loaders.get(kind)
         if loader is None:
+            snapshot = self._snapshot
 
             async def batch(wanted: list[K]) -> Sequence[V]:
-                return await self._snapshot.read(lambda connection: read(connection, wanted))
+                return await snapshot.read(lambda connection: read(connection, wanted))
 
             loader = self._loaders[kind] = BatchLoader(batch, self._budget)
             for other in self._expected.get(kind, ()):
@@ -80,9 +80,9 @@ class Loaders:
         """A page of the tasks, in an order."""
         return await self._snapshot.read(lambda c: tasks.read_tasks(c, wanted, order, page))
 
-    async def count_tasks(self, wanted: TaskFilter) -> int:
+    def count_tasks(self, wanted: TaskFilter) -> Awaitable[Count]:
         """The number of wanted tasks."""
-        return await self._snapshot.read(lambda c: tasks.count_tasks(c, wanted))
+        return self._load("count_tasks", wanted, lambda c, keys: tasks.count_tasks(c, keys))
 
     def task_by_name(self, name: str) -> Awaitable[TaskRow | None]:
         """The task of this name; None where it does not exist."""
@@ -98,10 +98,11 @@ class Loaders:
 
     def task_json(self, task_id: int) -> Awaitable[TaskJson]:
         """The JSON texts of a task."""
+        hold = self._budget.hold
         return self._load(
             "task_json",
             task_id,
-            lambda c, keys: tasks.read_task_json(c, keys, self._budget.hold),
+            lambda c, keys: tasks.read_task_json(c, keys, hold),
         )
 
     def all_processes(self, task_id: int) -> Awaitable[list[ProcessRow]]:
@@ -118,7 +119,7 @@ class Loaders:
             lambda c, keys: tasks.read_processes(c, keys, wanted, page),
         )
 
-    def count_processes(self, task_id: int, wanted: ProcessFilter) -> Awaitable[int]:
+    def count_processes(self, task_id: int, wanted: ProcessFilter) -> Awaitable[Count]:
         """The number of wanted processes of a task."""
         return self._load(
             ("count_processes", wanted),
@@ -144,25 +145,32 @@ class Loaders:
 
     def jobs(self, array: ProcessRow, wanted: JobFilter, page: Page) -> Awaitable[Slice[JobRow]]:
         """A page of the wanted jobs of an array, in the order of their indices."""
+        time = self._time
         return self._load(
             ("jobs", wanted, page),
             array,
-            lambda c, keys: jobs.read_jobs(c, keys, wanted, page, self._now, self._beat_interval),
+            lambda c, keys: jobs.read_jobs(c, keys, wanted, page, *time),
         )
 
-    def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[int]:
+    def count_jobs(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[Count]:
         """The number of wanted jobs of an array."""
+        time = self._time
         return self._load(
             ("count_jobs", wanted),
             array,
-            lambda c, keys: jobs.count_jobs(c, keys, wanted, self._now, self._beat_interval),
+            lambda c, keys: job_counts.count_jobs(c, keys, wanted, *time),
         )
 
-    async def lost(self, process: ProcessRow) -> int:
-        """The number of LOST jobs of a process. Read only where there can be any."""
-        if not process.running or (process.beat_interval or self._beat_interval) is None:
-            return 0
-        return await self.count_jobs(process, LOST)
+    async def has_lost_jobs(self, process: ProcessRow) -> bool:
+        """Whether a process has LOST jobs. Read only where there can be any."""
+        if not process.running or (process.beat_interval or self._time[1]) is None:
+            return False
+        time = self._time
+        return await self._load(
+            "has_lost_jobs",
+            process,
+            lambda c, keys: job_counts.have_lost_jobs(c, keys, *time),
+        )
 
     def job(self, task_id: int, number: int, index: int) -> Awaitable[JobRow]:
         """The job of this index, which the process must have."""
@@ -179,25 +187,25 @@ class Loaders:
 
     def indices(self, array: ProcessRow, wanted: JobFilter) -> Awaitable[str]:
         """The indices of the wanted jobs of an array, as ``813,900-904``."""
+        time, hold = self._time, self._budget.hold
         return self._load(
             ("indices", wanted),
             array,
-            lambda c, keys: runs.job_indices(
-                c, keys, wanted, self._now, self._beat_interval, self._budget.hold
-            ),
+            lambda c, keys: runs.job_indices(c, keys, wanted, *time, hold),
         )
 
     def events(
         self, parent: tuple[int, ...], wanted: EventFilter, page: Page
     ) -> Awaitable[Slice[EventRow]]:
         """A page of the wanted events of a task, a process or a job, oldest first."""
+        hold = self._budget.hold
         return self._load(
             ("events", len(parent), wanted, page),
             parent,
-            lambda c, keys: events.read_events(c, keys, wanted, page, self._budget.hold),
+            lambda c, keys: events.read_events(c, keys, wanted, page, hold),
         )
 
-    def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[int]:
+    def count_events(self, parent: tuple[int, ...], wanted: EventFilter) -> Awaitable[Count]:
         """The number of wanted events of a task, a process or a job."""
         return self._load(
             ("count_events", len(parent), wanted),

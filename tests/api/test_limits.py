@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lamia_gql.domain.errors import LimitExceeded
 from lamia_gql.domain.settings import Settings
-from lamia_gql.graph.limits.documents import Document, Documents
+from lamia_gql.graph.limits.documents import CACHED_BYTES, Document, Documents
 from lamia_gql.graph.schema import make_schema
 from tests.support.documents import BEYOND_LIMITS, BOMB, WIDE_BOMB, WITHIN_LIMITS
 from tests.support.harness import Server, StartServer
@@ -181,7 +181,10 @@ DIAMOND = """fragment A on Query { ...C } fragment B on Query { ...C ...D }
         ("{ tasks(first: 3) { nodes { processes { nodes { name } } } } }", 11 + 3 * (11 + 10)),
         ('{ task(name: "t") { timeline { at } } }', 10 + 10 + 60),
         ('{ task(name: "t") { timeline(points: 5) { at ratio } } }', 10 + 10 + 5 * 2),
-        ('{ tasks(first: 2, filter: { names: ["a", "b", "c"] }) { totalCount } }', 10 + 10 + 3),
+        (
+            '{ tasks(first: 2, filter: { names: ["a", "b", "c"] }) { totalCount } }',
+            10 + 10 + 3 + 1_000,
+        ),
         ("{ tasks(first: 4) { ...C } } fragment C on TaskConnection { nodes { name } }", 15),
         ("{ ...A ...B } " + DIAMOND, 3),
         ("{ tasks(first: 4) { ... { ... { nodes { name } } } } }", 15),
@@ -272,14 +275,20 @@ def test_settings(start_server: StartServer, sqlite_url: str) -> None:
 
 
 def test_documents_are_remembered(schema: GraphQLSchema) -> None:
-    """Documents are cached: parsed and measured once, up to a maximum number."""
+    """Documents are cached: parsed and measured once, up to a maximum number and size."""
     documents = Documents(Settings.model_construct())
     first = documents.read(schema, TASKS)
     assert documents.read(schema, TASKS) is first
     for number in range(300):
         documents.read(schema, f"{{ a{number}: server {{ version }} }}")
-    assert documents.read.cache_info().currsize == 256
+    assert len(documents) == 256
     assert documents.read(schema, TASKS) is not first
+    for number in range(256):
+        fields = " ".join(f"a{number}x{field}: __typename" for field in range(90))
+        documents.read(schema, f"{{ {fields} }}")
+    sizes = [document.size for document in documents._cached.values()]
+    assert 10 < len(sizes) < 100
+    assert sum(sizes) <= CACHED_BYTES
 
 
 def test_documentation() -> None:
@@ -328,3 +337,48 @@ def test_fragments_change_nothing(tree: dict[str, tuple[bool, Any]]) -> None:
     plain = f'{{ task(name: "t") {{ {write(tree, apart=False)} }} }}'
     parted = f'{{ task(name: "t") {{ {write(tree, apart=True)} }} }} ' + " ".join(fragments)
     assert outcome(plain) == outcome(parted)
+
+
+LONG_NUMBER = "9" * 15_000
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ tasks(first: #) { totalCount } }",
+        "query($n: Int = #) { tasks(first: $n) { totalCount } }",
+        '{ job(task: "t", process: "p", index: #) { id } }',
+    ],
+)
+def test_numbers_with_thousands_of_digits(sqlite_server: Server, document: str) -> None:
+    """A literal that Python refuses to convert is an error of the document, not of the server."""
+    error = sqlite_server.graphql_error(document.replace("#", LONG_NUMBER))
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    answer = sqlite_server.request(
+        document.replace("#", LONG_NUMBER), headers={"accept": "application/graphql-response+json"}
+    )
+    assert answer.status_code == 400
+    assert "incident" not in sqlite_server.log()
+
+
+@pytest.mark.parametrize("number", [LONG_NUMBER, LONG_NUMBER + ".0", "-" + LONG_NUMBER])
+def test_long_numbers_elsewhere(sqlite_server: Server, number: str) -> None:
+    """They are refused likewise in variables, in parameters of an address and in cursors."""
+    body = (
+        """{"query": "query($n: Int) { tasks(first: $n) { totalCount } }", "variables": {"n": #}}"""
+    )
+    headers = {"content-type": "application/json"}
+    answers = [
+        sqlite_server.post("/graphql", content=body, headers=headers),
+        sqlite_server.get(f"/graphql?query={{server{{version}}}}&variables={number}"),
+        sqlite_server.rest("POST", "/t", content=f'{{"processes": {{"p": {number}}}}}'),
+        *(sqlite_server.get(f"/api/v0?{name}={number}") for name in ("limit", "after")),
+        sqlite_server.get(f"/api/v0/t/p/event?arrayIndex={number}"),
+    ]
+    for answer in answers:
+        assert answer.status_code == 400, answer.text
+        assert '"code":"' in answer.text
+    for header in ("Accept-Encoding", "Last-Event-ID", "Range"):
+        answer = sqlite_server.get("/api/v0", headers={header: number})
+        assert answer.status_code in (200, 400)
+    assert "incident" not in sqlite_server.log()

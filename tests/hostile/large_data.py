@@ -31,7 +31,7 @@ async def fill_large(url: str, *, jobs: int = 100_000, events: int = 1_000) -> N
     config = {"text": "c" * 1_048_000}
     task = TaskSpec(TASK, [ProcessSpec(PROCESS, jobs), ProcessSpec("one")], config=config)
     try:
-        await database.write(lambda c: create_tasks(c, settings, [task], NOW))
+        await database.write(create_tasks(settings, [task], NOW))
         await database.write(lambda c: _fill(c.connection, jobs, events))
     finally:
         database.close()

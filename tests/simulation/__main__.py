@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.simulation.history import Behaviour
+from tests.simulation.behaviours import Behaviour
 from tests.simulation.seeds import Runner, one_of
 
 

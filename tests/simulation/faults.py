@@ -41,6 +41,7 @@ class Fault(StrEnum):
     CUT_AFTER_COMMIT = "the connection is cut after COMMIT, before its answer"
     FREEZE_COMMIT = "the connection goes dead at COMMIT: nothing is said any more"
     FREEZE = "the host of the database goes dead"
+    CUT_LISTEN = "another server hears of no commits: its LISTEN is cut, and cut again"
     REFUSE = "the database closes all connections and refuses new ones"
     LOCK = "somebody else holds the row of a task"
 
@@ -52,6 +53,7 @@ PROXIED = frozenset(
         Fault.CUT_AFTER_COMMIT,
         Fault.FREEZE_COMMIT,
         Fault.FREEZE,
+        Fault.CUT_LISTEN,
         Fault.REFUSE,
     }
 )
@@ -178,7 +180,7 @@ class PostgresProxy:
     async def _arm(self, fault: Fault) -> None:
         self._fault = fault
         for link in list(self._links):
-            if fault is Fault.REFUSE:
+            if fault is Fault.REFUSE or (fault is Fault.CUT_LISTEN and link.listens):
                 link.cut()
             elif fault is Fault.FREEZE:
                 link.frozen = True
@@ -188,6 +190,11 @@ class PostgresProxy:
         for link in list(self._links):
             if link.frozen:
                 link.cut()
+
+    @property
+    def refuses_to_listen(self) -> bool:
+        """Whether nobody may LISTEN."""
+        return self._fault is Fault.CUT_LISTEN
 
     def take(self, *faults: Fault) -> Fault | None:
         """The fault, if it is one of these; it happens once only."""
@@ -222,6 +229,7 @@ class _Link:
         frozen: bool,
     ) -> None:
         self.frozen = frozen
+        self.listens = False
         self._proxy = proxy
         self._outer = outer
         self._inner = inner
@@ -236,6 +244,10 @@ class _Link:
         """Pass on what the server says."""
         with suppress(ConnectionError):
             while data := await reader.read(65536):
+                self.listens |= b"LISTEN" in data[:64]
+                if self.listens and self._proxy.refuses_to_listen:
+                    self.cut()
+                    return
                 if b"COMMIT" in data[:64]:
                     fault = self._proxy.take(
                         Fault.CUT_BEFORE_COMMIT, Fault.CUT_AFTER_COMMIT, Fault.FREEZE_COMMIT
@@ -258,4 +270,6 @@ class _Link:
                     return
                 if not self.frozen:
                     self._outer.write(data)
-        self._outer.close()
+        # A host that is dead does not say either that a connection has ended.
+        if not self.frozen:
+            self._outer.close()

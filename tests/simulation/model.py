@@ -5,6 +5,7 @@ Written from ``docs/concepts.md``, without a look at how the server computes it.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tests.simulation.history import Event, Process
+from tests.simulation.steps import JSON, Event, Process
 
 
 class Property(StrEnum):
@@ -111,6 +112,9 @@ class Task:
             same = (sent.process, sent.index, sent.event_class, sent.progress, sent.attempt)
             here = (each.process, each.job, each.event_class, each.progress, each.attempt)
             check(same == here, Property.FAITHFUL, f"{sent} became {each}")
+            # As text, in which 1 and true differ.
+            payloads = [json.dumps(payload) for payload in (sent.payload, each.payload)]
+            check(payloads[0] == payloads[1], Property.FAITHFUL, f"{sent} became {each}")
 
 
 class Found(NamedTuple):
@@ -125,6 +129,7 @@ class Found(NamedTuple):
     attempt: int
     sent_at: datetime | None
     received_at: datetime
+    payload: JSON
 
     @property
     def time(self) -> datetime:

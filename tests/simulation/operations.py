@@ -8,13 +8,15 @@ DELETE = """mutation($name: String!) { deleteTask(input: {name: $name}) {
   deletedId userErrors { code message } } }"""
 EDIT = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) {
   task { id comment } userErrors { code message } } }"""
+ADD = """mutation($input: AddProcessesInput!) { addProcesses(input: $input) {
+  task { id } processes { name } userErrors { code message } } }"""
 SUBMIT = """mutation($input: SubmitEventInput!) { submitEvent(input: $input) {
   event { uuid } duplicate enough userErrors { code message } } }"""
 SUBMIT_MANY = """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
   results { duplicate enough userErrors { code message } } } }"""
 TASK_ID = "query($task: String!) { task(name: $task) { id } }"
 SHAPE = """query($task: String!) { task(name: $task) { id state comment
-  processes(first: 10) { nodes { name state enough
+  processes(first: 30) { nodes { name state enough
     counts { total pending submitted running done failed terminated }
     progress { current target ratio basis } events(first: 0) { totalCount }
     ... on JobArray { jobs(first: 100) { nodes { index state } } }
@@ -28,7 +30,7 @@ TASKS = """query($first: Int, $after: String) { tasks(first: $first, after: $aft
   nodes { id name } pageInfo { endCursor hasNextPage } } }"""
 _PAGE = """events(first: $first, after: $after, last: $last, before: $before,
     eventClass: $classes) {
-    edges { cursor node { uuid eventClass progress attempt sentAt receivedAt
+    edges { cursor node { uuid eventClass progress attempt payload sentAt receivedAt
       process { name } job { index } } }
     pageInfo { endCursor hasNextPage startCursor hasPreviousPage } }"""
 _ARGUMENTS = """($task: String!, $first: Int, $after: String, $last: Int, $before: String,

@@ -15,20 +15,12 @@ from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
-from tests.simulation.faults import Fault, Gate
-from tests.simulation.history import (
-    EVERYTHING,
-    Behaviour,
-    Enabled,
-    Step,
-    Submit,
-    Together,
-    Under,
-    make,
-    show,
-)
+from tests.simulation.behaviours import EVERYTHING, Behaviour, Enabled
+from tests.simulation.faults import Fault
+from tests.simulation.history import make
 from tests.simulation.model import Property, Violation
 from tests.simulation.run import Run
+from tests.simulation.steps import Step, Submit, Together, Under, show
 from tests.simulation.system import system
 
 T = TypeVar("T")
@@ -61,7 +53,6 @@ class Runner:
     def __enter__(self) -> Self:
         # Threads that wait for each other change more often than those of a server.
         sys.setswitchinterval(0.0005)
-        self._gate = self._stack.enter_context(Gate().installed())
         self._system = self._stack.enter_context(system(self.engine_name))
         logging.getLogger().addHandler(self._log)
         self._stack.callback(logging.getLogger().removeHandler, self._log)
@@ -78,7 +69,7 @@ class Runner:
         """Run one history; what is wrong, if anything is."""
         self._log.lines.clear()
         try:
-            self._loop.run(Run(self._system, self._gate).run(steps))
+            self._loop.run(Run(self._system).run(steps))
             return None
         except Violation as violation:
             failure = Failure(seed, violation.property, str(violation), steps)

@@ -28,7 +28,7 @@ from lamia_gql.server.app import create_app
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
-from tests.simulation.faults import PostgresProxy
+from tests.simulation.faults import Gate, PostgresProxy
 
 DATABASE_TIMEOUT_S = 0.5
 SETTINGS: dict[str, Any] = {
@@ -66,16 +66,28 @@ class Server:
 class System:
     """A database with its servers, which serve one history after the other."""
 
-    def __init__(self, name: str, url: str, servers: Sequence[Server]) -> None:
+    def __init__(self, name: str, url: str, servers: Sequence[Server], gate: Gate) -> None:
         self.name = name
         self.url = url
         """The address of the database, past all proxies."""
         self.servers = servers
+        self.gate = gate
         self._runs = False
         self._counting = Database(load(database_url=url))
         self._wiper = sqlalchemy.create_engine(
             url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
         )
+
+    def server(self, number: int) -> Server:
+        """A server by its number, as far as there are so many."""
+        return self.servers[number % len(self.servers)]
+
+    def calm(self) -> None:
+        """Let all faults end."""
+        self.gate.calm()
+        for server in self.servers:
+            if server.proxy is not None:
+                server.proxy.calm()
 
     async def prepare(self) -> None:
         """Let the servers run, on empty tables."""
@@ -139,7 +151,8 @@ def system(name: str) -> Iterator[System]:
             address = "postgresql://postgres@127.0.0.1:{}/lamia?sslmode=disable&gssencmode=disable"
             servers = [Server(address.format(proxy.port), proxy) for proxy in proxies]
         _migrate(url)
-        made = System(name, url, servers)
+        gate = stack.enter_context(Gate().installed())
+        made = System(name, url, servers, gate)
         stack.callback(made.close)
         yield made
 

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from tests.simulation.history import Behaviour, Enabled, make, show
+from tests.simulation.behaviours import Behaviour
+from tests.simulation.history import make
 from tests.simulation.mutants.__main__ import Mutant, is_found, mutants
 from tests.simulation.seeds import Runner
+from tests.simulation.steps import show
 
-UNREPAIRED: Enabled = ()
-"""Behaviours and faults that still bring known faults to light. Empty once they are mended."""
 # A field that fails leaves coroutines of its siblings unawaited, of which Python warns later.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
@@ -34,7 +34,7 @@ NEW_SEEDS_S = 90.0
 )
 def test_fixed_seeds(engine: str, seeds: range) -> None:
     """No history of these violates a property."""
-    with Runner(engine, without=UNREPAIRED) as runner:
+    with Runner(engine) as runner:
         for seed in seeds:
             failure = runner.try_seed(seed)
             assert failure is None, runner.explain(failure)
@@ -48,7 +48,7 @@ def test_new_seeds(engine: str) -> None:
     # CI runs the same seeds for everybody, as it runs the same examples of Hypothesis.
     seed = 1_000_000 if "CI" in os.environ else time.time_ns() // 1_000
     deadline = time.monotonic() + NEW_SEEDS_S
-    with Runner(engine, without=UNREPAIRED) as runner:
+    with Runner(engine) as runner:
         while time.monotonic() < deadline:
             seed += 1
             failure = runner.try_seed(seed)
@@ -56,7 +56,7 @@ def test_new_seeds(engine: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1000)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("mutant", mutants([]), ids=lambda mutant: mutant.patch.stem)
 def test_mended_faults_would_be_found(mutant: Mutant) -> None:
     """Each fault that the simulator can express is found once it is brought back."""

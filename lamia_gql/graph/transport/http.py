@@ -54,6 +54,7 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         response = await self.respond(Request(scope, receive))
+        response.headers.add_vary_header("Accept")
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
@@ -71,6 +72,7 @@ class GraphQLEndpoint:
             operation = await read_operation(request)
             allowed = POST_OPERATIONS if request.method == "POST" else GET_OPERATIONS
             if media_type == EVENT_STREAM:
+                operation = self.streams.without_undeclared_variables(operation)
                 return self._stream(request, operation, allowed | {OperationType.SUBSCRIPTION})
             return await self._execute(request, operation, media_type, allowed)
         except HttpError as error:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing
+from dataclasses import replace
 
 import orjson
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import LamiaError, RequestError
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import Schema
@@ -84,10 +84,14 @@ class ResultSubscriber(Subscriber[Result]):
 
 
 class SharedOperation:
-    """One running subscription with all its subscribers."""
+    """One running subscription with all its subscribers.
 
-    def __init__(self, schema: Schema, operation: Operation, services: Services) -> None:
-        self.context = Context(services)
+    ``first`` is the context of the first one.
+    """
+
+    def __init__(self, schema: Schema, operation: Operation, first: Context) -> None:
+        # What it reads counts for its first subscriber.
+        self.context = Context(first.services, first.client_address)
         self.subscribers: set[ResultSubscriber] = set()
         self.ended = False
         self._stream = run_operation(schema, operation, self.context, {OperationType.SUBSCRIPTION})
@@ -129,14 +133,40 @@ class OperationStreams:
         """The number of shared operations that run."""
         return len(self._shared)
 
-    def results(
+    async def results(
         self, operation: Operation, context: Context, allowed: set[OperationType]
     ) -> AsyncGenerator[Result, None]:
         """The results of an operation, which may be shared with others. Raises nothing."""
+        try:
+            admitted = context.services.subscriptions.admit(context.client_address)
+        except RequestError as error:
+            yield await build_failure(error, context)
+            return
+        with admitted:
+            async with aclosing(self._results(operation, context, allowed)) as results:
+                async for result in results:
+                    yield result
+
+    def _results(
+        self, operation: Operation, context: Context, allowed: set[OperationType]
+    ) -> AsyncGenerator[Result, None]:
         key = self._sharing_key(operation) if OperationType.SUBSCRIPTION in allowed else None
         if key is None:
             return run_operation(self._schema, operation, context, allowed)
         return self._subscribe(key, operation, context)
+
+    def without_undeclared_variables(self, operation: Operation) -> Operation:
+        """The operation with those variables only that its document declares."""
+        if not operation.variables:
+            return operation
+        try:
+            document = self._schema.documents.read(self._schema._schema, operation.query)
+        except Exception:
+            # Running the operation reports its errors, and does not take long.
+            return operation
+        declared = document.declared_variables
+        used = {name: value for name, value in operation.variables.items() if name in declared}
+        return replace(operation, variables=used)
 
     def _sharing_key(self, operation: Operation) -> Hashable | None:
         """What equal operations have in common; None for one that cannot be shared."""
@@ -189,6 +219,6 @@ class OperationStreams:
                     break
                 del self._shared[key]
         else:
-            shared = self._shared[key] = SharedOperation(self._schema, operation, context.services)
+            shared = self._shared[key] = SharedOperation(self._schema, operation, context)
         shared.subscribers.add(subscriber)
         return shared

@@ -10,6 +10,7 @@ import strawberry
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.pagination import Slice, decode_opaque, encode_opaque
 from lamia_gql.graph.types.fields import field, resolved
+from lamia_gql.storage.queries.counts import Count
 
 N = TypeVar("N")
 
@@ -68,7 +69,7 @@ class Connection(Generic[N]):
     cursors: strawberry.Private[Callable[[int], str]]
     """From the position of an entry in the page to its cursor."""
     has_next_and_previous: strawberry.Private[tuple[bool, bool]]
-    count: strawberry.Private[Callable[[], Awaitable[int] | int]]
+    count: strawberry.Private[Callable[[], Awaitable[Count] | Count]]
 
     @classmethod
     def of(
@@ -76,7 +77,7 @@ class Connection(Generic[N]):
         found: Slice[Any],
         make: Callable[[Any], N],
         cursor: Callable[[Any], str],
-        count: Callable[[], Awaitable[int] | int],
+        count: Callable[[], Awaitable[Count] | Count],
     ) -> Self:
         """The connection over a slice of rows.
 
@@ -108,8 +109,22 @@ class Connection(Generic[N]):
             end_cursor=self.cursors(len(self.nodes) - 1) if self.nodes else None,
         )
 
-    @resolved("Number of entries in the whole list, over all pages. Counted only if selected.")
+    @resolved(
+        "Number of entries in the whole list, over all pages. Counted only if selected. A list with"
+        " a filter is counted up to 10,000: see `isTotalCountExact`."
+    )
     async def total_count(self) -> int:
-        """The length of the list."""
+        """The length of the list, or a lower bound of it."""
+        return (await self._count()).number
+
+    @resolved(
+        "Whether `totalCount` is exact. If false, more than 10,000 entries match the filter, and"
+        " `totalCount` is 10,000."
+    )
+    async def is_total_count_exact(self) -> bool:
+        """Whether the list has been counted to its end."""
+        return (await self._count()).is_exact
+
+    async def _count(self) -> Count:
         count = self.count()
-        return count if isinstance(count, int) else await count
+        return count if isinstance(count, Count) else await count

@@ -10,6 +10,7 @@ from lamia_gql.graph.context import Info
 from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.connection import Connection
 from lamia_gql.graph.types.event import Event
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.events import event_cursors
 
 
@@ -37,5 +38,5 @@ async def event_connection(
         await load.events(owner, wanted, part),
         Event.of,
         lambda row: cursors.encode(row.seq),
-        lambda: total if wanted.classes is None else load.count_events(owner, wanted),
+        lambda: Count(total) if wanted.classes is None else load.count_events(owner, wanted),
     )

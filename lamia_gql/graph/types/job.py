@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 from lamia_gql.domain.lifecycle import ENDED, EventClass, JobState
-from lamia_gql.domain.progress import Liveness, job_progress, liveness
+from lamia_gql.domain.liveness import Liveness, liveness
+from lamia_gql.domain.progress import job_progress
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.types.connection import Connection, Node, global_id
 from lamia_gql.graph.types.event import Event

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import strawberry
 
 from lamia_gql.domain.lifecycle import EventClass, JobState
+from lamia_gql.domain.liveness import Liveness
 from lamia_gql.domain.pagination import page
 from lamia_gql.domain.progress import (
-    Liveness,
     Outlook,
     ProcessKind,
     State,
@@ -132,9 +132,9 @@ class Process(Node):
 
     @resolved("Whether the process can still succeed.")
     async def outlook(self, info: Info) -> Outlook:
-        """The outlook; counts the LOST jobs only if there can be any."""
-        lost = await info.context.load.lost(self.row)
-        return process_outlook(self.row.progress_inputs(), lost)
+        """The outlook; looks for LOST jobs only if there can be any."""
+        has_lost = await info.context.load.has_lost_jobs(self.row)
+        return process_outlook(self.row.progress_inputs(), has_lost)
 
     @resolved(
         "When the process will reach a progress ratio of 1, at its mean rate since the first start."

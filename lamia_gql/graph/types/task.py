@@ -138,7 +138,7 @@ class Task(Node):
         load = info.context.load
         return task_outlook(
             [
-                process_outlook(process.progress_inputs(), await load.lost(process))
+                process_outlook(process.progress_inputs(), await load.has_lost_jobs(process))
                 for process in await load.all_processes(self.row.id)
             ]
         )

@@ -12,10 +12,11 @@ from sqlalchemy import func, select
 
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.domain.lifecycle import JobState
+from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
-from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
+from lamia_gql.storage.queries.running_jobs import is_running
 from lamia_gql.storage.rows import ProcessRow
 from lamia_gql.storage.transaction import Hold, ReadConnection
 

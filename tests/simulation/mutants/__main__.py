@@ -1,10 +1,13 @@
 """``python -m tests.simulation.mutants``: bring each fault back, and let the simulator find it.
 
-A patch is named after the fault and begins with lines that say how it is to be found::
+A patch is named after the fault. It begins with what the fault is, and with lines that say how it
+is to be found: on which engine, which properties may be violated, with which behaviours and faults,
+and by which seeds, the first and the last one::
 
     Engine: sqlite
     Property: CURSOR
-    Seeds: 200
+    Only: RECREATE_TASK STALE_CURSOR
+    Seeds: 1-20
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 COPIED = ("lamia_gql", "alembic", "schema", "tests", "pyproject.toml")
-LONGEST_S = 900
+LONGEST_S = 300
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,20 @@ class Mutant:
     engine: str
     properties: frozenset[str]
     """Those of which one must be violated."""
-    seeds: int
+    only: list[str]
+    """The behaviours and faults that it needs."""
+    first: int
+    last: int
 
     @classmethod
     def read(cls, patch: Path) -> Mutant:
         """The mutant of a patch with its heading. Raises KeyError where that lacks something."""
         heading = dict(
-            re.findall(r"^(Engine|Property|Seeds): (.+)$", patch.read_text(), re.MULTILINE)
+            re.findall(r"^(Engine|Property|Only|Seeds): (.+)$", patch.read_text(), re.MULTILINE)
         )
         properties = frozenset(heading["Property"].split())
-        return cls(patch, heading["Engine"], properties, int(heading["Seeds"]))
+        first, last = map(int, heading["Seeds"].split("-"))
+        return cls(patch, heading["Engine"], properties, heading["Only"].split(), first, last)
 
 
 def mutants(names: list[str]) -> list[Mutant]:
@@ -73,12 +80,13 @@ def is_found(mutant: Mutant) -> str | None:
         if applied.returncode:
             return f"the patch does not fit: {applied.stderr.strip()}"
         command = [sys.executable, "-m", "tests.simulation", "--no-shrink"]
-        command += ["--engine", mutant.engine, "--seeds", str(mutant.seeds)]
+        command += ["--engine", mutant.engine, "--first", str(mutant.first)]
+        command += ["--seeds", str(mutant.last - mutant.first + 1), "--only", *mutant.only]
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_S, check=False
         )
     if done.returncode == 0:
-        return f"{mutant.seeds} seeds found nothing"
+        return f"the seeds {mutant.first} to {mutant.last} found nothing"
     found = {word for word in mutant.properties if f"\n{word} (" in done.stdout}
     if not found:
         return f"something else was found:\n{done.stdout[:2000]}{done.stderr[-2000:]}"

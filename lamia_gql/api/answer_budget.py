@@ -11,6 +11,8 @@ from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavai
 
 FREE_VALUES = 100
 """An answer with no more values never waits for its turn."""
+ROUNDS_TO_GO_ON = 10
+"""In so many rounds of the event loop, a part whose turn it is has started those below it."""
 STEP_BYTES = 1 << 20
 """What an answer takes of the memory for all answers at once. Smaller answers take nothing."""
 
@@ -124,10 +126,9 @@ class AnswerBudget:
 
     async def settle(self) -> None:
         """Wait until no part of the operation waits for its turn."""
-        # A part whose turn it is goes on in the next round, and may start others in that after it.
         rounds = 1
         while rounds > 0:
-            rounds = 4 if self._turns.has_waiting(self) else rounds - 1
+            rounds = ROUNDS_TO_GO_ON if self._turns.has_waiting(self) else rounds - 1
             await asyncio.sleep(0)
 
     def restart(self) -> None:

@@ -10,7 +10,7 @@ from lamia_gql.api.answer_budget import AnswerBudget
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-DELIVERED_AT_ONCE = 500
+DELIVERED_AT_ONCE = 1_000
 """How many of those who wait for a value get it in one round of the event loop."""
 
 

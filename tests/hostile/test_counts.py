@@ -73,13 +73,13 @@ def test_a_filtered_count_has_a_price(sqlite_server: Server) -> None:
     """To count what a filter selects costs 1,000: once for a list, also through a fragment."""
     filtered = 'tasks(first: 1, filter: {text: "x"})'
     for query, price in {
-        "{ tasks(first: 1) { totalCount } }": 2,
-        f"{{ {filtered} {{ nodes {{ name }} }} }}": 3,
-        f"{{ {filtered} {{ totalCount }} }}": 1_002,
-        f"{{ {filtered} {{ totalCount isTotalCountExact }} }}": 1_003,
-        f"{{ {filtered} {{ ...f }} }} fragment f on TaskConnection {{ totalCount }}": 1_002,
-        f"{{ {filtered} {{ ... {{ n: totalCount }} }} }}": 1_002,
-        '{ task(name: "x") { events(first: 1, eventClass: [BEAT]) { totalCount } } }': 1_004,
+        "{ tasks(first: 1) { totalCount } }": 20,
+        f"{{ {filtered} {{ nodes {{ name }} }} }}": 12,
+        f"{{ {filtered} {{ totalCount }} }}": 1_020,
+        f"{{ {filtered} {{ totalCount isTotalCountExact }} }}": 1_030,
+        f"{{ {filtered} {{ ...f }} }} fragment f on TaskConnection {{ totalCount }}": 1_020,
+        f"{{ {filtered} {{ ... {{ n: totalCount }} }} }}": 1_020,
+        '{ task(name: "x") { events(first: 1, eventClass: [BEAT]) { totalCount } } }': 1_031,
     }.items():
         body = sqlite_server.request(query).json()
         assert body["extensions"]["cost"]["requested"] == price, query

@@ -28,9 +28,9 @@ from tests.support.raw_sockets import (
 )
 from tests.support.waiting import until
 
-POST = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+POST = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
-GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 QUERY = b'{"query": "{ server { version } }"}'
 REQUEST = POST + b"Content-Length: %d\r\n\r\n" % len(QUERY) + QUERY
 MEGABYTE = 1 << 20
@@ -191,7 +191,12 @@ def test_bodies_on_their_way_are_bounded(start_server: StartServer, sqlite_url: 
 
 def test_answers_that_nobody_reads_are_bounded(start_server: StartServer, sqlite_url: str) -> None:
     """Clients that request large answers and do not read them fill no memory, and are cut."""
-    limits = {"max_total_request_bytes": 25 * MEGABYTE, "send_timeout": 2}
+    # All of them get memory to build their answers.
+    limits = {
+        "max_response_bytes": 400 * MEGABYTE,
+        "max_total_request_bytes": 25 * MEGABYTE,
+        "send_timeout": 2,
+    }
     server = prepared(start_server(sqlite_url, **limits))
     server.create("large", {"name": "p"}, config={"x": "x" * (MEGABYTE // 2)})
     fields = " ".join(f'a{number}: task(name: "large") {{ config }}' for number in range(10))
@@ -245,7 +250,7 @@ def test_stopping_ends_whatever_runs(sqlite_url: str, tmp_path: Path, path: str)
             "the start of the server",
         )
         with connect_from(found) as client:
-            client.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+            client.sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
             until(lambda: "begun" in (tmp_path / "log").read_text(), "the request")
             process.send_signal(signal.SIGTERM)
             assert process.wait(15) in (0, -signal.SIGTERM)

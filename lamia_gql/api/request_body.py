@@ -7,6 +7,9 @@ from typing import Any
 
 import orjson
 
+MAX_VALUES = 250_000
+"""How many values a body may have. Each takes memory and time, however short its text is."""
+
 
 class HttpError(Exception):
     """A request that is refused with an HTTP status and a coded error.
@@ -26,12 +29,26 @@ class HttpError(Exception):
 
 
 async def read_body(chunks: AsyncIterable[bytes], limit: int) -> bytes:
-    """The whole body. Raises :class:`HttpError` if it is longer than ``limit`` bytes."""
+    """The whole body, of JSON.
+
+    Raises :class:`HttpError` as soon as it is longer than ``limit`` bytes, or has more than
+    :data:`MAX_VALUES` values.
+    """
     body = bytearray()
+    values = 0
     async for chunk in chunks:
         body += chunk
         if len(body) > limit:
             raise HttpError(413, "REQUEST_TOO_LARGE", f"A request may have at most {limit} bytes.")
+        # Those in strings count as well: to tell them apart, it would have to be parsed.
+        values += chunk.count(b",") + chunk.count(b"[") + chunk.count(b"{")
+        if values > MAX_VALUES:
+            raise HttpError(
+                400,
+                "TOO_MANY",
+                f"A request may have at most {MAX_VALUES} JSON values, counted by commas and"
+                " brackets: send less at once.",
+            )
     return bytes(body)
 
 

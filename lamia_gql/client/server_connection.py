@@ -50,6 +50,7 @@ REQUEST_ERROR_CODES = {
     "REQUEST_TOO_LARGE",
     "TOO_COSTLY",
     "TOO_DEEP",
+    "TOO_MANY",
 }
 """Codes of errors that are caused by an event, not by the server or its state."""
 UNEXPECTED_ERROR_CODES = {"INTERNAL", None}

@@ -5,6 +5,7 @@ Each command imports what it runs when it is called, so that ``--help`` and the 
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -18,6 +19,8 @@ from lamia_gql.commands.options import CONFIG, DATABASE_URL, URL
 @click.version_option(__version__, prog_name="lamia-gql")
 def main() -> None:
     """Monitoring of batch jobs: run the server, maintain its database, watch tasks."""
+    # A SQLite database that a command creates is for its owner only.
+    os.umask(0o077)
 
 
 @main.command()

@@ -59,11 +59,15 @@ class ErrorCode(StrEnum):
     TOO_MANY_DIRECTIVES = "TOO_MANY_DIRECTIVES"
     TOO_COSTLY = "TOO_COSTLY"
     TIMED_OUT = "TIMED_OUT"
+    RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"
 
     TOO_SLOW = "TOO_SLOW"
     STOPPING = "STOPPING"
     TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
     TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
+
+    HOST_NOT_ALLOWED = "HOST_NOT_ALLOWED"
+    ORIGIN_NOT_ALLOWED = "ORIGIN_NOT_ALLOWED"
 
 
 MEANINGS: dict[ErrorCode, str] = {
@@ -102,8 +106,9 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.PAYLOAD_TOO_LARGE: "The payload is larger than the server accepts.",
     ErrorCode.BUSY: (
         "Too many events are waiting to be stored, too many operations for a connection to the"
-        " database, or another transaction keeps a task locked. Nothing was stored; try again"
-        " later."
+        " database or for their turn, too many large answers are being sent, the server is"
+        " receiving too much at once, or another transaction keeps a task locked. Nothing was"
+        " stored; try again later."
     ),
     ErrorCode.STORAGE_FAILED: "The database failed. Nothing was stored; try again later.",
     ErrorCode.OUTCOME_UNKNOWN: (
@@ -126,6 +131,10 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.TOO_MANY_DIRECTIVES: "The document has too many directives.",
     ErrorCode.TOO_COSTLY: "The answer may have too many values: request less at once.",
     ErrorCode.TIMED_OUT: "The operation took too long and was stopped: request less at once.",
+    ErrorCode.RESPONSE_TOO_LARGE: (
+        "The answer would have more bytes than the server sends at once: request less at once. The"
+        " changes of a mutation were made."
+    ),
     ErrorCode.TOO_SLOW: (
         "The client read too slowly, and the subscription was ended; resume it from the last cursor"
         " received."
@@ -134,10 +143,19 @@ MEANINGS: dict[ErrorCode, str] = {
         "The server is shutting down, and the subscription was ended; resume it later."
     ),
     ErrorCode.TOO_MANY_SUBSCRIPTIONS: (
-        "More subscriptions than the server allows on one connection."
+        "More operations at once than the server allows on one connection, by number or in bytes,"
+        " or for one address."
     ),
     ErrorCode.TOO_MANY_CONNECTIONS: (
-        "More live connections than the server allows from one client address."
+        "More connections than the server allows, live ones from one client address or all"
+        " together."
+    ),
+    ErrorCode.HOST_NOT_ALLOWED: (
+        "The request names a host that is none of the server's: see the setting `allowed_hosts`."
+    ),
+    ErrorCode.ORIGIN_NOT_ALLOWED: (
+        "The request comes from a web page that may not use the server: see the setting"
+        " `allowed_origins`."
     ),
 }
 """The meaning of each code, for the schema's descriptions and the documentation."""

@@ -27,10 +27,6 @@ MIN_THRESHOLD = 1e-9
 """The smallest threshold: the floats that matter beside it are exact in sums."""
 MAX_PROGRESS = 1e18
 """The largest progress that an event may report."""
-LATE_BEATS = 2
-"""A running job is LATE after this number of beat intervals without a sign of life."""
-LOST_BEATS = 5
-"""A running job is LOST after this number of beat intervals without a sign of life."""
 
 
 class ProcessKind(StrEnum):
@@ -65,14 +61,6 @@ class Outlook(StrEnum):
     ON_TRACK = "ON_TRACK"
     AT_RISK = "AT_RISK"
     CANNOT_SUCCEED = "CANNOT_SUCCEED"
-
-
-class Liveness(StrEnum):
-    """How recently a running job gave a sign of life."""
-
-    ALIVE = "ALIVE"
-    LATE = "LATE"
-    LOST = "LOST"
 
 
 FINISHED = frozenset({State.SUCCEEDED, State.FAILED})
@@ -263,8 +251,8 @@ def _only_state(counters: Counters) -> JobState:
     return JobState.PENDING
 
 
-def process_outlook(process: ProgressInputs, lost: int) -> Outlook:
-    """Whether a process can still succeed; ``lost`` is the number of its LOST jobs.
+def process_outlook(process: ProgressInputs, has_lost: bool) -> Outlook:
+    """Whether a process can still succeed; ``has_lost`` tells whether it has LOST jobs.
 
     It cannot with more failures than tolerated, or with too few jobs left to reach a threshold
     that is counted in jobs. A threshold beyond the number of jobs must be in the unit that jobs
@@ -283,23 +271,7 @@ def process_outlook(process: ProgressInputs, lost: int) -> Outlook:
         and process.job_count - counters.failures < process.threshold <= process.job_count
     ):
         return Outlook.CANNOT_SUCCEED
-    return Outlook.AT_RISK if counters.failures or lost else Outlook.ON_TRACK
-
-
-def liveness(
-    state: JobState, alive_at: datetime | None, beat_interval: float | None, now: datetime
-) -> Liveness | None:
-    """The liveness of a RUNNING job; None for other jobs, or without a beat interval.
-
-    ``beat_interval`` is in seconds. Liveness is computed on reading: after a beat a job is ALIVE
-    again.
-    """
-    if state is not JobState.RUNNING or alive_at is None or beat_interval is None:
-        return None
-    silence = (now - alive_at).total_seconds()
-    if silence >= LOST_BEATS * beat_interval:
-        return Liveness.LOST
-    return Liveness.LATE if silence >= LATE_BEATS * beat_interval else Liveness.ALIVE
+    return Outlook.AT_RISK if counters.failures or has_lost else Outlook.ON_TRACK
 
 
 def task_state(states: Iterable[State]) -> State:

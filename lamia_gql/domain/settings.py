@@ -8,16 +8,50 @@ times in seconds.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+
+def _split(value: Any) -> Any:
+    """Lists in the environment are separated by commas."""
+    if not isinstance(value, str):
+        return value
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+
+def _check_host_name(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", name, re.ASCII):
+        raise ValueError("a host name has no scheme and no port, as in lamia.example.org")
+    return name.lower().removesuffix(".")
+
+
+def _check_origin(origin: str) -> str:
+    found = re.fullmatch(
+        r"([a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[\w.-]+))(:\d+)?/?", origin.lower()
+    )
+    if found is None:
+        raise ValueError(
+            "an origin is a scheme, a host and perhaps a port, as in https://example.org:8443"
+        )
+    address, port = found.groups()
+    # Browsers leave out the default port.
+    is_default = (address.partition(":")[0], port) in (("http", ":80"), ("https", ":443"))
+    return address + (port if port and not is_default else "")
+
+
+SPLIT = BeforeValidator(_split)
+HostName = Annotated[str, AfterValidator(_check_host_name)]
+Origin = Annotated[str, AfterValidator(_check_origin)]
 
 
 class Settings(BaseSettings):
@@ -32,6 +66,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(
         8088, ge=0, le=65535, description="The port to listen on; 0 chooses a free one."
+    )
+    allowed_hosts: Annotated[list[HostName], NoDecode, SPLIT] = Field(
+        [],
+        description="Host names by which clients may reach the server, besides those of its"
+        " machine; IP addresses always may.",
+    )
+    allowed_origins: Annotated[list[Origin], NoDecode, SPLIT] = Field(
+        [],
+        description="Web sites whose pages may use the server, such as https://grafana.example.org;"
+        " besides its own.",
+    )
+    trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode, SPLIT] = Field(
+        [],
+        description="IP addresses or networks of proxies whose X-Forwarded-For tells the address of"
+        " a client.",
     )
     workers: int = Field(
         1,
@@ -90,6 +139,19 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(
         16_777_216, ge=1024, description="The largest body of one HTTP request, in bytes."
     )
+    max_total_request_bytes: int = Field(
+        268_435_456,
+        ge=1024,
+        description="The largest size in bytes of all requests that a server process is receiving"
+        " or answering, and of the answers that clients have not read; beyond, it is BUSY for the"
+        " largest.",
+    )
+    request_timeout: float = Field(
+        20.0,
+        gt=0,
+        description="The time in seconds in which a client must send the headers of a request, and"
+        " then its body; a body has a second more for each 16 KiB.",
+    )
     max_document_characters: int = Field(
         20_000, ge=1_000, description="The largest number of characters in one GraphQL document."
     )
@@ -123,14 +185,29 @@ class Settings(BaseSettings):
         50, ge=0, description="The largest number of directives in one GraphQL document."
     )
     max_cost: int = Field(
-        1_000_000,
+        100_000,
         ge=1,
         description="The largest number of values that the answer to an operation may have.",
+    )
+    max_response_bytes: int = Field(
+        67_108_864,
+        ge=1_048_576,
+        description="The largest answer to an operation, or result of a subscription, in bytes.",
+    )
+    compiled_queries: bool = Field(
+        True,
+        description="Whether queries are compiled, which is faster; else they are resolved field by"
+        " field.",
     )
     max_operation_time: float = Field(
         30.0,
         gt=0,
         description="The time in seconds after which the reads of an operation are stopped.",
+    )
+    max_read_time: float = Field(
+        10.0,
+        gt=0,
+        description="The time in seconds after which one read of the database is stopped.",
     )
     max_waiting_events: int = Field(
         50_000,
@@ -143,6 +220,12 @@ class Settings(BaseSettings):
         ge=1,
         description="The number of events up to which requests are committed in one transaction.",
     )
+    max_connections: int = Field(
+        10_000,
+        ge=2,
+        description="The largest number of connections of any kind to one server process, of which"
+        " one client address may have half; at most half of the files that the process may open.",
+    )
     max_connections_per_address: int = Field(
         2_000,
         ge=1,
@@ -151,6 +234,18 @@ class Settings(BaseSettings):
     )
     max_subscriptions_per_connection: int = Field(
         256, ge=1, description="The largest number of concurrent operations on one WebSocket."
+    )
+    max_connection_bytes: int = Field(
+        4_194_304,
+        ge=1024,
+        description="The largest size in bytes of all operations that run on one WebSocket, as its"
+        " client has sent them.",
+    )
+    max_subscriptions_per_address: int = Field(
+        4_000,
+        ge=1,
+        description="The largest number of concurrent operations on all WebSockets and event"
+        " streams from one client address to one server process.",
     )
     max_message_bytes: int = Field(
         1_048_576, ge=1024, description="The largest message of a WebSocket client, in bytes."
@@ -164,8 +259,7 @@ class Settings(BaseSettings):
     send_timeout: float = Field(
         30.0,
         gt=0,
-        description="The time in seconds after which a live client that does not read is"
-        " disconnected.",
+        description="The time in seconds after which a client that does not read is disconnected.",
     )
     snapshot_interval: float = Field(
         0.25,

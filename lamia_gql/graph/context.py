@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import strawberry
 
+from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.api.services import Services
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.loaders import Loaders
-from lamia_gql.live.feeds import ALL_TASKS
-from lamia_gql.live.pubsub import CoalescingSubscriber
 from lamia_gql.storage.operation_reads import OperationReads
 
 
@@ -22,11 +21,8 @@ class WatchedTasks:
 
     ids: Mapping[str, int]
     """Their ids by name, at the start of the subscription."""
-    subscriber: CoalescingSubscriber[int]
-
-    def resend_all(self) -> None:
-        """Have a snapshot of every task sent again."""
-        self.subscriber.add([ALL_TASKS])
+    resend_all: Callable[[], None]
+    """Has a snapshot of every task sent again."""
 
 
 @dataclass(slots=True)
@@ -42,12 +38,28 @@ class Context:
     task_id: int | None = None
     """The id of the latest task of a subscription to tasks."""
     watched: WatchedTasks | None = None
+    cost: int = 0
+    """The cost of the operation."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    budget: AnswerBudget = field(init=False)
+    """What the answer may take; each result of a subscription anew."""
     reads: OperationReads = field(init=False)
     load: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reads = OperationReads(self.services.database, self.settings.max_operation_time)
+        self.budget = self.services.answer_budget()
+        self.reads = OperationReads(
+            self.services.database, self.settings.max_operation_time, self.client_address
+        )
+        self.refresh()
+
+    def begin_again(self) -> None:
+        """Read anew what was read so far, and count the answer anew."""
+        self.budget.restart()
+        self.reads.stop()
+        self.reads = OperationReads(
+            self.services.database, self.settings.max_operation_time, self.client_address
+        )
         self.refresh()
 
     def refresh(self) -> None:
@@ -56,7 +68,7 @@ class Context:
         What is read from now on is of one state of the database, that of the first read.
         """
         self.now = datetime.now(UTC)
-        self.load = Loaders(self.reads.renew(), self.settings, self.now)
+        self.load = Loaders(self.reads.renew(), self.settings, self.now, self.budget)
 
     @property
     def settings(self) -> Settings:

@@ -7,16 +7,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from lamia_gql.domain.progress import Liveness
 from lamia_gql.graph.reads import Input, Reads
-from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.models import Process
-from lamia_gql.storage.queries import jobs, samples, tasks
+from lamia_gql.storage.queries import samples, tasks
+from lamia_gql.storage.queries.job_counts import have_lost_jobs
 from lamia_gql.storage.queries.samples import SampleRow
 from lamia_gql.storage.row_shape import row_shape
 from lamia_gql.storage.rows import ProcessRow, TaskJson, TaskRow
 
-LOST = JobFilter(liveness=Liveness.LOST)
 COUNTERS = frozenset({"submitted", "running", "done", "failed", "terminated"})
 PROGRESS = COUNTERS | {
     "kind",
@@ -47,32 +45,32 @@ def _tags(reads: Reads, rows: Sequence[TaskRow]) -> list[list[str]]:
     )
 
 
-def _stored_json(reads: Reads, rows: Sequence[TaskRow]) -> list[TaskJson]:
+def _task_json(reads: Reads, rows: Sequence[TaskRow]) -> list[TaskJson]:
     return reads.once(
-        "stored_json",
+        "task_json",
         [task.id for task in rows],
-        lambda ids: tasks.read_task_json(reads.connection, ids),
+        lambda ids: tasks.read_task_json(reads.connection, ids, reads.budget.hold),
     )
 
 
-def _lost(reads: Reads, rows: Sequence[ProcessRow]) -> list[int]:
+def _has_lost(reads: Reads, rows: Sequence[ProcessRow]) -> list[bool]:
     # Read only where there can be any.
     asked = [row for row in rows if row.running and (row.beat_interval or reads.beat_interval)]
     by_key = {(row.task_id, row.number): row for row in asked}
-    counted = reads.once(
-        "lost",
+    found = reads.once(
+        "has_lost",
         list(by_key),
-        lambda keys: jobs.count_jobs(
-            reads.connection, [by_key[key] for key in keys], LOST, reads.now, reads.beat_interval
+        lambda keys: have_lost_jobs(
+            reads.connection, [by_key[key] for key in keys], reads.now, reads.beat_interval
         ),
     )
-    lost = dict(zip(by_key, counted, strict=True))
-    return [lost.get((row.task_id, row.number), 0) for row in rows]
+    lost = dict(zip(by_key, found, strict=True))
+    return [lost.get((row.task_id, row.number), False) for row in rows]
 
 
-def _lost_by_process(reads: Reads, rows: Sequence[TaskRow]) -> list[list[int]]:
+def _has_lost_by_process(reads: Reads, rows: Sequence[TaskRow]) -> list[list[bool]]:
     groups = _processes(reads, rows)
-    lost = iter(_lost(reads, [process for group in groups for process in group]))
+    lost = iter(_has_lost(reads, [process for group in groups for process in group]))
     return [list(islice(lost, len(group))) for group in groups]
 
 
@@ -102,14 +100,14 @@ NOTHING: frozenset[str] = frozenset()
 INPUTS = {
     # Of a task.
     "processes": Input(NOTHING, _processes),
-    "lost_by_process": Input(NOTHING, _lost_by_process),
+    "has_lost_by_process": Input(NOTHING, _has_lost_by_process),
     "samples_by_process": Input(NOTHING, _samples_by_process),
     "tags": Input(NOTHING, _tags),
-    "stored_json": Input(NOTHING, _stored_json),
+    "task_json": Input(NOTHING, _task_json),
     # Of a process.
     "progress_inputs": Input(PROGRESS, _progress_inputs, is_read=False),
     "process_end": Input(PROGRESS | END, _process_end, is_read=False),
-    "lost": Input(LIVENESS, _lost),
+    "has_lost": Input(LIVENESS, _has_lost),
     "samples": Input(NOTHING, _samples),
 }
 """By the name of the parameter. Rows have their keys, whatever columns are asked for."""

@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any
 
-from strawberry.dataloader import DataLoader
-
+from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.domain.settings import Settings
+from lamia_gql.graph.batch_loader import BatchLoader
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.reads import AnyRead, ListRead, Reads, Rows, run
 from lamia_gql.storage.operation_reads import Snapshot
 from lamia_gql.storage.queries import tasks
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.rows import EventRow, ProcessRow, TaskRow
 
@@ -32,13 +33,17 @@ class Loaders:
         snapshot: where to read.
         settings: the settings of the server.
         now: the time at which liveness is judged.
+        budget: what the answer may take.
     """
 
-    def __init__(self, snapshot: Snapshot, settings: Settings, now: datetime) -> None:
-        self.reads = Reads(now, settings)
+    def __init__(
+        self, snapshot: Snapshot, settings: Settings, now: datetime, budget: AnswerBudget
+    ) -> None:
+        self.reads = Reads(now, settings, budget)
         """What has been read so far."""
         self._snapshot = snapshot
-        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+        self._loaders: dict[Hashable, BatchLoader[Any, Any]] = {}
+        self._budget = budget
         self._expected: Sequence[EventRow] = ()
 
     def expect(self, events: Sequence[EventRow]) -> None:
@@ -49,7 +54,7 @@ class Loaders:
         """What is read for one row; ``full`` is the shape of the rows that are read."""
         return self._load(read.key, row, lambda reads, rows: run(read, reads, rows, full))
 
-    def count(self, read: ListRead, row: Any) -> Awaitable[int]:
+    def count(self, read: ListRead, row: Any) -> Awaitable[Count]:
         """The length of the whole list of one row."""
         return self._load(read.count_key, row, read.count)
 
@@ -90,18 +95,19 @@ class Loaders:
     ) -> Awaitable[Any]:
         loader = self._loaders.get(kind)
         if loader is None:
+            # Without a reference to self, which refers to the loader: that would be a cycle.
+            snapshot, reads = self._snapshot, self.reads
 
             async def batch(keys: list[Any]) -> Sequence[Any]:
-                return await self._snapshot.read(lambda c: read(self.reads.on(c), keys))
+                return await snapshot.read(lambda c: read(reads.on(c), keys))
 
-            loader = self._loaders[kind] = DataLoader(load_fn=batch)
+            loader = self._loaders[kind] = BatchLoader(batch, self._budget)
             if isinstance(key, EventRow):
                 for other in self._expected:
                     # Perhaps nobody awaits it: asyncio is not to warn of an error that nobody
                     # fetched.
                     asyncio.ensure_future(loader.load(other)).add_done_callback(_fetch_error)
-        found: Awaitable[Any] = loader.load(key)
-        return found
+        return loader.load(key)
 
 
 def _fetch_error(future: asyncio.Future[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import strawberry
 
@@ -33,7 +33,7 @@ from lamia_gql.graph.types.task import Task
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent, arrival_times, check_event
 from lamia_gql.ingest.task_input import InvalidInput, ProcessSpec, TaskEdit, TaskSpec
-from lamia_gql.ingest.tasks import add_processes, create_tasks, update_tasks
+from lamia_gql.ingest.tasks import Work, add_processes, create_tasks, update_tasks
 from lamia_gql.storage.rows import ProcessRow, TaskRow
 
 T = TypeVar("T")
@@ -75,8 +75,8 @@ class Mutation:
         """Change one task."""
         context = info.context
         edits = [TaskEdit(input.name, input.changes())]
-        found, user_errors = await _write(
-            context, lambda c: update_tasks(c, context.settings, edits, context.now)
+        found, user_errors = await _change(
+            context, lambda: update_tasks(context.settings, edits, context.now)
         )
         tasks = await _shown_tasks(info, found or [], "task")
         return UpdateTaskPayload(task=tasks[0] if tasks else None, user_errors=user_errors)
@@ -90,9 +90,8 @@ class Mutation:
         """Add processes in one transaction."""
         context = info.context
         specs = [_process_spec(process) for process in input.processes]
-        found, user_errors = await _write(
-            context,
-            lambda c: add_processes(c, context.settings, input.task, specs, context.now),
+        found, user_errors = await _change(
+            context, lambda: add_processes(context.settings, input.task, specs, context.now)
         )
         if found is None:
             return AddProcessesPayload(task=None, processes=[], user_errors=user_errors)
@@ -156,11 +155,13 @@ class Mutation:
         )
 
 
-async def _write(context: Context, work: Callable[[Any], T]) -> tuple[T | None, list[UserError]]:
-    """The result of a transaction, or the errors in its input."""
+async def _change(
+    context: Context, prepare: Callable[[], Work[T]]
+) -> tuple[T | None, list[UserError]]:
+    """The result of an operation on tasks, or the errors in its input."""
     context.refresh()
     try:
-        return await context.services.database.write(work), []
+        return await context.services.change_tasks(prepare), []
     except InvalidInput as invalid:
         return None, [UserError.of(error) for error in invalid.errors]
 
@@ -219,8 +220,8 @@ async def _create(
         )
         for task in tasks
     ]
-    created, user_errors = await _write(
-        context, lambda c: create_tasks(c, context.settings, specs, context.now)
+    created, user_errors = await _change(
+        context, lambda: create_tasks(context.settings, specs, context.now)
     )
     return await _shown_tasks(info, created or [], path), user_errors
 

@@ -37,6 +37,7 @@ from lamia_gql.graph.types.job import FIND_JOBS, Job, find_jobs
 from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
 from lamia_gql.storage import filters, models
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.events import events_by_id
 from lamia_gql.storage.queries.tasks import (
     TaskOrder,
@@ -159,8 +160,8 @@ def _tasks(
     def read(reads: Reads, _rows: Rows, shape: RowShape[Any]) -> list[Slice[Any] | Exception]:
         return [read_tasks(reads.connection, wanted, order, part, shape)]
 
-    def count(reads: Reads, _rows: Rows) -> list[int]:
-        return [count_tasks(reads.connection, wanted)]
+    def count(reads: Reads, _rows: Rows) -> list[Count]:
+        return count_tasks(reads.connection, [wanted])
 
     return ListRead(
         ("tasks", wanted, order, part), read, order.cursor, ("count_tasks", wanted), count

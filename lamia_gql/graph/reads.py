@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
+from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.domain.pagination import Slice
 from lamia_gql.domain.settings import Settings
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import PROCESS, RowShape
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -32,11 +34,13 @@ class Reads:
     Args:
         now: the time at which liveness, outlook and estimates are judged.
         settings: the settings of the server.
+        budget: what the answer may take.
     """
 
-    def __init__(self, now: datetime, settings: Settings) -> None:
+    def __init__(self, now: datetime, settings: Settings, budget: AnswerBudget) -> None:
         self.now = now
         self.settings = settings
+        self.budget = budget
         self._connection: ReadConnection | None = None
         self._known: dict[Hashable, dict[Any, Any]] = {}
 
@@ -55,6 +59,12 @@ class Reads:
     def beat_interval(self) -> float | None:
         """The beat interval in seconds of processes that have none of their own."""
         return self.settings.beat_interval
+
+    def charge(self, size: int, values: int = 0) -> None:
+        """Count bytes and values of the answer. Raises the error of the budget."""
+        self.budget.charge(size, values)
+        if self.budget.exceeded:
+            raise self.budget.error()
 
     def once(
         self, kind: Hashable, keys: Sequence[K], read: Callable[[list[K]], Sequence[V]]
@@ -122,7 +132,7 @@ class ListRead:
     cursor: Callable[[Any], str]
     """The cursor of a row of a page."""
     count_key: Hashable
-    count: Callable[[Reads, Rows], Sequence[int]]
+    count: Callable[[Reads, Rows], Sequence[Count]]
     """The length of the whole list of each row."""
 
 

@@ -13,6 +13,7 @@ from strawberry.types.execution import ExecutionContext
 
 from lamia_gql.domain.errors import LamiaError, LimitExceeded
 from lamia_gql.domain.settings import Settings
+from lamia_gql.graph.executor import BudgetedExecutor
 from lamia_gql.graph.limits.deadline import Deadline
 from lamia_gql.graph.limits.documents import DocumentLimits, Documents
 from lamia_gql.graph.mutation import Mutation
@@ -86,6 +87,7 @@ def make_schema(settings: Settings | None = None) -> Schema:
         subscription=Subscription,
         types=[JobArray, SolitaryProcess],
         extensions=[lambda: DocumentLimits(documents), Deadline],
+        execution_context_class=BudgetedExecutor,
         config=StrawberryConfig(sort_schema=True, scalar_map=SCALARS),
     )
     schema._schema.description = DESCRIPTION  # Strawberry has no argument for it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -20,8 +21,6 @@ from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.fields import Classes, argument, streamed
 from lamia_gql.graph.types.task import Task
 from lamia_gql.live.event_stream import stream_events
-from lamia_gql.live.feeds import ALL_TASKS
-from lamia_gql.live.task_snapshots import TaskSnapshots
 from lamia_gql.storage import filters
 from lamia_gql.storage.queries.events import START_CURSOR, event_cursors
 from lamia_gql.storage.rows import TaskRow
@@ -74,7 +73,9 @@ class Subscription:
         reads_more = reads_process(info, "node", "job") or reads_process(info, "node", "process")
         context.reads.end()
         services, cursors = context.services, event_cursors(owner.id)
-        stream = stream_events(services.database, services.feeds, owner.id, seq, wanted)
+        stream = stream_events(
+            services.database, services.feeds, owner.id, seq, wanted, context.client_address
+        )
         async with aclosing(stream) as batches:
             with end_as_request_error():
                 async for batch in batches:
@@ -98,7 +99,10 @@ class Subscription:
         info: Info,
         names: Annotated[
             list[str] | None,
-            argument("Only the tasks with these names, which must exist. Defaults to all tasks."),
+            argument(
+                "Only the tasks with these names, which must exist: with an empty list, the"
+                " subscription completes at once. Defaults to all tasks."
+            ),
         ] = None,
         filter: Annotated[  # noqa: A002  (its name in the schema)
             filter_inputs.TaskFilter | None,
@@ -107,26 +111,18 @@ class Subscription:
     ) -> AsyncGenerator[Task, None]:
         """Snapshots of tasks. Raises :class:`RequestError`."""
         context = info.context
-        services = context.services
+        watches = context.services.task_watches
         wanted = filters.TaskFilter() if filter is None else filter.parse()
         # What is below a task must be read together with it.
         reads_more = reads_task(info)
         ids = None if names is None else await _load_ids(context, names)
         context.reads.end()
-        keys = [ALL_TASKS] if ids is None else ids.values()
-        with services.feeds.subscribe_to_changes(keys) as subscriber:
+        with watches.watch(wanted, None if ids is None else ids.values()) as watcher:
             if ids is not None:
-                context.watched = WatchedTasks(ids, subscriber)
-            snapshots = TaskSnapshots(
-                services.database,
-                subscriber,
-                wanted,
-                None if ids is None else ids.values(),
-                context.settings.snapshot_interval,
-            )
-            async with aclosing(snapshots.stream()) as tasks:
-                with end_as_request_error():
-                    async for task in tasks:
+                context.watched = WatchedTasks(ids, partial(watches.resend_all, watcher))
+            with end_as_request_error():
+                while True:
+                    for task in await watcher.drain():
                         context.refresh()
                         shown = await context.load.task_by_id(task.id) if reads_more else task
                         if shown is not None:

@@ -145,16 +145,16 @@ def encode_json(value: Any, limit: int, too_large: ErrorCode, field: str) -> str
         raise UserError(
             ErrorCode.JSON_INVALID, f"{field} can't be stored: {error}.", field
         ) from error
-    if _is_deeper(value, encoded, MAX_JSON_DEPTH):
-        raise UserError(
-            ErrorCode.JSON_INVALID,
-            f"{field} is nested deeper than {MAX_JSON_DEPTH} levels.",
-            field,
-        )
     if len(encoded) > limit:
         raise UserError(
             too_large,
             f"{field} has {len(encoded)} bytes of JSON; the server accepts at most {limit}.",
+            field,
+        )
+    if _is_deeper(value, encoded, MAX_JSON_DEPTH):
+        raise UserError(
+            ErrorCode.JSON_INVALID,
+            f"{field} is nested deeper than {MAX_JSON_DEPTH} levels.",
             field,
         )
     if b"null" in encoded and not _is_finite(value):

@@ -53,11 +53,12 @@ def recount(database: Database, names: Sequence[str] = ()) -> Iterator[str]:
 
 
 def _recount_task(name: str, transaction: WriteTransaction) -> list[str]:
-    return list(_compare_task(transaction.connection, name))
+    return list(_compare_task(transaction, name))
 
 
-def _compare_task(connection: Connection, name: str) -> Iterator[str]:
-    locked = lock_tasks(connection, [name])
+def _compare_task(transaction: WriteTransaction, name: str) -> Iterator[str]:
+    connection = transaction.connection
+    locked = lock_tasks(transaction, [name])
     if not locked:
         return
     task = locked[0]

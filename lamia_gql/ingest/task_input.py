@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +16,8 @@ from lamia_gql.ingest.event_input import check_time, encode_json
 
 MAX_INDEX = 2**31 - 1
 MAX_TAGS = 100
+MAX_ERRORS = 100
+"""How many errors of one input are reported: each takes memory and time."""
 T = TypeVar("T")
 
 
@@ -70,7 +71,10 @@ class InvalidInput(Exception):  # noqa: N818  (an answer to the client, not an e
 
 @dataclass(slots=True)
 class Check:
-    """Collects the errors of an input, so that users see all of them at once."""
+    """Collects the errors of an input, so that users see all of them at once.
+
+    All methods raise :class:`InvalidInput` as soon as there are :data:`MAX_ERRORS`.
+    """
 
     settings: Settings
     now: datetime
@@ -83,7 +87,13 @@ class Check:
 
     def add(self, code: ErrorCode, message: str, name: str) -> None:
         """Add an error of the field ``name`` of this part."""
-        self.errors.append(UserError(code, message, self.path + name))
+        self._add(UserError(code, message, self.path + name))
+
+    def accepts(self, number: int, limit: int, name: str) -> bool:
+        """Whether there are at most ``limit`` items; otherwise an error of the field is added."""
+        errors = len(self.errors)
+        self.run(check_number, number, limit, name)
+        return len(self.errors) == errors
 
     def run(self, check: Callable[..., T], *arguments: Any) -> T | None:
         """The result of ``check``; None where it raised an error, which is added.
@@ -93,8 +103,15 @@ class Check:
         try:
             return check(*arguments[:-1], self.path + arguments[-1])
         except UserError as error:
-            self.errors.append(error)
+            # The one that was raised knows its frames, and these the list: a cycle that would keep
+            # the whole input in memory.
+            self._add(UserError(error.code, error.message, error.field))
             return None
+
+    def _add(self, error: UserError) -> None:
+        self.errors.append(error)
+        if len(self.errors) >= MAX_ERRORS:
+            self.raise_errors()
 
     def raise_errors(self) -> None:
         """Raise :class:`InvalidInput` if any error was added."""
@@ -146,19 +163,19 @@ def check_fields(check: Check, fields: dict[str, Any]) -> dict[str, Any]:
 
 def check_tags(check: Check, tags: Sequence[str]) -> None:
     """Add the errors of the tags of a task."""
-    check_number(check, len(tags), MAX_TAGS, "tags")
-    for place, tag in enumerate(tags):
-        check.run(check_name, tag, check.settings.max_name_length, f"tags.{place}")
+    if check.accepts(len(tags), MAX_TAGS, "tags"):
+        for place, tag in enumerate(tags):
+            check.run(check_name, tag, check.settings.max_name_length, f"tags.{place}")
 
 
 def check_processes(check: Check, specs: Sequence[ProcessSpec]) -> None:
     """Add the errors of processes that are to be created together."""
     if not specs:
         check.add(ErrorCode.NO_PROCESSES, "A task needs at least one process.", "processes")
-    check_number(check, len(specs), check.settings.max_processes, "processes")
-    for place, spec in enumerate(specs[: check.settings.max_processes]):
-        _check_process(check.at(f"processes.{place}."), spec)
-    check_distinct(check, [spec.name for spec in specs], "processes.{}.name", "processes")
+    if check.accepts(len(specs), check.settings.max_processes, "processes"):
+        for place, spec in enumerate(specs):
+            _check_process(check.at(f"processes.{place}."), spec)
+        check_distinct(check, [spec.name for spec in specs], "processes.{}.name", "processes")
 
 
 def _check_process(check: Check, spec: ProcessSpec) -> None:
@@ -211,15 +228,19 @@ def _check_indices(check: Check, spec: ProcessSpec) -> None:
         )
 
 
-def check_number(check: Check, number: int, limit: int, name: str) -> None:
-    """Add an error for more items than the server accepts."""
+def check_number(number: int, limit: int, field: str) -> None:
+    """Raise :class:`UserError` for more items than the server accepts."""
     if number > limit:
-        check.add(ErrorCode.TOO_MANY, f"{number} {name}; the server accepts at most {limit}.", name)
+        what = field.rpartition(".")[2]
+        raise UserError(
+            ErrorCode.TOO_MANY, f"{number} {what}; the server accepts at most {limit}.", field
+        )
 
 
 def check_distinct(check: Check, names: Sequence[str], path: str, what: str) -> None:
     """Add an error for each repeated name; ``path`` has a placeholder for its position."""
-    twice = {name for name, times in Counter(names).items() if times > 1}
+    seen: set[str] = set()
     for place, name in enumerate(names):
-        if name in twice and name in names[:place]:
+        if name in seen:
             check.add(ErrorCode.NAME_TAKEN, f"Two {what} are called “{name}”.", path.format(place))
+        seen.add(name)

@@ -1,15 +1,17 @@
 """The operations on tasks: create, edit, add processes, delete.
 
-A request is checked in full before anything is written. A request that is refused changes nothing.
+A request is checked in two steps. Each function checks what needs no database, which may take a
+while; the work that it returns is for a transaction, in which nothing slow may happen, because it
+has locks. It checks the rest before it writes. A request that is refused changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.progress import ProcessKind
@@ -23,7 +25,6 @@ from lamia_gql.ingest.task_input import (
     TaskSpec,
     check_distinct,
     check_fields,
-    check_number,
     check_processes,
     check_tags,
     check_task,
@@ -35,37 +36,44 @@ from lamia_gql.storage.rows import PROCESS_COLUMNS, TASK_COLUMNS, ProcessRow, Ta
 from lamia_gql.storage.transaction import WriteTransaction
 from lamia_gql.storage.upsert import insert_or_ignore
 
+T = TypeVar("T")
+Work = Callable[[WriteTransaction], T]
+"""The part of an operation that runs in a transaction. Raises :class:`InvalidInput`."""
+
 
 def create_tasks(
-    transaction: WriteTransaction, settings: Settings, specs: Sequence[TaskSpec], now: datetime
-) -> list[TaskRow]:
+    settings: Settings, specs: Sequence[TaskSpec], now: datetime
+) -> Work[list[TaskRow]]:
     """Create all of these tasks or none. Raises :class:`InvalidInput`."""
-    connection = transaction.connection
     check = Check(settings, now)
-    check_number(check, len(specs), settings.max_tasks_per_request, "tasks")
-    many = len(specs) != 1
-    rows = []
-    for place, spec in enumerate(specs):
-        rows.append(check_task(check.at(f"tasks.{place}.") if many else check, spec))
-    check_distinct(check, [spec.name for spec in specs], "tasks.{}.name", "tasks")
+    if check.accepts(len(specs), settings.max_tasks_per_request, "tasks"):
+        rows = [
+            check_task(_part(check, place, len(specs)), spec) for place, spec in enumerate(specs)
+        ]
+        check_distinct(check, [spec.name for spec in specs], "tasks.{}.name", "tasks")
     check.raise_errors()
+    return lambda transaction: _create_tasks(transaction, Check(settings, now), specs, rows)
+
+
+def _create_tasks(
+    transaction: WriteTransaction,
+    check: Check,
+    specs: Sequence[TaskSpec],
+    rows: Sequence[dict[str, Any]],
+) -> list[TaskRow]:
     if not specs:
         return []
-
-    made = {
-        task.name: task
-        for task in map(
-            TaskRow._make,
-            connection.execute(
-                # In the order of the names, so that two requests never deadlock.
-                insert_or_ignore(Task, "name").returning(*TASK_COLUMNS),
-                sorted(rows, key=lambda row: row["name"]),
-            ),
-        )
-    }
+    connection = transaction.connection
+    with transaction.locking():
+        inserted = connection.execute(
+            # In the order of the names, so that two requests never deadlock.
+            insert_or_ignore(Task, "name").returning(*TASK_COLUMNS),
+            sorted(rows, key=lambda row: row["name"]),
+        ).all()
+    made = {task.name: task for task in map(TaskRow._make, inserted)}
     for place, spec in enumerate(specs):
         if spec.name not in made:
-            part = check.at(f"tasks.{place}.") if many else check
+            part = _part(check, place, len(specs))
             part.add(ErrorCode.NAME_TAKEN, f"There is a task “{spec.name}” already.", "name")
     check.raise_errors()
     tags = [
@@ -82,21 +90,24 @@ def create_tasks(
 
 
 def add_processes(
-    transaction: WriteTransaction,
-    settings: Settings,
-    name: str,
-    specs: Sequence[ProcessSpec],
-    now: datetime,
-) -> tuple[TaskRow, list[ProcessRow]]:
+    settings: Settings, name: str, specs: Sequence[ProcessSpec], now: datetime
+) -> Work[tuple[TaskRow, list[ProcessRow]]]:
     """Add processes to a task, which may be running: all or none. Raises :class:`InvalidInput`."""
-    connection = transaction.connection
     check = Check(settings, now)
     check_processes(check, specs)
-    task = _lock_one(connection, name)
+    check.raise_errors()
+    return lambda transaction: _add_processes(transaction, Check(settings, now), name, specs)
+
+
+def _add_processes(
+    transaction: WriteTransaction, check: Check, name: str, specs: Sequence[ProcessSpec]
+) -> tuple[TaskRow, list[ProcessRow]]:
+    connection = transaction.connection
+    task = _lock_one(transaction, name)
     there = list(
         connection.execute(select(Process.number, Process.name).where(Process.task_id == task.id))
     )
-    check_number(check, len(there) + len(specs), settings.max_processes, "processes")
+    check.accepts(len(there) + len(specs), check.settings.max_processes, "processes")
     taken = {row.name for row in there}
     for place, spec in enumerate(specs):
         if spec.name in taken:
@@ -113,27 +124,39 @@ def add_processes(
         .order_by(Process.number)
     )
     transaction.publish_on_commit([Change.of(task)])
-    return _lock_one(connection, name), [ProcessRow._make(row) for row in made]
+    return _lock_one(transaction, name), [ProcessRow._make(row) for row in made]
 
 
 def update_tasks(
-    transaction: WriteTransaction, settings: Settings, edits: Sequence[TaskEdit], now: datetime
-) -> list[TaskRow]:
+    settings: Settings, edits: Sequence[TaskEdit], now: datetime
+) -> Work[list[TaskRow]]:
     """Edit the descriptive fields of all of these tasks or none. Raises :class:`InvalidInput`."""
-    connection = transaction.connection
     check = Check(settings, now)
-    check_number(check, len(edits), settings.max_tasks_per_request, "tasks")
-    tasks = {task.name: task for task in lock_tasks(connection, [edit.name for edit in edits])}
-    for place, edit in enumerate(edits):
-        part = check.at(f"tasks.{place}.") if len(edits) != 1 else check
-        changes = {**edit.changes}
-        tags = changes.pop("tags", None)
-        values = check_fields(part, changes)
-        if tags is not None:
-            check_tags(part, tags)
-        task = tasks.get(edit.name)
+    checked = []
+    if check.accepts(len(edits), settings.max_tasks_per_request, "tasks"):
+        for place, edit in enumerate(edits):
+            part = _part(check, place, len(edits))
+            changes = {**edit.changes}
+            tags = changes.pop("tags", None)
+            checked.append((edit.name, check_fields(part, changes), tags))
+            if tags is not None:
+                check_tags(part, tags)
+    check.raise_errors()
+    return lambda transaction: _update_tasks(transaction, Check(settings, now), checked)
+
+
+def _update_tasks(
+    transaction: WriteTransaction,
+    check: Check,
+    edits: Sequence[tuple[str, dict[str, Any], Sequence[str] | None]],
+) -> list[TaskRow]:
+    connection = transaction.connection
+    tasks = {task.name: task for task in lock_tasks(transaction, [name for name, _, _ in edits])}
+    for place, (name, values, tags) in enumerate(edits):
+        task = tasks.get(name)
         if task is None:
-            part.add(ErrorCode.TASK_NOT_FOUND, f"There is no task “{edit.name}”.", "name")
+            part = _part(check, place, len(edits))
+            part.add(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "name")
         if task is None or check.errors:
             continue
         if values:
@@ -144,23 +167,27 @@ def update_tasks(
                 rows = [{"task_id": task.id, "name": tag} for tag in set(tags)]
                 connection.execute(insert(Tag), rows)
     check.raise_errors()
-    tasks = {task.name: task for task in lock_tasks(connection, list(tasks))}
+    tasks = {task.name: task for task in lock_tasks(transaction, list(tasks))}
     transaction.publish_on_commit([Change.of(task) for task in tasks.values()])
-    return [tasks[edit.name] for edit in edits]
+    return [tasks[name] for name, _, _ in edits]
 
 
-def delete_tasks(
-    transaction: WriteTransaction, settings: Settings, names: Sequence[str], now: datetime
-) -> list[TaskRow]:
+def delete_tasks(settings: Settings, names: Sequence[str], now: datetime) -> Work[list[TaskRow]]:
     """Soft-delete those of the tasks that exist, and free their names.
 
     Their rows are removed later, in chunks (see ``purger``). Raises :class:`InvalidInput`.
     """
-    connection = transaction.connection
     check = Check(settings, now)
-    check_number(check, len(names), settings.max_tasks_per_request, "names")
+    check.accepts(len(names), settings.max_tasks_per_request, "names")
     check.raise_errors()
-    found = lock_tasks(connection, names)
+    return lambda transaction: _delete_tasks(transaction, names, now)
+
+
+def _delete_tasks(
+    transaction: WriteTransaction, names: Sequence[str], now: datetime
+) -> list[TaskRow]:
+    connection = transaction.connection
+    found = lock_tasks(transaction, names)
     connection.execute(
         update(Task)
         .where(Task.id.in_([task.id for task in found]))
@@ -170,7 +197,7 @@ def delete_tasks(
     return found
 
 
-def lock_tasks(connection: Connection, names: Iterable[str]) -> list[TaskRow]:
+def lock_tasks(transaction: WriteTransaction, names: Iterable[str]) -> list[TaskRow]:
     """The tasks of these names, locked in the order of their ids, as everywhere."""
     statement = (
         select(*TASK_COLUMNS)
@@ -178,11 +205,18 @@ def lock_tasks(connection: Connection, names: Iterable[str]) -> list[TaskRow]:
         .order_by(Task.id)
         .with_for_update()
     )
-    return [TaskRow._make(row) for row in connection.execute(statement)]
+    with transaction.locking():
+        found = transaction.connection.execute(statement).all()
+    return [TaskRow._make(row) for row in found]
 
 
-def _lock_one(connection: Connection, name: str) -> TaskRow:
-    found = lock_tasks(connection, [name])
+def _part(check: Check, place: int, number: int) -> Check:
+    """The check of one task of a request; the only one of a request has no place."""
+    return check if number == 1 else check.at(f"tasks.{place}.")
+
+
+def _lock_one(transaction: WriteTransaction, name: str) -> TaskRow:
+    found = lock_tasks(transaction, [name])
     if not found:
         raise InvalidInput(
             [UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")]

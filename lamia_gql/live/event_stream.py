@@ -18,37 +18,45 @@ reads slowly, and what is read about their jobs is still current when it is sent
 
 
 async def stream_events(
-    database: Database, feeds: Feeds, task_id: int, seq: int, wanted: EventFilter
+    database: Database,
+    feeds: Feeds,
+    task_id: int,
+    seq: int,
+    wanted: EventFilter,
+    address: str | None,
 ) -> AsyncGenerator[Sequence[EventRow], None]:
     """The wanted events of a task after number ``seq``, in batches, without an end.
+
+    ``address`` is that of the client, if it is known.
 
     Raises :class:`lamia_gql.live.pubsub.StreamEnded` or one of its subclasses when no more follow.
     """
     # A long past is read before subscribing, or the subscriber's queue would fill up meanwhile.
-    async with aclosing(_read_past(database, task_id, seq, wanted)) as past:
+    async with aclosing(_read_past(database, task_id, seq, wanted, address)) as past:
         async for events in past:
             yield events
             seq = events[-1].seq
-    async with feeds.subscribe_to_events(task_id) as subscriber:
-        async with aclosing(_read_past(database, task_id, seq, wanted)) as past:
+    async with feeds.subscribe_to_events(task_id, wanted) as subscriber:
+        async with aclosing(_read_past(database, task_id, seq, wanted, address)) as past:
             async for events in past:
                 yield events
                 seq = events[-1].seq
         while True:
             drained = await subscriber.drain()
-            new = [event for event in drained if event.seq > seq and wanted.matches(event)]
+            new = [event for event in drained if event.seq > seq]
             for begin in range(0, len(new), BATCH_SIZE):
                 yield new[begin : begin + BATCH_SIZE]
             seq = max(seq, drained[-1].seq)
 
 
 async def _read_past(
-    database: Database, task_id: int, seq: int, wanted: EventFilter
+    database: Database, task_id: int, seq: int, wanted: EventFilter, address: str | None
 ) -> AsyncGenerator[Sequence[EventRow], None]:
     more = True
     while more:
         events = await database.read(
-            partial(events_after, task_id=task_id, seq=seq, wanted=wanted, limit=BATCH_SIZE)
+            partial(events_after, task_id=task_id, seq=seq, wanted=wanted, limit=BATCH_SIZE),
+            address,
         )
         if events:
             yield events

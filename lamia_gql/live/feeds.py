@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from lamia_gql.live.event_subscribers import EventSubscribers
 from lamia_gql.live.pubsub import CoalescingSubscriber, PubSub, StreamEnded, Subscriber
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
@@ -61,10 +62,10 @@ class Feeds:
         self._max_waiting = max_waiting
         self._feeds: dict[int, _Feed] = {}
         self._catching_up: asyncio.Task[None] | None = None
-        self.events: PubSub[int, EventRow] = PubSub()
+        self.events = EventSubscribers()
         """Events, by the id of their task."""
         self.changes: PubSub[int, int] = PubSub()
-        """Ids of changed tasks: each under its own id, and all under :data:`ALL_TASKS`."""
+        """Ids of changed tasks, under :data:`ALL_TASKS`."""
 
     @property
     def feed_count(self) -> int:
@@ -102,15 +103,17 @@ class Feeds:
                     await feed.reading
 
     @asynccontextmanager
-    async def subscribe_to_events(self, task_id: int) -> AsyncIterator[Subscriber[EventRow]]:
-        """A subscriber that gets every event of a task that is committed from now on.
+    async def subscribe_to_events(
+        self, task_id: int, wanted: EventFilter = ALL_EVENTS
+    ) -> AsyncIterator[Subscriber[EventRow]]:
+        """A subscriber that gets every wanted event of a task that is committed from now on.
 
         "Now" is when the block is entered: events committed before can be read from then on. Some
         of these may be delivered as well.
         """
         subscriber: Subscriber[EventRow] = Subscriber(self._max_waiting)
         try:
-            with self.events.subscribe(subscriber, [task_id]):
+            with self.events.subscribe(subscriber, task_id, wanted):
                 feed = self._feeds.get(task_id)
                 if feed is None:
                     feed = self._feeds[task_id] = _Feed()
@@ -125,14 +128,15 @@ class Feeds:
 
     @contextmanager
     def subscribe_to_changes(
-        self, task_ids: Iterable[int] = (ALL_TASKS,)
+        self, awake: asyncio.Event | None = None
     ) -> Iterator[CoalescingSubscriber[int]]:
         """A subscriber that gets the ids of those tasks that change from now on.
 
-        It gets :data:`ALL_TASKS` when any of the tasks may have changed.
+        It gets :data:`ALL_TASKS` when any of the tasks may have changed. ``awake`` is set when
+        there is something to take, or no more will follow.
         """
-        subscriber: CoalescingSubscriber[int] = CoalescingSubscriber(self._max_waiting)
-        with self.changes.subscribe(subscriber, task_ids):
+        subscriber = CoalescingSubscriber(self._max_waiting, ALL_TASKS, awake)
+        with self.changes.subscribe(subscriber, [ALL_TASKS]):
             yield subscriber
 
     def receive(self, changes: Sequence[Change]) -> None:
@@ -141,7 +145,6 @@ class Feeds:
             feed = self._feeds.get(change.task_id)
             if feed is not None:
                 self._advance(feed, change)
-            self.changes.publish(change.task_id, [change.task_id])
         self.changes.publish(ALL_TASKS, [change.task_id for change in changes])
 
     async def catch_up(self) -> None:
@@ -160,8 +163,7 @@ class Feeds:
             if feed is not None:
                 change = Change(task_id, 0, deleted=True) if task is None else Change.of(task)
                 self._advance(feed, change)
-        for task_id in self.changes:
-            self.changes.publish(task_id, [ALL_TASKS])
+        self.changes.publish(ALL_TASKS, [ALL_TASKS])
 
     def _start_catching_up(self) -> None:
         """Catch up, because it is unknown whether a transaction of this server was committed.

@@ -47,6 +47,11 @@ class Subscriber(Generic[T]):
         """The number of items in the queue."""
         return self._size
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether no more items will follow."""
+        return self._end is not None
+
     def add(self, items: Sequence[T]) -> None:
         """Queue items; the sequence is not copied, so that subscribers can share it."""
         if self._end is None:
@@ -81,27 +86,50 @@ class Subscriber(Generic[T]):
 
 
 class CoalescingSubscriber(Subscriber[T]):
-    """A queue that keeps equal items only once, in the place of the first one."""
+    """A queue that keeps equal items only once, and never overflows.
 
-    def __init__(self, limit: int) -> None:
+    Args:
+        limit: the largest number of distinct items that may wait.
+        overflow: the item that then takes the place of all.
+        awake: is set when there is something to take, or no more will follow.
+    """
+
+    def __init__(self, limit: int, overflow: T, awake: asyncio.Event | None = None) -> None:
         super().__init__(limit)
-        self._distinct: set[T] = set()
+        self._overflow = overflow
+        self._distinct: dict[T, None] = {}
+        if awake is not None:
+            self._awake = awake
+
+    @property
+    def waiting(self) -> int:
+        """The number of distinct items in the queue."""
+        return len(self._distinct)
 
     def add(self, items: Sequence[T]) -> None:
         """Queue those items that are not in the queue yet."""
-        new = [item for item in dict.fromkeys(items) if item not in self._distinct]
-        if new:
-            self._distinct.update(new)
-            super().add(new)
+        if self._end is None:
+            self._distinct.update(dict.fromkeys(items))
+            if len(self._distinct) > self._limit:
+                self._distinct = {self._overflow: None}
+            self._awake.set()
+
+    def take(self) -> list[T]:
+        """Empty the queue, without waiting. Raises :class:`StreamEnded` after the last item."""
+        if not self._distinct and self._end is not None:
+            raise self._end
+        taken, self._distinct = self._distinct, {}
+        return list(taken)
 
     async def drain(self) -> list[T]:
         """Wait for at least one item and empty the queue.
 
         Raises :class:`StreamEnded` after the last item.
         """
-        drained = await super().drain()
-        self._distinct.clear()
-        return drained
+        while not self._distinct and self._end is None:
+            self._awake.clear()
+            await self._awake.wait()
+        return self.take()
 
 
 class PubSub(Generic[K, T]):

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -15,12 +15,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from lamia_gql.api.accept import parse_media_type
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
 from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import ErrorCode, LamiaError, Unavailable, UserError
 from lamia_gql.ingest.task_input import InvalidInput
+from lamia_gql.storage.operation_reads import OperationReads
+from lamia_gql.storage.transaction import ReadConnection
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 NOT_FOUND_CODES = {ErrorCode.TASK_NOT_FOUND, ErrorCode.PROCESS_NOT_FOUND}
 CREATING_METHODS = ("POST", "PATCH")
@@ -58,14 +62,32 @@ class RestRequest:
         self.task: str = request.path_params.get("task", "")
         self.process: str = request.path_params.get("process", "")
         self.client_address = request.client.host if request.client else None
+        self.budget = self.services.answer_budget()
+        """What the answer may take."""
         self._request = request
 
+    async def read(self, work: Callable[[ReadConnection], T]) -> T:
+        """The result of a read of the database, which is stopped after ``max_operation_time``.
+
+        Raises :class:`LimitExceeded`, :class:`Unavailable`, and what the work raises.
+        """
+        services = self.services
+        reads = OperationReads(
+            services.database, services.settings.max_operation_time, self.client_address
+        )
+        return await reads.read_in_time(work)
+
     async def raw_body(self) -> bytes:
-        """The body. Raises :class:`HttpError` if it is too large."""
+        """The body.
+
+        Raises :class:`HttpError` if it is too large, or sent by a web page as anything but JSON.
+        """
+        if "origin" in self._request.headers:
+            _require_json(self._request.headers.get("content-type", ""))
         return await read_body(self._request.stream(), self.services.settings.max_request_bytes)
 
     async def json_body(self) -> Any:
-        """The body, parsed as JSON whatever its Content-Type. Raises :class:`HttpError`."""
+        """The body, parsed as JSON. Raises :class:`HttpError`."""
         return parse_json(await self.raw_body(), "The body")
 
 
@@ -81,18 +103,22 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request = Request(scope, receive)
-        answer = await self._respond(request)
-        response = Response(
-            orjson.dumps(answer.body),
-            answer.status,
-            headers=answer.headers,
-            media_type="application/json",
-        )
-        await response(scope, receive, send)
-
-    async def _respond(self, request: Request) -> RestResponse:
+        rest_request = RestRequest(request)
         try:
-            return await self._handler(request.method)(RestRequest(request))
+            answer = await self._respond(request, rest_request)
+            response = Response(
+                orjson.dumps(answer.body),
+                answer.status,
+                headers=answer.headers,
+                media_type="application/json",
+            )
+            await response(scope, receive, send)
+        finally:
+            rest_request.budget.close()
+
+    async def _respond(self, request: Request, rest_request: RestRequest) -> RestResponse:
+        try:
+            return await self._handler(request.method)(rest_request)
         except HttpError as error:
             status, headers = error.status, error.headers
             errors = [format_error(str(error), code=error.code)]
@@ -110,8 +136,7 @@ class Endpoint:
             reason = f"Something went wrong on the server (incident {incident})."
             errors = [format_error(reason, code="INTERNAL", incident=incident)]
             status, headers = 500, {}
-        body: dict[str, Any] = {"created": False} if request.method in CREATING_METHODS else {}
-        return RestResponse(body | {"errors": errors}, status, headers)
+        return RestResponse(error_content(request.method, errors), status, headers)
 
     def _handler(self, method: str) -> Handler:
         if not self.handlers:
@@ -124,6 +149,21 @@ class Endpoint:
                 405, "METHOD_NOT_ALLOWED", f"This address takes {allowed}.", allow=allowed
             )
         return handler
+
+
+def _require_json(content_type: str) -> None:
+    # Pages may send forms and plain text anywhere, without asking first. Other programs have no
+    # origin; curl declares a form where it sends JSON.
+    if parse_media_type(content_type)[0] != "application/json":
+        raise HttpError(
+            415, "UNSUPPORTED_MEDIA_TYPE", "Web pages must send their requests as application/json."
+        )
+
+
+def error_content(method: str | None, errors: list[dict[str, Any]]) -> dict[str, Any]:
+    """The body of a response with errors, each by :func:`format_error`."""
+    body: dict[str, Any] = {"created": False} if method in CREATING_METHODS else {}
+    return body | {"errors": errors}
 
 
 def format_error(reason: str, **details: Any) -> dict[str, Any]:
@@ -147,7 +187,7 @@ def status_of(errors: Iterable[LamiaError]) -> int:
 
 
 def _status(error: LamiaError) -> int:
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable) or error.code is ErrorCode.TIMED_OUT:
         return 503
     if error.code in NOT_FOUND_CODES:
         return 404

@@ -52,7 +52,7 @@ async def submit(request: RestRequest) -> RestResponse:
 
 async def get(request: RestRequest) -> RestResponse:
     """A page of the events of a process, or of one of its jobs, oldest first."""
-    database, index = request.services.database, _index(request)
+    index = _index(request)
 
     def read(connection: ReadConnection) -> tuple[ProcessRow, Slice[EventRow]]:
         process = find_process(connection, request)
@@ -60,9 +60,9 @@ async def get(request: RestRequest) -> RestResponse:
         if index is not None:
             key = (*key, job_index(process, index))
         page = requested_page(request, event_cursors(process.task_id))
-        return process, read_events(connection, [key], EventFilter(), page)[0]
+        return process, read_events(connection, [key], EventFilter(), page, request.budget.hold)[0]
 
-    process, found = await database.read(read)
+    process, found = await request.read(read)
     cursors = event_cursors(process.task_id)
     serialized = [serialize_event(event, process) for event in found.items]
     return page_response(request, found, serialized, lambda event: cursors.encode(event.seq))

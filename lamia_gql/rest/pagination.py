@@ -22,7 +22,7 @@ def requested_page(request: RestRequest, cursors: Cursors) -> Page:
     text = request.query.get("limit", str(maximum))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
         raise RequestError(
-            ErrorCode.PAGE_SIZE_INVALID, f"limit must be from 1 to {maximum}, not {text!r}."
+            ErrorCode.PAGE_SIZE_INVALID, f"limit must be from 1 to {maximum}, not {text[:20]!r}."
         )
     return Page(int(text), after=cursors.decode(request.query.get("after")))
 

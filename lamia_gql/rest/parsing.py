@@ -16,7 +16,13 @@ from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.settings import Settings
 from lamia_gql.ingest.event_input import NewEvent, check_event
-from lamia_gql.ingest.task_input import ProcessSpec, TaskEdit, TaskSpec
+from lamia_gql.ingest.task_input import (
+    MAX_TAGS,
+    ProcessSpec,
+    TaskEdit,
+    TaskSpec,
+    check_number,
+)
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -26,13 +32,15 @@ MAX_TIMESTAMP_S = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 """Seconds since 1970."""
 
 
-def parse_task_spec(name: str, body: Any, client_address: str | None) -> TaskSpec:
+def parse_task_spec(
+    name: str, body: Any, settings: Settings, client_address: str | None
+) -> TaskSpec:
     """The task to create, from the body of a request."""
     task = require_type(body, dict, "", "an object")
     meta = _meta(task)
     return TaskSpec(
         name=name,
-        processes=_processes(task.get("processes")),
+        processes=_processes(task.get("processes"), settings.max_processes),
         username=_text(task, "username"),
         email=_text(task, "emailNotify"),
         comment=_text(task, "comment"),
@@ -64,10 +72,15 @@ def parse_task_edit(name: str, body: Any) -> TaskEdit:
     return TaskEdit(name, changes)
 
 
-def parse_named_list(body: Any, make: Callable[[str, Any], T]) -> list[T]:
-    """Parse a list of objects that each have a ``name``; ``make`` gets the name and the object."""
+def parse_named_list(body: Any, limit: int, make: Callable[[str, Any], T]) -> list[T]:
+    """Parse at most ``limit`` objects that each have a ``name``.
+
+    ``make`` gets the name and the object.
+    """
+    tasks: list[Any] = require_type(body, list, "", "a list")
+    check_number(len(tasks), limit, "tasks")
     found = []
-    for place, each in enumerate(require_type(body, list, "", "a list")):
+    for place, each in enumerate(tasks):
         path = f"tasks.{place}"
         require_type(each, dict, path, "an object")
         name = require_type(each.get("name"), str, f"{path}.name", "a string")
@@ -148,9 +161,11 @@ def require_type(value: Any, kind: type[T], field: str, expected: str) -> T:
     raise _invalid(f"{field or 'The body'} must be {expected}.", field)
 
 
-def _processes(given: Any) -> list[ProcessSpec]:
+def _processes(given: Any, limit: int) -> list[ProcessSpec]:
     if given is None:
         return []
+    if isinstance(given, (dict, list)):
+        check_number(len(given), limit, "processes")
     if isinstance(given, dict):
         return [
             _parse_short_form(name, size, f"processes.{place}")
@@ -206,6 +221,7 @@ def _meta(body: Json) -> Json:
 def _tags(task: Json) -> list[str]:
     given = task.get("tags")
     tags = [] if given is None else require_type(given, list, "tags", "a list of strings")
+    check_number(len(tags), MAX_TAGS, "tags")
     return [require_type(tag, str, f"tags.{place}", "a string") for place, tag in enumerate(tags)]
 
 

@@ -18,15 +18,12 @@ from lamia_gql.storage.transaction import ReadConnection
 
 async def get(request: RestRequest) -> RestResponse:
     """The process in the address."""
-    process = await request.services.database.read(
-        lambda connection: find_process(connection, request)
-    )
+    process = await request.read(lambda connection: find_process(connection, request))
     return RestResponse(serialize_process(request.task, process))
 
 
 async def get_many(request: RestRequest) -> RestResponse:
     """All processes of the task, or those that have an event of one of the given classes."""
-    database = request.services.database
     words = choices(request.query.getlist("hasEventsOfClass"), "hasEventsOfClass") or ()
     classes = tuple(parse_event_class(word, "hasEventsOfClass") for word in words)
     wanted = ProcessFilter(has_event_class=classes or None)
@@ -38,7 +35,7 @@ async def get_many(request: RestRequest) -> RestResponse:
             raise task_not_found_error(request.task)
         return read_processes(connection, [task.id], wanted, page)[0].items
 
-    found = await database.read(read)
+    found = await request.read(read)
     return RestResponse([serialize_process(request.task, process) for process in found])
 
 

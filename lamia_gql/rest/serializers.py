@@ -12,6 +12,8 @@ from lamia_gql.domain.progress import is_enough, process_progress, task_ratio
 from lamia_gql.storage.rows import EventRow, ProcessRow, TaskJson, TaskRow
 
 BASE = "/api/v0"
+MOST_PERCENT_BELOW_ALL = 99.999999999
+"""The largest percentage below 100 with the nine decimals that are shown."""
 
 
 def address(*names: str) -> str:
@@ -79,8 +81,12 @@ def serialize_event(event: EventRow, process: ProcessRow) -> dict[str, Any]:
 
 
 def _percent(ratio: float | None) -> float | None:
+    if ratio is None:
+        return None
     # Hides rounding errors: 42 of 300 is 14 %, not 14.000000000000002.
-    return None if ratio is None else round(100 * ratio, 9)
+    percent = round(100 * ratio, 9)
+    # 100 must not be shown for what is not enough yet.
+    return percent if ratio >= 1 else min(percent, MOST_PERCENT_BELOW_ALL)
 
 
 def _json(text: str | None) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lamia_gql.api.request_body import HttpError, parse_json
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.pagination import Slice
-from lamia_gql.ingest.task_input import TaskEdit, TaskSpec
+from lamia_gql.ingest.task_input import TaskEdit, TaskSpec, check_number
 from lamia_gql.ingest.tasks import create_tasks, update_tasks
 from lamia_gql.rest.endpoint import RestRequest, RestResponse
 from lamia_gql.rest.pagination import page_response, requested_page
@@ -28,7 +28,7 @@ from lamia_gql.storage.queries.tasks import (
     tasks_by_name,
 )
 from lamia_gql.storage.rows import ProcessRow, TaskJson, TaskRow
-from lamia_gql.storage.transaction import ReadConnection
+from lamia_gql.storage.transaction import Hold, ReadConnection
 
 TaskParts = tuple[TaskJson, list[str], list[ProcessRow]]
 """The config and dependencies of a task, its tags and its processes."""
@@ -36,42 +36,47 @@ TaskParts = tuple[TaskJson, list[str], list[ProcessRow]]
 
 async def create(request: RestRequest) -> RestResponse:
     """Create the task in the address."""
+    body, settings = await request.json_body(), request.services.settings
     return await _create(
-        request, [parse_task_spec(request.task, await request.json_body(), request.client_address)]
+        request, lambda: [parse_task_spec(request.task, body, settings, request.client_address)]
     )
 
 
 async def create_many(request: RestRequest) -> RestResponse:
     """Create all tasks of a list, or none."""
-    body = await request.json_body()
+    body, settings = await request.json_body(), request.services.settings
     return await _create(
         request,
-        parse_named_list(
-            body, lambda name, task: parse_task_spec(name, task, request.client_address)
+        lambda: parse_named_list(
+            body,
+            settings.max_tasks_per_request,
+            lambda name, task: parse_task_spec(name, task, settings, request.client_address),
         ),
     )
 
 
-async def _create(request: RestRequest, specs: Sequence[TaskSpec]) -> RestResponse:
+async def _create(request: RestRequest, parse: Callable[[], Sequence[TaskSpec]]) -> RestResponse:
     settings = request.services.settings
-    await request.services.database.write(lambda c: create_tasks(c, settings, specs, request.now))
+    await request.services.change_tasks(lambda: create_tasks(settings, parse(), request.now))
     return RestResponse({"created": True}, 201)
 
 
 async def edit(request: RestRequest) -> RestResponse:
     """Change the task in the address."""
-    return await _edit(request, [parse_task_edit(request.task, await request.json_body())])
+    body = await request.json_body()
+    return await _edit(request, lambda: [parse_task_edit(request.task, body)])
 
 
 async def edit_many(request: RestRequest) -> RestResponse:
     """Change all tasks of a list, or none."""
-    return await _edit(request, parse_named_list(await request.json_body(), parse_task_edit))
+    body, limit = await request.json_body(), request.services.settings.max_tasks_per_request
+    return await _edit(request, lambda: parse_named_list(body, limit, parse_task_edit))
 
 
-async def _edit(request: RestRequest, edits: Sequence[TaskEdit]) -> RestResponse:
+async def _edit(request: RestRequest, parse: Callable[[], Sequence[TaskEdit]]) -> RestResponse:
     settings = request.services.settings
-    found = await request.services.database.write(
-        lambda c: update_tasks(c, settings, edits, request.now)
+    found = await request.services.change_tasks(
+        lambda: update_tasks(settings, parse(), request.now)
     )
     return RestResponse({"updated": len(found)})
 
@@ -94,6 +99,7 @@ async def delete_many(request: RestRequest) -> RestResponse:
             "LIST_REQUIRED",
             "To delete tasks, send a list of their names. All tasks at once cannot be deleted.",
         )
+    check_number(len(names), request.services.settings.max_tasks_per_request, "names")
     deleted = await request.services.delete_tasks(
         [require_type(name, str, f"names.{place}", "a string") for place, name in enumerate(names)]
     )
@@ -102,13 +108,12 @@ async def delete_many(request: RestRequest) -> RestResponse:
 
 async def get(request: RestRequest) -> RestResponse:
     """The task in the address, with its processes."""
-    database = request.services.database
 
     def read(connection: ReadConnection) -> tuple[TaskRow, TaskParts] | None:
         task = tasks_by_name(connection, [request.task])[0]
-        return task and (task, _parts(connection, [task])[0])
+        return task and (task, _parts(connection, [task], request.budget.hold)[0])
 
-    found = await database.read(read)
+    found = await request.read(read)
     if found is None:
         return RestResponse({"error": task_not_found_error(request.task).message}, 404)
     task, parts = found
@@ -117,15 +122,15 @@ async def get(request: RestRequest) -> RestResponse:
 
 async def get_many(request: RestRequest) -> RestResponse:
     """A page of the tasks, newest first; with ``tag``, of those that have one of the tags."""
-    database, order = request.services.database, TaskOrder()
+    order = TaskOrder()
     page = requested_page(request, order.cursors)
     wanted = TaskFilter(tags_any=choices(request.query.getlist("tag") or None, "tag"))
 
     def read(connection: ReadConnection) -> tuple[Slice[TaskRow], list[TaskParts]]:
         found = read_tasks(connection, wanted, order, page)
-        return found, _parts(connection, found.items)
+        return found, _parts(connection, found.items, request.budget.hold)
 
-    found, parts = await database.read(read)
+    found, parts = await request.read(read)
     serialized = [
         serialize_task(task, *rest) for task, rest in zip(found.items, parts, strict=True)
     ]
@@ -137,11 +142,11 @@ def task_not_found_error(name: str) -> UserError:
     return UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")
 
 
-def _parts(connection: ReadConnection, tasks: Sequence[TaskRow]) -> list[TaskParts]:
+def _parts(connection: ReadConnection, tasks: Sequence[TaskRow], hold: Hold) -> list[TaskParts]:
     ids = [task.id for task in tasks]
     return list(
         zip(
-            read_task_json(connection, ids),
+            read_task_json(connection, ids, hold),
             read_tags(connection, ids),
             all_processes(connection, ids),
             strict=True,

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
 import socket
+import sys
 import threading
+import time
+from functools import partial
 from multiprocessing import parent_process
 from signal import SIGTERM
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import click
 import uvicorn
 
 from lamia_gql.domain.settings import Settings
 from lamia_gql.server.app import create_app
+from lamia_gql.server.connection_limits import CHECK_INTERVAL_S, ConnectionLimits
+from lamia_gql.server.http_protocol import HttpProtocol
 from lamia_gql.server.supervisor import Supervisor
-from lamia_gql.server.uvicorn_protocols import HttpProtocol, WebSocketProtocol
+from lamia_gql.server.websocket_protocol import WEBSOCKET_LOG, WebSocketProtocol
 from lamia_gql.storage.engine import create_engine, is_sqlite
 from lamia_gql.storage.migrations import prepare
 
 if TYPE_CHECKING:
     from lamia_gql.api.services import Services
 
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+"""How often uvicorn's server calls ``on_tick``."""
 LIVE_CONNECTION_GRACE_S = 4.0
 """How long live connections have to end when the server stops, before requests are waited for."""
 REQUEST_GRACE_S = 8
 """How long running requests have to end after that."""
-WORKER_GRACE_S = LIVE_CONNECTION_GRACE_S + REQUEST_GRACE_S + 3
+STOP_GRACE_S = LIVE_CONNECTION_GRACE_S + REQUEST_GRACE_S + 1.5
+"""How long the process has to end after SIGTERM, whatever it does, before it ends itself."""
+WORKER_GRACE_S = STOP_GRACE_S + 1.5
 """How long a worker process has to end after SIGTERM, before it is killed."""
 KEEP_ALIVE_S = 20
 """How long an idle connection is kept. Longer than by the usual Python clients (5 and 15 seconds),
@@ -45,7 +58,39 @@ class TooManyWorkers(ValueError):  # noqa: N818  (named after the condition)
 
 
 class GracefulServer(uvicorn.Server):
-    """A uvicorn server that ends live connections before it waits for requests."""
+    """A uvicorn server that bounds its connections, and stops in time.
+
+    It ends live connections before it waits for requests.
+    """
+
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
+        super().__init__(config)
+        self._limits = limits
+        self._told_to_stop = threading.Event()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Check the deadlines of the connections."""
+        if counter % round(CHECK_INTERVAL_S / TICK_S) == 0:
+            self._limits.check_deadlines(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self._told_to_stop.set()
+        super().handle_exit(sig, frame)
+
+    def end_in_time(self) -> None:
+        """Once told to stop, end the process after :data:`STOP_GRACE_S`, whatever it does.
+
+        Else it would wait for every thread that reads, writes or parses, and for the event loop.
+        What is not committed by then was not acknowledged, and the database rolls it back.
+        """
+        self._told_to_stop.wait()
+        time.sleep(STOP_GRACE_S)
+        log.warning("stopping took longer than %g s: the process ends at once", STOP_GRACE_S)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more connections, end the existing ones, and close the application."""
@@ -103,33 +148,44 @@ def _serve_as_worker(settings: Settings, listening: socket.socket) -> None:
 
 def make_server(settings: Settings) -> GracefulServer:
     """Return a server of the application with these settings; its ``run`` takes the sockets."""
+    limits = ConnectionLimits(settings, open_files())
+    # Uvicorn calls these as if they were the classes.
+    http: Any = partial(HttpProtocol, limits)
+    websocket: Any = partial(WebSocketProtocol, limits)
     config = uvicorn.Config(
         create_app(settings),
         log_level=settings.log_level,
         log_config=None,
         access_log=False,
         server_header=False,
+        # Headers of trusted proxies are read by the application.
+        proxy_headers=False,
         timeout_graceful_shutdown=REQUEST_GRACE_S,
         timeout_keep_alive=KEEP_ALIVE_S,
         lifespan="on",
-        http=HttpProtocol,
-        ws=WebSocketProtocol,
+        http=http,
+        ws=websocket,
         ws_max_size=settings.max_message_bytes,
         # Compression takes 100 kB of memory per connection; a proxy can add it.
         ws_per_message_deflate=False,
     )
-    return GracefulServer(config)
+    return GracefulServer(config, limits)
 
 
 def _serve(settings: Settings, listening: socket.socket) -> None:
     raise_file_limit()
-    make_server(settings).run(sockets=[listening])
+    server = make_server(settings)
+    # Started now: a signal handler must not start a thread. A daemon: nobody waits for it.
+    threading.Thread(target=server.end_in_time, name="stop-deadline", daemon=True).start()
+    server.run(sockets=[listening])
 
 
 def _set_up_logging(settings: Settings) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    if settings.log_level == "info":
+        logging.getLogger(WEBSOCKET_LOG).setLevel(logging.WARNING)
     # At every start it logs the kind of the database, which the operator knows.
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 
@@ -143,6 +199,16 @@ def raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def open_files() -> int:
+    """How many files this process may have open at once."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, whose limit is that of the C library
+        return 8192
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 def _open_socket(settings: Settings) -> socket.socket:

@@ -85,11 +85,13 @@ class StaticFile:
 
 def choose(accepted: str) -> str:
     """The encoding to answer with, by an ``Accept-Encoding`` header: the smallest allowed form."""
+    return next((encoding for encoding in SUFFIXES if accepts(accepted, encoding)), "identity")
+
+
+def accepts(accepted: str, encoding: str) -> bool:
+    """Whether an ``Accept-Encoding`` header allows an encoding."""
     qualities = {name: quality for name, quality, _ in parse_quality_list(accepted)}
-    for encoding in SUFFIXES:
-        if qualities.get(encoding, qualities.get("*", 0.0)) > 0:
-            return encoding
-    return "identity"
+    return qualities.get(encoding, qualities.get("*", 0.0)) > 0
 
 
 def static_routes(folder: Path = BUILD_FOLDER) -> list[Route]:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from lamia_gql.domain.errors import LamiaError
 from lamia_gql.storage.engine import cut
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,9 @@ class CancellableRead(Generic[T_co]):
             if self._stopped.is_set():
                 raise Stopped from error
             raise
+        except LamiaError as error:
+            # Those who wait for the error are in cycles with it: it must not keep what was read.
+            raise error.with_traceback(None) from None
         finally:
             self._ended.set()
             with self._lock:

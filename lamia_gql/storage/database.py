@@ -11,6 +11,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,8 +37,9 @@ MAX_ATTEMPTS = 5
 """How often a transaction is run that conflicts with others."""
 CONFLICTS = frozenset({"40001", "40P01"})
 """PostgreSQL's codes of conflicts: serialization_failure and deadlock_detected."""
-LOCK_TIMEOUT = "55P03"
-"""PostgreSQL's code of a lock that was not available in time: lock_not_available."""
+LOCK_TIMEOUTS = frozenset({"55P03", "57014"})
+"""PostgreSQL's codes of a lock that was not available in time: lock_not_available, and
+query_canceled at the deadline of a transaction."""
 EVENT_THREADS = 2
 """The recorder writes the events of locked tasks beside those of all others."""
 WRITE_THREADS = 4
@@ -54,7 +56,10 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.engine = create_engine(settings)
         self.readers = Readers(
-            self.engine, settings.database_connections, settings.database_timeout
+            self.engine,
+            settings.database_connections,
+            settings.database_timeout,
+            settings.max_read_time,
         )
         self._write_engine = (
             create_write_engine(settings, EVENT_THREADS + WRITE_THREADS)
@@ -84,15 +89,16 @@ class Database:
         """Whether other servers may use the same database: on PostgreSQL, but not on SQLite."""
         return not is_sqlite(self.engine)
 
-    async def read(self, work: Callable[[ReadConnection], T]) -> T:
+    async def read(self, work: Callable[[ReadConnection], T], address: str | None = None) -> T:
         """The result of ``work``, run in a reader's thread in a transaction that is rolled back.
 
         All statements of the transaction see the same state of the database. Where the caller is
         cancelled, the running statement is cancelled as well, so that the thread and its
-        connection are free again. Raises :class:`Unavailable` when the storage fails, or when no
-        connection is free in time.
+        connection are free again. ``address`` is that of the client that asks, if any: addresses
+        take turns. Raises :class:`Unavailable` when the storage fails, or when no connection is
+        free in time, and :class:`LimitExceeded` if it takes too long.
         """
-        return await self.readers.run(CancellableRead(work))
+        return await self.readers.run(CancellableRead(work), address)
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """The result of ``work``, run in a writer's thread in a transaction.
@@ -114,7 +120,7 @@ class Database:
     async def _write(
         self, threads: ThreadPoolExecutor, work: Callable[[WriteTransaction], T], timeout_s: float
     ) -> T:
-        write = Write(work)
+        write = Write(work, time.monotonic() + self.timeout_s)
         self._writes.add(write)
         running = asyncio.ensure_future(self._run(threads, self._run_write, write))
         running.add_done_callback(lambda _: self._writes.discard(write))
@@ -124,7 +130,11 @@ class Database:
         if not done:
             log.error("the database has not completed a write within %.3g s", timeout_s)
             if not write.give_up():
-                raise _failure("The database did not answer in time.")
+                raise (
+                    _failure("The database did not answer in time.")
+                    if write.has_begun
+                    else _busy("Other changes keep the database busy.")
+                )
             done, _ = await asyncio.wait([running], timeout=END_OF_COMMIT_S)
             if not done:
                 raise OutcomeUnknown
@@ -141,10 +151,7 @@ class Database:
         except (*STORAGE_FAILURES, DBAPIError) as error:
             if _is_lock_timeout(error):
                 log.info("a lock was not available in time: %s", error)
-                raise Unavailable(
-                    ErrorCode.BUSY,
-                    "Another transaction keeps a lock. Nothing was changed; try again later.",
-                ) from error
+                raise _busy("Another transaction keeps a lock.") from error
             if not (
                 isinstance(error, STORAGE_FAILURES)
                 or (isinstance(error, DBAPIError) and error.connection_invalidated)
@@ -197,6 +204,10 @@ def _failure(reason: str) -> Unavailable:
     return Unavailable(ErrorCode.STORAGE_FAILED, f"{reason} Nothing was changed; try again later.")
 
 
+def _busy(reason: str) -> Unavailable:
+    return Unavailable(ErrorCode.BUSY, f"{reason} Nothing was changed; try again later.")
+
+
 def _ignore_outcome(running: asyncio.Future[Any]) -> None:
     # The caller may be gone; asyncio is not to warn of an exception that nobody fetches.
     if not running.cancelled():
@@ -212,4 +223,4 @@ def _is_lock_timeout(error: Exception) -> bool:
     if isinstance(cause, sqlite3.Error):
         # The lower eight bits are the primary code.
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-    return getattr(cause, "sqlstate", None) == LOCK_TIMEOUT
+    return getattr(cause, "sqlstate", None) in LOCK_TIMEOUTS

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass, JobState
-from lamia_gql.domain.progress import Liveness, State
+from lamia_gql.domain.liveness import Liveness
+from lamia_gql.domain.progress import State
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.storage.glob import Glob
+from lamia_gql.storage.glob import matches as matches_glob
 from lamia_gql.storage.models import Process, Tag, Task
-from lamia_gql.storage.rows import EventRow, class_mask
+from lamia_gql.storage.rows import TaskRow, class_mask
 
 T = TypeVar("T")
 MAX_VALUES = 100
@@ -24,9 +27,29 @@ MAX_TEXT_LENGTH = 4_096
 """How many characters a text or pattern of a filter may have; SQLite refuses very long ones."""
 
 
+@dataclass(frozen=True)
+class TaskState:
+    """A task with everything that a filter of tasks depends on."""
+
+    row: TaskRow
+    tags: tuple[str, ...]
+    event_classes: int
+    """A bit for each class of event that one of its processes has received."""
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The texts that are searched, in lower case."""
+        row = self.row
+        texts = (row.name, row.username, row.comment, row.hostname, *self.tags)
+        return tuple(text.lower() for text in texts if text is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Tasks that meet all of the given conditions."""
+    """Tasks that meet all of the given conditions.
+
+    :meth:`where` selects stored tasks and :meth:`matches` changed ones, by the same rules.
+    """
 
     names: tuple[str, ...] | None = None
     """Patterns, any of which matches: ``*`` is any text, ``?`` any one character."""
@@ -80,6 +103,28 @@ class TaskFilter:
             )
         return found
 
+    def matches(self, task: TaskState) -> bool:
+        """Whether a task meets the conditions."""
+        row = task.row
+        return (
+            (self.states is None or row.state in self.states)
+            and (self.usernames is None or row.username in self.usernames)
+            and (self.names is None or any(matches_glob(row.name, name) for name in self.names))
+            and (self.tags_any is None or any(tag in task.tags for tag in self.tags_any))
+            and (self.tags_all is None or all(tag in task.tags for tag in self.tags_all))
+            and _is_within(row.submitted_at, self.submitted_after, self.submitted_before)
+            and _is_within(row.finished_at, self.finished_after, self.finished_before)
+            and (not self.text or self._finds(task.words))
+            and (
+                self.has_event_class is None
+                or task.event_classes & class_mask(self.has_event_class) != 0
+            )
+        )
+
+    def _finds(self, words: Iterable[str]) -> bool:
+        text = (self.text or "").lower()
+        return any(text in word for word in words)
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessFilter:
@@ -111,10 +156,7 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Events that meet all of the given conditions.
-
-    :meth:`where` selects stored events and :meth:`matches` live ones, by the same rules.
-    """
+    """Events that meet all of the given conditions."""
 
     classes: tuple[EventClass, ...] | None = None
     process_number: int | None = None
@@ -130,14 +172,6 @@ class EventFilter:
         if self.job_index is not None:
             found.append(event.job_index == self.job_index)
         return found
-
-    def matches(self, event: EventRow) -> bool:
-        """Whether an event meets the conditions."""
-        return (
-            (self.classes is None or event.event_class in self.classes)
-            and (self.process_number is None or event.process_number == self.process_number)
-            and (self.job_index is None or event.job_index == self.job_index)
-        )
 
 
 def choices(values: Sequence[T] | None, field: str) -> tuple[T, ...] | None:
@@ -163,6 +197,14 @@ def check_length(text: str, field: str) -> None:
             ErrorCode.ARGUMENT_INVALID,
             f"{field} has a text of more than {MAX_TEXT_LENGTH} characters.",
         )
+
+
+def _is_within(time: datetime | None, after: datetime | None, before: datetime | None) -> bool:
+    if after is None and before is None:
+        return True
+    return (
+        time is not None and (after is None or time >= after) and (before is None or time < before)
+    )
 
 
 def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -61,3 +61,39 @@ def _glob(match: Glob, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(Glob, "postgresql")
 def _like(match: Glob, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(match.column.like(match.pattern, escape="\\"), **options)
+
+
+def matches(text: str, pattern: str) -> bool:
+    """Whether a text matches a pattern, by the rules of :class:`Glob`; in linear time."""
+    first, *others = pattern.split("*")
+    if not _fits(text, first, 0):
+        return False
+    if not others:
+        return len(text) == len(first)
+    place = len(first)
+    *middle, last = others
+    for part in middle:
+        place = _find(text, part, place)
+        if place < 0:
+            return False
+        place += len(part)
+    end = len(text) - len(last)
+    return end >= place and _fits(text, last, end)
+
+
+def _fits(text: str, part: str, place: int) -> bool:
+    """Whether a pattern without ``*`` matches a text at a place."""
+    if "?" not in part:
+        return text.startswith(part, place)
+    found = text[place : place + len(part)]
+    return len(found) == len(part) and all(
+        wanted in ("?", given) for wanted, given in zip(part, found, strict=True)
+    )
+
+
+def _find(text: str, part: str, place: int) -> int:
+    """The first place from ``place`` on where a pattern without ``*`` matches, or -1."""
+    if "?" not in part:
+        return text.find(part, place)
+    places = range(place, len(text) - len(part) + 1)
+    return next((found for found in places if _fits(text, part, found)), -1)

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
+from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavailable
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.readers import Readers, ReadSession
+from lamia_gql.storage.readers import Readers, ReadSession, busy_error
 from lamia_gql.storage.transaction import ReadConnection
 
 T = TypeVar("T")
@@ -28,29 +28,42 @@ class Snapshot:
 
     Args:
         readers: where to read.
-        error: makes the error for reads after the end.
+        address: the address of the client that asks; None for the server.
+        time_limit: the time in seconds after which the owner closes it; for the error's message.
     """
 
-    def __init__(self, readers: Readers, error: Callable[[], Exception]) -> None:
+    def __init__(self, readers: Readers, address: str | None, time_limit: float) -> None:
         self._readers = readers
-        self._error = error
+        self._address = address
+        self._time_limit = time_limit
         self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._opening = False
+        self._begun = False
         self._session: ReadSession | None = None
         self._running: CancellableRead[Any] | None = None
         self._failure: Exception | None = None
         self._closed = False
 
+    def error(self) -> LamiaError:
+        """The error for reads after the end: they take too long, or get no connection."""
+        if self._begun and self._session is None:
+            return busy_error(self._time_limit)
+        return LimitExceeded(
+            ErrorCode.TIMED_OUT,
+            f"The operation was stopped after {self._time_limit:g} seconds: ask for less at once.",
+            self._time_limit,
+        )
+
     async def read(self, work: Work[T]) -> T:
         """The result of ``work``.
 
         Raises the error of the end; :class:`Unavailable` if the storage fails or no connection is
-        free in time; and what the work raises. An error of the database ends the transaction, so
-        all further reads raise it, too.
+        free in time; :class:`LimitExceeded` if it takes too long; and what the work raises. An
+        error of the database ends the transaction, so all further reads raise it, too.
         """
         if self._closed:
-            raise self._error()
+            raise self.error()
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, answer))
         if self._worker is None:
@@ -64,7 +77,7 @@ class Snapshot:
         self._closed = True
         for _, answer in self._waiting:
             if not answer.done():
-                answer.set_exception(self._error())
+                answer.set_exception(self.error())
         self._waiting.clear()
         if self._running is not None:
             self._readers.stop(self._running)
@@ -92,7 +105,7 @@ class Snapshot:
         except asyncio.CancelledError:
             # By close, or because the event loop ends.
             if not answer.done():
-                answer.set_exception(self._error())
+                answer.set_exception(self.error())
             self.close()
             raise
         except Exception as error:
@@ -107,16 +120,16 @@ class Snapshot:
             raise self._failure
         try:
             if self._session is None:
-                self._opening = True
+                self._begun = self._opening = True
                 try:
-                    self._session = await self._readers.open()
+                    self._session = await self._readers.open(self._address)
                 finally:
                     self._opening = False
             self._running = read = CancellableRead(work)
             return await self._session.run(read)
         except Stopped:
-            raise self._error() from None
-        except (Unavailable, SQLAlchemyError) as error:
+            raise self.error() from None
+        except (LimitExceeded, Unavailable, SQLAlchemyError) as error:
             self._failure = error
             raise
         finally:
@@ -132,26 +145,41 @@ class OperationReads:
 
     Args:
         database: where to read.
-        time_limit: the time in seconds after which the owner stops them; for the error's message.
+        time_limit: the time in seconds after which the owner, or :meth:`read_in_time`, stops them.
+        address: the address of the client that asks; None for the server.
     """
 
-    def __init__(self, database: Database, time_limit: float) -> None:
+    def __init__(self, database: Database, time_limit: float, address: str | None = None) -> None:
         self._readers = database.readers
         self._time_limit = time_limit
+        self._address = address
         self._stopped = False
-        self._snapshot = Snapshot(self._readers, self.error)
+        self._snapshot = self._new_snapshot()
 
     async def read(self, work: Work[T]) -> T:
         """The result of ``work`` in the present snapshot; see :meth:`Snapshot.read`.
 
-        Raises :class:`LimitExceeded` where the operation was stopped.
+        Raises :meth:`error` where the operation was stopped.
         """
         return await self._snapshot.read(work)
+
+    async def read_in_time(self, work: Work[T]) -> T:
+        """The result of ``work``, which is stopped after the time limit; nothing can be read then.
+
+        Raises as :meth:`read`.
+        """
+        try:
+            async with asyncio.timeout(self._time_limit):
+                return await self._snapshot.read(work)
+        except TimeoutError:
+            raise self.error() from None
+        finally:
+            self.stop()
 
     def renew(self) -> Snapshot:
         """End the present snapshot, and return a new one."""
         self._snapshot.close()
-        self._snapshot = Snapshot(self._readers, self.error)
+        self._snapshot = self._new_snapshot()
         if self._stopped:
             self._snapshot.close()
         return self._snapshot
@@ -165,10 +193,9 @@ class OperationReads:
         self._stopped = True
         self._snapshot.close()
 
-    def error(self) -> LimitExceeded:
-        """The error for an operation that takes too long."""
-        return LimitExceeded(
-            ErrorCode.TIMED_OUT,
-            f"The operation was stopped after {self._time_limit:g} seconds: ask for less at once.",
-            self._time_limit,
-        )
+    def _new_snapshot(self) -> Snapshot:
+        return Snapshot(self._readers, self._address, self._time_limit)
+
+    def error(self) -> LamiaError:
+        """The error for an operation that takes too long, or gets no connection for so long."""
+        return self._snapshot.error()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter, OrderedDict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -15,8 +16,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from lamia_gql.domain.errors import ErrorCode, Unavailable
-from lamia_gql.storage.cancellation import CancellableRead
+from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
+from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.engine import is_sqlite
 
 log = logging.getLogger(__name__)
@@ -26,18 +27,85 @@ STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
 """Errors of the storage itself, rather than of the statement."""
 
 
+class _Turns:
+    """Who has a connection, and whose turn it is: the client addresses that wait take turns.
+
+    One address never has all connections, unless there is only one: so whatever it reads, another
+    one need not wait for the end of it. All methods must be called in the thread of the event loop.
+
+    Args:
+        limit: the number of connections.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._share = max(1, limit - 1)
+        self._held: Counter[str | None] = Counter()
+        self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
+
+    def take_free(self, address: str | None) -> bool:
+        """Take a connection, which must be given back, if one is free for an address."""
+        if address in self._waiting or not self._free or self._held[address] >= self._share:
+            return False
+        self._free -= 1
+        self._held[address] += 1
+        return True
+
+    async def take(self, address: str | None) -> None:
+        """Wait for a connection. It must be given back."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(address, deque()).append(turn)
+        self._let_in()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back(address)
+            raise
+
+    def give_back(self, address: str | None) -> None:
+        """Let the next one have the connection of an address."""
+        self._free += 1
+        self._held[address] -= 1
+        if not self._held[address]:
+            del self._held[address]
+        self._let_in()
+
+    def _let_in(self) -> None:
+        for address in list(self._waiting):
+            if not self._free:
+                return
+            if self._held[address] < self._share:
+                self._let_in_first(address)
+
+    def _let_in_first(self, address: str | None) -> None:
+        turns = self._waiting.pop(address)
+        while turns:
+            turn = turns.popleft()
+            if not turn.done():
+                self._free -= 1
+                self._held[address] += 1
+                turn.set_result(None)
+                break
+        if turns:
+            # Last in the row of the addresses.
+            self._waiting[address] = turns
+
+
 class Readers:
     """Runs reads in threads. Lives as long as the application.
 
-    Those who wait for a connection get it in the order in which they came.
+    Client addresses that wait for a connection take turns; the requests of one address get it in
+    the order in which they came. One address never has all connections.
 
     Args:
         engine: what to read from. Its pool must have a connection for each reader.
         limit: the number of connections that may be used for reading at once.
         timeout_s: the longest wait for a connection, in seconds.
+        max_read_s: the longest time that one read may take, in seconds.
     """
 
-    def __init__(self, engine: Engine, limit: int, timeout_s: float) -> None:
+    def __init__(self, engine: Engine, limit: int, timeout_s: float, max_read_s: float) -> None:
         self._engine = (
             engine
             if is_sqlite(engine)
@@ -46,18 +114,21 @@ class Readers:
             )
         )
         self._timeout_s = timeout_s
-        self._free = asyncio.Semaphore(limit)
+        self.max_read_s = max_read_s
+        """The longest time that one read may take, in seconds."""
+        self._turns = _Turns(limit)
         self._threads = ThreadPoolExecutor(limit, "lamia-read")
         # Stopping a statement is a request to the database: as many at once as there are readers.
         self._stoppers = ThreadPoolExecutor(limit, "lamia-stop")
 
-    async def run(self, read: CancellableRead[T]) -> T:
-        """The result of a read in a transaction of its own.
+    async def run(self, read: CancellableRead[T], address: str | None) -> T:
+        """The result of a read in a transaction of its own, for a client's address or the server.
 
         Raises :class:`Unavailable` if the storage fails, or if no connection is free in time;
+        :class:`LimitExceeded` if the read takes too long;
         :class:`lamia_gql.storage.cancellation.Stopped`; and what the read raises.
         """
-        session = await self.open()
+        session = await self.open(address)
         try:
             return await session.run(read, is_last=True)
         except asyncio.CancelledError:
@@ -66,21 +137,18 @@ class Readers:
         finally:
             session.close()
 
-    async def open(self) -> ReadSession:
-        """A session, which must be closed. Raises :class:`Unavailable` if none is free in time."""
-        if self._free.locked():
+    async def open(self, address: str | None) -> ReadSession:
+        """A session, which must be closed, for a client's address or, if None, for the server.
+
+        Raises :class:`Unavailable` if none is free in time.
+        """
+        if not self._turns.take_free(address):
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    await self._free.acquire()
+                    await self._turns.take(address)
             except TimeoutError:
-                raise Unavailable(
-                    ErrorCode.BUSY,
-                    "The server is busy: no connection to the database was free for"
-                    f" {self._timeout_s:g} seconds. Try again later.",
-                ) from None
-        else:
-            await self._free.acquire()
-        return ReadSession(self, asyncio.get_running_loop())
+                raise busy_error(self._timeout_s) from None
+        return ReadSession(self, address, asyncio.get_running_loop())
 
     def stop(self, read: CancellableRead[Any]) -> None:
         """Stop a read. Does not wait for its end."""
@@ -94,9 +162,9 @@ class Readers:
         """Call ``work`` in a reader's thread."""
         return self._threads.submit(work, *arguments)
 
-    def release(self) -> None:
+    def release(self, address: str | None) -> None:
         """Let the next one have a connection. Must be called in the thread of the event loop."""
-        self._free.release()
+        self._turns.give_back(address)
 
     def close(self) -> None:
         """Wait for running reads. Sessions that are open are not waited for."""
@@ -104,16 +172,29 @@ class Readers:
         self._stoppers.shutdown()
 
 
+def busy_error(seconds: float) -> Unavailable:
+    """The error for a read that has waited so long for a connection."""
+    return Unavailable(
+        ErrorCode.BUSY,
+        f"The server is busy: no connection to the database was free for {seconds:g} seconds. Try"
+        " again later.",
+    )
+
+
 class ReadSession:
     """A transaction that sees one state of the database, for several reads in turn.
 
     Args:
         readers: where it runs.
+        address: the address of the client that it is for; None if it is for the server.
         loop: the event loop of its owner.
     """
 
-    def __init__(self, readers: Readers, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, readers: Readers, address: str | None, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._readers = readers
+        self._address = address
         self._loop = loop
         self._connection: Connection | None = None
         self._latest: Future[Any] | None = None
@@ -126,8 +207,26 @@ class ReadSession:
         """
         work = self._run_last if is_last else self._run
         self._latest = future = self._readers.submit(work, read)
+        limit_s, overdue = self._readers.max_read_s, False
+
+        def stop() -> None:
+            nonlocal overdue
+            if not future.done():
+                overdue = True
+                self._readers.stop(read)
+
+        timer = self._loop.call_later(limit_s, stop)
         try:
             found: T = await asyncio.wrap_future(future)
+        except Stopped:
+            if not overdue:
+                raise
+            raise LimitExceeded(
+                ErrorCode.TIMED_OUT,
+                f"A read of the database was stopped after {limit_s:g} seconds: ask for less at"
+                " once.",
+                limit_s,
+            ) from None
         except (*STORAGE_FAILURES, DBAPIError) as error:
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             if not lost and not isinstance(error, STORAGE_FAILURES):
@@ -137,6 +236,9 @@ class ReadSession:
                 ErrorCode.STORAGE_FAILED,
                 "The database failed. Nothing was changed; try again later.",
             ) from error
+        finally:
+            if future.done():
+                timer.cancel()
         return found
 
     def close(self) -> None:
@@ -147,7 +249,7 @@ class ReadSession:
         if self._latest is not None and not self._latest.done():
             self._latest.add_done_callback(lambda _: self._end())
         elif self._connection is None:
-            self._readers.release()
+            self._readers.release(self._address)
         else:
             try:
                 self._readers.submit(self._end)
@@ -183,6 +285,6 @@ class ReadSession:
             self._disconnect()
         finally:
             try:
-                self._loop.call_soon_threadsafe(self._readers.release)
+                self._loop.call_soon_threadsafe(self._readers.release, self._address)
             except RuntimeError:  # the loop is closed
                 log.debug("a reader outlived its event loop")

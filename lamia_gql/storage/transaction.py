@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from lamia_gql.storage.change_feed import Change, notify
 
 ReadConnection: TypeAlias = Connection
 """A connection in a transaction that reads; what the functions of ``queries`` take."""
+Hold: TypeAlias = Callable[[int], None]
+"""Is told the size of each large text that is read; it raises an error to end the read."""
 
 
 class WriteTransaction:
@@ -19,15 +23,32 @@ class WriteTransaction:
     Args:
         connection: a connection on which the transaction has begun.
         server_id: the id of this server, by which it ignores its own notifications.
+        deadline: until when it may wait for locks, by ``time.monotonic``; None for no limit.
     """
 
-    __slots__ = ("_server_id", "changes", "connection")
+    __slots__ = ("_deadline", "_server_id", "changes", "connection")
 
-    def __init__(self, connection: Connection, server_id: str) -> None:
+    def __init__(self, connection: Connection, server_id: str, deadline: float | None) -> None:
         self.connection = connection
         self.changes: list[Change] = []
         """What is published in this process after the commit."""
         self._server_id = server_id
+        self._deadline = deadline
+
+    @contextmanager
+    def locking(self) -> Iterator[None]:
+        """For statements that may wait for locks of others: PostgreSQL ends them at the deadline.
+
+        Its ``lock_timeout`` alone does not do that: the wait for a row can have two parts, of which
+        each may take that time, and the transaction may have waited for a thread before.
+        """
+        if self._deadline is None or self.connection.dialect.name != "postgresql":
+            yield
+            return
+        left_ms = max(1, round(1000 * (self._deadline - time.monotonic())))
+        self.connection.execute(text(f"SET LOCAL statement_timeout = {left_ms}"))
+        yield
+        self.connection.execute(text("SET LOCAL statement_timeout TO DEFAULT"))
 
     def publish_on_commit(self, changes: Sequence[Change]) -> None:
         """Publish changes here and to other servers if, and only if, the transaction commits."""

@@ -31,10 +31,19 @@ class Write(Generic[T]):
     """A call of ``work`` with a transaction: run it in a thread, :meth:`give_up` in another.
 
     It may be run again, one run after the other, if the transaction conflicts with others.
+
+    Args:
+        work: what to do in the transaction.
+        deadline: until when it may wait for locks, by ``time.monotonic``; None for no limit.
     """
 
-    def __init__(self, work: Callable[[WriteTransaction], T]) -> None:
+    def __init__(
+        self, work: Callable[[WriteTransaction], T], deadline: float | None = None
+    ) -> None:
         self._work = work
+        self._deadline = deadline
+        self.has_begun = False
+        """Whether it has got its turn, and a connection."""
         # Guards everything below: a connection is only cut while it is in use.
         self._lock = threading.Lock()
         self._given_up = False
@@ -52,7 +61,8 @@ class Write(Generic[T]):
         with writing_connection(engine) as connection, self._stoppable(connection):
             begun = connection.begin()
             try:
-                transaction = WriteTransaction(connection, server_id)
+                self.has_begun = True
+                transaction = WriteTransaction(connection, server_id, self._deadline)
                 result = self._work(transaction)
                 self._begin_commit()
             except BaseException as error:

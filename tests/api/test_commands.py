@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.harness import Server, StartServer, environment_with, run_cli
+from tests.support.live_clients import WebSocketClient
 
 DATA = Path(os.environ.get("LAMIA_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 """Real executions; tests use them where they are there."""
@@ -237,6 +238,35 @@ def test_port_in_use(sqlite_server: Server) -> None:
     port = sqlite_server.url.rsplit(":", 1)[1]
     done = run_cli("serve", "--port", port, database_url=sqlite_server.database_url)
     assert (done.returncode, "is taken" in done.stderr) == (1, True)
+
+
+def test_database_is_for_its_owner_only(start_server: StartServer, tmp_path: Path) -> None:
+    """Nobody else on the machine can read what a server stores; an existing file keeps its mode."""
+    server = start_server(f"sqlite:///{tmp_path}/made.sqlite")
+    server.create("t", {"name": "p"})
+    names = ["made.sqlite", "made.sqlite-shm", "made.sqlite-wal"]
+    assert sorted(path.name for path in tmp_path.glob("made*")) == names
+    assert {name: (tmp_path / name).stat().st_mode & 0o777 for name in names} == dict.fromkeys(
+        names, 0o600
+    )
+    shared = tmp_path / "shared.sqlite"
+    shared.touch()
+    shared.chmod(0o664)
+    done = run_cli("migrate", database_url=f"sqlite:///{shared}")
+    assert done.returncode == 0, done.stderr
+    assert shared.stat().st_mode & 0o777 == 0o664
+
+
+async def test_websockets_are_not_logged(start_server: StartServer, sqlite_url: str) -> None:
+    """By default the log has no line for each WebSocket; for debugging it has."""
+    for level, is_logged in (("info", False), ("debug", True)):
+        server = start_server(sqlite_url, log_level=level)
+        async with WebSocketClient(server.url):
+            pass
+        server.stop()
+        assert "startup complete" in server.log()
+        assert ("connection open" in server.log()) is is_logged
+        server.clear_log()
 
 
 def test_sigterm_ends_a_server_cleanly(sqlite_server: Server) -> None:

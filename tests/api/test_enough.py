@@ -87,3 +87,16 @@ def test_a_number_on_an_event_of_any_class_is_shown(server: Server) -> None:
     report(server, (0, "STARTED", None))
     assert progress(0) == {"current": 0, "ratio": 0}
     server.check_counters()
+
+
+@pytest.mark.parametrize(("missing", "percent"), [(1, 99.999999999), (0, 100.0), (-1, 100.0)])
+def test_percent_of_what_is_nearly_enough(
+    sqlite_server: Server, missing: int, percent: float
+) -> None:
+    """REST rounds percentages, but shows 100 only where it is enough."""
+    sqlite_server.create("t", {"name": "p", "threshold": 1e12})
+    sqlite_server.submit("t", "p", "PROGRESS", progress=1e12 - missing)
+    process = sqlite_server.rest("GET", "/t/p").json()
+    assert (process["progress"], process["enough"]) == (percent, missing <= 0)
+    task = sqlite_server.rest("GET", "/t").json()
+    assert task["progress"] == percent

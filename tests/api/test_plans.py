@@ -11,7 +11,10 @@ import orjson
 import pytest
 from graphql import GraphQLError, OperationDefinitionNode, parse, validate
 
+from lamia_gql.api.answer_budget import AnswerBudget, AnswerMemory
+from lamia_gql.api.cost_gate import CostGate
 from lamia_gql.api.services import Services
+from lamia_gql.api.turns import Turns
 from lamia_gql.domain.settings import Settings, load
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.plans.plan import Plans
@@ -32,10 +35,19 @@ class Executors(NamedTuple):
     settings: Settings
     database: Database
 
+    def context(self) -> Context:
+        """The context of an operation."""
+        services = SimpleNamespace(
+            settings=self.settings,
+            database=self.database,
+            cost_gate=CostGate(10**9),
+            answer_budget=lambda: AnswerBudget(10**9, 10**9, AnswerMemory(10**9), Turns()),
+        )
+        return Context(cast(Services, services))
+
     async def by_field(self, query: Query) -> tuple[bytes | list[GraphQLError], Context]:
         """The data, resolved field by field, or the errors; and the context."""
-        services = SimpleNamespace(settings=self.settings, database=self.database)
-        context = Context(cast(Services, services))
+        context = self.context()
         found = await self.schema.execute(
             query.document, variable_values=query.variables, context_value=context
         )
@@ -53,7 +65,7 @@ class Executors(NamedTuple):
         plan = None if variables is None else plans.plan(variables)
         if plan is None:
             return None
-        reads = Reads(now, self.settings)
+        reads = Reads(now, self.settings, self.context().budget)
         try:
             return orjson.dumps(
                 await self.database.read(lambda c: plan.run(reads.on(c), variables))

@@ -22,7 +22,7 @@ async def count_statements(database_url: str, paths: list[str]) -> list[int]:
             await app(scope | {"state": state}, receive, send)
 
         transport = httpx.ASGITransport(with_state)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             for path in paths:
                 # What is purged meanwhile is no part of it.
                 with record_statements("lamia-read") as statements:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import psycopg
 
-from tests.support.harness import StartServer
+from tests.support.harness import StartServer, rest_errors
+from tests.support.raw_sockets import open_stream
 from tests.support.waiting import until
 
 SOON = 10.0
 """Seconds by which on any machine all has long happened."""
+# The purger, which looks for deleted tasks at the start, may wait: it has no time limit.
+WAITING = """SELECT count(*) FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock'
+  AND query NOT LIKE '%deleted_at IS NOT NULL%'"""
+"""The number of statements that wait for a lock."""
 
 
 def test_time_limit_over_the_wire(start_server: StartServer, database_url: str) -> None:
     """A query over the time limit is answered by one error; the next one is served."""
-    server = start_server(database_url, max_operation_time=0.000_001, database_connections=1)
+    server = start_server(database_url, max_operation_time=0.000_001)
     for _ in range(20):
         answer = server.request("{ tasks(first: 1) { nodes { tags } } }")
         assert answer.status_code == 400
@@ -51,10 +58,46 @@ def test_time_limit_frees_the_connection(start_server: StartServer, postgres_url
             begin = time.monotonic()
             assert server.graphql_error(query)["extensions"]["code"] == "TIMED_OUT"
             assert time.monotonic() - begin < SOON
-        # The purger, which looks for deleted tasks at the start, may wait: it has no time limit.
-        waiting = """SELECT count(*) FROM pg_stat_activity
-          WHERE datname = current_database() AND wait_event_type = 'Lock'
-          AND query NOT LIKE '%deleted_at IS NOT NULL%'"""
-        until(lambda: other.execute(waiting).fetchone() == (0,), "the statement still waits", SOON)
+        until(lambda: other.execute(WAITING).fetchone() == (0,), "the statement still waits", SOON)
     assert server.graphql(query) == {"tasks": {"totalCount": 0, "nodes": []}}
     assert "Traceback" not in server.log()
+
+
+def test_time_limit_of_rest(start_server: StartServer, postgres_url: str) -> None:
+    """A read over REST ends after the same time, in the database as well."""
+    server = start_server(postgres_url, max_operation_time=0.5, database_connections=1)
+    server.create("t", {"name": "p"})
+    with psycopg.connect(postgres_url) as other:
+        other.execute("LOCK TABLE task IN ACCESS EXCLUSIVE MODE")
+        for path in ("", "/t", "/t/@all", "/t/p", "/t/p/event"):
+            begin = time.monotonic()
+            answer = server.rest("GET", path)
+            assert (answer.status_code, rest_errors(answer)) == (503, [("TIMED_OUT", None)])
+            assert time.monotonic() - begin < SOON
+    assert server.rest("GET", "/t/p").status_code == 200
+    assert "Traceback" not in server.log()
+
+
+def test_waiting_for_a_connection_is_no_slow_operation(
+    start_server: StartServer, postgres_url: str
+) -> None:
+    """Who gets no connection within the time limit is told that the server is busy."""
+    server = start_server(postgres_url, max_operation_time=0.5, database_connections=1)
+    with psycopg.connect(postgres_url) as other:
+        other.execute("LOCK TABLE task IN ACCESS EXCLUSIVE MODE")
+        # A subscription has no time limit: it keeps the only connection.
+        with closing(
+            open_stream(
+                server.url, "subscription { taskChanged(filter: {states: [RUNNING]}) { name } }"
+            )
+        ):
+            until(
+                lambda: other.execute(WAITING).fetchone() == (1,),
+                "the subscription does not read",
+                SOON,
+            )
+            answer = server.request("{ tasks(first: 1) { totalCount } }")
+            rest = server.rest("GET")
+        [error] = answer.json()["errors"]
+        assert (answer.status_code, error["extensions"]["code"]) == (503, "BUSY")
+        assert (rest.status_code, rest_errors(rest)) == (503, [("BUSY", None)])

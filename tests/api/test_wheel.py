@@ -17,7 +17,7 @@ import pytest
 from tests.support.harness import Server, environment_with
 
 ROOT = Path(__file__).parents[2]
-IMPORTED_BY_UVICORN = {"httptools", "uvloop", "websockets"}
+IMPORTED_BY_UVICORN = {"uvloop"}
 """Dependencies that the package does not import itself."""
 
 

@@ -66,6 +66,17 @@ def test_end_with_a_huge_payload(sqlite_server: Server, tmp_path: Path, mebibyte
     assert aside(tmp_path) == []
 
 
+def test_end_with_too_many_values(sqlite_server: Server, tmp_path: Path) -> None:
+    """An end arrives although the server refuses its request for the number of values in it."""
+    sqlite_server.create("t", {"name": "p"})
+    one = Job(environ=job_environment(sqlite_server.url, tmp_path))
+    one.done([1] * 300_000)
+    one.close(30)
+    assert sqlite_server.process("t", "p")["state"] == "SUCCEEDED"
+    assert stored_events(sqlite_server)[-1]["payload"]["truncated"] is True
+    assert aside(tmp_path) == []
+
+
 def test_server_without_payloads(tmp_path: Path) -> None:
     """A payload is cut, then its beginning is left out, then all of it; the end is sent."""
     with FaultyServer("PAYLOAD_TOO_LARGE") as server:

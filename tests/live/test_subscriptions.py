@@ -168,6 +168,13 @@ async def test_unknown_names_are_refused(refusing: Server) -> None:
     assert await error_of(refusing, CHANGES, names=["t", "nobody"]) == "TASK_NOT_FOUND"
 
 
+async def test_no_names_are_no_tasks(refusing: Server) -> None:
+    """A subscription to no tasks at all completes at once."""
+    async with WebSocketClient(refusing.url) as ws:
+        await ws.subscribe("1", CHANGES, names=[])
+        assert await ws.receive() == {"id": "1", "type": "complete"}
+
+
 async def test_subscriptions_complete_when_their_task_is_deleted(server: Server) -> None:
     """Both kinds of subscription complete when their task is deleted."""
     server.create("t", ARRAY)

@@ -335,7 +335,7 @@ def test_text_that_is_not_utf_8_is_refused_without_a_traceback(sqlite_server: Se
     key = "dGhlIHNhbXBsZSBub25jZQ=="
     host, port = sqlite_server.url.removeprefix("http://").split(":")
     request = (
-        "GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
     )

@@ -224,7 +224,7 @@ def _scope(
         "query_string": found.query.encode(),
         "root_path": "",
         "headers": [
-            (b"host", b"lamia"),
+            (b"host", b"localhost"),
             (b"accept", accept),
             (b"content-type", b"application/json"),
         ],

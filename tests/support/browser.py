@@ -34,15 +34,17 @@ def require(found: str | None, what: str) -> str:
 
 
 @contextmanager
-def launch_chromium() -> Iterator[Browser]:
-    """A running Chromium that resolves no host name."""
+def launch_chromium(*names: str) -> Iterator[Browser]:
+    """A running Chromium that resolves no host names but these, to 127.0.0.1."""
     path = require(shutil.which("chromium"), "Debian's chromium")
     # The one that it brings needs libraries that few machines have.
     os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node_tool("node"))
+    rules = [f"MAP {name} 127.0.0.1" for name in names]
+    rules += ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+            args=["--no-sandbox", f"--host-resolver-rules={', '.join(rules)}"],
         )
         yield browser
         browser.close()

@@ -17,7 +17,7 @@ SERVER_QUERY = "{ server { version } }"
 
 def send_graphql(server: Server, method: str = "POST", **options: Any) -> httpx.Response:
     """The answer to a request with exactly these headers; its status must be below 500."""
-    headers = {"host": "x", **options.pop("headers", {})}
+    headers = {"host": "localhost", **options.pop("headers", {})}
     request = httpx.Request(method, f"{server.url}/graphql", **options)
     own = {
         name: request.headers[name]

@@ -7,22 +7,39 @@ import select
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 UPGRADE = (
-    b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
 )
-TEXT, CLOSE, PING = 1, 8, 9
+CONTINUATION, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
 
 
-def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
+def client_frame(payload: bytes, opcode: int = TEXT, *, final: bool = True) -> bytes:
     """A client's WebSocket frame, masked with zeros."""
     size = len(payload)
-    length = struct.pack("!B", 128 | size) if size < 126 else struct.pack("!BH", 254, size)
-    return bytes([128 | opcode]) + length + bytes(4) + payload
+    if size < 126:
+        length = struct.pack("!B", 128 | size)
+    elif size < 1 << 16:
+        length = struct.pack("!BH", 254, size)
+    else:
+        length = struct.pack("!BQ", 255, size)
+    return bytes([128 * final | opcode]) + length + bytes(4) + payload
+
+
+def close_code(client: socket.socket) -> int:
+    """The code of the server's close; its earlier messages, each below 126 bytes, are discarded."""
+    seen = read_to_end(client)
+    while seen:
+        payload = seen[2 : 2 + seen[1]]
+        if seen[0] & 15 == CLOSE:
+            return int.from_bytes(payload[:2])
+        seen = seen[2 + len(payload) :]
+    raise AssertionError("no close")
 
 
 def open_websocket(url: str, query: str | None = None, **variables: Any) -> socket.socket:
@@ -42,7 +59,7 @@ def stream_request(query: str, **variables: Any) -> bytes:
     """The bytes of a request for an SSE stream."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     return (
-        b"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
+        b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
         b"Content-Type: application/json\r\n"
         + f"Content-Length: {len(body)}\r\n\r\n".encode()
         + body
@@ -56,7 +73,7 @@ def open_stream(url: str, query: str, **variables: Any) -> socket.socket:
     return client
 
 
-def _connect(url: str) -> socket.socket:
+def _connect(url: str, source: str = "127.0.0.1") -> socket.socket:
     address = urlsplit(url)
     assert address.hostname is not None
     assert address.port is not None
@@ -64,6 +81,7 @@ def _connect(url: str) -> socket.socket:
     # The system has little room for what it does not read, so that this soon shows.
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(20)
+    client.bind((source, 0))
     client.connect((address.hostname, address.port))
     return client
 
@@ -97,3 +115,36 @@ def is_closed_by_server(client: socket.socket) -> bool:
     except ConnectionError:
         pass
     return True
+
+
+def connect_from(url: str, source: str = "127.0.0.1") -> socket.socket:
+    """A connection that has sent nothing yet, from one of this machine's own addresses."""
+    return _connect(url, source)
+
+
+def send_as_possible(client: socket.socket, data: bytes) -> None:
+    """Send until all is sent or the server refuses to take more."""
+    with suppress(ConnectionError, TimeoutError):
+        client.sendall(data)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    """All that the server sends until it closes the connection, which must be in time."""
+    seen = b""
+    with suppress(ConnectionError):
+        while data := client.recv(1 << 16):
+            seen += data
+    return seen
+
+
+def refusal(client: socket.socket) -> tuple[int, str | None]:
+    """The status and code of the one answer, after which the connection must end.
+
+    The status is 0 if there is no answer; the code is None if the answer has none.
+    """
+    head, _, body = read_to_end(client).partition(b"\r\n\r\n")
+    if not head:
+        return 0, None
+    assert b"connection: close" in head.lower(), head
+    code = json.loads(body)["errors"][0]["extensions"]["code"] if body.startswith(b"{") else None
+    return int(head.split()[1]), code

@@ -66,7 +66,7 @@ async def test_stop_reaches_between_statements(database: Database) -> None:
         forever(connection)
 
     reading = CancellableRead(work)
-    running = asyncio.create_task(database.readers.run(reading))
+    running = asyncio.create_task(database.readers.run(reading, None))
     assert await asyncio.to_thread(between.wait, SOON)
     database.readers.stop(reading)
     stopped.set()
@@ -95,7 +95,7 @@ async def test_stop_of_all_reads(database: Database) -> None:
 async def test_stop_after_the_end_has_no_effect(database: Database) -> None:
     """A stop after the end has no effect."""
     reading = CancellableRead(one)
-    assert await database.readers.run(reading) == 1
+    assert await database.readers.run(reading, None) == 1
     begin = time.monotonic()
     reading.stop()
     assert time.monotonic() - begin < SOON

@@ -20,6 +20,7 @@ from lamia_gql.ingest.event_input import NewEvent, check_event
 from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks, delete_tasks
+from lamia_gql.live.event_subscribers import EventSubscribers
 from lamia_gql.live.feeds import ALL_TASKS, Feeds
 from lamia_gql.live.pg_listener import PgListener
 from lamia_gql.live.pubsub import StreamEnded, Subscriber
@@ -54,7 +55,7 @@ class Backend:
     async def make_task(self, name: str = "t") -> int:
         """Create a task, and return its id."""
         spec = TaskSpec(name, [ProcessSpec("p", JOBS), ProcessSpec("alone")])
-        [task] = await self.database.write(lambda c: create_tasks(c, self.settings, [spec], NOW))
+        [task] = await self.database.write(create_tasks(self.settings, [spec], NOW))
         return task.id
 
     def event(self, event_class: EventClass = EventClass.BEAT, index: int = 0) -> NewEvent:
@@ -227,7 +228,7 @@ async def test_a_deleted_task_ends_its_followers(sqlite_url: str) -> None:
         task_id = await backend.make_task()
         async with backend.live.subscribe_to_events(task_id) as subscriber:
             await backend.record()
-            await backend.database.write(lambda c: delete_tasks(c, backend.settings, ["t"], NOW))
+            await backend.database.write(delete_tasks(backend.settings, ["t"], NOW))
             assert await take_seqs(subscriber, 1) == [1]
             with pytest.raises(StreamEnded):
                 await subscriber.drain()
@@ -243,7 +244,7 @@ async def test_one_that_stays_does_not_keep_others_at_a_deleted_task(sqlite_url:
         with backend.live.subscribe_to_changes() as changes:
             stack = AsyncExitStack()
             await stack.enter_async_context(backend.live.subscribe_to_events(task_id))
-            await backend.database.write(lambda c: delete_tasks(c, backend.settings, ["t"], NOW))
+            await backend.database.write(delete_tasks(backend.settings, ["t"], NOW))
             assert await changed(changes, task_id) == [task_id]
             async with backend.live.subscribe_to_events(task_id) as late:
                 with pytest.raises(StreamEnded):
@@ -334,16 +335,22 @@ CHOICES = [None, (), (EventClass.BEAT,), (EventClass.DONE, EventClass.FAILED)]
     ],
     ids=str,
 )
-def test_sql_and_python_of_an_event_filter_agree(
+def test_stored_and_new_events_are_chosen_alike(
     stored: tuple[Database, int], wanted: EventFilter
 ) -> None:
-    """The SQL condition and `matches` of an event filter agree."""
+    """Subscribers get just those events that their filter selects in the database."""
     database, task_id = stored
     read = partial(events_after, task_id=task_id, seq=0, limit=100)
     everything = database.read_blocking(partial(read, wanted=EventFilter()))
     assert len(everything) == 3 * (JOBS + 1)
     selected = database.read_blocking(partial(read, wanted=wanted))
-    assert selected == [event for event in everything if wanted.matches(event)]
+    subscribers, subscriber = EventSubscribers(), Subscriber[EventRow](100)
+    with subscribers.subscribe(subscriber, task_id, wanted):
+        subscribers.publish(task_id, everything)
+        assert subscriber.waiting == len(selected)
+        assert not selected or asyncio.run(subscriber.drain()) == selected
+    assert len(subscribers) == 0
+    assert list(subscribers) == []
 
 
 @pytest.fixture(scope="module")

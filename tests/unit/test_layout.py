@@ -45,6 +45,9 @@ EXCEPTIONS: dict[str, set[str]] = {
     "domain.pagination": {"orjson"},
     # LISTEN needs the driver itself.
     "live.pg_listener": {"psycopg"},
+    # Uvicorn's protocols are made of these; a refusal is written without the application.
+    "server.http_protocol": {"httptools", "orjson"},
+    "server.websocket_protocol": {"websockets"},
     # Errors of settings and of the database become one sentence for the operator.
     "commands.failures": {"pydantic", "sqlalchemy"},
 }

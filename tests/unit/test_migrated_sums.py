@@ -81,7 +81,7 @@ async def write(database: Database, specs: Sequence[ProcessSpec], events: list[N
     """A task with these processes and events."""
     spec = TaskSpec("t", list(specs))
     settings = load(max_processes=2 * MANY)
-    database.write_blocking(lambda connection: create_tasks(connection, settings, [spec], NOON))
+    database.write_blocking(create_tasks(settings, [spec], NOON))
     recorder = Recorder(database, batch_size=1000, max_waiting=10_000)
     await recorder.start()
     await recorder.record(events)

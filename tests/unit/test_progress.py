@@ -18,7 +18,6 @@ from lamia_gql.domain.progress import (
     MIN_THRESHOLD,
     UNIT,
     Counters,
-    Liveness,
     Outlook,
     Progress,
     ProgressBasis,
@@ -27,7 +26,6 @@ from lamia_gql.domain.progress import (
     estimated_finish,
     is_enough,
     job_progress,
-    liveness,
     process_outlook,
     process_progress,
     process_state,
@@ -129,13 +127,13 @@ def test_progress_of_a_job() -> None:
 def test_state_and_outlook(process: ProgressInputs, state: State, outlook: Outlook) -> None:
     """State and outlook of a process."""
     assert process_state(process) is state
-    assert process_outlook(process, lost=0) is outlook
+    assert process_outlook(process, has_lost=False) is outlook
 
 
 def test_lost_jobs_are_a_risk_while_it_runs() -> None:
     """LOST jobs put a running process AT_RISK, but not one that has succeeded."""
-    assert process_outlook(array(3, running=2), lost=1) is Outlook.AT_RISK
-    assert process_outlook(array(3, 0, 1, running=2, done=1), lost=2) is Outlook.ON_TRACK
+    assert process_outlook(array(3, running=2), has_lost=True) is Outlook.AT_RISK
+    assert process_outlook(array(3, 0, 1, running=2, done=1), has_lost=True) is Outlook.ON_TRACK
 
 
 def test_enough_needs_a_threshold() -> None:
@@ -221,15 +219,6 @@ def test_the_largest_sum_can_be_stored() -> None:
     assert to_units(2.0**-60 * (1 + 2.0**-52)) == (2**52 + 1)
 
 
-def test_liveness_counts_beats() -> None:
-    """A running job is LATE after two beat intervals, LOST after five; others have no liveness."""
-    heard = NOON - timedelta(seconds=60)
-    for interval, expected in ((31, Liveness.ALIVE), (30, Liveness.LATE), (12, Liveness.LOST)):
-        assert liveness(JobState.RUNNING, heard, interval, NOON) is expected
-    assert liveness(JobState.RUNNING, heard, None, NOON) is None
-    assert liveness(JobState.DONE, heard, 1, NOON) is None
-
-
 def test_task_of_processes() -> None:
     """State, outlook and ratio of a task follow from those of its processes."""
     succeeded, failed = State.SUCCEEDED, State.FAILED
@@ -296,7 +285,7 @@ def test_what_cannot_succeed_does_not(
     for life in jobs:
         counters.change(EMPTY, summarise(life), threshold)
     process = ProgressInputs(Kind.ARRAY, len(jobs), 0, threshold, counters)
-    if process_outlook(process, lost=0) is not Outlook.CANNOT_SUCCEED:
+    if process_outlook(process, has_lost=False) is not Outlook.CANNOT_SUCCEED:
         return
     for life in jobs:
         summary = summarise(life)

@@ -75,15 +75,17 @@ async def test_waiting_items_come_before_the_end() -> None:
 
 
 async def test_gathered_items_come_once() -> None:
-    """Equal items that wait are delivered once."""
-    gatherer: CoalescingSubscriber[int] = CoalescingSubscriber(3)
+    """Equal items that wait are delivered once; when they are too many, one stands for all."""
+    gatherer: CoalescingSubscriber[int] = CoalescingSubscriber(3, 0)
     for _ in range(100):
         gatherer.add([1, 2, 1])
     assert await gatherer.drain() == [1, 2]
     gatherer.add([2])
     assert await gatherer.drain() == [2]
     gatherer.add([1, 2, 3, 4])
-    with pytest.raises(SubscriberTooSlow):
+    gatherer.end(StreamEnded())
+    assert await gatherer.drain() == [0]
+    with pytest.raises(StreamEnded):
         await gatherer.drain()
 
 

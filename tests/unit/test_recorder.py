@@ -46,9 +46,7 @@ def database(database_url: str) -> Iterator[Database]:
 def create(database: Database, *processes: ProcessSpec) -> str:
     """A fresh task with an array and these processes; its name."""
     spec = TaskSpec(uuid.uuid4().hex, [ProcessSpec("array", ARRAY, threshold=7.5), *processes])
-    database.write_blocking(
-        lambda connection: create_tasks(connection, load(), [spec], datetime.now(UTC))
-    )
+    database.write_blocking(create_tasks(load(), [spec], datetime.now(UTC)))
     return spec.name
 
 

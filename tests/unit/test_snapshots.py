@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
+from lamia_gql.domain.errors import ErrorCode, Unavailable
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.selection import reading_fields
 from lamia_gql.graph.types.job import Job
@@ -130,7 +130,7 @@ async def test_connections_are_shared_in_order(database: Database) -> None:
         operations[2].stop()
         operations[0].end()
         results = await asyncio.gather(*running, return_exceptions=True)
-    assert isinstance(results[1], LimitExceeded)
+    assert isinstance(results[1], Unavailable)
     assert served == [1, 3, 4]
     assert await database.read(number) == 0
 

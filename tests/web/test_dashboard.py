@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings, wait_for_value
-from tests.support.harness import Server, environment_with
+from tests.support.harness import SUBMIT_EVENTS, Server, environment_with
 from tests.support.sample_task import create_sample_task, page_url, seconds_ago
 
 NETWORK = ("WebSocket connection to", "net::ERR_")
@@ -142,6 +143,51 @@ def test_events_stream_in(sqlite_server: Server, open_page: OpenPage) -> None:
     expect(page.locator(".job-timeline figcaption span")).to_have_text(
         ["ran 40 s", "ran 20 s, done"]
     )
+
+
+def test_numbers_of_earlier_events_of_any_class(sqlite_server: Server, open_page: OpenPage) -> None:
+    """The timeline shows numbers that beats brought, although many events have come since."""
+    sqlite_server.create("one", {"name": "alone"})
+    job = {"task": "one", "process": "alone"}
+    beat: dict[str, Any] = job | {"eventClass": "BEAT"}
+    beats = [beat | {"progress": number} for number in (10, 20, 30)]
+    later = [job | {"eventClass": "READY"}] * 100
+    events = [job | {"eventClass": "STARTED"}, *beats, *later]
+    sqlite_server.graphql(SUBMIT_EVENTS, input={"events": events})
+    page = open_page(page_url(sqlite_server, "tasks", "one", "alone"))
+    expect(page.locator("table.events tbody tr")).to_have_count(100)
+    expect(page.locator(".job-timeline circle")).to_have_count(3)
+
+
+def test_a_task_that_replaces_another(sqlite_server: Server, open_page: OpenPage) -> None:
+    """When a task is created again under the same name, the events are those of the new one."""
+    sqlite_server.create("one", {"name": "alone"})
+    for event_class in ("STARTED", "BEAT", "DONE"):
+        sqlite_server.submit("one", "alone", event_class)
+    page = open_page(page_url(sqlite_server, "tasks", "one", "alone"))
+    events = page.locator("table.events tbody tr")
+    expect(events).to_have_count(3)
+    held: list[Route] = []
+    waiting = True
+
+    def hold(route: Route) -> None:
+        if waiting:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/graphql", hold)
+    sqlite_server.graphql('mutation { deleteTask(input: {name: "one"}) { deletedId } }')
+    # What the page asks when its task is deleted is answered once there is a new one.
+    wait_for_value(page, lambda: len(held), lambda number: number >= 2)
+    sqlite_server.create("one", {"name": "alone"})
+    sqlite_server.submit("one", "alone", "READY")
+    waiting = False
+    for route in held:
+        route.continue_()
+    expect(events).to_have_count(1)
+    sqlite_server.submit("one", "alone", "FAILED")
+    expect(events).to_have_count(2)
 
 
 def test_interruption_is_shown_and_heals(sqlite_server: Server, open_page: OpenPage) -> None:

@@ -11,10 +11,13 @@ export const reachable = new Store(true);
 export class ApiError extends Error {
   /** Whether a retry may succeed soon: no response, or status 5xx. */
   readonly retryable: boolean;
+  /** The code of the GraphQL error; undefined for other failures. */
+  readonly code: string | undefined;
 
-  constructor(message: string, retryable: boolean) {
+  constructor(message: string, retryable: boolean, code?: string) {
     super(message);
     this.retryable = retryable;
+    this.code = code;
   }
 }
 
@@ -30,7 +33,7 @@ export function asApiError(reason: unknown): ApiError {
 
 interface GraphQLResponse<T> {
   data?: T | null;
-  errors?: { message: string }[];
+  errors?: { message: string; extensions?: { code?: string } }[];
 }
 
 /** Sends an operation by POST and returns its data. Throws {@link ApiError}, or an AbortError. */
@@ -40,7 +43,8 @@ export async function execute<T, V>(
   signal: AbortSignal,
 ): Promise<T> {
   const result = await send<T>(JSON.stringify({ query: document.toString(), variables }), signal);
-  if (result.errors?.[0]) throw new ApiError(result.errors[0].message, false);
+  const error = result.errors?.[0];
+  if (error) throw new ApiError(error.message, false, error.extensions?.code);
   if (result.data == null) throw new ApiError("The response contains no data.", false);
   return result.data;
 }

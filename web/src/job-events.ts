@@ -30,7 +30,7 @@ export interface JobAddress {
 export interface JobEvents {
   /** The latest events, oldest first, without gaps. */
   latest: readonly JobEvent[];
-  /** Older starts, ends and progress events, for the timeline. */
+  /** Older starts, ends and numbers, for the timeline. */
   earlier: readonly JobEvent[];
   total: number;
   /** Loads older events; null if there are none, or if the maximum is loaded. */
@@ -65,13 +65,18 @@ async function fetchPage(
   return job.events;
 }
 
+/** Whether the timeline shows an event: a start, an end, or any event with a number. */
+function isShownInTimeline({ eventClass, progress }: JobEvent): boolean {
+  return progress !== null || MILESTONES.includes(eventClass);
+}
+
 /** Adds new events. Of those that exceed the maximum, the ones for the timeline are kept. */
 function append(loaded: LoadedEvents, more: readonly JobEvent[]): LoadedEvents {
   const ids = new Set(loaded.latest.map((event) => event.id));
   const fresh = more.filter((event) => !ids.has(event.id));
   if (fresh.length === 0) return loaded;
   const all = [...loaded.latest, ...fresh];
-  const dropped = all.slice(0, -MAX_EVENTS).filter((event) => event.eventClass !== "BEAT");
+  const dropped = all.slice(0, -MAX_EVENTS).filter(isShownInTimeline);
   return {
     ...loaded,
     latest: all.slice(-MAX_EVENTS),
@@ -94,7 +99,7 @@ function prepend(loaded: LoadedEvents, { nodes, pageInfo }: Page): LoadedEvents 
   };
 }
 
-/** Loads the latest page of events, and older ones for the timeline. */
+/** Loads the latest page of events, and older ones of every class for the timeline. */
 async function fetchInitial(
   address: JobAddress,
   signal: AbortSignal,
@@ -105,11 +110,12 @@ async function fetchInitial(
     ? await Promise.all([
         fetchPage(address, signal, start, MILESTONES),
         fetchPage(address, signal, start, ["PROGRESS"]),
+        fetchPage(address, signal, start, ["BEAT"]),
       ])
     : [];
   const loaded = {
     latest: [...latest.nodes],
-    earlier: earlier.flatMap((events) => events.nodes),
+    earlier: earlier.flatMap((events) => events.nodes).filter(isShownInTimeline),
     total: latest.totalCount,
     start,
     hasOlder,
@@ -117,11 +123,17 @@ async function fetchInitial(
   return [loaded, latest];
 }
 
-/** The events of a job, kept up to date by a subscription. A reconnect loads what was missed. */
+/**
+ * The events of a job, kept up to date by a subscription. A reconnect loads what was missed. All of
+ * them are loaded anew when the task was replaced by another one of the same name.
+ */
 export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
   const [loaded, setLoaded] = useState<LoadedEvents>();
   const [error, setError] = useState<ApiError>();
+  const [replacements, setReplacements] = useState(0);
   const connections = useStore(reconnectCount);
+
+  const reload = useCallback(() => setReplacements((count) => count + 1), []);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a reconnect loads what was missed
   useEffect(() => {
@@ -136,9 +148,9 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
       setLoaded(loaded);
       // Without an end cursor there is no event yet: subscribe to all.
       const after = latest.pageInfo.endCursor ?? START_CURSOR;
-      stop = watchEvents({ ...address, after }, (events) =>
-        setLoaded((before) => before && append(before, events)),
-      );
+      const arrived = (events: readonly JobEvent[]) =>
+        setLoaded((before) => before && append(before, events));
+      stop = watchEvents({ ...address, after }, arrived, reload);
     };
     const start = () => {
       fetchAndWatch().catch((reason: unknown) => {
@@ -154,16 +166,20 @@ export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
       clearTimeout(timer);
       stop();
     };
-  }, [task, process, index, connections]);
+  }, [task, process, index, connections, replacements, reload]);
 
   const start = loaded?.start ?? null;
   const loadOlder = useCallback(() => {
     const address = { task, process, index };
     fetchPage(address, new AbortController().signal, start, null).then(
       (events) => setLoaded((before) => before && prepend(before, events)),
-      (reason: unknown) => setError(asApiError(reason)),
+      (reason: unknown) => {
+        const error = asApiError(reason);
+        if (error.code === "CURSOR_INVALID") reload();
+        else setError(error);
+      },
     );
-  }, [task, process, index, start]);
+  }, [task, process, index, start, reload]);
 
   const canLoadMore = loaded?.hasOlder && loaded.latest.length < MAX_EVENTS;
   return {

@@ -67,7 +67,8 @@ const client = createClient({
 
 /**
  * Starts a subscription and returns a function that ends it. After an error it is started again,
- * with the result of `variables()` at that time. `completed` is called when the server ends it.
+ * with the result of `variables()` at that time. `completed` is called when the server ends it, or
+ * does not know the cursor in the variables any more.
  */
 function subscribe<T, V extends Record<string, unknown>>(
   document: TypedDocumentString<T, V>,
@@ -84,7 +85,15 @@ function subscribe<T, V extends Record<string, unknown>>(
         next: ({ data }) => data && next(data),
         complete: completed,
         error: (reason) => {
-          timer = setTimeout(start, isNotFound(reason) ? NOT_FOUND_DELAY_MS : RESUBSCRIBE_DELAY_MS);
+          const codes = codesOf(reason);
+          if (codes.includes("CURSOR_INVALID")) {
+            completed();
+            return;
+          }
+          timer = setTimeout(
+            start,
+            codes.some(isNotFound) ? NOT_FOUND_DELAY_MS : RESUBSCRIBE_DELAY_MS,
+          );
         },
       },
     );
@@ -96,12 +105,16 @@ function subscribe<T, V extends Record<string, unknown>>(
   };
 }
 
-/** Whether an error says that the task, process or job does not exist. */
-function isNotFound(reason: unknown): boolean {
-  const codes = Array.isArray(reason)
+/** The codes of the errors that ended a subscription. */
+function codesOf(reason: unknown): (string | undefined)[] {
+  return Array.isArray(reason)
     ? reason.map((error: { extensions?: { code?: string } }) => error.extensions?.code)
     : [];
-  return codes.some((code) => code?.endsWith("_NOT_FOUND") || code?.startsWith("INDEX_"));
+}
+
+/** Whether an error says that the task, process or job does not exist. */
+function isNotFound(code: string | undefined): boolean {
+  return code !== undefined && (code.endsWith("_NOT_FOUND") || code.startsWith("INDEX_"));
 }
 
 interface SharedSubscription {
@@ -145,10 +158,14 @@ export interface EventSelection {
   after: string | null;
 }
 
-/** Calls `arrived` with new events of a job. Returns a function that ends this. */
+/**
+ * Calls `arrived` with new events of a job. Returns a function that ends this. Calls `completed` when
+ * the task is deleted, or the cursor belongs to an earlier task of the same name.
+ */
 export function watchEvents(
   selection: EventSelection,
   arrived: (events: readonly JobEvent[]) => void,
+  completed: () => void,
 ): () => void {
   let pending: JobEvent[] = [];
   let after = selection.after;
@@ -167,7 +184,7 @@ export function watchEvents(
       pending.push(events.node);
       timer ??= setTimeout(flush, BATCH_WINDOW_MS);
     },
-    () => {},
+    completed,
   );
   return () => {
     clearTimeout(timer);

@@ -3,9 +3,11 @@
 ``docs/limits.md`` explains the rules to users::
 
     a field             1 + the cost of its selection
+    one that is read    10 + the cost of its selection; its resolver reads the database
     a list              1 + its size * the cost of an entry's selection, but at least 1
     the size of a list  ``first``, ``last`` or ``points`` of its field or of the parent field;
                         in the payload of a mutation, the number of entries in the input; else 10
+    a filtered list     1,000 more if ``totalCount`` or ``isTotalCountExact`` is selected
     an argument         1 for each list entry; in the input of a mutation 50
 """
 
@@ -34,6 +36,10 @@ from lamia_gql.graph.limits.document_summary import (
 
 DEFAULT_LIST_SIZE = 10
 """The assumed length of a list if no argument determines it."""
+READ_COST = 10
+"""The cost of a field whose resolver reads the database, without its selection."""
+COUNT_COST = 1_000
+"""The cost to count the entries of a filtered list, in values of an answer."""
 INPUT_ENTRY_COST = 50
 """The cost to check and store one entry of a mutation's input, in values of an answer."""
 MAX_COST = 2**53 - 1
@@ -101,16 +107,28 @@ class _CostCounter:
 
     def _field_cost(self, f: FieldSummary) -> PartialCost:
         below, each = (0, 0) if f.selections is None else self._cost(f.selections)
+        if f.is_filtered and f.selections is not None and self._counts(f.selections):
+            below += COUNT_COST
         entries = f.entries + sum(
             count_entries(self.variables.get(name), type_) for name, type_ in f.inputs
         )
         if f.is_mutation:
             return 1 + INPUT_ENTRY_COST * entries + below + max(1, entries) * each, 0
         size = None if f.sizes is None else self._size(f.sizes)
+        own = entries + (READ_COST if f.is_read else 1)
         if not f.is_list:
-            return 1 + entries + below + (DEFAULT_LIST_SIZE if size is None else size) * each, 0
+            return own + below + (DEFAULT_LIST_SIZE if size is None else size) * each, 0
         entry = max(1, below + DEFAULT_LIST_SIZE * each)
-        return (1 + entries, entry) if size is None else (1 + entries + size * entry, 0)
+        return (own, entry) if size is None else (own + size * entry, 0)
+
+    def _counts(self, selections: Selections) -> bool:
+        """Whether the length of a list is selected directly in a selection set."""
+        parts = [self.summary.fragments[name] for name in self.summary.all_spreads(selections)]
+        return any(
+            f.is_count
+            for part in (selections, *(part.selections for part in parts))
+            for f in part.fields
+        )
 
     def _size(self, sizes: tuple[int | VariableNode, ...]) -> int:
         numbers = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from inspect import iscoroutinefunction
 
 from graphql import (
     DirectiveNode,
@@ -26,6 +27,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    NullValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -42,6 +44,10 @@ from lamia_gql.domain.settings import Settings
 
 SIZE_ARGUMENTS = frozenset({"first", "last", "points"})
 """The arguments that determine the length of a list."""
+FILTER_ARGUMENTS = frozenset({"filter", "eventClass"})
+"""The arguments that choose entries of a list."""
+COUNT_FIELDS = frozenset({"totalCount", "isTotalCountExact"})
+"""The fields for which all entries of a list are counted."""
 MAX_INT = 2**31 - 1
 """The largest value of GraphQL's Int."""
 
@@ -57,6 +63,11 @@ class FieldSummary:
     """Its key in the response: the alias, or else the name."""
     is_list: bool = False
     is_mutation: bool = False
+    is_read: bool = False
+    """Whether its resolver reads the database."""
+    is_filtered: bool = False
+    """Whether it is a list, or a page of one, that has to be searched for its entries."""
+    is_count: bool = False
     sizes: tuple[Size, ...] | None = None
     """The values of its size arguments; None if the schema defines none for this field."""
     entries: int = 0
@@ -121,6 +132,14 @@ def summarize_document(
             settings.max_definitions,
         )
     return _Summarizer(schema, settings.max_depth).summarize(document)
+
+
+def reads_database(declared: GraphQLField) -> bool:
+    """Whether the resolver of a field reads the database."""
+    # Resolvers that read wait for what they read, so they are asynchronous; no others are.
+    definition = declared.extensions.get("strawberry-definition")
+    resolver = definition and definition.base_resolver
+    return bool(resolver and iscoroutinefunction(resolver.wrapped_func))
 
 
 def too_deep_error(limit: int) -> LimitExceeded:
@@ -203,8 +222,15 @@ class _Summarizer:
         if node.alias is not None:
             self.alias_count += 1
             found.key = node.alias.value
+        found.is_count = node.name.value in COUNT_FIELDS
+        found.is_filtered = any(
+            argument.name.value in FILTER_ARGUMENTS
+            and not isinstance(argument.value, NullValueNode)
+            for argument in node.arguments or ()
+        )
         if declared is not None:
             found.is_mutation = parent is self.schema.mutation_type
+            found.is_read = reads_database(declared)
             found.is_list = is_list_type(
                 declared.type.of_type
                 if isinstance(declared.type, GraphQLNonNull)

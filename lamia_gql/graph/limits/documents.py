@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from graphql import (
@@ -28,6 +29,12 @@ from lamia_gql.graph.limits.document_limits import check_summary, parse_document
 from lamia_gql.graph.limits.document_summary import DocumentSummary, summarize_document
 
 CACHED_DOCUMENTS = 256
+CACHED_BYTES = 16 << 20
+"""The memory that cached documents may take, as :attr:`Document.size` estimates it."""
+TOKEN_BYTES = 800
+"""What a token takes, parsed, summarized and validated: 100 to 750 bytes were measured."""
+CHARACTER_BYTES = 4
+"""What a character takes at most."""
 MAX_ERRORS = 5
 """Validation stops after this number of errors: each costs time, and few are read."""
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -36,8 +43,12 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 class Document:
     """A document within the limits; its properties are computed once."""
 
-    def __init__(self, schema: GraphQLSchema, node: DocumentNode, summary: DocumentSummary) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, text: str, node: DocumentNode, summary: DocumentSummary
+    ) -> None:
         self.node = node
+        self.size = TOKEN_BYTES * (node.token_count or 0) + CHARACTER_BYTES * len(text)
+        """The memory that it takes, in bytes: an upper estimate."""
         self._schema = schema
         self._summary = summary
         self._constant = is_constant(summary)
@@ -46,7 +57,22 @@ class Document:
     @cached_property
     def errors(self) -> list[GraphQLError]:
         """The errors that validation finds."""
-        return validate(self._schema, self.node, RULES, MAX_ERRORS)
+        found = validate(self._schema, self.node, RULES, MAX_ERRORS)
+        for error in found:
+            if isinstance(error.original_error, ValueError):
+                # Python refuses to convert an integer of thousands of digits. That is an error of
+                # the document, not an unexpected one.
+                error.original_error = None
+        return found
+
+    @cached_property
+    def declared_variables(self) -> frozenset[str]:
+        """The names of the variables that its operations declare."""
+        return frozenset(
+            definition.variable.name.value
+            for operation in self._summary.operations
+            for definition in operation.node.variable_definitions or ()
+        )
 
     def cost(self, name: str | None, variables: Mapping[str, Any]) -> int:
         """The cost of the operation with this name, or else of the first one."""
@@ -62,6 +88,16 @@ class Document:
         if self._constant:
             self._costs[name] = cost
         return cost
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """The operation with this name, or the only one; None if there is no such operation."""
+        found = [
+            node
+            for node in self.node.definitions
+            if isinstance(node, OperationDefinitionNode)
+            and (name is None or (node.name is not None and node.name.value == name))
+        ]
+        return found[0] if len(found) == 1 else None
 
     def subscription_field(self, name: str | None) -> str | None:
         """The root field of the subscription with this name, or of the only operation.
@@ -85,18 +121,42 @@ class Document:
 
 
 class Documents:
-    """A cache of the latest documents. Refused documents are not cached: they cost little."""
+    """A cache of the latest documents, of bounded number and size.
+
+    Refused documents are not cached: they cost little.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.read = lru_cache(CACHED_DOCUMENTS)(self._read)
+        self._cached: OrderedDict[str, Document] = OrderedDict()
+        self._size = 0
 
-    def _read(self, schema: GraphQLSchema, text: str) -> Document:
+    def __len__(self) -> int:
+        """The number of documents that are cached."""
+        return len(self._cached)
+
+    def read(self, schema: GraphQLSchema, text: str) -> Document:
+        """A document of this schema, which must always be the same one.
+
+        Raises :class:`LimitExceeded` and ``GraphQLError``.
+        """
+        document = self._cached.get(text)
+        if document is None:
+            document = self._cached[text] = self.parse(schema, text)
+            self._size += document.size
+            while len(self._cached) > CACHED_DOCUMENTS or self._size > CACHED_BYTES:
+                _, oldest = self._cached.popitem(last=False)
+                self._size -= oldest.size
+        else:
+            self._cached.move_to_end(text)
+        return document
+
+    def parse(self, schema: GraphQLSchema, text: str) -> Document:
         """Parse and measure a document. Raises :class:`LimitExceeded` and ``GraphQLError``."""
         node = parse_document(self.settings, text)
         summary = summarize_document(schema, self.settings, node)
         check_summary(self.settings, summary)
-        return Document(schema, node, summary)
+        return Document(schema, text, node, summary)
 
 
 class DocumentLimits(SchemaExtension):
@@ -129,6 +189,7 @@ class DocumentLimits(SchemaExtension):
                     " once.",
                     limit,
                 )
+            context.context.cost = self.cost
             context.pre_execution_errors = self.document.errors
         yield
 

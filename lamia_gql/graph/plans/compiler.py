@@ -23,7 +23,15 @@ from strawberry.types.field import StrawberryField
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans import reading
 from lamia_gql.graph.plans.levels import Child, Level, TypeLevel
-from lamia_gql.graph.plans.reading import EdgePart, PagePart
+from lamia_gql.graph.plans.page_compiler import PageCompiler
+from lamia_gql.graph.plans.plain_values import (
+    CONVERSIONS,
+    JSON,
+    TIME,
+    charge_json,
+    charge_list,
+    charge_text,
+)
 from lamia_gql.graph.plans.selection import Fields, NotPlannable, Selection
 from lamia_gql.graph.plans.source import (
     Expression,
@@ -43,9 +51,10 @@ from lamia_gql.graph.types.fields import (
 )
 from lamia_gql.storage.models import Base, Job, Process
 
-MAX_FIELDS = 2_000
+MAX_FIELDS = 1_000
 """A plan with more fields takes longer to make than it saves."""
-TIME = "DateTime"
+LONG_TEXTS = frozenset({"comment", "email", "hostname", "seen_hostname"})
+"""Columns whose texts may have thousands of characters."""
 Sets = Sequence[SelectionSetNode | None]
 
 
@@ -74,7 +83,8 @@ class Compiler:
         self._schema = schema
         self._selection = selection
         self._names = Namespace()
-        self._fields = 0
+        self.fields = 0
+        """How many fields have been collected."""
         self.places: list[ArgumentsPlace] = []
         """The fields whose arguments a run of the plan needs."""
 
@@ -119,7 +129,7 @@ class Compiler:
                     child = self._reading(level, declaration, definition, below, entity)
                     expression = _variable(level.child(child))
                     if declaration.entity is None and declaration.tables is None:
-                        expression = self._shown(expression, definition.type, below)
+                        expression = self._shown(expression, definition.type, below, is_long=True)
                     level.entries[key] = expression
                 case None:
                     raise NotPlannable(name)
@@ -128,8 +138,8 @@ class Compiler:
     def collect(self, type_: GraphQLObjectType, sets: Sets) -> Fields:
         """The fields that are asked of a type. Raises :class:`NotPlannable` for too many."""
         found = self._selection.collect(type_, sets)
-        self._fields += len(found)
-        if self._fields > MAX_FIELDS:
+        self.fields += len(found)
+        if self.fields > MAX_FIELDS:
             raise NotPlannable("many fields")
         return found
 
@@ -149,6 +159,8 @@ class Compiler:
             name = text_of(name)
         else:
             level.needs.names.add(name)
+            if name in LONG_TEXTS:
+                level.long_texts.add(name)
         return lambda layout: layout.column(name)
 
     def _derived(
@@ -179,10 +191,22 @@ class Compiler:
         level.needs.owner_texts |= found.needs.texts
         return reading.OwnerChild(found)
 
-    def _shown(self, expression: Expression, type_: Any, below: Sets) -> Expression:
+    def _shown(
+        self, expression: Expression, type_: Any, below: Sets, *, is_long: bool = False
+    ) -> Expression:
         """A plain value as it is in the answer: without rows of its own."""
         show = self._show(type_, below)
-        return lambda layout: show(expression(layout))
+        named = get_named_type(type_)
+        charge = None
+        if named.name == JSON:
+            charge = self._names.name(charge_json)
+        elif is_long and is_leaf_type(named):
+            charge = self._names.name(charge_text)
+        elif is_long:
+            charge = self._names.name(charge_list)
+        if charge is None:
+            return lambda layout: show(expression(layout))
+        return lambda layout: show(call(charge, ["reads", expression(layout)]))
 
     def _show(self, type_: Any, below: Sets) -> Callable[[str], str]:
         if isinstance(type_, GraphQLNonNull):
@@ -264,87 +288,9 @@ class Compiler:
     def _page_child(
         self, declaration: Read, place: int, entity: type[Base], type_: Any, below: Sets
     ) -> reading.PageChild:
-        page = _PageCompiler(self, type_, entity)
+        page = PageCompiler(self.collect, self.level, type_, entity)
         parts = page.parts(below)
-        return reading.PageChild(
-            declaration,
-            place,
-            entity,
-            page.levels,
-            parts,
-            counts=page.counts,
-            cursors=page.cursors,
-            shows_cursors=page.shows_cursors,
-        )
-
-
-class _PageCompiler:
-    """Compiles the selection of one connection."""
-
-    def __init__(self, compiler: Compiler, type_: GraphQLObjectType, entity: type[Base]) -> None:
-        self._compiler = compiler
-        self._type = type_
-        self._entity = entity
-        self.levels: list[Level] = []
-        self.counts = False
-        self.cursors = False
-        self.shows_cursors = False
-
-    def parts(self, sets: Sets) -> dict[str, PagePart]:
-        """The fields of the connection."""
-        parts: dict[str, PagePart] = {}
-        for key, nodes in self._compiler.collect(self._type, sets).items():
-            below = [node.selection_set for node in nodes]
-            match nodes[0].name.value:
-                case "__typename":
-                    parts[key] = _page_constant(self._type.name)
-                case "nodes":
-                    parts[key] = reading.nodes_part(self._node(self._type, "nodes", below))
-                case "edges":
-                    parts[key] = self._edges(below)
-                case "pageInfo":
-                    parts[key] = self._info(below)
-                case "totalCount":
-                    self.counts = True
-                    parts[key] = reading.count_part
-                case other:
-                    raise NotPlannable(other)
-        return parts
-
-    def _node(self, type_: GraphQLObjectType, name: str, below: Sets) -> int:
-        node = get_named_type(type_.fields[name].type)
-        self.levels.append(self._compiler.level(node, below, self._entity))
-        return len(self.levels) - 1
-
-    def _edges(self, sets: Sets) -> PagePart:
-        edge = get_named_type(self._type.fields["edges"].type)
-        assert isinstance(edge, GraphQLObjectType)
-        parts: dict[str, EdgePart] = {}
-        for key, nodes in self._compiler.collect(edge, sets).items():
-            match nodes[0].name.value:
-                case "__typename":
-                    parts[key] = EdgePart(constant=edge.name)
-                case "node":
-                    below = [node.selection_set for node in nodes]
-                    parts[key] = EdgePart(node=self._node(edge, "node", below))
-                case "cursor":
-                    self.cursors = self.shows_cursors = True
-                    parts[key] = EdgePart()
-                case other:
-                    raise NotPlannable(other)
-        return reading.edges_part(parts)
-
-    def _info(self, sets: Sets) -> PagePart:
-        info = get_named_type(self._type.fields["pageInfo"].type)
-        assert isinstance(info, GraphQLObjectType)
-        fields = {}
-        for key, nodes in self._compiler.collect(info, sets).items():
-            name = nodes[0].name.value
-            if name not in reading.PAGE_INFO:
-                raise NotPlannable(name)
-            self.shows_cursors |= name.endswith("Cursor")
-            fields[key] = reading.PAGE_INFO[name]
-        return reading.info_part(fields)
+        return reading.PageChild(declaration, place, entity, parts, page.asked)
 
 
 def _strawberry_field(definition: GraphQLField) -> StrawberryField:
@@ -352,18 +298,6 @@ def _strawberry_field(definition: GraphQLField) -> StrawberryField:
     if not isinstance(field, StrawberryField):
         raise NotPlannable("a field that is not ours")
     return field
-
-
-def _isoformat(time: Any) -> str | None:
-    return None if time is None else time.isoformat()
-
-
-def _float(number: float | None) -> float | None:
-    return None if number is None else float(number)
-
-
-CONVERSIONS: dict[str, Callable[[Any], Any]] = {TIME: _isoformat, "Float": _float}
-"""By the name of a scalar, what makes of a value what Strawberry would serialize it to."""
 
 
 def _constant(value: str) -> Expression:
@@ -388,7 +322,3 @@ def _typename(name: str) -> Callable[[str], str]:
 
 def _attribute(name: str, show: Callable[[str], str]) -> Callable[[str], str]:
     return lambda value: show(f"{value}.{name}")
-
-
-def _page_constant(name: str) -> PagePart:
-    return lambda _page, _place: name

@@ -13,6 +13,8 @@ from lamia_gql.storage.models import Base, Process
 from lamia_gql.storage.row_shape import RowShape, row_shape
 
 Dict = dict[str, Any]
+FEW_ROWS = 256
+"""So many rows with long texts are less than the smallest amount of memory that is counted."""
 
 
 class Run:
@@ -73,6 +75,9 @@ class TypeLevel:
         self.entries: dict[str, Expression] = {}
         self.children: list[Child] = []
         self.needs = Needs()
+        self.long_texts: set[str] = set()
+        """The columns among them whose texts may be long."""
+        self._long_places: list[int] = []
         self._names = names
         self._build: Build | None = None
 
@@ -85,6 +90,8 @@ class TypeLevel:
         """Generate the function that makes the dicts."""
         for child in self.children:
             child.prepare(shape, owner)
+        if shape is not None:
+            self._long_places = [shape.fields.index(name) for name in self.long_texts]
         layout = Layout(shape, owner)
         self._build = rows_to_dicts(self._names, self.entries, layout, len(self.children))
 
@@ -93,8 +100,17 @@ class TypeLevel:
         if not rows:
             return []
         assert self._build is not None
+        self._charge(run.reads, rows)
         values = [child.values(run, rows, owners) for child in self.children]
         return self._build(rows, owners, run.reads, values)
+
+    def _charge(self, reads: Reads, rows: Rows) -> None:
+        number = len(self.entries)
+        # The quotes, the colon and the comma of each key.
+        reads.charge(len(rows) * (sum(map(len, self.entries)) + 4 * number + 2), len(rows) * number)
+        if len(rows) > FEW_ROWS:
+            for place in self._long_places:
+                reads.charge(sum(len(row[place]) for row in rows if row[place] is not None))
 
 
 class Level:

@@ -1,7 +1,8 @@
-"""Plans: what a query reads, and how its answer is made, for any variables."""
+"""Plans: what a query reads, and how its answer is made, for any variables; and their cache."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +24,12 @@ from lamia_gql.graph.plans.levels import Run, TypeLevel
 from lamia_gql.graph.plans.selection import CONDITIONS, NotPlannable, Selection
 from lamia_gql.graph.reads import Reads
 
-PLANS_KEPT = 8
+PLANS_OF_OPERATION = 8
 """How many plans of one operation are kept: one for each choice of what conditions include."""
+KEPT_OPERATIONS = 256
+"""How many operations have plans that are kept."""
+KEPT_FIELDS = 20_000
+"""How many fields all plans may have that are kept: one takes about 1 KB."""
 
 
 class Plan:
@@ -34,6 +39,8 @@ class Plan:
         self._schema = schema
         self._root = root
         self._places = compiler.places
+        self.fields = compiler.fields
+        """How many fields it has."""
 
     def run(self, reads: Reads, variables: Any) -> dict[str, Any]:
         """The data of the answer, as dicts and lists; blocks while it reads.
@@ -92,6 +99,11 @@ class Plans:
         return None if isinstance(found, list) else found
 
     @property
+    def fields(self) -> int:
+        """How many fields its plans have."""
+        return sum(plan.fields for plan in self._plans.values() if plan is not None)
+
+    @property
     def _core(self) -> GraphQLSchema:
         return self._schema._schema
 
@@ -99,7 +111,7 @@ class Plans:
         """The plan for these variables; None where the operation has none."""
         chosen = tuple(variables.coerced.get(name) for name in self._conditions)
         if chosen not in self._plans:
-            if len(self._plans) >= PLANS_KEPT:
+            if len(self._plans) >= PLANS_OF_OPERATION:
                 self._plans.clear()
             self._plans[chosen] = self._compile(dict(zip(self._conditions, chosen, strict=True)))
         return self._plans[chosen]
@@ -128,3 +140,30 @@ class _Conditions(Visitor):
             for argument in node.arguments:
                 if isinstance(argument.value, VariableNode):
                     self.variables.add(argument.value.name.value)
+
+
+class PlanCache:
+    """The plans of the latest operations, of bounded size."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._cached: OrderedDict[tuple[int, int], tuple[DocumentNode, Plans]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """The number of operations whose plans are kept."""
+        return len(self._cached)
+
+    def plans(self, document: DocumentNode, operation: OperationDefinitionNode) -> Plans:
+        """The plans of an operation of a document, which is valid."""
+        # Nodes are compared by their content, which takes long; the cache keeps these alive.
+        key = id(document), id(operation)
+        if key in self._cached:
+            self._cached.move_to_end(key)
+            return self._cached[key][1]
+        while sum(plans.fields for _, plans in self._cached.values()) > KEPT_FIELDS:
+            self._cached.popitem(last=False)
+        if len(self._cached) >= KEPT_OPERATIONS:
+            self._cached.popitem(last=False)
+        plans = Plans(self._schema, document, operation)
+        self._cached[key] = document, plans
+        return plans

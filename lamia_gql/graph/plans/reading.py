@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lamia_gql.domain.pagination import Slice
@@ -12,6 +12,7 @@ from lamia_gql.graph.plans.levels import Child, Dict, Level, Needs, Run
 from lamia_gql.graph.reads import ListRead, Rows
 from lamia_gql.graph.types.fields import Read
 from lamia_gql.storage.models import Base, Job
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 
 INT_MAX = 2**31 - 1
@@ -162,12 +163,28 @@ class Pages:
         read: ListRead,
         nodes: Sequence[Sequence[Dict]],
         cursors: Sequence[str],
-        counts: Sequence[int],
+        counts: Sequence[Count],
     ) -> None:
         self.read = read
         self.nodes = nodes
         self.cursors = cursors
         self.counts = counts
+
+
+@dataclass
+class Asked:
+    """What is asked of a connection, besides its fields."""
+
+    levels: list[Level] = field(default_factory=list)
+    """A level for each place where nodes are asked for."""
+    counts: bool = False
+    """Whether the length of the list is asked for."""
+    cursors: bool = False
+    """Whether the cursor of each row is asked for."""
+    shows_cursors: bool = False
+    """Whether the cursor of any row is."""
+    edge_fields: int = 0
+    """How many fields are asked of each edge."""
 
 
 class PageChild(ReadingChild):
@@ -177,10 +194,8 @@ class PageChild(ReadingChild):
         declaration: the declaration of the field.
         place: where its arguments are.
         entity: the table of the rows.
-        levels: a level for each place where nodes are asked for.
         parts: the fields of the connection.
-        counts: whether the length of the list is asked for.
-        cursors: whether the cursor of each row is asked for, or only of the first and last ones.
+        asked: what else is asked of it.
     """
 
     def __init__(
@@ -188,33 +203,27 @@ class PageChild(ReadingChild):
         declaration: Read,
         place: int,
         entity: type[Base],
-        levels: Sequence[Level],
         parts: Mapping[str, PagePart],
-        *,
-        counts: bool,
-        cursors: bool,
-        shows_cursors: bool,
+        asked: Asked,
     ) -> None:
         super().__init__(declaration, place)
-        self._levels = levels
         self._parts = list(parts.items())
-        self._counts = counts
-        self._cursors = cursors
+        self._asked = asked
         self.needs = Needs()
-        for level in levels:
+        for level in asked.levels:
             self.needs.add(level.needs)
-        if shows_cursors:
+        if asked.shows_cursors:
             self.needs.names |= declaration.cursor_needs
         self._shape = self.needs.shape(entity)
         self._is_owned = entity is Job
         if not self._is_owned:
-            for level in levels:
+            for level in asked.levels:
                 level.prepare(self._shape)
 
     def prepare(self, shape: RowShape[Any] | None, _owner: RowShape[Any] | None) -> None:
         """The jobs of a page belong to the row of the level."""
         if self._is_owned:
-            for level in self._levels:
+            for level in self._asked.levels:
                 level.prepare(self._shape, shape)
 
     def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
@@ -228,10 +237,11 @@ class PageChild(ReadingChild):
             owners = [row for row, found in zip(rows, slices, strict=True) for _ in found.items]
         pages = Pages(
             read,
-            [level.run(run, flat, owners) for level in self._levels],
-            [read.cursor(row) for row in flat] if self._cursors else (),
-            self._count(run, read, rows) if self._counts else (),
+            [level.run(run, flat, owners) for level in self._asked.levels],
+            [read.cursor(row) for row in flat] if self._asked.cursors else (),
+            self._count(run, read, rows) if self._asked.counts else (),
         )
+        run.reads.charge(0, len(slices) * len(self._parts) + len(flat) * self._asked.edge_fields)
         made, begin = [], 0
         for place, found in enumerate(slices):
             page = Page(pages, found, begin)
@@ -239,9 +249,9 @@ class PageChild(ReadingChild):
             begin = page.end
         return made
 
-    def _count(self, run: Run, read: ListRead, rows: Rows) -> Sequence[int]:
+    def _count(self, run: Run, read: ListRead, rows: Rows) -> Sequence[Count]:
         counts = read.count(run.reads, rows)
-        if max(counts) > INT_MAX:
+        if max(count.number for count in counts) > INT_MAX:
             raise TooLarge
         return counts
 
@@ -270,7 +280,12 @@ def edges_part(parts: Mapping[str, EdgePart]) -> PagePart:
 
 def count_part(page: Page, place: int) -> int:
     """``totalCount``."""
-    return page.pages.counts[place]
+    return page.pages.counts[place].number
+
+
+def exactness_part(page: Page, place: int) -> bool:
+    """``isTotalCountExact``."""
+    return page.pages.counts[place].is_exact
 
 
 def info_part(fields: Mapping[str, Callable[[Page], Any]]) -> PagePart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -22,8 +23,8 @@ from lamia_gql.domain.errors import LimitExceeded, Unavailable
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.transport.operation import MalformedOperation, Operation
-from lamia_gql.graph.transport.result import build_result, error_body
-from lamia_gql.graph.transport.sse import EVENT_STREAM, EventStream
+from lamia_gql.graph.transport.result import Result, build_result, error_body
+from lamia_gql.graph.transport.sse import EVENT_STREAM, EventStream, abort_function
 from lamia_gql.graph.transport.streams import OperationStreams
 
 JSON = "application/json"
@@ -39,6 +40,8 @@ OFFERED = {
 """The media type of the answer, by the media range that a client accepts."""
 POST_OPERATIONS = {OperationType.QUERY, OperationType.MUTATION}
 GET_OPERATIONS = {OperationType.QUERY}
+PIECE_BYTES = 1 << 18
+"""A larger answer is sent in pieces, so that it is copied only piece by piece."""
 
 
 class GraphQLEndpoint:
@@ -51,6 +54,7 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         response = await self.respond(Request(scope, receive))
+        response.headers.add_vary_header("Accept")
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
@@ -68,6 +72,7 @@ class GraphQLEndpoint:
             operation = await read_operation(request)
             allowed = POST_OPERATIONS if request.method == "POST" else GET_OPERATIONS
             if media_type == EVENT_STREAM:
+                operation = self.streams.without_undeclared_variables(operation)
                 return self._stream(request, operation, allowed | {OperationType.SUBSCRIPTION})
             return await self._execute(request, operation, media_type, allowed)
         except HttpError as error:
@@ -94,7 +99,32 @@ class GraphQLEndpoint:
     ) -> Response:
         context = _context(request)
         try:
-            found = await self.schema.execute(
+            return await self._answer(context, operation, media_type, allowed)
+        except BaseException:
+            context.budget.close()
+            raise
+
+    async def _answer(
+        self,
+        context: Context,
+        operation: Operation,
+        media_type: str,
+        allowed: set[OperationType],
+    ) -> Response:
+        found: Any = await self.streams.planned.answer(operation, context)
+        if isinstance(found, Result):
+            return Answer(found.encoded, 200, media_type, context)
+        if found is None:
+            found = await self._resolve(context, operation, allowed)
+        result = await build_result(found, context)
+        status = _status(found.errors or [], result.failed, media_type)
+        return Answer(result.encoded, status, media_type, context)
+
+    async def _resolve(
+        self, context: Context, operation: Operation, allowed: set[OperationType]
+    ) -> Any:
+        try:
+            return await self.schema.execute(
                 operation.query,
                 variable_values=operation.variables,
                 context_value=context,
@@ -117,9 +147,38 @@ class GraphQLEndpoint:
                 "OPERATION_NOT_FOUND",
                 "The document has no operation of this name: check operationName.",
             ) from error
-        result = build_result(found, context)
-        status = _status(found.errors or [], result.failed, media_type)
-        return Response(result.encoded, status, media_type=media_type)
+
+
+class Answer(Response):
+    """The answer to an operation; it gives the memory back when it is sent."""
+
+    def __init__(self, body: bytes, status: int, media_type: str, context: Context) -> None:
+        super().__init__(body, status, media_type=media_type)
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer, in pieces if it is large; abort if the client does not read."""
+        timeout_s = self._context.settings.send_timeout
+        try:
+            if len(self.body) <= PIECE_BYTES:
+                await super().__call__(scope, receive, send)
+                return
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            for begin in range(0, len(self.body), PIECE_BYTES):
+                piece = bytes(self.body[begin : begin + PIECE_BYTES])
+                more = begin + PIECE_BYTES < len(self.body)
+                async with asyncio.timeout(timeout_s):
+                    await send({"type": "http.response.body", "body": piece, "more_body": more})
+        except TimeoutError:
+            abort_function(scope)()
+        finally:
+            self._context.budget.close()
 
 
 def _context(request: Request) -> Context:

@@ -11,6 +11,7 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import add_codes
+from lamia_gql.graph.transport.encoding import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,20 @@ class Result:
     """Whether the operation was refused, or ended by an error: then there is no ``data``."""
     task_id: int | None = None
     """The task that is shown, in a stream of tasks."""
-    encoded: bytes = field(init=False, compare=False)
+    encoded: bytes = field(default=b"", compare=False)
     """The body as JSON, encoded once for all clients that receive it."""
 
+    @classmethod
+    def of_encoded(cls, encoded: bytes) -> Result:
+        """The successful result of a query, whose body is encoded already."""
+        return cls({}, encoded=encoded)
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "encoded", orjson.dumps(self.body))
+        if not self.encoded:
+            object.__setattr__(self, "encoded", orjson.dumps(self.body))
 
 
-def build_result(found: ExecutionResult, context: Context) -> Result:
+async def build_result(found: ExecutionResult, context: Context) -> Result:
     """The result of an execution; every error in it gets its code."""
     errors = found.errors or []
     add_codes(errors, executed=not isinstance(found, PreExecutionError))
@@ -47,14 +54,15 @@ def build_result(found: ExecutionResult, context: Context) -> Result:
         body["data"] = found.data
     if found.extensions:
         body["extensions"] = found.extensions
-    return Result(body, context.cursor, failed, None if failed else context.task_id)
+    encoded = await encode(body, context.budget)
+    return Result(body, context.cursor, failed, None if failed else context.task_id, encoded)
 
 
-def build_failure(error: Exception, context: Context) -> Result:
+async def build_failure(error: Exception, context: Context) -> Result:
     """The result that says why an operation was refused, or why it ended."""
     if not isinstance(error, GraphQLError):
         error = GraphQLError(str(error), original_error=error)
-    return build_result(PreExecutionError(data=None, errors=[error]), context)
+    return await build_result(PreExecutionError(data=None, errors=[error]), context)
 
 
 def error_body(message: str, code: str) -> dict[str, Any]:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing
+from dataclasses import replace
 
 import orjson
 from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import LamiaError, RequestError
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.stream_errors import end_as_request_error
 from lamia_gql.graph.transport.operation import Operation
+from lamia_gql.graph.transport.planned import PlannedQueries
 from lamia_gql.graph.transport.result import Result, build_failure, build_result
 from lamia_gql.live.pubsub import StreamEnded, Subscriber
 from lamia_gql.storage.queries.tasks import tasks_by_name
@@ -30,10 +31,18 @@ SHARED_FIELD = "taskChanged"
 
 
 async def run_operation(
-    schema: Schema, operation: Operation, context: Context, allowed: set[OperationType]
+    schema: Schema,
+    operation: Operation,
+    context: Context,
+    allowed: set[OperationType],
+    planned: PlannedQueries | None = None,
 ) -> AsyncGenerator[Result, None]:
     """The one result of a query or mutation, or all those of a subscription. Raises nothing."""
     try:
+        answer = None if planned is None else await planned.answer(operation, context)
+        if answer is not None:
+            yield answer if isinstance(answer, Result) else await build_result(answer, context)
+            return
         stream = await schema.stream(
             operation.query,
             variable_values=operation.variables,
@@ -47,13 +56,16 @@ async def run_operation(
                 assert isinstance(found, ExecutionResult)
                 # A client may take its time to read the result.
                 context.reads.end()
-                yield build_result(found, context)
+                result = await build_result(found, context)
+                yield result
+                context.budget.restart()
     except Exception as error:
         # Errors that extensions find while parsing are raised instead of returned in a result.
         context.reads.end()
-        yield build_failure(error, context)
+        yield await build_failure(error, context)
     finally:
         context.reads.stop()
+        context.budget.close()
 
 
 class ResultSubscriber(Subscriber[Result]):
@@ -81,10 +93,14 @@ class ResultSubscriber(Subscriber[Result]):
 
 
 class SharedOperation:
-    """One running subscription with all its subscribers."""
+    """One running subscription with all its subscribers.
 
-    def __init__(self, schema: Schema, operation: Operation, services: Services) -> None:
-        self.context = Context(services)
+    ``first`` is the context of the first one.
+    """
+
+    def __init__(self, schema: Schema, operation: Operation, first: Context) -> None:
+        # What it reads counts for its first subscriber.
+        self.context = Context(first.services, first.client_address)
         self.subscribers: set[ResultSubscriber] = set()
         self.ended = False
         self._stream = run_operation(schema, operation, self.context, {OperationType.SUBSCRIPTION})
@@ -121,19 +137,46 @@ class OperationStreams:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._shared: dict[Hashable, SharedOperation] = {}
+        self.planned = PlannedQueries(schema)
 
     def __len__(self) -> int:
         """The number of shared operations that run."""
         return len(self._shared)
 
-    def results(
+    async def results(
         self, operation: Operation, context: Context, allowed: set[OperationType]
     ) -> AsyncGenerator[Result, None]:
         """The results of an operation, which may be shared with others. Raises nothing."""
+        try:
+            admitted = context.services.subscriptions.admit(context.client_address)
+        except RequestError as error:
+            yield await build_failure(error, context)
+            return
+        with admitted:
+            async with aclosing(self._results(operation, context, allowed)) as results:
+                async for result in results:
+                    yield result
+
+    def _results(
+        self, operation: Operation, context: Context, allowed: set[OperationType]
+    ) -> AsyncGenerator[Result, None]:
         key = self._sharing_key(operation) if OperationType.SUBSCRIPTION in allowed else None
         if key is None:
-            return run_operation(self._schema, operation, context, allowed)
+            return run_operation(self._schema, operation, context, allowed, self.planned)
         return self._subscribe(key, operation, context)
+
+    def without_undeclared_variables(self, operation: Operation) -> Operation:
+        """The operation with those variables only that its document declares."""
+        if not operation.variables:
+            return operation
+        try:
+            document = self._schema.documents.read(self._schema._schema, operation.query)
+        except Exception:
+            # Running the operation reports its errors, and does not take long.
+            return operation
+        declared = document.declared_variables
+        used = {name: value for name, value in operation.variables.items() if name in declared}
+        return replace(operation, variables=used)
 
     def _sharing_key(self, operation: Operation) -> Hashable | None:
         """What equal operations have in common; None for one that cannot be shared."""
@@ -156,7 +199,7 @@ class OperationStreams:
         try:
             shared = await self._join(key, operation, context, subscriber)
         except LamiaError as error:
-            yield build_failure(error, context)
+            yield await build_failure(error, context)
             return
         try:
             with end_as_request_error():
@@ -164,7 +207,7 @@ class OperationStreams:
                     for result in await subscriber.drain():
                         yield result
         except RequestError as error:
-            yield build_failure(error, context)
+            yield await build_failure(error, context)
         finally:
             shared.subscribers.discard(subscriber)
             if not shared.subscribers:
@@ -186,6 +229,6 @@ class OperationStreams:
                     break
                 del self._shared[key]
         else:
-            shared = self._shared[key] = SharedOperation(self._schema, operation, context.services)
+            shared = self._shared[key] = SharedOperation(self._schema, operation, context)
         shared.subscribers.add(subscriber)
         return shared

@@ -8,7 +8,7 @@ an ``error`` message and ends that operation only.
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import orjson
@@ -38,6 +38,10 @@ class WebSocketClose(Exception):  # noqa: N818  (a decision, not an error of the
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+class ClientDisconnected(Exception):  # noqa: N818  (an end, not an error)
+    """The client has closed the connection."""
 
 
 class WebSocketEndpoint:
@@ -95,6 +99,8 @@ class WebSocketConnection:
         """The operations whose ids are in use."""
         self._tasks: set[asyncio.Task[None]] = set()
         """All asyncio tasks of operations, also of those that the client has completed."""
+        self._held_bytes = 0
+        """The size of the messages that have begun these operations."""
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the exception that ends the connection."""
 
@@ -144,13 +150,22 @@ class WebSocketConnection:
             self._failure.set_exception(reason)
 
     async def _read(self) -> None:
-        while True:
-            received = await self._receive()
-            if received["type"] == "websocket.disconnect":
-                return
-            await self._handle(_decode(received.get("text")))
+        # No variable holds a message while the next one is waited for.
+        with suppress(ClientDisconnected):
+            while True:
+                await self._handle(*await self._next_message())
 
-    async def _handle(self, message: dict[str, Any]) -> None:
+    async def _next_message(self) -> tuple[dict[str, Any], int]:
+        """The next message, and its size in bytes. Raises :class:`ClientDisconnected`."""
+        received = await self._receive()
+        if received["type"] == "websocket.disconnect":
+            raise ClientDisconnected
+        text: str | None = received.get("text")
+        if text is None:
+            raise WebSocketClose(4400, "Messages must be JSON text in UTF-8")
+        return _decode(text), len(text) if text.isascii() else len(text.encode())
+
+    async def _handle(self, message: dict[str, Any], size: int) -> None:
         payload = message.get("payload")
         match message.get("type"):
             case "connection_init":
@@ -166,7 +181,7 @@ class WebSocketConnection:
             case "pong":
                 _require_object(payload)
             case "subscribe":
-                await self._subscribe(_operation_id(message), payload)
+                await self._subscribe(_operation_id(message), payload, size)
             case "complete":
                 task = self._operations.pop(_operation_id(message), None)
                 if task is not None:
@@ -174,7 +189,7 @@ class WebSocketConnection:
             case unknown:
                 raise WebSocketClose(4400, f"Unknown message type {str(unknown)[:40]!r}")
 
-    async def _subscribe(self, key: str, payload: Any) -> None:
+    async def _subscribe(self, key: str, payload: Any, size: int) -> None:
         if not self._acknowledged:
             raise WebSocketClose(4401, "Unauthorized: send connection_init first")
         try:
@@ -183,19 +198,28 @@ class WebSocketConnection:
             raise WebSocketClose(4400, f"The payload is not a valid operation. {error}") from error
         if key in self._operations:
             raise WebSocketClose(4409, f"Subscriber for {key} already exists")
-        limit = self._services.settings.max_subscriptions_per_connection
+        settings = self._services.settings
+        limit, max_bytes = settings.max_subscriptions_per_connection, settings.max_connection_bytes
         if len(self._operations) >= limit:
-            message = f"This connection already runs {limit} operations, which is the maximum."
-            errors = error_body(message, ErrorCode.TOO_MANY_SUBSCRIPTIONS)["errors"]
-            await self._send({"id": key, "type": "error", "payload": errors})
-            return
-        task = asyncio.create_task(self._run(key, operation))
-        self._operations[key] = task
-        self._tasks.add(task)
-        task.add_done_callback(self._on_operation_end)
+            await self._refuse(key, f"already runs {limit} operations, which is the maximum")
+        elif self._held_bytes + size > max_bytes:
+            await self._refuse(key, f"may run operations of at most {max_bytes} bytes in all")
+        else:
+            # What the operation does not use would be kept for as long as it runs.
+            operation = self._streams.without_undeclared_variables(operation)
+            task = asyncio.create_task(self._run(key, operation))
+            self._operations[key] = task
+            self._tasks.add(task)
+            self._held_bytes += size
+            task.add_done_callback(lambda task: self._on_operation_end(task, size))
 
-    def _on_operation_end(self, task: asyncio.Task[None]) -> None:
+    async def _refuse(self, key: str, reason: str) -> None:
+        body = error_body(f"This connection {reason}.", ErrorCode.TOO_MANY_SUBSCRIPTIONS)
+        await self._send({"id": key, "type": "error", "payload": body["errors"]})
+
+    def _on_operation_end(self, task: asyncio.Task[None], size: int) -> None:
         self._tasks.discard(task)
+        self._held_bytes -= size
         if not task.cancelled() and (error := task.exception()) is not None:
             assert isinstance(error, Exception)
             self._fail(error)
@@ -229,9 +253,7 @@ class WebSocketConnection:
             await self._transmit({"type": "websocket.send", "text": text})
 
 
-def _decode(text: str | None) -> dict[str, Any]:
-    if text is None:
-        raise WebSocketClose(4400, "Messages must be JSON text in UTF-8")
+def _decode(text: str) -> dict[str, Any]:
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -18,6 +18,7 @@ from lamia_gql.graph.types.fields import (
     row_of,
 )
 from lamia_gql.storage.models import Base
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import FULL
 
 N = TypeVar("N")
@@ -79,7 +80,7 @@ class Connection(Generic[N]):
     """The rows of the nodes."""
     cursor: strawberry.Private[Callable[[Any], str]]
     """From a row to its cursor."""
-    count: strawberry.Private[Callable[[], Awaitable[int]]]
+    count: strawberry.Private[Callable[[], Awaitable[Count]]]
     """The length of the whole list; called only if it is selected."""
 
     @resolved("Entries of this page, each with its cursor.")
@@ -101,10 +102,21 @@ class Connection(Generic[N]):
             end_cursor=self.cursor(rows[-1]) if rows else None,
         )
 
-    @resolved("Number of entries in the whole list, over all pages. Counted only if selected.")
+    @resolved(
+        "Number of entries in the whole list, over all pages. Counted only if selected. A list with"
+        " a filter is counted up to 10,000: see `isTotalCountExact`."
+    )
     async def total_count(self) -> int:
-        """The length of the list."""
-        return await self.count()
+        """The length of the list, or a lower bound of it."""
+        return (await self.count()).number
+
+    @resolved(
+        "Whether `totalCount` is exact. If false, more than 10,000 entries match the filter, and"
+        " `totalCount` is 10,000."
+    )
+    async def is_total_count_exact(self) -> bool:
+        """Whether the list has been counted to its end."""
+        return (await self.count()).is_exact
 
 
 def page_of(

@@ -10,7 +10,8 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from lamia_gql.domain.errors import MEANINGS, ErrorCode
 from lamia_gql.domain.lifecycle import EventClass, JobState
-from lamia_gql.domain.progress import Liveness, Outlook, ProcessKind, ProgressBasis, State
+from lamia_gql.domain.liveness import Liveness
+from lamia_gql.domain.progress import Outlook, ProcessKind, ProgressBasis, State
 from lamia_gql.storage.queries.tasks import Direction, TaskOrderField
 
 

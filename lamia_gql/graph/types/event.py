@@ -12,7 +12,7 @@ from strawberry.scalars import JSON
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.reads import Reads, RowRead
 from lamia_gql.graph.types.connection import ID_DESCRIPTION, Node, global_id
-from lamia_gql.graph.types.fields import column, derived, parse_stored_json, single
+from lamia_gql.graph.types.fields import column, derived, single, stored_json
 from lamia_gql.graph.types.parents import job_of, process_of, require
 from lamia_gql.storage import models
 from lamia_gql.storage.queries.jobs import jobs_by_key
@@ -100,7 +100,7 @@ class Event(Node):
     )
     payload: JSON | None = derived(
         "Arbitrary JSON that the client sent with the event. Null if there is none.",
-        lambda payload: parse_stored_json(payload),
+        lambda payload: stored_json(payload),
     )
     job: Annotated[Job, strawberry.lazy("lamia_gql.graph.types.job")] = single(
         "The job that sent the event.",

@@ -13,6 +13,7 @@ from lamia_gql.graph.types.connection import page_of
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.fields import After, Before, Classes, First, Last
 from lamia_gql.storage import models
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.events import count_events, event_cursors, read_events
 from lamia_gql.storage.row_shape import RowShape
 
@@ -85,7 +86,7 @@ def _read(
             # Where there is a cursor, it is right for one task only.
             shared = parts[right[0][0]]
             assert isinstance(shared, Page)
-            slices = read_events(reads.connection, right, wanted, shared, shape)
+            slices = read_events(reads.connection, right, wanted, shared, reads.budget.hold, shape)
             found = dict(zip(right, slices, strict=True))
         answers: list[Slice[Any] | Exception] = []
         for parent in parents:
@@ -93,9 +94,9 @@ def _read(
             answers.append(error if isinstance(error, RequestError) else found[parent])
         return answers
 
-    def count(reads: Reads, rows: Sequence[Any]) -> list[int]:
+    def count(reads: Reads, rows: Sequence[Any]) -> list[Count]:
         if wanted.classes is None:
-            return [getattr(row, total) for row in rows]
+            return [Count(getattr(row, total)) for row in rows]
         return count_events(reads.connection, keys(rows), wanted)
 
     return ListRead(

@@ -269,9 +269,9 @@ def argument(description: str) -> Any:
     return strawberry.argument(description=description)
 
 
-def parse_stored_json(text: str | None) -> Any:
-    """The value of a column that stores JSON as text."""
-    return None if text is None else orjson.loads(text)
+def stored_json(text: str | None) -> Any:
+    """The value of a column that stores JSON as text: the text itself, to be sent as it is."""
+    return None if text is None else orjson.Fragment(text)
 
 
 First = Annotated[

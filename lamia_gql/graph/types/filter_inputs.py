@@ -8,7 +8,8 @@ import strawberry
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass, JobState
-from lamia_gql.domain.progress import Liveness, State
+from lamia_gql.domain.liveness import Liveness
+from lamia_gql.domain.progress import State
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.storage import filters
 from lamia_gql.storage.filters import check_length, choices

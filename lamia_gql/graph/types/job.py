@@ -10,7 +10,8 @@ import strawberry
 
 from lamia_gql.domain import progress as rules
 from lamia_gql.domain.lifecycle import ENDED, EventClass, JobState
-from lamia_gql.domain.progress import Liveness, ProcessKind, job_progress
+from lamia_gql.domain.liveness import Liveness, liveness
+from lamia_gql.domain.progress import ProcessKind, job_progress
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.types.connection import ID_DESCRIPTION, Connection, Node, global_id
 from lamia_gql.graph.types.event import Event
@@ -40,7 +41,7 @@ def _liveness(
     state: str, alive_at: datetime | None, owner_beat_interval: float | None, reads: Reads
 ) -> Liveness | None:
     interval = owner_beat_interval or reads.beat_interval
-    return rules.liveness(JobState(state), alive_at, interval, reads.now)
+    return liveness(JobState(state), alive_at, interval, reads.now)
 
 
 def _progress(

@@ -10,9 +10,9 @@ import strawberry
 
 from lamia_gql.domain import progress as rules
 from lamia_gql.domain.lifecycle import EventClass, JobState
+from lamia_gql.domain.liveness import Liveness
 from lamia_gql.domain.pagination import Slice, page
 from lamia_gql.domain.progress import (
-    Liveness,
     Outlook,
     ProcessKind,
     ProgressInputs,
@@ -60,7 +60,9 @@ from lamia_gql.graph.types.job_statistics import (
 )
 from lamia_gql.graph.types.parents import require, task_of
 from lamia_gql.storage import filters, models
-from lamia_gql.storage.queries.jobs import JOB_CURSORS, count_jobs, jobs_by_key, read_jobs
+from lamia_gql.storage.queries.counts import Count
+from lamia_gql.storage.queries.job_counts import count_jobs
+from lamia_gql.storage.queries.jobs import JOB_CURSORS, jobs_by_key, read_jobs
 from lamia_gql.storage.queries.runs import Run, job_indices, state_ranges
 from lamia_gql.storage.queries.tasks import tasks_by_id
 from lamia_gql.storage.row_shape import RowShape
@@ -112,8 +114,8 @@ def _counts(
     return Counts(job_count, pending, submitted, running, done, failed, terminated)
 
 
-def _outlook(progress_inputs: ProgressInputs, lost: int) -> Outlook:
-    return rules.process_outlook(progress_inputs, lost)
+def _outlook(progress_inputs: ProgressInputs, has_lost: bool) -> Outlook:
+    return rules.process_outlook(progress_inputs, has_lost)
 
 
 def _estimated_finish_at(
@@ -167,7 +169,7 @@ def _jobs(
             reads.connection, rows, wanted, part, reads.now, reads.beat_interval, shape
         )
 
-    def count(reads: Reads, rows: Sequence[ProcessRow]) -> list[int]:
+    def count(reads: Reads, rows: Sequence[ProcessRow]) -> list[Count]:
         return count_jobs(reads.connection, rows, wanted, reads.now, reads.beat_interval)
 
     return ListRead(
@@ -197,7 +199,7 @@ def _job_of_solitary() -> RowRead:
 
 def _state_ranges() -> ValueRead:
     def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[list[Run]]:
-        return state_ranges(reads.connection, rows)
+        return state_ranges(reads.connection, rows, reads.budget.max_values)
 
     return ValueRead("state_ranges", read)
 
@@ -215,7 +217,9 @@ def _indices(
     wanted = filter_inputs.job_filter(states, liveness, "states")
 
     def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[str]:
-        return job_indices(reads.connection, rows, wanted, reads.now, reads.beat_interval)
+        return job_indices(
+            reads.connection, rows, wanted, reads.now, reads.beat_interval, reads.budget.hold
+        )
 
     return ValueRead(("indices", wanted), read)
 

@@ -42,8 +42,8 @@ from lamia_gql.graph.types.fields import (
     argument,
     column,
     derived,
-    parse_stored_json,
     single,
+    stored_json,
     value,
 )
 from lamia_gql.graph.types.job_statistics import (
@@ -58,6 +58,7 @@ from lamia_gql.graph.types.job_statistics import (
 )
 from lamia_gql.graph.types.process import Process
 from lamia_gql.storage import filters, models
+from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.tasks import (
     PROCESS_CURSORS,
     count_processes,
@@ -76,12 +77,12 @@ def _tags(tags: list[str]) -> list[str]:
     return tags
 
 
-def _config(stored_json: TaskJson) -> Any:
-    return parse_stored_json(stored_json.config)
+def _config(task_json: TaskJson) -> Any:
+    return stored_json(task_json.config)
 
 
-def _dependencies(stored_json: TaskJson) -> Any:
-    return parse_stored_json(stored_json.dependencies)
+def _dependencies(task_json: TaskJson) -> Any:
+    return stored_json(task_json.dependencies)
 
 
 def _ratio(processes: Sequence[ProcessRow]) -> float:
@@ -97,10 +98,10 @@ def _counts(processes: Sequence[ProcessRow]) -> Counts:
     return add_counts(processes)
 
 
-def _outlook(processes: Sequence[ProcessRow], lost_by_process: Sequence[int]) -> Outlook:
+def _outlook(processes: Sequence[ProcessRow], has_lost_by_process: Sequence[bool]) -> Outlook:
     return task_outlook(
         process_outlook(process.progress_inputs(), lost)
-        for process, lost in zip(processes, lost_by_process, strict=True)
+        for process, lost in zip(processes, has_lost_by_process, strict=True)
     )
 
 
@@ -140,7 +141,7 @@ def _processes(
     def read(reads: Reads, rows: Sequence[TaskRow], shape: RowShape[Any]) -> Sequence[Slice[Any]]:
         return read_processes(reads.connection, ids(rows), wanted, part, shape)
 
-    def count(reads: Reads, rows: Sequence[TaskRow]) -> list[int]:
+    def count(reads: Reads, rows: Sequence[TaskRow]) -> list[Count]:
         return count_processes(reads.connection, ids(rows), wanted)
 
     return ListRead(

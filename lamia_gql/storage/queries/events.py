@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import FromClause, func, select
+from sqlalchemy import FromClause, exists, literal, select
 
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int64
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.key_table import INT, UUID, key_table
-from lamia_gql.storage.models import Event, Task
+from lamia_gql.storage.models import Event, Process, Task
+from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
 from lamia_gql.storage.row_shape import EVENT, RowShape
-from lamia_gql.storage.rows import EVENT_COLUMNS, EventRow
-from lamia_gql.storage.transaction import ReadConnection
+from lamia_gql.storage.rows import EVENT_COLUMNS, EventRow, class_mask
+from lamia_gql.storage.transaction import Hold, ReadConnection
 
 KEY_COLUMNS = ("task_id", "process_number", "job_index")
 """The columns of a job's key. The first two are a process' key, the first one a task's."""
@@ -47,18 +48,24 @@ def read_events(
     parents: Sequence[Parent],
     wanted: EventFilter,
     page: Page,
+    hold: Hold,
     shape: RowShape[EventRow] = EVENT,
 ) -> list[Slice[EventRow]]:
     """A page of the events of each parent, in the order of their commits.
 
     The parents must be all tasks, all processes or all jobs.
     """
+    has_payload = "payload" in shape.names
     # The size is a parameter of the statement.
     statement = _events_statement(len(parents[0]), wanted, page._replace(size=0), shape)
     found: list[list[EventRow]] = [[] for _ in parents]
-    rows = connection.execute(statement, {"keys": parents, "size": page.size + 1}).all()
-    for place, *row in rows:
-        found[place].append(shape.make(row))
+    # Closed also where the read is ended: an open result would keep its state of the database.
+    with connection.execute(statement, {"keys": parents, "size": page.size + 1}) as rows:
+        for place, *row in rows:
+            event = shape.make(row)
+            if has_payload and event.payload is not None:
+                hold(len(event.payload))
+            found[place].append(event)
     return [cut(rows, page) for rows in found]
 
 
@@ -87,16 +94,25 @@ def _events_statement(
 
 def count_events(
     connection: ReadConnection, parents: Sequence[Parent], wanted: EventFilter
-) -> list[int]:
+) -> list[Count]:
     """The number of wanted events of each parent; all tasks, all processes or all jobs."""
     depth = len(parents[0])
     k = _parents(depth)
-    statement = select(k.c.place, func.count(Event.seq)).where(
-        *_is_child(Event, k, depth), *wanted.where(Event)
-    )
-    rows = connection.execute(statement.group_by(k.c.place), {"keys": parents}).all()
-    found = {row[0]: row[1] for row in rows}
-    return [found.get(place, 0) for place in range(len(parents))]
+    events = select(literal(1)).where(*_is_child(Event, k, depth), *wanted.where(Event))
+    statement = select(k.c.place, limited_count(events.correlate(k)))
+    if wanted.classes is not None:
+        # Where no process has such events, none are looked for.
+        statement = statement.where(
+            exists(select(Process.number))
+            .where(
+                Process.task_id == k.c.task_id,
+                Process.event_classes.bitwise_and(class_mask(wanted.classes)) != 0,
+                *([Process.number == k.c.process_number] if depth > 1 else []),
+            )
+            .correlate(k)
+        )
+    found = {row[0]: row[1] for row in connection.execute(statement, {"keys": parents})}
+    return [Count.of_limited(found.get(place, 0)) for place in range(len(parents))]
 
 
 def events_after(
@@ -125,7 +141,7 @@ def events_by_id(
         .join(Task, Task.id == Event.task_id)
         .where(Task.deleted_at.is_(None)),
         {"keys": wanted},
-    ).all()
+    )
     identified = ((event_id, shape.make(row)) for event_id, *row in rows)
     found = {(row.task_id, event_id): row for event_id, row in identified}
     return [found.get(key) for key in wanted]

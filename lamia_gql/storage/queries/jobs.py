@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import FromClause, Select, func, select
 
 from lamia_gql.domain.lifecycle import JobState
+from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
-from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
+from lamia_gql.storage.queries.running_jobs import is_running
 from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
 from lamia_gql.storage.row_shape import JOB, RowShape, pending_values, row_shape
 from lamia_gql.storage.rows import JobRow, ProcessRow
@@ -304,40 +305,3 @@ def jobs_by_key(
     found = {row[:3]: row for row in map(shape.make, rows)}
     missing = pending_values(shape)
     return [found.get(key) or shape.make((*key, *missing)) for key in wanted]
-
-
-def count_jobs(
-    connection: ReadConnection,
-    arrays: Sequence[ProcessRow],
-    wanted: JobFilter,
-    now: datetime,
-    beat_interval: float | None,
-) -> list[int]:
-    """The number of wanted jobs of each array. Only a filter by liveness needs the database."""
-    states = set(JobState) if wanted.states is None else set(wanted.states)
-    if wanted.liveness is None:
-        return [sum(getattr(array, state.lower()) for state in states) for array in arrays]
-    if JobState.RUNNING not in states:
-        return [0] * len(arrays)
-    rows, places = [], []
-    for place, array in enumerate(arrays):
-        bounds = liveness_bounds(array.beat_interval or beat_interval, wanted.liveness, now)
-        if array.running and bounds is not None:
-            rows.append((array.task_id, array.number, *bounds))
-            places.append(place)
-    counts = [0] * len(arrays)
-    if rows:
-        k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
-        statement = (
-            select(k.c.place, func.count())
-            .join_from(k, Job, _of_process(Job, k)[0] & _of_process(Job, k)[1])
-            .where(
-                is_running(Job),
-                Job.alive_at > k.c.since,
-                Job.alive_at <= k.c.until,
-            )
-            .group_by(k.c.place)
-        )
-        for place, number in connection.execute(statement, {"keys": rows}):
-            counts[places[place]] = number
-    return counts

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
+from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.domain.lifecycle import JobState
+from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
-from lamia_gql.storage.queries.liveness import is_running, liveness_bounds
+from lamia_gql.storage.queries.running_jobs import is_running
 from lamia_gql.storage.rows import ProcessRow
-from lamia_gql.storage.transaction import ReadConnection
+from lamia_gql.storage.transaction import Hold, ReadConnection
+
+Span = tuple[int, int]
+"""The first and the last of consecutive indices."""
 
 
 class Run(NamedTuple):
@@ -30,7 +37,8 @@ def _islands(
     rows: Sequence[tuple[Any, ...]],
     *conditions: Any,
     by_state: bool,
-) -> list[tuple[int, int, int, str]]:
+    limit: int | None = None,
+) -> Generator[tuple[int, int, int, str], None, None]:
     """Key position, first, last and state of the runs of rows that meet the conditions, in order.
 
     Within a run, the index and the rank of a row grow by one together, so their difference
@@ -41,6 +49,7 @@ def _islands(
         rows: the keys: task, process, and the bounds of ``alive_at``, or None for both.
         conditions: further conditions on the rows.
         by_state: whether a run ends where the state changes.
+        limit: how many runs are read at most; None for all.
     """
     k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
     parts: list[Any] = [k.c.place, Job.state] if by_state else [k.c.place]
@@ -57,8 +66,11 @@ def _islands(
         select(job.c.place, first, func.max(job.c.job_index), func.min(job.c.state))
         .group_by(*keyed, job.c.run)
         .order_by(job.c.place, first)
+        .limit(limit)
     )
-    return [tuple(row) for row in connection.execute(statement, {"keys": rows})]
+    with connection.execute(statement, {"keys": rows}) as found:
+        for row in found:
+            yield row[0], row[1], row[2], row[3]
 
 
 def _within(k: Any, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -67,25 +79,36 @@ def _within(k: Any, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
     return [Job.alive_at > k.c.since, Job.alive_at <= k.c.until]
 
 
-def state_ranges(connection: ReadConnection, arrays: Sequence[ProcessRow]) -> list[list[Run]]:
-    """The states of all jobs of each array, run-length encoded, in the order of the indices."""
+def state_ranges(
+    connection: ReadConnection, arrays: Sequence[ProcessRow], limit: int
+) -> list[list[Run]]:
+    """The states of all jobs of each array, run-length encoded, in the order of the indices.
+
+    Raises :class:`LimitExceeded` if the arrays have more than ``limit`` ranges together.
+    """
     rows = [(array.task_id, array.number, None, None) for array in arrays]
     runs: list[list[Run]] = [[] for _ in arrays]
-    for place, first, last, state in _islands(connection, rows, by_state=True):
-        runs[place].append(Run(first, last, JobState(state)))
-    return [_with_pending(array, found) for array, found in zip(arrays, runs, strict=True)]
+    with closing(_islands(connection, rows, by_state=True, limit=limit + 1)) as found:
+        for number, (place, first, last, state) in enumerate(found):
+            if number == limit:
+                raise LimitExceeded(
+                    ErrorCode.TOO_COSTLY,
+                    f"`stateRanges` has more than {limit} entries: use `indices`, or `jobs`.",
+                    limit,
+                )
+            runs[place].append(Run(first, last, JobState(state)))
+    return [list(_with_pending(array, found)) for array, found in zip(arrays, runs, strict=True)]
 
 
-def _with_pending(array: ProcessRow, runs: list[Run]) -> list[Run]:
-    whole, expected = [], array.first_index
+def _with_pending(array: ProcessRow, runs: Iterable[Run]) -> Iterator[Run]:
+    expected = array.first_index
     for run in runs:
         if run.first > expected:
-            whole.append(Run(expected, run.first - 1, JobState.PENDING))
-        whole.append(run)
+            yield Run(expected, run.first - 1, JobState.PENDING)
+        yield run
         expected = run.last + 1
     if expected <= array.last_index:
-        whole.append(Run(expected, array.last_index, JobState.PENDING))
-    return whole
+        yield Run(expected, array.last_index, JobState.PENDING)
 
 
 def job_indices(
@@ -94,6 +117,7 @@ def job_indices(
     wanted: JobFilter,
     now: datetime,
     beat_interval: float | None,
+    hold: Hold,
 ) -> list[str]:
     """The indices of the wanted jobs of each array, as ``813,900-904``: for ``sbatch --array``."""
     states = set(JobState) if wanted.states is None else set(wanted.states)
@@ -113,20 +137,25 @@ def job_indices(
         if bounds is not None:
             rows.append((array.task_id, array.number, *bounds))
             places.append(place)
-    spans: list[list[tuple[int, int]]] = [[] for _ in arrays]
+    texts = [_text(_between(array, ())) if inverted else "" for array in arrays]
     if rows and listed:
         in_states = Job.state.in_(sorted(listed)) if wanted.liveness is None else is_running(Job)
-        for place, first, last, _ in _islands(connection, rows, in_states, by_state=False):
-            spans[places[place]].append((first, last))
-    if inverted:
-        spans = [_between(array, found) for array, found in zip(arrays, spans, strict=True)]
-    return [
-        ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
-        for found in spans
-    ]
+        with closing(_islands(connection, rows, in_states, by_state=False)) as islands:
+            # One array after the other: the runs of all of them may need much memory.
+            for row, found in groupby(islands, lambda island: island[0]):
+                place = places[row]
+                spans: Iterable[Span] = ((first, last) for _, first, last, _ in found)
+                texts[place] = _text(_between(arrays[place], spans) if inverted else spans)
+                hold(len(texts[place]))
+    return texts
 
 
-def _between(array: ProcessRow, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    runs = [Run(first, last, JobState.RUNNING) for first, last in spans]
-    whole = _with_pending(array, runs)
-    return [(run.first, run.last) for run in whole if run.state is JobState.PENDING]
+def _between(array: ProcessRow, spans: Iterable[Span]) -> Iterator[Span]:
+    runs = (Run(first, last, JobState.RUNNING) for first, last in spans)
+    for run in _with_pending(array, runs):
+        if run.state is JobState.PENDING:
+            yield run.first, run.last
+
+
+def _text(spans: Iterable[Span]) -> str:
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)

@@ -9,23 +9,23 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import func, select, tuple_
 
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32, int64, moment, string
 from lamia_gql.domain.text_checks import is_storable
-from lamia_gql.storage.filters import ProcessFilter, TaskFilter
+from lamia_gql.storage.filters import ProcessFilter, TaskFilter, TaskState
 from lamia_gql.storage.key_table import INT, TEXT, key_table
 from lamia_gql.storage.models import Process, Tag, Task
+from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
 from lamia_gql.storage.row_shape import PROCESS, TASK, RowShape
 from lamia_gql.storage.rows import (
-    TASK_COLUMNS,
     TASK_JSON_COLUMNS,
     ProcessRow,
     TaskJson,
     TaskRow,
 )
-from lamia_gql.storage.transaction import ReadConnection
+from lamia_gql.storage.transaction import Hold, ReadConnection
 
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 """Stands for a missing time when tasks are ordered by it."""
@@ -102,10 +102,20 @@ def read_tasks(
     return cut([shape.make(row) for row in rows], page)
 
 
-def count_tasks(connection: ReadConnection, wanted: TaskFilter) -> int:
-    """The number of wanted tasks."""
-    statement = select(func.count()).select_from(Task).where(*wanted.where())
-    return connection.scalar(statement) or 0
+def count_tasks(connection: ReadConnection, wanted: Sequence[TaskFilter]) -> list[Count]:
+    """The number of tasks that each filter selects."""
+    return [_count_tasks(connection, each) for each in wanted]
+
+
+def _count_tasks(connection: ReadConnection, wanted: TaskFilter) -> Count:
+    if wanted == TaskFilter():
+        # Two counts that need no table but only indices.
+        deleted = select(func.count()).select_from(Task).where(Task.deleted_at.is_not(None))
+        everything = select(func.count()).select_from(Task)
+        counts = select(everything.scalar_subquery() - deleted.scalar_subquery())
+        return Count(connection.scalar(counts) or 0)
+    rows = select(Task.id).where(*wanted.where())
+    return Count.of_limited(connection.scalar(select(limited_count(rows))) or 0)
 
 
 def tasks_by_name(
@@ -136,37 +146,45 @@ def tasks_by_id(
     return [found.get(task_id) for task_id in ids]
 
 
-def read_task_json(connection: ReadConnection, ids: Sequence[int]) -> list[TaskJson]:
+def read_task_json(connection: ReadConnection, ids: Sequence[int], hold: Hold) -> list[TaskJson]:
     """The JSON texts of each task; none for a task that does not exist."""
     k = key_table(id=INT)
-    rows = connection.execute(
+    found = {}
+    # Closed also where the read is ended: an open result would keep its state of the database.
+    with connection.execute(
         select(Task.id, *TASK_JSON_COLUMNS).join(k, Task.id == k.c.id),
         {"keys": [(task_id,) for task_id in ids]},
-    ).all()
-    found = {row[0]: TaskJson._make(row[1:]) for row in rows}
+    ) as rows:
+        for task_id, *texts in rows:
+            hold(sum(len(text) for text in texts if text is not None))
+            found[task_id] = TaskJson._make(texts)
     return [found.get(task_id, TaskJson(None, None)) for task_id in ids]
 
 
-def matching_ids(connection: ReadConnection, wanted: TaskFilter, limit: int) -> list[int]:
-    """The ids of the newest tasks that match, newest first; at most ``limit``."""
-    statement = select(Task.id).where(*wanted.where()).order_by(Task.id.desc())
+def newest_ids(connection: ReadConnection, limit: int) -> list[int]:
+    """The ids of the newest tasks, newest first."""
+    statement = select(Task.id).where(Task.deleted_at.is_(None)).order_by(Task.id.desc())
     return list(connection.scalars(statement.limit(limit)))
 
 
-def matching_tasks(
-    connection: ReadConnection, wanted: TaskFilter, ids: Sequence[int]
-) -> dict[int, tuple[TaskRow, bool]]:
-    """By id, each of these tasks that exists, and whether it matches."""
+def read_task_states(connection: ReadConnection, ids: Sequence[int]) -> list[TaskState]:
+    """Those of these tasks that exist, with what filters depend on."""
+    rows = [row for row in tasks_by_id(connection, ids) if row is not None]
+    found = [row.id for row in rows]
+    tags = read_tags(connection, found)
     k = key_table(id=INT)
-    matches = and_(True, *wanted.where())
-    rows = connection.execute(
-        select(matches, *TASK_COLUMNS)
-        .join(k, Task.id == k.c.id)
-        .where(Task.deleted_at.is_(None))
-        .order_by(Task.id),
-        {"keys": [(task_id,) for task_id in ids]},
-    ).all()
-    return {row[1]: (TaskRow._make(row[1:]), bool(row[0])) for row in rows}
+    masks: dict[int, int] = dict.fromkeys(found, 0)
+    classes = connection.execute(
+        select(Process.task_id, Process.event_classes)
+        .join(k, Process.task_id == k.c.id)
+        .distinct(),
+        {"keys": [(task_id,) for task_id in found]},
+    )
+    for task_id, mask in classes:
+        masks[task_id] |= mask
+    return [
+        TaskState(row, tuple(words), masks[row.id]) for row, words in zip(rows, tags, strict=True)
+    ]
 
 
 def read_tags(connection: ReadConnection, ids: Sequence[int]) -> list[list[str]]:
@@ -241,8 +259,8 @@ def _processes_statement(
 
 def count_processes(
     connection: ReadConnection, ids: Sequence[int], wanted: ProcessFilter
-) -> list[int]:
-    """The number of wanted processes of each task."""
+) -> list[Count]:
+    """The number of wanted processes of each task, which has a bounded number of them."""
     k = key_table(id=INT)
     rows = connection.execute(
         select(Process.task_id, func.count())
@@ -250,9 +268,9 @@ def count_processes(
         .where(*wanted.where(Process))
         .group_by(Process.task_id),
         {"keys": [(task_id,) for task_id in ids]},
-    ).all()
+    )
     found = {row[0]: row[1] for row in rows}
-    return [found.get(task_id, 0) for task_id in ids]
+    return [Count(found.get(task_id, 0)) for task_id in ids]
 
 
 def processes_by_name(

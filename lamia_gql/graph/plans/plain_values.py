@@ -1,0 +1,44 @@
+"""Values without rows of their own: what they are in the answer, and what they count there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from lamia_gql.graph.reads import Reads
+
+TIME, JSON = "DateTime", "JSON"
+"""The names of scalars."""
+
+
+def charge_json(reads: Reads, value: orjson.Fragment | None) -> orjson.Fragment | None:
+    """Count a value that is sent as it is stored. Raises the error of the budget."""
+    if value is not None:
+        reads.charge(len(orjson.dumps(value)))
+    return value
+
+
+def charge_text(reads: Reads, value: str) -> str:
+    """Count a text. Raises the error of the budget."""
+    reads.charge(len(value))
+    return value
+
+
+def charge_list(reads: Reads, values: Sequence[Any]) -> Sequence[Any]:
+    """Count a list of objects. Raises the error of the budget."""
+    reads.charge(0, len(values))
+    return values
+
+
+def _isoformat(time: Any) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _float(number: float | None) -> float | None:
+    return None if number is None else float(number)
+
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {TIME: _isoformat, "Float": _float}
+"""By the name of a scalar, what makes of a value what Strawberry would serialize it to."""

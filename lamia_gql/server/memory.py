@@ -1,0 +1,78 @@
+"""The memory of a server process: unused memory goes back to the operating system.
+
+What a subscription leaves lies in cycles: graphql-core's own, and those of errors with their
+tracebacks. Python would look for such garbage among long-lived objects only after millions of new
+ones, so a few large operations could keep gigabytes. On the other hand, to look for it often would
+stop the event loop often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+THRESHOLDS = (5_000, 20, 100)
+"""Thresholds of Python's cycle collector. The first is low enough to free the bodies of large
+requests; the last is high, as full collections are slow."""
+INTERVAL_S = 10.0
+"""The shortest time between two full collections."""
+PAUSE_FACTOR = 100
+"""How many times as long as a full collection took, the next one waits at least."""
+UNUSED_BYTES = 16 << 20
+"""So much more memory than at the start is not worth a collection."""
+STATISTICS = Path("/proc/self/statm")
+
+
+class Memory:
+    """Collects garbage from time to time. Lives as long as the application."""
+
+    def __init__(self) -> None:
+        self._at_start = 0
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to collect. What exists now is taken for permanent."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*THRESHOLDS)
+        self._at_start = _resident_bytes()
+        self._running = asyncio.create_task(self._run(), name="memory")
+
+    async def stop(self) -> None:
+        """Leave the rest to the end of the process."""
+        if self._running is not None:
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+
+    async def _run(self) -> None:
+        pause_s = INTERVAL_S
+        while True:
+            await asyncio.sleep(pause_s)
+            if _resident_bytes() - self._at_start < UNUSED_BYTES:
+                continue
+            begin = time.perf_counter()
+            gc.collect()
+            pause_s = max(INTERVAL_S, PAUSE_FACTOR * (time.perf_counter() - begin))
+            # It takes the time of as much memory as it returns.
+            await asyncio.to_thread(_trim)
+
+
+def _resident_bytes() -> int:
+    """The memory of this process; where the system does not tell, more than any process has."""
+    try:
+        pages = int(STATISTICS.read_bytes().split()[1])
+    except OSError:
+        return 1 << 62
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _trim() -> None:
+    """Return memory that the allocator keeps for later; only glibc keeps much, and has this."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,97 @@
+"""Counting the jobs of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import FromClause, Select, literal, select
+from sqlalchemy.types import TypeEngine
+
+from lamia_gql.domain.lifecycle import JobState
+from lamia_gql.domain.liveness import Liveness, liveness_bounds
+from lamia_gql.storage.filters import JobFilter
+from lamia_gql.storage.key_table import INT, TIME, key_table
+from lamia_gql.storage.models import Job
+from lamia_gql.storage.queries.counts import Count, limited_count
+from lamia_gql.storage.queries.running_jobs import is_running
+from lamia_gql.storage.rows import ProcessRow
+from lamia_gql.storage.transaction import ReadConnection
+
+LIVENESS_KEY: dict[str, TypeEngine[Any]] = {
+    "task_id": INT,
+    "number": INT,
+    "since": TIME,
+    "until": TIME,
+}
+"""The columns of a key table: processes, and bounds of their jobs' last sign of life."""
+
+
+def count_jobs(
+    connection: ReadConnection,
+    arrays: Sequence[ProcessRow],
+    wanted: JobFilter,
+    now: datetime,
+    beat_interval: float | None,
+) -> list[Count]:
+    """The number of wanted jobs of each array. Only a filter by liveness needs the database."""
+    states = set(JobState) if wanted.states is None else set(wanted.states)
+    if wanted.liveness is None:
+        return [Count(sum(getattr(array, state.lower()) for state in states)) for array in arrays]
+    if JobState.RUNNING not in states:
+        return [Count(0)] * len(arrays)
+    keys = _liveness_keys(arrays, wanted.liveness, now, beat_interval)
+    if not keys:
+        return [Count(0)] * len(arrays)
+    k = key_table(**LIVENESS_KEY)
+    statement = select(k.c.place, limited_count(_of_liveness(k)))
+    rows = connection.execute(statement, {"keys": list(keys.values())})
+    places = list(keys)
+    found = {places[place]: number for place, number in rows}
+    return [Count.of_limited(found.get(place, 0)) for place in range(len(arrays))]
+
+
+def have_lost_jobs(
+    connection: ReadConnection,
+    arrays: Sequence[ProcessRow],
+    now: datetime,
+    beat_interval: float | None,
+) -> list[bool]:
+    """Whether each process has a LOST job."""
+    keys = _liveness_keys(arrays, Liveness.LOST, now, beat_interval)
+    if not keys:
+        return [False] * len(arrays)
+    k = key_table(**LIVENESS_KEY)
+    statement = select(k.c.place).where(_of_liveness(k).exists())
+    places = list(keys)
+    rows = connection.execute(statement, {"keys": list(keys.values())})
+    found = {places[row[0]] for row in rows}
+    return [place in found for place in range(len(arrays))]
+
+
+def _liveness_keys(
+    arrays: Sequence[ProcessRow], liveness: Liveness, now: datetime, beat_interval: float | None
+) -> dict[int, tuple[Any, ...]]:
+    """By the position of each array that may have jobs of a liveness: its row in a key table."""
+    keys = {}
+    for place, array in enumerate(arrays):
+        bounds = liveness_bounds(array.beat_interval or beat_interval, liveness, now)
+        if array.running and bounds is not None:
+            keys[place] = (array.task_id, array.number, *bounds)
+    return keys
+
+
+def _of_liveness(k: FromClause) -> Select[Any]:
+    """The jobs of a process that run, and whose last sign of life is within the bounds."""
+    return (
+        select(literal(1))
+        .where(
+            Job.task_id == k.c.task_id,
+            Job.process_number == k.c.number,
+            is_running(Job),
+            Job.alive_at > k.c.since,
+            Job.alive_at <= k.c.until,
+        )
+        .correlate(k)
+    )

@@ -26,14 +26,14 @@ ROUNDS = 60
 
 ARRAY = (
     "name counts { total pending submitted running done failed terminated } events(first: 0)"
-    " { totalCount } ... on JobArray { stateRanges { first last state } all: jobs(first: 100)"
+    " { totalCount } ... on JobArray { stateRanges { first last state } all: jobs(first: 50)"
     " { totalCount nodes { index state events(first: 10) { totalCount nodes { eventClass } } } } "
     + " ".join(
-        f"{state.lower()}: jobs(first: 100, filter: {{ states: [{state}] }})"
+        f"{state.lower()}: jobs(first: 50, filter: {{ states: [{state}] }})"
         " { totalCount nodes { index state } }"
         for state in STATES
     )
-    + " moving: jobs(first: 100, filter: { states: [RUNNING, DONE] }) { nodes { index } } }"
+    + " moving: jobs(first: 50, filter: { states: [RUNNING, DONE] }) { nodes { index } } }"
 )
 TASK = f"state counts {{ total running done }} processes {{ nodes {{ {ARRAY} }} }}"
 QUERY = f'query {{ task(name: "t") {{ {TASK} }} }}'

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from lamia_gql.api.answer_budget import AnswerBudget, AnswerMemory
+from lamia_gql.api.turns import Turns
 from lamia_gql.rest.endpoint import Endpoint, RestRequest, RestResponse
 from tests.support.harness import Server, rest_errors
 
@@ -270,7 +273,9 @@ async def test_unexpected_errors_are_masked(caplog: pytest.LogCaptureFixture) ->
         raise ZeroDivisionError("a secret")
 
     async def with_state(scope: Any, receive: Any, send: Any) -> None:
-        await Endpoint(POST=broken)(scope | {"state": {"services": None}}, receive, send)
+        budget = AnswerBudget(1_000, 1_000, AnswerMemory(1_000), Turns())
+        services = SimpleNamespace(answer_budget=lambda: budget)
+        await Endpoint(POST=broken)(scope | {"state": {"services": services}}, receive, send)
 
     transport = httpx.ASGITransport(with_state)
     with caplog.at_level(logging.ERROR):

@@ -17,7 +17,6 @@ from sqlalchemy import (
     FromClause,
     TableClause,
     Text,
-    Uuid,
     bindparam,
     cast,
     column,
@@ -29,11 +28,11 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from lamia_gql.storage.models import UTCDateTime
+from lamia_gql.storage.column_types import UTCDateTime, UUIDText
 
 INT = BigInteger()
 TEXT = Text()
-UUID = Uuid(as_uuid=False)
+UUID = UUIDText()
 TIME = UTCDateTime()
 
 Keys = Iterable[Sequence[Any]]

@@ -9,14 +9,12 @@ order of the numbers is the order of the commits, whichever server wrote them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
-    Dialect,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
@@ -26,14 +24,13 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
 
 from lamia_gql.domain.lifecycle import EventClass, JobState
 from lamia_gql.domain.progress import ProcessKind, State
+from lamia_gql.storage.column_types import ExactInteger, UTCDateTime, UUIDText
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -42,46 +39,6 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-
-class UTCDateTime(TypeDecorator[datetime]):
-    """A time, timezone-aware and in UTC on both engines. SQLite has no time zones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The time in UTC. Raises ``ValueError`` for a naive time, which is ambiguous."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a time zone can't be stored")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The time in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class ExactInteger(TypeDecorator[int]):
-    """An integer of any size, as decimal text: sums of progress are far beyond 64 bits.
-
-    A million jobs at the largest progress sum up to 58 digits.
-    """
-
-    impl = String(64)
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
-        """The digits."""
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
-        """The number."""
-        return None if value is None else int(value)
 
 
 def _one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
@@ -212,7 +169,7 @@ class Process(Base):
     last_ended_at: Mapped[datetime | None]
     """The time of the latest DONE, FAILED or TERMINATED."""
     last_event_at: Mapped[datetime | None]
-    last_event_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    last_event_id: Mapped[str | None] = mapped_column(UUIDText)
     last_event_class: Mapped[str | None] = mapped_column(String(16))
     sample_step: Mapped[int] = mapped_column(Integer, default=1)
     """Seconds between two samples; doubles as the history grows."""
@@ -257,17 +214,17 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     closed_attempt: Mapped[int | None] = mapped_column(Integer)
     closed_at: Mapped[datetime | None]
-    closed_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    closed_id: Mapped[str | None] = mapped_column(UUIDText)
     closed_class: Mapped[str | None] = mapped_column(String(16))
     reading_attempt: Mapped[int | None] = mapped_column(Integer)
     reading_at: Mapped[datetime | None]
-    reading_id: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
+    reading_id: Mapped[str | None] = mapped_column(UUIDText)
     reading_value: Mapped[float | None]
     alive_attempt: Mapped[int | None] = mapped_column(Integer)
     alive_at: Mapped[datetime | None]
     seen_attempt: Mapped[int] = mapped_column(Integer)
     seen_at: Mapped[datetime]
-    seen_id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
+    seen_id: Mapped[str] = mapped_column(UUIDText)
     seen_class: Mapped[str] = mapped_column(String(16))
     seen_hostname: Mapped[str | None]
 
@@ -290,7 +247,7 @@ class Event(Base):
 
     task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    id: Mapped[str] = mapped_column(Uuid(as_uuid=False))
+    id: Mapped[str] = mapped_column(UUIDText)
     """The client's id of the event, or a generated one."""
     process_number: Mapped[int] = mapped_column(Integer)
     job_index: Mapped[int] = mapped_column(Integer)

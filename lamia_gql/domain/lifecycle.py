@@ -13,7 +13,6 @@ This module does no I/O and imports only the standard library.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -49,7 +48,12 @@ class JobState(StrEnum):
 OPENING = frozenset({EventClass.SUBMITTED, EventClass.STARTED})
 CLOSING = frozenset({EventClass.DONE, EventClass.FAILED, EventClass.TERMINATED})
 LIVING = frozenset({EventClass.STARTED, EventClass.READY, EventClass.BEAT, EventClass.PROGRESS})
-ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.TERMINATED})
+END_STATES = {
+    EventClass.DONE: JobState.DONE,
+    EventClass.FAILED: JobState.FAILED,
+    EventClass.TERMINATED: JobState.TERMINATED,
+}
+ENDED = frozenset(END_STATES.values())
 
 
 class Moment(NamedTuple):
@@ -98,8 +102,7 @@ class Occurrence(NamedTuple):
     hostname: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """The facts about a job that follow from its events. Without events it is empty."""
 
     events: int = 0
@@ -120,7 +123,7 @@ class Summary:
             return JobState.PENDING
         opened, closed, alive = self.opened, self.closed, self.alive
         if closed is not None and (opened is None or closed[:2] >= opened):
-            return JobState(closed.event_class.value)
+            return END_STATES[closed.event_class]
         if opened is not None and (alive is None or alive < opened):
             return JobState.SUBMITTED
         return JobState.RUNNING
@@ -179,17 +182,16 @@ def add(summary: Summary, event: Occurrence) -> Summary:
     last_seen = LastSeen(attempt, time, event.id, kind, event.hostname)
     # Ids are unique, so a comparison never reaches the fields after them.
     seen = last_seen if summary.seen is None else max(summary.seen, last_seen)
-    return replace(
-        summary,
-        events=summary.events + 1,
-        starts=summary.starts + (kind is EventClass.STARTED),
-        reported=summary.reported or bool(event.progress),
-        opened=opened,
-        started=started,
-        closed=closed,
-        reading=reading,
-        alive=alive,
-        seen=seen,
+    return Summary(
+        summary.events + 1,
+        summary.starts + (kind is EventClass.STARTED),
+        summary.reported or bool(event.progress),
+        opened,
+        started,
+        closed,
+        reading,
+        alive,
+        seen,
     )
 
 

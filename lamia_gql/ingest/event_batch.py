@@ -1,15 +1,16 @@
 """One transaction of events, with a fixed number of statements for any number of events.
 
-First the events are resolved: the tasks are locked, and everything that the events concern is
-read. Then the events are applied in memory, and at last what has changed is written. No statement
-is about a single event, job or process.
+First all that the events concern is locked and read. Then the events are applied in memory, and
+what has changed is written at last.
+
+Whether an event is stored already, only the INSERT tells, because hardly any is: to ask for each of
+them first takes as long as to store it. If some are, those that were stored are removed again, the
+ones that are stored already are read, and the events are applied anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -17,42 +18,29 @@ from sqlalchemy import Connection
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import EMPTY, Occurrence, Summary, add, event_time
 from lamia_gql.domain.progress import is_enough
-from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_statements import (
     INSERT_EVENTS,
-    LIMIT_LOCK_WAIT,
-    LOCK_FREE_TASKS,
-    LOCK_TASKS,
-    PROCESS_COUNTERS,
-    READ_EVENTS,
-    READ_JOBS,
-    READ_PROCESSES,
-    READ_TASK_NAMES,
-    RESET_LOCK_WAIT,
+    REMOVE_EVENTS,
     UPDATE_PROCESSES,
     UPSERT_JOBS,
+    process_counters,
+)
+from lamia_gql.ingest.event_targets import (
+    EventKey,
+    JobKey,
+    LockMode,
+    Targets,
+    read_stored,
+    resolve,
 )
 from lamia_gql.ingest.process_accumulator import ProcessAccumulator
 from lamia_gql.ingest.samples import write_samples
 from lamia_gql.ingest.task_totals import refresh_tasks
-from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow, job_index
+from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow
 
-JobKey = tuple[int, int, int]
-"""Task, process and index."""
 ProcessKey = tuple[int, int]
 """Task and process."""
-EventKey = tuple[int, str]
-"""Task and the event's own id."""
-
-
-class LockMode(Enum):
-    """What to do about tasks that another transaction has locked; there are none on SQLite."""
-
-    SKIP = auto()
-    """Leave their events undecided."""
-    WAIT = auto()
-    """Wait for their locks for a short time, then fail with a lock timeout."""
 
 
 class Outcome(NamedTuple):
@@ -65,24 +53,6 @@ class Outcome(NamedTuple):
     task: str
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What the events of one transaction concern, as read from the database, then as changed."""
-
-    tasks: dict[int, TaskRow]
-    job_keys: Sequence[JobKey | UserError | None]
-    """The job of each event, or why it has none, or None if its task is locked; in order."""
-    processes: dict[ProcessKey, ProcessAccumulator]
-    jobs: dict[JobKey, Summary]
-    stored: dict[EventKey, EventRow]
-    """Events that are stored already, also by this batch."""
-    last_seq: dict[int, int]
-    """The number of the last event of each task."""
-    changed_jobs: set[JobKey] = field(default_factory=set)
-    added: list[EventRow] = field(default_factory=list)
-    """The new events, in order."""
-
-
 def record(
     connection: Connection, events: Sequence[NewEvent], mode: LockMode = LockMode.SKIP
 ) -> list[Outcome | UserError | None]:
@@ -90,14 +60,15 @@ def record(
 
     It is None for events that were not stored because their task is locked.
     """
-    batch = _resolve(connection, events, mode)
-    results = [
-        _apply(batch, event, key) if isinstance(key, tuple) else key
-        for event, key in zip(events, batch.job_keys, strict=True)
-    ]
-    processes = {key: process.finish() for key, process in batch.processes.items()}
-    if batch.added:
-        _persist(connection, batch, processes)
+    targets = resolve(connection, events, mode)
+    batch = _Batch(targets, {})
+    results = batch.apply(events)
+    if not batch.insert_events(connection):
+        batch = _Batch(targets, read_stored(connection, events, targets))
+        results = batch.apply(events)
+        batch.insert_events(connection)
+    processes = batch.finish_processes()
+    batch.write_summaries(connection, processes)
     enough = {key: is_enough(process.progress_inputs()) for key, process in processes.items()}
     outcomes: list[Outcome | UserError | None] = []
     for result in results:
@@ -106,182 +77,117 @@ def record(
             continue
         event, duplicate = result
         key = (event.task_id, event.process_number)
-        task = batch.tasks[event.task_id].name
+        task = targets.tasks[event.task_id].name
         outcomes.append(Outcome(event, duplicate, enough[key], processes[key], task))
     return outcomes
 
 
-def _resolve(connection: Connection, events: Sequence[NewEvent], mode: LockMode) -> _Batch:
-    """Lock the tasks of the events, and read all that they concern."""
-    names = {event.task for event in events}
-    tasks = _lock_tasks(connection, names, mode)
-    locked = _locked_by_others(connection, names - tasks.keys(), mode)
-    processes = _read_processes(connection, tasks, events)
-    job_keys = [
-        None if event.task in locked else _resolve_job(event, tasks, processes) for event in events
-    ]
-    return _Batch(
-        tasks={task.id: task for task in tasks.values()},
-        job_keys=job_keys,
-        processes={(p.task_id, p.number): ProcessAccumulator(p) for p in processes.values()},
-        stored=_read_events(connection, events, job_keys),
-        jobs=_read_jobs(connection, job_keys),
-        last_seq={task.id: task.last_seq for task in tasks.values()},
-    )
+class _Batch:
+    """The events of one transaction, and what they change.
 
+    Args:
+        targets: what they concern.
+        stored: those of them that are stored already.
+    """
 
-def _apply(batch: _Batch, event: NewEvent, key: JobKey) -> tuple[EventRow, bool] | UserError:
-    """Add an event to its job and process; the stored event, and whether it is a duplicate."""
-    task_id, number, index = key
-    known = batch.stored.get((task_id, event.id))
-    if known is not None:
-        if (known.process_number, known.job_index) == (number, index):
-            return known, True
-        return UserError(
-            ErrorCode.EVENT_ID_TAKEN,
-            f"Another job of this task has sent an event with the id {event.id}.",
-            "id",
+    def __init__(self, targets: Targets, stored: dict[EventKey, EventRow]) -> None:
+        self._targets = targets
+        self._stored = stored
+        self._processes = {
+            (process.task_id, process.number): ProcessAccumulator(process)
+            for process in targets.processes
+        }
+        self._jobs: dict[JobKey, Summary] = {}
+        """The changed jobs."""
+        self._last_seq = {task.id: task.last_seq for task in targets.tasks.values()}
+        """The number of the last event of each task."""
+        self._added: list[EventRow] = []
+        """The new events, in order."""
+
+    def apply(self, events: Sequence[NewEvent]) -> list[tuple[EventRow, bool] | UserError | None]:
+        """Add the events to their jobs and processes.
+
+        For each: the stored event and whether it is a duplicate, or an error; None if its task is
+        locked.
+        """
+        return [
+            self._add(event, key) if isinstance(key, tuple) else key
+            for event, key in zip(events, self._targets.job_keys, strict=True)
+        ]
+
+    def _add(self, event: NewEvent, key: JobKey) -> tuple[EventRow, bool] | UserError:
+        task_id, number, index = key
+        known = self._stored.get((task_id, event.id))
+        if known is not None:
+            if (known.process_number, known.job_index) == (number, index):
+                return known, True
+            return UserError(
+                ErrorCode.EVENT_ID_TAKEN,
+                f"Another job of this task has sent an event with the id {event.id}.",
+                "id",
+            )
+        self._last_seq[task_id] = seq = self._last_seq[task_id] + 1
+        event_class = event.event_class
+        row = EventRow(
+            task_id,
+            seq,
+            event.id,
+            number,
+            index,
+            event_class,
+            event.attempt,
+            event.sent_at,
+            event.received_at,
+            event.progress,
+            event.payload,
+            event.hostname,
+            event.client_address,
         )
-    batch.last_seq[task_id] = seq = batch.last_seq[task_id] + 1
-    row = EventRow(
-        task_id=task_id,
-        seq=seq,
-        id=event.id,
-        process_number=number,
-        job_index=index,
-        event_class=event.event_class,
-        attempt=event.attempt,
-        sent_at=event.sent_at,
-        received_at=event.received_at,
-        progress=event.progress,
-        payload=event.payload,
-        hostname=event.hostname,
-        client_address=event.client_address,
-    )
-    time = event_time(event.sent_at, event.received_at)
-    old = batch.jobs.get(key, EMPTY)
-    batch.jobs[key] = new = add(
-        old,
-        Occurrence(
-            event.id, event.event_class, time, event.attempt, event.progress, event.hostname
-        ),
-    )
-    batch.processes[task_id, number].add(row, old, new, time)
-    batch.stored[task_id, event.id] = row
-    batch.changed_jobs.add(key)
-    batch.added.append(row)
-    return row, False
+        time = event_time(event.sent_at, event.received_at)
+        job = self._jobs.get(key) or self._targets.jobs.get(key, EMPTY)
+        self._jobs[key] = add(
+            job,
+            Occurrence(event.id, event_class, time, event.attempt, event.progress, event.hostname),
+        )
+        self._processes[task_id, number].add_event(event_class, time, event.id)
+        self._stored[task_id, event.id] = row
+        self._added.append(row)
+        return row, False
 
+    def insert_events(self, connection: Connection) -> bool:
+        """Store the new events; False, with nothing stored, if some are stored already."""
+        if INSERT_EVENTS.run(connection, self._added) == len(self._added):
+            return True
+        connection.execute(
+            REMOVE_EVENTS,
+            [
+                {"key_task": task.id, "last_seq": task.last_seq}
+                for task in self._targets.tasks.values()
+            ],
+        )
+        return False
 
-def _persist(
-    connection: Connection, batch: _Batch, processes: dict[ProcessKey, ProcessRow]
-) -> None:
-    """Write what the batch has changed."""
-    changed = {key: processes[key] for key, process in batch.processes.items() if process.changed}
-    connection.execute(
-        UPDATE_PROCESSES,
-        [
-            {name: getattr(process, name) for name in PROCESS_COUNTERS}
-            | {
-                "key_task": process.task_id,
-                "key_number": process.number,
-                "key_name": process.name,
-            }
-            for process in changed.values()
-        ],
-    )
-    connection.execute(
-        UPSERT_JOBS,
+    def finish_processes(self) -> dict[ProcessKey, ProcessRow]:
+        """The processes after the events, whether changed or not."""
+        for key, job in self._jobs.items():
+            self._processes[key[:2]].change_job(self._targets.jobs.get(key, EMPTY), job)
+        return {key: process.finish() for key, process in self._processes.items()}
+
+    def write_summaries(
+        self, connection: Connection, processes: dict[ProcessKey, ProcessRow]
+    ) -> None:
+        """Write what the events have changed in jobs, processes and tasks."""
+        if not self._added:
+            return
+        changed = [processes[key] for key, process in self._processes.items() if process.is_changed]
+        UPDATE_PROCESSES.run(
+            connection, [(p.task_id, p.number, p.name, *process_counters(p)) for p in changed]
+        )
         # In the order of the primary key.
-        [JobRow.of(key, batch.jobs[key])._asdict() for key in sorted(batch.changed_jobs)],
-    )
-    connection.execute(INSERT_EVENTS, [event._asdict() for event in batch.added])
-    last_at = {(event.task_id, event.process_number): event.received_at for event in batch.added}
-    write_samples(connection, [(process, last_at[key]) for key, process in changed.items()])
-    touched = sorted({task_id for task_id, _ in changed})
-    refresh_tasks(connection, {task_id: batch.last_seq[task_id] for task_id in touched})
-
-
-def _resolve_job(
-    event: NewEvent,
-    tasks: dict[str, TaskRow],
-    processes: dict[tuple[int, str], ProcessRow],
-) -> JobKey | UserError:
-    task = tasks.get(event.task)
-    if task is None:
-        return UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{event.task}”.", "task")
-    process = processes.get((task.id, event.process))
-    if process is None:
-        return UserError(
-            ErrorCode.PROCESS_NOT_FOUND,
-            f"Task “{event.task}” has no process “{event.process}”.",
-            "process",
-        )
-    try:
-        return task.id, process.number, job_index(process, event.index)
-    except UserError as error:
-        return error
-
-
-def _lock_tasks(connection: Connection, names: set[str], mode: LockMode) -> dict[str, TaskRow]:
-    keys = {"keys": _name_keys(names)}
-    if connection.dialect.name == "sqlite":
-        rows = connection.execute(LOCK_TASKS, keys)
-    elif mode is LockMode.SKIP:
-        rows = connection.execute(LOCK_FREE_TASKS, keys)
-    else:
-        connection.execute(LIMIT_LOCK_WAIT)
-        rows = connection.execute(LOCK_TASKS, keys)
-        connection.execute(RESET_LOCK_WAIT)
-    return {row.name: row for row in map(TaskRow._make, rows)}
-
-
-def _locked_by_others(connection: Connection, missing: set[str], mode: LockMode) -> set[str]:
-    """Those of the tasks that were not found which exist: they were skipped."""
-    if not missing or mode is not LockMode.SKIP or connection.dialect.name == "sqlite":
-        return set()
-    return set(connection.scalars(READ_TASK_NAMES, {"keys": _name_keys(missing)}))
-
-
-def _name_keys(names: set[str]) -> list[tuple[str]]:
-    return [(name,) for name in sorted(names) if is_storable(name)]
-
-
-def _read_processes(
-    connection: Connection, tasks: dict[str, TaskRow], events: Sequence[NewEvent]
-) -> dict[tuple[int, str], ProcessRow]:
-    wanted = {
-        (tasks[event.task].id, event.process)
-        for event in events
-        if event.task in tasks and is_storable(event.process)
-    }
-    if not wanted:
-        return {}
-    rows = connection.execute(READ_PROCESSES, {"keys": wanted})
-    return {(row.task_id, row.name): row for row in map(ProcessRow._make, rows)}
-
-
-def _read_events(
-    connection: Connection,
-    events: Sequence[NewEvent],
-    job_keys: Sequence[JobKey | UserError | None],
-) -> dict[EventKey, EventRow]:
-    wanted = {
-        (key[0], event.id)
-        for event, key in zip(events, job_keys, strict=True)
-        if isinstance(key, tuple)
-    }
-    if not wanted:
-        return {}
-    rows = connection.execute(READ_EVENTS, {"keys": wanted})
-    return {(row.task_id, row.id): row for row in map(EventRow._make, rows)}
-
-
-def _read_jobs(
-    connection: Connection, job_keys: Sequence[JobKey | UserError | None]
-) -> dict[JobKey, Summary]:
-    wanted = {key for key in job_keys if isinstance(key, tuple)}
-    if not wanted:
-        return {}
-    rows = connection.execute(READ_JOBS, {"keys": wanted})
-    return {row[:3]: row.summary() for row in map(JobRow._make, rows)}
+        UPSERT_JOBS.run(connection, [JobRow.of(*job) for job in sorted(self._jobs.items())])
+        last_at = {
+            (event.task_id, event.process_number): event.received_at for event in self._added
+        }
+        write_samples(connection, [(p, last_at[p.task_id, p.number]) for p in changed])
+        touched = sorted({process.task_id for process in changed})
+        refresh_tasks(connection, {task_id: self._last_seq[task_id] for task_id in touched})

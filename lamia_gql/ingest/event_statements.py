@@ -1,11 +1,12 @@
 """The statements of the write path, built once.
 
 Those that read take the parameter ``keys`` (see :mod:`lamia_gql.storage.key_table`); those that
-write take rows, as dictionaries.
+write take rows, as tuples (see :mod:`lamia_gql.storage.bulk_write`).
 """
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -15,16 +16,22 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    insert,
     select,
     text,
     update,
 )
 
+from lamia_gql.storage.bulk_write import bulk_insert, bulk_update, bulk_upsert
 from lamia_gql.storage.key_table import INT, TEXT, UUID, key_table
 from lamia_gql.storage.models import Event, Job, Process, Sample, Task
-from lamia_gql.storage.rows import EVENT_COLUMNS, JOB_COLUMNS, PROCESS_COLUMNS, TASK_COLUMNS
-from lamia_gql.storage.upsert import insert_or_update
+from lamia_gql.storage.rows import (
+    EVENT_COLUMNS,
+    JOB_COLUMNS,
+    PROCESS_COLUMNS,
+    TASK_COLUMNS,
+    EventRow,
+    JobRow,
+)
 
 PROCESS_COUNTERS = (
     "submitted",
@@ -44,8 +51,12 @@ PROCESS_COUNTERS = (
     "last_event_class",
 )
 """The columns of a process that follow from its events."""
+process_counters = attrgetter(*PROCESS_COUNTERS)
+"""Their values in a row of a process."""
 SAMPLED_COUNTERS = PROCESS_COUNTERS[:7]
 """The counters that a sample keeps."""
+sampled_counters = attrgetter(*SAMPLED_COUNTERS)
+"""Their values in a row of a process."""
 TASK_TOTALS = ("last_seq", "state", "started_at", "finished_at", "last_event_at")
 """The columns of a task that follow from its processes."""
 
@@ -146,24 +157,16 @@ READ_JOBS = _read_jobs()
 """Jobs by task, process and index."""
 GROUP_PROCESSES = _group_processes()
 """For each task and state of a process: the first start, the latest end and the latest event."""
-INSERT_EVENTS = insert(Event)
-UPSERT_JOBS = insert_or_update(Job)
-UPSERT_SAMPLES = insert_or_update(Sample)
+INSERT_EVENTS = bulk_insert(Event, EventRow._fields, unless=("task_id", "id"))
+REMOVE_EVENTS = delete(Event).where(
+    Event.task_id == bindparam("key_task"), Event.seq > bindparam("last_seq")
+)
+"""The events of a task behind this number."""
+UPSERT_JOBS = bulk_upsert(Job, JobRow._fields)
+UPSERT_SAMPLES = bulk_upsert(Sample, ("task_id", "process_number", "at", *SAMPLED_COUNTERS))
 COARSEN_SAMPLES = _coarsen_samples()
 """Set the step of a process; keep the last sample of each step, and move it to the step's begin."""
-UPDATE_PROCESSES = (
-    update(Process)
-    .where(
-        Process.task_id == bindparam("key_task"),
-        Process.number == bindparam("key_number"),
-        # By the number alone, a PostgreSQL without statistics (a new database) uses the index of
-        # the names, and reads all processes of the task for each of them.
-        Process.name == bindparam("key_name"),
-    )
-    .values({name: bindparam(name) for name in PROCESS_COUNTERS})
-)
-UPDATE_TASKS = (
-    update(Task)
-    .where(Task.id == bindparam("key_task"))
-    .values({name: bindparam(name) for name in TASK_TOTALS})
-)
+# By the number alone, a PostgreSQL without statistics (a new database) uses the index of the names,
+# and reads all processes of the task for each of them.
+UPDATE_PROCESSES = bulk_update(Process, ("task_id", "number", "name"), PROCESS_COUNTERS)
+UPDATE_TASKS = bulk_update(Task, ("id",), TASK_TOTALS)

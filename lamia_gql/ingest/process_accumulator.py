@@ -6,50 +6,60 @@ from datetime import datetime
 
 from lamia_gql.domain.lifecycle import CLOSING, EventClass, Summary
 from lamia_gql.domain.progress import process_state
-from lamia_gql.storage.rows import CLASS_BITS, EventRow, ProcessRow
+from lamia_gql.storage.rows import CLASS_BITS, ProcessRow
 
 
 class ProcessAccumulator:
-    """Collects the changes of a process, so that they are written once."""
+    """Collects the changes of a process, so that its row is made and written once."""
 
-    __slots__ = ("_counters", "changed", "process")
+    __slots__ = (
+        "_classes",
+        "_counters",
+        "_events",
+        "_last_ended_at",
+        "_latest",
+        "_process",
+        "_started_at",
+    )
 
     def __init__(self, process: ProcessRow) -> None:
-        self.process = process
+        self._process = process
         self._counters = process.counters()
-        self.changed = False
+        self._events = process.events
+        self._classes = process.event_classes
+        self._started_at = process.started_at
+        self._last_ended_at = process.last_ended_at
+        self._latest = (process.last_event_at, process.last_event_id, process.last_event_class)
+
+    @property
+    def is_changed(self) -> bool:
         """Whether any event was added."""
+        return self._events > self._process.events
 
-    def add(self, event: EventRow, old: Summary, new: Summary, time: datetime) -> None:
-        """Count an event that changed the summary of its job from ``old`` to ``new``.
+    def add_event(self, event_class: EventClass, time: datetime, event_id: str) -> None:
+        """Count an event; ``time`` is the time that it counts with."""
+        self._events += 1
+        self._classes |= CLASS_BITS[event_class]
+        started_at, last_ended_at = self._started_at, self._last_ended_at
+        if event_class is EventClass.STARTED and (started_at is None or time < started_at):
+            self._started_at = time
+        if event_class in CLOSING and (last_ended_at is None or time > last_ended_at):
+            self._last_ended_at = time
+        last_at, last_id, _ = self._latest
+        if last_at is None or last_id is None or (time, event_id) > (last_at, last_id):
+            self._latest = (time, event_id, event_class)
 
-        ``time`` is the time that the event counts with.
-        """
-        self._counters.change(old, new, self.process.threshold)
-        process, event_class = self.process, EventClass(event.event_class)
-        latest = process.last_event_at is None or (time, event.id) > (
-            process.last_event_at,
-            process.last_event_id,
-        )
-        self.process = process._replace(
-            events=process.events + 1,
-            event_classes=process.event_classes | CLASS_BITS[event_class],
-            started_at=_earlier(process.started_at, time)
-            if event_class is EventClass.STARTED
-            else process.started_at,
-            last_ended_at=_later(process.last_ended_at, time)
-            if event_class in CLOSING
-            else process.last_ended_at,
-            last_event_at=time if latest else process.last_event_at,
-            last_event_id=event.id if latest else process.last_event_id,
-            last_event_class=event.event_class if latest else process.last_event_class,
-        )
-        self.changed = True
+    def change_job(self, old: Summary, new: Summary) -> None:
+        """Count a job anew whose summary was ``old`` and is ``new``."""
+        self._counters.change(old, new, self._process.threshold)
 
     def finish(self) -> ProcessRow:
         """The process with its new counters and state."""
+        if not self.is_changed:
+            return self._process
         counters = self._counters
-        return self.process._replace(
+        last_event_at, last_event_id, last_event_class = self._latest
+        return self._process._replace(
             submitted=counters.submitted,
             running=counters.running,
             done=counters.done,
@@ -57,13 +67,12 @@ class ProcessAccumulator:
             terminated=counters.terminated,
             reporting=counters.reporting,
             progress_sum=counters.progress_sum,
-            state=process_state(self.process.progress_inputs(counters)),
+            state=process_state(self._process.progress_inputs(counters)),
+            events=self._events,
+            event_classes=self._classes,
+            started_at=self._started_at,
+            last_ended_at=self._last_ended_at,
+            last_event_at=last_event_at,
+            last_event_id=last_event_id,
+            last_event_class=last_event_class,
         )
-
-
-def _earlier(known: datetime | None, time: datetime) -> datetime:
-    return time if known is None else min(known, time)
-
-
-def _later(known: datetime | None, time: datetime) -> datetime:
-    return time if known is None else max(known, time)

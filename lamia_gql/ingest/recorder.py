@@ -19,8 +19,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from lamia_gql.domain.errors import ErrorCode, Unavailable
-from lamia_gql.ingest.event_batch import LockMode, Outcome, record
+from lamia_gql.ingest.event_batch import Outcome, record
 from lamia_gql.ingest.event_input import NewEvent
+from lamia_gql.ingest.event_targets import LockMode
 from lamia_gql.ingest.pending_events import LockedTasks, Part, Request, Result
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import WRITE_MARGIN_S, Database

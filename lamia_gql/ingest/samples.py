@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from lamia_gql.ingest.event_statements import COARSEN_SAMPLES, SAMPLED_COUNTERS, UPSERT_SAMPLES
+from lamia_gql.ingest.event_statements import COARSEN_SAMPLES, UPSERT_SAMPLES, sampled_counters
 from lamia_gql.storage.rows import ProcessRow
 
 MAX_SAMPLES = 256
@@ -32,15 +32,9 @@ def write_samples(connection: Connection, processes: Iterable[tuple[ProcessRow, 
                     "since": since,
                 }
             )
-        rows.append(
-            {name: getattr(process, name) for name in SAMPLED_COUNTERS}
-            | {
-                "task_id": process.task_id,
-                "process_number": process.number,
-                "at": seconds - seconds % step,
-            }
-        )
+        key = (process.task_id, process.number, seconds - seconds % step)
+        rows.append((*key, *sampled_counters(process)))
     if coarser:
         for statement in COARSEN_SAMPLES:
             connection.execute(statement, coarser)
-    connection.execute(UPSERT_SAMPLES, rows)
+    UPSERT_SAMPLES.run(connection, rows)

@@ -19,20 +19,18 @@ def refresh_tasks(connection: Connection, last_seq: dict[int, int]) -> None:
     found: dict[int, list[Any]] = {}
     for task_id, *row in rows:
         found.setdefault(task_id, []).append(row)
-    values = []
+    updated = []
     for task_id, groups in found.items():
         states, starts, finishes, latest = zip(*groups, strict=True)
         state = task_state(State(state) for state in states)
-        values.append(
-            {
-                "key_task": task_id,
-                "last_seq": last_seq[task_id],
-                "state": state,
-                "started_at": min(filter(None, starts), default=None),
-                "finished_at": max(filter(None, finishes), default=None)
-                if state in FINISHED
-                else None,
-                "last_event_at": max(filter(None, latest), default=None),
-            }
+        updated.append(
+            (
+                task_id,
+                last_seq[task_id],
+                state,
+                min(filter(None, starts), default=None),
+                max(filter(None, finishes), default=None) if state in FINISHED else None,
+                max(filter(None, latest), default=None),
+            )
         )
-    connection.execute(UPDATE_TASKS, values)
+    UPDATE_TASKS.run(connection, updated)

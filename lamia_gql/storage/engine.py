@@ -29,6 +29,14 @@ CONNECTION_OK = 0
 """libpq's status of a connection that works."""
 ENCODING = {"client_encoding": "utf8"}
 """What always applies to a connection, whatever the address, the environment or the user says."""
+FIND_BY_KEY = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""How PostgreSQL plans the statements of writers: they find few rows, by their keys. While a table
+is small or has no statistics, PostgreSQL would read it whole instead, for each transaction."""
 _WRITES = "lamia_writes"
 """The execution option of a connection whose transactions write."""
 
@@ -100,6 +108,7 @@ def create_write_engine(settings: Settings, connections: int) -> Engine:
             "timezone": "UTC",
             "lock_timeout": limit,
             "idle_in_transaction_session_timeout": limit,
+            **FIND_BY_KEY,
         },
     )
 

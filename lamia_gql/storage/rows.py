@@ -155,6 +155,8 @@ def job_index(process: ProcessRow, index: int | None) -> int:
                 "index",
             )
         return 0
+    if index is not None and process.first_index <= index <= process.last_index:
+        return index
     span = f"{process.first_index} to {process.last_index}"
     if index is None:
         raise UserError(
@@ -162,13 +164,11 @@ def job_index(process: ProcessRow, index: int | None) -> int:
             f"Process “{process.name}” is an array: give the index of the job, from {span}.",
             "index",
         )
-    if not process.first_index <= index <= process.last_index:
-        raise UserError(
-            ErrorCode.INDEX_OUT_OF_RANGE,
-            f"Array “{process.name}” has jobs {span}, not {index}.",
-            "index",
-        )
-    return index
+    raise UserError(
+        ErrorCode.INDEX_OUT_OF_RANGE,
+        f"Array “{process.name}” has jobs {span}, not {index}.",
+        "index",
+    )
 
 
 class JobRow(NamedTuple):

@@ -63,6 +63,8 @@ class Outlook(StrEnum):
     CANNOT_SUCCEED = "CANNOT_SUCCEED"
 
 
+_COUNTER_NAMES = {state: state.value.lower() for state in JobState if state is not JobState.PENDING}
+"""The counter of the jobs in each state."""
 FINISHED = frozenset({State.SUCCEEDED, State.FAILED})
 _SOLITARY_STATES = {
     JobState.PENDING: State.PENDING,
@@ -99,16 +101,17 @@ class Counters:
 
     def change(self, old: Summary, new: Summary, threshold: float | None) -> None:
         """Replace the summary of a job, ``old``, by ``new``."""
-        self._count(old, threshold, -1)
-        self._count(new, threshold, +1)
+        before, after = old.state, new.state
+        if before is not after:
+            self._count(before, -1)
+            self._count(after, +1)
+        self.reporting += new.reported - old.reported
+        self.progress_sum += contribution(new, threshold) - contribution(old, threshold)
 
-    def _count(self, job: Summary, threshold: float | None, sign: int) -> None:
-        state = job.state
+    def _count(self, state: JobState, change: int) -> None:
         if state is not JobState.PENDING:
-            name = state.value.lower()
-            setattr(self, name, getattr(self, name) + sign)
-        self.reporting += sign * job.reported
-        self.progress_sum += sign * contribution(job, threshold)
+            name = _COUNTER_NAMES[state]
+            setattr(self, name, getattr(self, name) + change)
 
     @property
     def ended(self) -> int:
@@ -245,8 +248,8 @@ def process_state(process: ProgressInputs) -> State:
 
 
 def _only_state(counters: Counters) -> JobState:
-    for state in JobState:
-        if state is not JobState.PENDING and getattr(counters, state.value.lower()):
+    for state, name in _COUNTER_NAMES.items():
+        if getattr(counters, name):
             return state
     return JobState.PENDING
 

@@ -150,5 +150,5 @@ def _read_processes(
 def _read_jobs(connection: Connection, keys: set[JobKey]) -> dict[JobKey, Summary]:
     if not keys:
         return {}
-    rows = connection.execute(READ_JOBS, {"keys": keys})
+    rows = connection.execute(READ_JOBS, {"keys": keys}).all()
     return {row[:3]: row.summary() for row in map(JobRow._make, rows)}

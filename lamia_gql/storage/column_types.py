@@ -40,7 +40,8 @@ def _in_utc(time: datetime | None) -> datetime | None:
 
 
 def _time_to_text(time: datetime | None) -> str | None:
-    time = _in_utc(time)
+    if time is not None and time.tzinfo is not UTC:
+        time = _in_utc(time)
     return None if time is None else time.isoformat(" ", "microseconds")[:26]
 
 

@@ -25,6 +25,9 @@ from lamia_gql.domain.lifecycle import (
 from lamia_gql.domain.progress import FINISHED, Counters, ProcessKind, ProgressInputs, State
 from lamia_gql.storage.models import Base, Event, Job, Process, Task
 
+CLASSES: dict[str, EventClass] = {event_class.value: event_class for event_class in EventClass}
+"""The event classes by their names, which columns contain."""
+
 
 def columns(entity: type[Base], row: type[tuple[Any, ...]]) -> list[ColumnElement[Any]]:
     """The columns of a table that are the fields of a row, in the order of the row."""
@@ -228,30 +231,38 @@ class JobRow(NamedTuple):
         assert self.seen_attempt is not None
         assert self.seen_id is not None
         assert self.seen_class is not None
+        closed = reading = None
+        if (
+            self.closed_attempt is not None
+            and self.closed_at is not None
+            and self.closed_id is not None
+            and self.closed_class is not None
+        ):
+            end = CLASSES[self.closed_class]
+            closed = End(self.closed_attempt, self.closed_at, self.closed_id, end)
+        if (
+            self.reading_attempt is not None
+            and self.reading_at is not None
+            and self.reading_id is not None
+            and self.reading_value is not None
+        ):
+            reading = Reading(
+                self.reading_attempt, self.reading_at, self.reading_id, self.reading_value
+            )
         return Summary(
             self.events,
             self.starts,
             self.reported,
             _moment(self.opened_attempt, self.opened_at),
             _moment(self.started_attempt, self.started_at),
-            End(self.closed_attempt, self.closed_at, self.closed_id, EventClass(self.closed_class))
-            if self.closed_attempt is not None
-            and self.closed_at is not None
-            and self.closed_id is not None
-            and self.closed_class is not None
-            else None,
-            Reading(self.reading_attempt, self.reading_at, self.reading_id, self.reading_value)
-            if self.reading_attempt is not None
-            and self.reading_at is not None
-            and self.reading_id is not None
-            and self.reading_value is not None
-            else None,
+            closed,
+            reading,
             _moment(self.alive_attempt, self.alive_at),
             LastSeen(
                 self.seen_attempt,
                 self.seen_at,
                 self.seen_id,
-                EventClass(self.seen_class),
+                CLASSES[self.seen_class],
                 self.seen_hostname,
             ),
         )

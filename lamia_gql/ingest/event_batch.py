@@ -66,7 +66,8 @@ def record(
     if not batch.insert_events(connection):
         batch = _Batch(targets, read_stored(connection, events, targets))
         results = batch.apply(events)
-        batch.insert_events(connection)
+        if not batch.insert_events(connection):
+            raise AssertionError("the tasks are locked, and yet others have stored events")
     processes = batch.finish_processes()
     batch.write_summaries(connection, processes)
     enough = {key: is_enough(process.progress_inputs()) for key, process in processes.items()}

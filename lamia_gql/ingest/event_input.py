@@ -18,6 +18,7 @@ from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.progress import MAX_PROGRESS
 from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import check_text
+from lamia_gql.ingest.event_ids import new_event_id
 
 MAX_ATTEMPT = 2**31 - 1
 MAX_TIME_AHEAD = timedelta(days=180)
@@ -92,7 +93,7 @@ def check_event(
             ErrorCode.ATTEMPT_INVALID, f"attempt must be from 0 to {MAX_ATTEMPT}.", "attempt"
         )
     return NewEvent(
-        id=str(id or uuid.uuid4()),
+        id=new_event_id() if id is None else str(id),
         task=task,
         process=process,
         index=index,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sqlalchemy import DateTime, Dialect, String, Uuid
 from sqlalchemy.types import TypeDecorator
@@ -39,6 +40,8 @@ def _in_utc(time: datetime | None) -> datetime | None:
     return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
+# Most times of a job are those of its last event.
+@lru_cache(4096)
 def _time_to_text(time: datetime | None) -> str | None:
     if time is not None and time.tzinfo is not UTC:
         time = _in_utc(time)
@@ -77,9 +80,11 @@ class UUIDText(TypeDecorator[str]):
         """From the text to the driver's value."""
         return _without_hyphens if dialect.name == "sqlite" else None
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[..., str | None]:
-        """From the driver's value to the text."""
-        return _with_hyphens if dialect.name == "sqlite" else _as_text
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[str | None], str | None] | None:
+        """From the driver's value to the text, which PostgreSQL's driver returns already."""
+        return _with_hyphens if dialect.name == "sqlite" else None
 
 
 def _without_hyphens(text: str | None) -> str | None:
@@ -90,7 +95,3 @@ def _with_hyphens(digits: str | None) -> str | None:
     if digits is None:
         return None
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def _as_text(value: object) -> str | None:
-    return None if value is None else str(value)

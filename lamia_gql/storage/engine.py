@@ -27,6 +27,8 @@ MAX_PING_TIME_S = 10.0
 KEEPALIVE_PROBES = 3
 CONNECTION_OK = 0
 """libpq's status of a connection that works."""
+TEXT_FORMAT = 0
+"""The driver's number of the format in which the database sends values as text."""
 ENCODING = {"client_encoding": "utf8"}
 """What always applies to a connection, whatever the address, the environment or the user says."""
 FIND_BY_KEY = {
@@ -135,8 +137,15 @@ def _create_postgres_engine(
             raise InvalidatePoolError("the connection does not answer")
         record.info["used"] = True
 
+    event.listen(engine, "connect", _load_uuids_as_text)
     event.listen(engine, "checkout", check)
     return engine
+
+
+def _load_uuids_as_text(connection: Any, _record: ConnectionPoolEntry) -> None:
+    # The driver would make an object of each, of which we make the text again.
+    adapters = connection.adapters
+    adapters.register_loader("uuid", adapters.get_loader(adapters.types["text"].oid, TEXT_FORMAT))
 
 
 def connect_arguments(url: URL, timeout_s: float, parameters: dict[str, str]) -> dict[str, Any]:

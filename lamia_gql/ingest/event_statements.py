@@ -151,6 +151,7 @@ LIMIT_LOCK_WAIT = text(f"SET LOCAL lock_timeout = {MAX_LOCK_WAIT_MS}")
 RESET_LOCK_WAIT = text("SET LOCAL lock_timeout TO DEFAULT")
 READ_PROCESSES = _read_processes()
 """Processes by task and name."""
+PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
 READ_EVENTS = _read_events()
 """Events by task and id."""
 READ_JOBS = _read_jobs()

@@ -19,6 +19,7 @@ from lamia_gql.ingest.event_statements import (
     LIMIT_LOCK_WAIT,
     LOCK_FREE_TASKS,
     LOCK_TASKS,
+    PLAN_ANEW,
     READ_EVENTS,
     READ_JOBS,
     READ_PROCESSES,
@@ -81,6 +82,9 @@ def read_stored(
         for event, key in zip(events, targets.job_keys, strict=True)
         if isinstance(key, tuple)
     }
+    if connection.dialect.name == "postgresql":
+        # A plan from the time when the task had few events would read all of them for each id.
+        connection.execute(PLAN_ANEW)
     rows = connection.execute(READ_EVENTS, {"keys": wanted})
     return {(row.task_id, row.id): row for row in map(EventRow._make, rows)}
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from lamia_gql.domain.errors import Unavailable, UserError
 from lamia_gql.domain.lifecycle import EventClass, Occurrence
@@ -25,10 +25,12 @@ from lamia_gql.ingest.recount import recount
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.storage.database import Database
+from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Event, Process, Task
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow
 from tests.support.strategies import NOON, job_histories
+from tests.support.waiting import until
 
 ARRAY = 3
 COUNTERS = ("submitted", "running", "done", "failed", "terminated", "reporting", "progress_sum")
@@ -120,6 +122,52 @@ async def test_order_duplication_and_split_do_not_matter(
     assert sum(not outcome.duplicate for outcome in outcomes) == len(told)
     assert stored_state(database, in_pieces) == stored_state(database, at_once)
     assert list(recount(database, [at_once, in_pieces])) == []
+
+
+async def test_new_events_among_stored_ones(database: Database) -> None:
+    """Events that are stored already take no numbers, and change nothing."""
+    task = create(database)
+    old, new = occurrences_of("STARTED", "BEAT"), occurrences_of("BEAT", "DONE")
+    await submit(database, [[event(task, 1, told) for told in old]])
+    mixed = [old[0], new[0], old[1], new[1], new[0]]
+    (answer,) = await submit(database, [[event(task, 1, told) for told in mixed]])
+    assert [(outcome.event.seq, outcome.duplicate) for outcome in answer] == [
+        (1, True),
+        (3, False),
+        (2, True),
+        (4, False),
+        (3, True),
+    ]
+    assert list(recount(database, [task])) == []
+
+
+async def test_stored_events_are_found_by_their_ids(postgres_url: str) -> None:
+    """PostgreSQL does not read all events of a task for each of them, even without statistics."""
+    database = Database(load(database_url=postgres_url))
+    migrate(database.engine)
+    task = create(database)
+    few = [event(task, 1, told) for told in occurrences_of(*["BEAT"] * 600)]
+    await submit(database, [few])
+    for _ in range(12):  # so often that PostgreSQL keeps the plan
+        await submit(database, [few[:1]])
+    many = [event(task, 1, told) for told in occurrences_of(*["BEAT"] * 10_000)]
+    await submit(database, [many])
+    (answer,) = await submit(database, [many[-300:]])
+    assert all(outcome.duplicate for outcome in answer)
+    database.close()  # a connection reports its statistics at its end, if not before
+
+    def entries_read() -> int:
+        found = connection.scalar(
+            text("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'event'")
+        )
+        return int(found or 0)
+
+    engine = create_engine(load(database_url=postgres_url))
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        until(lambda: entries_read() >= 300, "no statistics of the indexes")
+        assert entries_read() < 100_000
+    engine.dispose()
 
 
 async def test_recount_finds_and_repairs(database: Database) -> None:

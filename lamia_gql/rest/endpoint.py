@@ -70,13 +70,17 @@ class RestRequest:
         self.services: Services = request.state.services
         self.now = datetime.now(UTC)
         self.query = request.query_params
-        self.path = quote(request.scope["path"])
         self.task: str = request.path_params.get("task", "")
         self.process: str = request.path_params.get("process", "")
         self.client_address = request.client.host if request.client else None
         self.budget = self.services.answer_budget()
         """What the answer may take."""
         self._request = request
+
+    @property
+    def path(self) -> str:
+        """The path of the address, percent-encoded."""
+        return quote(self._request.scope["path"])
 
     @property
     def has_lines(self) -> bool:

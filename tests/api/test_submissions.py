@@ -23,6 +23,7 @@ REQUESTS = 150
 MANY_REQUESTS = 5_000
 CLASSES = ["SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED"]
 RESULTS = (
+    "enough userErrors { code message }",
     "duplicate enough event { uuid } userErrors { code field message }",
     "__typename e: event { ...E __typename } event { sentAt } process { ...P } userErrors { code }",
     "process { state id progress { ratio current target basis } ... on JobArray { firstIndex } }"
@@ -244,7 +245,7 @@ async def test_many_random_events(twins: Twins) -> None:
 async def test_what_has_a_plan(twins: Twins) -> None:
     """What programs usually send has a plan; whatever reads after the commit has none."""
     event = {"task": "t", "process": "s", "eventClass": "BEAT"}
-    for selected, expected in zip(RESULTS, [True] * 4 + [False] * 2, strict=True):
+    for selected, expected in zip(RESULTS, [True] * 5 + [False] * 2, strict=True):
         fragments = FRAGMENTS if "...E" in selected else ""
         document = f"""mutation($input: SubmitEventInput!) {{
           submitEvent(input: $input) {{ {selected} }} }}{fragments}"""

@@ -110,10 +110,10 @@ def objects_to_dicts(
     The entries are expressions that may use ``o``: the object, and ``v0``, ``v1`` …: its values.
     """
     targets = ["o", *(f"v{place}" for place in range(values))]
+    each = "zip(objects, *values)" if values else "objects"
     build: Callable[[Sequence[Any], Sequence[Sequence[Any]]], list[dict[str, Any]]]
     build = names.evaluate(
-        f"lambda objects, values: [{_dict(entries)} for {', '.join(targets)}"
-        " in zip(objects, *values)]"
+        f"lambda objects, values: [{_dict(entries)} for {', '.join(targets)} in {each}]"
     )
     return build
 

@@ -185,7 +185,7 @@ class Settings(BaseSettings):
         50, ge=0, description="The largest number of directives in one GraphQL document."
     )
     max_cost: int = Field(
-        100_000,
+        125_000,
         ge=1,
         description="The largest number of values that the answer to an operation may have.",
     )

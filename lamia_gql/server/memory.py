@@ -22,7 +22,9 @@ requests; the last is high, as full collections are slow."""
 INTERVAL_S = 10.0
 """The shortest time between two full collections."""
 PAUSE_FACTOR = 100
-"""How many times as long as a full collection took, the next one waits at least."""
+"""How many times as long as a full collection took, the next one waits."""
+LONGEST_PAUSE_S = 30.0
+"""The next one waits no longer than this."""
 UNUSED_BYTES = 16 << 20
 """So much more memory than at the start is not worth a collection."""
 STATISTICS = Path("/proc/self/statm")
@@ -58,7 +60,8 @@ class Memory:
                 continue
             begin = time.perf_counter()
             gc.collect()
-            pause_s = max(INTERVAL_S, PAUSE_FACTOR * (time.perf_counter() - begin))
+            pause_s = PAUSE_FACTOR * (time.perf_counter() - begin)
+            pause_s = min(max(INTERVAL_S, pause_s), LONGEST_PAUSE_S)
             # It takes the time of as much memory as it returns.
             await asyncio.to_thread(_trim)
 

@@ -84,7 +84,7 @@ def seconds(schema: GraphQLSchema, text: str) -> float:
 @pytest.mark.parametrize("name", WITHIN_LIMITS)
 def test_worst_documents(schema: GraphQLSchema, name: str) -> None:
     """The worst documents within the limits take a fraction of a second: 30 ms, when measured."""
-    assert read(schema, WITHIN_LIMITS[name]).cost(None, {}) <= 100_000
+    assert read(schema, WITHIN_LIMITS[name]).cost(None, {}) <= 125_000
     assert seconds(schema, WITHIN_LIMITS[name]) < 0.4
 
 
@@ -152,7 +152,7 @@ def test_shipped_documents_pass(shared_server: Server) -> None:
     assert len(shared_server.graphql(INTROSPECTION)["__schema"]["types"]) > 50
     schema = make_schema()._schema
     for path in (ROOT / "schema" / "operations").glob("*.graphql"):
-        assert cost(schema, path.read_text()) < 100_000, path
+        assert cost(schema, path.read_text()) < 125_000, path
 
 
 PAYLOAD = """mutation { submitEvent(input: { task: "t", process: "p", eventClass: DONE,
@@ -242,7 +242,7 @@ def test_cost_of_the_named_operation(shared_server: Server) -> None:
     text = "query A { server { version } } query B { tasks(first: 9) { nodes { id } } }"
     for name, expected in (("A", 2), ("B", 20), (None, 2)):
         body = shared_server.post("/graphql", json={"query": text, "operationName": name}).json()
-        assert body["extensions"]["cost"] == {"requested": expected, "limit": 100_000}
+        assert body["extensions"]["cost"] == {"requested": expected, "limit": 125_000}
 
 
 def test_refused_by_variables(shared_server: Server) -> None:
@@ -250,7 +250,7 @@ def test_refused_by_variables(shared_server: Server) -> None:
     answer = shared_server.request(EVENTS, {"e": [{}] * 30_000})
     assert answer.status_code == 400
     body = answer.json()
-    assert body["errors"][0]["extensions"] == {"code": "TOO_COSTLY", "limit": 100_000}
+    assert body["errors"][0]["extensions"] == {"code": "TOO_COSTLY", "limit": 125_000}
     assert body["extensions"]["cost"]["requested"] == 1 + 30_000 * 50 + 1 + 30_000 * 2
 
 

@@ -22,7 +22,7 @@ async def test_what_subscriptions_took_is_free_a_minute_after_them(
     start_server: StartServer, sqlite_url: str
 ) -> None:
     """256 subscriptions with large variables take much memory, and none once they are gone."""
-    server = start_server(sqlite_url)
+    server = start_server(sqlite_url, max_connection_bytes=128 << 20)
     server.create("t", {"name": "p"})
     with bystanders(server, "t", "p"):
         async with AsyncExitStack() as stack:

@@ -22,7 +22,7 @@ from strawberry.types.field import StrawberryField
 
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans import reading
-from lamia_gql.graph.plans.levels import Child, Level, TypeLevel
+from lamia_gql.graph.plans.levels import Child, Level, Needs, TypeLevel
 from lamia_gql.graph.plans.page_compiler import PageCompiler
 from lamia_gql.graph.plans.plain_values import (
     CONVERSIONS,
@@ -133,6 +133,7 @@ class Compiler:
                     level.entries[key] = expression
                 case None:
                     raise NotPlannable(name)
+        _share_processes(level)
         return level
 
     def collect(self, type_: GraphQLObjectType, sets: Sets) -> Fields:
@@ -291,6 +292,15 @@ class Compiler:
         page = PageCompiler(self.collect, self.level, type_, entity)
         parts = page.parts(below)
         return reading.PageChild(declaration, place, entity, parts, page.asked)
+
+
+def _share_processes(level: TypeLevel) -> None:
+    children = [child for child in level.children if isinstance(child, reading.RowChild)]
+    needs = Needs()
+    for child in children:
+        needs.add(child.process_needs())
+    for child in children:
+        child.share_process(needs)
 
 
 def strawberry_field(definition: GraphQLField) -> StrawberryField:

@@ -38,6 +38,8 @@ class Plan:
         self._schema = schema
         self._root = root
         self._places = compiler.places
+        self.needs_database = bool(root.children)
+        """Whether anything is read."""
         self.fields = compiler.fields
         """How many fields it has."""
 
@@ -45,7 +47,7 @@ class Plan:
         """The data of the answer, as dicts and lists; blocks while it reads.
 
         Args:
-            reads: what the operation reads, on a connection.
+            reads: what the operation reads, on a connection if the plan needs the database.
             variables: the coerced variables, as graphql-core gives them.
 
         Raises whatever goes wrong in any field: which one does not matter, as the operation is then

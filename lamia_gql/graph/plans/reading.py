@@ -11,7 +11,7 @@ from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans.levels import Child, Dict, Level, Needs, Run
 from lamia_gql.graph.reads import ListRead, Rows
 from lamia_gql.graph.types.fields import Read
-from lamia_gql.storage.models import Base, Job
+from lamia_gql.storage.models import Base, Job, Process
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 
@@ -83,19 +83,33 @@ class RowChild(ReadingChild):
     ) -> None:
         super().__init__(declaration, place)
         self._level = level
+        self._entity = entity
         self._is_pair = entity is Job
         level.needs.owner_names |= declaration.owner_needs
         self.needs = level.needs
+        self._owner_is_row = owner_is_row
         self._shape = level.needs.shape(entity)
         self._owner_shape = level.needs.owner_shape()
-        if not owner_is_row:
-            level.prepare(self._shape, self._owner_shape)
-        self._owner_is_row = owner_is_row
+
+    def process_needs(self) -> Needs:
+        """What it needs of the process that it reads, by itself or together with a job."""
+        needs = self.needs
+        if self._is_pair and not self._owner_is_row:
+            return Needs(set(needs.owner_names), set(needs.owner_texts))
+        if self._entity is Process:
+            return Needs(set(needs.names), set(needs.texts))
+        return Needs()
+
+    def share_process(self, needs: Needs) -> None:
+        """Read the process with what its siblings need, too: then it is read once for all."""
+        if self._is_pair:
+            self._owner_shape = needs.shape(Process)
+        elif self._entity is Process:
+            self._shape = needs.shape(Process)
 
     def prepare(self, shape: RowShape[Any] | None, _owner: RowShape[Any] | None) -> None:
-        """Where the row itself is the process of the job, learn what it looks like."""
-        if self._owner_is_row:
-            self._level.prepare(self._shape, shape)
+        """Learn what the rows look like; the row itself may be the process of the job."""
+        self._level.prepare(self._shape, shape if self._owner_is_row else self._owner_shape)
 
     def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
         """The dict of each row that is found."""
@@ -122,6 +136,11 @@ class NodeChild(ReadingChild):
     def __init__(self, declaration: Read, place: int, children: Mapping[str, RowChild]) -> None:
         super().__init__(declaration, place)
         self._children = children
+
+    def prepare(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None) -> None:
+        """Learn what the rows of each type look like."""
+        for child in self._children.values():
+            child.prepare(shape, owner)
 
     def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
         """The dict of the row that is found."""

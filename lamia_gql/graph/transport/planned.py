@@ -20,6 +20,7 @@ from lamia_gql.graph.transport.encoding import encode_at_once
 from lamia_gql.graph.transport.operation import Operation
 from lamia_gql.graph.transport.result import Result
 from lamia_gql.graph.transport.submissions import decode, submit
+from lamia_gql.storage.transaction import ReadConnection
 
 
 class PlannedOperations:
@@ -93,16 +94,24 @@ class PlannedOperations:
         limit = context.settings.max_cost
         extensions = {"cost": {"requested": context.cost, "limit": limit}}
 
-        def read(connection: Any) -> bytes:
-            reads = context.load.reads.on(connection)
+        reads = context.load.reads
+
+        def run() -> bytes:
             body = {"data": plan.run(reads, variables), "extensions": extensions}
             encoded = encode_at_once(body, reads.budget)
             reads.charge(max(0, len(encoded) - reads.budget.size))
             return encoded
 
+        def run_on(connection: ReadConnection) -> bytes:
+            reads.on(connection)
+            return run()
+
         try:
             async with query_limits(context):
-                encoded = await context.reads.read(read)
+                if plan.needs_database:
+                    encoded = await context.reads.read(run_on)
+                else:
+                    encoded = run()
         except (LimitExceeded, Unavailable) as error:
             failure = GraphQLError(str(error), original_error=error)
             return ExecutionResult(data=None, errors=[failure], extensions=extensions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import uuid
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
@@ -38,6 +40,7 @@ FRAGMENTS = """fragment E on Event {
 fragment P on Process { __typename id name kind jobCount threshold state startedAt finishedAt
   lastEventAt lastEventClass counts { pending running done } estimatedFinishAt }"""
 GENERATED = re.compile(rb'"(id|uuid)":"[^"]*"')
+INCIDENT = re.compile(rb'(?<=incident )[0-9a-f]{12}|(?<="incident":")[0-9a-f]{12}')
 PRESENT = re.compile(rb"2(0(2[2-9]|[3-9]\d)|[1-9]\d\d)-\d\d-\d\dT[\d:.+]+")
 """Times by the clock of the server: the events of the test have older ones."""
 
@@ -49,16 +52,22 @@ class Twins(NamedTuple):
     resolving: InProcessServer
     client: httpx.AsyncClient
 
-    async def send(self, document: str, variables: Any) -> tuple[httpx.Response, bool]:
+    async def send(
+        self, document: str, variables: Any, **headers: str
+    ) -> tuple[httpx.Response, bool]:
         """Send one request to both, compare the answers; the answer, and whether by a plan."""
         before = self.planned.streams.planned.answered
         answers = [
             await self.client.post(
-                f"{server.url}/graphql", json={"query": document, "variables": variables}
+                f"{server.url}/graphql",
+                json={"query": document, "variables": variables},
+                headers=headers,
             )
             for server in (self.planned, self.resolving)
         ]
-        bodies = [PRESENT.sub(b"now", answer.content) for answer in answers]
+        bodies = [
+            INCIDENT.sub(b"incident", PRESENT.sub(b"now", answer.content)) for answer in answers
+        ]
         if "uuid" not in str(variables):
             bodies = [GENERATED.sub(b"", body) for body in bodies]
         shown = f"{document}\n{variables}"
@@ -83,7 +92,12 @@ def two_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[st
 @pytest.fixture
 async def twins(two_urls: list[str]) -> AsyncIterator[Twins]:
     """Both servers, with the same tasks."""
-    settings = {"max_payload_bytes": 100, "max_events_per_request": 12, "beat_interval": 30}
+    settings = {
+        "max_payload_bytes": 100_000,
+        "max_events_per_request": 12,
+        "max_response_bytes": 1 << 20,
+        "beat_interval": 30,
+    }
     for url in two_urls:
         if url.startswith("postgresql"):
             engine = create_engine(load(database_url=url))
@@ -172,7 +186,7 @@ STRANGE: dict[str, list[Any]] = {
     "index": [0, -1, 99, 2**31, 2.0, 2.5, "2", True, None],
     "attempt": [-1, 2**31 - 1, 2**31, 1.0, "1", False],
     "progress": [-1, 1e16, 10**30, "1", True],
-    "payload": ["x" * 200, [[[[]]]] * 30],
+    "payload": ["x" * 100_000, [[[[]]]] * 30],
     "sentAt": [
         "2020-01-02",
         "2020-01-02T10",
@@ -240,6 +254,65 @@ async def test_many_random_events(twins: Twins) -> None:
     """Some thousand more."""
     for seed in range(REQUESTS, MANY_REQUESTS):
         await send_random(twins, seed)
+
+
+async def test_failures_are_reported_alike(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is tried again once it may be stored; errors have the same codes and places."""
+    event = {"task": "t", "process": "s", "eventClass": "BEAT"}
+    failures = [
+        (Unavailable(ErrorCode.BUSY, "The server is busy."), 503, "BUSY"),
+        (OutcomeUnknown(), 503, "OUTCOME_UNKNOWN"),
+        (RuntimeError("a bug"), 200, "INTERNAL"),
+    ]
+    for failure, status, code in failures:
+        calls: list[Any] = []
+
+        async def fail(events: Any, failure: Exception = failure, calls: Any = calls) -> Any:
+            calls.append(events)
+            raise failure
+
+        with monkeypatch.context() as patch:
+            for server in (twins.planned, twins.resolving):
+                patch.setattr(server.services.recorder, "record", fail)
+            answer, planned = await twins.send(
+                "mutation($x: SubmitEventInput!) { alias: submitEvent(input: $x) { enough } }",
+                {"x": event},
+            )
+        [error] = answer.json()["errors"]
+        assert (planned, len(calls), answer.status_code) == (True, 2, status)
+        assert (error["extensions"]["code"], error["path"]) == (code, ["alias"])
+
+
+async def test_an_answer_that_is_too_large(twins: Twins) -> None:
+    """The events are stored, and the error says so."""
+    event = {"task": "t", "process": "s", "eventClass": "BEAT", "payload": "x" * 99_000}
+    answer, planned = await twins.send(
+        """mutation($x: [SubmitEventInput!]!) { submitEvents(input: {events: $x}) {
+          results { event { payload } } } }""",
+        {"x": [event] * 12},
+    )
+    [error] = answer.json()["errors"]
+    assert (planned, error["extensions"]["code"]) == (True, "RESPONSE_TOO_LARGE")
+    assert "changes were made" in error["message"]
+    count, _ = await twins.send(
+        '{ process(task: "t", name: "s") { events(first: 1) { totalCount } } }', None
+    )
+    assert count.json()["data"]["process"]["events"]["totalCount"] == 12
+
+
+async def test_other_transports(twins: Twins) -> None:
+    """Server-sent events get the same answer; GET may not change anything."""
+    variables = {"x": {"task": "t", "process": "s", "eventClass": "BEAT"}, "undeclared": 1}
+    document = "mutation($x: SubmitEventInput!) { submitEvent(input: $x) { enough } }"
+    _, planned = await twins.send(document, variables, accept="text/event-stream")
+    assert planned
+    for server in (twins.planned, twins.resolving):
+        answer = await twins.client.get(
+            f"{server.url}/graphql",
+            params={"query": document, "variables": json.dumps(variables)},
+        )
+        assert answer.status_code == 405
+        assert answer.json()["errors"][0]["extensions"]["code"] == "METHOD_NOT_ALLOWED"
 
 
 async def test_what_has_a_plan(twins: Twins) -> None:

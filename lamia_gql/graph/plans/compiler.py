@@ -24,13 +24,12 @@ from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans import reading
 from lamia_gql.graph.plans.levels import Child, Level, Needs, TypeLevel
 from lamia_gql.graph.plans.page_compiler import PageCompiler
+from lamia_gql.graph.plans.pages import PageChild
 from lamia_gql.graph.plans.plain_values import (
     CONVERSIONS,
     JSON,
     TIME,
     charge_json,
-    charge_list,
-    charge_text,
 )
 from lamia_gql.graph.plans.selection import Fields, NotPlannable, Selection
 from lamia_gql.graph.plans.source import (
@@ -129,7 +128,7 @@ class Compiler:
                     child = self._reading(level, declaration, definition, below, entity)
                     expression = _variable(level.child(child))
                     if declaration.entity is None and declaration.tables is None:
-                        expression = self._shown(expression, definition.type, below, is_long=True)
+                        expression = self._shown(expression, definition.type, below)
                     level.entries[key] = expression
                 case None:
                     raise NotPlannable(name)
@@ -192,22 +191,13 @@ class Compiler:
         level.needs.owner_texts |= found.needs.texts
         return reading.OwnerChild(found)
 
-    def _shown(
-        self, expression: Expression, type_: Any, below: Sets, *, is_long: bool = False
-    ) -> Expression:
+    def _shown(self, expression: Expression, type_: Any, below: Sets) -> Expression:
         """A plain value as it is in the answer: without rows of its own."""
         show = self._show(type_, below)
-        named = get_named_type(type_)
-        charge = None
-        if named.name == JSON:
-            charge = self._names.name(charge_json)
-        elif is_long and is_leaf_type(named):
-            charge = self._names.name(charge_text)
-        elif is_long:
-            charge = self._names.name(charge_list)
-        if charge is None:
+        if get_named_type(type_).name != JSON:
             return lambda layout: show(expression(layout))
-        return lambda layout: show(call(charge, ["reads", expression(layout)]))
+        charge = self._names.name(charge_json)
+        return lambda layout: call(charge, ["reads", expression(layout)])
 
     def _show(self, type_: Any, below: Sets) -> Callable[[str], str]:
         if isinstance(type_, GraphQLNonNull):
@@ -257,7 +247,8 @@ class Compiler:
             return reading.NodeChild(declaration, place, children)
         entity = declaration.entity
         if entity is None:
-            return reading.ValueChild(declaration, place)
+            assert parent is not None
+            return reading.ValueChild(declaration, place, parent)
         if type_.name.endswith("Connection"):
             child = self._page_child(declaration, place, entity, type_, below)
             if entity is Job:
@@ -288,10 +279,10 @@ class Compiler:
 
     def _page_child(
         self, declaration: Read, place: int, entity: type[Base], type_: Any, below: Sets
-    ) -> reading.PageChild:
+    ) -> PageChild:
         page = PageCompiler(self.collect, self.level, type_, entity)
         parts = page.parts(below)
-        return reading.PageChild(declaration, place, entity, parts, page.asked)
+        return PageChild(declaration, place, entity, parts, page.asked)
 
 
 def _share_processes(level: TypeLevel) -> None:

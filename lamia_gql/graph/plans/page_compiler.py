@@ -7,9 +7,9 @@ from typing import Any
 
 from graphql import GraphQLObjectType, SelectionSetNode, get_named_type
 
-from lamia_gql.graph.plans import reading
+from lamia_gql.graph.plans import pages
 from lamia_gql.graph.plans.levels import Level
-from lamia_gql.graph.plans.reading import Asked, EdgePart, PagePart
+from lamia_gql.graph.plans.pages import Asked, EdgePart, PagePart
 from lamia_gql.graph.plans.selection import Fields, NotPlannable
 from lamia_gql.storage.models import Base
 
@@ -49,17 +49,17 @@ class PageCompiler:
                 case "__typename":
                     parts[key] = _page_constant(self._type.name)
                 case "nodes":
-                    parts[key] = reading.nodes_part(self._node(self._type, "nodes", below))
+                    parts[key] = pages.nodes_part(self._node(self._type, "nodes", below))
                 case "edges":
                     parts[key] = self._edges(below)
                 case "pageInfo":
                     parts[key] = self._info(below)
                 case "totalCount":
                     self.asked.counts = True
-                    parts[key] = reading.count_part
+                    parts[key] = pages.count_part
                 case "isTotalCountExact":
                     self.asked.counts = True
-                    parts[key] = reading.exactness_part
+                    parts[key] = pages.exactness_part
                 case other:
                     raise NotPlannable(other)
         return parts
@@ -86,7 +86,7 @@ class PageCompiler:
                 case other:
                     raise NotPlannable(other)
         self.asked.edge_fields += len(parts)
-        return reading.edges_part(parts)
+        return pages.edges_part(parts)
 
     def _info(self, sets: Sets) -> PagePart:
         info = get_named_type(self._type.fields["pageInfo"].type)
@@ -94,11 +94,11 @@ class PageCompiler:
         fields = {}
         for key, nodes in self._collect(info, sets).items():
             name = nodes[0].name.value
-            if name not in reading.PAGE_INFO:
+            if name not in pages.PAGE_INFO:
                 raise NotPlannable(name)
             self.asked.shows_cursors |= name.endswith("Cursor")
-            fields[key] = reading.PAGE_INFO[name]
-        return reading.info_part(fields)
+            fields[key] = pages.PAGE_INFO[name]
+        return pages.info_part(fields)
 
 
 def _page_constant(name: str) -> PagePart:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -19,18 +19,6 @@ def charge_json(reads: Reads, value: orjson.Fragment | None) -> orjson.Fragment 
     if value is not None:
         reads.charge(len(orjson.dumps(value)))
     return value
-
-
-def charge_text(reads: Reads, value: str) -> str:
-    """Count a text. Raises the error of the budget."""
-    reads.charge(len(value))
-    return value
-
-
-def charge_list(reads: Reads, values: Sequence[Any]) -> Sequence[Any]:
-    """Count a list of objects. Raises the error of the budget."""
-    reads.charge(0, len(values))
-    return values
 
 
 def _float(number: float | None) -> float | None:

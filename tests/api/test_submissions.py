@@ -22,7 +22,7 @@ from tests.support.harness import CREATE_TASK
 from tests.support.in_process_server import InProcessServer, serve_in_process
 
 REQUESTS = 150
-MANY_REQUESTS = 5_000
+MANY_REQUESTS = 2_000
 CLASSES = ["SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED"]
 RESULTS = (
     "enough userErrors { code message }",
@@ -41,7 +41,7 @@ fragment P on Process { __typename id name kind jobCount threshold state started
   lastEventAt lastEventClass counts { pending running done } estimatedFinishAt }"""
 GENERATED = re.compile(rb'"(id|uuid)":"[^"]*"')
 INCIDENT = re.compile(rb'(?<=incident )[0-9a-f]{12}|(?<="incident":")[0-9a-f]{12}')
-PRESENT = re.compile(rb"2(0(2[2-9]|[3-9]\d)|[1-9]\d\d)-\d\d-\d\dT[\d:.+]+")
+PRESENT = re.compile(rb"(?!202[01]-)\d{4}-\d\d-\d\dT[\d:.+]+")
 """Times by the clock of the server: the events of the test have older ones."""
 
 
@@ -72,7 +72,10 @@ class Twins(NamedTuple):
             bodies = [GENERATED.sub(b"", body) for body in bodies]
         shown = f"{document}\n{variables}"
         assert answers[0].status_code == answers[1].status_code, shown
-        assert bodies[0] == bodies[1], f"{bodies[0]!r}\n{bodies[1]!r}\n{shown}"
+        pairs = enumerate(zip(*bodies, strict=False))
+        differs = next((place for place, (one, other) in pairs if one != other), 0)
+        around = slice(max(0, differs - 80), differs + 80)
+        assert bodies[0] == bodies[1], f"{bodies[0][around]!r} {bodies[1][around]!r} {shown}"
         return answers[0], self.planned.streams.planned.answered > before
 
 

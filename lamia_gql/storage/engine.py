@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
@@ -35,6 +36,30 @@ _WRITES = "lamia_writes"
 
 class DatabaseURLError(ValueError):
     """The database address is not one that this server can use."""
+
+
+class SQLiteConnection(sqlite3.Connection):
+    """A connection that ends all statements with their transaction.
+
+    A statement that is not read to its end, because the next one has failed, would keep its state
+    of the database: whoever uses the connection next would read that, whatever was committed since.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self, *arguments: Any, **options: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        """A cursor, which is closed with the transaction."""
+        found: sqlite3.Cursor = super().cursor(*arguments, **options)
+        self._cursors.add(found)
+        return found
+
+    def rollback(self) -> None:
+        """Roll back; SQLAlchemy does so, too, before it gives the connection to others."""
+        for cursor in list(self._cursors):
+            cursor.close()
+        super().rollback()
 
 
 def parse_url(text: str) -> URL:
@@ -75,7 +100,9 @@ def create_engine(settings: Settings) -> Engine:
     }
     if url.get_backend_name() == "sqlite":
         engine = sqlalchemy.create_engine(
-            url, connect_args={"timeout": settings.database_timeout}, **sizes
+            url,
+            connect_args={"timeout": settings.database_timeout, "factory": SQLiteConnection},
+            **sizes,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "checkout", _check_file)

@@ -6,6 +6,8 @@ import resource
 import sqlite3
 import threading
 import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,12 @@ import pytest
 from sqlalchemy import Connection, text
 
 from lamia_gql.domain.settings import load
+from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
+from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.storage.database import Database
+from lamia_gql.storage.migrations import migrate
+from lamia_gql.storage.rows import TaskRow
+from lamia_gql.storage.transaction import WriteTransaction
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors
 
 
@@ -104,6 +111,35 @@ def test_database_goes_away_and_comes_back(start_server: StartServer, postgres_u
         assert statuses[-1] == 200
     assert server.get("/readyz").status_code == 200
     server.check_counters()
+
+
+async def test_rows_that_nobody_read_keep_no_old_state(database_url: str) -> None:
+    """Whoever has the connection after a failure sees what was committed since."""
+    database = Database(load(database_url=database_url, database_connections=1))
+    writing = Database(load(database_url=database_url))
+    migrate(database.engine)
+    kept = []
+
+    def add(name: str) -> Callable[[WriteTransaction], list[TaskRow]]:
+        return create_tasks(load(), [TaskSpec(name, [ProcessSpec("p")])], datetime.now(UTC))
+
+    def fail(connection: Connection) -> None:
+        kept.append(connection.execute(text("SELECT name FROM task")))
+        raise ZeroDivisionError
+
+    def count(connection: Connection) -> int:
+        found: int = connection.scalar(text("SELECT count(*) FROM task"))
+        return found
+
+    for name in "ab":
+        await writing.write(add(name))
+    with pytest.raises(ZeroDivisionError):
+        await database.read(fail)
+    await writing.write(add("c"))
+    assert await database.read(count) == 3
+    assert kept
+    database.close()
+    writing.close()
 
 
 async def test_connection_ends_after_the_last_row(postgres_url: str) -> None:

@@ -60,8 +60,10 @@ class Run:
         await self._system.prepare()
         async with self._job_side:
             try:
-                probe = Create(0, PROBE, (Process("s"),), "graphql")
-                for step in (probe, *steps):
+                # A busy machine may have no time for it, and then the server says so.
+                while PROBE not in self._tasks.live:
+                    await self._do(Create(0, PROBE, (Process("s"),), "graphql"))
+                for step in steps:
                     await self._do(step)
                 await self._settle()
             finally:

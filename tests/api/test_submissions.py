@@ -251,6 +251,18 @@ async def test_random_events(twins: Twins) -> None:
     assert sum(planned) > REQUESTS / 3
 
 
+async def test_values_of_unusual_forms(twins: Twins) -> None:
+    """Each of them alone, in an event that is valid otherwise."""
+    document = """mutation($x: SubmitEventInput!) { submitEvent(input: $x) {
+      event { uuid sentAt progress attempt hostname }
+      userErrors { code field message } } }"""
+    for name, values in STRANGE.items():
+        for number, value in enumerate(values):
+            new = str(uuid.UUID(int=number, version=4))
+            event = {"task": "t", "process": "a", "eventClass": "BEAT", "index": 3, "uuid": new}
+            await twins.send(document, {"x": event | {name: value}})
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_many_random_events(twins: Twins) -> None:

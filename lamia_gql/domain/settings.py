@@ -196,8 +196,8 @@ class Settings(BaseSettings):
     )
     compiled_queries: bool = Field(
         True,
-        description="Whether queries are compiled, which is faster; else they are resolved field by"
-        " field.",
+        description="Whether queries, and mutations that submit events, are compiled, which is"
+        " faster; else they are resolved field by field.",
     )
     max_operation_time: float = Field(
         30.0,

@@ -26,6 +26,9 @@ from lamia_gql.storage.transaction import ReadConnection
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+JSON = "application/json"
+LINES = "application/x-ndjson"
+"""The media type of lines that each have a JSON value: NDJSON."""
 NOT_FOUND_CODES = {ErrorCode.TASK_NOT_FOUND, ErrorCode.PROCESS_NOT_FOUND}
 CREATING_METHODS = ("POST", "PATCH")
 """Methods whose error responses also contain ``"created": false``."""
@@ -49,6 +52,15 @@ class RestResponse:
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    lines: bool = False
+    """Whether the body is a list that is sent as lines, each with the JSON of one entry."""
+
+    @property
+    def encoded(self) -> bytes:
+        """The body as it is sent."""
+        if not self.lines:
+            return orjson.dumps(self.body)
+        return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in self.body)
 
 
 class RestRequest:
@@ -58,13 +70,26 @@ class RestRequest:
         self.services: Services = request.state.services
         self.now = datetime.now(UTC)
         self.query = request.query_params
-        self.path = quote(request.scope["path"])
         self.task: str = request.path_params.get("task", "")
         self.process: str = request.path_params.get("process", "")
         self.client_address = request.client.host if request.client else None
         self.budget = self.services.answer_budget()
         """What the answer may take."""
         self._request = request
+
+    @property
+    def path(self) -> str:
+        """The path of the address, percent-encoded."""
+        return quote(self._request.scope["path"])
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the body is declared as lines of JSON."""
+        return self._media_type == LINES
+
+    @property
+    def _media_type(self) -> str:
+        return parse_media_type(self._request.headers.get("content-type", ""))[0]
 
     async def read(self, work: Callable[[ReadConnection], T]) -> T:
         """The result of a read of the database, which is stopped after ``max_operation_time``.
@@ -83,7 +108,7 @@ class RestRequest:
         Raises :class:`HttpError` if it is too large, or sent by a web page as anything but JSON.
         """
         if "origin" in self._request.headers:
-            _require_json(self._request.headers.get("content-type", ""))
+            _require_json(self._media_type)
         return await read_body(self._request.stream(), self.services.settings.max_request_bytes)
 
     async def json_body(self) -> Any:
@@ -107,10 +132,10 @@ class Endpoint:
         try:
             answer = await self._respond(request, rest_request)
             response = Response(
-                orjson.dumps(answer.body),
+                answer.encoded,
                 answer.status,
                 headers=answer.headers,
-                media_type="application/json",
+                media_type=LINES if answer.lines else JSON,
             )
             await response(scope, receive, send)
         finally:
@@ -151,10 +176,10 @@ class Endpoint:
         return handler
 
 
-def _require_json(content_type: str) -> None:
+def _require_json(media_type: str) -> None:
     # Pages may send forms and plain text anywhere, without asking first. Other programs have no
     # origin; curl declares a form where it sends JSON.
-    if parse_media_type(content_type)[0] != "application/json":
+    if media_type not in (JSON, LINES):
         raise HttpError(
             415, "UNSUPPORTED_MEDIA_TYPE", "Web pages must send their requests as application/json."
         )
@@ -171,12 +196,12 @@ def format_error(reason: str, **details: Any) -> dict[str, Any]:
     return {"reason": reason, "details": details}
 
 
-def serialize_error(error: LamiaError) -> dict[str, Any]:
+def serialize_error(error: LamiaError, fields: Mapping[str, str] = REST_FIELDS) -> dict[str, Any]:
     """An error of the services, with its field by the name that it has in REST."""
     if not isinstance(error, UserError) or error.field is None:
         return format_error(error.message, code=error.code)
     path, dot, name = error.field.rpartition(".")
-    field = path + dot + REST_FIELDS.get(name, name)
+    field = path + dot + fields.get(name, name)
     return format_error(error.message, code=error.code, field=field)
 
 

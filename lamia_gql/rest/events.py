@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent, arrival_times
 from lamia_gql.rest.endpoint import (
     NOT_FOUND_CODES,
+    REST_FIELDS,
     RestRequest,
     RestResponse,
     serialize_error,
@@ -34,7 +36,7 @@ async def submit(request: RestRequest) -> RestResponse:
         )[0]
         if isinstance(outcome, UserError):
             raise outcome
-        return RestResponse(_serialize_outcome(outcome), 201)
+        return RestResponse(serialize_outcome(outcome), 201)
     request.services.check_number_of_events(len(body))
     checked = [
         _check(request, index, each, received_at)
@@ -46,7 +48,7 @@ async def submit(request: RestRequest) -> RestResponse:
             raise outcome
     stored = not body or any(isinstance(outcome, Outcome) for outcome in outcomes)
     return RestResponse(
-        [_serialize_outcome(outcome) for outcome in outcomes], 201 if stored else 400
+        [serialize_outcome(outcome) for outcome in outcomes], 201 if stored else 400
     )
 
 
@@ -90,8 +92,11 @@ def _check(
         return error
 
 
-def _serialize_outcome(outcome: Outcome | UserError) -> dict[str, Any]:
+def serialize_outcome(
+    outcome: Outcome | UserError, fields: Mapping[str, str] = REST_FIELDS
+) -> dict[str, Any]:
+    """What became of an event; ``fields`` has the names of its fields that differ in requests."""
     if isinstance(outcome, UserError):
-        return {"created": False, "errors": [serialize_error(outcome)]}
+        return {"created": False, "errors": [serialize_error(outcome, fields)]}
     result = {"created": True, "enough": outcome.enough}
     return result | {"duplicate": True} if outcome.duplicate else result

@@ -125,11 +125,46 @@ def parse_event(
         event_class=parse_event_class(given.get("eventClass"), "eventClass"),
         received_at=received_at,
         index=index if given.get("arrayIndex") is None else parse_array_index(given["arrayIndex"]),
-        id=_uuid(given.get("id")),
+        id=_uuid(given.get("id"), "id"),
         sent_at=_time(sent_at, name),
         progress=_number(given, "progress"),
         payload=given.get("payload"),
         hostname=_text(meta, "host", "_meta.host"),
+        client_address=client_address,
+    )
+
+
+def parse_submitted_event(
+    body: Any, settings: Settings, *, received_at: datetime, client_address: str | None
+) -> NewEvent:
+    """An event with the names of its task and process, from an entry of a list of them.
+
+    Its keys are those of the input type ``SubmitEventInput`` of GraphQL.
+
+    Args:
+        body: The JSON object.
+        settings: The server's settings, with limits.
+        received_at: The time of receipt.
+        client_address: The address that it was sent from.
+    """
+    if not isinstance(body, dict):
+        raise _invalid("An event must be an object with `task`, `process` and `eventClass`.", "")
+    index, attempt = body.get("index"), body.get("attempt")
+    if body.get("uuid") is not None and body.get("id") is not None:
+        raise _invalid("Give `uuid` only: `id` is its former name.", "id")
+    return check_event(
+        settings,
+        task=require_type(body.get("task"), str, "task", "a string"),
+        process=require_type(body.get("process"), str, "process", "a string"),
+        event_class=parse_event_class(body.get("eventClass"), "eventClass"),
+        received_at=received_at,
+        index=None if index is None else _integer(index, "index"),
+        id=_uuid(body.get("uuid"), "uuid") or _uuid(body.get("id"), "id"),
+        attempt=0 if attempt is None else _integer(attempt, "attempt"),
+        sent_at=_time(body.get("sentAt"), "sentAt"),
+        progress=_number(body, "progress"),
+        payload=body.get("payload"),
+        hostname=_text(body, "hostname"),
         client_address=client_address,
     )
 
@@ -245,13 +280,13 @@ def _number(body: Json, key: str, field: str | None = None) -> float | None:
     return float(value)
 
 
-def _uuid(value: Any) -> uuid.UUID | None:
+def _uuid(value: Any, field: str) -> uuid.UUID | None:
     if value is None:
         return None
     try:
-        return uuid.UUID(require_type(value, str, "id", "a UUID"))
+        return uuid.UUID(require_type(value, str, field, "a UUID"))
     except ValueError:
-        raise _invalid("id must be a UUID.", "id") from None
+        raise _invalid(f"{field} must be a UUID.", field) from None
 
 
 def _time(value: Any, field: str) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from lamia_gql.rest import events, processes, tasks
+from lamia_gql.rest import events, processes, submissions, tasks
 from lamia_gql.rest.endpoint import Endpoint
 from lamia_gql.rest.serializers import BASE
 
@@ -18,6 +18,8 @@ API = [
             DELETE=tasks.delete_many,
         ),
     ),
+    # All other methods are those of a task of this name.
+    Route(f"{BASE}/{submissions.NAME}", Endpoint(POST=submissions.submit), methods=["POST"]),
     Route(
         BASE + "/{task}",
         Endpoint(GET=tasks.get, POST=tasks.create, PUT=tasks.edit, DELETE=tasks.delete),

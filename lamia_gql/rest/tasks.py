@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from lamia_gql.api.request_body import HttpError, parse_json
 from lamia_gql.domain.errors import ErrorCode, UserError
@@ -36,10 +37,13 @@ TaskParts = tuple[TaskJson, list[str], list[ProcessRow]]
 
 async def create(request: RestRequest) -> RestResponse:
     """Create the task in the address."""
-    body, settings = await request.json_body(), request.services.settings
-    return await _create(
-        request, lambda: [parse_task_spec(request.task, body, settings, request.client_address)]
-    )
+    return await create_named(request, request.task, await request.json_body())
+
+
+async def create_named(request: RestRequest, name: str, body: Any) -> RestResponse:
+    """Create the task of this name, which is described by the body."""
+    settings, address = request.services.settings, request.client_address
+    return await _create(request, lambda: [parse_task_spec(name, body, settings, address)])
 
 
 async def create_many(request: RestRequest) -> RestResponse:

@@ -43,6 +43,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     "domain.settings": {"pydantic", "pydantic_settings"},
     # Cursors and ids are made for every entry of a page: the standard library is too slow.
     "domain.pagination": {"orjson"},
+    # Events are checked in batches, which a validator that is not compiled takes too long for.
+    "ingest.event_decoder": {"pydantic"},
     # LISTEN needs the driver itself.
     "live.pg_listener": {"psycopg"},
     # Uvicorn's protocols are made of these; a refusal is written without the application.

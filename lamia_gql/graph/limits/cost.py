@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -59,14 +60,31 @@ def operation_cost(
     return _CostCounter(summary, operation, variables).total()
 
 
-def is_constant(summary: DocumentSummary) -> bool:
-    """Whether the cost of every operation is independent of the variables."""
-    return not any(
-        f.inputs or any(isinstance(size, VariableNode) for size in f.sizes or ())
-        for definition in (*summary.operations, *summary.fragments.values())
-        for selections in definition.sets
-        for f in selections.fields
-    )
+class CostInputs:
+    """What the costs of the operations of a document depend on, besides the document."""
+
+    def __init__(self, summary: DocumentSummary) -> None:
+        fields = [
+            f
+            for definition in (*summary.operations, *summary.fragments.values())
+            for selections in definition.sets
+            for f in selections.fields
+        ]
+        self._inputs = list(dict.fromkeys(each for f in fields for each in f.inputs))
+        sizes = [size for f in fields for size in f.sizes or () if isinstance(size, VariableNode)]
+        self._sizes = sorted({size.name.value for size in sizes})
+
+    def key(self, variables: Mapping[str, Any]) -> Hashable:
+        """Equal for variables of equal costs."""
+        return (
+            *(count_entries(variables.get(name), type_) for name, type_ in self._inputs),
+            *(_known_number(variables, name) for name in self._sizes),
+        )
+
+
+def _known_number(variables: Mapping[str, Any], name: str) -> Hashable:
+    value = variables.get(name)
+    return name in variables, value if isinstance(value, (int, float)) else None
 
 
 class _CostCounter:
@@ -158,7 +176,12 @@ def count_entries(value: Any, expected: GraphQLInputType, depth: int = 0) -> int
         if _has_lists(item, 0):
             entries += sum(count_entries(one, item, depth + 1) for one in value)
         return entries
-    if isinstance(value, dict) and is_input_object_type(expected) and depth < MAX_INPUT_DEPTH:
+    if (
+        isinstance(value, dict)
+        and is_input_object_type(expected)
+        and _has_lists(expected, 0)
+        and depth < MAX_INPUT_DEPTH
+    ):
         return sum(
             count_entries(value[name], part.type, depth + 1)
             for name, part in expected.fields.items()
@@ -167,6 +190,7 @@ def count_entries(value: Any, expected: GraphQLInputType, depth: int = 0) -> int
     return 0
 
 
+@lru_cache(256)
 def _has_lists(expected: GraphQLInputType, depth: int) -> bool:
     if isinstance(expected, GraphQLNonNull):
         expected = expected.of_type

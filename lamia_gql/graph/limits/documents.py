@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.domain.settings import Settings
-from lamia_gql.graph.limits.cost import is_constant, operation_cost
+from lamia_gql.graph.limits.cost import CostInputs, operation_cost
 from lamia_gql.graph.limits.document_limits import check_summary, parse_document
 from lamia_gql.graph.limits.document_summary import DocumentSummary, summarize_document
 
@@ -35,6 +35,8 @@ TOKEN_BYTES = 800
 """What a token takes, parsed, summarized and validated: 100 to 750 bytes were measured."""
 CHARACTER_BYTES = 4
 """What a character takes at most."""
+KEPT_COSTS = 64
+"""How many costs of a document are kept: they differ by the sizes of lists in the variables."""
 MAX_ERRORS = 5
 """Validation stops after this number of errors: each costs time, and few are read."""
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -51,8 +53,8 @@ class Document:
         """The memory that it takes, in bytes: an upper estimate."""
         self._schema = schema
         self._summary = summary
-        self._constant = is_constant(summary)
-        self._costs: dict[str | None, int] = {}
+        self._cost_inputs = CostInputs(summary)
+        self._costs: dict[Hashable, int] = {}
 
     @cached_property
     def errors(self) -> list[GraphQLError]:
@@ -76,18 +78,15 @@ class Document:
 
     def cost(self, name: str | None, variables: Mapping[str, Any]) -> int:
         """The cost of the operation with this name, or else of the first one."""
-        if name in self._costs:
-            return self._costs[name]
         operations = self._summary.operations
-        for operation in operations:
-            if operation.node.name is not None and operation.node.name.value == name:
-                break
-        else:
-            name, operation = None, operations[0]
-        cost = operation_cost(self._summary, operation, variables)
-        if self._constant:
-            self._costs[name] = cost
-        return cost
+        names = [each.node.name.value if each.node.name else None for each in operations]
+        place = names.index(name) if name in names else 0
+        key = place, self._cost_inputs.key(variables)
+        if key not in self._costs:
+            if len(self._costs) >= KEPT_COSTS:
+                self._costs.clear()
+            self._costs[key] = operation_cost(self._summary, operations[place], variables)
+        return self._costs[key]
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation with this name, or the only one; None if there is no such operation."""

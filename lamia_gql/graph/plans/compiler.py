@@ -108,7 +108,7 @@ class Compiler:
             definition = type_.fields.get(name)
             if definition is None:
                 raise NotPlannable(name)
-            field = _strawberry_field(definition)
+            field = strawberry_field(definition)
             declaration: Declaration | None = field.metadata.get(DECLARATION)
             below = [node.selection_set for node in nodes]
             match declaration:
@@ -221,7 +221,7 @@ class Compiler:
                 entries[key] = _typename(type_.name)
                 continue
             definition = type_.fields[name]
-            field = _strawberry_field(definition)
+            field = strawberry_field(definition)
             if field.base_resolver is not None:
                 raise NotPlannable(name)
             show = self._show(definition.type, [node.selection_set for node in nodes])
@@ -294,7 +294,8 @@ def _share_processes(level: TypeLevel) -> None:
         child.share_process(needs)
 
 
-def _strawberry_field(definition: GraphQLField) -> StrawberryField:
+def strawberry_field(definition: GraphQLField) -> StrawberryField:
+    """The definition of a field. Raises :class:`NotPlannable`."""
     field = definition.extensions.get("strawberry-definition")
     if not isinstance(field, StrawberryField):
         raise NotPlannable("a field that is not ours")

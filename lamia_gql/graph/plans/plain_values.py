@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from lamia_gql.graph.plans.source import isoformat
 from lamia_gql.graph.reads import Reads
 
 TIME, JSON = "DateTime", "JSON"
@@ -20,13 +21,9 @@ def charge_json(reads: Reads, value: orjson.Fragment | None) -> orjson.Fragment 
     return value
 
 
-def _isoformat(time: Any) -> str | None:
-    return None if time is None else time.isoformat()
-
-
 def _float(number: float | None) -> float | None:
     return None if number is None else float(number)
 
 
-CONVERSIONS: dict[str, Callable[[Any], Any]] = {TIME: _isoformat, "Float": _float}
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {TIME: isoformat, "Float": _float}
 """By the name of a scalar, what makes of a value what Strawberry would serialize it to."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
 from graphql import (
     DocumentNode,
-    FragmentDefinitionNode,
     GraphQLSchema,
     OperationDefinitionNode,
     VariableNode,
@@ -21,7 +20,7 @@ from strawberry.types.arguments import convert_arguments
 
 from lamia_gql.graph.plans.compiler import Compiler
 from lamia_gql.graph.plans.levels import Run, TypeLevel
-from lamia_gql.graph.plans.selection import CONDITIONS, NotPlannable, Selection
+from lamia_gql.graph.plans.selection import CONDITIONS, NotPlannable, Selection, fragments_of
 from lamia_gql.graph.reads import Reads
 
 PLANS_OF_OPERATION = 8
@@ -84,11 +83,7 @@ class Plans:
     ) -> None:
         self._schema = schema
         self._operation = operation
-        self._fragments = {
-            node.name.value: node
-            for node in document.definitions
-            if isinstance(node, FragmentDefinitionNode)
-        }
+        self._fragments = fragments_of(document)
         conditions = _Conditions()
         visit(document, conditions)
         self._conditions = sorted(conditions.variables)
@@ -144,18 +139,33 @@ class _Conditions(Visitor):
                     self.variables.add(argument.value.name.value)
 
 
-class PlanCache:
-    """The plans of the latest operations, of bounded size."""
+class Compiled(Protocol):
+    """What is kept of an operation."""
 
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-        self._cached: OrderedDict[tuple[int, int], tuple[DocumentNode, Plans]] = OrderedDict()
+    @property
+    def fields(self) -> int:
+        """How many fields it has."""
+
+
+C = TypeVar("C", bound=Compiled)
+
+
+class PlanCache(Generic[C]):
+    """The plans of the latest operations, of bounded size.
+
+    Args:
+        make: makes the plans of an operation of a document, which is valid.
+    """
+
+    def __init__(self, make: Callable[[DocumentNode, OperationDefinitionNode], C]) -> None:
+        self._make = make
+        self._cached: OrderedDict[tuple[int, int], tuple[DocumentNode, C]] = OrderedDict()
 
     def __len__(self) -> int:
         """The number of operations whose plans are kept."""
         return len(self._cached)
 
-    def plans(self, document: DocumentNode, operation: OperationDefinitionNode) -> Plans:
+    def plans(self, document: DocumentNode, operation: OperationDefinitionNode) -> C:
         """The plans of an operation of a document, which is valid."""
         # Nodes are compared by their content, which takes long; the cache keeps these alive.
         key = id(document), id(operation)
@@ -166,6 +176,6 @@ class PlanCache:
             self._cached.popitem(last=False)
         if len(self._cached) >= KEPT_OPERATIONS:
             self._cached.popitem(last=False)
-        plans = Plans(self._schema, document, operation)
+        plans = self._make(document, operation)
         self._cached[key] = document, plans
         return plans

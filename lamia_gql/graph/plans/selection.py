@@ -8,6 +8,7 @@ from typing import Any
 from graphql import (
     BooleanValueNode,
     DirectiveNode,
+    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -26,6 +27,15 @@ CONDITIONS = ("include", "skip")
 
 class NotPlannable(Exception):  # noqa: N818  (a decision, not an error of the program)
     """The operation has something that plans do not do: it is resolved field by field."""
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """The fragments of a document, by name."""
+    return {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
 
 
 class Selection:

@@ -8,6 +8,7 @@ otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from lamia_gql.storage.row_shape import TEXT_PREFIX, RowShape
@@ -17,11 +18,19 @@ Expression = Callable[["Layout"], str]
 """Gives the source of a value, once it is known where the columns are."""
 
 
+ISOFORMAT = "isoformat"
+
+
+def isoformat(time: datetime | None) -> str | None:
+    """A time as Strawberry sends it."""
+    return None if time is None else time.isoformat()
+
+
 class Namespace:
     """The names that generated source uses, with what they stand for."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, Any] = {ISOFORMAT: isoformat}
 
     def name(self, value: Any) -> str:
         """A name for this value."""
@@ -35,7 +44,10 @@ class Namespace:
 
 
 class Layout:
-    """Where the columns of a row, and of the process of a job, are in their tuples."""
+    """Where the columns of a row, and of the process of a job, are in their tuples.
+
+    A time that is not read as text becomes one as it is shown.
+    """
 
     def __init__(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None) -> None:
         self._columns = _positions(shape)
@@ -44,8 +56,11 @@ class Layout:
         self.width = len(self._columns)
 
     def column(self, name: str) -> str:
-        """The variable of a column."""
-        return f"c{self._columns[name]}"
+        """The expression of a column."""
+        place = self._columns.get(name)
+        if place is None:
+            return call(ISOFORMAT, [self.column(name.removeprefix(TEXT_PREFIX))])
+        return f"c{place}"
 
     def owner(self, name: str) -> str:
         """The expression of a column of the process."""
@@ -83,6 +98,22 @@ def rows_to_dicts(
     each = f"zip({', '.join(sources)})" if len(sources) > 1 else "rows"
     build: Build = names.evaluate(
         f"lambda rows, owners, reads, values: [{body} for {', '.join(targets)} in {each}]"
+    )
+    return build
+
+
+def objects_to_dicts(
+    names: Namespace, entries: Mapping[str, str], values: int
+) -> Callable[[Sequence[Any], Sequence[Sequence[Any]]], list[dict[str, Any]]]:
+    """A function of objects, and of lists of ``values`` values, to one dict for each object.
+
+    The entries are expressions that may use ``o``: the object, and ``v0``, ``v1`` …: its values.
+    """
+    targets = ["o", *(f"v{place}" for place in range(values))]
+    each = "zip(objects, *values)" if values else "objects"
+    build: Callable[[Sequence[Any], Sequence[Sequence[Any]]], list[dict[str, Any]]]
+    build = names.evaluate(
+        f"lambda objects, values: [{_dict(entries)} for {', '.join(targets)} in {each}]"
     )
     return build
 

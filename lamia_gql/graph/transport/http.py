@@ -111,7 +111,7 @@ class GraphQLEndpoint:
         media_type: str,
         allowed: set[OperationType],
     ) -> Response:
-        found: Any = await self.streams.planned.answer(operation, context)
+        found: Any = await self.streams.planned.answer(operation, context, allowed)
         if isinstance(found, Result):
             return Answer(found.encoded, 200, media_type, context)
         if found is None:

@@ -1,43 +1,57 @@
-"""Queries that are answered by a compiled plan."""
+"""Operations that are answered by a compiled plan."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from graphql import GraphQLError, OperationType
+from graphql import GraphQLError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
 
 from lamia_gql.domain.errors import LamiaError, LimitExceeded, Unavailable
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.limits.deadline import query_limits
-from lamia_gql.graph.plans.plan import Plan, PlanCache
+from lamia_gql.graph.limits.documents import Document
+from lamia_gql.graph.plans.plan import Plan, PlanCache, Plans
+from lamia_gql.graph.plans.submission import Submission
 from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.transport.encoding import encode_at_once
 from lamia_gql.graph.transport.operation import Operation
 from lamia_gql.graph.transport.result import Result
+from lamia_gql.graph.transport.submissions import decode, submit
 from lamia_gql.storage.transaction import ReadConnection
 
 
-class PlannedQueries:
-    """Answers queries by plans. Lives as long as the application."""
+class PlannedOperations:
+    """Answers queries, and mutations that submit events, by plans.
+
+    Lives as long as the application.
+    """
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._cache = PlanCache(schema)
+        self._plans = PlanCache(lambda *operation: Plans(schema, *operation))
+        self._submissions = PlanCache(lambda *operation: Submission(schema, *operation))
         self.answered = 0
-        """How many queries were answered by a plan."""
+        """How many operations were answered by a plan."""
         self.resolved = 0
         """How many operations were left to be resolved field by field."""
 
     async def answer(
-        self, operation: Operation, context: Context
+        self, operation: Operation, context: Context, allowed: Collection[OperationType]
     ) -> Result | ExecutionResult | None:
-        """The result of a query; None for whatever is to be resolved field by field.
+        """The result of an operation; None for whatever is to be resolved field by field.
 
-        That are mutations and subscriptions, operations with errors, and what plans do not do. An
-        ``ExecutionResult`` has the one error of a query that was stopped or refused.
+        That are subscriptions, most mutations, operations with errors, and what plans do not do. An
+        ``ExecutionResult`` has the one error of an operation that was stopped or refused.
+
+        Args:
+            operation: what the client asks for.
+            context: its context.
+            allowed: the types of operation that the transport allows.
         """
-        result = await self._answer(operation, context)
+        result = await self._answer(operation, context, allowed)
         if result is None:
             self.resolved += 1
         else:
@@ -45,12 +59,33 @@ class PlannedQueries:
         return result
 
     async def _answer(
-        self, operation: Operation, context: Context
+        self, operation: Operation, context: Context, allowed: Collection[OperationType]
     ) -> Result | ExecutionResult | None:
         if not context.settings.compiled_queries:
             return None
         try:
-            planned = self._plan(operation, context)
+            document = self._schema.documents.read(self._schema._schema, operation.query)
+            node = document.operation(operation.name)
+            if node is None or document.errors:
+                return None
+        except (GraphQLError, LamiaError):
+            return None
+        match OperationType(node.operation.value):
+            case OperationType.QUERY:
+                return await self._query(document, node, operation, context)
+            case OperationType.MUTATION if OperationType.MUTATION in allowed:
+                return await self._submit(document, node, operation, context)
+        return None
+
+    async def _query(
+        self,
+        document: Document,
+        node: OperationDefinitionNode,
+        operation: Operation,
+        context: Context,
+    ) -> Result | ExecutionResult | None:
+        try:
+            planned = self._plan(document, node, operation, context)
         except (GraphQLError, LamiaError):
             return None
         if planned is None:
@@ -86,17 +121,35 @@ class PlannedQueries:
             return None
         return Result.of_encoded(encoded)
 
-    def _plan(self, operation: Operation, context: Context) -> tuple[Plan, Any] | None:
+    def _plan(
+        self,
+        document: Document,
+        node: OperationDefinitionNode,
+        operation: Operation,
+        context: Context,
+    ) -> tuple[Plan, Any] | None:
         """The plan of a query that may be executed, and its variables."""
-        document = self._schema.documents.read(self._schema._schema, operation.query)
-        node = document.operation(operation.name)
-        if node is None or node.operation is not OperationType.QUERY or document.errors:
+        if not _is_affordable(document, operation, context):
             return None
-        given = operation.variables or {}
-        context.cost = document.cost(operation.name, given)
-        if context.cost > context.settings.max_cost:
-            return None
-        plans = self._cache.plans(document.node, node)
-        variables = plans.variables(given)
+        plans = self._plans.plans(document.node, node)
+        variables = plans.variables(operation.variables or {})
         plan = None if variables is None else plans.plan(variables)
         return None if plan is None else (plan, variables)
+
+    async def _submit(
+        self,
+        document: Document,
+        node: OperationDefinitionNode,
+        operation: Operation,
+        context: Context,
+    ) -> Result | ExecutionResult | None:
+        plan = self._submissions.plans(document.node, node).plan
+        if plan is None or not _is_affordable(document, operation, context):
+            return None
+        events = decode(plan, operation, context)
+        return None if events is None else await submit(plan, events, context)
+
+
+def _is_affordable(document: Document, operation: Operation, context: Context) -> bool:
+    context.cost = document.cost(operation.name, operation.variables or {})
+    return context.cost <= context.settings.max_cost

@@ -21,7 +21,7 @@ from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.stream_errors import end_as_request_error
 from lamia_gql.graph.transport.operation import Operation
-from lamia_gql.graph.transport.planned import PlannedQueries
+from lamia_gql.graph.transport.planned import PlannedOperations
 from lamia_gql.graph.transport.result import Result, build_failure, build_result
 from lamia_gql.live.pubsub import StreamEnded, Subscriber
 from lamia_gql.storage.queries.tasks import tasks_by_name
@@ -35,11 +35,11 @@ async def run_operation(
     operation: Operation,
     context: Context,
     allowed: set[OperationType],
-    planned: PlannedQueries | None = None,
+    planned: PlannedOperations | None = None,
 ) -> AsyncGenerator[Result, None]:
     """The one result of a query or mutation, or all those of a subscription. Raises nothing."""
     try:
-        answer = None if planned is None else await planned.answer(operation, context)
+        answer = None if planned is None else await planned.answer(operation, context, allowed)
         if answer is not None:
             yield answer if isinstance(answer, Result) else await build_result(answer, context)
             return
@@ -137,7 +137,7 @@ class OperationStreams:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._shared: dict[Hashable, SharedOperation] = {}
-        self.planned = PlannedQueries(schema)
+        self.planned = PlannedOperations(schema)
 
     def __len__(self) -> int:
         """The number of shared operations that run."""

@@ -138,7 +138,7 @@ def _timeline(*, points: Points = 60) -> ValueRead:
             for process, samples in zip(rows, histories, strict=True)
         ]
 
-    return ValueRead(("timeline", points), read)
+    return ValueRead(("process.timeline", points), read)
 
 
 def _jobs(

@@ -174,7 +174,7 @@ def _timeline(*, points: Points = 60) -> ValueRead:
             found.append([history_point(point, total) for point in timeline])
         return found
 
-    return ValueRead(("timeline", points), read)
+    return ValueRead(("task.timeline", points), read)
 
 
 @strawberry.type(description="A set of processes that are monitored together under one name.")

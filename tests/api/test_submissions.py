@@ -1,0 +1,348 @@
+"""Events that are submitted by a plan get the answers that resolving field by field gives."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
+from lamia_gql.domain.settings import load
+from lamia_gql.storage.engine import create_engine
+from lamia_gql.storage.migrations import migrate
+from tests.conftest import make_postgres
+from tests.support.harness import CREATE_TASK
+from tests.support.in_process_server import InProcessServer, serve_in_process
+
+REQUESTS = 150
+MANY_REQUESTS = 2_000
+CLASSES = ["SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED"]
+RESULTS = (
+    "enough userErrors { code message }",
+    "duplicate enough event { uuid } userErrors { code field message }",
+    "__typename e: event { ...E __typename } event { sentAt } process { ...P } userErrors { code }",
+    "process { state id progress { ratio current target basis } ... on JobArray { firstIndex } }"
+    " userErrors { __typename message } duplicate",
+    "enough @include(if: true) duplicate @skip(if: true) event { payload attempt hostname }",
+    "event { id job { state } } process { name }",
+    "process { outlook counts { done } } userErrors { code }",
+)
+"""Selections of results; the last two read the database after the commit."""
+FRAGMENTS = """fragment E on Event {
+  id uuid eventClass receivedAt sentAt attempt hostname clientAddress payload progress }
+fragment P on Process { __typename id name kind jobCount threshold state startedAt finishedAt
+  lastEventAt lastEventClass counts { pending running done } estimatedFinishAt }"""
+GENERATED = re.compile(rb'"(id|uuid)":"[^"]*"')
+INCIDENT = re.compile(rb'(?<=incident )[0-9a-f]{12}|(?<="incident":")[0-9a-f]{12}')
+PRESENT = re.compile(rb"(?!202[01]-)\d{4}-\d\d-\d\dT[\d:.+]+")
+"""Times by the clock of the server: the events of the test have older ones."""
+
+
+class Twins(NamedTuple):
+    """Two servers that got the same requests: one uses plans, the other one does not."""
+
+    planned: InProcessServer
+    resolving: InProcessServer
+    client: httpx.AsyncClient
+
+    async def send(
+        self, document: str, variables: Any, **headers: str
+    ) -> tuple[httpx.Response, bool]:
+        """Send one request to both, compare the answers; the answer, and whether by a plan."""
+        before = self.planned.streams.planned.answered
+        answers = [
+            await self.client.post(
+                f"{server.url}/graphql",
+                json={"query": document, "variables": variables},
+                headers=headers,
+            )
+            for server in (self.planned, self.resolving)
+        ]
+        bodies = [
+            INCIDENT.sub(b"incident", PRESENT.sub(b"now", answer.content)) for answer in answers
+        ]
+        if "uuid" not in str(variables):
+            bodies = [GENERATED.sub(b"", body) for body in bodies]
+        shown = f"{document}\n{variables}"
+        assert answers[0].status_code == answers[1].status_code, shown
+        pairs = enumerate(zip(*bodies, strict=False))
+        differs = next((place for place, (one, other) in pairs if one != other), 0)
+        around = slice(max(0, differs - 80), differs + 80)
+        assert bodies[0] == bodies[1], f"{bodies[0][around]!r} {bodies[1][around]!r} {shown}"
+        return answers[0], self.planned.streams.planned.answered > before
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def two_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+    """Two fresh databases of one engine."""
+    if request.param == "sqlite":
+        yield [f"sqlite:///{tmp_path}/{name}.sqlite" for name in "ab"]
+        return
+    folder = request.getfixturevalue("postgres")
+    first, second = make_postgres(folder), make_postgres(folder)
+    yield [next(first), next(second)]
+    for database in (first, second):
+        next(database, None)
+
+
+@pytest.fixture
+async def twins(two_urls: list[str]) -> AsyncIterator[Twins]:
+    """Both servers, with the same tasks."""
+    settings = {
+        "max_payload_bytes": 100_000,
+        "max_events_per_request": 12,
+        "max_response_bytes": 1 << 20,
+        "beat_interval": 30,
+    }
+    for url in two_urls:
+        if url.startswith("postgresql"):
+            engine = create_engine(load(database_url=url))
+            migrate(engine, "head")
+            engine.dispose()
+    async with (
+        serve_in_process(two_urls[0], **settings) as planned,
+        serve_in_process(two_urls[1], compiled_queries=False, **settings) as resolving,
+        httpx.AsyncClient(timeout=60, verify=False) as client,
+    ):
+        twins = Twins(planned, resolving, client)
+        for name in ("t", "u"):
+            processes = [
+                {"name": "a", "jobCount": 5, "firstIndex": 2, "failureTolerance": 1},
+                {"name": "s"},
+                {"name": "w", "jobCount": 3, "threshold": 2},
+            ]
+            await twins.send(CREATE_TASK, {"input": {"name": name, "processes": processes}})
+        yield twins
+
+
+class Inputs:
+    """Random events: most of them valid, some not, some sent before."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self._sent: list[dict[str, Any]] = []
+
+    def event(self, *, named: bool) -> Any:
+        """One event; with a UUID, if it is ``named``."""
+        choose, chance = self.random.choice, self.random.random
+        if named and self._sent and chance() < 0.15:
+            return choose(self._sent) | ({"process": "s"} if chance() < 0.3 else {})
+        process = choose("aaaawwss")
+        event: dict[str, Any] = {
+            "task": choose("tttu"),
+            "process": process,
+            "eventClass": choose(CLASSES),
+        }
+        if process != "s":
+            event["index"] = self.random.randint(2, 2 if process == "w" else 6)
+        if named:
+            event["uuid"] = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        for name, values in OPTIONAL.items():
+            if chance() < 0.4:
+                event[name] = choose(values)
+        if chance() < 0.08:
+            name, values = choose(list(STRANGE.items()))
+            event[name] = choose(values)
+        elif named:
+            self._sent.append(event)
+        if chance() < 0.01:
+            return choose([None, 5, [], "event", {}])
+        return event
+
+    def document(self, field: str, argument: str, declared: str) -> str:
+        """A mutation with a random selection."""
+        alias = self.random.choice(["", "", "x: "])
+        selected = self.random.choice(RESULTS)
+        if field == "submitEvents":
+            more = self.random.choice(["userErrors { code field message }", "__typename", ""])
+            selected = f"{more} results {{ {selected} }}"
+        used = FRAGMENTS if "..." in selected and "...E" in selected else ""
+        return (
+            f"mutation({declared}) {{ {alias}{field}(input: {argument}) {{ {selected} }} }}{used}"
+        )
+
+
+OPTIONAL: dict[str, list[Any]] = {
+    "attempt": [0, 1, 2, None],
+    "progress": [0, 1, 0.5, 99.9, None],
+    "payload": [{"a": [1, "ü", None]}, "text", 0, None, [1e300, 2**53]],
+    "sentAt": [
+        "2020-01-02T10:00:00Z",
+        "2020-01-02T10:00:00.5",
+        "2020-03-02T10:00:00.123456+05:30",
+        "2021-01-02T10:00:00-00:00",
+        None,
+    ],
+    "hostname": ["node1", "", None],
+}
+STRANGE: dict[str, list[Any]] = {
+    "task": ["none", "", 5, None, "\0"],
+    "process": ["none", None, ["a"]],
+    "eventClass": ["beat", "RESTARTED", 1, None, True],
+    "index": [0, -1, 99, 2**31, 2.0, 2.5, "2", True, None],
+    "attempt": [-1, 2**31 - 1, 2**31, 1.0, "1", False],
+    "progress": [-1, 1e16, 10**30, "1", True],
+    "payload": ["x" * 100_000, [[[[]]]] * 30],
+    "sentAt": [
+        "2020-01-02",
+        "2020-01-02T10",
+        "20200102T100000Z",
+        "2020-01-02 10:00:00",
+        "2020-01-02T24:00:00",
+        "2020-01-02T23:59:60Z",
+        "2020-02-30T10:00:00Z",
+        "2020-01-02T10:00:00,5Z",
+        "2020-01-02T10:00:00.1234567Z",
+        "2020-01-02T10:00:00+24:00",
+        "2020-01-02T10:00:00+0100",
+        "2020-01-02T10:00:00z",
+        "0001-01-01T00:00:00+10:00",
+        "9999-12-31T23:00:00-10:00",
+        "1960-01-01T00:00:00Z",
+        "2020-01-02T10:00:00Z\n",
+        "",
+        1577959200,
+    ],
+    "hostname": ["h" * 5_000, "a\0b", 5],
+    "uuid": [
+        "0198F6A2-0000-7000-8000-000000000001",
+        "{0198f6a2-0000-7000-8000-000000000002}",
+        "0198f6a2000070008000000000000003",
+        "0198f6a2-0000-7000-8000-000000000004\n",
+        "none",
+        5,
+    ],
+    "id": ["0198f6a2-0000-7000-8000-000000000005", None],
+    "unknown": [None],
+    "event_class": ["BEAT"],
+}
+
+
+async def send_random(twins: Twins, seed: int) -> bool:
+    """Send a request of some events; whether it was answered by a plan."""
+    inputs = Inputs(seed)
+    chance = inputs.random.random
+    named = chance() < 0.8
+    if chance() < 0.4:
+        document = inputs.document("submitEvent", "$x", "$x: SubmitEventInput!")
+        return (await twins.send(document, {"x": inputs.event(named=named)}))[1]
+    many = inputs.random.choice([0, 1, 2, 3, 5, 12, 13])
+    events: Any = [inputs.event(named=named) for _ in range(many)]
+    if chance() < 0.02:
+        events = inputs.random.choice([None, {}, inputs.event(named=named)])
+    if chance() < 0.5:
+        document = inputs.document("submitEvents", "$x", "$x: SubmitEventsInput!")
+        wrapped: Any = {"events": events} | ({"more": 1} if chance() < 0.03 else {})
+        return (await twins.send(document, {"x": wrapped, "undeclared": 1}))[1]
+    document = inputs.document("submitEvents", "{events: $x}", "$x: [SubmitEventInput!]!")
+    return (await twins.send(document, {"x": events}))[1]
+
+
+async def test_random_events(twins: Twins) -> None:
+    """Valid and invalid events, duplicates, unknown tasks: both servers give the same bytes."""
+    planned = [await send_random(twins, seed) for seed in range(REQUESTS)]
+    assert sum(planned) > REQUESTS / 3
+
+
+async def test_values_of_unusual_forms(twins: Twins) -> None:
+    """Each of them alone, in an event that is valid otherwise."""
+    document = """mutation($x: SubmitEventInput!) { submitEvent(input: $x) {
+      event { uuid sentAt progress attempt hostname }
+      userErrors { code field message } } }"""
+    for name, values in STRANGE.items():
+        for number, value in enumerate(values):
+            new = str(uuid.UUID(int=number, version=4))
+            event = {"task": "t", "process": "a", "eventClass": "BEAT", "index": 3, "uuid": new}
+            await twins.send(document, {"x": event | {name: value}})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_many_random_events(twins: Twins) -> None:
+    """Some thousand more."""
+    for seed in range(REQUESTS, MANY_REQUESTS):
+        await send_random(twins, seed)
+
+
+async def test_failures_are_reported_alike(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is tried again once it may be stored; errors have the same codes and places."""
+    event = {"task": "t", "process": "s", "eventClass": "BEAT"}
+    failures = [
+        (Unavailable(ErrorCode.BUSY, "The server is busy."), 503, "BUSY"),
+        (OutcomeUnknown(), 503, "OUTCOME_UNKNOWN"),
+        (RuntimeError("a bug"), 200, "INTERNAL"),
+    ]
+    for failure, status, code in failures:
+        calls: list[Any] = []
+
+        async def fail(events: Any, failure: Exception = failure, calls: Any = calls) -> Any:
+            calls.append(events)
+            raise failure
+
+        with monkeypatch.context() as patch:
+            for server in (twins.planned, twins.resolving):
+                patch.setattr(server.services.recorder, "record", fail)
+            answer, planned = await twins.send(
+                "mutation($x: SubmitEventInput!) { alias: submitEvent(input: $x) { enough } }",
+                {"x": event},
+            )
+        [error] = answer.json()["errors"]
+        assert (planned, len(calls), answer.status_code) == (True, 2, status)
+        assert (error["extensions"]["code"], error["path"]) == (code, ["alias"])
+
+
+async def test_an_answer_that_is_too_large(twins: Twins) -> None:
+    """The events are stored, and the error says so."""
+    event = {"task": "t", "process": "s", "eventClass": "BEAT", "payload": "x" * 99_000}
+    answer, planned = await twins.send(
+        """mutation($x: [SubmitEventInput!]!) { submitEvents(input: {events: $x}) {
+          results { event { payload } } } }""",
+        {"x": [event] * 12},
+    )
+    [error] = answer.json()["errors"]
+    assert (planned, error["extensions"]["code"]) == (True, "RESPONSE_TOO_LARGE")
+    assert "changes were made" in error["message"]
+    count, _ = await twins.send(
+        '{ process(task: "t", name: "s") { events(first: 1) { totalCount } } }', None
+    )
+    assert count.json()["data"]["process"]["events"]["totalCount"] == 12
+
+
+async def test_other_transports(twins: Twins) -> None:
+    """Server-sent events get the same answer; GET may not change anything."""
+    variables = {"x": {"task": "t", "process": "s", "eventClass": "BEAT"}, "undeclared": 1}
+    document = "mutation($x: SubmitEventInput!) { submitEvent(input: $x) { enough } }"
+    _, planned = await twins.send(document, variables, accept="text/event-stream")
+    assert planned
+    for server in (twins.planned, twins.resolving):
+        answer = await twins.client.get(
+            f"{server.url}/graphql",
+            params={"query": document, "variables": json.dumps(variables)},
+        )
+        assert answer.status_code == 405
+        assert answer.json()["errors"][0]["extensions"]["code"] == "METHOD_NOT_ALLOWED"
+
+
+async def test_what_has_a_plan(twins: Twins) -> None:
+    """What programs usually send has a plan; whatever reads after the commit has none."""
+    event = {"task": "t", "process": "s", "eventClass": "BEAT"}
+    for selected, expected in zip(RESULTS, [True] * 5 + [False] * 2, strict=True):
+        fragments = FRAGMENTS if "...E" in selected else ""
+        document = f"""mutation($input: SubmitEventInput!) {{
+          submitEvent(input: $input) {{ {selected} }} }}{fragments}"""
+        assert (await twins.send(document, {"input": event}))[1] is expected, document
+    for document in (
+        'mutation { submitEvent(input: {task: "t", process: "s", eventClass: BEAT}) { enough } }',
+        """mutation($input: SubmitEventInput!) { submitEvent(input: $input) { enough }
+          again: submitEvent(input: $input) { enough } }""",
+        """mutation($input: SubmitEventInput!, $w: Boolean = true) {
+          submitEvent(input: $input) { enough @include(if: $w) duplicate } }""",
+    ):
+        assert (await twins.send(document, {"input": event}))[1] is False, document

@@ -21,7 +21,7 @@ SIZE = 12
 ARRAYS = ("a", "b", "c")
 EVENTS_OF_JOB = 10
 """Events that are listed of each job."""
-ROUNDS = 60
+ROUNDS = 30
 """How many answers each reader looks at."""
 
 ARRAY = (

@@ -24,8 +24,8 @@ from lamia_gql.storage.database import Database
 from tests.support.harness import Server
 from tests.support.query_generator import Known, Query, QueryGenerator
 
-QUERIES = 400
-MANY_QUERIES = 8_000
+QUERIES = 150
+MANY_QUERIES = 3_000
 
 
 class Executors(NamedTuple):

@@ -31,6 +31,10 @@ ARRAY = f'process(task: "{TASK}", name: "{PROCESS}") {{ ... on JobArray {{ '
 IN_EACH_JOB = "{" + ARRAY + "jobs(first: 100) { nodes { %s } } } } }"
 
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+"""Each fills a large database, and answers take what an answer may take."""
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server with large data."""
@@ -201,7 +205,6 @@ def test_rest_lists_large_configs(server: Server) -> None:
         assert len(server.get("/api/v0?limit=5").json()) == 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_worst_query_that_a_generator_finds(seed: int) -> None:
     """It takes a second of the event loop, in pieces of 50 ms, and 64 MiB."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,14 +33,16 @@ class Run:
         self.arguments = arguments
 
 
-class Child:
+class Child(ABC):
     """Gives a value for each row of a level: what is read below it."""
 
+    @abstractmethod
     def values(self, run: Run, rows: Rows, owners: Rows) -> Sequence[Any]:
         """The values, in the order of the rows, of which there is at least one."""
-        raise NotImplementedError
 
-    def prepare(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None) -> None:
+    def prepare(  # noqa: B027  (those that read by the key of a row need to learn nothing)
+        self, shape: RowShape[Any] | None, owner: RowShape[Any] | None
+    ) -> None:
         """Learn what the rows of the level, and their owners, look like."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from graphql import GraphQLError, OperationDefinitionNode
-from strawberry.types.execution import ExecutionResult
+from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.domain.errors import LamiaError, LimitExceeded, Unavailable
@@ -68,7 +68,11 @@ class PlannedOperations:
             node = document.operation(operation.name)
             if node is None or document.errors:
                 return None
-        except (GraphQLError, LamiaError):
+        except LimitExceeded as error:
+            # Refused documents are not cached: to parse it again would take as long.
+            failure = GraphQLError(str(error), original_error=error)
+            return PreExecutionError(data=None, errors=[failure])
+        except GraphQLError:
             return None
         match OperationType(node.operation.value):
             case OperationType.QUERY:

@@ -2,6 +2,8 @@
 
 Prints the CPU time for the worst known documents, in milliseconds. It is the best of five runs, to
 reduce the influence of other processes.
+
+    .venv/bin/python -m bench.limits
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Each round runs the program directly, and wrapped with one beat per second and an available server.
 Prints the medians of the differences in time and in CPU time, and the load of the machine.
 
-    PYTHONPATH=. .venv/bin/python bench/overhead.py [rounds]
+    .venv/bin/python -m bench.overhead [rounds]
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Measures the memory of idle subscribers, and the latency of pushes.
+"""Measures the memory of idle subscribers, and the latency of pushes to one subscriber or many.
 
 Starts a server on a new SQLite file. This process holds all client connections on the same machine,
 so the times are those of server and client together.
+
+    .venv/bin/python -m bench.subscribers
 """
 
 from __future__ import annotations
@@ -9,21 +11,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import websockets
 from websockets.typing import Subprotocol
+
+from bench.server import Server, serving
 
 CHANGES = """subscription { taskChanged(names: ["t"]) {
   name state progress { ratio } counts { total done running failed } } }"""
@@ -40,9 +38,9 @@ JOBS = 100
 class BenchServer:
     """A running server, and a client for it."""
 
-    def __init__(self, url: str, pid: int) -> None:
-        self.url = url
-        self.pid = pid
+    def __init__(self, server: Server) -> None:
+        self.url = server.url
+        self.memory_bytes = server.resident_bytes
         self.client = httpx.AsyncClient(timeout=60)
 
     async def graphql(self, query: str, **variables: Any) -> None:
@@ -67,40 +65,6 @@ class BenchServer:
         subscribe = {"id": "1", "type": "subscribe", "payload": {"query": query}}
         await socket.send(json.dumps(subscribe))
         return socket
-
-    def memory_bytes(self) -> int:
-        """Return the resident memory of the server, in bytes."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return 1024 * int(found[1])
-
-
-@contextmanager
-def run_server() -> Iterator[BenchServer]:
-    """Run a server on a free port with a new database."""
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lamia_gql", "serve", "--port", "0"],
-            env=os.environ
-            | {
-                "LAMIA_DATABASE_URL": f"sqlite:///{folder}/lamia.sqlite",
-                # The log is not read, and a full pipe would block the server.
-                "LAMIA_LOG_LEVEL": "warning",
-            },
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        try:
-            for line in process.stderr:
-                if (found_url := re.search(r"on (http://\S+)/graphql", line)) is not None:
-                    break
-            assert found_url is not None
-            yield BenchServer(found_url[1], process.pid)
-        finally:
-            process.terminate()
-            process.wait()
 
 
 async def measure_idle(server: BenchServer, number: int) -> None:
@@ -186,7 +150,11 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--number", type=int, default=1_000, help="number of subscribers")
     number: int = parser.parse_args().number
-    with run_server() as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(f"sqlite:///{folder}/lamia.sqlite") as started,
+    ):
+        server = BenchServer(started)
         await server.graphql(CREATE, jobs=JOBS)
         await measure_idle(server, number)
         for some in (1, 100, number):

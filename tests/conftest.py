@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -16,10 +17,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from graphql import GraphQLSchema
 from playwright.sync_api import Browser
 from sqlalchemy import delete
 
 from lamia_gql.domain.settings import load
+from lamia_gql.graph.schema import make_schema
 from lamia_gql.storage.engine import begin_write, create_engine
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Base
@@ -30,6 +33,9 @@ from tests.support.harness import Server, StartServer
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# A shell that starts us in background has us ignore SIGINT, as would every program of a test then.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
@@ -38,8 +44,21 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
+def schema() -> GraphQLSchema:
+    """The schema, as graphql-core has it."""
+    return make_schema()._schema
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Path]:
-    """A running PostgreSQL, one per test worker; the folder of its socket."""
+    """A running PostgreSQL, one per test worker; the folder of its socket.
+
+    The variable TEST_POSTGRES names the folder of another one, for example of an older version,
+    where nobody needs a password.
+    """
+    if given := os.environ.get("TEST_POSTGRES"):
+        yield Path(given)
+        return
     with warnings.catch_warnings():
         # It looks for a runtime folder that servers without a session have not.
         warnings.simplefilter("ignore")
@@ -83,33 +102,34 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-def _start_server(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
+def start_on(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
+    """Start a server on a database, which is migrated first."""
     if database_url.startswith("postgresql"):
         engine = create_engine(load(database_url=database_url))
         migrate(engine, "head")
         engine.dispose()
-    return stack.enter_context(Server(database_url, folder, **settings))
+    return stack.enter_context(Server(database_url, folder, forked=True, **settings))
 
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers on a database, with settings; they end with the test."""
     with ExitStack() as stack:
-        yield partial(_start_server, stack, tmp_path)
+        yield partial(start_on, stack, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def _sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("sqlite")
     with ExitStack() as stack:
-        yield _start_server(stack, folder, f"sqlite:///{folder}/lamia.sqlite")
+        yield start_on(stack, folder, f"sqlite:///{folder}/lamia.sqlite")
 
 
 @pytest.fixture(scope="session")
 def _postgres_server(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with ExitStack() as stack:
         url = stack.enter_context(contextmanager(make_postgres)(postgres))
-        yield _start_server(stack, tmp_path_factory.mktemp("postgres"), url)
+        yield start_on(stack, tmp_path_factory.mktemp("postgres"), url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -123,6 +143,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 def sqlite_server(_sqlite_server: Server) -> Iterator[Server]:
     """A server with an empty SQLite file, for tests that do not depend on the engine."""
     yield from _fresh(_sqlite_server)
+
+
+@pytest.fixture
+def postgres_server(_postgres_server: Server) -> Iterator[Server]:
+    """A server with an empty database on PostgreSQL, for tests of what only that can."""
+    yield from _fresh(_postgres_server)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { codegen } from "@graphql-codegen/core";
 import * as typedDocumentNode from "@graphql-codegen/typed-document-node";
 import * as typescriptOperations from "@graphql-codegen/typescript-operations";
-import { buildSchema, parse, specifiedRules, validate } from "graphql";
+import { buildSchema, parse, specifiedRules, stripIgnoredCharacters, validate } from "graphql";
 
 const root = new URL(".", import.meta.url).pathname;
 const schema = buildSchema(readFileSync(join(root, "../schema/schema.graphql"), "utf8"));
@@ -44,5 +44,7 @@ const output = await codegen({
   plugins: [{ operations: {} }, { documents: {} }],
   pluginMap: { operations: typescriptOperations, documents: typedDocumentNode },
 });
+// They are a part of each page that is loaded, and of each request.
+const stripped = output.replace(/(?<=TypedDocumentString\(`)[^`]*/g, stripIgnoredCharacters);
 mkdirSync(target, { recursive: true });
-writeFileSync(join(target, "operations.ts"), `${output}\n`);
+writeFileSync(join(target, "operations.ts"), `${stripped}\n`);

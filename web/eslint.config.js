@@ -32,6 +32,7 @@ export default [
           exceptions: {
             suffixes: ["Payload", "Connection", "Edge"],
             types: [
+              "AccessToken",
               "JobCounts",
               "PageInfo",
               "Progress",
@@ -39,6 +40,7 @@ export default [
               "StateRange",
               "TimelinePoint",
               "UserError",
+              "Viewer",
             ],
           },
         },

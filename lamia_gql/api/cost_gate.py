@@ -24,10 +24,19 @@ class CostGate:
         self._waiting: OrderedDict[str | None, deque[tuple[int, asyncio.Future[None]]]]
         self._waiting = OrderedDict()
 
+    @property
+    def waiting(self) -> int:
+        """The number of operations that wait."""
+        return sum(map(len, self._waiting.values()))
+
+    def is_cheap(self, cost: int) -> bool:
+        """Whether operations of this cost pass by."""
+        return cost <= self._capacity // FREE_SHARE
+
     @asynccontextmanager
     async def passing(self, cost: int, client: str | None) -> AsyncIterator[None]:
         """Run an operation of this cost, for a client, as soon as there is room for it."""
-        if cost <= self._capacity // FREE_SHARE:
+        if self.is_cheap(cost):
             yield
             return
         await self._enter(cost, client)

@@ -21,10 +21,12 @@ Events flow in one direction::
 - ``job`` makes an ``event`` out of each report; ``configuration`` and ``batch_systems`` tell whose
   events they are and which server gets them.
 - ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
-- ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``.
+- ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``
+  (``spool_flush``).
 - ``delivery`` sorts events by the server's results: stored, refused, or kept for later;
   ``request_limits`` tells how many fit into a request, ``refused_events`` keeps what is refused.
 - ``server_connection`` speaks HTTP; ``watchdog`` interrupts it when the server is too slow.
+- ``launcher`` starts the single file ``lamia-job.pyz``, and the program alone if Python is too old.
 
 The way back is short: a delivery's result sets ``job.enough``, and its warnings go to the
 ``warning_log``, which prints each kind once.

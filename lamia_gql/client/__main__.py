@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from lamia_gql.client.job import Job
     from lamia_gql.client.progress_scanner import ProgressScanner
 
-MAX_FLUSH_PASSES = 10
-"""How often ``flush`` tries to get past a failure that may be caused by one event."""
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 if it is invalid.
@@ -68,35 +65,20 @@ def _make_job(parsed: argparse.Namespace, *, quiet: bool = False) -> Job:
 def _flush(parsed: argparse.Namespace, program: list[str]) -> None:
     _reject_program(program)
     from lamia_gql.client.configuration import ConfigurationError, find_server
-    from lamia_gql.client.delivery import DeliveryResult
-    from lamia_gql.client.flusher import Flusher
-    from lamia_gql.client.server_connection import ServerConnection
-    from lamia_gql.client.spool import Spool
+    from lamia_gql.client.spool_flush import flush_spools
     from lamia_gql.client.warning_log import WarningLog
 
     try:
         server = find_server(os.environ, url=parsed.url, spool=parsed.spool)
     except ConfigurationError as error:
         sys.exit(f"lamia-job: {error}")
-    spool = Spool(server.spool, server.url)
-    total, warnings = DeliveryResult(), WarningLog()
-    flusher = Flusher(ServerConnection(server), spool)
-    for _ in range(MAX_FLUSH_PASSES):
-        total.failure, total.may_be_event = None, False
-        for result in flusher.flush():
-            total.add(result)
-            for warning in result.warnings:
-                warnings.warn(warning.kind, warning.text)
-        # Requests get smaller with every pass, until the event that makes the server fail is found.
-        if not total.may_be_event:
-            break
-    if spool.refused.has_dropped:
-        warnings.warn("full", f"{spool.refused.folder} is full: the oldest events are dropped.")
-    left = len(spool.file_names())
-    print(f"{len(total.stored)} events sent, {len(total.refused)} refused, {left} files left.")
-    if total.failure:
-        print(f"lamia-job: {total.failure}", file=sys.stderr)
-    sys.exit(1 if left else 0)
+    done = flush_spools(server, parsed.moved_from, WarningLog())
+    print(f"{done.stored} events sent, {done.refused} refused, {done.left} files left.")
+    for url, number in done.elsewhere.items():
+        print(f"{number} files wait for {url}: if that has moved here, use --moved-from {url}")
+    if done.failure:
+        print(f"lamia-job: {done.failure}", file=sys.stderr)
+    sys.exit(1 if done.left else 0)
 
 
 def _reject_program(program: list[str]) -> None:
@@ -182,8 +164,25 @@ def _make_parser() -> _Parser:
     run.set_defaults(command=_run)
 
     flush = commands.add_parser("flush", parents=[server], help="send the events in the spool")
+    flush.add_argument(
+        "--moved-from",
+        action="append",
+        default=[],
+        type=_parse_address,
+        metavar="URL",
+        help="an earlier address of the server, for which events wait; repeatable",
+    )
     flush.set_defaults(command=_flush)
     return parser
+
+
+def _parse_address(text: str) -> str:
+    from lamia_gql.client.configuration import ConfigurationError, find_endpoint
+
+    try:
+        return find_endpoint(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _parse_json(text: str) -> Any:

@@ -11,7 +11,9 @@ from lamia_gql.client.batch_systems import MAX_INT32, find_attempt, find_index
 
 NO_INDEX = "none"
 """The value of LAMIA_INDEX in a solitary process."""
-URL_PATTERN = r"https?://([^\s/?#:@\[\]]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(/[^\s?#]*)?"
+URL_PATTERN = (
+    r"https?://([^\s/?#:@\[\]]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(?P<path>/[^\s?#]*)?"
+)
 MAX_PORT = 65535
 
 
@@ -45,6 +47,28 @@ class JobIdentity(NamedTuple):
     """How often the batch system has restarted the job."""
 
 
+def parse_url(text: str) -> str:
+    """Return the root address of a server, without a slash at its end.
+
+    This is what ``LAMIA_URL`` means to every command: the root address, or that of ``/graphql``
+    below it; both may have a path before it, and a slash at the end. Raises
+    :class:`ConfigurationError`.
+    """
+    url = text.strip().rstrip("/")
+    found = re.fullmatch(URL_PATTERN, url, re.IGNORECASE)
+    if found is None or int(found["port"] or 0) > MAX_PORT:
+        raise ConfigurationError(
+            f"{url!r} is not the address of a server, such as http://host:8088."
+        )
+    # A host may have that name, too.
+    return url.removesuffix("/graphql") if found["path"] else url
+
+
+def find_endpoint(url: str) -> str:
+    """Return the address of a server's GraphQL endpoint. Raises :class:`ConfigurationError`."""
+    return f"{parse_url(url)}/graphql"
+
+
 def find_server(
     environ: Mapping[str, str], *, url: str | None = None, spool: str | None = None
 ) -> ServerConfig:
@@ -56,12 +80,8 @@ def find_server(
     url = url or environ.get("LAMIA_URL")
     if not url:
         raise ConfigurationError("LAMIA_URL is not set.")
-    url = url.strip().rstrip("/")
-    found = re.fullmatch(URL_PATTERN, url, re.IGNORECASE)
-    if found is None or int(found["port"] or 0) > MAX_PORT:
-        raise ConfigurationError(f"LAMIA_URL is not a valid address: {url!r}.")
     return ServerConfig(
-        url=url if url.endswith("/graphql") else f"{url}/graphql",
+        url=find_endpoint(url),
         token=environ.get("LAMIA_TOKEN") or None,
         token_file=environ.get("LAMIA_TOKEN_FILE") or None,
         spool=spool or environ.get("LAMIA_SPOOL") or _default_spool(),

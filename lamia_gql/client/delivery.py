@@ -71,6 +71,8 @@ class DeliveryResult:
         self.warnings: list[EventWarning] = []
         self.failure: str | None = None
         """Why sending stopped; None if the server has answered for every event."""
+        self.retry_after_s = 0.0
+        """How long the server wants to be left alone after the failure."""
         self.may_be_event = False
         """Whether the failure may be caused by the event that was sent, if that was a single one"""
 
@@ -83,6 +85,7 @@ class DeliveryResult:
         self.warnings += other.warnings
         self.may_be_event = self.may_be_event or other.may_be_event
         self.failure = self.failure or other.failure
+        self.retry_after_s = max(self.retry_after_s, other.retry_after_s)
 
 
 def deliver(
@@ -145,6 +148,7 @@ class _Delivery:
             return self._split(request, error)
         except ServerUnavailableError as error:
             self._fail(request, str(error), may_be_event=error.may_be_event)
+            self.result.retry_after_s = self._connection.retry_after_s
         except Exception as error:  # an event that can't be encoded, or an error of ours
             return self._set_aside(request, error)
         else:

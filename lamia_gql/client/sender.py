@@ -257,14 +257,14 @@ class Sender:
             return
         text = f"{result.failure} Events are kept and sent later."
         self._warnings.warn_temporary("unavailable", text)
-        self._back_off(self._failures)
+        self._back_off(self._failures, result.retry_after_s)
         self._failures += 1
         self._check_spool_at = 0.0
 
-    def _back_off(self, failures: int) -> None:
-        """Leave the server alone for a while, longer after more failures in a row."""
+    def _back_off(self, failures: int, retry_after_s: float = 0.0) -> None:
+        """Leave the server alone: as long as it says, and longer after more failures in a row."""
         delay = min(MIN_RETRY_DELAY_S * 2 ** min(failures, 10), MAX_RETRY_DELAY_S)
-        self._retry_at = time.monotonic() + delay * _jitter()
+        self._retry_at = time.monotonic() + max(delay * _jitter(), retry_after_s)
 
     def _copy_to_spool(self) -> None:
         """Copy waiting events to the spool while the server is slow, in case we are killed."""

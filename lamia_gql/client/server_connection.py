@@ -58,6 +58,8 @@ UNEXPECTED_ERROR_CODES = {"INTERNAL", None}
 TOO_LARGE_STATUS = 413
 REJECTED_STATUSES = (400, TOO_LARGE_STATUS, 422)
 """Statuses by which a proxy refuses a request for what is in it, or for its size."""
+MAX_RETRY_AFTER_S = 300
+"""For how long, at most, a server is left alone because it says so."""
 OUTAGE_STATUSES = (301, 302, 303, 307, 308, 401, 403, 404, 429, 502, 503, 504)
 """Statuses that do not depend on the events in the request."""
 
@@ -111,6 +113,8 @@ class ServerConnection:
         self._server = server
         self._address = urllib.parse.urlsplit(server.url)
         self._http: http.client.HTTPConnection | None = None
+        self.retry_after_s = 0.0
+        """How long the server, by its last answer, wants to be left alone."""
         self._on_slow = on_slow
         self._watchdog = Watchdog(self._check_duration, SLOW_AFTER_S)
 
@@ -180,6 +184,7 @@ class ServerConnection:
         return self._exchange(body, headers)
 
     def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        self.retry_after_s = 0.0
         if self._http is None or self._http.sock is None:
             self._http = self._connect()
         is_sent = True
@@ -189,6 +194,7 @@ class ServerConnection:
             # A server that refuses a large body may answer and hang up before it has read it.
             is_sent = False
         response = self._http.getresponse()
+        self.retry_after_s = _parse_retry_after(response.getheader("Retry-After"))
         content = response.read(MAX_RESPONSE_BYTES)
         if not (is_sent and response.isclosed()):
             self._disconnect()
@@ -249,6 +255,13 @@ class ServerConnection:
                 may_be_event=True,
             )
         return results
+
+
+def _parse_retry_after(text: str | None) -> float:
+    """Return the seconds in the header of an answer; 0 without any, or for a date."""
+    if text is None or not text.isdigit() or len(text) > 9:
+        return 0.0
+    return float(min(int(text), MAX_RETRY_AFTER_S))
 
 
 def _parse_result(result: dict[str, Any]) -> EventResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,7 +11,8 @@ from typing import Self
 
 import httpx
 
-from lamia_gql.commands.stored_operations import load_operation
+from lamia_gql.commands.client_token import authorization
+from lamia_gql.graph.stored_operations import load_operation
 
 READ_TIMEOUT_S = 30.0
 """How long a stream may be silent before it is given up; servers send a comment every 12 s."""
@@ -56,7 +58,8 @@ class ChangeListener:
 
     async def _listen(self) -> None:
         delay = MIN_RECONNECT_DELAY_S
-        async with httpx.AsyncClient(timeout=READ_TIMEOUT_S) as client:
+        headers = authorization(os.environ)
+        async with httpx.AsyncClient(timeout=READ_TIMEOUT_S, headers=headers) as client:
             while True:
                 try:
                     if await self._read_stream(client):

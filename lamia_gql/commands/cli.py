@@ -11,8 +11,11 @@ import sys
 import click
 
 from lamia_gql import __version__
+from lamia_gql.commands.database_commands import DATABASE_COMMANDS
 from lamia_gql.commands.failures import client_errors, database_errors, fail, load_settings
-from lamia_gql.commands.options import CONFIG, DATABASE_URL, URL
+from lamia_gql.commands.options import CONFIG, DATABASE_URL, PUBLIC_URL, URL
+from lamia_gql.commands.task_commands import TASK_COMMANDS
+from lamia_gql.commands.token_commands import token
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,57 +26,52 @@ def main() -> None:
     os.umask(0o077)
 
 
+for command in (*DATABASE_COMMANDS, *TASK_COMMANDS):
+    main.add_command(command)
+main.add_command(token)
+
+
 @main.command()
 @click.option("--host", help="Address to listen on. [env LAMIA_HOST]")
 @click.option("--port", type=int, help="Port to listen on. [env LAMIA_PORT]")
 @click.option("--workers", type=int, help="Number of server processes. [env LAMIA_WORKERS]")
+@click.option(
+    "--insecure",
+    is_flag=True,
+    default=None,
+    help="Let whoever reaches the server do everything. [env LAMIA_INSECURE]",
+)
 @DATABASE_URL
 @CONFIG
 def serve(
     host: str | None,
     port: int | None,
     workers: int | None,
+    insecure: bool | None,
     database_url: str | None,
     config: str | None,
 ) -> None:
     """Run the server."""
     settings = load_settings(
-        config, host=host, port=port, workers=workers, database_url=database_url
+        config,
+        host=host,
+        port=port,
+        workers=workers,
+        insecure=insecure,
+        database_url=database_url,
     )
-    from lamia_gql.server.run import AddressUnavailable, TooManyWorkers, run
+    from lamia_gql.access.secret_keys import UnusableKeys
+    from lamia_gql.graph.limits.persisted_documents import UnusableDocuments
+    from lamia_gql.server.run import AddressUnavailable, NoCredentials, TooManyWorkers, run
+    from lamia_gql.server.service_manager import UnusableSocket
 
-    with database_errors():
+    with database_errors(settings):
         try:
             run(settings)
-        except AddressUnavailable as error:
+        except (AddressUnavailable, UnusableKeys) as error:
             fail(1, str(error))
-        except TooManyWorkers as error:
+        except (NoCredentials, TooManyWorkers, UnusableDocuments, UnusableSocket) as error:
             fail(2, str(error))
-
-
-@main.command()
-@click.option(
-    "--revision",
-    default="head",
-    show_default=True,
-    help="Revision to upgrade or downgrade to.",
-)
-@DATABASE_URL
-@CONFIG
-def migrate(revision: str, database_url: str | None, config: str | None) -> None:
-    """Migrate the database to the revision of this version."""
-    settings = load_settings(config, database_url=database_url)
-    from lamia_gql.storage import migrations
-    from lamia_gql.storage.engine import create_engine
-
-    with database_errors():
-        engine = create_engine(settings)
-        try:
-            migrations.migrate(engine, revision)
-            with engine.connect() as connection:
-                click.echo(f"The database is at revision {migrations.current(connection)}.")
-        finally:
-            engine.dispose()
 
 
 @main.command()
@@ -82,37 +80,6 @@ def schema() -> None:
     from lamia_gql.graph.schema import sdl
 
     click.echo(sdl(), nl=False)
-
-
-@main.command()
-@click.argument("tasks", nargs=-1)
-@DATABASE_URL
-@CONFIG
-def recount(tasks: tuple[str, ...], database_url: str | None, config: str | None) -> None:
-    """Recompute the counters from the events and repair them.
-
-    Checks TASKS, or all tasks if none is given. Prints each difference, and exits with 1 if there
-    was any.
-    """
-    settings = load_settings(config, database_url=database_url)
-    from lamia_gql.ingest.recount import recount as find_differences
-    from lamia_gql.storage import migrations
-    from lamia_gql.storage.database import Database
-
-    with database_errors():
-        database = Database(settings)
-        try:
-            if database.read_blocking(migrations.current) != migrations.head():
-                raise migrations.NotMigrated
-            number = 0
-            for difference in find_differences(database, tasks):
-                click.echo(difference)
-                number += 1
-        finally:
-            database.close()
-    if number:
-        fail(1, f"{number} differences found, and repaired where possible.")
-    click.echo("No difference.")
 
 
 @main.command()
@@ -178,6 +145,7 @@ def replay(
 @click.option("--solitary", multiple=True, metavar="NAME", help="Solitary process. Repeatable.")
 @click.option("--comment", help="Description of the task.")
 @click.option("--tag", "tags", multiple=True, help="Tag of the task. Repeatable.")
+@PUBLIC_URL
 @URL
 def submit(
     file: str | None,
@@ -186,21 +154,25 @@ def submit(
     solitary: tuple[str, ...],
     comment: str | None,
     tags: tuple[str, ...],
+    public_url: str | None,
     url: str,
 ) -> None:
     """Create a task and print what its jobs need, for `eval`.
 
-    Prints LAMIA_URL and LAMIA_TASK as shell exports.
+    Prints LAMIA_URL and LAMIA_TASK as shell exports. Who has a token also gets LAMIA_TOKEN_FILE: a
+    file with a token for the jobs of this task. Warns on stderr if other machines can't reach the
+    server by this LAMIA_URL.
 
     FILE is a TOML or JSON file with the fields of the task. --name and --comment override the
     file; --array, --solitary and --tag add to it.
     """
+    from lamia_gql.commands.job_exports import find_loopback_warning, format_exports
     from lamia_gql.commands.submit import TaskInputError
     from lamia_gql.commands.submit import submit as run
 
     with client_errors():
         try:
-            exports = run(
+            task, token_file = run(
                 url,
                 file,
                 name=name,
@@ -211,7 +183,11 @@ def submit(
             )
         except TaskInputError as error:
             fail(2, str(error))
-    click.echo(exports, nl=False)
+    exported = public_url or url
+    click.echo(format_exports(exported, task, token_file), nl=False)
+    warning = find_loopback_warning(exported)
+    if warning is not None:
+        click.echo(warning, err=True)
 
 
 @main.command()

@@ -25,8 +25,31 @@ def fail(code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
+def agrees(question: str) -> bool:
+    """Ask on the terminal; false if nobody is there to answer."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
+
+
+class InvalidSettingsError(ValueError):
+    """A setting, or the file of settings, is invalid; a sentence says which."""
+
+
 def load_settings(config: str | None, **overrides: Any) -> Settings:
-    """Return the settings of the environment and a file; exits with 2 if they are invalid.
+    """Like :func:`read_settings`; exits with 2 if they are invalid."""
+    try:
+        return read_settings(config, **overrides)
+    except InvalidSettingsError as error:
+        fail(2, str(error))
+
+
+def read_settings(config: str | None, **overrides: Any) -> Settings:
+    """Return the settings of the environment and a file.
+
+    Raises :class:`InvalidSettingsError`.
 
     Args:
         config: Path of a TOML file. Defaults to LAMIA_CONFIG.
@@ -34,42 +57,56 @@ def load_settings(config: str | None, **overrides: Any) -> Settings:
     """
     from pydantic import ValidationError
 
-    from lamia_gql.domain.settings import load
-    from lamia_gql.storage.engine import DatabaseURLError, parse_url
+    from lamia_gql.commands.setting_errors import UnknownSettingError, check_variables, describe
+    from lamia_gql.domain.settings import SettingsFileError, load
+    from lamia_gql.storage.database_url import DatabaseURLError, parse_url
 
     if config is not None:
         os.environ["LAMIA_CONFIG"] = config
     try:
+        check_variables(os.environ)
         settings = load(**overrides)
         parse_url(settings.database_url)
     except ValidationError as error:
-        problems = (
-            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        fail(2, "Invalid settings. " + "; ".join(problems) + ".")
-    except (FileNotFoundError, DatabaseURLError) as error:
-        fail(2, str(error))
-    except ValueError as error:
-        fail(2, f"The settings file is not valid TOML: {error}.")
+        raise InvalidSettingsError(describe(error)) from error
+    except (UnknownSettingError, SettingsFileError, DatabaseURLError) as error:
+        raise InvalidSettingsError(str(error)) from error
     return settings
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
-    """Exit with 1 if the database is unavailable, unsuitable or at another revision."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from lamia_gql.storage.engine import DatabaseURLError
-    from lamia_gql.storage.migrations import NotMigrated, UnknownRevision, UnsuitableEncoding
-
+def database_errors(settings: Settings) -> Iterator[None]:
+    """Exit with 1 if the database is unavailable, unsuitable, or in use by others."""
     try:
         yield
-    except (NotMigrated, UnknownRevision, UnsuitableEncoding, DatabaseURLError) as error:
-        fail(1, str(error))
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        fail(1, f"The database can't be used: {reason}")
+    except Exception as error:
+        problem = database_problem(error, settings)
+        if problem is None:
+            raise
+        fail(1, problem)
+
+
+def database_problem(error: Exception, settings: Settings) -> str | None:
+    """What an error says about the database, as a sentence; None if it says nothing about it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from lamia_gql.domain.errors import Unavailable
+    from lamia_gql.storage.database_url import DatabaseURLError, UnusableDatabase, parse_url
+    from lamia_gql.storage.sqlite_file import access_problem
+
+    if isinstance(error, Unavailable):
+        return error.message
+    if isinstance(error, (UnusableDatabase, DatabaseURLError)):
+        return str(error)
+    if not isinstance(error, SQLAlchemyError):
+        return None
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    url = parse_url(settings.database_url)
+    if url.get_backend_name() != "sqlite":
+        return f"The database can't be used: {reason.removesuffix('.')}."
+    # SQLite itself names neither the file nor what is wrong with it.
+    reason = access_problem(url) or reason
+    return f"The database {url.database} can't be used: {reason}."
 
 
 @contextmanager

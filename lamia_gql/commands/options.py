@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import click
 
+from lamia_gql.client.configuration import ConfigurationError, parse_url
+
+
+def _parse_address(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    """Return the root address of a server, from any form that ``LAMIA_URL`` may have."""
+    try:
+        return None if value is None else parse_url(value)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 CONFIG = click.option(
     "--config", type=click.Path(dir_okay=False), help="TOML file with settings. [env LAMIA_CONFIG]"
 )
@@ -12,8 +25,17 @@ DATABASE_URL = click.option(
 )
 URL = click.option(
     "--url",
+    callback=_parse_address,
+    metavar="URL",
     envvar="LAMIA_URL",
     default="http://127.0.0.1:8088",
     show_default=True,
     help="Address of the server. [env LAMIA_URL]",
+)
+PUBLIC_URL = click.option(
+    "--public-url",
+    callback=_parse_address,
+    metavar="URL",
+    envvar="LAMIA_PUBLIC_URL",
+    help="Address by which jobs reach the server; defaults to --url. [env LAMIA_PUBLIC_URL]",
 )

@@ -1,12 +1,13 @@
-"""Renders the snapshots of ``watch`` as tables with progress bars."""
+"""Renders tasks as tables with progress bars, for ``watch``, ``tasks`` and ``show``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,7 @@ COLOURS = {
     "DONE": "green",
     "FAILED": "red",
     "TERMINATED": "magenta",
+    "LOST": "yellow",
     "AT_RISK": "yellow",
     "CANNOT_SUCCEED": "red",
 }
@@ -34,58 +36,106 @@ COUNT_HEADINGS = {
 }
 """The job counts that are shown, and the headings of their columns."""
 BAR_CHARACTERS = 10
+NAME_CHARACTERS = 20
+"""Names are cut to no less than this as long as columns can be left out instead."""
+LEFT_OUT = ("progress", "/min", "ends in")
+"""The columns that narrow terminals lack, the first one first. Beside the bar is its percentage."""
+ANY_WIDTH = 10_000
+"""A width that every table fits in."""
+COLUMNS: dict[str, dict[str, Any]] = {
+    "state": {"min_width": 9},
+    "progress": {"width": BAR_CHARACTERS},
+    "": {"justify": "right", "min_width": 5},
+    **{
+        heading: {"justify": "right", "min_width": 4, "style": COLOURS[state.upper()]}
+        for state, heading in COUNT_HEADINGS.items()
+    },
+    "/min": {"justify": "right", "min_width": 5},
+    "ends in": {"justify": "right", "min_width": 7},
+}
+"""The columns beside that of the name, by their headings, with the options of each."""
 MAX_INDICES_CHARACTERS = 60
 """The length from which a list of indices is cut."""
 
 
-def render_task(task: dict[str, Any], now: datetime) -> RenderableType:
-    """Render the ``Task`` of the operation ``watch_task`` and its processes."""
-    table = _make_table("process")
-    for process in task["processes"]["nodes"]:
-        _add_row(table, process, now)
-    table.add_section()
-    _add_row(table, task, now, name="all")
+def render_task(
+    task: dict[str, Any], now: datetime, details: Iterable[RenderableType] = ()
+) -> RenderableType:
+    """Render the ``Task`` of the operation ``watch_task``, details of it, and its processes."""
+    processes = task["processes"]["nodes"]
+    table = _TaskTable("process", [*processes, {**task, "name": "all"}], now)
     title = Text.assemble(
         (task["name"], "bold"), "  ", _render_state(task), *_format_runtime(task, now)
     )
-    return Group(title, table, *_render_indices(task["processes"]["nodes"]))
+    return Group(title, *details, table, *_render_indices(processes))
 
 
-def render_tasks(tasks: list[dict[str, Any]], total: int, now: datetime) -> RenderableType:
-    """Render the tasks of the operation ``watch_tasks``; ``total`` is the number of all tasks."""
+def render_tasks(
+    tasks: list[dict[str, Any]], total: str, now: datetime, *, order: str
+) -> RenderableType:
+    """Render the tasks of the operations ``watch_tasks`` and ``list_tasks``.
+
+    ``total`` is the number of all tasks, and ``order`` that of the given ones, in words.
+    """
     if not tasks:
         return Text("There are no tasks yet.")
-    table = _make_table("task")
-    for task in tasks:
-        _add_row(table, task, now)
-    return Group(table, Text(f"{len(tasks)} of {total} tasks, latest events first"))
+    return Group(_TaskTable("task", tasks, now), Text(f"{len(tasks)} of {total} tasks, {order}"))
 
 
-def _make_table(what: str) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column(what, overflow="fold", min_width=8)
-    table.add_column("state", no_wrap=True, min_width=9)
-    table.add_column("progress", no_wrap=True, width=BAR_CHARACTERS)
-    table.add_column("", justify="right", no_wrap=True, min_width=5)
-    for state, heading in COUNT_HEADINGS.items():
-        style = COLOURS[state.upper()]
-        table.add_column(heading, justify="right", no_wrap=True, style=style, min_width=4)
-    table.add_column("/min", justify="right", no_wrap=True, min_width=5)
-    table.add_column("ends in", justify="right", no_wrap=True, min_width=7)
-    return table
+class _TaskTable:
+    """A table of tasks or processes, each on one line, in the width of the terminal.
+
+    Args:
+        what: The heading of the names.
+        rows: The tasks or processes.
+        now: The present time.
+    """
+
+    def __init__(self, what: str, rows: list[dict[str, Any]], now: datetime) -> None:
+        self._what = what
+        self._rows = [_make_cells(row, now) for row in rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Leave out columns until the names have room, then cut the names."""
+        for number in range(len(LEFT_OUT) + 1):
+            table = self._make_table(LEFT_OUT[:number])
+            names = table.columns[0]
+            names.max_width = NAME_CHARACTERS
+            needed = Measurement.get(console, options.update_width(ANY_WIDTH), table).minimum
+            names.max_width = None
+            if needed <= options.max_width:
+                break
+        yield table
+
+    def _make_table(self, left_out: Sequence[str]) -> Table:
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column(self._what, min_width=8)
+        headings = [heading for heading in COLUMNS if heading not in left_out]
+        for heading in headings:
+            table.add_column(heading, no_wrap=True, **COLUMNS[heading])
+        for name, cells in self._rows:
+            table.add_row(name, *(cells[heading] for heading in headings))
+        return table
 
 
-def _add_row(table: Table, row: dict[str, Any], now: datetime, name: str | None = None) -> None:
+def _make_cells(row: dict[str, Any], now: datetime) -> tuple[Text, dict[str, RenderableType]]:
+    """Return the name and, by the headings of their columns, the other cells of a line."""
     progress, counts = row["progress"], row["counts"]
     ratio = None if progress is None else progress["ratio"]
-    table.add_row(
-        name or row["name"],
-        _render_state(row),
-        "" if ratio is None else _make_bar(ratio),
-        "" if ratio is None else f"{100 * ratio:.0f} %",
-        *(str(counts[state]) if counts[state] else "·" for state in COUNT_HEADINGS),
-        _format_rate(row, now),
-        _format_time_left(row, now),
+    return (
+        # A str would be taken for markup.
+        Text(row["name"], no_wrap=True, overflow="ellipsis"),
+        {
+            "state": _render_state(row),
+            "progress": "" if ratio is None else _make_bar(ratio),
+            "": "" if ratio is None else f"{100 * ratio:.0f} %",
+            **{
+                heading: str(counts[state]) if counts[state] else "·"
+                for state, heading in COUNT_HEADINGS.items()
+            },
+            "/min": _format_rate(row, now),
+            "ends in": _format_time_left(row, now),
+        },
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Self
 
 import httpx
 
-from lamia_gql.commands.stored_operations import load_operation
+from lamia_gql.client.configuration import ConfigurationError
+from lamia_gql.commands.client_token import authorization
+from lamia_gql.graph.stored_operations import load_operation
 
 REQUEST_TIMEOUT_S = 30.0
 RETRY_DURATION_S = 30.0
@@ -24,14 +27,22 @@ class ServerUnavailableError(ServerClientError):
 
 
 class ServerClient:
-    """A client of the server at a root address, like ``http://127.0.0.1:8088``.
+    """A client of the server at a root address, as :func:`parse_url` returns it.
 
-    Use it as a context manager; it keeps its connections open until the end.
+    Use it as a context manager; it keeps its connections open until the end. It sends the
+    user's token (see :func:`find_token`), and raises :class:`ServerClientError` if that can't be
+    read.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._client = httpx.Client(timeout=REQUEST_TIMEOUT_S)
+        self.url = url
+        try:
+            headers = authorization(os.environ)
+        except ConfigurationError as error:
+            raise ServerClientError(str(error)) from error
+        self.has_token = bool(headers)
+        """Whether it identifies the user."""
+        self._client = httpx.Client(timeout=REQUEST_TIMEOUT_S, headers=headers)
 
     def __enter__(self) -> Self:
         return self
@@ -88,10 +99,30 @@ class ServerClient:
         data: dict[str, Any] = body["data"]
         return data
 
-    def create_task(self, task: dict[str, Any]) -> None:
-        """Create a task from a ``CreateTaskInput``. Raises :class:`ServerClientError`."""
-        data = self.execute("create_task", input=task)
-        _raise_user_errors(data["createTask"]["userErrors"])
+    def read_task(self, name: str) -> dict[str, Any]:
+        """Return the ``Task`` of the operation ``watch_task``.
+
+        Raises :class:`ServerClientError`, also if there is none of this name.
+        """
+        task: dict[str, Any] | None = self.execute("watch_task", name=name)["task"]
+        if task is None:
+            raise ServerClientError(f"There is no task “{name}” on {self.url}.")
+        return task
+
+    def delete_task(self, name: str) -> None:
+        """Delete a task with its events. Raises :class:`ServerClientError`."""
+        data = self.execute("delete_task", input={"name": name})
+        _raise_user_errors(data["deleteTask"]["userErrors"])
+
+    def create_task(self, task: dict[str, Any]) -> str | None:
+        """Create a task from a ``CreateTaskInput``; returns the token of its jobs, if any.
+
+        Raises :class:`ServerClientError`.
+        """
+        payload = self.execute("create_task", input=task)["createTask"]
+        _raise_user_errors(payload["userErrors"])
+        token: str | None = payload["token"]
+        return token
 
     def submit(self, events: list[dict[str, Any]]) -> list[bool]:
         """Submit events, with retries; returns ``enough`` for each of them.

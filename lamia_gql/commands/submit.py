@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import shlex
 import socket
 import tomllib
 from collections.abc import Sequence
@@ -12,7 +11,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from lamia_gql.commands.server_client import ServerClient
+from lamia_gql.commands.client_token import write_job_token
+from lamia_gql.commands.server_client import ServerClient, ServerClientError
 
 
 class TaskInputError(Exception):
@@ -28,8 +28,10 @@ def submit(
     solitary: Sequence[str],
     comment: str | None,
     tags: Sequence[str],
-) -> str:
-    """Create a task, and return the shell commands that export its address and name.
+) -> tuple[str, Path | None]:
+    """Create a task; returns its name, and the file with the token of its jobs, if there is one.
+
+    Who has a token gets one for the jobs.
 
     User, host and time are filled in if the file does not have them.
 
@@ -64,11 +66,18 @@ def submit(
             " and --solitary NAME."
         )
     with ServerClient(url) as client:
-        client.create_task(_to_json_value(task))
-        return (
-            f"export LAMIA_URL={shlex.quote(client.url)}\n"
-            f"export LAMIA_TASK={shlex.quote(task['name'])}\n"
-        )
+        if client.has_token:
+            task["issueToken"] = True
+        token = client.create_task(_to_json_value(task))
+    name = str(task["name"])
+    if token is None:
+        return name, None
+    try:
+        return name, write_job_token(name, token)
+    except OSError as error:
+        raise ServerClientError(
+            f"The task is created, but the token of its jobs can't be stored: {error}."
+        ) from error
 
 
 def _read_file(path: str) -> dict[str, Any]:

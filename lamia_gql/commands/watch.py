@@ -22,7 +22,6 @@ from lamia_gql.commands.change_listener import ChangeListener
 from lamia_gql.commands.rendering import render_task, render_tasks
 from lamia_gql.commands.server_client import (
     ServerClient,
-    ServerClientError,
     ServerUnavailableError,
 )
 
@@ -84,10 +83,7 @@ def _query(client: ServerClient, name: str | None) -> dict[str, Any]:
     if name is None:
         tasks: dict[str, Any] = client.execute("watch_tasks", first=MAX_TASKS)["tasks"]
         return tasks
-    task: dict[str, Any] | None = client.execute("watch_task", name=name)["task"]
-    if task is None:
-        raise ServerClientError(f"There is no task “{name}” on {client.url}.")
-    return task
+    return client.read_task(name)
 
 
 @contextmanager
@@ -117,4 +113,5 @@ def _render(snapshot: dict[str, Any]) -> RenderableType:
     now = datetime.now(UTC)
     if "processes" in snapshot:
         return render_task(snapshot, now)
-    return render_tasks(snapshot["nodes"], snapshot["totalCount"], now)
+    total = str(snapshot["totalCount"])
+    return render_tasks(snapshot["nodes"], total, now, order="latest events first")

@@ -1,11 +1,14 @@
 """The errors that clients see.
 
-There are four kinds, each turned into an answer in one place::
+There are five kinds, each turned into an answer in one place::
 
     UserError      invalid input of a mutation: data in ``userErrors``, with a code and a field
     RequestError   invalid arguments of a query: a GraphQL error with ``extensions.code``
     LimitExceeded  an operation beyond a limit of the server: likewise, with HTTP 400
-    Unavailable    the server is temporarily unable, nothing was changed: likewise, with HTTP 503;
+    AccessDenied   the credential is missing, invalid or does not allow it: likewise, with HTTP 401
+                   or 403
+    Unavailable    the server is temporarily unable, nothing was changed: likewise, with HTTP 503,
+                   or 429 as RateExceeded;
                    or, as OutcomeUnknown, the database did not say whether it stored the request
 
 Every other exception is unexpected. It is logged with an id, and the client gets only that id.
@@ -13,6 +16,7 @@ Every other exception is unexpected. It is logged with an id, and the client get
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 
@@ -41,6 +45,7 @@ class ErrorCode(StrEnum):
     TIME_INVALID = "TIME_INVALID"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     BUSY = "BUSY"
+    RATE_LIMITED = "RATE_LIMITED"
     STORAGE_FAILED = "STORAGE_FAILED"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 
@@ -65,6 +70,13 @@ class ErrorCode(StrEnum):
     STOPPING = "STOPPING"
     TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
     TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS"
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    DOCUMENT_NOT_ALLOWED = "DOCUMENT_NOT_ALLOWED"
+    NO_SECRET_KEY = "NO_SECRET_KEY"
+    ROLES_INVALID = "ROLES_INVALID"
+    TOKEN_NOT_FOUND = "TOKEN_NOT_FOUND"
 
     HOST_NOT_ALLOWED = "HOST_NOT_ALLOWED"
     ORIGIN_NOT_ALLOWED = "ORIGIN_NOT_ALLOWED"
@@ -110,6 +122,10 @@ MEANINGS: dict[ErrorCode, str] = {
         " receiving too much at once, or another transaction keeps a task locked. Nothing was"
         " stored; try again later."
     ),
+    ErrorCode.RATE_LIMITED: (
+        "This client asks for more events, operations or values a second than it may. Nothing was"
+        " changed; try again after the time in the header `Retry-After`."
+    ),
     ErrorCode.STORAGE_FAILED: "The database failed. Nothing was stored; try again later.",
     ErrorCode.OUTCOME_UNKNOWN: (
         "The request, or a part of it, may or may not have been stored. Events can be sent again"
@@ -144,12 +160,27 @@ MEANINGS: dict[ErrorCode, str] = {
     ),
     ErrorCode.TOO_MANY_SUBSCRIPTIONS: (
         "More operations at once than the server allows on one connection, by number or in bytes,"
-        " or for one address."
+        " for one address, or in bytes for all."
     ),
     ErrorCode.TOO_MANY_CONNECTIONS: (
         "More connections than the server allows, live ones from one client address or all"
         " together."
     ),
+    ErrorCode.UNAUTHENTICATED: (
+        "The server needs a credential, and there is none, or it is not valid, has expired, or was"
+        " revoked."
+    ),
+    ErrorCode.FORBIDDEN: "The credential is valid, but does not allow this.",
+    ErrorCode.DOCUMENT_NOT_ALLOWED: (
+        "The server executes only documents that its operator has named, and this is none of them:"
+        " see the setting `persisted_documents`."
+    ),
+    ErrorCode.NO_SECRET_KEY: (
+        "The server can't sign tokens and sessions: see the settings `secret_keys` and"
+        " `secret_file`."
+    ),
+    ErrorCode.ROLES_INVALID: "A token needs at least one role.",
+    ErrorCode.TOKEN_NOT_FOUND: "No access token has this name.",
     ErrorCode.HOST_NOT_ALLOWED: (
         "The request names a host that is none of the server's: see the setting `allowed_hosts`."
     ),
@@ -190,8 +221,29 @@ class LimitExceeded(LamiaError):  # noqa: N818  (the name says that it is an err
         self.limit = limit
 
 
+class AccessDenied(LamiaError):  # noqa: N818  (an answer to the client)
+    """A request that its credential does not allow, or that has no valid one.
+
+    The code is UNAUTHENTICATED where another credential is needed, and DOCUMENT_NOT_ALLOWED where
+    none would help, else FORBIDDEN.
+    """
+
+
 class Unavailable(LamiaError):  # noqa: N818  (a state of the server rather than an error)
     """The server is temporarily unable; the same request may succeed later."""
+
+
+class RateExceeded(Unavailable):
+    """A client asks for more in a second than it may; ``retry_after`` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(ErrorCode.RATE_LIMITED, message)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header of HTTP that says when to come back."""
+        return {"retry-after": str(math.ceil(self.retry_after))}
 
 
 class OutcomeUnknown(Unavailable):

@@ -195,6 +195,19 @@ def add(summary: Summary, event: Occurrence) -> Summary:
     )
 
 
+def is_needed(summary: Summary, event: Occurrence) -> bool:
+    """Whether a fact of a summary may depend on one of its events.
+
+    Without a BEAT that is not needed, the summary is the same but for the number of events.
+    """
+    return (
+        event.event_class is not EventClass.BEAT
+        or event.progress is not None
+        or summary.alive == (event.attempt, event.time)
+        or (summary.seen is not None and summary.seen.id == event.id)
+    )
+
+
 def summarise(events: Iterable[Occurrence]) -> Summary:
     """The summary of a set of events, given in any order and with any repetition."""
     summary = EMPTY

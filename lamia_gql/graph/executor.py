@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from inspect import isawaitable
 from typing import Any, TypeVar
 
 import orjson
@@ -21,7 +22,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.limits.cost import READ_COST
+from lamia_gql.graph.coroutines import Coroutines
+from lamia_gql.graph.limits.cost import READ_COST, max_resolved
 
 T = TypeVar("T")
 complete_leaf = Executor.complete_leaf_value
@@ -38,11 +40,31 @@ class BudgetedExecutor(StrawberryGraphQLCoreExecutionContext):
         super().__init__(*args, **kwargs)
         context: Context = self.context_value
         self.budget: AnswerBudget = context.budget
+        self.budget.max_values = max_resolved(context.settings.max_cost)
+        self.coroutines = Coroutines()
 
     def build_per_event_executor(self, payload: Any) -> Executor[Any]:
         """Each result of a subscription has the whole budget."""
         self.budget.restart()
         return super().build_per_event_executor(payload)
+
+    async def execute_operation(self, serially: bool | None = None) -> Any:
+        """Execute an operation, or make one result of a subscription."""
+        context: Context = self.context_value
+        if context.plan is not None:
+            data = await context.plan(self.root_value)
+            if data is not None:
+                return self.build_response(data)
+        self.coroutines = Coroutines()
+        self.is_awaitable = self.coroutines.is_awaitable
+        try:
+            result = super().execute_operation(serially)
+            return await result if isawaitable(result) else result
+        finally:
+            self.coroutines.close()
+
+    def settle_in_background(self, awaitables: list[Awaitable[Any]]) -> None:
+        """Nothing: what belongs to a failed field is not begun, and closed at the end."""
 
     def build_response(self, data: dict[str, Any] | None) -> Any:
         """Raise the error of the budget, if it is exceeded."""
@@ -120,29 +142,21 @@ class BudgetedExecutor(StrawberryGraphQLCoreExecutionContext):
                     position_context,
                 ):
                     awaitable.append(index)
+                    self.coroutines.add(completed[index])
                 if budget.is_due():
                     return True
             return False
 
         async def complete_all(more: bool) -> list[Any]:
-            try:
-                while more:
-                    await budget.checkpoint()
-                    more = complete_some()
-            except BaseException:
-                for index in awaitable:
-                    completed[index].close()
-                raise
+            while more:
+                await budget.checkpoint()
+                more = complete_some()
             found = await gather_with_cancel(*(completed[index] for index in awaitable))
             for index, value in zip(awaitable, found, strict=True):
                 completed[index] = value
             return completed
 
-        try:
-            more = complete_some()
-        except Exception:
-            self.settle_in_background([completed[index] for index in awaitable])
-            raise
+        more = complete_some()
         return complete_all(more) if more or awaitable else completed
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 from lamia_gql.graph.reads import Input, Reads
 from lamia_gql.storage.models import Process
-from lamia_gql.storage.queries import samples, tasks
+from lamia_gql.storage.queries import processes, samples, tasks
 from lamia_gql.storage.queries.job_counts import have_lost_jobs
 from lamia_gql.storage.queries.samples import SampleRow
 from lamia_gql.storage.row_shape import row_shape
@@ -35,7 +34,9 @@ def _processes(reads: Reads, rows: Sequence[TaskRow]) -> list[list[ProcessRow]]:
     return reads.once(
         "processes",
         [task.id for task in rows],
-        lambda ids: tasks.all_processes(reads.connection, ids, COUNTED),
+        lambda ids: processes.all_processes(
+            reads.connection, ids, reads.processes_shape or COUNTED
+        ),
     )
 
 
@@ -88,8 +89,8 @@ def _samples_by_process(reads: Reads, rows: Sequence[TaskRow]) -> list[list[list
     return [list(islice(found, len(group))) for group in groups]
 
 
-def _progress_inputs(_reads: Reads, rows: Sequence[ProcessRow]) -> list[Any]:
-    return [process.progress_inputs() for process in rows]
+def _counted(_reads: Reads, rows: Sequence[ProcessRow]) -> Sequence[ProcessRow]:
+    return rows
 
 
 def _process_end(_reads: Reads, rows: Sequence[ProcessRow]) -> list[datetime | None]:
@@ -99,15 +100,17 @@ def _process_end(_reads: Reads, rows: Sequence[ProcessRow]) -> list[datetime | N
 NOTHING: frozenset[str] = frozenset()
 INPUTS = {
     # Of a task.
-    "processes": Input(NOTHING, _processes),
-    "has_lost_by_process": Input(NOTHING, _has_lost_by_process),
-    "samples_by_process": Input(NOTHING, _samples_by_process),
+    "processes": Input(NOTHING, _processes, processes=PROGRESS),
+    "has_lost_by_process": Input(NOTHING, _has_lost_by_process, processes=PROGRESS | LIVENESS),
+    "samples_by_process": Input(
+        NOTHING, _samples_by_process, processes=PROGRESS | END, is_lookup=False
+    ),
     "tags": Input(NOTHING, _tags),
-    "task_json": Input(NOTHING, _task_json),
+    "task_json": Input(NOTHING, _task_json, is_lookup=False),
     # Of a process.
-    "progress_inputs": Input(PROGRESS, _progress_inputs, is_read=False),
+    "counted": Input(PROGRESS, _counted, is_read=False),
     "process_end": Input(PROGRESS | END, _process_end, is_read=False),
     "has_lost": Input(LIVENESS, _has_lost),
-    "samples": Input(NOTHING, _samples),
+    "samples": Input(NOTHING, _samples, is_lookup=False),
 }
 """By the name of the parameter. Rows have their keys, whatever columns are asked for."""

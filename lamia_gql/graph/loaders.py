@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from lamia_gql.api.answer_budget import AnswerBudget
+from lamia_gql.domain.access import Principal
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.batch_loader import BatchLoader
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.reads import AnyRead, ListRead, Reads, Rows, run
 from lamia_gql.storage.operation_reads import Snapshot
-from lamia_gql.storage.queries import tasks
+from lamia_gql.storage.queries import processes, tasks
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.rows import EventRow, ProcessRow, TaskRow
@@ -34,12 +35,18 @@ class Loaders:
         settings: the settings of the server.
         now: the time at which liveness is judged.
         budget: what the answer may take.
+        principal: who asks.
     """
 
     def __init__(
-        self, snapshot: Snapshot, settings: Settings, now: datetime, budget: AnswerBudget
+        self,
+        snapshot: Snapshot,
+        settings: Settings,
+        now: datetime,
+        budget: AnswerBudget,
+        principal: Principal,
     ) -> None:
-        self.reads = Reads(now, settings, budget)
+        self.reads = Reads(now, settings, budget, principal)
         """What has been read so far."""
         self._snapshot = snapshot
         self._loaders: dict[Hashable, BatchLoader[Any, Any]] = {}
@@ -79,7 +86,7 @@ class Loaders:
         return self._load(
             "process_by_name",
             (task_id, name),
-            lambda r, keys: tasks.processes_by_name(r.connection, keys),
+            lambda r, keys: processes.processes_by_name(r.connection, keys),
         )
 
     def process_by_key(self, task_id: int, number: int) -> Awaitable[ProcessRow | None]:
@@ -87,7 +94,7 @@ class Loaders:
         return self._load(
             "process_by_key",
             (task_id, number),
-            lambda r, keys: tasks.processes_by_key(r.connection, keys),
+            lambda r, keys: processes.processes_by_key(r.connection, keys),
         )
 
     def _load(

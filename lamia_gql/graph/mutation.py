@@ -9,10 +9,13 @@ from typing import Annotated, TypeVar
 
 import strawberry
 
+from lamia_gql.api.audit import Action, audit
 from lamia_gql.domain import errors
+from lamia_gql.domain.access import JobGrant
 from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Context, Info
+from lamia_gql.graph.credentials import CredentialMutation, sign
 from lamia_gql.graph.selection import reads_process, reads_task
 from lamia_gql.graph.types import mutation_inputs
 from lamia_gql.graph.types.connection import global_id
@@ -41,7 +44,7 @@ INPUT = argument("Input of the mutation.")
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation:
+class Mutation(CredentialMutation):
     """The root of all mutations."""
 
     @resolved("Create a task with all its processes.")
@@ -51,8 +54,10 @@ class Mutation:
         input: Annotated[mutation_inputs.CreateTaskInput, INPUT],  # noqa: A002
     ) -> CreateTaskPayload:
         """Create one task."""
-        tasks, user_errors = await _create(info, [input], "task")
-        return CreateTaskPayload(task=tasks[0] if tasks else None, user_errors=user_errors)
+        tasks, tokens, user_errors = await _create(info, [input], "task")
+        if user_errors:
+            return CreateTaskPayload(task=None, token=None, user_errors=user_errors)
+        return CreateTaskPayload(task=tasks[0], token=tokens[0], user_errors=[])
 
     @resolved("Create several tasks: all of them or none.")
     async def create_tasks(
@@ -61,8 +66,8 @@ class Mutation:
         input: Annotated[mutation_inputs.CreateTasksInput, INPUT],  # noqa: A002
     ) -> CreateTasksPayload:
         """Create tasks in one transaction."""
-        tasks, user_errors = await _create(info, input.tasks, "tasks")
-        return CreateTasksPayload(tasks=tasks, user_errors=user_errors)
+        tasks, tokens, user_errors = await _create(info, input.tasks, "tasks")
+        return CreateTasksPayload(tasks=tasks, tokens=tokens, user_errors=user_errors)
 
     @resolved(
         "Change the description of a task: user, e-mail, comment, tags, config, dependencies."
@@ -76,8 +81,9 @@ class Mutation:
         context = info.context
         edits = [TaskEdit(input.name, input.changes())]
         found, user_errors = await _change(
-            context, lambda: update_tasks(context.settings, edits, context.now)
+            context, lambda: update_tasks(context.settings, edits, context.now, context.principal)
         )
+        _audit(context, Action.UPDATE_TASK, found or [])
         tasks = await _shown_tasks(info, found or [], "task")
         return UpdateTaskPayload(task=tasks[0] if tasks else None, user_errors=user_errors)
 
@@ -91,11 +97,15 @@ class Mutation:
         context = info.context
         specs = [_process_spec(process) for process in input.processes]
         found, user_errors = await _change(
-            context, lambda: add_processes(context.settings, input.task, specs, context.now)
+            context,
+            lambda: add_processes(
+                context.settings, input.task, specs, context.now, context.principal
+            ),
         )
         if found is None:
             return AddProcessesPayload(task=None, processes=[], user_errors=user_errors)
         task, processes = found
+        _audit(context, Action.ADD_PROCESSES, [task])
         return AddProcessesPayload(
             task=(await _shown_tasks(info, [task], "task"))[0],
             processes=await _shown_processes(info, processes, "processes"),
@@ -161,7 +171,7 @@ async def _change(
     """The result of an operation on tasks, or the errors in its input."""
     context.refresh()
     try:
-        return await context.services.change_tasks(prepare), []
+        return await context.services.change_tasks(context.principal, prepare), []
     except InvalidInput as invalid:
         return None, [UserError.of(error) for error in invalid.errors]
 
@@ -202,8 +212,14 @@ async def _shown_processes(info: Info, written: Sequence[ProcessRow], *path: str
 
 async def _create(
     info: Info, tasks: Sequence[mutation_inputs.CreateTaskInput], path: str
-) -> tuple[list[Task], list[UserError]]:
+) -> tuple[list[Task], list[str | None], list[UserError]]:
+    """The new tasks, the tokens of those for which one was asked, and the errors in the input."""
     context = info.context
+    if any(task.issue_token for task in tasks):
+        try:
+            context.services.authentication.keys.require()
+        except errors.UserError as error:
+            return [], [], [UserError.of(error)]
     specs = [
         TaskSpec(
             name=task.name,
@@ -217,13 +233,20 @@ async def _create(
             client_address=context.client_address,
             config=task.config,
             dependencies=task.dependencies,
+            notify=task.notify,
         )
         for task in tasks
     ]
     created, user_errors = await _change(
-        context, lambda: create_tasks(context.settings, specs, context.now)
+        context, lambda: create_tasks(context.settings, specs, context.now, context.principal)
     )
-    return await _shown_tasks(info, created or [], path), user_errors
+    rows = created or []
+    _audit(context, Action.CREATE_TASK, rows)
+    tokens = [
+        sign(context, JobGrant(row.id, row.token_generation)) if task.issue_token else None
+        for task, row in zip(tasks, rows, strict=False)
+    ]
+    return await _shown_tasks(info, rows, path), tokens, user_errors
 
 
 def _process_spec(process: mutation_inputs.ProcessInput) -> ProcessSpec:
@@ -237,12 +260,19 @@ def _process_spec(process: mutation_inputs.ProcessInput) -> ProcessSpec:
     )
 
 
+def _audit(context: Context, action: Action, tasks: Sequence[TaskRow]) -> None:
+    names = [task.name for task in tasks]
+    audit(context.principal, context.client_address, action, names)
+
+
 async def _delete(
     context: Context, names: Sequence[str]
 ) -> tuple[list[strawberry.ID], list[UserError]]:
     context.refresh()
     try:
-        deleted = await context.services.delete_tasks(names)
+        deleted = await context.services.delete_tasks(
+            context.principal, context.client_address, names
+        )
     except InvalidInput as invalid:
         return [], [UserError.of(error) for error in invalid.errors]
     return [global_id("Task", task.id) for task in deleted], []
@@ -257,7 +287,9 @@ async def _submit(
         _check(context, event, received_at)
         for event, received_at in zip(events, arrival_times(context.now), strict=False)
     ]
-    outcomes = await context.services.record_events(checked)
+    outcomes = await context.services.record_events(
+        context.principal, context.client_address, checked
+    )
     stored = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
     processes = iter(await _shown_processes(info, [outcome.process for outcome in stored], *path))
     return [

@@ -12,6 +12,7 @@ import strawberry
 from lamia_gql import __version__
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.pagination import Slice, page
+from lamia_gql.graph.credentials import CredentialQuery
 from lamia_gql.graph.reads import ListRead, NodeRead, Reads, RowRead, Rows
 from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.connection import (
@@ -39,11 +40,10 @@ from lamia_gql.graph.types.task import Task
 from lamia_gql.storage import filters, models
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.events import events_by_id
+from lamia_gql.storage.queries.processes import processes_by_key, processes_by_name
 from lamia_gql.storage.queries.tasks import (
     TaskOrder,
     count_tasks,
-    processes_by_key,
-    processes_by_name,
     read_tasks,
     tasks_by_id,
     tasks_by_name,
@@ -231,7 +231,7 @@ def _server(reads: Reads) -> Server:
 
 
 @strawberry.type(description="Everything that can be queried.")
-class Query:
+class Query(CredentialQuery):
     """The root of all queries."""
 
     node: Node | None = any_row(

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from lamia_gql.api.answer_budget import AnswerBudget
+from lamia_gql.domain.access import Principal
 from lamia_gql.domain.pagination import Slice
 from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.queries.counts import Count
@@ -35,12 +36,18 @@ class Reads:
         now: the time at which liveness, outlook and estimates are judged.
         settings: the settings of the server.
         budget: what the answer may take.
+        principal: who asks.
     """
 
-    def __init__(self, now: datetime, settings: Settings, budget: AnswerBudget) -> None:
+    def __init__(
+        self, now: datetime, settings: Settings, budget: AnswerBudget, principal: Principal
+    ) -> None:
+        self.principal = principal
         self.now = now
         self.settings = settings
         self.budget = budget
+        self.processes_shape: RowShape[Any] | None = None
+        """What is read of all processes of a task; None for all that fields of a task may need."""
         self._connection: ReadConnection | None = None
         self._known: dict[Hashable, dict[Any, Any]] = {}
 
@@ -89,6 +96,10 @@ class Input(NamedTuple):
     """From the rows to the value of each."""
     is_read: bool = True
     """Whether it needs the database."""
+    processes: frozenset[str] = frozenset()
+    """The columns that it needs of all processes of a task."""
+    is_lookup: bool = True
+    """Whether it never takes long for one row."""
 
 
 @dataclass(frozen=True, slots=True)

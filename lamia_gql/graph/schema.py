@@ -50,7 +50,13 @@ def add_code(error: GraphQLError, default_code: str) -> None:
         error.extensions["code"] = default_code
     else:
         incident = uuid.uuid4().hex[:12]
-        log.error("incident %s at %s", incident, error.path, exc_info=original)
+        log.error(
+            "incident %s at %s",
+            incident,
+            error.path,
+            exc_info=original,
+            extra={"incident": incident},
+        )
         error.message = f"Something went wrong on the server (incident {incident})."
         error.extensions |= {"code": "INTERNAL", "incident": incident}
 
@@ -59,6 +65,9 @@ class Schema(strawberry.Schema):
     """A schema whose errors all have a code, and which masks unexpected errors."""
 
     documents: Documents
+
+    def _extend_introspection(self) -> None:
+        """Keep graphql-core's `isOneOf`: Strawberry's fails for lists and non-null types."""
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -79,8 +88,12 @@ def add_codes(errors: Iterable[GraphQLError], *, executed: bool) -> None:
 
 
 def make_schema(settings: Settings | None = None) -> Schema:
-    """The schema with the limits of these settings; they default to the built-in values."""
-    documents = Documents(settings or Settings.model_construct())
+    """The schema with the limits of these settings; they default to the built-in values.
+
+    Raises :class:`UnusableDocuments` if there are persisted documents that could not be executed.
+    """
+    settings = settings or Settings.model_construct()
+    documents = Documents(settings)
     schema = Schema(
         query=Query,
         mutation=Mutation,
@@ -92,6 +105,8 @@ def make_schema(settings: Settings | None = None) -> Schema:
     )
     schema._schema.description = DESCRIPTION  # Strawberry has no argument for it
     schema.documents = documents
+    if settings.persisted_documents is not None:
+        documents.allow_persisted_only(schema._schema, settings.persisted_documents)
     return schema
 
 

@@ -20,10 +20,13 @@ from lamia_gql.graph.types.connection import Edge
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.fields import Classes, argument, streamed
 from lamia_gql.graph.types.task import Task
-from lamia_gql.live.event_stream import stream_events
+from lamia_gql.live.event_stream import new_events, past_events
 from lamia_gql.storage import filters
 from lamia_gql.storage.queries.events import START_CURSOR, event_cursors
-from lamia_gql.storage.rows import TaskRow
+from lamia_gql.storage.rows import EventRow, TaskRow
+
+LONGEST_INTERVAL_S = 60
+"""The longest time between two snapshots that a client may ask for."""
 
 
 @strawberry.type(description="Everything that can be subscribed to, over WebSocket or SSE.")
@@ -64,18 +67,18 @@ class Subscription:
     ) -> AsyncGenerator[Edge[Event], None]:
         """Past and new events. Raises :class:`RequestError`."""
         context = info.context
-        owner = await context.load.task_by_name(task)
-        if owner is None:
-            raise _task_not_found(task)
-        wanted = await _event_filter(context, owner, process, index, event_class)
-        seq = _start_seq(context.last_event_id or after, owner)
+        if context.new_events is None:
+            owner = await context.load.task_by_name(task)
+            if owner is None:
+                raise _task_not_found(task)
+            wanted = await _event_filter(context, owner, process, index, event_class)
+            context.seq = _start_seq(context.last_event_id or after, owner)
+            stream = _past_events(context, owner.id, wanted)
+        else:
+            stream = new_events(context.new_events)
         # What is below the jobs and processes must be read together with these.
         reads_more = reads_process(info, "node", "job") or reads_process(info, "node", "process")
-        context.reads.end()
-        services, cursors = context.services, event_cursors(owner.id)
-        stream = stream_events(
-            services.database, services.feeds, owner.id, seq, wanted, context.client_address
-        )
+        context.end_reads()
         async with aclosing(stream) as batches:
             with end_as_request_error():
                 async for batch in batches:
@@ -84,8 +87,10 @@ class Subscription:
                     for event in batch:
                         if reads_more:
                             context.refresh()
-                        context.cursor = cursors.encode(event.seq)
+                        context.seq = event.seq
+                        context.cursor = event_cursors(event.task_id).encode(event.seq)
                         yield Edge(cursor=context.cursor, node=Event.of(event))
+                    context.end_reads()
 
     @streamed(
         "A task, each time it has changed: by an event, an update or new processes. Snapshots of a"
@@ -108,6 +113,15 @@ class Subscription:
             filter_inputs.TaskFilter | None,
             argument("Only tasks that match at the time of the change. Defaults to all tasks."),
         ] = None,
+        interval: Annotated[
+            float | None,
+            argument(
+                "The shortest time between snapshots, in seconds, from 0 to"
+                f" {LONGEST_INTERVAL_S}: for selections that take long to read or to send. Changes"
+                " meanwhile are combined, and the last state is always sent. Defaults to the"
+                " server's `snapshot_interval`, which is the least."
+            ),
+        ] = None,
     ) -> AsyncGenerator[Task, None]:
         """Snapshots of tasks. Raises :class:`RequestError`."""
         context = info.context
@@ -115,9 +129,10 @@ class Subscription:
         wanted = filters.TaskFilter() if filter is None else filter.parse()
         # What is below a task must be read together with it.
         reads_more = reads_task(info)
+        interval_s = _checked_interval(interval)
         ids = None if names is None else await _load_ids(context, names)
-        context.reads.end()
-        with watches.watch(wanted, None if ids is None else ids.values()) as watcher:
+        context.end_reads()
+        with watches.watch(wanted, None if ids is None else ids.values(), interval_s) as watcher:
             if ids is not None:
                 context.watched = WatchedTasks(ids, partial(watches.resend_all, watcher))
             with end_as_request_error():
@@ -128,6 +143,21 @@ class Subscription:
                         if shown is not None:
                             context.task_id = task.id
                             yield Task.of(shown)
+                    context.end_reads()
+
+
+def _past_events(
+    context: Context, task_id: int, wanted: filters.EventFilter
+) -> AsyncGenerator[Sequence[EventRow], None]:
+    assert context.join is not None
+    return past_events(
+        context.services.database,
+        task_id,
+        context.seq,
+        wanted,
+        context.client_address,
+        partial(context.join, task_id, wanted),
+    )
 
 
 async def _event_filter(
@@ -174,6 +204,15 @@ def _start_seq(cursor: str | None, task: TaskRow) -> int:
             " cursor.",
         )
     return seq
+
+
+def _checked_interval(interval: float | None) -> float:
+    if interval is not None and not 0 <= interval <= LONGEST_INTERVAL_S:
+        raise RequestError(
+            ErrorCode.ARGUMENT_INVALID,
+            f"`interval` must be from 0 to {LONGEST_INTERVAL_S} seconds, not {interval:g}.",
+        )
+    return interval or 0.0
 
 
 async def _load_ids(context: Context, names: Sequence[str]) -> Mapping[str, int]:

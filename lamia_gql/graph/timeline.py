@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from lamia_gql.domain.progress import Counters, ProgressInputs, process_progress, task_ratio
+from lamia_gql.domain.counters import Counters
+from lamia_gql.domain.progress import process_progress, task_ratio
 from lamia_gql.storage.queries.samples import SampleRow
 from lamia_gql.storage.rows import ProcessRow
 
@@ -27,9 +28,10 @@ def process_timeline(
     """The history of one process, in ``points`` points; empty without samples."""
     found = []
     for at in _times([samples], [process], points, now):
-        inputs = process.progress_inputs(_counters_at(samples, at))
-        progress = process_progress(inputs)
-        found.append(_point(at, [inputs], None if progress is None else progress.ratio))
+        counters = _counters_at(samples, at)
+        progress = process_progress(process, counters)
+        ratio = None if progress is None else progress.ratio
+        found.append(_point(at, process.job_count, [counters], ratio))
     return found
 
 
@@ -41,12 +43,11 @@ def task_timeline(
 ) -> list[Point]:
     """The history of all processes of a task together, in ``points`` points."""
     found = []
+    job_count = sum(process.job_count for process in processes)
     for at in _times(samples, processes, points, now):
-        then = [
-            process.progress_inputs(_counters_at(history, at))
-            for process, history in zip(processes, samples, strict=True)
-        ]
-        found.append(_point(at, then, task_ratio(then)[0]))
+        counters = [_counters_at(history, at) for history in samples]
+        ratio, _ = task_ratio(zip(processes, counters, strict=True))
+        found.append(_point(at, job_count, counters, ratio))
     return found
 
 
@@ -77,15 +78,15 @@ def _counters_at(samples: Sequence[SampleRow], at: datetime) -> Counters:
     return samples[place - 1].counters if place else Counters()
 
 
-def _point(at: datetime, processes: Sequence[ProgressInputs], ratio: float | None) -> Point:
+def _point(
+    at: datetime, job_count: int, processes: Sequence[Counters], ratio: float | None
+) -> Point:
     total = Counters()
-    for process in processes:
-        counters = process.counters
+    for counters in processes:
         total.submitted += counters.submitted
         total.running += counters.running
         total.done += counters.done
         total.failed += counters.failed
         total.terminated += counters.terminated
-    pending = sum(process.job_count for process in processes)
-    pending -= total.submitted + total.running + total.ended
+    pending = job_count - (total.submitted + total.running + total.ended)
     return Point(at, pending, total, ratio)

@@ -13,17 +13,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import EMPTY, Occurrence, Summary, add, event_time
 from lamia_gql.domain.progress import is_enough
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_statements import (
-    INSERT_EVENTS,
+    GROUP_PROCESSES,
     REMOVE_EVENTS,
-    UPDATE_PROCESSES,
-    UPSERT_JOBS,
+    UPDATE_TASKS,
+    WRITE_EVENTS,
     process_counters,
 )
 from lamia_gql.ingest.event_targets import (
@@ -34,10 +32,14 @@ from lamia_gql.ingest.event_targets import (
     read_stored,
     resolve,
 )
+from lamia_gql.ingest.outbox import Outbox
 from lamia_gql.ingest.process_accumulator import ProcessAccumulator
-from lamia_gql.ingest.samples import write_samples
-from lamia_gql.ingest.task_totals import refresh_tasks
+from lamia_gql.ingest.samples import Samples
+from lamia_gql.ingest.task_totals import task_totals
+from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow
+from lamia_gql.storage.transaction import WriteTransaction
 
 ProcessKey = tuple[int, int]
 """Task and process."""
@@ -54,23 +56,33 @@ class Outcome(NamedTuple):
 
 
 def record(
-    connection: Connection, events: Sequence[NewEvent], mode: LockMode = LockMode.SKIP
+    transaction: WriteTransaction,
+    events: Sequence[NewEvent],
+    mode: LockMode = LockMode.SKIP,
+    outbox: Outbox | None = None,
 ) -> list[Outcome | UserError | None]:
-    """Store events in the transaction of ``connection``; one outcome or error each, in order.
+    """Store events in a transaction, and publish them on commit; one outcome or error each.
 
-    It is None for events that were not stored because their task is locked.
+    It is None for events that were not stored because their task is locked. The outbox, if any,
+    gets the notifications of what they change.
     """
-    targets = resolve(connection, events, mode)
-    batch = _Batch(targets, {})
+    connection = transaction.connection
+    driver = Driver(connection)
+    targets = resolve(driver, events, mode)
+    batch = _Batch(targets, {}, outbox)
     results = batch.apply(events)
-    if not batch.insert_events(connection):
-        batch = _Batch(targets, read_stored(connection, events, targets))
+    processes = batch.write(driver, transaction)
+    if processes is None:
+        first_seqs = [
+            {"key_task": task.id, "last_seq": task.last_seq} for task in targets.tasks.values()
+        ]
+        connection.execute(REMOVE_EVENTS, first_seqs)
+        batch = _Batch(targets, read_stored(connection, events, targets), outbox)
         results = batch.apply(events)
-        if not batch.insert_events(connection):
+        processes = batch.write(driver, transaction)
+        if processes is None:
             raise AssertionError("the tasks are locked, and yet others have stored events")
-    processes = batch.finish_processes()
-    batch.write_summaries(connection, processes)
-    enough = {key: is_enough(process.progress_inputs()) for key, process in processes.items()}
+    enough = {key: is_enough(process, process) for key, process in processes.items()}
     outcomes: list[Outcome | UserError | None] = []
     for result in results:
         if result is None or isinstance(result, UserError):
@@ -89,10 +101,14 @@ class _Batch:
     Args:
         targets: what they concern.
         stored: those of them that are stored already.
+        outbox: where notifications go, if there are any.
     """
 
-    def __init__(self, targets: Targets, stored: dict[EventKey, EventRow]) -> None:
+    def __init__(
+        self, targets: Targets, stored: dict[EventKey, EventRow], outbox: Outbox | None
+    ) -> None:
         self._targets = targets
+        self._outbox = outbox
         self._stored = stored
         self._processes = {
             (process.task_id, process.number): ProcessAccumulator(process)
@@ -155,40 +171,50 @@ class _Batch:
         self._added.append(row)
         return row, False
 
-    def insert_events(self, connection: Connection) -> bool:
-        """Store the new events; False, with nothing stored, if some are stored already."""
-        if INSERT_EVENTS.run(connection, self._added) == len(self._added):
-            return True
-        connection.execute(
-            REMOVE_EVENTS,
-            [
-                {"key_task": task.id, "last_seq": task.last_seq}
-                for task in self._targets.tasks.values()
-            ],
-        )
-        return False
+    def write(
+        self, driver: Driver, transaction: WriteTransaction
+    ) -> dict[ProcessKey, ProcessRow] | None:
+        """Write the events, and what they have changed; the processes, whether changed or not.
 
-    def finish_processes(self) -> dict[ProcessKey, ProcessRow]:
-        """The processes after the events, whether changed or not."""
+        None if some of the events are stored already: then nothing but the others was written.
+        """
         for key, job in self._jobs.items():
             self._processes[key[:2]].change_job(self._targets.jobs.get(key, EMPTY), job)
-        return {key: process.finish() for key, process in self._processes.items()}
-
-    def write_summaries(
-        self, connection: Connection, processes: dict[ProcessKey, ProcessRow]
-    ) -> None:
-        """Write what the events have changed in jobs, processes and tasks."""
+        processes = {key: process.finish() for key, process in self._processes.items()}
         if not self._added:
-            return
+            return processes
         changed = [processes[key] for key, process in self._processes.items() if process.is_changed]
-        UPDATE_PROCESSES.run(
-            connection, [(p.task_id, p.number, p.name, *process_counters(p)) for p in changed]
-        )
-        # In the order of the primary key.
-        UPSERT_JOBS.run(connection, [JobRow.of(*job) for job in sorted(self._jobs.items())])
         last_at = {
             (event.task_id, event.process_number): event.received_at for event in self._added
         }
-        write_samples(connection, [(p, last_at[p.task_id, p.number]) for p in changed])
-        touched = sorted({process.task_id for process in changed})
-        refresh_tasks(connection, {task_id: self._last_seq[task_id] for task_id in touched})
+        samples = Samples((p, last_at[p.task_id, p.number]) for p in changed)
+        last_seq = {task_id: self._last_seq[task_id] for task_id, _ in last_at}
+        rows = (
+            self._added,
+            [(p.task_id, p.number, p.name, *process_counters(p)) for p in changed],
+            # In the order of the primary key.
+            [JobRow.of(*job) for job in sorted(self._jobs.items())],
+            samples.rows,
+        )
+        with driver.together():
+            is_complete = WRITE_EVENTS.start(driver, rows)
+            groups = GROUP_PROCESSES.start(driver, [(task_id,) for task_id in last_seq])
+        if not is_complete():
+            return None
+        samples.coarsen(transaction.connection)
+        totals = sorted(task_totals(groups(), last_seq))
+        with driver.together():
+            UPDATE_TASKS.run_on(driver, totals)
+            transaction.publish_on_commit(self._changes())
+        if self._outbox is not None:
+            targets = self._targets
+            self._outbox.add_ends(
+                transaction.connection, targets.tasks, totals, targets.processes, changed
+            )
+        return processes
+
+    def _changes(self) -> list[Change]:
+        added: dict[int, list[EventRow]] = {}
+        for event in self._added:
+            added.setdefault(event.task_id, []).append(event)
+        return [Change(task_id, new[-1].seq, events=new) for task_id, new in added.items()]

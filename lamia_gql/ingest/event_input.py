@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import orjson
 
+from lamia_gql.domain.access import ANYONE, Principal
+from lamia_gql.domain.counters import MAX_PROGRESS
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import EventClass
-from lamia_gql.domain.progress import MAX_PROGRESS
 from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import check_text
 from lamia_gql.ingest.event_ids import new_event_id
@@ -45,6 +46,8 @@ class NewEvent:
     payload: str | None
     hostname: str | None
     client_address: str | None
+    principal: Principal = ANYONE
+    """Who submits it."""
 
 
 def check_event(

@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     select,
@@ -21,7 +22,12 @@ from sqlalchemy import (
     update,
 )
 
-from lamia_gql.storage.bulk_write import bulk_insert, bulk_update, bulk_upsert
+from lamia_gql.storage.bulk_write import (
+    DependentWrites,
+    bulk_insert,
+    bulk_update,
+    bulk_upsert,
+)
 from lamia_gql.storage.key_table import INT, TEXT, UUID, key_table
 from lamia_gql.storage.models import Event, Job, Process, Sample, Task
 from lamia_gql.storage.rows import (
@@ -31,7 +37,10 @@ from lamia_gql.storage.rows import (
     TASK_COLUMNS,
     EventRow,
     JobRow,
+    ProcessRow,
+    TaskRow,
 )
+from lamia_gql.storage.statement import BulkRead
 
 PROCESS_COUNTERS = (
     "submitted",
@@ -57,7 +66,7 @@ SAMPLED_COUNTERS = PROCESS_COUNTERS[:7]
 """The counters that a sample keeps."""
 sampled_counters = attrgetter(*SAMPLED_COUNTERS)
 """Their values in a row of a process."""
-TASK_TOTALS = ("last_seq", "state", "started_at", "finished_at", "last_event_at")
+TASK_TOTALS = ("last_seq", "events", "state", "started_at", "finished_at", "last_event_at")
 """The columns of a task that follow from its processes."""
 
 
@@ -78,9 +87,12 @@ def _read_task_names() -> Any:
 
 
 def _read_processes() -> Any:
-    k = key_table(task_id=INT, name=TEXT)
-    return select(*PROCESS_COLUMNS).join(
-        k, (Process.task_id == k.c.task_id) & (Process.name == k.c.name)
+    k = key_table(task=TEXT, name=TEXT)
+    return (
+        select(*PROCESS_COLUMNS)
+        .join(Task, Task.id == Process.task_id)
+        .join(k, (Task.name == k.c.task) & (Process.name == k.c.name))
+        .where(Task.deleted_at.is_(None))
     )
 
 
@@ -117,6 +129,8 @@ def _group_processes() -> Any:
             func.min(Process.started_at),
             func.max(finished_at),
             func.max(Process.last_event_at),
+            # PostgreSQL's sum of integers is a decimal number.
+            cast(func.sum(Process.events), BigInteger),
         )
         .join(k, Process.task_id == k.c.task_id)
         .group_by(Process.task_id, Process.state)
@@ -141,23 +155,24 @@ def _coarsen_samples() -> tuple[Any, ...]:
 
 MAX_LOCK_WAIT_MS = 250
 """How long a transaction waits for one task, while those of other locked tasks wait for it."""
-LOCK_TASKS = _lock_tasks(skip_locked=False)
+LOCK_TASKS = BulkRead(_lock_tasks(skip_locked=False), TaskRow._make)
 """Tasks by name, locked in the order of their ids."""
-LOCK_FREE_TASKS = _lock_tasks(skip_locked=True)
+LOCK_FREE_TASKS = BulkRead(_lock_tasks(skip_locked=True), TaskRow._make)
 """Likewise, without those that other transactions have locked."""
-READ_TASK_NAMES = _read_task_names()
+READ_TASK_NAMES = BulkRead(_read_task_names(), tuple)
 """The names of the tasks that exist, locked or not."""
-LIMIT_LOCK_WAIT = text(f"SET LOCAL lock_timeout = {MAX_LOCK_WAIT_MS}")
-RESET_LOCK_WAIT = text("SET LOCAL lock_timeout TO DEFAULT")
-READ_PROCESSES = _read_processes()
-"""Processes by task and name."""
+LIMIT_LOCK_WAIT = f"SET LOCAL lock_timeout = {MAX_LOCK_WAIT_MS}"
+RESET_LOCK_WAIT = "SET LOCAL lock_timeout TO DEFAULT"
+READ_PROCESSES = BulkRead(_read_processes(), ProcessRow._make)
+"""Processes by the names of their task and their own."""
 PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
 READ_EVENTS = _read_events()
 """Events by task and id."""
-READ_JOBS = _read_jobs()
+READ_JOBS = BulkRead(_read_jobs(), JobRow._make)
 """Jobs by task, process and index."""
-GROUP_PROCESSES = _group_processes()
-"""For each task and state of a process: the first start, the latest end and the latest event."""
+GROUP_PROCESSES = BulkRead(_group_processes(), tuple)
+"""For each task and state of a process: the first start, the latest end, the latest event, and
+the number of events."""
 INSERT_EVENTS = bulk_insert(Event, EventRow._fields, unless=("task_id", "id"))
 REMOVE_EVENTS = delete(Event).where(
     Event.task_id == bindparam("key_task"), Event.seq > bindparam("last_seq")
@@ -171,3 +186,5 @@ COARSEN_SAMPLES = _coarsen_samples()
 # and reads all processes of the task for each of them.
 UPDATE_PROCESSES = bulk_update(Process, ("task_id", "number", "name"), PROCESS_COUNTERS)
 UPDATE_TASKS = bulk_update(Task, ("id",), TASK_TOTALS)
+WRITE_EVENTS = DependentWrites(INSERT_EVENTS, UPDATE_PROCESSES, UPSERT_JOBS, UPSERT_SAMPLES)
+"""New events with all that they change below their tasks; nothing of that if some are stored."""

@@ -26,7 +26,8 @@ from lamia_gql.ingest.event_statements import (
     READ_TASK_NAMES,
     RESET_LOCK_WAIT,
 )
-from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow, job_index
+from lamia_gql.storage.driver import Driver
+from lamia_gql.storage.rows import EventRow, ProcessRow, TaskRow, job_index
 
 ProcessName = tuple[str, str]
 """The names of a task and of its process."""
@@ -57,19 +58,20 @@ class Targets:
     """Those that have events."""
 
 
-def resolve(connection: Connection, events: Sequence[NewEvent], mode: LockMode) -> Targets:
+def resolve(driver: Driver, events: Sequence[NewEvent], mode: LockMode) -> Targets:
     """Lock the tasks of the events, and read all that they concern."""
     places = {(event.task, event.process) for event in events}
     names = {task for task, _ in places}
-    tasks = _lock_tasks(connection, names, mode)
-    locked = _locked_by_others(connection, names - tasks.keys(), mode)
-    processes = _read_processes(connection, tasks, places)
+    tasks, processes = _lock_and_read(driver, names, places, mode)
+    locked = _locked_by_others(driver, names - tasks.keys(), mode)
     job_keys = [_job_key(event, tasks, locked, processes) for event in events]
+    wanted = {key for key in job_keys if isinstance(key, tuple)}
+    jobs = READ_JOBS.run_on(driver, wanted) if wanted else []
     return Targets(
         {task.id: task for task in tasks.values()},
         list(processes.values()),
         job_keys,
-        _read_jobs(connection, {key for key in job_keys if isinstance(key, tuple)}),
+        {row[:3]: row.summary() for row in jobs},
     )
 
 
@@ -95,6 +97,13 @@ def _job_key(
     locked: Collection[str],
     processes: dict[ProcessName, ProcessRow],
 ) -> JobKey | UserError | None:
+    if not event.principal.is_admin and event.task in tasks:
+        task = tasks[event.task]
+        refusal = event.principal.event_refusal(
+            task.id, task.name, task.owner, task.token_generation, event.process
+        )
+        if refusal is not None:
+            return refusal
     process = processes.get((event.task, event.process))
     if process is not None:
         try:
@@ -112,47 +121,41 @@ def _job_key(
     return UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{event.task}”.", "task")
 
 
-def _lock_tasks(connection: Connection, names: set[str], mode: LockMode) -> dict[str, TaskRow]:
-    keys = {"keys": _name_keys(names)}
-    if connection.dialect.name == "sqlite":
-        rows = connection.execute(LOCK_TASKS, keys)
-    elif mode is LockMode.SKIP:
-        rows = connection.execute(LOCK_FREE_TASKS, keys)
-    else:
-        connection.execute(LIMIT_LOCK_WAIT)
-        rows = connection.execute(LOCK_TASKS, keys)
-        connection.execute(RESET_LOCK_WAIT)
-    return {row.name: row for row in map(TaskRow._make, rows)}
+def _lock_and_read(
+    driver: Driver, names: set[str], places: Collection[ProcessName], mode: LockMode
+) -> tuple[dict[str, TaskRow], dict[ProcessName, ProcessRow]]:
+    """The tasks, which are locked, and their processes.
+
+    The processes are read by a statement of its own: it sees what was committed before the locks
+    were there.
+    """
+    task_keys = _name_keys(names)
+    process_keys = [key for key in places if all(map(is_storable, key))]
+    with driver.together():
+        if mode is LockMode.SKIP and not driver.is_sqlite:
+            locked = LOCK_FREE_TASKS.start(driver, task_keys)
+        elif driver.is_sqlite:
+            locked = LOCK_TASKS.start(driver, task_keys)
+        else:
+            driver.execute(LIMIT_LOCK_WAIT)
+            locked = LOCK_TASKS.start(driver, task_keys)
+            driver.execute(RESET_LOCK_WAIT)
+        found = READ_PROCESSES.start(driver, process_keys)
+    tasks = {task.id: task for task in locked()}
+    # Those of tasks that others have locked are no concern of this transaction.
+    processes = [process for process in found() if process.task_id in tasks]
+    return (
+        {task.name: task for task in tasks.values()},
+        {(tasks[process.task_id].name, process.name): process for process in processes},
+    )
 
 
-def _locked_by_others(connection: Connection, missing: set[str], mode: LockMode) -> set[str]:
+def _locked_by_others(driver: Driver, missing: set[str], mode: LockMode) -> set[str]:
     """Those of the tasks that were not found which exist: they were skipped."""
-    if not missing or mode is not LockMode.SKIP or connection.dialect.name == "sqlite":
+    if not missing or mode is not LockMode.SKIP or driver.is_sqlite:
         return set()
-    return set(connection.scalars(READ_TASK_NAMES, {"keys": _name_keys(missing)}))
+    return {name for (name,) in READ_TASK_NAMES.run_on(driver, _name_keys(missing))}
 
 
 def _name_keys(names: set[str]) -> list[tuple[str]]:
     return [(name,) for name in sorted(names) if is_storable(name)]
-
-
-def _read_processes(
-    connection: Connection, tasks: dict[str, TaskRow], places: Collection[ProcessName]
-) -> dict[ProcessName, ProcessRow]:
-    wanted = [
-        (tasks[task].id, process)
-        for task, process in places
-        if task in tasks and is_storable(process)
-    ]
-    if not wanted:
-        return {}
-    names = {task.id: task.name for task in tasks.values()}
-    rows = connection.execute(READ_PROCESSES, {"keys": wanted})
-    return {(names[row.task_id], row.name): row for row in map(ProcessRow._make, rows)}
-
-
-def _read_jobs(connection: Connection, keys: set[JobKey]) -> dict[JobKey, Summary]:
-    if not keys:
-        return {}
-    rows = connection.execute(READ_JOBS, {"keys": keys}).all()
-    return {row[:3]: row.summary() for row in map(JobRow._make, rows)}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextvars import copy_context
 from typing import NamedTuple
 
 from lamia_gql.domain.errors import OutcomeUnknown, Unavailable, UserError
+from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent
 
@@ -22,13 +25,15 @@ class Request:
         deadline: when it must have been answered, in the time of the event loop.
     """
 
-    __slots__ = ("_results", "_undecided", "answer", "deadline", "events", "running")
+    __slots__ = ("_results", "_undecided", "answer", "context", "deadline", "events", "running")
 
     def __init__(self, events: Sequence[NewEvent], deadline: float) -> None:
         self.events = events
         self.deadline = deadline
         self.answer: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
         """The results in the order of the events, or why there are none."""
+        self.context = copy_context()
+        """In which a line of the log about this request alone is written."""
         self.running = 0
         """How many transactions record a part of it now."""
         self._results: list[Result | None] = [None] * len(events)
@@ -82,7 +87,11 @@ class LockedTasks:
 
     def __init__(self) -> None:
         self._parts: dict[str, deque[Part]] = {}
+        self._since: dict[str, float] = {}
+        """Since when each of the tasks has been here."""
         self.event_count = 0
+        self.waits = Histogram(SECONDS)
+        """How long each task was here."""
 
     def __len__(self) -> int:
         """The number of tasks."""
@@ -93,7 +102,10 @@ class LockedTasks:
 
     def add(self, task: str, part: Part) -> None:
         """Add events of one task behind its others."""
-        self._parts.setdefault(task, deque()).append(part)
+        if task not in self._parts:
+            self._parts[task] = deque()
+            self._since[task] = time.monotonic()
+        self._parts[task].append(part)
         self.event_count += len(part.places)
 
     def take(self, limit: int, tasks: int | None = None) -> list[Part]:
@@ -125,6 +137,7 @@ class LockedTasks:
             self._parts[task] = self._parts.pop(task)
         for task in [task for task, waiting in self._parts.items() if not waiting]:
             del self._parts[task]
+            self.waits.add(time.monotonic() - self._since.pop(task))
 
 
 def _task(part: Part) -> str:

@@ -67,7 +67,7 @@ class ProcessAccumulator:
             terminated=counters.terminated,
             reporting=counters.reporting,
             progress_sum=counters.progress_sum,
-            state=process_state(self._process.progress_inputs(counters)),
+            state=process_state(self._process, counters),
             events=self._events,
             event_classes=self._classes,
             started_at=self._started_at,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from functools import partial
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import Connection, and_, delete, func, select
 
+from lamia_gql.domain.background_task import BackgroundTask
+from lamia_gql.ingest.pace import PAUSE_S, TARGET_S, Pace
+from lamia_gql.ingest.samples import MAX_SAMPLES
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.models import Event, Job, Task
+from lamia_gql.storage.free_space import give_back
+from lamia_gql.storage.models import Event, Job, Process, Sample, Task
 from lamia_gql.storage.transaction import WriteTransaction
 
 log = logging.getLogger(__name__)
 
-CHUNK_ROWS = 2_000
-"""Rows per transaction: some tens of milliseconds of the database's time."""
-PAUSE_S = 0.02
-"""Time between two transactions, for other writers."""
+STEP_ROWS = 10
+"""As many rows take the time of the statements of a step, which may find fewer."""
 RETRY_S = 30.0
 """Time until a new attempt after the database failed."""
 
@@ -28,7 +30,7 @@ class Purger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._work = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask("purger", self._run)
 
     def wake(self) -> None:
         """Start to remove rows: a task was deleted."""
@@ -37,42 +39,68 @@ class Purger:
     async def start(self) -> None:
         """Start, with the rows that an earlier run of the server has left."""
         self._work.set()
-        self._task = asyncio.create_task(self._run(), name="purger")
+        self._task.start()
 
     async def stop(self) -> None:
         """Stop; the next run of the server removes the remaining rows."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def _run(self) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
             try:
-                while await self._database.write(purge_chunk):  # noqa: ASYNC110  (a pause, not a poll)
-                    await asyncio.sleep(PAUSE_S)
+                await purge(self._database)
             except Exception:
                 log.exception("deleted tasks could not be purged; trying again in %g s", RETRY_S)
                 await asyncio.sleep(RETRY_S)
                 self._work.set()
 
 
-def purge_chunk(transaction: WriteTransaction) -> bool:
-    """Remove one chunk of a deleted task; False when no deleted task is left."""
+async def purge(database: Database) -> None:
+    """Remove all rows of deleted tasks, and give the free space back as far as possible."""
+    pace = Pace()
+    while await database.write(partial(purge_chunk, pace=pace)):  # noqa: ASYNC110  (a pause, not a poll)
+        await asyncio.sleep(PAUSE_S)
+    while await database.write(partial(give_back, limit_s=TARGET_S)):  # noqa: ASYNC110  (likewise)
+        await asyncio.sleep(PAUSE_S)
+
+
+def purge_chunk(transaction: WriteTransaction, pace: Pace) -> bool:
+    """Remove some rows of deleted tasks; False when no deleted task is left."""
     connection = transaction.connection
-    task_id = connection.scalar(
-        select(Task.id).where(Task.deleted_at.is_not(None)).order_by(Task.id).limit(1)
-    )
-    if task_id is None:
-        return False
+    left = pace.rows
+    with pace.measured():
+        while left > 0:
+            task_id = connection.scalar(
+                select(Task.id).where(Task.deleted_at.is_not(None)).order_by(Task.id).limit(1)
+            )
+            if task_id is None:
+                return False
+            left -= max(_remove_some(connection, task_id, left), STEP_ROWS)
+    return True
+
+
+def _remove_some(connection: Connection, task_id: int, rows: int) -> int:
+    # Those without children first: what goes with its parent would be one transaction.
+    for remove in (_remove_events, _remove_jobs, _remove_samples, _remove_processes):
+        number = remove(connection, task_id, rows)
+        if number:
+            return number
+    connection.execute(delete(Task).where(Task.id == task_id))
+    return 1
+
+
+def _remove_events(connection: Connection, task_id: int, rows: int) -> int:
     first = connection.scalar(select(func.min(Event.seq)).where(Event.task_id == task_id))
-    if first is not None:
-        connection.execute(
-            delete(Event).where(Event.task_id == task_id, Event.seq < first + CHUNK_ROWS)
-        )
-        return True
+    if first is None:
+        return 0
+    return connection.execute(
+        delete(Event).where(Event.task_id == task_id, Event.seq < first + rows)
+    ).rowcount
+
+
+def _remove_jobs(connection: Connection, task_id: int, rows: int) -> int:
     job = connection.execute(
         select(Job.process_number, Job.job_index)
         .where(Job.task_id == task_id)
@@ -80,16 +108,37 @@ def purge_chunk(transaction: WriteTransaction) -> bool:
         .limit(1)
     ).first()
     if job is None:
-        connection.execute(delete(Task).where(Task.id == task_id))
-        return True
+        return 0
     process = and_(Job.task_id == task_id, Job.process_number == job.process_number)
     last = (
         select(Job.job_index)
         .where(process)
         .order_by(Job.job_index)
-        .offset(CHUNK_ROWS)
+        .offset(rows)
         .limit(1)
         .scalar_subquery()
     )
-    connection.execute(delete(Job).where(process, Job.job_index < func.coalesce(last, 2**31)))
-    return True
+    return connection.execute(
+        delete(Job).where(process, Job.job_index < func.coalesce(last, 2**31))
+    ).rowcount
+
+
+def _remove_samples(connection: Connection, task_id: int, rows: int) -> int:
+    of_task = Sample.task_id == task_id
+    first = connection.scalar(select(func.min(Sample.process_number)).where(of_task))
+    if first is None:
+        return 0
+    behind = first + max(1, rows // MAX_SAMPLES)
+    return connection.execute(
+        delete(Sample).where(of_task, Sample.process_number < behind)
+    ).rowcount
+
+
+def _remove_processes(connection: Connection, task_id: int, rows: int) -> int:
+    of_task = Process.task_id == task_id
+    first = connection.scalar(select(func.min(Process.number)).where(of_task))
+    if first is None:
+        return 0
+    return connection.execute(
+        delete(Process).where(of_task, Process.number < first + rows)
+    ).rowcount

@@ -1,6 +1,6 @@
 """The write path for events, shared by GraphQL and REST.
 
-Requests wait in a queue while a transaction commits; the next transaction takes all that wait.
+Requests wait while a transaction commits; the next transaction takes all that wait, up to a size.
 Each request is answered only after its own commit, and changes are published only then (see
 :mod:`lamia_gql.storage.change_feed`).
 
@@ -15,23 +15,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from lamia_gql.domain.errors import ErrorCode, Unavailable
+from lamia_gql.domain.histogram import SIZES, Histogram
+from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.ingest.event_batch import Outcome, record
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_targets import LockMode
+from lamia_gql.ingest.outbox import Outbox
 from lamia_gql.ingest.pending_events import LockedTasks, Part, Request, Result
-from lamia_gql.storage.change_feed import Change
+from lamia_gql.ingest.waiting_requests import WaitingRequests
 from lamia_gql.storage.database import WRITE_MARGIN_S, Database
-from lamia_gql.storage.rows import EventRow
 from lamia_gql.storage.transaction import WriteTransaction
 
 log = logging.getLogger(__name__)
 
 LOCKED_PAUSE_S = 0.02
 """Pause between two attempts to store the events of locked tasks."""
+
+
+OUTCOMES = ("stored", "duplicate", "refused", "unavailable")
+"""What becomes of an event; ``unavailable`` if its request is answered so."""
 
 
 class Recorder:
@@ -43,14 +50,25 @@ class Recorder:
         database: where to write.
         batch_size: the number of events up to which requests are committed together.
         max_waiting: the number of events that may wait for their commit.
+        outbox: where notifications go, if there are any.
+        trace: makes the block in which a transaction for some parts of requests is run.
     """
 
-    def __init__(self, database: Database, *, batch_size: int, max_waiting: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        batch_size: int,
+        max_waiting: int,
+        outbox: Outbox | None = None,
+        trace: Callable[[Sequence[Part]], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self._database = database
+        self._outbox = outbox
+        self._trace = trace
         self._batch_size = batch_size
         self._max_waiting = max_waiting
-        self._waiting: deque[Request] = deque()
-        self._waiting_events = 0
+        self._waiting = WaitingRequests(max_waiting)
         self._locked = LockedTasks()
         self._open: dict[Request, None] = {}
         """Requests that are not answered, in the order of their deadlines."""
@@ -60,33 +78,68 @@ class Recorder:
         self._locked_work = asyncio.Event()
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
+        self.batch_sizes = Histogram(SIZES)
+        """How many events each transaction was given."""
+        self.outcomes: Counter[tuple[EventClass, str]] = Counter()
+        """How many events of each class had each of the :data:`OUTCOMES`."""
+        self.invalid = 0
+        """How many events were refused before they came here."""
 
-    async def record(self, events: list[NewEvent]) -> list[Result]:
-        """Store the events of one request together; one outcome or error each, in order.
+    @property
+    def waiting(self) -> int:
+        """The number of events that wait for their transaction."""
+        return self._waiting.event_count
 
-        Returns after the commit. Raises :class:`Unavailable`, with nothing stored, when too many
-        events wait already, a task stays locked, or the storage fails; and :class:`OutcomeUnknown`
-        when a part of the events is or may be stored.
-        """
-        if not events:
-            return []
-        if self._stopping or (
-            self._waiting_events and self._waiting_events + len(events) > self._max_waiting
-        ):
+    @property
+    def waiting_for_locks(self) -> int:
+        """The number of events whose tasks others have locked."""
+        return self._locked.event_count
+
+    @property
+    def lock_waits(self) -> Histogram:
+        """How long tasks kept their events waiting because others had locked them."""
+        return self._locked.waits
+
+    def has_room(self, client: Hashable, events: int) -> bool:
+        """Whether so many events of a client may wait now."""
+        return not self._stopping and self._waiting.has_room(client, events)
+
+    def require_room(self, client: Hashable, events: int) -> None:
+        """Raise :class:`Unavailable` if so many events of a client may not wait now."""
+        if not self.has_room(client, events):
             raise Unavailable(
                 ErrorCode.BUSY,
                 "The server is busy storing other events. Nothing was stored; try again later.",
             )
+
+    async def record(self, events: list[NewEvent], client: Hashable = None) -> list[Result]:
+        """Store the events of one request together; one outcome or error each, in order.
+
+        Clients take turns; the requests of one are stored in their order. Returns after the commit.
+        Raises :class:`Unavailable`, with nothing stored, when too many events wait already, a task
+        stays locked, or the storage fails; and :class:`OutcomeUnknown` when a part of the events is
+        or may be stored.
+        """
+        if not events:
+            return []
+        try:
+            self.require_room(client, len(events))
+        except Unavailable:
+            self._count_unavailable(events)
+            raise
         loop = asyncio.get_running_loop()
         request = Request(events, loop.time() + self._database.timeout_s)
         self._open[request] = None
         if self._timer is None:
             self._timer = loop.call_at(request.deadline, self._expire)
-        self._waiting.append(request)
-        self._waiting_events += len(events)
+        self._waiting.add(client, request)
         self._work.set()
         # A client that disconnects does not withdraw its events.
-        return await asyncio.shield(request.answer)
+        try:
+            return await asyncio.shield(request.answer)
+        except Unavailable:
+            self._count_unavailable(events)
+            raise
 
     async def start(self) -> None:
         """Start to commit events."""
@@ -117,10 +170,9 @@ class Recorder:
         taken: list[Part] = []
         size = 0
         while self._waiting and (
-            not size or size + len(self._waiting[0].events) <= self._batch_size
+            not size or size + len(self._waiting.first.events) <= self._batch_size
         ):
-            request = self._waiting.popleft()
-            self._waiting_events -= len(request.events)
+            request = self._waiting.take()
             if request.is_answered:
                 continue
             part = Part(request, range(len(request.events)))
@@ -184,18 +236,23 @@ class Recorder:
         events = [event for part in parts for event in part.events]
 
         def work(transaction: WriteTransaction) -> list[Result | None]:
-            results = record(transaction.connection, events, mode)
-            transaction.publish_on_commit(_changes(results))
-            return results
+            return record(transaction, events, mode, self._outbox)
 
+        self.batch_sizes.add(len(events))
         for part in parts:
             part.request.running += 1
         try:
-            results = await self._database.write_events(
-                work, max(deadline - now, 0) + WRITE_MARGIN_S
-            )
+            with self._trace(parts):
+                results = await self._database.write_events(
+                    work, max(deadline - now, 0) + WRITE_MARGIN_S
+                )
         except Exception as error:
             return await self._end_failed(parts, mode, error)
+        self.outcomes.update(
+            (event.event_class, _outcome(result))
+            for event, result in zip(events, results, strict=True)
+            if result is not None
+        )
         return self._end(parts, results)
 
     def _end(self, parts: Sequence[Part], results: Sequence[Result | None]) -> list[Part]:
@@ -233,7 +290,8 @@ class Recorder:
                     *await self._commit(parts[:middle], mode),
                     *await self._commit(parts[middle:], mode),
                 ]
-            log.error("a request could not be stored", exc_info=error)
+            only = parts[0].request
+            only.context.run(log.error, "a request could not be stored", exc_info=error)
             error = Unavailable(ErrorCode.STORAGE_FAILED, "The events can't be stored.")
         if mode is LockMode.WAIT and error.code is ErrorCode.BUSY:
             for part in parts:
@@ -243,6 +301,9 @@ class Recorder:
             part.request.fail(error)
             self._settle(part.request)
         return []
+
+    def _count_unavailable(self, events: Iterable[NewEvent]) -> None:
+        self.outcomes.update((event.event_class, "unavailable") for event in events)
 
     def _settle(self, request: Request) -> None:
         """Forget a request if it is answered; answer it if its time is over."""
@@ -271,12 +332,10 @@ class Recorder:
         self._timer = None if first is None else loop.call_at(first.deadline, self._expire)
 
 
-def _changes(results: Iterable[Result | None]) -> list[Change]:
-    added: dict[int, list[EventRow]] = {}
-    for result in results:
-        if isinstance(result, Outcome) and not result.duplicate:
-            added.setdefault(result.event.task_id, []).append(result.event)
-    return [Change(task_id, new[-1].seq, events=new) for task_id, new in added.items()]
+def _outcome(result: Result) -> str:
+    if isinstance(result, Outcome):
+        return "duplicate" if result.duplicate else "stored"
+    return "refused"
 
 
 def _locked_error() -> Unavailable:

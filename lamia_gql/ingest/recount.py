@@ -65,18 +65,26 @@ def _compare_task(transaction: WriteTransaction, name: str) -> Iterator[str]:
     processes = connection.execute(
         select(*PROCESS_COLUMNS).where(Process.task_id == task.id).order_by(Process.number)
     ).all()
+    last_seq, number = connection.execute(
+        select(func.coalesce(func.max(Event.seq), 0), func.count()).where(Event.task_id == task.id)
+    ).one()
+    # All BEATs of a process may have been thinned; that it had some remains known.
+    kept_classes = class_mask([EventClass.BEAT]) if number < last_seq else 0
     for process in map(ProcessRow._make, processes):
-        yield from _recount_process(connection, process, f"{name}/{process.name}")
-    last_seq = connection.scalar(select(func.max(Event.seq)).where(Event.task_id == task.id)) or 0
+        where = f"{name}/{process.name}"
+        kept = process.event_classes & kept_classes
+        yield from _recount_process(connection, process, where, kept)
     refresh_tasks(connection, {task.id: last_seq})
     row = connection.execute(select(*TASK_COLUMNS).where(Task.id == task.id)).one()
     yield from _differences(name, task, TaskRow._make(row))
 
 
-def _recount_process(connection: Connection, process: ProcessRow, where: str) -> Iterator[str]:
+def _recount_process(
+    connection: Connection, process: ProcessRow, where: str, event_classes: int
+) -> Iterator[str]:
     counters = process._replace(
         **{name: ProcessRow._field_defaults[name] for name in PROCESS_COUNTERS}
-    )
+    )._replace(event_classes=event_classes)
     sums = counters.counters()
     stored = _stored_jobs(connection, process)
     there = next(stored, None)
@@ -109,7 +117,7 @@ def _recount_process(connection: Connection, process: ProcessRow, where: str) ->
         reporting=sums.reporting,
         progress_sum=sums.progress_sum,
     )
-    counters = counters._replace(state=process_state(counters.progress_inputs()))
+    counters = counters._replace(state=process_state(counters, counters))
     found = list(_differences(where, process, counters))
     if found:
         yield from found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,27 +15,40 @@ MAX_SAMPLES = 256
 """How many samples a process has at most. Then its step doubles, and every other sample goes."""
 
 
-def write_samples(connection: Connection, processes: Iterable[tuple[ProcessRow, datetime]]) -> None:
-    """Write the samples of changed processes, each at the time of its last event."""
-    rows, coarser = [], []
-    for process, time in processes:
-        seconds = int(time.timestamp())
+class Samples:
+    """The samples of changed processes, each at the time of its last event."""
+
+    def __init__(self, processes: Iterable[tuple[ProcessRow, datetime]]) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+        """The rows of ``UPSERT_SAMPLES``, but for those of processes that get another step."""
+        self._coarser: list[dict[str, int]] = []
+        self._coarser_rows: list[tuple[Any, ...]] = []
+        for process, time in processes:
+            self._add(process, int(time.timestamp()))
+
+    def _add(self, process: ProcessRow, seconds: int) -> None:
         since = seconds if process.sampled_since is None else process.sampled_since
         step = process.sample_step
         while (seconds - since) // step >= MAX_SAMPLES:
             step *= 2
-        if step != process.sample_step or process.sampled_since is None:
-            coarser.append(
-                {
-                    "key_task": process.task_id,
-                    "key_number": process.number,
-                    "step": step,
-                    "since": since,
-                }
-            )
         key = (process.task_id, process.number, seconds - seconds % step)
-        rows.append((*key, *sampled_counters(process)))
-    if coarser:
-        for statement in COARSEN_SAMPLES:
-            connection.execute(statement, coarser)
-    UPSERT_SAMPLES.run(connection, rows)
+        row = (*key, *sampled_counters(process))
+        if step == process.sample_step and process.sampled_since is not None:
+            self.rows.append(row)
+            return
+        self._coarser.append(
+            {
+                "key_task": process.task_id,
+                "key_number": process.number,
+                "step": step,
+                "since": since,
+            }
+        )
+        self._coarser_rows.append(row)
+
+    def coarsen(self, connection: Connection) -> None:
+        """Give processes their new step, and write their samples, which come after that."""
+        if self._coarser:
+            for statement in COARSEN_SAMPLES:
+                connection.execute(statement, self._coarser)
+            UPSERT_SAMPLES.run(connection, self._coarser_rows)

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from lamia_gql.domain.counters import MIN_THRESHOLD
 from lamia_gql.domain.errors import ErrorCode, UserError
-from lamia_gql.domain.progress import MIN_THRESHOLD
+from lamia_gql.domain.notifications import Occasion, is_mail_address, occasion_mask
 from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import check_name, check_text
 from lamia_gql.ingest.event_input import check_time, encode_json
 
 MAX_INDEX = 2**31 - 1
 MAX_TAGS = 100
+ANY_ADDRESS = "any@address"
+"""Stands for the address that a task already has."""
 MAX_ERRORS = 100
 """How many errors of one input are reported: each takes memory and time."""
 T = TypeVar("T")
@@ -48,13 +51,15 @@ class TaskSpec:
     client_address: str | None = None
     config: Any = None
     dependencies: Any = None
+    notify: Sequence[Occasion] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskEdit:
     """New values of fields of the task ``name``; the others stay.
 
-    The fields are ``username``, ``email``, ``comment``, ``config``, ``dependencies`` and ``tags``.
+    The fields are ``username``, ``email``, ``comment``, ``config``, ``dependencies``, ``notify``
+    and ``tags``.
     """
 
     name: str
@@ -131,6 +136,7 @@ def check_task(check: Check, spec: TaskSpec) -> dict[str, Any]:
             "hostname": spec.hostname,
             "config": spec.config,
             "dependencies": spec.dependencies,
+            "notify": spec.notify,
         },
     )
     submitted_at = check.run(check_time, spec.submitted_at, check.now, "submittedAt")
@@ -146,7 +152,7 @@ def check_task(check: Check, spec: TaskSpec) -> dict[str, Any]:
 
 
 def check_fields(check: Check, fields: dict[str, Any]) -> dict[str, Any]:
-    """The columns for the descriptive fields of a task, texts and JSON, by name."""
+    """The columns for the descriptive fields of a task, by name."""
     limits = check.settings
     checked: dict[str, Any] = {}
     for name, value in fields.items():
@@ -154,6 +160,14 @@ def check_fields(check: Check, fields: dict[str, Any]) -> dict[str, Any]:
             checked[name] = check.run(
                 encode_json, value, limits.max_config_bytes, ErrorCode.JSON_INVALID, name
             )
+        elif name == "notify":
+            checked[name] = None if value is None else occasion_mask(value)
+            if value and not is_mail_address(fields.get("email", ANY_ADDRESS) or ""):
+                check.add(
+                    ErrorCode.TEXT_INVALID,
+                    "notify needs one plain e-mail address, such as ada@example.org, in email.",
+                    "email",
+                )
         else:
             # The user name is in an index, and PostgreSQL limits the size of index entries.
             limit = limits.max_name_length if name == "username" else limits.max_text_length

@@ -1,36 +1,58 @@
-"""The columns of a task that follow from its processes: state, times, number of its last event."""
+"""The columns of a task that follow from its processes and events: state, times, numbers."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from lamia_gql.domain.progress import FINISHED, State, task_state
 from lamia_gql.ingest.event_statements import GROUP_PROCESSES, UPDATE_TASKS
+from lamia_gql.storage.driver import Driver
 
 
-def refresh_tasks(connection: Connection, last_seq: dict[int, int]) -> None:
+class TaskTotals(NamedTuple):
+    """A row of ``UPDATE_TASKS``: the task, and its columns ``TASK_TOTALS`` in their order."""
+
+    id: int
+    last_seq: int
+    events: int
+    state: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    last_event_at: datetime | None
+
+
+def refresh_tasks(connection: Connection, last_seq: Mapping[int, int]) -> None:
     """Update the totals of tasks, which must be locked.
 
     ``last_seq`` has the number of the last event of each task, by the task's id.
     """
-    rows = connection.execute(GROUP_PROCESSES, {"keys": [(task_id,) for task_id in last_seq]})
+    driver = Driver(connection)
+    groups = GROUP_PROCESSES.run_on(driver, [(task_id,) for task_id in last_seq])
+    UPDATE_TASKS.run_on(driver, task_totals(groups, last_seq))
+
+
+def task_totals(groups: Iterable[tuple[Any, ...]], last_seq: Mapping[int, int]) -> list[TaskTotals]:
+    """The rows of ``UPDATE_TASKS``, from those of ``GROUP_PROCESSES``."""
     found: dict[int, list[Any]] = {}
-    for task_id, *row in rows:
+    for task_id, *row in groups:
         found.setdefault(task_id, []).append(row)
     updated = []
-    for task_id, groups in found.items():
-        states, starts, finishes, latest = zip(*groups, strict=True)
+    for task_id, rows in found.items():
+        states, starts, finishes, latest, events = zip(*rows, strict=True)
         state = task_state(State(state) for state in states)
         updated.append(
-            (
+            TaskTotals(
                 task_id,
                 last_seq[task_id],
+                sum(events),
                 state,
                 min(filter(None, starts), default=None),
                 max(filter(None, finishes), default=None) if state in FINISHED else None,
                 max(filter(None, latest), default=None),
             )
         )
-    UPDATE_TASKS.run(connection, updated)
+    return updated

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import delete, insert, select, update
 
+from lamia_gql.domain.access import ANYONE, Principal
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.progress import ProcessKind
 from lamia_gql.domain.settings import Settings
@@ -42,15 +43,27 @@ Work = Callable[[WriteTransaction], T]
 
 
 def create_tasks(
-    settings: Settings, specs: Sequence[TaskSpec], now: datetime
+    settings: Settings, specs: Sequence[TaskSpec], now: datetime, principal: Principal = ANYONE
 ) -> Work[list[TaskRow]]:
-    """Create all of these tasks or none. Raises :class:`InvalidInput`."""
+    """Create all of these tasks or none; they belong to ``principal``.
+
+    Raises :class:`InvalidInput`.
+    """
     check = Check(settings, now)
     if check.accepts(len(specs), settings.max_tasks_per_request, "tasks"):
         rows = [
             check_task(_part(check, place, len(specs)), spec) for place, spec in enumerate(specs)
         ]
         check_distinct(check, [spec.name for spec in specs], "tasks.{}.name", "tasks")
+        for place, spec in enumerate(specs):
+            if not principal.may_create(spec.name):
+                _part(check, place, len(specs)).add(
+                    ErrorCode.FORBIDDEN,
+                    "This credential may only create tasks whose names begin with"
+                    f" “{principal.prefix}”.",
+                    "name",
+                )
+        rows = [row | {"owner": principal.subject} for row in rows]
     check.raise_errors()
     return lambda transaction: _create_tasks(transaction, Check(settings, now), specs, rows)
 
@@ -90,20 +103,30 @@ def _create_tasks(
 
 
 def add_processes(
-    settings: Settings, name: str, specs: Sequence[ProcessSpec], now: datetime
+    settings: Settings,
+    name: str,
+    specs: Sequence[ProcessSpec],
+    now: datetime,
+    principal: Principal = ANYONE,
 ) -> Work[tuple[TaskRow, list[ProcessRow]]]:
     """Add processes to a task, which may be running: all or none. Raises :class:`InvalidInput`."""
     check = Check(settings, now)
     check_processes(check, specs)
     check.raise_errors()
-    return lambda transaction: _add_processes(transaction, Check(settings, now), name, specs)
+    return lambda transaction: _add_processes(
+        transaction, principal, Check(settings, now), name, specs
+    )
 
 
 def _add_processes(
-    transaction: WriteTransaction, check: Check, name: str, specs: Sequence[ProcessSpec]
+    transaction: WriteTransaction,
+    principal: Principal,
+    check: Check,
+    name: str,
+    specs: Sequence[ProcessSpec],
 ) -> tuple[TaskRow, list[ProcessRow]]:
     connection = transaction.connection
-    task = _lock_one(transaction, name)
+    task = lock_task(transaction, principal, name)
     there = list(
         connection.execute(select(Process.number, Process.name).where(Process.task_id == task.id))
     )
@@ -124,11 +147,12 @@ def _add_processes(
         .order_by(Process.number)
     )
     transaction.publish_on_commit([Change.of(task)])
-    return _lock_one(transaction, name), [ProcessRow._make(row) for row in made]
+    [task] = lock_tasks(transaction, [name])
+    return task, [ProcessRow._make(row) for row in made]
 
 
 def update_tasks(
-    settings: Settings, edits: Sequence[TaskEdit], now: datetime
+    settings: Settings, edits: Sequence[TaskEdit], now: datetime, principal: Principal = ANYONE
 ) -> Work[list[TaskRow]]:
     """Edit the descriptive fields of all of these tasks or none. Raises :class:`InvalidInput`."""
     check = Check(settings, now)
@@ -142,11 +166,12 @@ def update_tasks(
             if tags is not None:
                 check_tags(part, tags)
     check.raise_errors()
-    return lambda transaction: _update_tasks(transaction, Check(settings, now), checked)
+    return lambda transaction: _update_tasks(transaction, principal, Check(settings, now), checked)
 
 
 def _update_tasks(
     transaction: WriteTransaction,
+    principal: Principal,
     check: Check,
     edits: Sequence[tuple[str, dict[str, Any], Sequence[str] | None]],
 ) -> list[TaskRow]:
@@ -157,6 +182,9 @@ def _update_tasks(
         if task is None:
             part = _part(check, place, len(edits))
             part.add(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "name")
+        elif not principal.may_change(task.name, task.owner):
+            part = _part(check, place, len(edits))
+            part.add(ErrorCode.FORBIDDEN, _not_changeable(name), "name")
         if task is None or check.errors:
             continue
         if values:
@@ -172,29 +200,47 @@ def _update_tasks(
     return [tasks[name] for name, _, _ in edits]
 
 
-def delete_tasks(settings: Settings, names: Sequence[str], now: datetime) -> Work[list[TaskRow]]:
-    """Soft-delete those of the tasks that exist, and free their names.
+def delete_tasks(
+    settings: Settings, names: Sequence[str], now: datetime, principal: Principal = ANYONE
+) -> Work[list[TaskRow]]:
+    """Soft-delete those of the tasks that exist, and free their names: all of them or none.
 
     Their rows are removed later, in chunks (see ``purger``). Raises :class:`InvalidInput`.
     """
     check = Check(settings, now)
     check.accepts(len(names), settings.max_tasks_per_request, "names")
     check.raise_errors()
-    return lambda transaction: _delete_tasks(transaction, names, now)
+    return lambda transaction: _delete_tasks(
+        transaction, principal, Check(settings, now), names, now
+    )
 
 
 def _delete_tasks(
-    transaction: WriteTransaction, names: Sequence[str], now: datetime
+    transaction: WriteTransaction,
+    principal: Principal,
+    check: Check,
+    names: Sequence[str],
+    now: datetime,
 ) -> list[TaskRow]:
-    connection = transaction.connection
     found = lock_tasks(transaction, names)
-    connection.execute(
+    owners = {task.name: task.owner for task in found}
+    for place, name in enumerate(names):
+        if name in owners and not principal.may_change(name, owners[name]):
+            field = "name" if len(names) == 1 else f"names.{place}"
+            check.add(ErrorCode.FORBIDDEN, _not_changeable(name), field)
+    check.raise_errors()
+    mark_deleted(transaction, found, now)
+    return found
+
+
+def mark_deleted(transaction: WriteTransaction, tasks: Sequence[TaskRow], now: datetime) -> None:
+    """Soft-delete tasks, which must be locked."""
+    transaction.connection.execute(
         update(Task)
-        .where(Task.id.in_([task.id for task in found]))
+        .where(Task.id.in_([task.id for task in tasks]))
         .values(name=None, deleted_at=now)
     )
-    transaction.publish_on_commit([Change.of(task, deleted=True) for task in found])
-    return found
+    transaction.publish_on_commit([Change.of(task, deleted=True) for task in tasks])
 
 
 def lock_tasks(transaction: WriteTransaction, names: Iterable[str]) -> list[TaskRow]:
@@ -215,13 +261,20 @@ def _part(check: Check, place: int, number: int) -> Check:
     return check if number == 1 else check.at(f"tasks.{place}.")
 
 
-def _lock_one(transaction: WriteTransaction, name: str) -> TaskRow:
-    found = lock_tasks(transaction, [name])
-    if not found:
-        raise InvalidInput(
-            [UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")]
-        )
-    return found[0]
+def lock_task(transaction: WriteTransaction, principal: Principal, name: str) -> TaskRow:
+    """The task of this name, locked, to be changed by ``principal``. Raises :class:`InvalidInput`.
+
+    The field of the error is ``task``.
+    """
+    for task in lock_tasks(transaction, [name]):
+        if principal.may_change(task.name, task.owner):
+            return task
+        raise InvalidInput([UserError(ErrorCode.FORBIDDEN, _not_changeable(name), "task")])
+    raise InvalidInput([UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")])
+
+
+def _not_changeable(name: str) -> str:
+    return f"This credential may not change task “{name}”: only its owner and administrators may."
 
 
 def _process_rows(task_id: int, first: int, specs: Sequence[ProcessSpec]) -> list[dict[str, Any]]:

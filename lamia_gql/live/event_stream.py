@@ -1,12 +1,12 @@
-"""The events of a task as one stream: past ones, then new ones, without gap or repetition."""
+"""The events of a task as a stream: past ones, then new ones, without gap or repetition."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
-from lamia_gql.live.feeds import Feeds
+from lamia_gql.live.pubsub import Subscriber
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.queries.events import events_after
@@ -17,36 +17,42 @@ BATCH_SIZE = 100
 reads slowly, and what is read about their jobs is still current when it is sent."""
 
 
-async def stream_events(
+async def past_events(
     database: Database,
-    feeds: Feeds,
     task_id: int,
     seq: int,
     wanted: EventFilter,
     address: str | None,
+    join: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[Sequence[EventRow], None]:
-    """The wanted events of a task after number ``seq``, in batches, without an end.
+    """The wanted events of a task after number ``seq``, in batches, until there are no more.
 
-    ``address`` is that of the client, if it is known.
-
-    Raises :class:`lamia_gql.live.pubsub.StreamEnded` or one of its subclasses when no more follow.
+    ``join`` begins to follow new events. It is called after a long past was read, or the
+    follower's queue would fill up meanwhile. What was committed until then is read after it, so
+    that nothing is missed; some of that may come as new, too. ``address`` is that of the client, if
+    it is known.
     """
-    # A long past is read before subscribing, or the subscriber's queue would fill up meanwhile.
     async with aclosing(_read_past(database, task_id, seq, wanted, address)) as past:
         async for events in past:
             yield events
             seq = events[-1].seq
-    async with feeds.subscribe_to_events(task_id, wanted) as subscriber:
-        async with aclosing(_read_past(database, task_id, seq, wanted, address)) as past:
-            async for events in past:
-                yield events
-                seq = events[-1].seq
-        while True:
-            drained = await subscriber.drain()
-            new = [event for event in drained if event.seq > seq]
-            for begin in range(0, len(new), BATCH_SIZE):
-                yield new[begin : begin + BATCH_SIZE]
-            seq = max(seq, drained[-1].seq)
+    await join()
+    async with aclosing(_read_past(database, task_id, seq, wanted, address)) as past:
+        async for events in past:
+            yield events
+
+
+async def new_events(
+    subscriber: Subscriber[EventRow],
+) -> AsyncGenerator[Sequence[EventRow], None]:
+    """What a subscriber gets, in batches.
+
+    Raises :class:`lamia_gql.live.pubsub.StreamEnded` or one of its subclasses when no more follow.
+    """
+    while True:
+        drained = await subscriber.drain()
+        for begin in range(0, len(drained), BATCH_SIZE):
+            yield drained[begin : begin + BATCH_SIZE]
 
 
 async def _read_past(

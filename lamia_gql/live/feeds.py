@@ -1,6 +1,6 @@
 """Live events and changes: from commits, here or on another server, to the subscribers here.
 
-Events of a task are numbered without gaps, in the order of their commits. For every task with
+New events of a task are numbered without gaps, in the order of their commits. For every task with
 subscribers, a feed therefore keeps the number of the event that was published last. Events that
 this server commits are published at once if they follow directly; everything else is read from
 the database, once for all subscribers. A commit whose notification comes late, or never, is read
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from lamia_gql.live.event_subscribers import EventSubscribers
+from lamia_gql.live.light_event import LightEvent
+from lamia_gql.live.own_notifications import OwnNotifications
 from lamia_gql.live.pubsub import CoalescingSubscriber, PubSub, StreamEnded, Subscriber
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
@@ -44,7 +46,7 @@ class _Feed:
     latest_seq: int = 0
     published_seq: int | None = None
     """None until it is known where the feed starts."""
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: LightEvent = field(default_factory=LightEvent)
     """Set once ``published_seq`` is known."""
     reading: asyncio.Task[None] | None = None
     deleted: bool = False
@@ -66,17 +68,22 @@ class Feeds:
         """Events, by the id of their task."""
         self.changes: PubSub[int, int] = PubSub()
         """Ids of changed tasks, under :data:`ALL_TASKS`."""
+        self.notifications = OwnNotifications()
 
     @property
     def feed_count(self) -> int:
         """The number of tasks whose events have subscribers."""
         return len(self._feeds)
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start to receive the commits of this server."""
         loop = asyncio.get_running_loop()
 
+        is_notified = self._database.has_other_servers
+
         def receive(changes: Sequence[Change]) -> None:
+            if is_notified:
+                self.notifications.send(changes[0])
             loop.call_soon_threadsafe(self.receive, changes)
 
         def catch_up() -> None:
@@ -128,7 +135,7 @@ class Feeds:
 
     @contextmanager
     def subscribe_to_changes(
-        self, awake: asyncio.Event | None = None
+        self, awake: LightEvent | None = None
     ) -> Iterator[CoalescingSubscriber[int]]:
         """A subscriber that gets the ids of those tasks that change from now on.
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lamia_gql.domain.background_task import BackgroundTask
 from lamia_gql.domain.errors import Unavailable
 from lamia_gql.live.feeds import Feeds
-from lamia_gql.storage.change_feed import CHANNEL, decode
+from lamia_gql.storage.change_feed import ACCESS_CHANNEL, CHANNEL, decode
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import ENCODING, connect_arguments
+from lamia_gql.storage.migrations import SERVER_LOCK_ID
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -29,24 +31,37 @@ class PgListener:
     """Keeps one listening connection open. Lives as long as the application.
 
     After every reconnection it reads what was missed.
+
+    Args:
+        database: where to listen.
+        feeds: gets the changes of tasks.
+        on_access: called when access tokens were created or revoked, and where that may have been
+            missed.
     """
 
-    def __init__(self, database: Database, feeds: Feeds) -> None:
+    def __init__(self, database: Database, feeds: Feeds, on_access: Callable[[], None]) -> None:
         self._database = database
         self._feeds = feeds
-        self._task: asyncio.Task[None] | None = None
+        self._on_access = on_access
+        self._task = BackgroundTask("listener", self._run)
+        self.is_connected = False
+        """Whether it learns of changes now."""
+        self.connections = 0
+        """How often it was connected."""
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there may be other servers to learn of."""
+        return self._database.has_other_servers
 
     async def start(self) -> None:
         """Start to listen on PostgreSQL; on SQLite there are no other servers."""
-        if self._database.has_other_servers:
-            self._task = asyncio.create_task(self._run(), name="listener")
+        if self.is_needed:
+            self._task.start()
 
     async def stop(self) -> None:
         """Stop to listen, and close the connection."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def _run(self) -> None:
         import psycopg
@@ -60,6 +75,8 @@ class PgListener:
                 log.warning("cannot listen for changes of other servers; trying again: %s", reason)
             except Exception:
                 log.exception("cannot listen for changes of other servers; trying again")
+            finally:
+                self.is_connected = False
             await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _connect(self) -> AsyncConnection[Any]:
@@ -79,13 +96,24 @@ class PgListener:
     async def _listen(self, connection: AsyncConnection[Any]) -> None:
         async with asyncio.timeout(CONNECTION_TIMEOUT_S):
             await connection.execute(f"LISTEN {CHANNEL}")
+            await connection.execute(f"LISTEN {ACCESS_CHANNEL}")
+            # For as long as the connection lasts, nobody migrates the database.
+            await connection.execute("SELECT pg_advisory_lock_shared(%s)", [SERVER_LOCK_ID])
+        self._on_access()
         await self._feeds.catch_up()
+        self.is_connected = True
+        self.connections += 1
         while True:
             async for notification in connection.notifies(timeout=HEALTH_CHECK_INTERVAL_S):
+                if notification.channel == ACCESS_CHANNEL:
+                    self._on_access()
+                    continue
                 server, changes = decode(notification.payload)
                 # Changes of this server were received at once, together with their rows.
                 if server != self._database.id:
                     self._feeds.receive(changes)
+                else:
+                    self._feeds.notifications.receive(changes)
             # A dead connection is silent, and gives no error unless it is used.
             async with asyncio.timeout(CONNECTION_TIMEOUT_S):
                 await connection.execute("SELECT 1")

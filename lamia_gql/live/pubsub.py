@@ -7,11 +7,11 @@ called in the thread of the event loop.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar
+
+from lamia_gql.live.light_event import LightEvent
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -37,9 +37,9 @@ class Subscriber(Generic[T]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._queue: deque[Sequence[T]] = deque()
+        self._queue: list[Sequence[T]] = []
         self._size = 0
-        self._awake = asyncio.Event()
+        self._awake = LightEvent()
         self._end: StreamEnded | None = None
 
     @property
@@ -59,9 +59,13 @@ class Subscriber(Generic[T]):
             self._size += len(items)
             self._awake.set()
             if self._size > self._limit:
-                self._queue.clear()
-                self._size = 0
-                self.end(SubscriberTooSlow())
+                self.drop()
+
+    def drop(self) -> None:
+        """Drop the queue, as it takes too much: the subscriber is too slow."""
+        self._queue.clear()
+        self._size = 0
+        self.end(SubscriberTooSlow())
 
     def end(self, reason: StreamEnded) -> None:
         """Accept no more items; those in the queue can still be drained."""
@@ -94,7 +98,7 @@ class CoalescingSubscriber(Subscriber[T]):
         awake: is set when there is something to take, or no more will follow.
     """
 
-    def __init__(self, limit: int, overflow: T, awake: asyncio.Event | None = None) -> None:
+    def __init__(self, limit: int, overflow: T, awake: LightEvent | None = None) -> None:
         super().__init__(limit)
         self._overflow = overflow
         self._distinct: dict[T, None] = {}

@@ -14,11 +14,12 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from lamia_gql.live.feeds import ALL_TASKS, Feeds
-from lamia_gql.live.pubsub import CoalescingSubscriber, StreamEnded, SubscriberTooSlow
+from lamia_gql.live.light_event import LightEvent
+from lamia_gql.live.pubsub import CoalescingSubscriber, StreamEnded
+from lamia_gql.live.task_watcher import TaskWatcher
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.filters import TaskFilter, TaskState
 from lamia_gql.storage.queries.tasks import newest_ids, read_task_states
-from lamia_gql.storage.rows import TaskRow
 
 MAX_REMEMBERED_TASKS = 10_000
 """Tasks whose last state is remembered, so that a last snapshot is sent when they stop matching."""
@@ -31,48 +32,6 @@ PIECE_S = 0.01
 PAUSE_FACTOR = 2
 """How many times as long as a round took, the next one waits at least."""
 ANY_TASK = TaskFilter()
-
-
-class TaskWatcher:
-    """A bounded queue of changed tasks, which keeps only the newest row of each.
-
-    ``limit`` is the largest number of tasks that may wait.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._waiting: dict[int, TaskRow] = {}
-        self._awake = asyncio.Event()
-        self._end: Exception | None = None
-
-    def put(self, task: TaskRow) -> None:
-        """Queue a task; it replaces a queued row of the same task."""
-        if self._end is None:
-            self._waiting[task.id] = task
-            self._awake.set()
-            if len(self._waiting) > self._limit:
-                self._waiting.clear()
-                self.end(SubscriberTooSlow())
-
-    def end(self, reason: Exception) -> None:
-        """Accept no more tasks; those in the queue can still be drained."""
-        if self._end is None:
-            self._end = reason
-            self._awake.set()
-
-    async def drain(self) -> list[TaskRow]:
-        """Wait for at least one task and empty the queue.
-
-        Raises :class:`StreamEnded` after the last one, or the error that ended the watch.
-        """
-        while not self._waiting:
-            if self._end is not None:
-                raise self._end
-            self._awake.clear()
-            await self._awake.wait()
-        drained = list(self._waiting.values())
-        self._waiting.clear()
-        return drained
 
 
 class _Group:
@@ -140,7 +99,7 @@ class TaskWatches:
         """Those that have not been sent the present state yet; they do not wait for a round."""
         self._resend: dict[TaskWatcher, _Group] = {}
         """Those that are sent the present state again, in the next round."""
-        self._awake = asyncio.Event()
+        self._awake = LightEvent()
         self._running: asyncio.Task[None] | None = None
         self._subscription = ExitStack()
         """The subscription to changes, while there are watches."""
@@ -150,12 +109,18 @@ class TaskWatches:
         return len(self._groups)
 
     @contextmanager
-    def watch(self, wanted: TaskFilter, ids: Collection[int] | None) -> Iterator[TaskWatcher]:
+    def watch(
+        self, wanted: TaskFilter, ids: Collection[int] | None, interval_s: float = 0.0
+    ) -> Iterator[TaskWatcher]:
         """A watcher of tasks that match, until the block is left.
 
-        ``ids`` are the tasks to watch; None stands for all.
+        Args:
+            wanted: the filter.
+            ids: the tasks to watch; None stands for all.
+            interval_s: the shortest time between what it hands over, in seconds; only the present
+                state that is sent first, or again, does not wait for it.
         """
-        watcher = TaskWatcher(self._max_waiting)
+        watcher = TaskWatcher(self._max_waiting, interval_s)
         key = (wanted, None if ids is None else frozenset(ids))
         group = self._groups.get(key)
         if group is None:
@@ -288,7 +253,7 @@ class TaskWatches:
                 if state.row.id in watched:
                     for watcher, group in watchers.items():
                         if state.row.id in (group.ids or ()) and group.wanted.matches(state):
-                            watcher.put(state.row)
+                            watcher.put(state.row, at_once=True)
                 if state.row.id in changed:
                     await self._see(state)
                 self._remember(state)

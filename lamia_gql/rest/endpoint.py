@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from lamia_gql.api.accept import parse_media_type
+from lamia_gql.api.answer_budget import AnswerBudget
+from lamia_gql.api.authentication import CHALLENGE, authenticate, denied_status
+from lamia_gql.api.current_request import note_operation
+from lamia_gql.api.rate_limits import Client
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
 from lamia_gql.api.services import Services
-from lamia_gql.domain.errors import ErrorCode, LamiaError, Unavailable, UserError
+from lamia_gql.domain.access import NOBODY, Principal
+from lamia_gql.domain.errors import (
+    AccessDenied,
+    ErrorCode,
+    LamiaError,
+    RateExceeded,
+    Unavailable,
+    UserError,
+)
 from lamia_gql.ingest.task_input import InvalidInput
 from lamia_gql.storage.operation_reads import OperationReads
 from lamia_gql.storage.transaction import ReadConnection
@@ -29,6 +42,8 @@ T = TypeVar("T")
 JSON = "application/json"
 LINES = "application/x-ndjson"
 """The media type of lines that each have a JSON value: NDJSON."""
+JSON_TYPE, LINES_TYPE = JSON.encode(), LINES.encode()
+NO_QUERY = QueryParams()
 NOT_FOUND_CODES = {ErrorCode.TASK_NOT_FOUND, ErrorCode.PROCESS_NOT_FOUND}
 CREATING_METHODS = ("POST", "PATCH")
 """Methods whose error responses also contain ``"created": false``."""
@@ -53,34 +68,51 @@ class RestResponse:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     lines: bool = False
-    """Whether the body is a list that is sent as lines, each with the JSON of one entry."""
+    """Whether the body is bytes already: lines that each have a JSON value."""
 
     @property
     def encoded(self) -> bytes:
         """The body as it is sent."""
-        if not self.lines:
-            return orjson.dumps(self.body)
-        return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in self.body)
+        return self.body if self.lines else orjson.dumps(self.body)
 
 
 class RestRequest:
     """One request, with its time, and with the task and process in its address."""
 
-    def __init__(self, request: Request) -> None:
-        self.services: Services = request.state.services
+    def __init__(self, scope: Scope, receive: Receive, task: str, process: str) -> None:
+        self.services: Services = scope["state"]["services"]
         self.now = datetime.now(UTC)
-        self.query = request.query_params
-        self.task: str = request.path_params.get("task", "")
-        self.process: str = request.path_params.get("process", "")
-        self.client_address = request.client.host if request.client else None
-        self.budget = self.services.answer_budget()
+        self.query = QueryParams(scope["query_string"]) if scope["query_string"] else NO_QUERY
+        self.task = task
+        self.process = process
+        self.method: str = scope["method"]
+        self.client_address: str | None = scope["client"][0] if scope["client"] else None
+        self.principal: Principal = NOBODY
+        """Who asks, as soon as it is authenticated."""
+        self.headers = Headers(raw=scope["headers"])
+        self._scope = scope
+        self._receive = receive
+
+    @cached_property
+    def budget(self) -> AnswerBudget:
         """What the answer may take."""
-        self._request = request
+        return self.services.answer_budget()
+
+    def close(self) -> None:
+        """Give back what the answer has taken."""
+        if "budget" in self.__dict__:
+            self.budget.close()
 
     @property
     def path(self) -> str:
-        """The path of the address, percent-encoded."""
-        return quote(self._request.scope["path"])
+        """The path of the address, percent-encoded, with the prefix of a proxy."""
+        return quote(self._scope["path"])
+
+    @property
+    def root(self) -> str:
+        """The prefix of a proxy, with which paths in answers begin; or nothing."""
+        root: str = self._scope["root_path"]
+        return root
 
     @property
     def has_lines(self) -> bool:
@@ -89,7 +121,7 @@ class RestRequest:
 
     @property
     def _media_type(self) -> str:
-        return parse_media_type(self._request.headers.get("content-type", ""))[0]
+        return parse_media_type(self.headers.get("content-type", ""))[0]
 
     async def read(self, work: Callable[[ReadConnection], T]) -> T:
         """The result of a read of the database, which is stopped after ``max_operation_time``.
@@ -98,18 +130,38 @@ class RestRequest:
         """
         services = self.services
         reads = OperationReads(
-            services.database, services.settings.max_operation_time, self.client_address
+            services.database,
+            services.settings.max_operation_time,
+            self.client_address,
+            self.principal,
         )
+        await self.take_turn()
         return await reads.read_in_time(work)
 
     async def raw_body(self) -> bytes:
-        """The body.
+        """The body, when it is the turn of this request.
 
         Raises :class:`HttpError` if it is too large, or sent by a web page as anything but JSON.
         """
-        if "origin" in self._request.headers:
+        if "origin" in self.headers:
             _require_json(self._media_type)
-        return await read_body(self._request.stream(), self.services.settings.max_request_bytes)
+        body = await read_body(self._chunks(), self.services.settings.max_request_bytes)
+        await self.take_turn()
+        return body
+
+    async def take_turn(self, *, goes_on: bool = False) -> None:
+        """Wait until it is the turn of this request, or of another part of the work on it."""
+        client = Client.of(self.principal, self.client_address)
+        await self.services.request_turns.take(client, goes_on=goes_on)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            yield message["body"]
+            more = message["more_body"]
 
     async def json_body(self) -> Any:
         """The body, parsed as JSON. Raises :class:`HttpError`."""
@@ -120,30 +172,43 @@ Handler = Callable[[RestRequest], Awaitable[RestResponse]]
 
 
 class Endpoint:
-    """An address: one handler per method. Every exception becomes a JSON error."""
+    """An address: one handler per method. Every exception becomes a JSON error.
 
-    def __init__(self, **handlers: Handler) -> None:
+    Args:
+        path: the address, with the names of its variable parts in braces.
+        handlers: the handlers, by method.
+    """
+
+    def __init__(self, path: str, **handlers: Handler) -> None:
         self.handlers: Mapping[str, Handler] = handlers
+        self.operations = {method: f"{method} {path}" for method in handlers}
+        """The names of its operations, by method, for the metrics."""
+        if "GET" in handlers:
+            self.operations["HEAD"] = self.operations["GET"]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, request: RestRequest, send: Send) -> None:
         """Serve one request."""
-        request = Request(scope, receive)
-        rest_request = RestRequest(request)
+        note_operation(self.operations.get(request.method))
         try:
-            answer = await self._respond(request, rest_request)
-            response = Response(
-                answer.encoded,
-                answer.status,
-                headers=answer.headers,
-                media_type=LINES if answer.lines else JSON,
-            )
-            await response(scope, receive, send)
+            answer = await self._respond(request)
+            body = answer.encoded
+            headers = [
+                (b"content-length", b"%d" % len(body)),
+                (b"content-type", LINES_TYPE if answer.lines else JSON_TYPE),
+            ]
+            for name, value in answer.headers.items():
+                headers.append((name.encode("latin-1"), value.encode("latin-1")))
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
         finally:
-            rest_request.budget.close()
+            request.close()
 
-    async def _respond(self, request: Request, rest_request: RestRequest) -> RestResponse:
+    async def _respond(self, request: RestRequest) -> RestResponse:
         try:
-            return await self._handler(request.method)(rest_request)
+            services = request.services
+            request.principal, _ = authenticate(services, request.headers)
+            services.rates.operations.take(Client.of(request.principal, request.client_address))
+            return await self._handler(request.method)(request)
         except HttpError as error:
             status, headers = error.status, error.headers
             errors = [format_error(str(error), code=error.code)]
@@ -153,11 +218,23 @@ class Endpoint:
         except InvalidInput as invalid:
             status, headers = status_of(invalid.errors), {}
             errors = [serialize_error(error) for error in invalid.errors]
+        except AccessDenied as error:
+            status = denied_status(error)
+            headers = CHALLENGE if status == 401 else {}
+            errors = [serialize_error(error)]
+        except RateExceeded as error:
+            status, headers, errors = 429, error.headers, [serialize_error(error)]
         except LamiaError as error:
             status, headers, errors = status_of([error]), {}, [serialize_error(error)]
         except Exception:
             incident = uuid.uuid4().hex[:12]
-            log.exception("incident %s at %s %s", incident, request.method, request.url.path)
+            log.exception(
+                "incident %s at %s %s",
+                incident,
+                request.method,
+                request.path,
+                extra={"incident": incident},
+            )
             reason = f"Something went wrong on the server (incident {incident})."
             errors = [format_error(reason, code="INTERNAL", incident=incident)]
             status, headers = 500, {}
@@ -218,6 +295,8 @@ def _status(error: LamiaError) -> int:
         return 404
     if error.code is ErrorCode.PAYLOAD_TOO_LARGE:
         return 413
+    if error.code is ErrorCode.FORBIDDEN:
+        return 403
     if error.code is ErrorCode.EVENT_ID_TAKEN:
         return 409
     # The name of the task is taken; two processes of one name are a bad request instead.

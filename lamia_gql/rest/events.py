@@ -32,17 +32,24 @@ async def submit(request: RestRequest) -> RestResponse:
     body, index = await request.json_body(), _index(request)
     if not isinstance(body, list):
         outcome = (
-            await request.services.record_events([_check(request, index, body, request.now)])
+            await request.services.record_events(
+                request.principal,
+                request.client_address,
+                [_check(request, index, body, request.now)],
+            )
         )[0]
         if isinstance(outcome, UserError):
             raise outcome
         return RestResponse(serialize_outcome(outcome), 201)
     request.services.check_number_of_events(len(body))
+    await request.services.wait_for_room(request.principal, request.client_address, len(body))
     checked = [
         _check(request, index, each, received_at)
         for each, received_at in zip(body, arrival_times(request.now), strict=False)
     ]
-    outcomes = await request.services.record_events(checked)
+    outcomes = await request.services.record_events(
+        request.principal, request.client_address, checked
+    )
     for outcome in outcomes:
         if isinstance(outcome, UserError) and outcome.code in NOT_FOUND_CODES:
             raise outcome

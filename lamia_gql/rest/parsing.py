@@ -10,7 +10,7 @@ import math
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import EventClass
@@ -32,13 +32,19 @@ MAX_TIMESTAMP_S = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 """Seconds since 1970."""
 
 
-def parse_task_spec(
-    name: str, body: Any, settings: Settings, client_address: str | None
-) -> TaskSpec:
+class NewTask(NamedTuple):
+    """A task to create."""
+
+    spec: TaskSpec
+    issue_token: bool
+    """Whether the answer has a token for its jobs."""
+
+
+def parse_new_task(name: str, body: Any, settings: Settings, client_address: str | None) -> NewTask:
     """The task to create, from the body of a request."""
     task = require_type(body, dict, "", "an object")
-    meta = _meta(task)
-    return TaskSpec(
+    meta, issue_token = _meta(task), task.get("issueToken")
+    spec = TaskSpec(
         name=name,
         processes=_processes(task.get("processes"), settings.max_processes),
         username=_text(task, "username"),
@@ -51,6 +57,9 @@ def parse_task_spec(
         config=task.get("config"),
         dependencies=task.get("depGraph"),
     )
+    if issue_token is not None:
+        require_type(issue_token, bool, "issueToken", "true or false")
+    return NewTask(spec, bool(issue_token))
 
 
 def parse_task_edit(name: str, body: Any) -> TaskEdit:

@@ -11,7 +11,8 @@ from lamia_gql.rest.parsing import parse_event_class
 from lamia_gql.rest.serializers import serialize_process
 from lamia_gql.rest.tasks import task_not_found_error
 from lamia_gql.storage.filters import ProcessFilter, choices
-from lamia_gql.storage.queries.tasks import processes_by_name, read_processes, tasks_by_name
+from lamia_gql.storage.queries.processes import processes_by_name, read_processes
+from lamia_gql.storage.queries.tasks import tasks_by_name
 from lamia_gql.storage.rows import ProcessRow
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -19,7 +20,7 @@ from lamia_gql.storage.transaction import ReadConnection
 async def get(request: RestRequest) -> RestResponse:
     """The process in the address."""
     process = await request.read(lambda connection: find_process(connection, request))
-    return RestResponse(serialize_process(request.task, process))
+    return RestResponse(serialize_process(request.root, request.task, process))
 
 
 async def get_many(request: RestRequest) -> RestResponse:
@@ -36,7 +37,9 @@ async def get_many(request: RestRequest) -> RestResponse:
         return read_processes(connection, [task.id], wanted, page)[0].items
 
     found = await request.read(read)
-    return RestResponse([serialize_process(request.task, process) for process in found])
+    return RestResponse(
+        [serialize_process(request.root, request.task, process) for process in found]
+    )
 
 
 def find_process(connection: ReadConnection, request: RestRequest) -> ProcessRow:

@@ -16,15 +16,15 @@ MOST_PERCENT_BELOW_ALL = 99.999999999
 """The largest percentage below 100 with the nine decimals that are shown."""
 
 
-def address(*names: str) -> str:
-    """The path of a task, or of a process of a task, by their names."""
-    return "/".join([BASE, *(quote(name, safe="") for name in names)])
+def address(root: str, *names: str) -> str:
+    """The path of a task, or of a process of a task, by their names; behind a proxy's prefix."""
+    return "/".join([root + BASE, *(quote(name, safe="") for name in names)])
 
 
 def serialize_task(
-    task: TaskRow, attached: TaskJson, tags: list[str], processes: Iterable[ProcessRow]
+    root: str, task: TaskRow, attached: TaskJson, tags: list[str], processes: Iterable[ProcessRow]
 ) -> dict[str, Any]:
-    """A task with all its processes. ``progress`` is in percent."""
+    """A task with all its processes. ``progress`` is in percent; ``root`` begins the links."""
     processes = list(processes)
     return {
         "name": task.name,
@@ -38,16 +38,18 @@ def serialize_task(
         "config": _json(attached.config),
         "depGraph": _json(attached.dependencies),
         "state": task.state,
-        "progress": _percent(task_ratio(process.progress_inputs() for process in processes)[0]),
-        "processes": [serialize_process(task.name, process) for process in processes],
-        "_links": {"self": address(task.name), "collection": BASE},
+        "progress": _percent(task_ratio(zip(processes, processes, strict=True))[0]),
+        "processes": [serialize_process(root, task.name, process) for process in processes],
+        "_links": {"self": address(root, task.name), "collection": address(root)},
     }
 
 
-def serialize_process(task: str, process: ProcessRow) -> dict[str, Any]:
-    """A process. ``progress`` is in percent, or null; ``nJobs`` is null in a solitary process."""
-    inputs = process.progress_inputs()
-    progress = process_progress(inputs)
+def serialize_process(root: str, task: str, process: ProcessRow) -> dict[str, Any]:
+    """A process. ``progress`` is in percent, or null; ``nJobs`` is null in a solitary process.
+
+    ``root`` begins the links.
+    """
+    progress = process_progress(process, process)
     is_array = process.is_array
     return {
         "name": process.name,
@@ -59,8 +61,8 @@ def serialize_process(task: str, process: ProcessRow) -> dict[str, Any]:
         "lastEventClass": process.last_event_class,
         "progress": None if progress is None else _percent(progress.ratio),
         "state": process.state,
-        "enough": is_enough(inputs),
-        "_links": {"events": address(task, process.name) + "/event"},
+        "enough": is_enough(process, process),
+        "_links": {"events": address(root, task, process.name) + "/event"},
     }
 
 

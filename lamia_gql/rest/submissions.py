@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from lamia_gql.api.request_body import parse_json
 from lamia_gql.domain.errors import UserError
 from lamia_gql.ingest.event_batch import Outcome
@@ -16,6 +18,8 @@ from lamia_gql.rest.events import serialize_outcome
 from lamia_gql.rest.parsing import parse_submitted_event
 from lamia_gql.rest.tasks import create_named
 
+PART = 64
+"""Of a list that has not the usual form, so many events are checked in one turn."""
 NAME = "events"
 """The last part of the address. It is also the name that a task may have."""
 
@@ -35,24 +39,47 @@ async def submit(request: RestRequest) -> RestResponse:
         if not isinstance(given, list):
             return await create_named(request, NAME, given)
         request.services.check_number_of_events(len(given))
-    outcomes = await request.services.record_events(_decode(request, given))
-    stored = not given or any(isinstance(outcome, Outcome) for outcome in outcomes)
-    return RestResponse(
-        [serialize_outcome(outcome, {}) for outcome in outcomes],
-        201 if stored else 400,
-        lines=request.has_lines,
+    await request.services.wait_for_room(request.principal, request.client_address, len(given))
+    outcomes = await request.services.record_events(
+        request.principal, request.client_address, await _decode(request, given)
     )
+    stored = not given or any(isinstance(outcome, Outcome) for outcome in outcomes)
+    status = 201 if stored else 400
+    if request.has_lines:
+        return RestResponse(_encode_lines(outcomes), status, lines=True)
+    return RestResponse([serialize_outcome(outcome, {}) for outcome in outcomes], status)
 
 
-def _decode(request: RestRequest, given: Sequence[Any]) -> Sequence[NewEvent | UserError]:
+def _encode_lines(outcomes: Sequence[Outcome | UserError]) -> bytes:
+    # Nearly all of a thousand lines are equal.
+    known: dict[tuple[bool, bool], bytes] = {}
+    lines = []
+    for outcome in outcomes:
+        if isinstance(outcome, UserError):
+            lines.append(_encode_line(outcome))
+            continue
+        key = outcome.enough, outcome.duplicate
+        if key not in known:
+            known[key] = _encode_line(outcome)
+        lines.append(known[key])
+    return b"".join(lines)
+
+
+def _encode_line(outcome: Outcome | UserError) -> bytes:
+    return orjson.dumps(serialize_outcome(outcome, {}), option=orjson.OPT_APPEND_NEWLINE)
+
+
+async def _decode(request: RestRequest, given: Sequence[Any]) -> Sequence[NewEvent | UserError]:
     settings, now = request.services.settings, request.now
     decoded = decode_events(settings, given, now, request.client_address)
     if decoded is not None:
         return decoded
-    return [
-        _check(request, event, received_at)
-        for event, received_at in zip(given, arrival_times(now), strict=False)
-    ]
+    checked: list[NewEvent | UserError] = []
+    for event, received_at in zip(given, arrival_times(now), strict=False):
+        if len(checked) % PART == PART - 1:
+            await request.take_turn(goes_on=True)
+        checked.append(_check(request, event, received_at))
+    return checked
 
 
 def _check(request: RestRequest, event: Any, received_at: datetime) -> NewEvent | UserError:
@@ -64,4 +91,5 @@ def _check(request: RestRequest, event: Any, received_at: datetime) -> NewEvent 
             client_address=request.client_address,
         )
     except UserError as error:
-        return error
+        # A traceback holds the frames: of a thousand errors, the cycle collector would notice.
+        return error.with_traceback(None)

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lamia_gql.access.job_tokens import issue
+from lamia_gql.api.audit import Action, audit
 from lamia_gql.api.request_body import HttpError, parse_json
+from lamia_gql.domain.access import JobGrant
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.pagination import Slice
-from lamia_gql.ingest.task_input import TaskEdit, TaskSpec, check_number
-from lamia_gql.ingest.tasks import create_tasks, update_tasks
+from lamia_gql.ingest.task_input import TaskEdit, check_number
+from lamia_gql.ingest.tasks import Work, create_tasks, update_tasks
 from lamia_gql.rest.endpoint import RestRequest, RestResponse
 from lamia_gql.rest.pagination import page_response, requested_page
 from lamia_gql.rest.parsing import (
+    NewTask,
     parse_named_list,
+    parse_new_task,
     parse_task_edit,
-    parse_task_spec,
     require_type,
 )
 from lamia_gql.rest.serializers import serialize_task
 from lamia_gql.storage.filters import TaskFilter, choices
+from lamia_gql.storage.queries.processes import all_processes
 from lamia_gql.storage.queries.tasks import (
     TaskOrder,
-    all_processes,
     read_tags,
     read_task_json,
     read_tasks,
@@ -43,26 +47,44 @@ async def create(request: RestRequest) -> RestResponse:
 async def create_named(request: RestRequest, name: str, body: Any) -> RestResponse:
     """Create the task of this name, which is described by the body."""
     settings, address = request.services.settings, request.client_address
-    return await _create(request, lambda: [parse_task_spec(name, body, settings, address)])
+    [token] = await _create(request, lambda: [parse_new_task(name, body, settings, address)])
+    issued = {} if token is None else {"token": token}
+    return RestResponse({"created": True} | issued, 201)
 
 
 async def create_many(request: RestRequest) -> RestResponse:
     """Create all tasks of a list, or none."""
     body, settings = await request.json_body(), request.services.settings
-    return await _create(
+    tokens = await _create(
         request,
         lambda: parse_named_list(
             body,
             settings.max_tasks_per_request,
-            lambda name, task: parse_task_spec(name, task, settings, request.client_address),
+            lambda name, task: parse_new_task(name, task, settings, request.client_address),
         ),
     )
+    issued = {"tokens": tokens} if any(tokens) else {}
+    return RestResponse({"created": True} | issued, 201)
 
 
-async def _create(request: RestRequest, parse: Callable[[], Sequence[TaskSpec]]) -> RestResponse:
-    settings = request.services.settings
-    await request.services.change_tasks(lambda: create_tasks(settings, parse(), request.now))
-    return RestResponse({"created": True}, 201)
+async def _create(request: RestRequest, parse: Callable[[], Sequence[NewTask]]) -> list[str | None]:
+    """Create tasks; the tokens of those for which one was asked."""
+    services, wanted = request.services, list[NewTask]()
+    keys = services.authentication.keys
+
+    def prepare() -> Work[list[TaskRow]]:
+        wanted.extend(parse())
+        if any(task.issue_token for task in wanted):
+            keys.require()
+        specs = [task.spec for task in wanted]
+        return create_tasks(services.settings, specs, request.now, request.principal)
+
+    created = await services.change_tasks(request.principal, prepare)
+    _audit(request, Action.CREATE_TASK, created)
+    return [
+        issue(keys, JobGrant(row.id, row.token_generation)) if task.issue_token else None
+        for task, row in zip(wanted, created, strict=True)
+    ]
 
 
 async def edit(request: RestRequest) -> RestResponse:
@@ -80,14 +102,22 @@ async def edit_many(request: RestRequest) -> RestResponse:
 async def _edit(request: RestRequest, parse: Callable[[], Sequence[TaskEdit]]) -> RestResponse:
     settings = request.services.settings
     found = await request.services.change_tasks(
-        lambda: update_tasks(settings, parse(), request.now)
+        request.principal,
+        lambda: update_tasks(settings, parse(), request.now, request.principal),
     )
+    _audit(request, Action.UPDATE_TASK, found)
     return RestResponse({"updated": len(found)})
+
+
+def _audit(request: RestRequest, action: Action, tasks: Sequence[TaskRow]) -> None:
+    audit(request.principal, request.client_address, action, [task.name for task in tasks])
 
 
 async def delete(request: RestRequest) -> RestResponse:
     """Delete the task in the address."""
-    deleted = await request.services.delete_tasks([request.task])
+    deleted = await request.services.delete_tasks(
+        request.principal, request.client_address, [request.task]
+    )
     if not deleted:
         raise task_not_found_error(request.task)
     return RestResponse({"deleted": 1})
@@ -105,7 +135,9 @@ async def delete_many(request: RestRequest) -> RestResponse:
         )
     check_number(len(names), request.services.settings.max_tasks_per_request, "names")
     deleted = await request.services.delete_tasks(
-        [require_type(name, str, f"names.{place}", "a string") for place, name in enumerate(names)]
+        request.principal,
+        request.client_address,
+        [require_type(name, str, f"names.{place}", "a string") for place, name in enumerate(names)],
     )
     return RestResponse({"deleted": len(deleted)})
 
@@ -121,7 +153,7 @@ async def get(request: RestRequest) -> RestResponse:
     if found is None:
         return RestResponse({"error": task_not_found_error(request.task).message}, 404)
     task, parts = found
-    return RestResponse(serialize_task(task, *parts))
+    return RestResponse(serialize_task(request.root, task, *parts))
 
 
 async def get_many(request: RestRequest) -> RestResponse:
@@ -136,7 +168,8 @@ async def get_many(request: RestRequest) -> RestResponse:
 
     found, parts = await request.read(read)
     serialized = [
-        serialize_task(task, *rest) for task, rest in zip(found.items, parts, strict=True)
+        serialize_task(request.root, task, *rest)
+        for task, rest in zip(found.items, parts, strict=True)
     ]
     return page_response(request, found, serialized, order.cursor)
 

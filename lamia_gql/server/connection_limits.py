@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +18,9 @@ MIN_RATE = 16_384
 and read of an answer, after ``send_timeout``."""
 CHECK_INTERVAL_S = 1.0
 """How often the deadlines are checked."""
+REFUSALS = ("address", "server", "bytes")
+"""Why something is refused: a connection as its address, or the server, has too many; a request, or
+an answer that is not read, as all hold too much."""
 LOG_INTERVAL_S = 10.0
 """The shortest time between two lines of the log about what was closed and refused."""
 
@@ -79,28 +82,38 @@ class ConnectionLimits:
         self._connections: set[Connection] = set()
         self._addresses: dict[str, AddressConnections] = {}
         self._bytes = 0
-        self._closed = 0
-        self._refused = 0
+        self.refused: Counter[str] = Counter()
+        """What was refused, by the :data:`REFUSALS`."""
+        self.replaced = 0
+        """How many waiting connections gave way to others."""
+        self._logged = (0, 0)
+        """What of both was in the log already."""
         self._last_check = 0.0
         self._next_log = 0.0
+
+    @property
+    def number(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
 
     def admit(self, connection: WaitingConnection) -> bool:
         """Count a new connection, which waits for a request. False if there is no place for it."""
         found = self._addresses.get(connection.address)
         if found is not None and found.number >= self.max_number_per_address:
-            crowd = found
+            crowd, reason = found, "address"
         elif len(self._connections) >= self.max_number:
             # Whoever has the most connections gives one up.
             crowd = max(self._addresses.values(), key=lambda one: len(one.waiting))
+            reason = "server"
         else:
             self.add(connection)
             self.wait(connection)
             return True
         if not crowd.waiting:
-            self._refused += 1
+            self.refused[reason] += 1
             return False
         longest = next(iter(crowd.waiting))
-        self._closed += 1
+        self.replaced += 1
         self.remove(longest)
         longest.give_way()
         self.add(connection)
@@ -154,7 +167,7 @@ class ConnectionLimits:
             largest = max(waiting, key=lambda one: one.held_bytes)
             self._bytes -= largest.held_bytes
             largest.held_bytes = 0
-            self._refused += 1
+            self.refused["bytes"] += 1
             largest.let_go()
 
     def check_deadlines(self, now: float) -> None:
@@ -165,15 +178,16 @@ class ConnectionLimits:
         if on_time:
             for connection in list(self._connections):
                 connection.check_deadline(now)
-        if (self._closed or self._refused) and now >= self._next_log:
+        counted = self.replaced, self.refused.total()
+        if counted != self._logged and now >= self._next_log:
             log.warning(
                 "too much at once: closed %d waiting connections, refused %d connections or"
                 " requests; %d connections are open",
-                self._closed,
-                self._refused,
-                len(self._connections),
+                counted[0] - self._logged[0],
+                counted[1] - self._logged[1],
+                self.number,
             )
-            self._closed = self._refused = 0
+            self._logged = counted
             self._next_log = now + LOG_INTERVAL_S
 
 

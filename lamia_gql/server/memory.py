@@ -4,6 +4,9 @@ What a subscription leaves lies in cycles: graphql-core's own, and those of erro
 tracebacks. Python would look for such garbage among long-lived objects only after millions of new
 ones, so a few large operations could keep gigabytes. On the other hand, to look for it often would
 stop the event loop often.
+
+What remains after that is in parts: Python returns only arenas of 1 MiB that are empty, and one
+small object that lives on keeps its arena. glibc returns every free page.
 """
 
 from __future__ import annotations
@@ -13,8 +16,11 @@ import ctypes
 import gc
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from lamia_gql.domain.background_task import BackgroundTask
 
 THRESHOLDS = (5_000, 20, 100)
 """Thresholds of Python's cycle collector. The first is low enough to free the bodies of large
@@ -31,11 +37,15 @@ STATISTICS = Path("/proc/self/statm")
 
 
 class Memory:
-    """Collects garbage from time to time. Lives as long as the application."""
+    """Collects garbage from time to time. Lives as long as the application.
 
-    def __init__(self) -> None:
+    ``release`` gives back what the database keeps for later; it blocks.
+    """
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release = release
         self._at_start = 0
-        self._running: asyncio.Task[None] | None = None
+        self._task = BackgroundTask("memory", self._run)
 
     async def start(self) -> None:
         """Begin to collect. What exists now is taken for permanent."""
@@ -43,14 +53,11 @@ class Memory:
         gc.freeze()
         gc.set_threshold(*THRESHOLDS)
         self._at_start = _resident_bytes()
-        self._running = asyncio.create_task(self._run(), name="memory")
+        self._task.start()
 
     async def stop(self) -> None:
         """Leave the rest to the end of the process."""
-        if self._running is not None:
-            self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
+        await self._task.stop()
 
     async def _run(self) -> None:
         pause_s = INTERVAL_S
@@ -63,7 +70,11 @@ class Memory:
             pause_s = PAUSE_FACTOR * (time.perf_counter() - begin)
             pause_s = min(max(INTERVAL_S, pause_s), LONGEST_PAUSE_S)
             # It takes the time of as much memory as it returns.
-            await asyncio.to_thread(_trim)
+            await asyncio.to_thread(self._return_unused)
+
+    def _return_unused(self) -> None:
+        self._release()
+        _trim()
 
 
 def _resident_bytes() -> int:

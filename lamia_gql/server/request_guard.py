@@ -31,6 +31,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lamia_gql.api.request_body import HttpError
+from lamia_gql.domain.addresses import is_loopback
 from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.transport.result import error_body
@@ -44,6 +45,7 @@ ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]+)")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SITES = {"same-origin", "none"}
 """What ``Sec-Fetch-Site`` is for our own pages, and for what the user asks for himself."""
+KEPT_HOSTS = 64
 SHOWN_CHARACTERS = 100
 """How much of a refused header is shown in the error."""
 
@@ -59,6 +61,8 @@ class RequestGuard:
         self._app = app
         self._hosts = own_names(settings.host) | set(settings.allowed_hosts)
         self._origins = frozenset(settings.allowed_origins)
+        self._accepted: set[bytes] = set()
+        """``Host`` headers that were accepted: nearly all requests have one of a few."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -72,7 +76,7 @@ class RequestGuard:
 
     def _check(self, scope: Scope) -> None:
         """Raise :class:`HttpError` if the request is refused."""
-        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
         # HTTP/1.0 knows no Host, and some health checks still use it. No browser does.
         if hosts or scope["http_version"] != "1.0":
             self._check_host(hosts)
@@ -91,8 +95,10 @@ class RequestGuard:
                 " is to be allowed, add its origin to the setting allowed_origins.",
             )
 
-    def _check_host(self, hosts: list[str]) -> None:
-        found = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    def _check_host(self, hosts: list[bytes]) -> None:
+        if len(hosts) == 1 and hosts[0] in self._accepted:
+            return
+        found = HOST.fullmatch(hosts[0].decode("latin-1")) if len(hosts) == 1 else None
         if found is None:
             raise HttpError(400, "BAD_REQUEST", "A request needs one valid Host header.")
         name = found["name"].lower().removesuffix(".")
@@ -103,6 +109,8 @@ class RequestGuard:
                 f"This server is not known as {name[:SHOWN_CHARACTERS]}. If it is to be, add the"
                 " name to the setting allowed_hosts.",
             )
+        if len(self._accepted) < KEPT_HOSTS:
+            self._accepted.add(hosts[0])
 
     def _is_foreign(self, headers: Mapping[str, str]) -> bool:
         origin = headers.get("origin")
@@ -118,18 +126,11 @@ def own_names(listen_address: str) -> set[str]:
     """The host names of this machine, for a server that listens on this address or name."""
     machine = socket.gethostname()
     names = {"localhost", listen_address, machine}
-    if not _is_loopback(listen_address):
+    if not is_loopback(listen_address):
         with suppress(OSError, UnicodeError):
             names.add(socket.getaddrinfo(machine, None, flags=socket.AI_CANONNAME)[0][3])
     names |= {name.partition(".")[0] for name in names if not _is_address(name)}
     return {name.lower().removesuffix(".") for name in names if name}
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def _is_address(name: str) -> bool:

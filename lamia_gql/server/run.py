@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import os
 import socket
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from functools import partial
 from multiprocessing import parent_process
+from pathlib import Path
 from signal import SIGTERM
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 import uvicorn
 
+from lamia_gql.access.access_tokens import any_exist
+from lamia_gql.access.secret_keys import load_keys
+from lamia_gql.domain.addresses import is_loopback
 from lamia_gql.domain.settings import Settings
-from lamia_gql.server.app import create_app
+from lamia_gql.graph.schema import make_schema
+from lamia_gql.server.app import ONLY_WORKER, create_app
 from lamia_gql.server.connection_limits import CHECK_INTERVAL_S, ConnectionLimits
 from lamia_gql.server.http_protocol import HttpProtocol
+from lamia_gql.server.log_format import FORMATTERS
+from lamia_gql.server.log_handler import AUDIT_LOG, CondensingHandler, sum_up_log
+from lamia_gql.server.metrics_exchange import Worker
+from lamia_gql.server.service_manager import ServiceManager, take_socket
 from lamia_gql.server.supervisor import Supervisor
 from lamia_gql.server.websocket_protocol import WEBSOCKET_LOG, WebSocketProtocol
+from lamia_gql.storage.database_url import parse_url
 from lamia_gql.storage.engine import create_engine, is_sqlite
 from lamia_gql.storage.migrations import prepare
+from lamia_gql.storage.sqlite_file import database_path, exclusive_use
 
 if TYPE_CHECKING:
     from lamia_gql.api.services import Services
@@ -57,19 +71,32 @@ class TooManyWorkers(ValueError):  # noqa: N818  (named after the condition)
     """The database supports one server process only."""
 
 
+class NoCredentials(ValueError):  # noqa: N818  (named after the condition)
+    """Everybody on the network could do everything, and nobody has agreed to that."""
+
+
 class GracefulServer(uvicorn.Server):
     """A uvicorn server that bounds its connections, and stops in time.
 
     It ends live connections before it waits for requests.
     """
 
-    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
+    def __init__(
+        self, config: uvicorn.Config, limits: ConnectionLimits, manager: ServiceManager
+    ) -> None:
         super().__init__(config)
         self._limits = limits
+        self._manager = manager
         self._told_to_stop = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the application, accept connections, and say so."""
+        await super().startup(sockets)
+        self._manager.tell_ready()
 
     async def on_tick(self, counter: int) -> bool:
         """Check the deadlines of the connections."""
+        self._manager.tell_alive()
         if counter % round(CHECK_INTERVAL_S / TICK_S) == 0:
             self._limits.check_deadlines(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
@@ -88,51 +115,131 @@ class GracefulServer(uvicorn.Server):
         self._told_to_stop.wait()
         time.sleep(STOP_GRACE_S)
         log.warning("stopping took longer than %g s: the process ends at once", STOP_GRACE_S)
+        sum_up_log()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more connections, end the existing ones, and close the application."""
+        self._manager.tell_stopping()
         for server in self.servers:
             server.close()
         services: Services = self.lifespan.state["services"]
         await services.feeds.stop()
         await services.live_connections.stop(LIVE_CONNECTION_GRACE_S)
         await super().shutdown(sockets)
+        # A signal ends the process as soon as this is done.
+        sum_up_log()
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises, before it serves anything: :class:`AddressUnavailable`; :class:`TooManyWorkers` for
-    several workers on SQLite; :class:`lamia_gql.storage.migrations.NotMigrated`; and SQLAlchemy's
-    errors if the database is unavailable.
+    Where a service manager hands over a socket, its address takes the place of that in the
+    settings.
+
+    Raises, before it serves anything: :class:`AddressUnavailable`;
+    :class:`lamia_gql.server.service_manager.UnusableSocket`; :class:`TooManyWorkers` for several
+    workers on SQLite; :class:`NoCredentials` for an address that others can reach, without any
+    credential; :class:`lamia_gql.access.secret_keys.UnusableKeys`;
+    :class:`lamia_gql.graph.limits.persisted_documents.UnusableDocuments`;
+    :class:`lamia_gql.storage.database_url.UnusableDatabase`; and SQLAlchemy's errors if the
+    database is unavailable.
     """
     _set_up_logging(settings)
+    manager = ServiceManager(os.environ)
+    taken = take_socket(os.environ)
+    if taken is not None:
+        host, port = taken.getsockname()[:2]
+        settings = settings.model_copy(update={"host": host, "port": port})
     engine = create_engine(settings)
     try:
-        if settings.workers > 1 and is_sqlite(engine):
-            raise TooManyWorkers(
-                "More than one worker needs PostgreSQL, because SQLite can't notify other"
-                " processes of changes. Set --database-url to a PostgreSQL address, or --workers to"
-                " 1."
-            )
+        check_workers(settings)
         prepare(engine)
+        load_keys(settings)
+        check_documents(settings)
+        if not settings.insecure:
+            _require_credentials(settings, has_tokens=any_exist(engine))
     finally:
         engine.dispose()
-    with _open_socket(settings) as listening:
-        host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        click.echo(f"lamia-gql serves GraphQL on http://{shown}:{port}/graphql", err=True)
-        if settings.workers == 1:
-            _serve(settings, listening)
+    # Several servers share a PostgreSQL; there, each tells others by a lock of its own connection.
+    alone = exclusive_use(engine.url) if is_sqlite(engine) else nullcontext()
+    with alone, taken or _open_socket(settings) as listening:
+        _end_lost_connections(listening, settings)
+        introduction = _introduction(*listening.getsockname()[:2])
+        if settings.log_format == "json":
+            log.info(introduction)
         else:
-            arguments = (settings, listening)
-            Supervisor(settings.workers, _serve_as_worker, arguments, WORKER_GRACE_S).run()
+            click.echo(introduction, err=True)
+        if settings.workers == 1:
+            _serve(settings, listening, manager, ONLY_WORKER)
+        else:
+            with TemporaryDirectory(prefix="lamia-") as folder:
+                arguments = (settings, listening, Path(folder))
+                supervisor = Supervisor(
+                    settings.workers, _serve_as_worker, arguments, WORKER_GRACE_S, manager
+                )
+                supervisor.run()
 
 
-def _serve_as_worker(settings: Settings, listening: socket.socket) -> None:
+def _require_credentials(settings: Settings, *, has_tokens: bool) -> None:
+    """Raise :class:`NoCredentials` where others can reach a server that has no credentials."""
+    has_others = settings.token_issuers or settings.proxy_user_header
+    if has_tokens or has_others or is_loopback(settings.host):
+        return
+    raise NoCredentials(
+        f"On {settings.host}, everybody on the network could change and delete all tasks. Create"
+        " a credential first: lamia-gql token create --name NAME --role admin. Or agree by"
+        " --insecure."
+    )
+
+
+def check_workers(settings: Settings) -> None:
+    """Raise :class:`TooManyWorkers` if the database supports fewer than the settings say."""
+    if settings.workers > 1 and database_path(parse_url(settings.database_url)) is not None:
+        raise TooManyWorkers(
+            "More than one worker needs PostgreSQL, because SQLite can't notify other processes of"
+            " changes. Set --database-url to a PostgreSQL address, or --workers to 1."
+        )
+
+
+def check_documents(settings: Settings) -> None:
+    """Raise :class:`UnusableDocuments` if there are persisted documents that could not be executed.
+
+    Each worker reads them for itself, and can't tell the operator.
+    """
+    if settings.persisted_documents is not None:
+        make_schema(settings)
+
+
+def _introduction(host: str, port: int) -> str:
+    """Where the server is, and who can reach it."""
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{port}"
+    lines = [f"lamia-gql serves GraphQL on {address}/graphql"]
+    found = ipaddress.ip_address(host)
+    if found.is_unspecified:
+        address = f"http://localhost:{port}"
+        lines.append(
+            f"  from elsewhere: http://{socket.gethostname()}:{port}, as LAMIA_URL of jobs"
+        )
+    lines += [
+        f"  dashboard:      {address}/",
+        f"  GraphiQL:       {address}/graphiql",
+        f"  demo data:      lamia-gql demo --url {address}",
+    ]
+    if found.is_loopback:
+        lines.append(
+            "Only this machine can reach it. For jobs on others: --host 0.0.0.0, see"
+            " docs/operation.md"
+        )
+    return "\n".join(lines)
+
+
+def _serve_as_worker(
+    number: int, settings: Settings, listening: socket.socket, folder: Path
+) -> None:
     """Serve as one of several processes, until the parent process ends."""
     parent = parent_process()
     assert parent is not None
@@ -143,17 +250,20 @@ def _serve_as_worker(settings: Settings, listening: socket.socket) -> None:
 
     threading.Thread(target=stop_with_parent, name="parent-watch", daemon=True).start()
     _set_up_logging(settings)
-    _serve(settings, listening)
+    manager = ServiceManager(os.environ, is_worker=True)
+    _serve(settings, listening, manager, Worker(number, settings.workers, folder))
 
 
-def make_server(settings: Settings) -> GracefulServer:
+def make_server(
+    settings: Settings, manager: ServiceManager, worker: Worker = ONLY_WORKER
+) -> GracefulServer:
     """Return a server of the application with these settings; its ``run`` takes the sockets."""
     limits = ConnectionLimits(settings, open_files())
     # Uvicorn calls these as if they were the classes.
     http: Any = partial(HttpProtocol, limits)
     websocket: Any = partial(WebSocketProtocol, limits)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, worker, limits),
         log_level=settings.log_level,
         log_config=None,
         access_log=False,
@@ -169,21 +279,24 @@ def make_server(settings: Settings) -> GracefulServer:
         # Compression takes 100 kB of memory per connection; a proxy can add it.
         ws_per_message_deflate=False,
     )
-    return GracefulServer(config, limits)
+    return GracefulServer(config, limits, manager)
 
 
-def _serve(settings: Settings, listening: socket.socket) -> None:
+def _serve(
+    settings: Settings, listening: socket.socket, manager: ServiceManager, worker: Worker
+) -> None:
     raise_file_limit()
-    server = make_server(settings)
+    server = make_server(settings, manager, worker)
     # Started now: a signal handler must not start a thread. A daemon: nobody waits for it.
     threading.Thread(target=server.end_in_time, name="stop-deadline", daemon=True).start()
     server.run(sockets=[listening])
 
 
 def _set_up_logging(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = CondensingHandler()
+    handler.setFormatter(FORMATTERS[settings.log_format]())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    logging.getLogger(AUDIT_LOG).setLevel(logging.INFO)
     if settings.log_level == "info":
         logging.getLogger(WEBSOCKET_LOG).setLevel(logging.WARNING)
     # At every start it logs the kind of the database, which the operator knows.
@@ -217,11 +330,6 @@ def _open_socket(settings: Settings) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Else the system keeps the connections of vanished clients for a quarter of an hour.
-            listening.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * settings.send_timeout)
-            )
         listening.bind((host, port))
         listening.listen(2048)
     except OSError as error:
@@ -231,3 +339,11 @@ def _open_socket(settings: Settings) -> socket.socket:
         )
         raise AddressUnavailable(f"The address {host}:{port} {problem}.") from error
     return listening
+
+
+def _end_lost_connections(listening: socket.socket, settings: Settings) -> None:
+    """Have the system end connections whose clients have vanished: after 15 minutes by default."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * settings.send_timeout)
+        )

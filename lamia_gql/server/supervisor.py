@@ -13,6 +13,8 @@ from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any
 
+from lamia_gql.server.service_manager import ServiceManager
+
 log = logging.getLogger(__name__)
 
 MIN_LIFETIME_S = 5.0
@@ -26,19 +28,29 @@ class Supervisor:
 
     Args:
         number: How many worker processes to run.
-        work: The function, which must be importable.
-        arguments: The arguments of the function.
+        work: The function, which must be importable. It gets the number of its worker, from 0: one
+            that is restarted has the number of its predecessor.
+        arguments: Its further arguments.
         grace_s: How many seconds the workers have to end after SIGTERM, before they are killed.
+        manager: The service manager, which is told that the workers are watched, and when they
+            are stopped.
     """
 
     def __init__(
-        self, number: int, work: Callable[..., None], arguments: tuple[Any, ...], grace_s: float
+        self,
+        number: int,
+        work: Callable[..., None],
+        arguments: tuple[Any, ...],
+        grace_s: float,
+        manager: ServiceManager,
     ) -> None:
         self._work = work
         self._arguments = arguments
         self._grace_s = grace_s
+        self._manager = manager
         self._context = multiprocessing.get_context("spawn")
-        self._processes: dict[SpawnProcess, float] = {}
+        self._processes: dict[SpawnProcess, tuple[int, float]] = {}
+        """The workers that run: their numbers, and when they were started."""
         self._number = number
         self._stopping = False
 
@@ -52,18 +64,22 @@ class Supervisor:
             # The timeout is needed because a signal handler does not end the wait.
             wait([process.sentinel for process in self._processes], timeout=CHECK_INTERVAL_S)
             self._remove_ended()
+            self._manager.tell_alive()
+        self._manager.tell_stopping()
         self._stop_workers()
 
     def _handle_stop_signal(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
     def _start_worker(self) -> None:
-        process = self._context.Process(target=self._work, args=self._arguments)
+        taken = {number for number, _ in self._processes.values()}
+        number = next(number for number in range(self._number) if number not in taken)
+        process = self._context.Process(target=self._work, args=(number, *self._arguments))
         process.start()
-        self._processes[process] = time.monotonic()
+        self._processes[process] = number, time.monotonic()
 
     def _remove_ended(self) -> None:
-        for process, begin in list(self._processes.items()):
+        for process, (_, begin) in list(self._processes.items()):
             if process.exitcode is None:
                 continue
             del self._processes[process]

@@ -11,15 +11,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
 
+from lamia_gql.graph.transport.frames import FRAMES_EXTENSION
 from lamia_gql.graph.transport.sse import ABORT_EXTENSION
 from lamia_gql.server.connection_limits import MIN_RATE, ConnectionLimits
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
+    from collections.abc import Iterable
 
     from uvicorn._types import ASGIReceiveEvent
-    from websockets.frames import Frame
 
 WEBSOCKET_LOG = "uvicorn.websocket"
 """The name of the log of WebSockets. At the level info, it tells of each that opens or closes."""
@@ -34,7 +37,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One connection; it tolerates invalid UTF-8, and clients that do not read.
 
     The extension ``lamia.cut`` of its ASGI scope is a function that aborts it without the client's
-    cooperation.
+    cooperation. The extension ``lamia.frames`` writes messages without waiting.
     """
 
     def __init__(self, limits: ConnectionLimits, **uvicorn: Any) -> None:
@@ -157,9 +160,27 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         """Serve the connection; then abort it if the client does not close it in time."""
         self.scope["extensions"][ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # not in uvicorn's types
+        self.scope["extensions"][FRAMES_EXTENSION] = self  # type: ignore[assignment]
         await super().run_asgi()
+        del self.scope["extensions"][FRAMES_EXTENSION]
         if not self.disconnected:
             self._abort_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def encode(self, messages: Iterable[bytes]) -> bytes:
+        """See :class:`lamia_gql.graph.transport.frames.Frames`; no extension changes them."""
+        return b"".join(Frame(Opcode.TEXT, message).serialize(mask=False) for message in messages)
+
+    def write(self, frames: bytes) -> bool:
+        """See :class:`lamia_gql.graph.transport.frames.Frames`."""
+        if (
+            not self.writable.is_set()
+            or self.close_sent
+            or self.conn.state is not OPEN
+            or self.transport.is_closing()
+        ):
+            return False
+        self.transport.write(frames)
+        return True
 
     def check_deadline(self, now: float) -> None:
         """Close it if its client has begun a message that does not come in time.

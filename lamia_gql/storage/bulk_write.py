@@ -8,12 +8,14 @@ thousand, and is prepared once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, String
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.models import Base
 
 Row = Sequence[Any]
@@ -26,7 +28,8 @@ class BulkWrite:
         entity: the table.
         names: the columns.
         on_sqlite: the statement; the columns are its parameters ``?1``, ``?2`` and so on.
-        on_postgresql: what precedes and follows the rows, which are the table ``given``.
+        on_postgresql: what precedes the rows, which are the table ``given``, the condition for
+            each of them, and what follows that.
     """
 
     def __init__(
@@ -34,31 +37,94 @@ class BulkWrite:
         entity: type[Base],
         names: Sequence[str],
         on_sqlite: str,
-        on_postgresql: tuple[str, str],
+        on_postgresql: tuple[str, str, str],
     ) -> None:
         self._types = [entity.__table__.c[name].type for name in names]
         self._on_sqlite = on_sqlite
-        arrays = ", ".join(f"CAST(%s AS {_postgres_type(kind)}[])" for kind in self._types)
-        given = f"FROM unnest({arrays}) AS given ({', '.join(names)})"
-        self._on_postgresql = given.join(on_postgresql)
+        self._names = names
+        self._around = on_postgresql
+        self._on_postgresql = self.on_postgresql()
         self._encoders: dict[str, list[Callable[[Row], Row | str]]] = {}
 
-    def run(self, connection: Connection, rows: Iterable[Row]) -> int:
+    def run(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Write the rows, in their order; the number of rows that were written."""
-        columns = list(zip(*rows, strict=True))
-        if not columns:
+        return self.run_on(Driver(connection), rows)
+
+    def run_on(self, driver: Driver, rows: Sequence[Row]) -> int:
+        """Like :meth:`run`; the number is not known while statements run together."""
+        if not rows:
             return 0
-        encoders = self._encoders.get(connection.dialect.name)
+        columns = self.encode(driver.dialect, rows)
+        if driver.is_sqlite:
+            given = list(zip(*columns, strict=True))
+            written = driver.execute(self._on_sqlite, given, many=True)
+        else:
+            written = driver.execute(self._on_postgresql, columns)
+        return written.rowcount  # type: ignore[no-any-return] # the driver's
+
+    def on_postgresql(self, first: int = 1, condition: str = "TRUE") -> str:
+        """The statement of PostgreSQL.
+
+        Args:
+            first: the number of its first parameter.
+            condition: on which it writes the rows.
+        """
+        arrays = ", ".join(
+            f"CAST(${place} AS {_postgres_type(kind)}[])"
+            for place, kind in enumerate(self._types, first)
+        )
+        before, joined, after = self._around
+        given = f"FROM unnest({arrays}) AS given ({', '.join(self._names)})"
+        return f"{before} {given} WHERE {joined} AND {condition}{after}"
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self._names)
+
+    def encode(self, dialect: Dialect, rows: Sequence[Row]) -> list[Any]:
+        """The values of each column, or their array, as the driver gets them."""
+        encoders = self._encoders.get(dialect.name)
         if encoders is None:
-            encoders = [_encoder(kind, connection.dialect) for kind in self._types]
-            self._encoders[connection.dialect.name] = encoders
-        encoded: list[Any] = [
-            encode(values) for encode, values in zip(encoders, columns, strict=True)
+            encoders = [_encoder(kind, dialect) for kind in self._types]
+            self._encoders[dialect.name] = encoders
+        columns: Iterable[Row] = zip(*rows, strict=True) if rows else [()] * len(encoders)
+        return [encode(values) for encode, values in zip(encoders, columns, strict=True)]
+
+
+class DependentWrites:
+    """Several writes; all but the first are done only if that has written all of its rows.
+
+    PostgreSQL gets them as one statement.
+    """
+
+    def __init__(self, first: BulkWrite, *others: BulkWrite) -> None:
+        self._writes = (first, *others)
+        parts = [
+            f"first AS ({first.on_postgresql(2)} RETURNING 1)",
+            "found AS (SELECT count(*) = $1 AS is_complete FROM first)",
         ]
-        if connection.dialect.name == "sqlite":
-            given = list(zip(*encoded, strict=True))
-            return connection.exec_driver_sql(self._on_sqlite, given).rowcount
-        return connection.exec_driver_sql(self._on_postgresql, tuple(encoded)).rowcount
+        place = 2 + first.width
+        for write in others:
+            statement = write.on_postgresql(place, "(SELECT is_complete FROM found)")
+            parts.append(f"from_{place} AS ({statement})")
+            place += write.width
+        self._on_postgresql = f"WITH {', '.join(parts)} SELECT is_complete FROM found"  # noqa: S608
+
+    def start(self, driver: Driver, rows: Sequence[Sequence[Row]]) -> Callable[[], bool]:
+        """Write the rows of each; a function that tells whether the first wrote all of its own."""
+        first, *others = zip(self._writes, rows, strict=True)
+        if driver.is_sqlite:
+            write, given = first
+            if write.run_on(driver, given) < len(given):
+                return lambda: False
+            for write, given in others:
+                write.run_on(driver, given)
+            return lambda: True
+        columns = [write.encode(driver.dialect, given) for write, given in (first, *others)]
+        parameters = [len(rows[0]), *chain.from_iterable(columns)]
+        cursor = driver.execute(self._on_postgresql, parameters)
+        return lambda: bool(driver.fetch(cursor)[0][0])
 
 
 def bulk_insert(entity: type[Base], names: Sequence[str], unless: Sequence[str]) -> BulkWrite:
@@ -81,7 +147,7 @@ def _insert(entity: type[Base], names: Sequence[str], on_conflict: str) -> BulkW
         entity,
         names,
         f"{head} VALUES ({places}){on_conflict}",
-        (f"{head} SELECT {columns} ", on_conflict),
+        (f"{head} SELECT {columns}", "TRUE", on_conflict),
     )
 
 
@@ -97,7 +163,7 @@ def bulk_update(entity: type[Base], key: Sequence[str], names: Sequence[str]) ->
         entity,
         every,
         " ".join(("UPDATE", table, "SET", changes, "WHERE", found)),
-        (" ".join(("UPDATE", table, "SET", given_changes, "")), f" WHERE {given_found}"),
+        (" ".join(("UPDATE", table, "SET", given_changes)), given_found, ""),
     )
 
 

@@ -11,15 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.rows import EventRow, TaskRow
 
 CHANNEL = "lamia_changes"
 """The channel of LISTEN and NOTIFY. Each database has channels of its own."""
+ACCESS_CHANNEL = "lamia_access"
+"""The channel by which servers tell each other that access tokens were created or revoked."""
 TASKS_PER_NOTIFICATION = 150
 """PostgreSQL limits a payload to less than 8,000 bytes."""
-NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', :payload)")
+NOTIFY = f"SELECT pg_notify('{CHANNEL}', $1)"
 
 
 class Change(NamedTuple):
@@ -40,8 +43,9 @@ class Change(NamedTuple):
 def notify(connection: Connection, server_id: str, changes: Iterable[Change]) -> None:
     """Send changes to other servers on commit; SQLite has no other servers."""
     if connection.dialect.name == "postgresql":
+        driver = Driver(connection)
         for payload in encode(server_id, changes):
-            connection.execute(NOTIFY, {"payload": payload})
+            driver.execute(NOTIFY, (payload,))
 
 
 def encode(server_id: str, changes: Iterable[Change]) -> Iterator[str]:

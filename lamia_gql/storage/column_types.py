@@ -61,13 +61,23 @@ class ExactInteger(TypeDecorator[int]):
     impl = String(64)
     cache_ok = True
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
-        """The digits."""
-        return None if value is None else str(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[int | None], str | None]:
+        """From the number to the digits."""
+        return _number_to_digits
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
-        """The number."""
-        return None if value is None else int(value)
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[str | None], int | None]:
+        """From the digits to the number."""
+        return _digits_to_number
+
+
+def _number_to_digits(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _digits_to_number(digits: str | None) -> int | None:
+    return None if digits is None else int(digits)
 
 
 class UUIDText(TypeDecorator[str]):

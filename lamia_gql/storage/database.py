@@ -8,6 +8,7 @@ engines, and the one in which a running statement can be interrupted. Async code
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import sqlite3
 import threading
@@ -16,6 +17,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -24,10 +26,18 @@ from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.cancellation import CancellableRead
 from lamia_gql.storage.change_feed import Change
-from lamia_gql.storage.engine import create_engine, create_write_engine, is_sqlite
+from lamia_gql.storage.engine import (
+    create_engine,
+    create_read_engine,
+    create_write_engine,
+    is_sqlite,
+)
+from lamia_gql.storage.lookups import Lookups
 from lamia_gql.storage.readers import STORAGE_FAILURES, Readers
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
+from lamia_gql.storage.unused_connections import release_memory
 from lamia_gql.storage.write import CommitUnconfirmed, GivenUp, Write
+from lamia_gql.storage.write_statistics import WriteStatistics
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,12 +65,14 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.engine = create_engine(settings)
+        self._read_engine = create_read_engine(settings) if self.has_other_servers else self.engine
         self.readers = Readers(
-            self.engine,
+            self._read_engine,
             settings.database_connections,
             settings.database_timeout,
             settings.max_read_time,
         )
+        self.lookups = Lookups(self.readers)
         self._write_engine = (
             create_write_engine(settings, EVENT_THREADS + WRITE_THREADS)
             if self.has_other_servers
@@ -71,6 +83,9 @@ class Database:
         self._writes: set[Write[Any]] = set()
         # SQLite has one writer at a time: threads queue here rather than poll the file's lock.
         self._write_lock = None if self.has_other_servers else threading.Lock()
+        self.event_writes = WriteStatistics()
+        """Of the transactions of events."""
+        self.other_writes = WriteStatistics()
         self.timeout_s = settings.database_timeout
         """The setting ``database_timeout``."""
         self.id = uuid.uuid4().hex
@@ -111,20 +126,26 @@ class Database:
         :class:`Unavailable` when the storage fails: with the code BUSY if others keep a lock, and
         as :class:`OutcomeUnknown` if the transaction may have been committed all the same.
         """
-        return await self._write(self._writers, work, self.timeout_s + WRITE_MARGIN_S)
+        return await self._write(
+            self._writers, self.other_writes, work, self.timeout_s + WRITE_MARGIN_S
+        )
 
     async def write_events(self, work: Callable[[WriteTransaction], T], timeout_s: float) -> T:
         """Like :meth:`write`, in threads in which no other write has to wait for a lock."""
-        return await self._write(self._event_writers, work, timeout_s)
+        return await self._write(self._event_writers, self.event_writes, work, timeout_s)
 
     async def _write(
-        self, threads: ThreadPoolExecutor, work: Callable[[WriteTransaction], T], timeout_s: float
+        self,
+        threads: ThreadPoolExecutor,
+        statistics: WriteStatistics,
+        work: Callable[[WriteTransaction], T],
+        timeout_s: float,
     ) -> T:
         write = Write(work, time.monotonic() + self.timeout_s)
         self._writes.add(write)
         running = asyncio.ensure_future(self._run(threads, self._run_write, write))
         running.add_done_callback(lambda _: self._writes.discard(write))
-        running.add_done_callback(_ignore_outcome)
+        running.add_done_callback(partial(statistics.add, write))
         # A write goes on if its caller is cancelled.
         done, _ = await asyncio.wait([running], timeout=timeout_s)
         if not done:
@@ -142,7 +163,9 @@ class Database:
 
     async def _run(self, threads: ThreadPoolExecutor, transaction: Callable[[W], T], work: W) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, transaction, work)
+            # The log tells of the request to which this belongs, in a thread as well.
+            run = contextvars.copy_context().run
+            return await asyncio.get_running_loop().run_in_executor(threads, run, transaction, work)
         except CommitUnconfirmed as error:
             log.exception("the database has not confirmed a commit")
             raise OutcomeUnknown from error
@@ -159,6 +182,11 @@ class Database:
                 raise
             log.exception("the database failed")
             raise _failure("The database failed.") from error
+
+    def release_memory(self) -> None:
+        """Give back memory that connections keep for later, if nobody uses them; blocks."""
+        if not self.has_other_servers:
+            release_memory(self.engine)
 
     def read_blocking(self, work: Callable[[ReadConnection], T]) -> T:
         """:meth:`read`, for code without an event loop."""
@@ -197,6 +225,7 @@ class Database:
         self._writers.shutdown()
         self._event_writers.shutdown()
         self._write_engine.dispose()
+        self._read_engine.dispose()
         self.engine.dispose()
 
 
@@ -206,12 +235,6 @@ def _failure(reason: str) -> Unavailable:
 
 def _busy(reason: str) -> Unavailable:
     return Unavailable(ErrorCode.BUSY, f"{reason} Nothing was changed; try again later.")
-
-
-def _ignore_outcome(running: asyncio.Future[Any]) -> None:
-    # The caller may be gone; asyncio is not to warn of an exception that nobody fetches.
-    if not running.cancelled():
-        running.exception()
 
 
 def _is_conflict(error: DBAPIError) -> bool:

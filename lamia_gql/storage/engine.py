@@ -14,13 +14,16 @@ from weakref import WeakSet
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lamia_gql.domain.settings import Settings
+from lamia_gql.storage.database_url import DatabaseTooOld, DatabaseURLError, parse_url
+from lamia_gql.storage.unused_connections import note_use
 
-DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+MIN_SQLITE = (3, 35)
+"""The first version that knows RETURNING."""
 MAX_CONNECT_TIME_S = 10.0
 """How long the database may take to accept a connection; less if ``database_timeout`` is less."""
 MAX_PING_TIME_S = 10.0
@@ -42,10 +45,6 @@ FIND_BY_KEY = {
 is small or has no statistics, PostgreSQL would read it whole instead, for each transaction."""
 _WRITES = "lamia_writes"
 """The execution option of a connection whose transactions write."""
-
-
-class DatabaseURLError(ValueError):
-    """The database address is not one that this server can use."""
 
 
 class SQLiteConnection(sqlite3.Connection):
@@ -72,25 +71,6 @@ class SQLiteConnection(sqlite3.Connection):
         super().rollback()
 
 
-def parse_url(text: str) -> URL:
-    """The address with the driver that we use for it.
-
-    Raises :class:`DatabaseURLError` with a sentence for the operator.
-    """
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        url = None
-    if url is None or url.drivername not in DRIVERS:
-        raise DatabaseURLError(
-            "The database address must be like sqlite:///lamia.sqlite"
-            " or postgresql://user:password@host/name."
-        )
-    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        raise DatabaseURLError("SQLite needs a file: sqlite:///lamia.sqlite.")
-    return url.set(drivername=DRIVERS[url.drivername])
-
-
 def is_sqlite(engine: Engine) -> bool:
     """Whether the engine is SQLite, where one server has the database to itself."""
     return engine.dialect.name == "sqlite"
@@ -99,7 +79,7 @@ def is_sqlite(engine: Engine) -> bool:
 def create_engine(settings: Settings) -> Engine:
     """An engine whose connections are set up for durability, UTC and explicit transactions.
 
-    Raises :class:`DatabaseURLError`.
+    Raises :class:`DatabaseURLError` and :class:`DatabaseTooOld`.
     """
     url = parse_url(settings.database_url)
     sizes: dict[str, Any] = {
@@ -109,6 +89,13 @@ def create_engine(settings: Settings) -> Engine:
         "pool_timeout": settings.database_timeout,
     }
     if url.get_backend_name() == "sqlite":
+        if sqlite3.sqlite_version_info < MIN_SQLITE:
+            raise DatabaseTooOld(
+                "SQLite",
+                sqlite3.sqlite_version_info,
+                MIN_SQLITE,
+                "It belongs to this Python: use another Python, or PostgreSQL.",
+            )
         engine = sqlalchemy.create_engine(
             url,
             connect_args={"timeout": settings.database_timeout, "factory": SQLiteConnection},
@@ -116,9 +103,32 @@ def create_engine(settings: Settings) -> Engine:
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "checkout", _check_file)
+        event.listen(engine, "checkin", note_use)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "handle_error", _give_up_read_only)
         return engine
     return _create_postgres_engine(url, settings, sizes, {"timezone": "UTC"})
+
+
+def create_read_engine(settings: Settings) -> Engine:
+    """An engine for PostgreSQL whose transactions see one state of the database, and cannot write.
+
+    Raises :class:`DatabaseURLError`.
+    """
+    return _create_postgres_engine(
+        parse_url(settings.database_url),
+        settings,
+        {
+            "pool_size": settings.database_connections,
+            "max_overflow": 0,
+            "pool_timeout": settings.database_timeout,
+        },
+        {
+            "timezone": "UTC",
+            "default_transaction_isolation": "repeatable\\ read",
+            "default_transaction_read_only": "on",
+        },
+    )
 
 
 def create_write_engine(settings: Settings, connections: int) -> Engine:
@@ -158,8 +168,8 @@ def _create_postgres_engine(
     limit_s = min(MAX_PING_TIME_S, settings.database_timeout / 3)
 
     def check(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-        # A new connection needs no test.
-        if record.info.setdefault("used", False) and not _answers(connection.pgconn, limit_s):
+        # A new connection needs no test; the driver begins its transaction.
+        if record.info.setdefault("used", False) and not _begins(connection.pgconn, limit_s):
             cut(connection)
             raise InvalidatePoolError("the connection does not answer")
         record.info["used"] = True
@@ -223,12 +233,12 @@ def cut(driver: Any) -> None:
         cut_socket(driver.pgconn.socket)
 
 
-def _answers(pgconn: Any, limit_s: float) -> bool:
-    """Whether the database answers to an empty query within this time."""
+def _begins(pgconn: Any, limit_s: float) -> bool:
+    """Begin the transaction; whether the database answers within this time."""
     # The driver waits without a limit, and a dead connection is silent for ever.
     deadline = time.monotonic() + limit_s
     try:
-        pgconn.send_query(b"")
+        pgconn.send_query(b"BEGIN")
         poll = select.poll()
         poll.register(pgconn.socket, select.POLLIN)
         while True:
@@ -263,6 +273,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: ConnectionPoolEntry)
     # SQLite's own lower() knows ASCII only; a search without case is to find other letters, too.
     connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
     cursor = connection.cursor()
+    # Of a new file only, and before anything else: free pages at its end can be given back. An
+    # older one does not change by it, and would refuse if it may not be written.
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     cursor.execute("PRAGMA journal_mode = WAL")
     # An acknowledged commit survives a power cut, not only a crash.
     cursor.execute("PRAGMA synchronous = FULL")
@@ -284,6 +298,15 @@ def _check_file(
         raise DisconnectionError(f"{path} was replaced by another file")
 
 
+def _give_up_read_only(context: ExceptionContext) -> None:
+    # SQLite has opened the file for reading, and would not notice that it may be written again.
+    error = context.original_exception
+    if isinstance(error, sqlite3.Error):
+        # The lower eight bits are the primary code.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        context.is_disconnect = context.is_disconnect or code == sqlite3.SQLITE_READONLY
+
+
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
@@ -295,5 +318,10 @@ def _identity(path: str) -> tuple[int, int] | None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when another one has written
     # in between. One that says at its start that it will write waits for its turn.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get(_WRITES, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    driver: Any = connection.connection.driver_connection
+    # A statement may have gone past SQLAlchemy before.
+    if not driver.in_transaction:
+        connection.exec_driver_sql("BEGIN")

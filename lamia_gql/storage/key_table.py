@@ -21,6 +21,7 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -91,7 +92,7 @@ class KeyTable(TableClause):
     def __init__(self, types: dict[str, TypeEngine[Any]]) -> None:
         super().__init__("k", column("place", BigInteger()), *map(column, types, types.values()))
         self.types = types
-        self.parameter = bindparam("keys", type_=KeyList(tuple(types.values())))
+        self.parameter = bindparam("keys", required=False, type_=KeyList(tuple(types.values())))
 
 
 def key_table(**types: TypeEngine[Any]) -> FromClause:
@@ -125,7 +126,9 @@ def _json_array_elements(keys: KeyTable, compiler: SQLCompiler, **options: Any) 
         for place, (name, kind) in enumerate(keys.types.items())
     ]
     place = (column("place", BigInteger()) - 1).label("place")
-    return _render(keys, select(place, *fields).select_from(each), compiler, **options)
+    # With an offset, the values of a key are taken out of the JSON once, not for each joined row.
+    rows = select(place, *fields).select_from(each).offset(literal_column("0"))
+    return _render(keys, rows, compiler, **options)
 
 
 def _render(

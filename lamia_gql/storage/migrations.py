@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from alembic import command
+from lamia_gql.storage.database_url import DatabaseTooOld, UnusableDatabase
 from lamia_gql.storage.engine import begin_write, is_sqlite
+from lamia_gql.storage.sqlite_file import exclusive_use
 
 ADVISORY_LOCK_ID = 4_962_101
 """An arbitrary number: the PostgreSQL lock that lets one client migrate at a time."""
+SERVER_LOCK_ID = 4_962_102
+"""Likewise: the lock that every server shares, and that a migration has alone."""
+MIN_POSTGRES = (13,)
 
 
-class NotMigrated(RuntimeError):  # noqa: N818  (it says what is the case)
+class NotMigrated(UnusableDatabase):
     """The database is not at the revision that this code expects."""
 
     def __init__(self) -> None:
@@ -25,7 +32,7 @@ class NotMigrated(RuntimeError):  # noqa: N818  (it says what is the case)
         )
 
 
-class UnknownRevision(RuntimeError):  # noqa: N818  (it says what is the case)
+class UnknownRevision(UnusableDatabase):
     """The database is at a revision of another, usually newer, version."""
 
     def __init__(self, revision: str) -> None:
@@ -35,7 +42,27 @@ class UnknownRevision(RuntimeError):  # noqa: N818  (it says what is the case)
         )
 
 
-class UnsuitableEncoding(RuntimeError):  # noqa: N818  (it says what is the case)
+class NoSuchRevision(UnusableDatabase):
+    """The revision that was asked for does not exist."""
+
+    def __init__(self, revision: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no revision {revision}; those of this version are base,"
+            f" {', '.join(known)}, and head, which is the last one."
+        )
+
+
+class ServersRunning(UnusableDatabase):
+    """Servers use the database, whose tables can't be changed meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A server is using the database: stop all servers before you migrate it. In"
+            " pg_stat_activity, they are the connections of lamia-gql listener."
+        )
+
+
+class UnsuitableEncoding(UnusableDatabase):
     """The texts of the database are not in UTF-8."""
 
     def __init__(self, encoding: str) -> None:
@@ -66,9 +93,10 @@ def head() -> str:
     return revision
 
 
-def _revisions() -> list[Script]:
-    """All revisions, oldest first; the history has no branches."""
-    return list(ScriptDirectory.from_config(config()).walk_revisions())[::-1]
+def revisions() -> list[str]:
+    """All revisions that this code knows, oldest first; the history has no branches."""
+    scripts = ScriptDirectory.from_config(config()).walk_revisions()
+    return [script.revision for script in scripts][::-1]
 
 
 def current(connection: Connection) -> str | None:
@@ -76,49 +104,77 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def removes_data(engine: Engine, revision: str) -> bool:
+    """Whether :func:`migrate` would go down to this revision. Raises as it does."""
+    with engine.connect() as connection:
+        here, target = _positions(connection, revision)
+    return target < here
+
+
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the database to a revision, up or down, all or nothing.
 
-    May run in several processes at the same time. Raises :class:`UnknownRevision` and
-    :class:`UnsuitableEncoding`.
+    May run in several processes at the same time; not while a server uses the database, unless
+    nothing has to be changed. Raises :class:`lamia_gql.storage.database_url.UnusableDatabase`.
     """
-    with begin_write(engine) as connection:
-        _check_encoding(connection)
+    with ExitStack() as stack:
+        connection = stack.enter_context(begin_write(engine))
+        check_server(connection)
         if not is_sqlite(engine):
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK_ID}
             )
-        here = current(connection)
-        known = [script.revision for script in _revisions()]
-        for name in (here, revision):
-            if name not in (None, "head", "base", *known):
-                raise UnknownRevision(str(name))
-        target = {"head": len(known), "base": 0}.get(revision)
-        if target is None:
-            target = known.index(revision) + 1
-        if target < (known.index(here) + 1 if here else 0):
-            command.downgrade(config(connection), revision)
-        else:
-            command.upgrade(config(connection), revision)
+        here, target = _positions(connection, revision)
+        if target == here:
+            return
+        if is_sqlite(engine):
+            stack.enter_context(exclusive_use(engine.url))
+        elif not connection.scalar(
+            text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SERVER_LOCK_ID}
+        ):
+            raise ServersRunning
+        move = command.downgrade if target < here else command.upgrade
+        move(config(connection), revision)
+
+
+def _positions(connection: Connection, revision: str) -> tuple[int, int]:
+    """How many revisions the database has, and how many it is to have."""
+    known = revisions()
+    here = current(connection)
+    if here not in (None, *known):
+        raise UnknownRevision(str(here))
+    if revision not in ("head", "base", *known):
+        raise NoSuchRevision(revision, known)
+    target = {"head": len(known), "base": 0}.get(revision)
+    if target is None:
+        target = known.index(revision) + 1
+    return (known.index(here) + 1 if here else 0), target
 
 
 def prepare(engine: Engine) -> None:
     """Check that the server can use the database; migrate a SQLite file in place.
 
-    Raises :class:`NotMigrated` for a PostgreSQL that needs ``lamia-gql migrate``,
-    :class:`UnknownRevision`, and :class:`UnsuitableEncoding`.
+    Raises :class:`lamia_gql.storage.database_url.UnusableDatabase`: as :class:`NotMigrated` for a
+    PostgreSQL that needs ``lamia-gql migrate``.
     """
     if is_sqlite(engine):
         migrate(engine)
         return
     with engine.connect() as connection:
-        _check_encoding(connection)
+        check_server(connection)
         if current(connection) != head():
             raise NotMigrated
 
 
-def _check_encoding(connection: Connection) -> None:
+def check_server(connection: Connection) -> None:
+    """Raise :class:`UnusableDatabase` for a PostgreSQL that is too old, or not in UTF-8.
+
+    The version of SQLite is checked when the engine is made.
+    """
     if connection.dialect.name == "postgresql":
+        version = connection.dialect.server_version_info or ()
+        if version < MIN_POSTGRES:
+            raise DatabaseTooOld("PostgreSQL", version, MIN_POSTGRES, "Upgrade the database.")
         encoding = connection.scalar(text("SHOW server_encoding"))
         if encoding != "UTF8":
             raise UnsuitableEncoding(str(encoding))

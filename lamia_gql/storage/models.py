@@ -3,14 +3,13 @@
 The keys of processes, jobs, events and samples start with the task, so that these tables can be
 partitioned or distributed by it. A job without events has no row: an array of a million jobs starts
 as one row. Events are numbered within their task (``seq``) under the lock of the task's row, so the
-order of the numbers is the order of the commits, whichever server wrote them.
+order of the numbers is the order of the commits, whichever server wrote them. Old BEATs may be
+thinned (see ``ingest/thinning.py``); their numbers are not used again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -29,22 +28,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from lamia_gql.domain.lifecycle import EventClass, JobState
+from lamia_gql.domain.notifications import Channel, Occasion
 from lamia_gql.domain.progress import ProcessKind, State
 from lamia_gql.storage.column_types import ExactInteger, UTCDateTime, UUIDText
-
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-def _one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
-    names = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({names})", name=column)
-
+from lamia_gql.storage.constraints import NAMING, one_of
 
 _DELETED = text("deleted_at IS NOT NULL")
 _RUNNING = text("state = 'RUNNING'")
@@ -66,7 +53,7 @@ class Task(Base):
 
     __tablename__ = "task"
     __table_args__ = (
-        _one_of("state", State),
+        one_of("state", State),
         Index("ix_task_received_at_id", "received_at", "id"),
         Index("ix_task_submitted_at_id", "submitted_at", "id"),
         Index("ix_task_state_id", "state", "id"),
@@ -84,6 +71,10 @@ class Task(Base):
     )
     name: Mapped[str | None] = mapped_column(String(255), unique=True)
     """Null once deleted: the name is free again before the rows are removed."""
+    owner: Mapped[str | None] = mapped_column(String(255))
+    """Who created it, by the credential; null where the server is open to all."""
+    token_generation: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Job tokens of earlier generations are revoked."""
     username: Mapped[str | None]
     email: Mapped[str | None]
     comment: Mapped[str | None]
@@ -97,11 +88,45 @@ class Task(Base):
     dependencies: Mapped[str | None]
     """JSON text; never interpreted."""
     last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
-    """The number of the task's latest event, which is also how many it has."""
+    """The number of the task's latest event, which is always there; earlier ones may be thinned."""
     state: Mapped[str] = mapped_column(String(16), default=State.PENDING)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     last_event_at: Mapped[datetime | None]
+    events: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """How many events the task has."""
+    thinned_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The number of the event up to which BEATs were thinned; behind it, no number is left out."""
+    notify: Mapped[int | None] = mapped_column(Integer)
+    """A bit for each occasion on which its address gets an e-mail, in the order of ``Occasion``;
+    null for the setting ``notify_on``."""
+    notifications: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """How many there have been."""
+    silent_seq: Mapped[int | None] = mapped_column(BigInteger)
+    """The number of its latest event when it was last found silent."""
+
+
+class AccessToken(Base):
+    """A credential of a person or a service. The token itself is not stored."""
+
+    __tablename__ = "access_token"
+    # An id is never used twice: the largest one tells whether there are new tokens.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  (SQLAlchemy's form)
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    """The SHA-256 of the token, in hexadecimal digits."""
+    roles: Mapped[str]
+    """The names of the roles, separated by commas."""
+    prefix: Mapped[str] = mapped_column(String(255), default="")
+    """What the names of the tasks begin with that it may change or submit events to."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    """When it was used last, up to an hour before."""
 
 
 class Tag(Base):
@@ -122,8 +147,8 @@ class Process(Base):
     __tablename__ = "process"
     __table_args__ = (
         UniqueConstraint("task_id", "name"),
-        _one_of("kind", ProcessKind),
-        _one_of("state", State),
+        one_of("kind", ProcessKind),
+        one_of("state", State),
         CheckConstraint("job_count >= 1", name="job_count"),
         CheckConstraint("first_index >= 0", name="first_index"),
         CheckConstraint(
@@ -185,7 +210,7 @@ class Job(Base):
         ForeignKeyConstraint(
             ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
         ),
-        _one_of("state", [state for state in JobState if state is not JobState.PENDING]),
+        one_of("state", [state for state in JobState if state is not JobState.PENDING]),
         Index("ix_job_state", "task_id", "process_number", "state", "job_index"),
         # Partial, or PostgreSQL without statistics uses it to find single jobs, and reads the whole
         # array for each.
@@ -238,7 +263,7 @@ class Event(Base):
             ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
         ),
         UniqueConstraint("task_id", "id"),
-        _one_of("event_class", EventClass),
+        one_of("event_class", EventClass),
         CheckConstraint("progress >= 0", name="progress"),
         CheckConstraint("attempt >= 0", name="attempt"),
         Index("ix_event_job", "task_id", "process_number", "job_index", "seq"),
@@ -260,6 +285,35 @@ class Event(Base):
     """JSON text."""
     hostname: Mapped[str | None]
     client_address: Mapped[str | None]
+
+
+class Notification(Base):
+    """A notification that waits for its delivery to one receiver, after which it is removed.
+
+    It does not refer to its task, which may be deleted meanwhile.
+    """
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        one_of("occasion", Occasion),
+        one_of("channel", Channel),
+        Index("ix_notification_due", "channel", "receiver", "due_at"),
+    )
+
+    id: Mapped[str] = mapped_column(UUIDText, primary_key=True)
+    """The same for every attempt, so that the receiver can tell a repetition."""
+    occasion: Mapped[str] = mapped_column(String(16))
+    channel: Mapped[str] = mapped_column(String(16))
+    receiver: Mapped[str]
+    """An e-mail address; else the digest of a URL of the settings, which may have a password."""
+    task: Mapped[str] = mapped_column(String(255))
+    facts: Mapped[str]
+    """JSON text: what there is to say about the task, as it was then."""
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    """When to try next; while a server tries, when others may."""
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    """How many have begun."""
 
 
 class Sample(Base):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -17,8 +19,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
+from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
-from lamia_gql.storage.engine import is_sqlite
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,6 +44,16 @@ class _Turns:
         self._share = max(1, limit - 1)
         self._held: Counter[str | None] = Counter()
         self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @property
+    def taken(self) -> int:
+        """How many connections are taken."""
+        return self._held.total()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a connection."""
+        return sum(map(len, self._waiting.values()))
 
     def take_free(self, address: str | None) -> bool:
         """Take a connection, which must be given back, if one is free for an address."""
@@ -99,27 +111,34 @@ class Readers:
     the order in which they came. One address never has all connections.
 
     Args:
-        engine: what to read from. Its pool must have a connection for each reader.
+        engine: what to read from. All statements of one of its transactions see one state of the
+            database, and its pool has a connection for each reader.
         limit: the number of connections that may be used for reading at once.
         timeout_s: the longest wait for a connection, in seconds.
         max_read_s: the longest time that one read may take, in seconds.
     """
 
     def __init__(self, engine: Engine, limit: int, timeout_s: float, max_read_s: float) -> None:
-        self._engine = (
-            engine
-            if is_sqlite(engine)
-            else engine.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
-        )
+        self._engine = engine
         self._timeout_s = timeout_s
         self.max_read_s = max_read_s
         """The longest time that one read may take, in seconds."""
+        self.waits = Histogram(SECONDS)
+        """How long those reads waited for a connection that did not get one at once."""
         self._turns = _Turns(limit)
         self._threads = ThreadPoolExecutor(limit, "lamia-read")
         # Stopping a statement is a request to the database: as many at once as there are readers.
         self._stoppers = ThreadPoolExecutor(limit, "lamia-stop")
+
+    @property
+    def running(self) -> int:
+        """How many operations have a connection."""
+        return self._turns.taken
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for a connection."""
+        return self._turns.waiting
 
     async def run(self, read: CancellableRead[T], address: str | None) -> T:
         """The result of a read in a transaction of its own, for a client's address or the server.
@@ -143,11 +162,14 @@ class Readers:
         Raises :class:`Unavailable` if none is free in time.
         """
         if not self._turns.take_free(address):
+            begin = time.monotonic()
             try:
                 async with asyncio.timeout(self._timeout_s):
                     await self._turns.take(address)
             except TimeoutError:
                 raise busy_error(self._timeout_s) from None
+            finally:
+                self.waits.add(time.monotonic() - begin)
         return ReadSession(self, address, asyncio.get_running_loop())
 
     def stop(self, read: CancellableRead[Any]) -> None:
@@ -239,6 +261,9 @@ class ReadSession:
         finally:
             if future.done():
                 timer.cancel()
+            else:
+                # The caller is cancelled; the read is still stopped if it takes long.
+                future.add_done_callback(lambda _: self._call_soon(timer.cancel))
         return found
 
     def close(self) -> None:
@@ -246,8 +271,10 @@ class ReadSession:
         if self._closed:
             return
         self._closed = True
-        if self._latest is not None and not self._latest.done():
-            self._latest.add_done_callback(lambda _: self._end())
+        # Whoever keeps the session must not keep what was read.
+        latest, self._latest = self._latest, None
+        if latest is not None and not latest.done():
+            latest.add_done_callback(lambda _: self._end())
         elif self._connection is None:
             self._readers.release(self._address)
         else:
@@ -284,7 +311,10 @@ class ReadSession:
         try:
             self._disconnect()
         finally:
-            try:
-                self._loop.call_soon_threadsafe(self._readers.release, self._address)
-            except RuntimeError:  # the loop is closed
-                log.debug("a reader outlived its event loop")
+            self._call_soon(self._readers.release, self._address)
+
+    def _call_soon(self, callback: Callable[..., object], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:  # the loop is closed
+            log.debug("a reader outlived its event loop")

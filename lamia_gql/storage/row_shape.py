@@ -1,14 +1,14 @@
 """Which columns of a table a read selects, and in which form.
 
 The answer to a query shows few of the columns of a job. What is not selected is neither read nor
-converted, and a time that is only shown is never made a ``datetime``.
+converted, and a time that is only shown stays as the driver gives it.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, Generic, TypeVar
@@ -20,41 +20,38 @@ from lamia_gql.storage.models import Base, Event, Job, Process, Task
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow, pending_job
 
 R = TypeVar("R", bound=tuple[Any, ...])
-TEXT_PREFIX = "text_of_"
-"""What the fields of a row begin with that are a time as text."""
+DriverRows = Sequence[tuple[Any, ...]]
+STORED_PREFIX = "stored_"
+"""What the fields of a row begin with that are a time in the driver's form."""
 SHAPES_KEPT = 1_024
 
 
-class TimeText(TypeDecorator[str]):
-    """A time as text in ISO 8601 and UTC: equal to ``isoformat`` of what UTCDateTime gives."""
+class StoredTime(TypeDecorator[Any]):
+    """A time as the driver gives it: text on SQLite, a ``datetime`` in UTC on PostgreSQL."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The type of the driver's value: SQLite stores text."""
+        """The type of the driver's value."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(String())
         return dialect.type_descriptor(DateTime(timezone=True))
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str | None]:
-        """From the driver's value to the text."""
-        return _text_of_sqlite if dialect.name == "sqlite" else _text_of_datetime
+
+STORED_TIME = StoredTime()
 
 
-TIME_TEXT = TimeText()
+def shown_time(stored: str | datetime | None) -> str | datetime | None:
+    """What becomes the time in an answer, from the driver's form of it.
 
-
-def _text_of_sqlite(stored: str | None) -> str | None:
-    # SQLAlchemy stores "2026-11-24 09:36:48.000000"; isoformat() leaves out zero microseconds.
-    if stored is None:
-        return None
-    end = 19 if stored.endswith(".000000") else 26
-    return f"{stored[:10]}T{stored[11:end]}+00:00"
-
-
-def _text_of_datetime(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat()
+    An encoder of JSON writes a ``datetime`` like ``isoformat``, which leaves out zero microseconds.
+    """
+    if isinstance(stored, str):
+        # SQLAlchemy stores "2026-11-24 09:36:48.000000".
+        text = stored[:19] if stored[20:] == "000000" else stored
+        return text.replace(" ", "T") + "+00:00"
+    return stored
 
 
 class RowShape(Generic[R]):
@@ -65,23 +62,34 @@ class RowShape(Generic[R]):
         full: the class of its full rows. Rows of a part have its methods and properties.
         names: the columns to read as Python values; those of the key come first, whatever is asked
             for, and in the order of ``full``.
-        texts: the columns of times to read as text, in fields that begin with ``text_of_``.
+        stored: the columns of times to read in the driver's form, in fields that begin with
+            ``stored_``.
+        is_plain: whether rows are plain tuples, without names, which end with the position of the
+            key that they belong to: a row costs a third less.
     """
 
     def __init__(
-        self, entity: type[Base], full: type[R], names: Iterable[str], texts: Iterable[str] = ()
+        self,
+        entity: type[Base],
+        full: type[R],
+        names: Iterable[str],
+        stored: Iterable[str] = (),
+        *,
+        is_plain: bool = False,
     ) -> None:
         self.entity = entity
         wanted = {*KEYS[entity], *names}
         fields: tuple[str, ...] = full._fields  # type: ignore[attr-defined] # it is a NamedTuple
         self.names = tuple(name for name in fields if name in wanted)
-        self.texts = tuple(name for name in fields if name in set(texts))
-        unknown = wanted.union(texts) - set(fields)
+        self.stored = tuple(name for name in fields if name in set(stored))
+        unknown = wanted.union(stored) - set(fields)
         if unknown:
             raise ValueError(f"{entity.__tablename__} has no {sorted(unknown)}")
-        self.fields = (*self.names, *(TEXT_PREFIX + name for name in self.texts))
+        self.fields = (*self.names, *(STORED_PREFIX + name for name in self.stored))
+        self.is_plain = is_plain
         self.row: type[R] = full if self.fields == fields else _part(full, self.fields)
         self.make: Callable[[Iterable[Any]], R] = self.row._make  # type: ignore[attr-defined] # it is a NamedTuple
+        self._readers: dict[str, Callable[[DriverRows], Sequence[R]]] = {}
 
     def __repr__(self) -> str:
         return f"RowShape({self.entity.__tablename__}: {', '.join(self.fields)})"
@@ -89,14 +97,44 @@ class RowShape(Generic[R]):
     @property
     def columns_read(self) -> tuple[str, ...]:
         """The columns of the table, each once."""
-        return tuple(dict.fromkeys((*self.names, *self.texts)))
+        return tuple(dict.fromkeys((*self.names, *self.stored)))
 
     def select(self, column: Callable[[str], ColumnElement[Any]]) -> list[ColumnElement[Any]]:
         """What to select, from the columns that ``column`` gives for their names."""
         return [
             *(column(name) for name in self.names),
-            *(type_coerce(column(name), TIME_TEXT) for name in self.texts),
+            *(type_coerce(column(name), STORED_TIME) for name in self.stored),
         ]
+
+    def reader(self, dialect: Dialect) -> Callable[[DriverRows], Sequence[R]]:
+        """From the driver's rows, which end with a place, to rows of this shape."""
+        found = self._readers.get(dialect.name)
+        if found is None:
+            found = self._readers[dialect.name] = self._make_reader(dialect)
+        return found
+
+    def _make_reader(self, dialect: Dialect) -> Callable[[DriverRows], Sequence[R]]:
+        values, names = [], {"new": tuple.__new__, "row": self.row}
+        for place, name in enumerate(self.names):
+            kind = self.entity.__table__.c[name].type
+            convert = None
+            # The drivers give the values of all other types as they are.
+            if isinstance(kind, TypeDecorator):
+                convert = kind.dialect_impl(dialect).result_processor(dialect, None)
+            values.append(f"c{place}" if convert is None else f"f{place}(c{place})")
+            names[f"f{place}"] = convert
+        values += [f"c{place}" for place in range(len(self.names), len(self.fields))]
+        targets = ", ".join(f"c{place}" for place in range(len(values)))
+        if not self.is_plain:
+            source = f"[new(row, ({', '.join(values)},)) for {targets}, place in rows]"
+        elif any(names.get(f"f{place}") for place in range(len(values))):
+            source = f"[({', '.join(values)}, place) for {targets}, place in rows]"
+        else:
+            source = "rows"
+        found: Callable[[DriverRows], Sequence[R]]
+        # Of numbers only: no name of a column is in it.
+        found = eval(f"lambda rows: {source}", names)  # noqa: S307
+        return found
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
@@ -130,17 +168,28 @@ FULL: dict[type[Base], RowShape[Any]] = {Task: TASK, Process: PROCESS, Job: JOB,
 
 @lru_cache(SHAPES_KEPT)
 def row_shape(
-    entity: type[Base], names: frozenset[str], texts: frozenset[str] = frozenset()
+    entity: type[Base],
+    names: frozenset[str],
+    stored: frozenset[str] = frozenset(),
+    *,
+    is_plain: bool = False,
 ) -> RowShape[Any]:
     """The shape of these columns; equal ones are one object, which statements are cached by."""
     full = FULL[entity]
-    return RowShape(entity, full.row, names, texts)
+    return RowShape(entity, full.row, names, stored, is_plain=is_plain)
 
 
 @lru_cache(SHAPES_KEPT)
-def pending_values(shape: RowShape[JobRow]) -> tuple[Any, ...]:
-    """What follows the key in the row of a job without events."""
+def _pending_values(shape: RowShape[JobRow]) -> tuple[Any, ...]:
     pending = pending_job(0, 0, 0)
-    known = {TEXT_PREFIX + name: getattr(pending, name) for name in shape.texts}
+    known = {STORED_PREFIX + name: getattr(pending, name) for name in shape.stored}
     known |= pending._asdict()
-    return tuple(known[name] for name in shape.fields[3:])
+    values = tuple(known[name] for name in shape.fields[3:])
+    # No one asks for the position of its key.
+    return (*values, None) if shape.is_plain else values
+
+
+def pending_row(shape: RowShape[JobRow], key: tuple[int, int, int]) -> JobRow:
+    """The row of a job without events."""
+    row: Any = (*key, *_pending_values(shape))
+    return row if shape.is_plain else shape.make(row)

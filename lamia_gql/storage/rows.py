@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement
 
+from lamia_gql.domain.counters import Counters
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import (
     EMPTY,
@@ -22,7 +23,7 @@ from lamia_gql.domain.lifecycle import (
     Reading,
     Summary,
 )
-from lamia_gql.domain.progress import FINISHED, Counters, ProcessKind, ProgressInputs, State
+from lamia_gql.domain.progress import FINISHED, ProcessKind, State
 from lamia_gql.storage.models import Base, Event, Job, Process, Task
 
 CLASSES: dict[str, EventClass] = {event_class.value: event_class for event_class in EventClass}
@@ -49,10 +50,14 @@ class TaskRow(NamedTuple):
     hostname: str | None
     client_address: str | None
     last_seq: int
+    events: int
     state: str
     started_at: datetime | None
     finished_at: datetime | None
     last_event_at: datetime | None
+    notify: int | None
+    owner: str | None = None
+    token_generation: int = 0
 
 
 class TaskJson(NamedTuple):
@@ -109,6 +114,16 @@ class ProcessRow(NamedTuple):
         return self.job_count - others
 
     @property
+    def ended(self) -> int:
+        """The number of jobs that have ended, with or without success."""
+        return self.done + self.failed + self.terminated
+
+    @property
+    def failures(self) -> int:
+        """The number of jobs that have ended without success."""
+        return self.failed + self.terminated
+
+    @property
     def finished_at(self) -> datetime | None:
         """When the process succeeded or failed: the latest end of a job.
 
@@ -117,8 +132,7 @@ class ProcessRow(NamedTuple):
         if self.state not in FINISHED:
             return None
         # The same rule as in ``event_statements.GROUP_PROCESSES``.
-        ended = self.done + self.failed + self.terminated
-        if self.threshold is not None and self.reporting and ended < self.job_count:
+        if self.threshold is not None and self.reporting and self.ended < self.job_count:
             return self.last_event_at
         return self.last_ended_at or self.last_event_at
 
@@ -132,16 +146,6 @@ class ProcessRow(NamedTuple):
             self.terminated,
             self.reporting,
             self.progress_sum,
-        )
-
-    def progress_inputs(self, counters: Counters | None = None) -> ProgressInputs:
-        """The inputs of progress, state and outlook; with ``counters`` in place of its own."""
-        return ProgressInputs(
-            ProcessKind(self.kind),
-            self.job_count,
-            self.failure_tolerance,
-            self.threshold,
-            counters or self.counters(),
         )
 
 

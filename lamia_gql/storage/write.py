@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -27,6 +29,18 @@ class CommitUnconfirmed(Exception):  # noqa: N818  (it says what is the case)
     """The connection broke during COMMIT: the database may or may not have committed."""
 
 
+@dataclass(slots=True)
+class WriteTimes:
+    """When a write did what, by ``time.monotonic``; None for what it has not done."""
+
+    created: float = field(default_factory=time.monotonic)
+    begun: float | None = None
+    """When it had its turn, and a connection."""
+    commit_begun: float | None = None
+    ended: float | None = None
+    """When it was committed."""
+
+
 class Write(Generic[T]):
     """A call of ``work`` with a transaction: run it in a thread, :meth:`give_up` in another.
 
@@ -42,14 +56,18 @@ class Write(Generic[T]):
     ) -> None:
         self._work = work
         self._deadline = deadline
-        self.has_begun = False
-        """Whether it has got its turn, and a connection."""
+        self.times = WriteTimes()
         # Guards everything below: a connection is only cut while it is in use.
         self._lock = threading.Lock()
         self._given_up = False
         self._may_be_committed = False
         self._socket: int | None = None
         self._sqlite: sqlite3.Connection | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has got its turn, and a connection."""
+        return self.times.begun is not None
 
     def run(self, engine: Engine, server_id: str) -> tuple[T, list[Change]]:
         """Run the work and commit; the result, and the changes to publish.
@@ -58,13 +76,15 @@ class Write(Generic[T]):
         raise; then nothing was changed, unless it is :class:`CommitUnconfirmed`.
         """
         self._check()
+        times = self.times
         with writing_connection(engine) as connection, self._stoppable(connection):
             begun = connection.begin()
             try:
-                self.has_begun = True
+                times.begun = times.begun or time.monotonic()
                 transaction = WriteTransaction(connection, server_id, self._deadline)
                 result = self._work(transaction)
                 self._begin_commit()
+                times.commit_begun = time.monotonic()
             except BaseException as error:
                 # Here rather than by the pool, because a dead connection can still be cut.
                 begun.rollback()
@@ -82,6 +102,7 @@ class Write(Generic[T]):
                     raise
                 connection.invalidate()
                 raise CommitUnconfirmed from error
+            times.ended = time.monotonic()
             return result, transaction.changes
 
     def give_up(self) -> bool:

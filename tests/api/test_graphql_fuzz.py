@@ -25,7 +25,7 @@ LONG_FUZZ = settings(FUZZ, max_examples=3_000)
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with default settings, shared by all tests here."""
     folder = tmp_path_factory.mktemp("shared_server")
-    with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
+    with Server(f"sqlite:///{folder}/lamia.sqlite", folder, forked=True) as server:
         yield server
 
 

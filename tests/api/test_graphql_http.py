@@ -22,7 +22,7 @@ DELETE = 'mutation { deleteTask(input: { name: "x" }) { deletedId } }'
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with default settings, shared by all tests here."""
     folder = tmp_path_factory.mktemp("shared_server")
-    with Server(f"sqlite:///{folder}/lamia.sqlite", folder) as server:
+    with Server(f"sqlite:///{folder}/lamia.sqlite", folder, forked=True) as server:
         yield server
 
 
@@ -216,3 +216,15 @@ def test_idle_connections_are_kept_for_as_long_as_clients_keep_theirs(
             assert answer.status == 200
             answer.read()
     connection.close()
+
+
+def test_introspection_of_wrapped_types(shared_server: Server) -> None:
+    """`isOneOf` may be asked of lists and non-null types, too."""
+    found = shared_server.graphql("{ __schema { types { fields { type { kind isOneOf } } } } }")
+    answers = {
+        (field["type"]["kind"], field["type"]["isOneOf"])
+        for one in found["__schema"]["types"]
+        for field in one["fields"] or ()
+    }
+    assert ("NON_NULL", None) in answers
+    assert all(answer is None for _, answer in answers)

@@ -20,7 +20,7 @@ from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.models import Event, Task
 from tests.support.harness import SUBMIT_EVENT, SUBMIT_EVENTS, Server, StartServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timed, pytest.mark.timeout(300)]
 TASKS, JOBS = 4, 50
 CLASSES = ["STARTED", "BEAT", "PROGRESS", "DONE", "FAILED"]
 

@@ -4,28 +4,49 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import orjson
 import pytest
-from graphql import GraphQLError, OperationDefinitionNode, parse, validate
+from graphql import (
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    print_ast,
+    validate,
+)
 
 from lamia_gql.api.answer_budget import AnswerBudget, AnswerMemory
 from lamia_gql.api.cost_gate import CostGate
+from lamia_gql.api.rate_limits import RateLimits
 from lamia_gql.api.services import Services
 from lamia_gql.api.turns import Turns
+from lamia_gql.domain.access import ANYONE
 from lamia_gql.domain.settings import Settings, load
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.plans.plan import Plans
+from lamia_gql.graph.plans.submission import Submission
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.schema import Schema, make_schema
+from lamia_gql.graph.types.connection import Edge
+from lamia_gql.graph.types.event import Event
+from lamia_gql.graph.types.task import Task
 from lamia_gql.storage.database import Database
+from lamia_gql.storage.filters import EventFilter
+from lamia_gql.storage.queries.events import event_cursors, events_after
+from lamia_gql.storage.queries.tasks import tasks_by_name
 from tests.support.harness import Server
 from tests.support.query_generator import Known, Query, QueryGenerator
 
 QUERIES = 150
-MANY_QUERIES = 3_000
+MANY_QUERIES = 1_500
+SNAPSHOTS = 40
+MANY_SNAPSHOTS = 300
+ROOT = Path(__file__).parents[2]
 
 
 class Executors(NamedTuple):
@@ -41,9 +62,10 @@ class Executors(NamedTuple):
             settings=self.settings,
             database=self.database,
             cost_gate=CostGate(10**9),
+            rates=RateLimits(self.settings),
             answer_budget=lambda: AnswerBudget(10**9, 10**9, AnswerMemory(10**9), Turns()),
         )
-        return Context(cast(Services, services))
+        return Context(cast(Services, services), ANYONE)
 
     async def by_field(self, query: Query) -> tuple[bytes | list[GraphQLError], Context]:
         """The data, resolved field by field, or the errors; and the context."""
@@ -54,7 +76,7 @@ class Executors(NamedTuple):
         context.reads.end()
         return found.errors or orjson.dumps(found.data), context
 
-    async def planned(self, query: Query, now: Any) -> bytes | Exception | None:
+    async def planned(self, query: Query, now: Any, pushed: Any = None) -> bytes | Exception | None:
         """The data by a plan, or what goes wrong; None if there is no plan."""
         document = parse(query.document)
         [operation] = [
@@ -65,10 +87,10 @@ class Executors(NamedTuple):
         plan = None if variables is None else plans.plan(variables)
         if plan is None:
             return None
-        reads = Reads(now, self.settings, self.context().budget)
+        reads = Reads(now, self.settings, self.context().budget, ANYONE)
         try:
             return orjson.dumps(
-                await self.database.read(lambda c: plan.run(reads.on(c), variables))
+                await self.database.read(lambda c: plan.run(reads.on(c), variables, pushed))
             )
         except Exception as error:
             return error
@@ -152,6 +174,65 @@ async def compare(executors: Executors, seeds: range) -> None:
     assert answered > len(seeds) / 3
 
 
+async def compare_snapshots(executors: Executors, seeds: range) -> None:
+    """A snapshot by a plan has the bytes of the task that a query resolves field by field."""
+    known = await find_known(executors)
+    [task] = await executors.database.read(lambda c: tasks_by_name(c, ["t1"]))
+    assert task is not None
+    answered = 0
+    for seed in seeds:
+        body = QueryGenerator(executors.schema._schema, random.Random(seed), known).part("Task")
+        of_task = f'task(name: "t1") {body.selections}'
+        query = Query(f"query{body.head} {{ key: {of_task} }}{body.fragments}", body.variables)
+        if validate(executors.schema._schema, parse(query.document)):
+            continue
+        expected, context = await executors.by_field(query)
+        snapshot = f"subscription{body.head} {{ key: taskChanged {body.selections} }}"
+        found = await executors.planned(
+            Query(snapshot + body.fragments, body.variables), context.now, Task.of(task)
+        )
+        assert found is not None, snapshot
+        if isinstance(found, Exception):
+            assert isinstance(expected, list), f"{found!r}: {snapshot}"
+            continue
+        assert found == expected, f"seed {seed}: {snapshot}"
+        answered += 1
+    assert answered > len(seeds) / 3
+
+
+async def compare_events(executors: Executors, seeds: range) -> None:
+    """What ``events`` sends by a plan has the bytes of the edge that a query resolves."""
+    known = await find_known(executors)
+    [task] = await executors.database.read(lambda c: tasks_by_name(c, ["t1"]))
+    assert task is not None
+    [event] = await executors.database.read(
+        lambda c: events_after(c, task.id, 0, EventFilter(), limit=1)
+    )
+    edge = Edge(cursor=event_cursors(task.id).encode(event.seq), node=Event.of(event))
+    answered = 0
+    for seed in seeds:
+        body = QueryGenerator(executors.schema._schema, random.Random(seed), known).part(
+            "EventEdge"
+        )
+        of_list = f'task(name: "t1") {{ events(first: 1) {{ edges {body.selections} }} }}'
+        query = Query(f"query{body.head} {{ {of_list} }}{body.fragments}", body.variables)
+        if validate(executors.schema._schema, parse(query.document)):
+            continue
+        pushed = f'subscription{body.head} {{ key: events(task: "t1") {body.selections} }}'
+        found = await executors.planned(
+            Query(pushed + body.fragments, body.variables), datetime.now(UTC), edge
+        )
+        if found is None:
+            continue  # it needs more than the event
+        expected, _ = await executors.by_field(query)
+        assert isinstance(found, bytes), f"{found!r}: {pushed}"
+        assert isinstance(expected, bytes), f"{expected}: {pushed}"
+        [shown] = orjson.loads(expected)["task"]["events"]["edges"]
+        assert found == orjson.dumps({"key": shown}), f"seed {seed}: {pushed}"
+        answered += 1
+    assert answered > len(seeds) / 10
+
+
 async def find_known(executors: Executors) -> Known:
     """The names and ids of what was created."""
     query = """{ tasks(first: 9) { nodes { id name processes { nodes { id name
@@ -174,8 +255,36 @@ async def test_random_queries(executors: Executors) -> None:
     await compare(executors, range(QUERIES))
 
 
+async def test_random_snapshots(executors: Executors) -> None:
+    """Those of ``taskChanged``, on each engine."""
+    await compare_snapshots(executors, range(SNAPSHOTS))
+
+
+async def test_random_events(executors: Executors) -> None:
+    """Those of ``events``, on each engine."""
+    await compare_events(executors, range(SNAPSHOTS))
+
+
+def test_our_own_operations_have_plans() -> None:
+    """Queries, snapshots and submissions of the pages, of the commands and of the job side."""
+    schema = make_schema()
+    for path in sorted((ROOT / "schema" / "operations").glob("*.graphql")):
+        document = parse(path.read_text())
+        for node in document.definitions:
+            if not isinstance(node, OperationDefinitionNode):
+                continue
+            text = print_ast(node)
+            if node.operation is OperationType.QUERY or "taskChanged" in text:
+                plan: Any = Plans(schema, document, node).plan(SimpleNamespace(coerced={}))
+                assert plan is not None, path
+            elif "submitEvents" in text:
+                assert Submission(schema, document, node).plan is not None, path
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_many_random_queries(executors: Executors) -> None:
     """Some thousand more."""
     await compare(executors, range(QUERIES, QUERIES + MANY_QUERIES))
+    await compare_snapshots(executors, range(SNAPSHOTS, MANY_SNAPSHOTS))
+    await compare_events(executors, range(SNAPSHOTS, MANY_SNAPSHOTS))

@@ -258,7 +258,8 @@ def test_allowed_origin_is_answered_by_cors(start_server: StartServer, sqlite_ur
 
 def test_names_of_a_server_for_others(start_server: StartServer, sqlite_url: str) -> None:
     """A server for the network is used by the machine's name, by everything that we provide."""
-    server = start_server(sqlite_url, host="0.0.0.0", allowed_hosts="lamia, Lamia.Example.org.")
+    settings = {"host": "0.0.0.0", "insecure": "true"}
+    server = start_server(sqlite_url, **settings, allowed_hosts="lamia, Lamia.Example.org.")
     port = server.url.rpartition(":")[2]
     url = f"http://{socket.gethostname()}:{port}"
     made = run_cli("submit", "--url", url, "--name", "t", "--solitary", "p")
@@ -268,8 +269,8 @@ def test_names_of_a_server_for_others(start_server: StartServer, sqlite_url: str
     shown = run_cli("watch", "t", "--once", "--json", "--url", url)
     assert json.loads(shown.stdout)["name"] == "t", shown.stderr
     for host in ("lamia", f"lamia:{port}", "lamia.example.org", "LAMIA.example.org."):
-        assert server.get("/readyz", headers={"host": host}).status_code == 200
-    assert server.get("/readyz", headers={"host": "example.org"}).status_code == 421
+        assert server.get("/healthz", headers={"host": host}).status_code == 200
+    assert server.get("/healthz", headers={"host": "example.org"}).status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A server that trusts proxies on its machine, and in a network."""
     folder = tmp_path_factory.mktemp("proxied")
     settings = {"trusted_proxies": "127.0.0.1,10.0.0.0/8"}
-    with Server(f"sqlite:///{folder}/lamia.sqlite", folder, **settings) as server:
+    with Server(f"sqlite:///{folder}/lamia.sqlite", folder, forked=True, **settings) as server:
         yield server
 
 

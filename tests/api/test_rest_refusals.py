@@ -12,7 +12,10 @@ import httpx
 import pytest
 
 from lamia_gql.api.answer_budget import AnswerBudget, AnswerMemory
+from lamia_gql.api.rate_limits import RateLimits
 from lamia_gql.api.turns import Turns
+from lamia_gql.domain.access import ANYONE
+from lamia_gql.domain.settings import load
 from lamia_gql.rest.endpoint import Endpoint, RestRequest, RestResponse
 from tests.support.harness import Server, rest_errors
 
@@ -274,8 +277,12 @@ async def test_unexpected_errors_are_masked(caplog: pytest.LogCaptureFixture) ->
 
     async def with_state(scope: Any, receive: Any, send: Any) -> None:
         budget = AnswerBudget(1_000, 1_000, AnswerMemory(1_000), Turns())
-        services = SimpleNamespace(answer_budget=lambda: budget)
-        await Endpoint(POST=broken)(scope | {"state": {"services": services}}, receive, send)
+        anybody = SimpleNamespace(credential=lambda _: None, principal=lambda _: ANYONE)
+        services = SimpleNamespace(
+            answer_budget=lambda: budget, authentication=anybody, rates=RateLimits(load())
+        )
+        request = RestRequest(scope | {"state": {"services": services}}, receive, "t", "")
+        await Endpoint("/", POST=broken).serve(request, send)
 
     transport = httpx.ASGITransport(with_state)
     with caplog.at_level(logging.ERROR):

@@ -20,6 +20,7 @@ from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.queries.jobs import JOB_CURSORS
 from tests.support.statements import record_statements
+from tests.support.webhook_receiver import SECRET
 
 DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
   name tags progress { ratio } counts { total } state outlook estimatedFinishAt
@@ -93,7 +94,7 @@ def running(settings: Settings) -> Iterator[App]:
     migrate(engine)
     engine.dispose()
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         with httpx.Client(
@@ -117,7 +118,8 @@ def test_nested_lists_cost_the_same_for_ten_and_for_a_thousand(app: App) -> None
             assert [e["eventClass"] for e in job["events"]["nodes"]] == ["STARTED"]
         seen.append(len(statements))
     assert seen[0] == seen[1]
-    assert seen[0] == 10
+    # A plan reads the processes once, for the list and for the fields of the tasks.
+    assert seen[0] == (9 if app.settings.compiled_queries else 10)
 
 
 def test_a_batch_costs_as_many_statements_as_one_event(app: App) -> None:
@@ -137,6 +139,41 @@ def test_a_batch_costs_as_many_statements_as_one_event(app: App) -> None:
             )
         seen.append(len(statements))
     assert seen[0] == seen[1]
+
+
+SUBMIT = """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
+  results { userErrors { message } } } }"""
+
+
+def test_notifications_cost_only_what_ends(database_url: str) -> None:
+    """Other events run the same statements as without; many ends run as many as one."""
+    settings = load(
+        database_url=database_url,
+        smtp_url="smtp://127.0.0.1:9",
+        notify_webhook_urls=["http://127.0.0.1:9/"],
+        notify_webhook_secret=SECRET,
+    )
+
+    def submit(app: App, event_class: str, tasks: range) -> list[str]:
+        """Submit an event of each task; the statements by which they are stored."""
+        events = [
+            {"task": f"t{n}", "process": "a", "index": 0, "eventClass": event_class} for n in tasks
+        ]
+        with record_statements("lamia-write-events") as statements:
+            results = app.graphql(SUBMIT, input={"events": events})["submitEvents"]["results"]
+        assert all(not result["userErrors"] for result in results)
+        return statements
+
+    with running(settings) as app:
+        app.fill(range(100))
+        beats = submit(app, "BEAT", range(100))
+        assert not any("notification" in statement for statement in beats)
+        one = submit(app, "FAILED", range(1))
+        many = submit(app, "FAILED", range(1, 100))
+        assert len(one) == len(many) == len(beats) + 5
+    with running(load(database_url=database_url)) as app:
+        assert submit(app, "BEAT", range(100)) == beats
+        assert len(submit(app, "DONE", range(100))) == len(beats)
 
 
 def test_progress_and_states_are_read_without_the_events(app: App) -> None:
@@ -248,6 +285,7 @@ def test_large_arrays_are_quick_without_table_statistics(app: App) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.timeout(300)
 def test_a_million_events_do_not_slow_the_task_down(app: App) -> None:
     """A task with a million events is read as fast as a task with one."""

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lamia_gql.commands.cli import main
+from lamia_gql.commands.job_exports import find_loopback_warning
 from tests.support.harness import Server, run_cli
 
 TASK = """query($name: String!) { task(name: $name) {
@@ -34,7 +35,7 @@ def submit(*arguments: str, **settings: Any) -> Result:
 def exports(*arguments: str, **settings: Any) -> dict[str, str]:
     """The variables that a shell has after evaluating the output."""
     done = submit(*arguments, **settings)
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.exit_code == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.partition("=")[0] for line in lines] == ["export LAMIA_URL", "export LAMIA_TASK"]
     script = 'eval "$1"; printf "%s\\n" "$LAMIA_URL" "$LAMIA_TASK"'
@@ -56,11 +57,58 @@ def test_as_a_process_of_its_own(sqlite_server: Server) -> None:
     """The installed command prints exports, or fails with a message."""
     words = ("submit", "--name", "t", "--solitary", "a")
     done = run_cli(*words, url=sqlite_server.url)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert done.stdout == f"export LAMIA_URL={sqlite_server.url}\nexport LAMIA_TASK=t\n"
     again = run_cli(*words, url=sqlite_server.url)
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr == "The server refused: There is a task “t” already.\n"
+
+
+def test_it_warns_of_an_address_that_leads_every_machine_to_itself(sqlite_server: Server) -> None:
+    """What jobs on other machines can't use is exported with a warning, and LAMIA_PUBLIC_URL helps.
+
+    The warning is one line on stderr, which names an address that may work.
+    """
+    url = sqlite_server.url
+    done = submit("--name=local", "--solitary=a", url=url + "/graphql")
+    assert done.stdout.startswith(f"export LAMIA_URL={url}\n")
+    (warning,) = done.stderr.splitlines()
+    assert f"LAMIA_PUBLIC_URL={url.replace('127.0.0.1', socket.gethostname())} " in warning
+
+    public = "https://lamia.example.org/monitor"
+    done = submit("--name=public", "--solitary=a", url=url, public_url=f"{public}/graphql/")
+    assert done.stderr == ""
+    assert done.stdout == f"export LAMIA_URL={public}\nexport LAMIA_TASK=public\n"
+    assert sqlite_server.graphql(TASK, name="public")["task"] is not None
+
+    code, told = refusal("--name=bad", "--solitary=a", url=url, public_url="lamia.example.org")
+    assert (code, "such as http://host:8088" in told) == (2, True)
+    assert sqlite_server.graphql(TASK, name="bad")["task"] is None
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("http://127.0.0.1:8088", "http://HERE:8088"),
+        ("http://127.3.2.1", "http://HERE"),
+        ("https://localhost/lamia", "https://HERE/lamia"),
+        ("http://lamia.localhost.:80", "http://HERE:80"),
+        ("http://[::1]:8088", "http://HERE:8088"),
+        ("http://0.0.0.0:8088", "http://HERE:8088"),
+        ("http://10.0.0.1:8088", None),
+        ("http://[2001:db8::1]:8088", None),
+        ("http://lamia.example.org", None),
+        ("http://localhost.example.org", None),
+    ],
+)
+def test_addresses_of_this_machine_only(url: str, public: str | None) -> None:
+    """Loopback addresses are told from others by their form, without asking a name server."""
+    warning = find_loopback_warning(url)
+    if public is None:
+        assert warning is None
+    else:
+        assert warning is not None
+        assert f"={public.replace('HERE', socket.gethostname())} or" in warning
 
 
 def test_a_task_from_options(sqlite_server: Server) -> None:

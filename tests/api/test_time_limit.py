@@ -31,7 +31,7 @@ def test_time_limit_over_the_wire(start_server: StartServer, database_url: str) 
         assert "data" not in body
         (error,) = body["errors"]
         assert error["extensions"] == {"code": "TIMED_OUT", "limit": 0.000_001}
-    assert server.get("/readyz").status_code == 200
+    until(lambda: server.get("/readyz").status_code == 200, "ready")
     assert "never retrieved" not in server.log()
     assert "Traceback" not in server.log()
 

@@ -10,11 +10,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.harness import Server, environment_with
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 IMPORTED_BY_UVICORN = {"uvloop"}
@@ -68,6 +71,61 @@ def test_installed_package_has_all_that_it_needs(
         assert "LAMIA_TASK=t" in submitted.stdout
 
 
+def run(*command: str, cwd: Path = ROOT) -> None:
+    """Run a command, which must succeed."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_wheel_and_source_archive_serve_in_an_empty_environment(tmp_path: Path) -> None:
+    """With the locked packages only, from an archive without the repository around it."""
+    run(sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path))
+    run(sys.executable, "-m", "venv", str(tmp_path / "venv"))
+    folder = tmp_path / "venv" / "bin"
+    pip = (str(folder / "python"), "-m", "pip", "install", "-q", "--no-deps")
+    run(*pip, "--require-hashes", "-r", "requirements/run.lock")
+    for pattern in ("*.tar.gz", "*.whl"):
+        (archive,) = tmp_path.glob(pattern)
+        # The build backend is one of the locked packages.
+        run(*pip, "--no-build-isolation", "--force-reinstall", str(archive), cwd=tmp_path)
+        check_that_it_serves(folder / "lamia-gql", tmp_path)
+
+
+def check_that_it_serves(program: Path, folder: Path) -> None:
+    """Start an installed server in a folder; it must be ready, and have its pages."""
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(program), "serve", "--port", "0"],
+            cwd=folder,
+            env=environment_with({}),
+            stdout=output,
+            stderr=output,
+        )
+
+    def address() -> str:
+        found = re.search(r"on (http\S+)/graphql", log.read_text())
+        return "" if found is None else found[1]
+
+    try:
+        url = until(address, log.read_text)
+        until(lambda: answers(f"{url}/readyz"), log.read_text)
+        assert "<script" in httpx.get(f"{url}/graphiql", verify=False).text
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    """Whether an address answers."""
+    try:
+        return httpx.get(url, verify=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def imported() -> Iterator[str]:
     """The top-level names of what the package and its migrations import."""
     for path in (*ROOT.glob("lamia_gql/**/*.py"), *ROOT.glob("alembic/**/*.py")):
@@ -81,11 +139,17 @@ def imported() -> Iterator[str]:
 def test_what_is_imported_is_declared() -> None:
     """Every imported distribution is a declared dependency, and nothing else is declared."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    extras = project["optional-dependencies"].values()
+    requirements = [*project["dependencies"], *chain.from_iterable(extras)]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
     distributions = packages_distributions()
     libraries = set(imported()) - sys.stdlib_module_names - {"lamia_gql"}
-    found = {distributions[library][0].lower().replace("_", "-") for library in libraries}
+    found: set[str] = set()
+    for library in libraries:
+        # Several distributions may share a name, as OpenTelemetry's do.
+        names = {name.lower().replace("_", "-") for name in distributions[library]}
+        assert names & declared, library
+        found |= names & declared
     assert found == declared - IMPORTED_BY_UVICORN
 
 

@@ -16,7 +16,12 @@ from tests.support.harness import Server
 FOLDER = Path(__file__).parent
 BUILD = FOLDER / "build"
 """What tests generate: it finds the packages of the folder above."""
-DOCUMENT = FOLDER.parents[1] / "docs" / "graphql.md"
+DOCUMENTS = FOLDER.parents[1] / "docs"
+TYPED_REQUEST = """import { TasksDocument } from "./lamia.js";
+import { request } from "./request.js";
+export const states: Promise<("FAILED" | "PENDING" | "RUNNING" | "SUBMITTED" | "SUCCEEDED")[]> =
+  request(TasksDocument, { first: 5 }).then(({ tasks }) => tasks!.nodes.map(({ state }) => state));
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -42,11 +47,11 @@ def _use(script: str, server: Server, *arguments: str) -> Any:
     return told
 
 
-def _recipe(name: str) -> str:
-    """The block of JavaScript in the document that begins with this file name."""
-    [found] = re.findall(
-        rf"^```js\n// {re.escape(name)}\n(.*?)^```$", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE
-    )
+def _recipe(name: str, page: str = "graphql.md") -> str:
+    """The code in a page of the documentation that begins with this file name."""
+    pattern = rf"^```[jt]s\n// {re.escape(name)}\n(.*?)^```$"
+    text = (DOCUMENTS / page).read_text()
+    [found] = re.findall(pattern, text, re.DOTALL | re.MULTILINE)
     assert isinstance(found, str)
     return found
 
@@ -96,5 +101,11 @@ def test_types_for_typescript() -> None:
     settings.write_text(_recipe("codegen.js"))
     files = json.loads(npm.run("typescript.mjs", str(settings), str(BUILD), folder=FOLDER))
     assert [Path(file).name for file in files] == ["schema.ts", "lamia.ts"]
+    for name, text in {
+        "request.ts": _recipe("request.ts", "front-ends.md"),
+        "use.ts": TYPED_REQUEST,
+    }.items():
+        (BUILD / name).write_text(text)
+        files.append(str(BUILD / name))
     options = ("--strict", "--noEmit", "--module", "nodenext", "--types", "")
     npm.run("node_modules/typescript/bin/tsc", *options, *files, folder=FOLDER)

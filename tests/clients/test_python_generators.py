@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ ENVIRONMENT = FOLDER / ".venv"
 ARIADNE_CODEGEN = """
 [tool.ariadne-codegen]
 schema_path = "../../schema/schema.graphql"
-queries_path = "../../schema/operations"
+queries_path = "{folder}/operations"
 target_package_name = "lamia_client"
 target_package_path = "{folder}"
 
@@ -76,6 +77,8 @@ def test_ariadne_codegen(sqlite_server: Server, tmp_path: Path) -> None:
     """It generates a client from our operations, which queries, mutates and subscribes."""
     config = tmp_path / "pyproject.toml"
     config.write_text(ARIADNE_CODEGEN.format(folder=tmp_path))
+    for operations in (FOLDER.parents[1] / "schema" / "operations", FOLDER / "operations"):
+        shutil.copytree(operations, tmp_path / "operations", dirs_exist_ok=True)
     _run(str(ENVIRONMENT / "bin" / "ariadne-codegen"), "--config", str(config), "client")
     told = _use("use_ariadne_codegen.py", sqlite_server, tmp_path)
     assert told == {

@@ -1,7 +1,7 @@
 """Those who use a server while it is attacked: what they wait for, and what the server takes.
 
-``python -m tests.hostile.bystanders URL TASK PROCESS`` asks in a loop until its input ends, in a
-process of its own, so that a busy attacker does not delay it. Then it prints what it has seen.
+``python -m tests.hostile.bystanders URL TASK PROCESS HEADERS`` asks in a loop until its input ends,
+in a process of its own, so that a busy attacker does not delay it. Then it prints what it has seen.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
-from tests.support.harness import Server
 from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from tests.support.harness import Server
 
 LONGEST_S = 1.0
 """How long an innocent request may take at most."""
@@ -62,11 +64,14 @@ def bystanders(
     task: str,
     process: str,
     *,
+    headers: Mapping[str, str] | None = None,
     longest_s: float = LONGEST_S,
     peak_bytes: int = PEAK_BYTES,
     settled_bytes: int = SETTLED_BYTES,
 ) -> Iterator[None]:
     """Let others use the server meanwhile: its health, a list of tasks, and events of a process.
+
+    They send these headers with all requests.
 
     At the end: each of their requests was answered well within ``longest_s``; the memory of the
     server has stayed below ``peak_bytes``, and is below ``settled_bytes`` within a minute; the
@@ -74,7 +79,10 @@ def bystanders(
     """
     forget_peak(server)
     watching = subprocess.Popen(
-        [sys.executable, "-m", "tests.hostile.bystanders", server.url, task, process],
+        [
+            *(sys.executable, "-m", "tests.hostile.bystanders"),
+            *(server.url, task, process, json.dumps(headers or {})),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -103,7 +111,7 @@ def bystanders(
     server.stop()
 
 
-def _use(url: str, task: str, process: str) -> None:
+def _use(url: str, task: str, process: str, headers: str) -> None:
     """Ask until stdin ends, then print the longest time and the first wrong answer of each kind."""
     seen: dict[str, dict[str, Any]] = defaultdict(
         lambda: {"longest_s": 0.0, "number": 0, "wrong": None}
@@ -116,7 +124,8 @@ def _use(url: str, task: str, process: str) -> None:
 
     threading.Thread(target=wait_for_end, daemon=True).start()
     event = {"task": task, "process": process, "eventClass": "BEAT"}
-    with httpx.Client(base_url=url, timeout=120, verify=False) as client:
+    given = json.loads(headers)
+    with httpx.Client(base_url=url, timeout=120, headers=given, verify=False) as client:
 
         def ask(what: str, method: str, path: str, body: Any = None) -> None:
             entry, begin = seen[what], time.monotonic()

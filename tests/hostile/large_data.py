@@ -13,17 +13,19 @@ from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import prepare
-from lamia_gql.storage.models import Event, Job, Process, Task
+from lamia_gql.storage.models import Event, Job, Process, Sample, Task
 
 TASK = "large"
 PROCESS = "array"
+SAMPLES = 256
 NOW = datetime.now(UTC)
 
 
 async def fill_large(url: str, *, jobs: int = 100_000, events: int = 1_000) -> None:
     """Store a task with a config of 1 MB, an array of jobs, and events with large payloads.
 
-    The states of the jobs alternate, so that each is a range of its own.
+    The states of the jobs alternate, so that each is a range of its own. The history of the
+    array is as long as it can be.
     """
     settings = load(database_url=url)
     database = Database(settings)
@@ -76,10 +78,29 @@ def _fill(connection: Any, jobs: int, events: int) -> None:
                 for seq in range(begin + 1, min(begin + 100, events) + 1)
             ],
         )
+    begin = int(NOW.timestamp()) - SAMPLES
+    connection.execute(
+        insert(Sample),
+        [
+            {
+                "task_id": 1,
+                "process_number": 0,
+                "at": begin + number,
+                "done": number,
+                "submitted": 0,
+                "running": 0,
+                "failed": 0,
+                "terminated": 0,
+                "reporting": 0,
+                "progress_sum": 0,
+            }
+            for number in range(SAMPLES)
+        ],
+    )
     done = (jobs + 1) // 2
     connection.execute(
         update(Process)
         .where(Process.task_id == 1, Process.number == 0)
         .values(done=done, failed=jobs - done, events=events)
     )
-    connection.execute(update(Task).where(Task.id == 1).values(last_seq=events))
+    connection.execute(update(Task).where(Task.id == 1).values(last_seq=events, events=events))

@@ -35,7 +35,8 @@ def fill(server: Server, name: str, jobs: int, events: int) -> None:
             f" received_at) SELECT {task_id}, n + 1, {new_id}, 0, n % {jobs},"
             f" CASE WHEN n < {jobs} THEN 'STARTED' ELSE 'BEAT' END, 0, {AT}"
             f" FROM ({_series(engine, events)}) AS s",
-            f"UPDATE task SET last_seq = {events}, state = 'RUNNING' WHERE id = {task_id}",
+            f"UPDATE task SET last_seq = {events}, events = {events}, state = 'RUNNING'"
+            f" WHERE id = {task_id}",
             f"UPDATE process SET running = {jobs}, events = {events}, event_classes = {mask},"
             f" state = 'RUNNING' WHERE task_id = {task_id}",
         ):

@@ -103,6 +103,8 @@ def test_names_that_repeat(server: Server) -> None:
         assert server.get("/api/v0/x").status_code == 404
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_many_processes(server: Server) -> None:
     """Twenty tasks of a thousand processes each are created; others are served meanwhile."""
     processes = {f"p{n}": 1 for n in range(1_000)}

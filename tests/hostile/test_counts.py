@@ -86,6 +86,7 @@ def test_a_filtered_count_has_a_price(sqlite_server: Server) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.timeout(600)
 def test_counting_a_million_events_keeps_nobody_waiting(
     start_server: StartServer, sqlite_url: str

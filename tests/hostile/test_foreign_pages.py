@@ -150,7 +150,7 @@ def guarded(site: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     """A server with a name of its own, which the page of a friend may use, with two tasks."""
     folder = tmp_path_factory.mktemp("guarded")
     settings = {"allowed_hosts": OWN, "allowed_origins": f"http://{FRIEND}:{site}"}
-    with Server(f"sqlite:///{folder}/lamia.sqlite", folder, **settings) as server:
+    with Server(f"sqlite:///{folder}/lamia.sqlite", folder, forked=True, **settings) as server:
         server.create("night", {"name": "p"})
         server.create("day", {"name": "p"})
         yield server

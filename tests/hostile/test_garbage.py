@@ -17,6 +17,7 @@ CHANGES = """subscription($names: [String!], $filter: TaskFilter) {
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.timeout(300)
 async def test_what_subscriptions_took_is_free_a_minute_after_them(
     start_server: StartServer, sqlite_url: str

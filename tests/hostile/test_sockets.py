@@ -16,6 +16,7 @@ import pytest
 
 from tests.hostile.bystanders import bystanders
 from tests.support.harness import Server, StartServer, environment_with
+from tests.support.metrics import scrape
 from tests.support.raw_sockets import (
     UPGRADE,
     connect_from,
@@ -78,7 +79,7 @@ def test_half_sent_requests_come_to_an_end(start_server: StartServer, sqlite_url
         read_until(steady, b'"version"')
         assert {half: refusal(client) for half, client in silent.items()} == halves
         assert [refusal(client)[0] for client in dripping] == [0, 408, 408, 408]
-    assert server.log() == ""
+    assert server.complaints() == ""
 
 
 def test_headers_are_bounded(start_server: StartServer, sqlite_url: str) -> None:
@@ -110,7 +111,7 @@ def test_headers_are_bounded(start_server: StartServer, sqlite_url: str) -> None
         with connect_from(server.url) as client:
             client.sendall(GET + b"X: " + b"x" * 64_000 + b"\r\nConnection: close\r\n\r\n")
             assert read_to_end(client).startswith(b"HTTP/1.1 200")
-    assert server.log() == ""
+    assert server.complaints() == ""
 
 
 def test_a_pipeline_is_answered_in_order_but_does_not_fill_the_memory(
@@ -168,6 +169,11 @@ def test_connections_are_bounded(start_server: StartServer, sqlite_url: str) -> 
             assert read_to_end(client).startswith(b"HTTP/1.1 200")
         assert len(busy) == 30
         until(lambda: "too much at once" in server.log(), "a line in the log")
+        now = scrape(server)
+        assert now.sum("lamia_connections_refused_total", reason="address") == 1
+        assert now.sum("lamia_connections_refused_total") == 1
+        assert now.sum("lamia_connections_replaced_total") >= 70
+        assert now.sum("lamia_connections_max") == 60
         for client in streams:
             reset_connection(client)
     assert server.log().count("\n") == 1, server.log()
@@ -187,6 +193,7 @@ def test_bodies_on_their_way_are_bounded(start_server: StartServer, sqlite_url: 
         assert json.loads(body)["errors"][0]["extensions"]["code"] == "BUSY"
         clients[2].sendall(b" " * 500_000)
         assert refusal(clients[2]) == (503, "BUSY")
+        assert scrape(server).sum("lamia_connections_refused_total", reason="bytes") == 2
 
 
 def test_answers_that_nobody_reads_are_bounded(start_server: StartServer, sqlite_url: str) -> None:
@@ -202,7 +209,7 @@ def test_answers_that_nobody_reads_are_bounded(start_server: StartServer, sqlite
     fields = " ".join(f'a{number}: task(name: "large") {{ config }}' for number in range(10))
     body = json.dumps({"query": f"{{ {fields} }}"}).encode()
     request = POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    with bystanders(server, "t", "p", settled_bytes=200 * MEGABYTE), ExitStack() as stack:
+    with bystanders(server, "t", "p"), ExitStack() as stack:
         clients = [stack.enter_context(connect_from(server.url)) for _ in range(20)]
         for client in clients:
             client.sendall(request)

@@ -54,7 +54,7 @@ def test_a_message_of_a_million_fragments(start_server: StartServer, sqlite_url:
             seen = b""
             while b'"pong"' not in seen:
                 seen += client.recv(1000)
-    assert server.log() == ""
+    assert server.complaints() == ""
 
 
 def test_floods_of_small_frames_leave_time_for_others(

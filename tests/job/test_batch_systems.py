@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lamia_gql.client.batch_systems import find_attempt, find_index
-from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
+from lamia_gql.client.configuration import ConfigurationError, find_job, find_server, parse_url
 from tests.support.harness import Server
 from tests.support.job_side import job_environment, run_lamia_job, spooled_events, stored_events
 
@@ -92,12 +92,15 @@ def test_given_goes_before_found() -> None:
         ("http://host:8088/", "http://host:8088/graphql"),
         ("https://host/lamia/", "https://host/lamia/graphql"),
         ("http://host/graphql", "http://host/graphql"),
+        (" http://host/lamia/graphql/ ", "http://host/lamia/graphql"),
+        ("http://graphql", "http://graphql/graphql"),
         ("http://[::1]:80", "http://[::1]:80/graphql"),
     ],
 )
 def test_address_may_be_the_root(given: str, url: str) -> None:
     """LAMIA_URL may be the server's root; the path is added."""
     assert find_server({"LAMIA_URL": given}).url == url
+    assert find_server({"LAMIA_URL": given}).url == f"{parse_url(given)}/graphql"
     for bad in (
         "",
         "host:8088",

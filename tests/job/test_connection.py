@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import shutil
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from lamia_gql.client.configuration import find_server
 from lamia_gql.client.server_connection import ServerConnection, ServerUnavailableError
-from tests.support.browser import require
+from tests.support.certificate import make_certificate
 from tests.support.job_side import FaultyServer, job_environment, run_lamia_job, spooled_events
 
 
@@ -46,15 +44,7 @@ def test_host_and_port(url: str, place: tuple[str, int], monkeypatch: pytest.Mon
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for this machine, and its key."""
-    require(shutil.which("openssl"), "openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    made, key = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test"]
-    names = ["-days", "2", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run(
-        [*command, *names, "-keyout", key, "-out", made], check=True, capture_output=True
-    )
-    return made, key
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:

@@ -105,15 +105,15 @@ def tell(*_):
     global told
     told += 1
     job.beat()
-    job.close(0.01)
+    job.close(0.001)
 signal.signal(signal.SIGALRM, tell)
-for number in range(300):
+for number in range(100):
     signal.setitimer(signal.ITIMER_REAL, 0.0001 + random.random() / 300)
     job.progress(number)
     job.close(0.001)
 signal.setitimer(signal.ITIMER_REAL, 0)
 job.close()
-print(300 + told)
+print(100 + told)
 """
     environ = job_environment("http://127.0.0.1:1", tmp_path)
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.batch_systems import install_batch_systems
 from tests.support.harness import Server
 from tests.support.job_side import (
     ROOT,
@@ -78,6 +80,20 @@ def test_slurm(recipe_server: Server, node: Path) -> None:
     found = stored_events(recipe_server, "night")
     assert [e["eventClass"] for e in found] == ["STARTED", "PROGRESS", "DONE"]
     assert {(e["job"]["index"], e["attempt"]) for e in found} == {(4, 2)}
+
+
+@pytest.mark.slow
+def test_resubmission(recipe_server: Server, node: Path) -> None:
+    """Slurm gets the indices of the jobs that have failed or were stopped, and no others."""
+    for index, event_class in ((3, "FAILED"), (4, "DONE"), (5, "TERMINATED")):
+        recipe_server.submit("night", "simulate", event_class, index=index)
+    (node / "simulate.sbatch").write_text(recipe("simulate.sbatch"))
+    install_batch_systems(node / "bin", range(10))
+    path = f"{node / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    bash(node, recipe("resubmit"), recipe_server.url, PATH=path)
+    counts = recipe_server.process("night", "simulate")["counts"]
+    assert (counts["done"], counts["failed"], counts["pending"]) == (3, 0, 7)
+    assert sorted(node.glob("slurm-*.out")) == [node / f"slurm-{index}.out" for index in (3, 5)]
 
 
 def test_lsf(recipe_server: Server, node: Path) -> None:

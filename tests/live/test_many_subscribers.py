@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import re
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from lamia_gql.server.run import raise_file_limit
+from lamia_gql.server.websocket_protocol import WEBSOCKET_LOG
 from tests.support.harness import CREATE_TASK, SUBMIT_EVENT, SUBMIT_EVENTS, StartServer
 from tests.support.in_process_server import InProcessServer, serve_in_process
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient
@@ -22,7 +24,7 @@ from tests.support.raw_sockets import CLOSE, UPGRADE, client_frame, stream_reque
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SUBSCRIBERS, JOBS = 1_000, 1_600
-CYCLES, WARM = 10_000, 3_000
+WARM, HALF, CYCLES = 3_000, 6_500, 10_000
 
 
 async def test_a_thousand_subscribers_see_the_final_state(
@@ -179,11 +181,13 @@ async def happen(client: httpx.AsyncClient, query: str, **given: Any) -> None:
     assert "errors" not in answer.json(), answer.text
 
 
-# An operation that is cancelled leaves coroutines of sibling fields unawaited, in graphql-core.
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_ten_thousand_subscribers_leave_no_resources(sqlite_url: str) -> None:
+async def test_ten_thousand_subscribers_leave_no_resources(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """However they disconnect, no resources remain, and the memory does not grow."""
+    # pytest keeps what is logged, and a test before this one may have chosen a lower level.
+    for name in (None, "uvicorn", WEBSOCKET_LOG):
+        caplog.set_level(logging.WARNING, name)
 
     async def visits(server: InProcessServer, numbers: range) -> None:
         places = asyncio.Semaphore(20)
@@ -206,12 +210,13 @@ async def test_ten_thousand_subscribers_leave_no_resources(sqlite_url: str) -> N
         nothing = server.resources()
         assert nothing == dict.fromkeys(nothing, 0) | {"tasks": nothing["tasks"]}
         found = []
-        for numbers in (range(WARM), range(WARM, CYCLES)):
+        for numbers in (range(WARM), range(WARM, HALF), range(HALF, CYCLES)):
             await visits(server, numbers)
             await server.until_resources(nothing)
             gc.collect()
             found.append((len(gc.get_objects()), memory()))
-        (objects, size), (more, larger) = found
-        # If anything were kept of each, it would be thousands.
-        assert more - objects < 1_000
-        assert larger - size < 20 << 20
+        (objects, size), (more, larger), (most, largest) = found
+        # If anything were kept of each, it would be thousands in each round; a cache that fills
+        # grows in one of them only.
+        assert min(more - objects, most - more) < 500
+        assert min(larger - size, largest - larger) < 10 << 20

@@ -29,9 +29,9 @@ LISTENERS = """SELECT pid FROM pg_stat_activity
 
 
 @pytest.fixture
-def two(start_server: StartServer, postgres_url: str) -> tuple[Server, Server]:
+def two(postgres_server: Server, start_server: StartServer) -> tuple[Server, Server]:
     """Two servers on one database."""
-    return start_server(postgres_url), start_server(postgres_url)
+    return postgres_server, start_server(postgres_server.database_url)
 
 
 def listeners(url: str) -> set[int]:

@@ -43,7 +43,7 @@ async def test_subscribers_are_told_that_the_server_stops(server: Server) -> Non
             assert [message async for message in messages] == []
         assert time.monotonic() - begin < 4
     server.stop()
-    assert server.log() == ""
+    assert server.complaints() == ""
 
 
 async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(

@@ -107,4 +107,4 @@ async def test_a_client_that_disconnects_causes_no_log_entry(sqlite_server: Serv
             with suppress(httpx.TimeoutException):
                 await request
     sqlite_server.submit("t", "p", "DONE", index=1)
-    assert sqlite_server.log() == ""
+    assert sqlite_server.complaints() == ""

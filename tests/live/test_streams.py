@@ -3,86 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import aclosing
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from strawberry.types.graphql import OperationType
 
-from lamia_gql.api.services import Services
+from lamia_gql.domain.access import ANYONE, Principal, Role
+from lamia_gql.domain.errors import RequestError
 from lamia_gql.domain.lifecycle import EventClass
-from lamia_gql.domain.settings import load
-from lamia_gql.graph.context import Context
-from lamia_gql.graph.schema import make_schema
-from lamia_gql.graph.transport.operation import Operation
 from lamia_gql.graph.transport.result import Result
-from lamia_gql.graph.transport.streams import OperationStreams, ResultSubscriber
-from lamia_gql.ingest.event_input import check_event
-from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
-from lamia_gql.ingest.tasks import create_tasks
+from lamia_gql.graph.transport.waiting_results import NewestResults, Push
 from lamia_gql.live import task_watches
 from lamia_gql.live.pubsub import SubscriberTooSlow
-from lamia_gql.server.app import create_app
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS
+from lamia_gql.live.subscription_limit import SubscriptionLimit
+from tests.support.live_clients import BEGINNING, EVENTS
 from tests.support.statements import record_statements
+from tests.support.unserved_app import Stream, running_app
 from tests.support.waiting import until_async
-
-Stream = AsyncGenerator[Result, None]
-NOW = datetime.now(UTC)
-
-
-class UnservedApp:
-    """The application without a server, with its streams."""
-
-    def __init__(self, services: Services) -> None:
-        self.services = services
-        self.streams = OperationStreams(make_schema(services.settings))
-
-    async def make(self, *names: str) -> None:
-        """Create tasks."""
-        specs = [TaskSpec(name, [ProcessSpec("p", 100)]) for name in names]
-        database, settings = self.services.database, self.services.settings
-        await database.write(create_tasks(settings, specs, NOW))
-
-    async def done(self, task: str, index: int, event_class: EventClass = EventClass.DONE) -> None:
-        """Store an event of a job, by default DONE."""
-        new = check_event(
-            self.services.settings,
-            task=task,
-            process="p",
-            index=index,
-            event_class=event_class,
-            received_at=NOW,
-        )
-        await self.services.record_events([new])
-
-    def watch(self, query: str = CHANGES, **variables: Any) -> Stream:
-        """The results of an operation."""
-        operation = Operation(query, variables, None)
-        return self.streams.results(operation, Context(self.services), set(OperationType))
-
-    async def until_empty(self) -> None:
-        """Wait until no subscription is left."""
-        live = self.services.feeds
-        await until_async(
-            lambda: len(self.streams) == len(live.changes) == len(live.events) == 0,
-            lambda: (list(live.changes), list(live.events)),
-        )
-
-
-@asynccontextmanager
-async def running_app(url: str, **settings: Any) -> AsyncIterator[UnservedApp]:
-    """Run an application without a server; at the end, no stream may be left."""
-    application: Starlette = create_app(load(database_url=url, **settings))
-    async with application.router.lifespan_context(application) as state:
-        assert state is not None
-        app = UnservedApp(state["services"])
-        async with asyncio.timeout(60):
-            yield app
-        await app.until_empty()
 
 
 async def next_snapshot(stream: Stream) -> dict[str, Any]:
@@ -174,7 +111,7 @@ async def test_followers_that_leave_do_not_affect_the_others(sqlite_url: str) ->
 
 
 async def test_only_equal_operations_are_shared(sqlite_url: str) -> None:
-    """Operations are shared only if text and variables are equal; events never are."""
+    """Operations are shared only if text and variables are equal."""
     async with running_app(sqlite_url) as app:
         await app.make("t", "u")
         fragment = "subscription { ...s } fragment s on Subscription { taskChanged { name } }"
@@ -186,21 +123,38 @@ async def test_only_equal_operations_are_shared(sqlite_url: str) -> None:
         ]
         names = [(await next_snapshot(stream))["name"] for stream in streams]
         assert names == ["t", "u", "t", "t"]
-        alone = [
+        others = [
             app.watch(fragment),
             app.watch('subscription { events(task: "t") { cursor } } # taskChanged'),
         ]
-        waiting = [asyncio.create_task(anext(stream)) for stream in alone]
+        waiting = [asyncio.create_task(anext(stream)) for stream in others]
         services = app.services
         await until_async(
-            # Two of those that are not shared have the same filter.
+            # Two of them have the same filter.
             lambda: len(services.task_watches) == 4 and len(services.feeds.events) == 1,
             "both subscriptions",
         )
-        assert len(app.streams) == 4
+        assert len(app.streams) == 6
         await app.done("t", 0)
         await asyncio.gather(*waiting)
-        for stream in streams + alone:
+        for stream in streams + others:
+            await stream.aclose()
+
+
+async def test_who_may_not_read_joins_nothing(sqlite_url: str) -> None:
+    """Others may share what one who may read has begun, but only if they may read, too."""
+    async with running_app(sqlite_url) as app:
+        await app.make("t")
+        reader, reporter = (Principal(role, frozenset({role})) for role in (Role.READ, Role.REPORT))
+        first = app.watch(names=["t"], principal=reader)
+        await next_snapshot(first)
+        refused = app.watch(names=["t"], principal=reporter)
+        [error] = (await anext(refused)).body["errors"]
+        assert error["extensions"]["code"] == "FORBIDDEN"
+        joined = app.watch(names=["t"], principal=Principal("admin", frozenset({Role.ADMIN})))
+        assert (await next_snapshot(joined))["name"] == "t"
+        assert len(app.streams) == 1
+        for stream in (first, refused, joined):
             await stream.aclose()
 
 
@@ -226,7 +180,7 @@ async def test_a_recreated_task_is_another_stream(sqlite_url: str) -> None:
         old = app.watch(names=["t", "u"])
         await next_snapshot(old)
         await next_snapshot(old)
-        await app.services.delete_tasks(["t"])
+        await app.services.delete_tasks(ANYONE, None, ["t"])
         await app.make("t")
         await app.done("t", 0)
         new = app.watch(names=["t", "u"])
@@ -238,10 +192,10 @@ async def test_a_recreated_task_is_another_stream(sqlite_url: str) -> None:
                 # The event from before the subscription.
                 assert (stream, task["name"], task["counts"]["done"]) == (new, "t", 1)
             assert task["counts"]["done"] == 1
-        await app.services.delete_tasks(["u"])
+        await app.services.delete_tasks(ANYONE, None, ["u"])
         with pytest.raises(StopAsyncIteration):
             await anext(old)
-        await app.services.delete_tasks(["t"])
+        await app.services.delete_tasks(ANYONE, None, ["t"])
         rest = [result.body["data"]["taskChanged"]["name"] async for result in new]
         assert rest in ([], ["t"])
 
@@ -291,12 +245,39 @@ async def test_all_followers_receive_the_final_error(sqlite_url: str) -> None:
 
 async def test_a_slow_follower_keeps_the_newest_result_of_each_task() -> None:
     """A slow follower keeps the newest result per task; above the limit it is SubscriberTooSlow."""
-    follower = ResultSubscriber(2)
+    subscriptions = SubscriptionLimit(1, 10_000)
+    follower = NewestResults(2, subscriptions)
     for number in range(100):
-        follower.put(Result({"n": number}, task_id=number % 2))
+        follower.put(Push([Result({"n": number}, task_id=number % 2)]))
     assert [result.body["n"] for result in await follower.drain()] == [98, 99]
     for number in range(3):
-        follower.put(Result({"n": number}, task_id=number))
+        follower.put(Push([Result({"n": number}, task_id=number)]))
     assert follower.waiting == 0
     with pytest.raises(SubscriberTooSlow):
         await follower.drain()
+
+
+async def test_what_waits_for_all_followers_is_bounded() -> None:
+    """A result counts once until all have it; above the limit, slow followers are ended."""
+    subscriptions = SubscriptionLimit(1, 25)
+    slow, other, fast = (NewestResults(10, subscriptions) for _ in range(3))
+    results = [Result({}, task_id=number, encoded=b"1234567890") for number in range(4)]
+    for follower in (slow, other):
+        follower.put(Push([results[0]]))
+        follower.put(Push([results[1]]))
+    assert subscriptions.held == 20
+    assert await other.drain() == results[:2]
+    other.release(results[0])
+    other.release(results[1])
+    assert subscriptions.held == 20
+    with pytest.raises(RequestError, match="All subscriptions"):
+        subscriptions.admit("127.0.0.1", 6)
+    for follower in (slow, fast):
+        follower.put(Push([results[2]]))
+    with pytest.raises(SubscriberTooSlow):
+        await slow.drain()
+    assert subscriptions.held == 10
+    assert await fast.drain() == [results[2]]
+    fast.put(Push([results[3]]))
+    fast.close()
+    assert subscriptions.held == 0

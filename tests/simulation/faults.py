@@ -1,8 +1,8 @@
 """The seam between servers and databases, where statements are held, refused, lost or frozen.
 
-Two devices sit there. :class:`Gate` hooks into SQLAlchemy, on both engines: it sees every
-statement before the driver does. :class:`PostgresProxy` passes bytes between a server and
-PostgreSQL: it knows where a COMMIT begins and where its answer ends.
+Two devices sit there. :class:`Gate` hooks into SQLAlchemy, and into what goes past it, on both
+engines: it sees every statement before the driver does. :class:`PostgresProxy` passes bytes
+between a server and PostgreSQL: it knows where a COMMIT begins and where its answer ends.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any, Self
 import psycopg
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
+
+from lamia_gql.storage.driver import Driver
 
 COMMIT = -1
 """The place of a COMMIT, instead of the number of a statement."""
@@ -75,6 +77,7 @@ class Gate:
     def installed(self) -> Iterator[Self]:
         """Watch all engines until the block is left."""
         original: Any = DefaultDialect.do_commit
+        original_run: Any = Driver._run
 
         def do_commit(dialect: DefaultDialect, connection: Any) -> None:
             self._pass(COMMIT, dialect.name)
@@ -83,7 +86,12 @@ class Gate:
         def do_execute(_cursor: object, _statement: object, _values: object, context: Any) -> None:
             self._pass(0, context.dialect.name)
 
+        def run(driver: Driver, *statement: Any) -> Any:
+            self._pass(0, driver.dialect.name)
+            return original_run(driver, *statement)
+
         DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+        Driver._run = run  # type: ignore[method-assign, assignment]
         for name in ("do_execute", "do_executemany"):
             event.listen(Engine, name, do_execute)
         try:
@@ -91,6 +99,7 @@ class Gate:
         finally:
             self.calm()
             DefaultDialect.do_commit = original  # type: ignore[method-assign]
+            Driver._run = original_run  # type: ignore[method-assign]
             for name in ("do_execute", "do_executemany"):
                 event.remove(Engine, name, do_execute)
 

@@ -13,23 +13,18 @@ from tests.simulation.mutants.__main__ import Mutant, is_found, mutants
 from tests.simulation.seeds import Runner
 from tests.simulation.steps import show
 
-# A field that fails leaves coroutines of its siblings unawaited, of which Python warns later.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
 ENGINES = ("sqlite", "postgresql")
-NEW_SEEDS_S = 90.0
+NEW_SEEDS_S = 60.0
 """How long new seeds are run, on each engine."""
 
 
 @pytest.mark.parametrize(
     ("engine", "seeds"),
     [
-        ("sqlite", range(1, 31)),
-        ("sqlite", range(31, 61)),
-        ("postgresql", range(1, 13)),
-        ("postgresql", range(13, 25)),
+        ("sqlite", range(1, 11)),
+        ("sqlite", range(11, 21)),
+        ("postgresql", range(1, 5)),
+        ("postgresql", range(5, 9)),
     ],
 )
 def test_fixed_seeds(engine: str, seeds: range) -> None:

@@ -21,14 +21,19 @@ COLOR_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 """What a reader's system may prefer."""
 TIMEOUT_MS = 15_000
 """Milliseconds that a page has for what is expected of it."""
+SET_HIDDEN = """hidden => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Lets a page believe that it is in a tab that nobody sees, or that it is seen again."""
 
 expect.set_options(timeout=TIMEOUT_MS)
 
 
 def require(found: str | None, what: str) -> str:
-    """The path of a tool; the test is skipped without it, unless LAMIA_TESTS_COMPLETE is set."""
+    """The path of a tool; the test is skipped without it, unless TESTS_COMPLETE is set."""
     if found is None:
-        assert "LAMIA_TESTS_COMPLETE" not in os.environ, f"{what} is missing"
+        assert "TESTS_COMPLETE" not in os.environ, f"{what} is missing"
         pytest.skip(f"needs {what}")
     return found
 

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+from graphql import GraphQLSchema
+
+from lamia_gql.domain.settings import Settings
+from lamia_gql.graph.limits.documents import Document, Documents
 
 FRAGMENTS = 48
+
+
+def read(schema: GraphQLSchema, text: str, **changed: Any) -> Document:
+    """The document, parsed with the default settings but these."""
+    return Documents(Settings.model_construct(**changed)).read(schema, text)
 
 
 def _many(form: str, times: int) -> str:

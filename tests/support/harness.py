@@ -15,10 +15,20 @@ from typing import Any, Self
 
 import httpx
 
+from lamia_gql.domain.settings import load
+from lamia_gql.ingest.recount import recount
+from lamia_gql.storage.database import Database
+from tests.support.forked_server import ForkedServer, run_forked
 from tests.support.waiting import until
 
+MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
+"""Whether coverage.py measures this process."""
+KEPT = "LAMIA_COMPILED_QUERIES"
+"""The setting that `make test-slow` switches off for a run of the tests that use GraphQL."""
 START_TIMEOUT_S = 30.0
 """Seconds that a server has to become ready."""
+COMMAND_TIMEOUT_S = 110.0
+"""Seconds that a command has to end."""
 CREATE_TASK = """mutation($input: CreateTaskInput!) { createTask(input: $input) {
   task { id name state } userErrors { code field message } } }"""
 UPDATE_TASK = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }"""
@@ -31,19 +41,27 @@ SUBMIT_EVENTS = """mutation($input: SubmitEventsInput!) { submitEvents(input: $i
 
 
 def environment_with(settings: Mapping[str, Any]) -> dict[str, str]:
-    """This process' environment with these LAMIA_* settings only."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAMIA_")}
+    """This process' environment with these LAMIA_* settings, and :data:`KEPT`, only."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name == KEPT or not name.startswith("LAMIA_")
+    }
     return kept | {f"LAMIA_{name.upper()}": str(value) for name, value in settings.items()}
 
 
-def run_cli(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Run ``lamia-gql`` to its end."""
+def run_cli(*arguments: str, stdin: str = "", **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run ``lamia-gql`` to its end; nobody answers its questions, unless ``stdin`` does."""
+    environ = environment_with(settings)
+    if not MEASURED:
+        return run_forked(arguments, environ, stdin, COMMAND_TIMEOUT_S)
     return subprocess.run(
         [sys.executable, "-m", "lamia_gql", *arguments],
-        env=environment_with(settings),
+        env=environ,
+        input=stdin,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=COMMAND_TIMEOUT_S,
         check=False,
     )
 
@@ -56,16 +74,27 @@ def rest_errors(answer: httpx.Response) -> list[tuple[str, str | None]]:
 
 
 class Server:
-    """A running ``lamia-gql serve``; settings are those of the server, by their names."""
+    """A running ``lamia-gql serve``.
 
-    def __init__(self, database_url: str, folder: Path, **settings: Any) -> None:
+    Args:
+        database_url: the address of its database.
+        folder: where its log is written.
+        forked: whether it begins as a copy of a process, and so starts faster.
+        settings: the settings of the server, by their names.
+    """
+
+    def __init__(
+        self, database_url: str, folder: Path, *, forked: bool = False, **settings: Any
+    ) -> None:
         self.database_url = database_url
         self.settings = settings
+        # Of a copy, coverage.py would not know that it begins.
+        self._forked = forked and not MEASURED
         self.url = ""
         self._log = folder / f"server-{id(self)}.log"
         self._port = 0
         self._forgotten = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedServer | None = None
         # Certificates are not needed here, and take longer to load than all the rest.
         self._client = httpx.Client(timeout=60, verify=False)
 
@@ -75,9 +104,9 @@ class Server:
 
     def __exit__(self, *_exception: object) -> None:
         if self._process is not None:
-            if "COVERAGE_PROCESS_CONFIG" in os.environ:
+            if MEASURED:
                 # A killed process would not save what it has measured.
-                self._process.terminate()
+                self._process.send_signal(signal.SIGTERM)
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(15)
             self.kill()
@@ -86,15 +115,13 @@ class Server:
     def start(self) -> None:
         """Start it, or restart it on the same port."""
         begin = len(self.log())
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "lamia_gql", "serve", "--port", str(self._port)],
-                env=environment_with(
-                    {"database_url": self.database_url, "log_level": "warning"} | self.settings
-                ),
-                stdout=log,
-                stderr=log,
-            )
+        self._log.touch()
+        self._process = self._launch(
+            ["--port", str(self._port)],
+            environment_with(
+                {"database_url": self.database_url, "log_level": "warning"} | self.settings
+            ),
+        )
         try:
             until(
                 lambda: not self.is_running or self._is_ready(begin),
@@ -105,6 +132,15 @@ class Server:
         except AssertionError:
             self.kill()
             raise
+
+    def _launch(
+        self, arguments: list[str], environ: dict[str, str]
+    ) -> subprocess.Popen[bytes] | ForkedServer:
+        if self._forked:
+            return ForkedServer(arguments, environ, self._log)
+        command = [sys.executable, "-m", "lamia_gql", "serve", *arguments]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, env=environ, stdout=log, stderr=log)
 
     def _is_ready(self, begin: int) -> bool:
         address = re.search(r"on (http://[\d.]+:(\d+))/graphql", self.log()[begin:])
@@ -119,6 +155,15 @@ class Server:
     def log(self) -> str:
         """Its output since the last :meth:`clear_log`."""
         return self._log.read_text()[self._forgotten :] if self._log.exists() else ""
+
+    def complaints(self) -> str:
+        """Its log since the last :meth:`clear_log`, without the lines of the audit log."""
+        lines = self.log().splitlines(keepends=True)
+        return "".join(line for line in lines if " lamia_gql.audit " not in line)
+
+    def identify(self, token: str) -> None:
+        """Send this token with all requests."""
+        self._client.headers["authorization"] = f"Bearer {token}"
 
     def clear_log(self) -> None:
         """Begin the log anew."""
@@ -230,9 +275,12 @@ class Server:
         )["process"]
 
     def check_counters(self, *tasks: str) -> None:
-        """Check that ``lamia-gql recount`` finds no difference."""
-        done = run_cli("recount", *tasks, database_url=self.database_url)
-        assert (done.returncode, done.stdout) == (0, "No difference.\n"), done.stdout + done.stderr
+        """Check that a recount of these tasks, or of all, finds no difference."""
+        database = Database(load(database_url=self.database_url))
+        try:
+            assert list(recount(database, tasks)) == []
+        finally:
+            database.close()
 
 
 StartServer = Callable[..., Server]

@@ -17,6 +17,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.graph.transport.http import GraphQLEndpoint
 from lamia_gql.graph.transport.streams import OperationStreams
 from lamia_gql.server.run import make_server
+from lamia_gql.server.service_manager import ServiceManager
 from tests.support.waiting import until_async
 
 
@@ -52,7 +53,7 @@ async def serve_in_process(database_url: str, **settings: Any) -> AsyncIterator[
     """Serve in this event loop, with these settings, for the duration of the block."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
         settings = {"database_url": database_url, "log_level": "warning"} | settings
-        server = make_server(load(**settings))
+        server = make_server(load(**settings), ServiceManager({}))
         app = server.config.app
         assert isinstance(app, Starlette)
         [endpoint] = [

@@ -113,6 +113,7 @@ class FakeConnection(ServerConnection):
     """A connection that answers by a rule, and records the sizes of requests."""
 
     def __init__(self, rule: Any) -> None:
+        self.retry_after_s = 0.0
         self.rule = rule
         self.sizes: list[int] = []
         self.stored: list[str] = []

@@ -24,6 +24,10 @@ from lamia_gql.domain.pagination import encode_opaque
 MAX_DEPTH = 6
 
 
+UNPLANNED = {"accessTokens"}
+"""Fields that no front-end asks for often, and that have no plan."""
+
+
 class Query(NamedTuple):
     """A document, and the values of its variables."""
 
@@ -37,6 +41,16 @@ class Known(NamedTuple):
     tasks: Sequence[str]
     processes: Sequence[str]
     ids: Sequence[str]
+
+
+class Body(NamedTuple):
+    """What is asked of an object, in any operation."""
+
+    head: str
+    """The declarations of the variables, in brackets; empty if there are none."""
+    selections: str
+    fragments: str
+    variables: dict[str, Any]
 
 
 class QueryGenerator:
@@ -58,17 +72,24 @@ class QueryGenerator:
 
     def query(self) -> Query:
         """A query of the root type."""
-        root = self._schema.query_type
-        assert root is not None
-        body = self._selections(root, 0)
+        assert self._schema.query_type is not None
+        body = self._body(self._schema.query_type)
+        return Query(f"query{body.head} {body.selections}{body.fragments}", body.variables)
+
+    def part(self, type_name: str) -> Body:
+        """What is asked of an object of a type."""
+        return self._body(self._schema.type_map[type_name])
+
+    def _body(self, type_: Any) -> Body:
+        selections = self._selections(type_, 0)
         declared = ", ".join(f"${name}: {kind}" for name, (kind, _) in self._variables.items())
-        head = f"query({declared}) " if declared else ""
-        document = "\n".join([head + body, *self._fragments])
-        return Query(document, {name: value for name, (_, value) in self._variables.items()})
+        fragments = "".join(f"\n{fragment}" for fragment in self._fragments)
+        variables = {name: value for name, (_, value) in self._variables.items()}
+        return Body(f"({declared})" if declared else "", selections, fragments, variables)
 
     def _selections(self, type_: Any, depth: int) -> str:
         chance = self._chance
-        fields = dict(type_.fields)
+        fields = {name: field for name, field in type_.fields.items() if name not in UNPLANNED}
         leaves = [
             name for name, field in fields.items() if is_leaf_type(get_named_type(field.type))
         ]

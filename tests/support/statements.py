@@ -9,21 +9,35 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from lamia_gql.storage.driver import Driver
+
 
 @contextmanager
 def record_statements(thread: str = "") -> Iterator[list[str]]:
     """The statements that run during the block, without BEGIN.
 
-    Where ``thread`` is given, only those of threads whose names begin so.
+    Those by which a server keeps its access tokens up to date, and gives memory back, on its own,
+    do not count. Where
+    ``thread`` is given, only those of threads whose names begin so.
     """
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith("BEGIN") and current_thread().name.startswith(thread):
+        if statement.startswith(("BEGIN", "PRAGMA")) or "FROM access_token" in statement:
+            return
+        if current_thread().name.startswith(thread):
             statements.append(statement)
 
+    original: Any = Driver._run
+
+    def run(driver: Driver, statement: str, *rest: Any) -> Any:
+        note(None, None, statement)
+        return original(driver, statement, *rest)
+
     event.listen(Engine, "before_cursor_execute", note)
+    Driver._run = run  # type: ignore[method-assign, assignment]
     try:
         yield statements
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+        Driver._run = original  # type: ignore[method-assign]

@@ -16,7 +16,12 @@ from lamia_gql.client.event import new_id
 from lamia_gql.domain.lifecycle import EventClass, Occurrence, summarise
 from lamia_gql.domain.settings import load
 from lamia_gql.ingest.event_ids import new_event_id
-from lamia_gql.ingest.event_statements import INSERT_EVENTS, UPDATE_TASKS, UPSERT_JOBS
+from lamia_gql.ingest.event_statements import (
+    INSERT_EVENTS,
+    TASK_TOTALS,
+    UPDATE_TASKS,
+    UPSERT_JOBS,
+)
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.storage.database import Database
@@ -143,9 +148,9 @@ def test_an_event_that_exists_is_left_alone(connection: Connection) -> None:
 
 def test_only_the_rows_of_the_keys_are_updated(connection: Connection) -> None:
     """A key without a row changes nothing."""
-    values = (7, "RUNNING", TIME, None, TIME)
+    values = (7, 5, "RUNNING", TIME, None, TIME)
     assert UPDATE_TASKS.run(connection, [(1, *values), (2, *values)]) == 1
-    columns = (Task.last_seq, Task.state, Task.started_at, Task.finished_at, Task.last_event_at)
+    columns = [getattr(Task, name) for name in TASK_TOTALS]
     assert tuple(connection.execute(select(*columns)).one()) == values
 
 

@@ -3,91 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import threading
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
 from functools import partial
 
 import pytest
 from sqlalchemy import text
 
 from lamia_gql.domain.lifecycle import EventClass
-from lamia_gql.domain.settings import load
 from lamia_gql.ingest.event_batch import Outcome, record
-from lamia_gql.ingest.event_input import NewEvent, check_event
-from lamia_gql.ingest.recorder import Recorder
-from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
-from lamia_gql.ingest.tasks import create_tasks, delete_tasks
-from lamia_gql.live.event_subscribers import EventSubscribers
+from lamia_gql.ingest.event_input import check_event
+from lamia_gql.ingest.tasks import delete_tasks
 from lamia_gql.live.feeds import ALL_TASKS, Feeds
 from lamia_gql.live.pg_listener import PgListener
 from lamia_gql.live.pubsub import StreamEnded, Subscriber
-from lamia_gql.storage.change_feed import (
-    TASKS_PER_NOTIFICATION,
-    Change,
-    decode,
-    encode,
-)
+from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.filters import EventFilter
-from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.queries.events import events_after
 from lamia_gql.storage.rows import EventRow
 from lamia_gql.storage.transaction import WriteTransaction
+from tests.support.backend import NOW, Backend, running_backend
 from tests.support.waiting import until_async
-
-NOW = datetime.now(UTC)
-JOBS = 4
-
-
-class Backend:
-    """A database, with the recorder that writes to it and the feeds of what is written."""
-
-    def __init__(self, url: str, max_waiting: int = 1_000) -> None:
-        self.settings = load(database_url=url)
-        self.database = Database(self.settings)
-        migrate(self.database.engine, "head")
-        self.live = Feeds(self.database, max_waiting)
-        self.recorder = Recorder(self.database, batch_size=100, max_waiting=1_000)
-
-    async def make_task(self, name: str = "t") -> int:
-        """Create a task, and return its id."""
-        spec = TaskSpec(name, [ProcessSpec("p", JOBS), ProcessSpec("alone")])
-        [task] = await self.database.write(create_tasks(self.settings, [spec], NOW))
-        return task.id
-
-    def event(self, event_class: EventClass = EventClass.BEAT, index: int = 0) -> NewEvent:
-        """An event of the array."""
-        return check_event(
-            self.settings,
-            task="t",
-            process="p",
-            index=index,
-            event_class=event_class,
-            received_at=NOW,
-        )
-
-    async def record(self, number: int = 1) -> None:
-        """Store events, one per request."""
-        for _ in range(number):
-            await self.recorder.record([self.event()])
-
-
-@asynccontextmanager
-async def running_backend(url: str, **options: int) -> AsyncIterator[Backend]:
-    """Run a backend for the duration of the block, at most 30 seconds."""
-    backend = Backend(url, **options)
-    backend.live.start()
-    await backend.recorder.start()
-    try:
-        async with asyncio.timeout(30):
-            yield backend
-    finally:
-        await backend.live.stop()
-        await backend.recorder.stop()
-        backend.database.close()
 
 
 async def take_seqs(subscriber: Subscriber[EventRow], number: int) -> list[int]:
@@ -112,7 +49,7 @@ async def test_rolled_back_changes_are_not_published(database_url: str) -> None:
         task_id = await backend.make_task()
         other = Database(backend.settings)
         heard = Feeds(other, 100)
-        listener = PgListener(other, heard)
+        listener = PgListener(other, heard, lambda: None)
         await listener.start()
         with backend.live.subscribe_to_changes() as here, heard.subscribe_to_changes() as there:
             if backend.database.has_other_servers:
@@ -152,7 +89,7 @@ async def test_commits_published_out_of_order_are_delivered_in_order(sqlite_url:
             # As if somebody else had written these, and his message were late, or lost.
             backend.database.on_commit = None
             await backend.record(5)
-            backend.live.start()
+            await backend.live.start()
             await backend.record(2)
             assert await take_seqs(subscriber, 7) == [2, 3, 4, 5, 6, 7, 8]
             backend.live.receive([Change(task_id, 6)])
@@ -168,7 +105,7 @@ async def test_many_missed_events_fit_into_a_small_queue(sqlite_url: str) -> Non
         async with backend.live.subscribe_to_events(task_id) as subscriber:
             backend.database.on_commit = None
             await backend.recorder.record([backend.event() for _ in range(100)])
-            backend.live.start()
+            await backend.live.start()
             backend.live.receive([Change(task_id, 100)])
             assert await take_seqs(subscriber, 100) == list(range(1, 101))
 
@@ -266,7 +203,7 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
         loop = asyncio.get_running_loop()
 
         def hold(transaction: WriteTransaction) -> None:
-            [outcome] = record(transaction.connection, [backend.event()])
+            [outcome] = record(transaction, [backend.event()])
             assert isinstance(outcome, Outcome)
             transaction.publish_on_commit(
                 [Change(task_id, outcome.event.seq, events=[outcome.event])]
@@ -275,8 +212,8 @@ async def test_a_commit_that_is_held_back_is_not_overtaken(postgres_url: str) ->
             assert release.wait(20)
 
         other = Backend(postgres_url)
-        other.live.start()
-        listener = PgListener(other.database, other.live)
+        await other.live.start()
+        listener = PgListener(other.database, other.live, lambda: None)
         await listener.start()
         await other.recorder.start()
 
@@ -322,62 +259,3 @@ def waiting_for_locks(database: Database) -> int:
     query = """SELECT count(*) FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock'"""
     return int(database.read_blocking(lambda c: c.scalar(text(query))) or 0)
-
-
-CHOICES = [None, (), (EventClass.BEAT,), (EventClass.DONE, EventClass.FAILED)]
-
-
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        EventFilter(classes, number, index)
-        for classes, number, index in itertools.product(CHOICES, (None, 0, 1), (None, 0, 2))
-    ],
-    ids=str,
-)
-def test_stored_and_new_events_are_chosen_alike(
-    stored: tuple[Database, int], wanted: EventFilter
-) -> None:
-    """Subscribers get just those events that their filter selects in the database."""
-    database, task_id = stored
-    read = partial(events_after, task_id=task_id, seq=0, limit=100)
-    everything = database.read_blocking(partial(read, wanted=EventFilter()))
-    assert len(everything) == 3 * (JOBS + 1)
-    selected = database.read_blocking(partial(read, wanted=wanted))
-    subscribers, subscriber = EventSubscribers(), Subscriber[EventRow](100)
-    with subscribers.subscribe(subscriber, task_id, wanted):
-        subscribers.publish(task_id, everything)
-        assert subscriber.waiting == len(selected)
-        assert not selected or asyncio.run(subscriber.drain()) == selected
-    assert len(subscribers) == 0
-    assert list(subscribers) == []
-
-
-@pytest.fixture(scope="module")
-async def stored(
-    tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
-) -> tuple[Database, int]:
-    """A database with some events of every job of a task."""
-    backend = Backend(f"sqlite:///{tmp_path_factory.mktemp('live')}/lamia.sqlite")
-    task_id = await backend.make_task()
-    await backend.recorder.start()
-    for event_class in (EventClass.BEAT, EventClass.DONE, EventClass.FAILED):
-        await backend.recorder.record([backend.event(event_class, index) for index in range(JOBS)])
-        alone = check_event(
-            backend.settings, task="t", process="alone", event_class=event_class, received_at=NOW
-        )
-        await backend.recorder.record([alone])
-    await backend.recorder.stop()
-    return backend.database, task_id
-
-
-def test_notifications_are_few_and_fit() -> None:
-    """PostgreSQL takes payloads of less than 8,000 bytes; most transactions need one."""
-    changes = [Change(2**53 + number, 2**53) for number in range(1_000)]
-    payloads = list(encode("f" * 32, changes))
-    assert len(payloads) == -(-1_000 // TASKS_PER_NOTIFICATION)
-    assert all(len(payload.encode()) < 8_000 for payload in payloads)
-    decoded = [decode(payload) for payload in payloads]
-    assert {server for server, _ in decoded} == {"f" * 32}
-    assert [change for _, found in decoded for change in found] == changes
-    assert len(list(encode("f" * 32, changes[:100]))) == 1

@@ -15,11 +15,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "storage": {"domain"},
     "ingest": {"storage", "domain"},
     "live": {"storage", "domain"},
-    "api": {"ingest", "live", "storage", "domain"},
-    "graph": {"api", "ingest", "live", "storage", "domain"},
-    "rest": {"api", "ingest", "live", "storage", "domain"},
-    "server": {"graph", "rest", "api", "ingest", "live", "storage", "domain"},
-    "commands": {"server", "graph", "ingest", "storage", "domain"},
+    "access": {"storage", "domain"},
+    "notification": {"ingest", "storage", "domain"},
+    "api": {"access", "ingest", "live", "storage", "domain"},
+    "graph": {"api", "access", "ingest", "live", "storage", "domain"},
+    "rest": {"api", "access", "ingest", "live", "storage", "domain"},
+    "server": {
+        *("graph", "rest", "api", "access", "notification", "ingest", "live", "storage", "domain"),
+    },
+    "commands": {"server", "graph", "access", "ingest", "storage", "domain", "client"},
     "client": set(),
     "__main__": {"commands"},
 }
@@ -29,6 +33,8 @@ FROM_OUTSIDE: dict[str, set[str]] = {
     "storage": {"sqlalchemy", "alembic", "orjson"},
     "ingest": {"sqlalchemy", "orjson"},
     "live": set(),
+    "access": {"sqlalchemy", "orjson", "httpx", "jwt"},
+    "notification": {"aiosmtplib", "apprise", "httpx", "orjson", "standardwebhooks"},
     "api": {"orjson"},
     "graph": {"strawberry", "graphql", "starlette", "orjson"},
     "rest": {"starlette", "orjson"},
@@ -41,6 +47,11 @@ FROM_OUTSIDE: dict[str, set[str]] = {
 EXCEPTIONS: dict[str, set[str]] = {
     # Settings are read by every layer, so they lie at the bottom; a library reads and checks them.
     "domain.settings": {"pydantic", "pydantic_settings"},
+    "domain.access_settings": {"pydantic", "pydantic_settings"},
+    "domain.limits": {"pydantic", "pydantic_settings"},
+    "domain.notification_settings": {"pydantic", "pydantic_settings"},
+    "domain.setting_types": {"pydantic"},
+    "domain.retention_settings": {"pydantic", "pydantic_settings"},
     # Cursors and ids are made for every entry of a page: the standard library is too slow.
     "domain.pagination": {"orjson"},
     # Events are checked in batches, which a validator that is not compiled takes too long for.
@@ -50,8 +61,16 @@ EXCEPTIONS: dict[str, set[str]] = {
     # Uvicorn's protocols are made of these; a refusal is written without the application.
     "server.http_protocol": {"httptools", "orjson"},
     "server.websocket_protocol": {"websockets"},
+    # Prometheus' library writes what it reads.
+    "server.metrics": {"prometheus_client"},
+    "server.metric_families": {"prometheus_client"},
+    "server.metrics_endpoint": {"prometheus_client"},
+    "server.metrics_exchange": {"prometheus_client"},
+    # Imported only where traces are sent.
+    "server.spans": {"opentelemetry"},
     # Errors of settings and of the database become one sentence for the operator.
     "commands.failures": {"pydantic", "sqlalchemy"},
+    "commands.setting_errors": {"pydantic"},
 }
 """Modules that may import more than their package, and why."""
 

@@ -18,6 +18,7 @@ from lamia_gql.domain.lifecycle import (
     Summary,
     add,
     event_time,
+    is_needed,
     summarise,
 )
 from tests.support.strategies import NOON, job_histories
@@ -151,3 +152,25 @@ def test_state_agrees_with_the_events(life: list[Occurrence]) -> None:
     assert summary.reported == any(event.progress for event in life)
     if classes <= {EventClass.SUBMITTED, EventClass.STARTED} and life:
         assert summary.state in {JobState.SUBMITTED, JobState.RUNNING}
+
+
+@given(job_histories)
+def test_facts_do_not_depend_on_thinned_beats(events: list[Occurrence]) -> None:
+    """Without all BEATs that are not needed, everything but the number of events is the same."""
+    summary = summarise(events)
+    kept = [event for event in events if is_needed(summary, event)]
+    assert summarise(kept) == summary._replace(events=len(kept))
+    assert {event.event_class for event in events if event not in kept} <= {EventClass.BEAT}
+
+
+def test_most_beats_are_not_needed() -> None:
+    """Of a long run, the last BEAT remains; where more came after it, none does."""
+    beats = [Occurrence(f"{n:032d}", EventClass.BEAT, NOON + timedelta(n)) for n in range(1, 9)]
+    begin = Occurrence("0" * 32, EventClass.STARTED, NOON)
+    end = Occurrence("f" * 32, EventClass.DONE, NOON + timedelta(9))
+    for story, left in ([begin, *beats], 2), ([begin, *beats, end], 3):
+        summary = summarise(story)
+        assert len([event for event in story if is_needed(summary, event)]) == left
+    late = Occurrence("f" * 32, EventClass.PROGRESS, NOON + timedelta(9), progress=1.0)
+    summary = summarise([begin, *beats, late])
+    assert [event for event in beats if is_needed(summary, event)] == []

@@ -22,7 +22,7 @@ from lamia_gql.storage.migrations import migrate
 from tests.support.strategies import NOON
 
 IN_BILLIONTHS = "2026_11_23_main_tables"
-MANY = 1200
+MANY = 600
 """Processes; more than are converted together."""
 STORIES: dict[str, tuple[ProcessSpec, list[tuple[int | None, str, float | None]]]] = {
     "thirds": (ProcessSpec("thirds", 4, threshold=2.0), [(n, "BEAT", 1 / 3) for n in range(4)]),

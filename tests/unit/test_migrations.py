@@ -15,7 +15,7 @@ from sqlalchemy import Engine, inspect
 
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
-from lamia_gql.storage.migrations import UnknownRevision, current, head, migrate
+from lamia_gql.storage.migrations import NoSuchRevision, current, head, migrate
 from lamia_gql.storage.models import Base
 from tests.conftest import make_postgres
 from tests.support.harness import run_cli
@@ -86,7 +86,7 @@ def test_migrations_can_be_reverted(engine: Engine) -> None:
 def test_unknown_revision_is_refused(engine: Engine) -> None:
     """A revision that this version does not know changes nothing."""
     migrate(engine)
-    with pytest.raises(UnknownRevision, match="feedbeef"):
+    with pytest.raises(NoSuchRevision, match="There is no revision feedbeef"):
         migrate(engine, "feedbeef")
     with engine.connect() as connection:
         assert current(connection) == head()

@@ -32,7 +32,7 @@ async def test_a_connection_that_has_gone_dead_is_noticed(
     with DatabaseProxy(postgres_url) as proxy:
         far = Database(load(database_url=proxy.url))
         live = Feeds(far, 100)
-        listening = PgListener(far, live)
+        listening = PgListener(far, live, lambda: None)
         with live.subscribe_to_changes() as heard:
             await listening.start()
             assert await asyncio.wait_for(heard.drain(), 20) == [ALL_TASKS]

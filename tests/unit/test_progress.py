@@ -6,22 +6,18 @@ import math
 import random
 from datetime import timedelta
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from lamia_gql.domain.counters import MAX_PROGRESS, MIN_THRESHOLD, UNIT, Counters, to_units
 from lamia_gql.domain.lifecycle import EMPTY, EventClass, JobState, Occurrence, add, summarise
 from lamia_gql.domain.progress import (
-    MAX_PROGRESS,
-    MIN_THRESHOLD,
-    UNIT,
-    Counters,
     Outlook,
     Progress,
     ProgressBasis,
-    ProgressInputs,
     State,
     estimated_finish,
     is_enough,
@@ -32,25 +28,34 @@ from lamia_gql.domain.progress import (
     task_outlook,
     task_ratio,
     task_state,
-    to_units,
 )
 from lamia_gql.domain.progress import ProcessKind as Kind
 from tests.support.strategies import NOON, job_histories
 
 
-def array(
-    jobs: int, tolerance: int = 0, threshold: float | None = None, **counts: Any
-) -> ProgressInputs:
+class Terms(NamedTuple):
+    """What a process was created with."""
+
+    kind: Kind
+    job_count: int
+    failure_tolerance: int
+    threshold: float | None
+
+
+Process = tuple[Terms, Counters]
+
+
+def array(jobs: int, tolerance: int = 0, threshold: float | None = None, **counts: Any) -> Process:
     """An array with these counters; ``value`` is the sum of its jobs' progress."""
     value = counts.pop("value", 0)
     counters = Counters(**counts, progress_sum=round(value * UNIT))
-    return ProgressInputs(Kind.ARRAY, jobs, tolerance, threshold, counters)
+    return Terms(Kind.ARRAY, jobs, tolerance, threshold), counters
 
 
-def solitary(threshold: float | None = None, **counts: Any) -> ProgressInputs:
+def solitary(threshold: float | None = None, **counts: Any) -> Process:
     """A solitary process with these counters."""
-    measures = array(1, 0, threshold, **counts)
-    return ProgressInputs(Kind.SOLITARY, 1, 0, threshold, measures.counters)
+    _, counters = array(1, 0, threshold, **counts)
+    return Terms(Kind.SOLITARY, 1, 0, threshold), counters
 
 
 @pytest.mark.parametrize(
@@ -79,9 +84,9 @@ def solitary(threshold: float | None = None, **counts: Any) -> ProgressInputs:
         ),
     ],
 )
-def test_table_of_progress(process: ProgressInputs, expected: Progress | None) -> None:
+def test_table_of_progress(process: Process, expected: Progress | None) -> None:
     """Every row of the table of progress, for arrays and solitary processes."""
-    assert process_progress(process) == expected
+    assert process_progress(*process) == expected
 
 
 def test_progress_of_a_job() -> None:
@@ -124,35 +129,35 @@ def test_progress_of_a_job() -> None:
         (solitary(10, running=1, reporting=1, value=20), State.RUNNING, Outlook.ON_TRACK),
     ],
 )
-def test_state_and_outlook(process: ProgressInputs, state: State, outlook: Outlook) -> None:
+def test_state_and_outlook(process: Process, state: State, outlook: Outlook) -> None:
     """State and outlook of a process."""
-    assert process_state(process) is state
-    assert process_outlook(process, has_lost=False) is outlook
+    assert process_state(*process) is state
+    assert process_outlook(*process, has_lost=False) is outlook
 
 
 def test_lost_jobs_are_a_risk_while_it_runs() -> None:
     """LOST jobs put a running process AT_RISK, but not one that has succeeded."""
-    assert process_outlook(array(3, running=2), has_lost=True) is Outlook.AT_RISK
-    assert process_outlook(array(3, 0, 1, running=2, done=1), has_lost=True) is Outlook.ON_TRACK
+    assert process_outlook(*array(3, running=2), has_lost=True) is Outlook.AT_RISK
+    assert process_outlook(*array(3, 0, 1, running=2, done=1), has_lost=True) is Outlook.ON_TRACK
 
 
 def test_enough_needs_a_threshold() -> None:
     """A process is enough only by reaching its threshold."""
-    assert not is_enough(array(2, done=2))
-    assert not is_enough(array(9, 0, 4, done=3))
-    assert is_enough(array(9, 0, 4, done=4))
-    assert is_enough(solitary(10, running=1, reporting=1, value=10))
-    assert not is_enough(solitary(1, done=1))
+    assert not is_enough(*array(2, done=2))
+    assert not is_enough(*array(9, 0, 4, done=3))
+    assert is_enough(*array(9, 0, 4, done=4))
+    assert is_enough(*solitary(10, running=1, reporting=1, value=10))
+    assert not is_enough(*solitary(1, done=1))
 
 
-def reporting(numbers: list[float], threshold: float) -> ProgressInputs:
+def reporting(numbers: list[float], threshold: float) -> Process:
     """An array of which each job has reported one of these numbers."""
     counters = Counters(
         running=len(numbers),
         reporting=sum(bool(number) for number in numbers),
         progress_sum=sum(map(to_units, numbers)),
     )
-    return ProgressInputs(Kind.ARRAY, max(1, len(numbers)), 0, threshold, counters)
+    return Terms(Kind.ARRAY, max(1, len(numbers)), 0, threshold), counters
 
 
 numbers = st.lists(st.floats(1e-6, MAX_PROGRESS) | st.sampled_from([0.0, 0.1, 1 / 3]), min_size=1)
@@ -173,10 +178,10 @@ def test_numbers_that_add_up_to_a_threshold_are_enough(parts: list[float]) -> No
         if threshold < MIN_THRESHOLD:
             continue
         process = reporting(parts, threshold)
-        progress = process_progress(process)
+        progress = process_progress(*process)
         assert progress is not None
         assert progress.current >= threshold
-        assert is_enough(process)
+        assert is_enough(*process)
 
 
 @given(st.lists(st.decimals(0, 10**6, places=6), min_size=1, max_size=50))
@@ -184,7 +189,7 @@ def test_decimal_numbers_that_add_up_to_a_threshold_are_enough(parts: list[Any])
     """What adds up as it was written down: 0.1 and 0.7 are 0.8, though not as floats."""
     threshold = float(sum(parts))
     assume(threshold >= MIN_THRESHOLD)
-    assert is_enough(reporting([float(part) for part in parts], threshold))
+    assert is_enough(*reporting([float(part) for part in parts], threshold))
 
 
 @given(numbers, st.floats(0, 1e-9))
@@ -195,11 +200,11 @@ def test_numbers_that_fall_short_are_not_enough(parts: list[float], more: float)
     threshold = max(MIN_THRESHOLD, float(exact) * (1 + more))
     process = reporting(parts, threshold)
     short = Fraction(threshold) > exact * (1 + Fraction(summands, 2**53))
-    progress = process_progress(process)
+    progress = process_progress(*process)
     assert progress is not None
     if summands:
-        assert is_enough(process) == (not short)
-        assert is_enough(process) == (progress.current >= threshold)
+        assert is_enough(*process) == (not short)
+        assert is_enough(*process) == (progress.current >= threshold)
         assert progress.current in (threshold, float(exact))
 
 
@@ -209,8 +214,8 @@ def test_a_few_missing_of_very_many_are_noticed() -> None:
     for missing, enough in ((400, False), (1, False), (0, True)):
         jobs = million - missing
         counters = Counters(done=jobs, reporting=jobs, progress_sum=jobs * to_units(1e-6))
-        process = ProgressInputs(Kind.ARRAY, million, 0, 1.0, counters)
-        assert is_enough(process) is enough, missing
+        terms = Terms(Kind.ARRAY, million, 0, 1.0)
+        assert is_enough(terms, counters) is enough, missing
 
 
 def test_the_largest_sum_can_be_stored() -> None:
@@ -266,14 +271,14 @@ def test_counters_by_differences_are_exact(
     assert counters == counted
     heard = counters.submitted + counters.running + counters.ended
     assert heard == sum(bool(life) for life in jobs)
-    process = ProgressInputs(Kind.ARRAY, len(jobs), 0, threshold, counters)
-    progress = process_progress(process)
+    process = Terms(Kind.ARRAY, len(jobs), 0, threshold), counters
+    progress = process_progress(*process)
     assert progress is not None
     assert progress.current >= 0
     if progress.basis is ProgressBasis.PERCENT:
         assert progress.ratio is not None
         assert progress.ratio <= 1
-    assert is_enough(process) <= (process_state(process) is State.SUCCEEDED)
+    assert is_enough(*process) <= (process_state(*process) is State.SUCCEEDED)
 
 
 @given(st.lists(job_histories, min_size=1, max_size=4), st.sampled_from([None, 2.0]))
@@ -284,12 +289,12 @@ def test_what_cannot_succeed_does_not(
     counters = Counters()
     for life in jobs:
         counters.change(EMPTY, summarise(life), threshold)
-    process = ProgressInputs(Kind.ARRAY, len(jobs), 0, threshold, counters)
-    if process_outlook(process, has_lost=False) is not Outlook.CANNOT_SUCCEED:
+    process = Terms(Kind.ARRAY, len(jobs), 0, threshold), counters
+    if process_outlook(*process, has_lost=False) is not Outlook.CANNOT_SUCCEED:
         return
     for life in jobs:
         summary = summarise(life)
         if summary.finished_at is None:
             end = Occurrence("f" * 32, EventClass.DONE, NOON + timedelta(days=1), 9)
             counters.change(summary, add(summary, end), threshold)
-    assert process_state(process) is not State.SUCCEEDED
+    assert process_state(*process) is not State.SUCCEEDED

@@ -76,7 +76,8 @@ async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list
     await recorder.start()
     try:
         return await asyncio.gather(
-            *(recorder.record(request) for request in requests), return_exceptions=True
+            *(recorder.record(request, number) for number, request in enumerate(requests)),
+            return_exceptions=True,
         )
     finally:
         await recorder.stop()

@@ -17,7 +17,8 @@ from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.live.pubsub import ServerStopping, StreamEnded, SubscriberTooSlow
-from lamia_gql.live.task_watches import TaskWatcher, TaskWatches
+from lamia_gql.live.task_watcher import TaskWatcher
+from lamia_gql.live.task_watches import TaskWatches
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.filters import TaskFilter

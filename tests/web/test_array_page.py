@@ -139,6 +139,30 @@ def test_failures_are_listed(sqlite_server: Server, open_page: OpenPage) -> None
     expect(page.locator("ol.hosts li .host-count")).to_have_text(["3", "1"])
 
 
+def test_many_failures(sqlite_server: Server, open_page: OpenPage) -> None:
+    """What failed is shown page by page; the hosts of all are counted, though a page has fewer."""
+    sqlite_server.create("bad", {"name": "sweep", "jobCount": 200})
+    failed = {"task": "bad", "process": "sweep", "eventClass": "FAILED"}
+    sqlite_server.submit_many(
+        [failed | {"index": index, "hostname": f"node{index // 90}"} for index in range(130)]
+    )
+    page = open_page(page_url(sqlite_server, "tasks", "bad", "sweep"))
+    expect(page.locator("ol.hosts li .host-count")).to_have_text(["90", "40"])
+    expect(page.locator("#hosts ~ p")).to_have_text("130 jobs, by last host")
+    links = page.locator("table.unsuccessful tbody a")
+    pages = page.get_by_role("navigation", name="Pages of unsuccessful jobs")
+    expect(links.first).to_have_text("0")
+    pages.get_by_role("button", name="Next").click()
+    expect(links.first).to_have_text("15")
+    pages.get_by_role("button", name="Next").click()
+    expect(links.first).to_have_text("30")
+    for first in ("15", "0"):
+        pages.get_by_role("button", name="Previous").click()
+        expect(links.first).to_have_text(first)
+    sqlite_server.submit("bad", "sweep", "STARTED", index=0, attempt=1)
+    expect(links.first).to_have_text("1")
+
+
 def test_map_by_keyboard(sqlite_server: Server, open_page: OpenPage) -> None:
     """The map can be moved through, zoomed and opened without a mouse."""
     create_sample_task(sqlite_server)

@@ -19,7 +19,7 @@ from playwright.sync_api import CDPSession, Page, expect
 from tests.support.browser import OpenPage
 from tests.support.harness import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 log = logging.getLogger("measured")
 
 JOBS = 100_000
@@ -108,7 +108,7 @@ def create_big_array(server: Server) -> None:
 
 def seconds_to_map(page: Page) -> float:
     """From the arrival of the map's data until it is painted, in a page that is loaded anew."""
-    with page.expect_response(lambda r: "query JobMap" in (r.request.post_data or "")) as found:
+    with page.expect_response(lambda r: "query ArrayJobs" in (r.request.post_data or "")) as found:
         page.reload()
     answer = found.value
     answer.finished()

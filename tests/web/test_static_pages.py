@@ -171,7 +171,7 @@ def sources(tmp_path: Path) -> Path:
     """A copy of the pages' sources and of the schema that they are typed by."""
     web = ROOT / "web"
     if not (web / "node_modules").exists():
-        assert "LAMIA_TESTS_COMPLETE" not in os.environ, "run `make web`"
+        assert "TESTS_COMPLETE" not in os.environ, "run `make web`"
         pytest.skip("needs the packages of the pages: run `make web`")
     shutil.copytree(ROOT / "schema", tmp_path / "schema")
     shutil.copytree(web, tmp_path / "web", ignore=shutil.ignore_patterns("node_modules"))

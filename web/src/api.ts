@@ -1,8 +1,11 @@
-import type { TypedDocumentString } from "./generated/operations";
+import { ProbeDocument, type TypedDocumentString } from "./generated/operations";
+import { signedOut } from "./session";
 import { Store } from "./store";
 
 /** The GraphQL endpoint: relative to the page, so that both work under any prefix. */
 export const GRAPHQL_URL = new URL("graphql", document.baseURI).href;
+
+const PROBE_TIMEOUT_MS = 5000;
 
 /** Whether the last request reached the server. */
 export const reachable = new Store(true);
@@ -44,9 +47,21 @@ export async function execute<T, V>(
 ): Promise<T> {
   const result = await send<T>(JSON.stringify({ query: document.toString(), variables }), signal);
   const error = result.errors?.[0];
+  if (error?.extensions?.code === "UNAUTHENTICATED") signedOut.set(true);
   if (error) throw new ApiError(error.message, false, error.extensions?.code);
   if (result.data == null) throw new ApiError("The response contains no data.", false);
   return result.data;
+}
+
+/** Whether the server answers requests now. */
+export async function answers(): Promise<boolean> {
+  const body = JSON.stringify({ query: ProbeDocument.toString() });
+  try {
+    const { data } = await send(body, AbortSignal.timeout(PROBE_TIMEOUT_MS));
+    return data != null;
+  } catch {
+    return false;
+  }
 }
 
 async function send<T>(body: string, signal: AbortSignal): Promise<GraphQLResponse<T>> {

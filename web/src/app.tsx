@@ -1,12 +1,15 @@
 import { useEffect, useRef } from "react";
-import { DisconnectedBanner, Header } from "./components/header";
+import { ConnectionBanner, Header } from "./components/header";
 import { Notice } from "./components/notice";
+import { SignIn } from "./components/sign-in";
 import { JobPage } from "./pages/job";
 import { ProcessPage } from "./pages/process";
 import { TaskPage } from "./pages/task";
 import { TasksPage } from "./pages/tasks";
 import type { Route } from "./route";
 import { Link, useRoute } from "./router";
+import { signedOut } from "./session";
+import { useStore } from "./store";
 
 function Page({ route }: { route: Route }) {
   const [section, task, process, index, ...rest] = route.path;
@@ -38,6 +41,8 @@ export function App() {
   const path = route.path.join("/");
   const shown = useRef(path);
 
+  const needsToken = useStore(signedOut);
+
   // A new page starts at its top, and takes the keyboard focus.
   useEffect(() => {
     if (shown.current === path) return;
@@ -46,13 +51,20 @@ export function App() {
     main.current?.focus({ preventScroll: true });
   }, [path]);
 
+  if (needsToken) {
+    return (
+      <main>
+        <SignIn />
+      </main>
+    );
+  }
   return (
     <>
       <button type="button" className="skip" onClick={() => main.current?.focus()}>
         Skip to content
       </button>
       <Header />
-      <DisconnectedBanner />
+      <ConnectionBanner />
       <main ref={main} tabIndex={-1}>
         <Page route={route} />
       </main>

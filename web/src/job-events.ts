@@ -1,23 +1,25 @@
 import { useCallback, useEffect, useState } from "react";
 import { ApiError, asApiError, execute, retryDelayMs } from "./api";
-import { type EventClass, JobEventsDocument, type JobEventsQuery } from "./generated/operations";
+import { reconnectCount } from "./connection";
+import {
+  type EventClass,
+  JobEventsDocument,
+  type JobEventsQuery,
+  type JobEventsQueryVariables,
+  NewJobEventsDocument,
+} from "./generated/operations";
 import type { JobEvent } from "./job-phases";
-import { useStore } from "./store";
-import { reconnectCount, watchEvents } from "./subscriptions";
+import { subscribe } from "./subscriptions";
+import { throttle } from "./throttle";
 
 const PAGE_SIZE = 100;
 /** Number of latest events that are kept: a page that stays open must not grow. */
 const MAX_EVENTS = 500;
+/** Shortest time between two moments at which new events are shown. */
+const MIN_INTERVAL_MS = 500;
 /** The cursor before the first event. */
 const START_CURSOR = "";
-const MILESTONES: readonly EventClass[] = [
-  "SUBMITTED",
-  "STARTED",
-  "READY",
-  "DONE",
-  "FAILED",
-  "TERMINATED",
-];
+const MILESTONES: EventClass[] = ["SUBMITTED", "STARTED", "READY", "DONE", "FAILED", "TERMINATED"];
 
 /** Identifies a job. `index` is null for a solitary process. */
 export interface JobAddress {
@@ -51,18 +53,22 @@ type Page = NonNullable<JobEventsQuery["job"]>["events"];
 async function fetchPage(
   address: JobAddress,
   signal: AbortSignal,
-  before: string | null,
-  eventClass: readonly EventClass[] | null,
+  page: Partial<JobEventsQueryVariables>,
 ): Promise<Page> {
-  const variables = {
-    ...address,
-    last: PAGE_SIZE,
-    before,
-    eventClass: eventClass && [...eventClass],
-  };
-  const { job } = await execute(JobEventsDocument, variables, signal);
+  const { job } = await execute(JobEventsDocument, { ...address, ...page }, signal);
+  signal.throwIfAborted();
   if (job === null) throw new ApiError("Job not found.", false);
   return job.events;
+}
+
+/** The last page of events before a cursor, of some classes or of all. */
+function fetchBefore(
+  address: JobAddress,
+  signal: AbortSignal,
+  before: string | null,
+  eventClass?: EventClass[],
+): Promise<Page> {
+  return fetchPage(address, signal, { last: PAGE_SIZE, before, eventClass });
 }
 
 /** Whether the timeline shows an event: a start, an end, or any event with a number. */
@@ -104,13 +110,13 @@ async function fetchInitial(
   address: JobAddress,
   signal: AbortSignal,
 ): Promise<[LoadedEvents, Page]> {
-  const latest = await fetchPage(address, signal, null, null);
+  const latest = await fetchBefore(address, signal, null);
   const { startCursor: start, hasPreviousPage: hasOlder } = latest.pageInfo;
   const earlier = hasOlder
     ? await Promise.all([
-        fetchPage(address, signal, start, MILESTONES),
-        fetchPage(address, signal, start, ["PROGRESS"]),
-        fetchPage(address, signal, start, ["BEAT"]),
+        fetchBefore(address, signal, start, MILESTONES),
+        fetchBefore(address, signal, start, ["PROGRESS"]),
+        fetchBefore(address, signal, start, ["BEAT"]),
       ])
     : [];
   const loaded = {
@@ -124,54 +130,84 @@ async function fetchInitial(
 }
 
 /**
- * The events of a job, kept up to date by a subscription. A reconnect loads what was missed. All of
- * them are loaded anew when the task was replaced by another one of the same name.
+ * The events of a job, which are loaded once; new ones are pushed. All of them are loaded anew when
+ * the task was deleted or replaced by another one of the same name. `changed` is called in each case.
  */
-export function useJobEvents({ task, process, index }: JobAddress): JobEvents {
+export function useJobEvents({ task, process, index }: JobAddress, changed: () => void): JobEvents {
   const [loaded, setLoaded] = useState<LoadedEvents>();
   const [error, setError] = useState<ApiError>();
   const [replacements, setReplacements] = useState(0);
-  const connections = useStore(reconnectCount);
 
-  const reload = useCallback(() => setReplacements((count) => count + 1), []);
+  const reload = useCallback(() => {
+    setReplacements((count) => count + 1);
+    changed();
+  }, [changed]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a reconnect loads what was missed
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a replaced task is loaded anew
   useEffect(() => {
     const control = new AbortController();
+    const { signal } = control;
     const address = { task, process, index };
-    let stop = () => {};
+    let after: string | undefined;
+    let fresh: JobEvent[] = [];
+    let shownAt = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const fetchAndWatch = async () => {
-      const [loaded, latest] = await fetchInitial(address, control.signal);
-      if (control.signal.aborted) return;
-      setError(undefined);
-      setLoaded(loaded);
-      // Without an end cursor there is no event yet: subscribe to all.
-      const after = latest.pageInfo.endCursor ?? START_CURSOR;
-      const arrived = (events: readonly JobEvent[]) =>
-        setLoaded((before) => before && append(before, events));
-      stop = watchEvents({ ...address, after }, arrived, reload);
-    };
-    const start = () => {
-      fetchAndWatch().catch((reason: unknown) => {
-        if (control.signal.aborted) return;
-        const error = asApiError(reason);
-        setError(error);
-        timer = setTimeout(start, retryDelayMs(error));
+    let unsubscribe = () => {};
+
+    const { call: show, cancel } = throttle(
+      async () => {
+        shownAt = Date.now();
+        const shown = fresh;
+        fresh = [];
+        setLoaded((before) => before && append(before, shown));
+      },
+      () => shownAt + MIN_INTERVAL_MS - Date.now(),
+    );
+    const follow = () => {
+      if (after === undefined) return;
+      unsubscribe();
+      unsubscribe = subscribe(NewJobEventsDocument, () => ({ ...address, after }), {
+        next: ({ events: { cursor, node } }) => {
+          after = cursor;
+          fresh.push(node);
+          show();
+          changed();
+        },
+        ended: reload,
       });
     };
-    start();
+    const load = async () => {
+      try {
+        const [initial, latest] = await fetchInitial(address, signal);
+        setLoaded(initial);
+        setError(undefined);
+        after = latest.pageInfo.endCursor ?? START_CURSOR;
+        follow();
+      } catch (reason) {
+        if (signal.aborted) return;
+        const error = asApiError(reason);
+        // The task was replaced meanwhile.
+        if (error.code === "CURSOR_INVALID") return reload();
+        setError(error);
+        timer = setTimeout(() => void load(), retryDelayMs(error));
+      }
+    };
+    void load();
+    // What is sent again after an interruption begins with the latest event.
+    const unlisten = reconnectCount.subscribe(follow);
     return () => {
       control.abort();
       clearTimeout(timer);
-      stop();
+      unlisten();
+      unsubscribe();
+      cancel();
     };
-  }, [task, process, index, connections, replacements, reload]);
+  }, [task, process, index, replacements, reload, changed]);
 
   const start = loaded?.start ?? null;
   const loadOlder = useCallback(() => {
     const address = { task, process, index };
-    fetchPage(address, new AbortController().signal, start, null).then(
+    fetchBefore(address, new AbortController().signal, start).then(
       (events) => setLoaded((before) => before && prepend(before, events)),
       (reason: unknown) => {
         const error = asApiError(reason);

@@ -3,6 +3,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import "./styles/base.css";
 import "./styles/header.css";
+import "./styles/sign-in.css";
 import "./styles/icon.css";
 import "./styles/control.css";
 import "./styles/component.css";

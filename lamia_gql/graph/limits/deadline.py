@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
+from lamia_gql.api.rate_limits import Client
 from lamia_gql.domain.errors import ErrorCode, Unavailable
 from lamia_gql.graph.context import Context
 
@@ -19,8 +20,11 @@ async def query_limits(context: Context) -> AsyncIterator[None]:
 
     Costly queries wait until they do not cost too much together with those that run; that time
     counts, too. At the end all reads of the query are stopped. Raises the error of
-    ``context.reads``, and :class:`Unavailable` if there was no room in time.
+    ``context.reads``, and :class:`Unavailable` if there was no room in time, or as
+    :class:`RateExceeded`.
     """
+    client = Client.of(context.principal, context.client_address)
+    context.services.rates.cost.take(client, context.cost)
     gate = context.services.cost_gate
     running = False
     try:

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from graphql import (
+    SKIP,
+    ASTValidationRule,
     DocumentNode,
     FieldNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
+    VariableNode,
     specified_rules,
     validate,
+    visit,
 )
+from graphql.language import Visitor
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from lamia_gql.domain.errors import ErrorCode, LimitExceeded
+from lamia_gql.domain.errors import AccessDenied, ErrorCode, LimitExceeded
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.limits.cost import CostInputs, operation_cost
 from lamia_gql.graph.limits.document_limits import check_summary, parse_document
 from lamia_gql.graph.limits.document_summary import DocumentSummary, summarize_document
+from lamia_gql.graph.limits.persisted_documents import (
+    PersistedDocuments,
+    read_persisted_documents,
+)
 
 CACHED_DOCUMENTS = 256
 CACHED_BYTES = 16 << 20
@@ -40,14 +52,22 @@ KEPT_COSTS = 64
 MAX_ERRORS = 5
 """Validation stops after this number of errors: each costs time, and few are read."""
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+CLOSED_RULES = (*RULES, NoSchemaIntrospectionCustomRule)
+"""Those of a server that does not show its schema."""
 
 
 class Document:
     """A document within the limits; its properties are computed once."""
 
     def __init__(
-        self, schema: GraphQLSchema, text: str, node: DocumentNode, summary: DocumentSummary
+        self,
+        schema: GraphQLSchema,
+        text: str,
+        node: DocumentNode,
+        summary: DocumentSummary,
+        rules: Collection[type[ASTValidationRule]],
     ) -> None:
+        self._rules = rules
         self.node = node
         self.size = TOKEN_BYTES * (node.token_count or 0) + CHARACTER_BYTES * len(text)
         """The memory that it takes, in bytes: an upper estimate."""
@@ -59,7 +79,7 @@ class Document:
     @cached_property
     def errors(self) -> list[GraphQLError]:
         """The errors that validation finds."""
-        found = validate(self._schema, self.node, RULES, MAX_ERRORS)
+        found = validate(self._schema, self.node, self._rules, MAX_ERRORS)
         for error in found:
             if isinstance(error.original_error, ValueError):
                 # Python refuses to convert an integer of thousands of digits. That is an error of
@@ -98,25 +118,45 @@ class Document:
         ]
         return found[0] if len(found) == 1 else None
 
-    def subscription_field(self, name: str | None) -> str | None:
+    def subscription_root(self, name: str | None) -> FieldNode | None:
         """The root field of the subscription with this name, or of the only operation.
 
-        None if it is not a subscription, or if its root is not a single plain field.
+        None if it is not a valid subscription.
         """
-        found = [
-            operation.node
-            for operation in self._summary.operations
-            if name is None or (operation.node.name and operation.node.name.value == name)
-        ]
-        match found:
-            case [
-                OperationDefinitionNode(
-                    operation=OperationType.SUBSCRIPTION,
-                    selection_set=SelectionSetNode(selections=(FieldNode() as root,)),
-                )
-            ]:
-                return root.name.value
-        return None
+        node = self.operation(name)
+        if node is None or node.operation is not OperationType.SUBSCRIPTION or self.errors:
+            return None
+        # The root of a valid subscription has one field, though perhaps several times.
+        fragments = self._summary.fragments
+        selection = node.selection_set.selections[0]
+        while not isinstance(selection, FieldNode):
+            if isinstance(selection, FragmentSpreadNode):
+                selection = fragments[selection.name.value].node.selection_set.selections[0]
+            else:
+                assert isinstance(selection, InlineFragmentNode)
+                selection = selection.selection_set.selections[0]
+        return selection
+
+    @cached_property
+    def uses(self) -> Counter[str]:
+        """How often its operations and fragments use variables, by their names."""
+        found = _Uses()
+        visit(self.node, found)
+        return found.number
+
+
+class _Uses(Visitor):
+    """Counts the uses of variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number: Counter[str] = Counter()
+
+    def enter_variable_definition(self, *_: Any) -> Any:
+        return SKIP
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.number[node.name.value] += 1
 
 
 class Documents:
@@ -127,35 +167,60 @@ class Documents:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._rules = RULES if settings.introspection else CLOSED_RULES
         self._cached: OrderedDict[str, Document] = OrderedDict()
         self._size = 0
+        self.persisted: PersistedDocuments | None = None
+        """The only documents that are executed; None if all are."""
+        self.hits = 0
+        """How often a document was in the cache."""
+        self.misses = 0
+        """How often it was not."""
 
     def __len__(self) -> int:
         """The number of documents that are cached."""
         return len(self._cached)
 
+    def allow_persisted_only(self, schema: GraphQLSchema, folder: Path) -> None:
+        """Execute the documents of this folder, and our own, only.
+
+        Raises :class:`UnusableDocuments`.
+        """
+        self.persisted = read_persisted_documents(folder, lambda text: self.parse(schema, text))
+
     def read(self, schema: GraphQLSchema, text: str) -> Document:
         """A document of this schema, which must always be the same one.
 
-        Raises :class:`LimitExceeded` and ``GraphQLError``.
+        Raises :class:`LimitExceeded`, :class:`AccessDenied` and ``GraphQLError``.
         """
         document = self._cached.get(text)
         if document is None:
+            self.misses += 1
             document = self._cached[text] = self.parse(schema, text)
             self._size += document.size
             while len(self._cached) > CACHED_DOCUMENTS or self._size > CACHED_BYTES:
                 _, oldest = self._cached.popitem(last=False)
                 self._size -= oldest.size
         else:
+            self.hits += 1
             self._cached.move_to_end(text)
         return document
 
     def parse(self, schema: GraphQLSchema, text: str) -> Document:
-        """Parse and measure a document. Raises :class:`LimitExceeded` and ``GraphQLError``."""
+        """Parse and measure a document.
+
+        Raises :class:`LimitExceeded`, :class:`AccessDenied` and ``GraphQLError``.
+        """
         node = parse_document(self.settings, text)
+        if self.persisted is not None and not self.persisted.allow(node):
+            raise AccessDenied(
+                ErrorCode.DOCUMENT_NOT_ALLOWED,
+                "This server executes the documents that its operator has named only, and this is"
+                " none of them.",
+            )
         summary = summarize_document(schema, self.settings, node)
         check_summary(self.settings, summary)
-        return Document(schema, text, node, summary)
+        return Document(schema, text, node, summary, self._rules)
 
 
 class DocumentLimits(SchemaExtension):

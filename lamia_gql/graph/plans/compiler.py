@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphql import (
-    FieldNode,
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLList,
@@ -14,14 +13,13 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     SelectionSetNode,
-    get_argument_values,
     get_named_type,
     is_leaf_type,
 )
-from strawberry.types.field import StrawberryField
 
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans import reading
+from lamia_gql.graph.plans.definitions import ArgumentsPlace, strawberry_field
 from lamia_gql.graph.plans.levels import Child, Level, Needs, TypeLevel
 from lamia_gql.graph.plans.page_compiler import PageCompiler
 from lamia_gql.graph.plans.pages import PageChild
@@ -37,7 +35,6 @@ from lamia_gql.graph.plans.source import (
     Namespace,
     call,
     object_to_dict,
-    text_of,
 )
 from lamia_gql.graph.types.fields import (
     DECLARATION,
@@ -48,26 +45,14 @@ from lamia_gql.graph.types.fields import (
     Owner,
     Read,
 )
-from lamia_gql.storage.models import Base, Job, Process
+from lamia_gql.storage.models import Base, Job, Process, Task
+from lamia_gql.storage.row_shape import TASK, RowShape
 
 MAX_FIELDS = 1_000
 """A plan with more fields takes longer to make than it saves."""
 LONG_TEXTS = frozenset({"comment", "email", "hostname", "seen_hostname"})
 """Columns whose texts may have thousands of characters."""
 Sets = Sequence[SelectionSetNode | None]
-
-
-class ArgumentsPlace:
-    """A field whose arguments a plan needs, and how Strawberry wants them."""
-
-    def __init__(self, definition: GraphQLField, node: FieldNode, field: StrawberryField) -> None:
-        self.definition = definition
-        self.node = node
-        self.field = field
-
-    def values(self, variables: Any) -> dict[str, Any]:
-        """The arguments, for the coerced variables of the operation."""
-        return get_argument_values(self.definition, self.node, variables)
 
 
 class Compiler:
@@ -84,16 +69,42 @@ class Compiler:
         self._names = Namespace()
         self.fields = 0
         """How many fields have been collected."""
+        self.is_lookup = True
+        """Whether all that is read are a few rows, found by their keys."""
         self.places: list[ArgumentsPlace] = []
         """The fields whose arguments a run of the plan needs."""
+        self.processes_shape: RowShape[Any] | None = None
+        """What is read of all processes of a task, if fields of the task need them."""
+        self._process_needs = Needs()
+        self._process_pages: list[PageChild] = []
 
-    def root(self, root: SelectionSetNode) -> TypeLevel:
-        """The level of the type ``Query``. Raises :class:`NotPlannable`."""
+    def query(self, selected: SelectionSetNode) -> TypeLevel:
+        """The level of the type ``Query``, whose only row is None. Raises :class:`NotPlannable`."""
         query = self._schema.query_type
         assert query is not None
-        level = self._type_level(query, [root], None)
+        level = self._type_level(query, [selected], None)
+        self._share_processes()
         level.prepare(None, None)
         return level
+
+    def snapshot(self, below: Sets) -> TypeLevel:
+        """The level of a task, whose row is a full one. Raises :class:`NotPlannable`."""
+        task = self._schema.type_map[Task.__name__]
+        assert isinstance(task, GraphQLObjectType)
+        level = self._type_level(task, below, Task)
+        self._share_processes()
+        level.prepare(TASK, None)
+        return level
+
+    def _share_processes(self) -> None:
+        """Let all processes of a task be read once: for fields of the task, and for pages."""
+        needs = self._process_needs
+        if not needs.names:
+            return
+        for page in self._process_pages:
+            needs.add(page.needs)
+            page.needs = needs
+        self.processes_shape = needs.shape(Process)
 
     def _type_level(
         self, type_: GraphQLObjectType, sets: Sets, entity: type[Base] | None
@@ -123,8 +134,10 @@ class Compiler:
                     value = level.child(self._owner(level, definition, below))
                     level.entries[key] = _variable(value)
                 case Read():
+                    self.is_lookup &= declaration.is_lookup
                     self.places.append(ArgumentsPlace(definition, nodes[0], field))
                     level.needs.names |= declaration.needs
+                    self._process_needs.names |= declaration.process_needs
                     child = self._reading(level, declaration, definition, below, entity)
                     expression = _variable(level.child(child))
                     if declaration.entity is None and declaration.tables is None:
@@ -155,12 +168,11 @@ class Compiler:
     ) -> Expression:
         name = declaration.name
         if get_named_type(definition.type).name == TIME:
-            level.needs.texts.add(name)
-            name = text_of(name)
-        else:
-            level.needs.names.add(name)
-            if name in LONG_TEXTS:
-                level.long_texts.add(name)
+            level.needs.stored.add(name)
+            return lambda layout: layout.time(name)
+        level.needs.names.add(name)
+        if name in LONG_TEXTS:
+            level.long_texts.add(name)
         return lambda layout: layout.column(name)
 
     def _derived(
@@ -176,7 +188,9 @@ class Compiler:
                 level.needs.owner_names.add(owned)
                 sources.append(_owned(owned))
             elif name in INPUTS:
+                self.is_lookup &= INPUTS[name].is_lookup
                 level.needs.names |= INPUTS[name].needs
+                self._process_needs.names |= INPUTS[name].processes
                 if name not in inputs:
                     inputs[name] = level.child(reading.InputChild(name))
                 sources.append(_variable(inputs[name]))
@@ -188,7 +202,7 @@ class Compiler:
     def _owner(self, level: TypeLevel, definition: GraphQLField, below: Sets) -> Child:
         found = self.level(get_named_type(definition.type), below, Process)
         level.needs.owner_names |= found.needs.names
-        level.needs.owner_texts |= found.needs.texts
+        level.needs.owner_stored |= found.needs.stored
         return reading.OwnerChild(found)
 
     def _shown(self, expression: Expression, type_: Any, below: Sets) -> Expression:
@@ -249,11 +263,13 @@ class Compiler:
         if entity is None:
             assert parent is not None
             return reading.ValueChild(declaration, place, parent)
-        if type_.name.endswith("Connection"):
+        if declaration.is_page:
             child = self._page_child(declaration, place, entity, type_, below)
+            if declaration.whole is not None:
+                self._process_pages.append(child)
             if entity is Job:
                 level.needs.names |= child.needs.owner_names
-                level.needs.texts |= child.needs.owner_texts
+                level.needs.stored |= child.needs.owner_stored
             return child
         owner_is_row = entity is Job and parent is Process
         row = self._row_child(
@@ -261,7 +277,7 @@ class Compiler:
         )
         if owner_is_row:
             level.needs.names |= row.needs.owner_names
-            level.needs.texts |= row.needs.owner_texts
+            level.needs.stored |= row.needs.owner_stored
         return row
 
     def _row_child(
@@ -292,14 +308,6 @@ def _share_processes(level: TypeLevel) -> None:
         needs.add(child.process_needs())
     for child in children:
         child.share_process(needs)
-
-
-def strawberry_field(definition: GraphQLField) -> StrawberryField:
-    """The definition of a field. Raises :class:`NotPlannable`."""
-    field = definition.extensions.get("strawberry-definition")
-    if not isinstance(field, StrawberryField):
-        raise NotPlannable("a field that is not ours")
-    return field
 
 
 def _constant(value: str) -> Expression:

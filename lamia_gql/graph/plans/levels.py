@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from lamia_gql.domain.progress import ProcessKind
@@ -51,24 +52,24 @@ class Needs:
     """The columns that a level needs of its rows, and of the processes of jobs."""
 
     names: set[str] = field(default_factory=set)
-    texts: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=set)
     owner_names: set[str] = field(default_factory=set)
-    owner_texts: set[str] = field(default_factory=set)
+    owner_stored: set[str] = field(default_factory=set)
 
     def add(self, other: Needs) -> None:
         """Need what another one needs, too."""
         self.names |= other.names
-        self.texts |= other.texts
+        self.stored |= other.stored
         self.owner_names |= other.owner_names
-        self.owner_texts |= other.owner_texts
+        self.owner_stored |= other.owner_stored
 
-    def shape(self, entity: type[Base]) -> RowShape[Any]:
+    def shape(self, entity: type[Base], *, is_plain: bool = False) -> RowShape[Any]:
         """The shape of the rows."""
-        return row_shape(entity, frozenset(self.names), frozenset(self.texts))
+        return row_shape(entity, frozenset(self.names), frozenset(self.stored), is_plain=is_plain)
 
     def owner_shape(self) -> RowShape[Any]:
         """The shape of the processes of jobs."""
-        return row_shape(Process, frozenset(self.owner_names), frozenset(self.owner_texts))
+        return row_shape(Process, frozenset(self.owner_names), frozenset(self.owner_stored))
 
 
 class TypeLevel:
@@ -81,6 +82,7 @@ class TypeLevel:
         self.long_texts: set[str] = set()
         """The columns among them whose texts may be long."""
         self._long_places: list[int] = []
+        self._size = 0
         self._names = names
         self._build: Build | None = None
 
@@ -95,6 +97,8 @@ class TypeLevel:
             child.prepare(shape, owner)
         if shape is not None:
             self._long_places = [shape.fields.index(name) for name in self.long_texts]
+        # The quotes, the colon and the comma of each key.
+        self._size = sum(map(len, self.entries)) + 4 * len(self.entries) + 2
         layout = Layout(shape, owner)
         self._build = rows_to_dicts(self._names, self.entries, layout, len(self.children))
 
@@ -108,12 +112,10 @@ class TypeLevel:
         return self._build(rows, owners, run.reads, values)
 
     def _charge(self, reads: Reads, rows: Rows) -> None:
-        number = len(self.entries)
-        # The quotes, the colon and the comma of each key.
-        reads.charge(len(rows) * (sum(map(len, self.entries)) + 4 * number + 2), len(rows) * number)
+        reads.charge(len(rows) * self._size, len(rows) * len(self.entries))
         if len(rows) > FEW_ROWS:
             for place in self._long_places:
-                reads.charge(sum(len(row[place]) for row in rows if row[place] is not None))
+                reads.charge(sum(map(len, filter(None, map(itemgetter(place), rows)))))
 
 
 class Level:
@@ -133,6 +135,11 @@ class Level:
             self._by_kind = types["JobArray"], types["SolitaryProcess"]
             self.needs.names.add("kind")
         self._kind = 0
+
+    @property
+    def has_children(self) -> bool:
+        """Whether anything is read below the rows."""
+        return any(each.children for each in self._types)
 
     def prepare(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None = None) -> None:
         """Learn what the rows look like, and their owners: all that needs a column has it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from lamia_gql.domain.pagination import Slice
@@ -11,11 +12,13 @@ from lamia_gql.graph.plans.levels import Dict, Level, Needs, Run
 from lamia_gql.graph.plans.reading import ReadingChild, raise_first
 from lamia_gql.graph.reads import ListRead, Rows
 from lamia_gql.graph.types.fields import Read
-from lamia_gql.storage.models import Base, Job
+from lamia_gql.storage.models import Base, Event, Job
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 
 INT_MAX = 2**31 - 1
+MANY = frozenset({Job, Event})
+"""The tables of which a page is worth to be read as plain tuples."""
 
 
 class TooLarge(Exception):  # noqa: N818  (it states what is the case)
@@ -107,26 +110,30 @@ class PageChild(ReadingChild):
             self.needs.add(level.needs)
         if asked.shows_cursors:
             self.needs.names |= declaration.cursor_needs
-        self._shape = self.needs.shape(entity)
-        self._is_owned = entity is Job
-        if not self._is_owned:
-            for level in asked.levels:
-                level.prepare(self._shape)
+        self._entity = entity
+        # Only generated code reads such rows.
+        self._is_plain = (
+            entity in MANY
+            and not asked.shows_cursors
+            and not any(level.has_children for level in asked.levels)
+        )
+        self._shape: RowShape[Any]
+        self._has_owners = entity is Job and bool(self.needs.owner_names | self.needs.owner_stored)
 
     def prepare(self, shape: RowShape[Any] | None, _owner: RowShape[Any] | None) -> None:
-        """The jobs of a page belong to the row of the level."""
-        if self._is_owned:
-            for level in self._asked.levels:
-                level.prepare(self._shape, shape)
+        """Learn what the row of the level looks like: the jobs of its page belong to it."""
+        self._shape = self.needs.shape(self._entity, is_plain=self._is_plain)
+        for level in self._asked.levels:
+            level.prepare(self._shape, shape if self._entity is Job else None)
 
     def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
         """The dict of each page."""
         read: ListRead = self.read(run)
         slices: Sequence[Any] = read.read(run.reads, rows, self._shape)
         raise_first(slices)
-        flat = [row for found in slices for row in found.items]
+        flat = list(chain.from_iterable([found.items for found in slices]))
         owners: Rows = ()
-        if self._is_owned:
+        if self._has_owners:
             owners = [row for row, found in zip(rows, slices, strict=True) for _ in found.items]
         pages = Pages(
             read,

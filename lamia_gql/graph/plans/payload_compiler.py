@@ -1,4 +1,7 @@
-"""Compiles what is asked of the payloads of a mutation, as far as nothing is read for it."""
+"""Compiles what is asked of the payloads of a mutation, and of the events of a subscription.
+
+It has plans as far as nothing is read for it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import Any
 from graphql import GraphQLField, GraphQLObjectType, get_named_type
 
 from lamia_gql.graph.inputs import INPUTS
-from lamia_gql.graph.plans.compiler import Compiler, Sets, strawberry_field
+from lamia_gql.graph.plans.compiler import Compiler, Sets
+from lamia_gql.graph.plans.definitions import strawberry_field
 from lamia_gql.graph.plans.levels import Child, Dict, Level, Run, TypeLevel
 from lamia_gql.graph.plans.selection import NotPlannable
 from lamia_gql.graph.plans.source import Expression, Namespace, objects_to_dicts
@@ -22,7 +26,7 @@ WRITTEN = {"Event": models.Event, "Process": models.Process}
 
 
 class PayloadLevel:
-    """Payloads, and the fields that are asked of them.
+    """Payloads, or edges, and the fields that are asked of them.
 
     Args:
         names: the names that generated source uses.
@@ -48,14 +52,14 @@ class PayloadLevel:
 
 
 class PayloadCompiler(Compiler):
-    """Compiles the selection of payloads.
+    """Compiles the selection of payloads, and of the edges of events.
 
     All that it needs is in the rows that were written. Whatever else is asked for would have to be
     read after the commit, and has no plan.
     """
 
     def payload(self, type_: GraphQLObjectType, sets: Sets) -> PayloadLevel:
-        """What is asked of payloads of a type. Raises :class:`NotPlannable`."""
+        """What is asked of payloads, or edges, of a type. Raises :class:`NotPlannable`."""
         entries: dict[str, str] = {}
         parts: list[tuple[str, Level]] = []
         for key, nodes in self.collect(type_, sets).items():

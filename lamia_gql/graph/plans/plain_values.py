@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from lamia_gql.graph.plans.source import isoformat
 from lamia_gql.graph.reads import Reads
 
 TIME, JSON = "DateTime", "JSON"
@@ -25,5 +24,8 @@ def _float(number: float | None) -> float | None:
     return None if number is None else float(number)
 
 
-CONVERSIONS: dict[str, Callable[[Any], Any]] = {TIME: isoformat, "Float": _float}
-"""By the name of a scalar, what makes of a value what Strawberry would serialize it to."""
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {"Float": _float}
+"""By the name of a scalar, what makes of a value what Strawberry would serialize it to.
+
+A time stays a ``datetime``: it is encoded as Strawberry would serialize it.
+"""

@@ -1,54 +1,80 @@
-"""Plans: what a query reads, and how its answer is made, for any variables; and their cache."""
+"""Plans: what an operation reads and how its answer is made, for any variables; and their cache."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from graphql import (
     DocumentNode,
+    GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     VariableNode,
+    get_named_type,
     get_variable_values,
     visit,
 )
 from graphql.language import Visitor
 from strawberry.schema import Schema
-from strawberry.types.arguments import convert_arguments
 
 from lamia_gql.graph.plans.compiler import Compiler
-from lamia_gql.graph.plans.levels import Run, TypeLevel
+from lamia_gql.graph.plans.levels import Run
+from lamia_gql.graph.plans.payload_compiler import PayloadCompiler
 from lamia_gql.graph.plans.selection import CONDITIONS, NotPlannable, Selection, fragments_of
 from lamia_gql.graph.reads import Reads
 
 PLANS_OF_OPERATION = 8
 """How many plans of one operation are kept: one for each choice of what conditions include."""
+SNAPSHOTS, EVENTS = "taskChanged", "events"
+"""The subscriptions whose results have plans."""
 KEPT_OPERATIONS = 256
 """How many operations have plans that are kept."""
 KEPT_FIELDS = 20_000
 """How many fields all plans may have that are kept: one takes about 1 KB."""
 
 
-class Plan:
-    """A compiled query. May run in several threads at once."""
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The root of a plan."""
 
-    def __init__(self, schema: Schema, root: TypeLevel, compiler: Compiler) -> None:
+    run: Callable[[Run, Any], dict[str, Any]]
+    """From what the field of a subscription has yielded to the data of the answer."""
+    needs_database: bool
+    """Whether anything is read."""
+
+
+class Plan:
+    """A compiled query. May run in several threads at once.
+
+    Args:
+        schema: the schema.
+        root: its root.
+        compiler: what has compiled it.
+    """
+
+    def __init__(self, schema: Schema, root: Root, compiler: Compiler) -> None:
         self._schema = schema
         self._root = root
         self._places = compiler.places
-        self.needs_database = bool(root.children)
+        self._processes_shape = compiler.processes_shape
+        self.needs_database = root.needs_database
         """Whether anything is read."""
+        self.is_lookup = compiler.is_lookup
+        """Whether all that is read are a few rows, found by their keys."""
         self.fields = compiler.fields
         """How many fields it has."""
 
-    def run(self, reads: Reads, variables: Any) -> dict[str, Any]:
+    def run(self, reads: Reads, variables: Any, pushed: Any = None) -> dict[str, Any]:
         """The data of the answer, as dicts and lists; blocks while it reads.
 
         Args:
             reads: what the operation reads, on a connection if the plan needs the database.
             variables: the coerced variables, as graphql-core gives them.
+            pushed: what the field of a subscription has yielded.
 
         Raises whatever goes wrong in any field: which one does not matter, as the operation is then
         resolved field by field.
@@ -57,16 +83,11 @@ class Plan:
 
         def arguments(place: int) -> Mapping[str, Any]:
             if place not in known:
-                where = self._places[place]
-                known[place] = convert_arguments(
-                    where.values(variables),
-                    where.field.arguments,
-                    self._schema.schema_converter.scalar_registry,
-                    self._schema.config,
-                )
+                known[place] = self._places[place].values(variables, self._schema)
             return known[place]
 
-        return self._root.run(Run(reads, arguments), [None], ())[0]
+        reads.processes_shape = self._processes_shape
+        return self._root.run(Run(reads, arguments), pushed)
 
 
 class Plans:
@@ -115,13 +136,39 @@ class Plans:
 
     def _compile(self, conditions: Mapping[str, Any]) -> Plan | None:
         selection = Selection(self._core, self._fragments, conditions)
-        compiler = Compiler(self._core, selection)
+        if self._operation.directives:
+            return None
         try:
-            if self._operation.directives:
-                return None
-            root = compiler.root(self._operation.selection_set)
+            if self._operation.operation is OperationType.SUBSCRIPTION:
+                return self._subscription(selection)
+            compiler = Compiler(self._core, selection)
+            query = compiler.query(self._operation.selection_set)
         except NotPlannable:
             return None
+        root = Root(lambda run, _: query.run(run, [None], ())[0], bool(query.children))
+        return Plan(self._schema, root, compiler)
+
+    def _subscription(self, selection: Selection) -> Plan:
+        subscription = self._core.subscription_type
+        assert subscription is not None
+        # The root of a valid subscription has one field.
+        [(key, nodes)] = selection.collect(subscription, [self._operation.selection_set]).items()
+        below = [node.selection_set for node in nodes]
+        name = nodes[0].name.value
+        if name == SNAPSHOTS:
+            compiler = Compiler(self._core, selection)
+            task = compiler.snapshot(below)
+            root = Root(
+                lambda run, shown: {key: task.run(run, [shown.row], ())[0]}, bool(task.children)
+            )
+        elif name == EVENTS:
+            compiler = events = PayloadCompiler(self._core, selection)
+            edge = get_named_type(subscription.fields[name].type)
+            assert isinstance(edge, GraphQLObjectType)
+            edges = events.payload(edge, below)
+            root = Root(lambda run, shown: {key: edges.run(run, [shown])[0]}, False)
+        else:
+            raise NotPlannable(name)
         return Plan(self._schema, root, compiler)
 
 
@@ -160,6 +207,10 @@ class PlanCache(Generic[C]):
     def __init__(self, make: Callable[[DocumentNode, OperationDefinitionNode], C]) -> None:
         self._make = make
         self._cached: OrderedDict[tuple[int, int], tuple[DocumentNode, C]] = OrderedDict()
+        self.hits = 0
+        """How often the plans of an operation were in the cache."""
+        self.misses = 0
+        """How often they were not."""
 
     def __len__(self) -> int:
         """The number of operations whose plans are kept."""
@@ -170,8 +221,10 @@ class PlanCache(Generic[C]):
         # Nodes are compared by their content, which takes long; the cache keeps these alive.
         key = id(document), id(operation)
         if key in self._cached:
+            self.hits += 1
             self._cached.move_to_end(key)
             return self._cached[key][1]
+        self.misses += 1
         while sum(plans.fields for _, plans in self._cached.values()) > KEPT_FIELDS:
             self._cached.popitem(last=False)
         if len(self._cached) >= KEPT_OPERATIONS:

@@ -110,9 +110,9 @@ class RowChild(ReadingChild):
         """What it needs of the process that it reads, by itself or together with a job."""
         needs = self.needs
         if self._is_pair and not self._owner_is_row:
-            return Needs(set(needs.owner_names), set(needs.owner_texts))
+            return Needs(set(needs.owner_names), set(needs.owner_stored))
         if self._entity is Process:
-            return Needs(set(needs.names), set(needs.texts))
+            return Needs(set(needs.names), set(needs.stored))
         return Needs()
 
     def share_process(self, needs: Needs) -> None:

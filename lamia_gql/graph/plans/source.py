@@ -8,29 +8,23 @@ otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from lamia_gql.storage.row_shape import TEXT_PREFIX, RowShape
+from lamia_gql.storage.row_shape import STORED_PREFIX, RowShape, shown_time
 
 Build = Callable[..., list[dict[str, Any]]]
 Expression = Callable[["Layout"], str]
 """Gives the source of a value, once it is known where the columns are."""
 
 
-ISOFORMAT = "isoformat"
-
-
-def isoformat(time: datetime | None) -> str | None:
-    """A time as Strawberry sends it."""
-    return None if time is None else time.isoformat()
+SHOWN_TIME = "shown_time"
 
 
 class Namespace:
     """The names that generated source uses, with what they stand for."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {ISOFORMAT: isoformat}
+        self.values: dict[str, Any] = {SHOWN_TIME: shown_time}
 
     def name(self, value: Any) -> str:
         """A name for this value."""
@@ -44,33 +38,31 @@ class Namespace:
 
 
 class Layout:
-    """Where the columns of a row, and of the process of a job, are in their tuples.
-
-    A time that is not read as text becomes one as it is shown.
-    """
+    """Where the columns of a row, and of the process of a job, are in their tuples."""
 
     def __init__(self, shape: RowShape[Any] | None, owner: RowShape[Any] | None) -> None:
         self._columns = _positions(shape)
         self._owner = _positions(owner)
         self.uses_owner = False
-        self.width = len(self._columns)
+        self.targets = [f"c{place}" for place in range(len(self._columns))]
+        """What the values of a row are named."""
+        if shape is not None and shape.is_plain:
+            self.targets.append("_")
 
     def column(self, name: str) -> str:
         """The expression of a column."""
-        place = self._columns.get(name)
-        if place is None:
-            return call(ISOFORMAT, [self.column(name.removeprefix(TEXT_PREFIX))])
-        return f"c{place}"
+        return f"c{self._columns[name]}"
+
+    def time(self, name: str) -> str:
+        """The expression of a column that is a time, as it is in the answer."""
+        place = self._columns.get(STORED_PREFIX + name)
+        # A row that was written has all columns as Python values.
+        return self.column(name) if place is None else call(SHOWN_TIME, [f"c{place}"])
 
     def owner(self, name: str) -> str:
         """The expression of a column of the process."""
         self.uses_owner = True
         return f"o[{self._owner[name]}]"
-
-
-def text_of(name: str) -> str:
-    """The name of the field of a row that has a time as text."""
-    return TEXT_PREFIX + name
 
 
 def _positions(shape: RowShape[Any] | None) -> dict[str, int]:
@@ -87,8 +79,8 @@ def rows_to_dicts(
     """
     body = _dict({key: expression(layout) for key, expression in entries.items()})
     targets, sources = ["_"], ["rows"]
-    if layout.width:
-        targets = ["(" + "".join(f"c{place}," for place in range(layout.width)) + ")"]
+    if layout.targets:
+        targets = ["(" + "".join(f"{target}," for target in layout.targets) + ")"]
     if layout.uses_owner:
         targets.append("o")
         sources.append("owners")

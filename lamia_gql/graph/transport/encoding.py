@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -11,25 +12,36 @@ from lamia_gql.api.answer_budget import AnswerBudget
 
 SMALL_BYTES = 1 << 20
 """A smaller answer is encoded at once."""
+SMALL_BYTES_IN_THREAD = 4 << 20
+"""A smaller answer is encoded at once in a thread: the others wait for less than a turn of it."""
 SMALL_TEXT = 4096
 """The number of characters below which a text is encoded together with its neighbours."""
 
 
-async def encode(body: dict[str, Any], budget: AnswerBudget) -> bytes:
+Encoded: TypeAlias = bytes | bytearray
+"""JSON. A large one grows part by part: to copy it as a whole would take others' time, too."""
+
+
+async def encode(body: dict[str, Any], budget: AnswerBudget) -> Encoded:
     """The body of an answer as JSON."""
     if budget.size < SMALL_BYTES:
         return orjson.dumps(body)
-    parts = []
+    encoded = bytearray()
     for part in _encode_parts(body):
-        parts.append(part)
+        encoded += part
         await budget.checkpoint()
-    return b"".join(parts)
+    return encoded
 
 
-def encode_at_once(body: dict[str, Any], budget: AnswerBudget) -> bytes:
+def encode_at_once(body: dict[str, Any], budget: AnswerBudget) -> Encoded:
     """The body of an answer as JSON; blocks, so it belongs into a thread."""
     # In parts, too, as no other thread runs while one is encoded.
-    return orjson.dumps(body) if budget.size < SMALL_BYTES else b"".join(_encode_parts(body))
+    if budget.size < SMALL_BYTES_IN_THREAD:
+        return orjson.dumps(body)
+    encoded = bytearray()
+    for part in _encode_parts(body):
+        encoded += part
+    return encoded
 
 
 def _encode_parts(value: Any) -> Iterator[bytes]:
@@ -54,4 +66,4 @@ def _encode_parts(value: Any) -> Iterator[bytes]:
 def _is_small(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) < SMALL_TEXT
-    return value is None or isinstance(value, int | float)
+    return value is None or isinstance(value, int | float | datetime)

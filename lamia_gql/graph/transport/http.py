@@ -14,14 +14,21 @@ from strawberry.schema.exceptions import (
     CannotGetOperationTypeError,
     InvalidOperationTypeError,
 )
+from strawberry.types.execution import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.api.accept import parse_media_type, parse_quality_list
+from lamia_gql.api.authentication import authenticate, denied_status
+from lamia_gql.api.current_request import note_operation
+from lamia_gql.api.rate_limits import Client
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
 from lamia_gql.api.services import Services
-from lamia_gql.domain.errors import LimitExceeded, Unavailable
+from lamia_gql.domain.errors import AccessDenied, LimitExceeded, RateExceeded, Unavailable
 from lamia_gql.graph.context import Context
+from lamia_gql.graph.limits.persisted_documents import PersistedDocuments
 from lamia_gql.graph.schema import Schema
+from lamia_gql.graph.transport.authorization import require_permission
+from lamia_gql.graph.transport.encoding import Encoded
 from lamia_gql.graph.transport.operation import MalformedOperation, Operation
 from lamia_gql.graph.transport.result import Result, build_result, error_body
 from lamia_gql.graph.transport.sse import EVENT_STREAM, EventStream, abort_function
@@ -69,36 +76,46 @@ class GraphQLEndpoint:
                     "GraphQL is served by GET and POST.",
                     allow="GET, POST",
                 )
-            operation = await read_operation(request)
+            services: Services = request.state.services
+            principal, credential = authenticate(services, request.headers)
+            operation = await read_operation(request, self.schema.documents.persisted)
+            note_operation(operation.shown_name)
+            require_permission(self.schema, operation, principal)
+            context = Context(services, principal, request.client.host if request.client else None)
             allowed = POST_OPERATIONS if request.method == "POST" else GET_OPERATIONS
             if media_type == EVENT_STREAM:
                 operation = self.streams.without_undeclared_variables(operation)
-                return self._stream(request, operation, allowed | {OperationType.SUBSCRIPTION})
-            return await self._execute(request, operation, media_type, allowed)
+                context.last_event_id = request.headers.get("last-event-id")
+                allowed = allowed | {OperationType.SUBSCRIPTION}
+                return EventStream(self.streams, operation, context, credential, allowed)
+            return await self._execute(context, operation, media_type, allowed)
+        except AccessDenied as error:
+            return self._refuse(HttpError(denied_status(error), error.code, str(error)), media_type)
+        except RateExceeded as error:
+            return self._refuse(HttpError(429, error.code, str(error), **error.headers), media_type)
         except HttpError as error:
-            return Response(
-                orjson.dumps(error_body(str(error), error.code)),
-                error.status,
-                headers=error.headers,
-                media_type=JSON if media_type == EVENT_STREAM else media_type,
-            )
+            return self._refuse(error, media_type)
 
-    def _stream(
-        self, request: Request, operation: Operation, allowed: set[OperationType]
-    ) -> Response:
-        context = _context(request)
-        context.last_event_id = request.headers.get("last-event-id")
-        return EventStream(self.streams, operation, context, allowed)
+    @staticmethod
+    def _refuse(error: HttpError, media_type: str) -> Response:
+        return Response(
+            orjson.dumps(error_body(str(error), error.code)),
+            error.status,
+            headers=error.headers,
+            media_type=JSON if media_type == EVENT_STREAM else media_type,
+        )
 
     async def _execute(
         self,
-        request: Request,
+        context: Context,
         operation: Operation,
         media_type: str,
         allowed: set[OperationType],
     ) -> Response:
-        context = _context(request)
+        client = Client.of(context.principal, context.client_address)
         try:
+            context.services.rates.operations.take(client)
+            await context.services.request_turns.take(client)
             return await self._answer(context, operation, media_type, allowed)
         except BaseException:
             context.budget.close()
@@ -117,8 +134,12 @@ class GraphQLEndpoint:
         if found is None:
             found = await self._resolve(context, operation, allowed)
         result = await build_result(found, context)
-        status = _status(found.errors or [], result.failed, media_type)
-        return Answer(result.encoded, status, media_type, context)
+        status = _status(found, result.failed, media_type)
+        answer = Answer(result.encoded, status, media_type, context)
+        for error in found.errors or ():
+            if isinstance(error.original_error, RateExceeded):
+                answer.headers.update(error.original_error.headers)
+        return answer
 
     async def _resolve(
         self, context: Context, operation: Operation, allowed: set[OperationType]
@@ -152,8 +173,9 @@ class GraphQLEndpoint:
 class Answer(Response):
     """The answer to an operation; it gives the memory back when it is sent."""
 
-    def __init__(self, body: bytes, status: int, media_type: str, context: Context) -> None:
-        super().__init__(body, status, media_type=media_type)
+    def __init__(self, body: Encoded, status: int, media_type: str, context: Context) -> None:
+        content = body if isinstance(body, bytes) else memoryview(body)
+        super().__init__(content, status, media_type=media_type)
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,15 +203,15 @@ class Answer(Response):
             self._context.budget.close()
 
 
-def _context(request: Request) -> Context:
-    services: Services = request.state.services
-    return Context(services, request.client.host if request.client else None)
-
-
-def _status(errors: list[GraphQLError], failed: bool, media_type: str) -> int:
-    causes = [error.original_error for error in errors]
+def _status(found: ExecutionResult, failed: bool, media_type: str) -> int:
+    causes = [error.original_error for error in found.errors or []]
+    if any(isinstance(cause, RateExceeded) for cause in causes):
+        return 429
     if any(isinstance(cause, Unavailable) for cause in causes):
         return 503
+    for cause in causes:
+        if isinstance(cause, AccessDenied) and found.data is None:
+            return denied_status(cause)
     if not failed:
         return 200
     if any(isinstance(cause, LimitExceeded) for cause in causes):
@@ -220,8 +242,8 @@ def negotiate(accept: str | None) -> str:
     return chosen
 
 
-async def read_operation(request: Request) -> Operation:
-    """The operation in a request. Raises :class:`HttpError`."""
+async def read_operation(request: Request, persisted: PersistedDocuments | None) -> Operation:
+    """The operation in a request; its document may be one of these. Raises :class:`HttpError`."""
     if request.method == "GET":
         parameters: Any = dict(request.query_params)
         for name in ("variables", "extensions"):
@@ -232,7 +254,7 @@ async def read_operation(request: Request) -> Operation:
         limit = request.state.services.settings.max_request_bytes
         parameters = parse_json(await _body(request, limit), "The body")
     try:
-        return Operation.of(parameters)
+        return Operation.of(parameters, persisted)
     except MalformedOperation as error:
         raise HttpError(400, error.code, str(error)) from error
 

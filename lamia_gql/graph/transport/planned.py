@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from graphql import GraphQLError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from lamia_gql.domain.errors import LamiaError, LimitExceeded, Unavailable
+from lamia_gql.api.current_request import note_operation_type
+from lamia_gql.domain.errors import AccessDenied, LamiaError, LimitExceeded, Unavailable
 from lamia_gql.graph.context import Context
+from lamia_gql.graph.limits.cost import max_resolved
 from lamia_gql.graph.limits.deadline import query_limits
 from lamia_gql.graph.limits.documents import Document
 from lamia_gql.graph.plans.plan import Plan, PlanCache, Plans
 from lamia_gql.graph.plans.submission import Submission
 from lamia_gql.graph.schema import Schema
-from lamia_gql.graph.transport.encoding import encode_at_once
+from lamia_gql.graph.transport.encoding import Encoded, encode_at_once
 from lamia_gql.graph.transport.operation import Operation
 from lamia_gql.graph.transport.result import Result
-from lamia_gql.graph.transport.submissions import decode, submit
+from lamia_gql.graph.transport.submissions import submit
 from lamia_gql.storage.transaction import ReadConnection
 
 
 class PlannedOperations:
-    """Answers queries, and mutations that submit events, by plans.
+    """Answers queries, mutations that submit events, and results of subscriptions by plans.
 
     Lives as long as the application.
     """
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._plans = PlanCache(lambda *operation: Plans(schema, *operation))
-        self._submissions = PlanCache(lambda *operation: Submission(schema, *operation))
+        self.plans = PlanCache(lambda *operation: Plans(schema, *operation))
+        self.submissions = PlanCache(lambda *operation: Submission(schema, *operation))
         self.answered = 0
         """How many operations were answered by a plan."""
         self.resolved = 0
@@ -58,17 +61,35 @@ class PlannedOperations:
             self.answered += 1
         return result
 
+    def plan_results(self, operation: Operation, context: Context) -> None:
+        """Let the results of the operation be made by a plan, if it is a subscription with one.
+
+        A result for which the plan fails is resolved field by field.
+        """
+        if not context.settings.compiled_queries:
+            return
+        document = self._schema.documents.read(self._schema._schema, operation.query)
+        node = document.operation(operation.name)
+        if node is None or document.subscription_root(operation.name) is None:
+            return
+        plans = self.plans.plans(document.node, node)
+        variables = plans.variables(operation.variables or {})
+        plan = None if variables is None else plans.plan(variables)
+        if plan is not None:
+            context.plan = partial(_run, plan, variables, context)
+
     async def _answer(
         self, operation: Operation, context: Context, allowed: Collection[OperationType]
     ) -> Result | ExecutionResult | None:
-        if not context.settings.compiled_queries:
-            return None
         try:
             document = self._schema.documents.read(self._schema._schema, operation.query)
             node = document.operation(operation.name)
-            if node is None or document.errors:
+            if node is None:
                 return None
-        except LimitExceeded as error:
+            note_operation_type(node.operation.value)
+            if document.errors or not context.settings.compiled_queries:
+                return None
+        except (AccessDenied, LimitExceeded) as error:
             # Refused documents are not cached: to parse it again would take as long.
             failure = GraphQLError(str(error), original_error=error)
             return PreExecutionError(data=None, errors=[failure])
@@ -100,25 +121,34 @@ class PlannedOperations:
 
         reads = context.load.reads
 
-        def run() -> bytes:
+        def run() -> Encoded:
             body = {"data": plan.run(reads, variables), "extensions": extensions}
             encoded = encode_at_once(body, reads.budget)
             reads.charge(max(0, len(encoded) - reads.budget.size))
             return encoded
 
-        def run_on(connection: ReadConnection) -> bytes:
+        def run_on(connection: ReadConnection) -> Encoded:
             reads.on(connection)
             return run()
 
         try:
             async with query_limits(context):
-                if plan.needs_database:
-                    encoded = await context.reads.read(run_on)
-                else:
+                if not plan.needs_database:
                     encoded = run()
+                elif plan.is_lookup and context.services.cost_gate.is_cheap(context.cost):
+                    encoded = await context.reads.look_up(run_on)
+                else:
+                    encoded = await context.reads.read_once(run_on)
         except (LimitExceeded, Unavailable) as error:
             failure = GraphQLError(str(error), original_error=error)
             return ExecutionResult(data=None, errors=[failure], extensions=extensions)
+        except LamiaError as error:
+            if context.cost > max_resolved(limit):
+                # To find out which field it is would take the event loop too long.
+                failure = GraphQLError(str(error), original_error=error)
+                return ExecutionResult(data=None, errors=[failure], extensions=extensions)
+            context.begin_again()
+            return None
         except Exception:
             # Resolving finds out which field it is, and tells the client.
             context.begin_again()
@@ -135,7 +165,7 @@ class PlannedOperations:
         """The plan of a query that may be executed, and its variables."""
         if not _is_affordable(document, operation, context):
             return None
-        plans = self._plans.plans(document.node, node)
+        plans = self.plans.plans(document.node, node)
         variables = plans.variables(operation.variables or {})
         plan = None if variables is None else plans.plan(variables)
         return None if plan is None else (plan, variables)
@@ -147,11 +177,24 @@ class PlannedOperations:
         operation: Operation,
         context: Context,
     ) -> Result | ExecutionResult | None:
-        plan = self._submissions.plans(document.node, node).plan
+        plan = self.submissions.plans(document.node, node).plan
         if plan is None or not _is_affordable(document, operation, context):
             return None
-        events = decode(plan, operation, context)
-        return None if events is None else await submit(plan, events, context)
+        return await submit(plan, operation, context)
+
+
+async def _run(plan: Plan, variables: Any, context: Context, pushed: Any) -> dict[str, Any] | None:
+    reads = context.load.reads
+    try:
+        if not plan.needs_database:
+            return plan.run(reads, variables, pushed)
+        return await context.reads.read(lambda c: plan.run(reads.on(c), variables, pushed))
+    except Exception:
+        if context.budget.exceeded:
+            raise
+        # Resolving finds out which field it is, and tells the client.
+        context.forget()
+        return None
 
 
 def _is_affordable(document: Document, operation: Operation, context: Context) -> bool:

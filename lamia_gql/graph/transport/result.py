@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,15 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.schema import add_codes
-from lamia_gql.graph.transport.encoding import encode
+from lamia_gql.graph.transport.encoding import Encoded, encode
+
+LAST = 2**63
+"""Larger than the number of any event."""
+
+
+SUGGESTION = re.compile(r" Did you mean [^?]*\?")
+"""What graphql-core adds to the message about a misspelled name: names, which have no question
+mark, and perhaps the value in which it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +30,18 @@ class Result:
     body: dict[str, Any]
     """``errors``, ``data`` and ``extensions``, as far as there are any."""
     cursor: str | None = None
-    """The cursor to resume from, in a stream that can be resumed."""
+    """The cursor to resume from, in a stream that can be resumed; an error has none."""
     failed: bool = False
     """Whether the operation was refused, or ended by an error: then there is no ``data``."""
     task_id: int | None = None
     """The task that is shown, in a stream of tasks."""
-    encoded: bytes = field(default=b"", compare=False)
+    seq: int = 0
+    """The number of the event that is shown, in a stream of events; of an end, the largest one."""
+    encoded: Encoded = field(default=b"", compare=False)
     """The body as JSON, encoded once for all clients that receive it."""
 
     @classmethod
-    def of_encoded(cls, encoded: bytes) -> Result:
+    def of_encoded(cls, encoded: Encoded) -> Result:
         """The successful result of a query, whose body is encoded already."""
         return cls({}, encoded=encoded)
 
@@ -44,7 +55,13 @@ async def build_result(found: ExecutionResult, context: Context) -> Result:
     errors = found.errors or []
     add_codes(errors, executed=not isinstance(found, PreExecutionError))
     body: dict[str, Any] = {}
+    if not context.settings.introspection:
+        for error in errors:
+            error.message = SUGGESTION.sub("", error.message)
     if errors:
+        context.services.requests.errors.update(
+            error.extensions["code"] for error in errors if error.extensions
+        )
         body["errors"] = [dict(error.formatted) for error in errors]
     # An error of a field has a path; an error without one concerns the operation as a whole.
     failed = isinstance(found, PreExecutionError) or (
@@ -55,7 +72,15 @@ async def build_result(found: ExecutionResult, context: Context) -> Result:
     if found.extensions:
         body["extensions"] = found.extensions
     encoded = await encode(body, context.budget)
-    return Result(body, context.cursor, failed, None if failed else context.task_id, encoded)
+    return Result(
+        body,
+        # Those of a shared execution have come since the latest one of the client's own.
+        None if failed else context.cursor,
+        failed,
+        None if failed else context.task_id,
+        LAST if failed else context.seq,
+        encoded,
+    )
 
 
 async def build_failure(error: Exception, context: Context) -> Result:

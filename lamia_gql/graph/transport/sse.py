@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
+from lamia_gql.access.authentication import Credential, credential_ended_error
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.transport.operation import Operation
@@ -41,6 +42,7 @@ class EventStream(Response):
         streams: OperationStreams,
         operation: Operation,
         context: Context,
+        credential: Credential,
         allowed: set[OperationType],
     ) -> None:
         # Keeps proxies from buffering.
@@ -49,14 +51,21 @@ class EventStream(Response):
         self._streams = streams
         self._operation = operation
         self._context = context
+        self._credential = credential
         self._allowed = allowed
+        self._revoked = asyncio.Event()
+        """Set when the credential is not valid any more."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the operation ends, the client disconnects, or sending times out."""
-        connections = self._context.services.live_connections
+        context = self._context
+        services = context.services
         abort = abort_function(scope)
+        lease = services.authentication.lease(
+            self._credential, context.principal, self._revoked.set
+        )
         try:
-            with connections.admit(self._context.client_address, abort):
+            with services.live_connections.admit(context.client_address, abort), lease:
                 await self._serve(receive, send, abort)
         except RequestError as error:
             status = 429 if error.code is ErrorCode.TOO_MANY_CONNECTIONS else 503
@@ -70,6 +79,7 @@ class EventStream(Response):
         others = [
             asyncio.create_task(_wait_for_disconnect(receive)),
             asyncio.create_task(writer.keep_alive()),
+            asyncio.create_task(self._revoked.wait()),
         ]
         try:
             await asyncio.wait([sending, *others], return_when=asyncio.FIRST_COMPLETED)
@@ -83,6 +93,10 @@ class EventStream(Response):
             await _wait_for_disconnect(receive)
         elif not sending.cancelled():
             sending.result()
+        elif self._revoked.is_set():
+            error = credential_ended_error()
+            await writer.write(_next_message(Result(error_body(error.message, error.code))))
+            await writer.write(COMPLETE, more=False)
 
     async def _send_all(self, writer: _Writer) -> None:
         stopping = self._context.services.live_connections.stopping

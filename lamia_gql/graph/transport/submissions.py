@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from graphql import GraphQLError, located_error
 from strawberry.types.execution import ExecutionResult
 
-from lamia_gql.domain.errors import UserError
+from lamia_gql.domain.errors import Unavailable, UserError
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.executor import answer_lost_error
 from lamia_gql.graph.plans.submission import SubmissionPlan
@@ -21,11 +22,26 @@ from lamia_gql.ingest.event_decoder import decode_events
 from lamia_gql.ingest.event_input import NewEvent
 
 
-def decode(plan: SubmissionPlan, operation: Operation, context: Context) -> list[NewEvent] | None:
-    """The events of an operation; None if any is invalid, or has not the usual form.
+async def submit(
+    plan: SubmissionPlan, operation: Operation, context: Context
+) -> Result | ExecutionResult | None:
+    """Store the events of an operation; the answer, or the one error of the operation.
 
-    Then nothing has happened, and the operation is to be resolved field by field.
+    None if any event is invalid, or has not the usual form: then nothing has happened, and the
+    operation is to be resolved field by field.
     """
+    try:
+        events = await _decode(plan, operation, context)
+    except Unavailable as error:
+        failure = located_error(error, [plan.node], [plan.key])
+        return ExecutionResult(data=None, errors=[failure], extensions=_extensions(context))
+    return None if events is None else await _store(plan, events, context)
+
+
+async def _decode(
+    plan: SubmissionPlan, operation: Operation, context: Context
+) -> list[NewEvent] | None:
+    """The events; None if there is anything unusual. Raises :class:`Unavailable` without room."""
     given = plan.events(operation.variables or {})
     if given is None:
         return None
@@ -33,17 +49,18 @@ def decode(plan: SubmissionPlan, operation: Operation, context: Context) -> list
         context.services.check_number_of_events(len(given))
     except UserError:
         return None
+    await context.services.wait_for_room(context.principal, context.client_address, len(given))
     return decode_events(context.settings, given, context.now, context.client_address)
 
 
-async def submit(
+async def _store(
     plan: SubmissionPlan, events: Sequence[NewEvent], context: Context
 ) -> Result | ExecutionResult:
-    """Store the events; the answer, or the one error of the operation."""
-    cost = {"requested": context.cost, "limit": context.settings.max_cost}
-    extensions = {"cost": cost}
+    extensions = _extensions(context)
     try:
-        outcomes = await context.services.record_events(events)
+        outcomes = await context.services.record_events(
+            context.principal, context.client_address, events
+        )
         data = plan.data(context.load.reads, [_payload(outcome) for outcome in outcomes])
         encoded = await encode({"data": data, "extensions": extensions}, context.budget)
         context.load.reads.charge(max(0, len(encoded) - context.budget.size))
@@ -55,6 +72,10 @@ async def submit(
             failure = GraphQLError(str(lost), original_error=lost)
         return ExecutionResult(data=None, errors=[failure], extensions=extensions)
     return Result.of_encoded(encoded)
+
+
+def _extensions(context: Context) -> dict[str, Any]:
+    return {"cost": {"requested": context.cost, "limit": context.settings.max_cost}}
 
 
 def _payload(outcome: Outcome | UserError) -> SubmitEventPayload:

@@ -8,20 +8,33 @@ an ``error`` message and ends that operation only.
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 
 import orjson
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
+from lamia_gql.access.authentication import Credential, parse_authorization
 from lamia_gql.api.services import Services
-from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.access import NOBODY, Principal
+from lamia_gql.domain.errors import AccessDenied, ErrorCode, RequestError
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.transport.operation import MalformedOperation, Operation
+from lamia_gql.graph.transport.frames import (
+    FRAMES_EXTENSION,
+    Frames,
+    encode_push,
+    next_message,
+)
+from lamia_gql.graph.transport.operation import (
+    MalformedOperation,
+    Operation,
+    UnknownDocument,
+)
 from lamia_gql.graph.transport.result import error_body
 from lamia_gql.graph.transport.sse import abort_function
 from lamia_gql.graph.transport.streams import OperationStreams
+from lamia_gql.graph.transport.waiting_results import Push
 
 PROTOCOL = "graphql-transport-ws"
 INIT_TIMEOUT_S = 10.0
@@ -58,7 +71,7 @@ class WebSocketEndpoint:
         await receive()
         offered = PROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
-        connection = WebSocketConnection(self._streams, services, address, receive, send)
+        connection = WebSocketConnection(self._streams, services, address, scope, receive, send)
         try:
             try:
                 if not offered:
@@ -84,14 +97,21 @@ class WebSocketConnection:
         streams: OperationStreams,
         services: Services,
         address: str | None,
+        scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
         self._streams = streams
         self._services = services
         self._address = address
+        self._headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        self._principal = NOBODY
+        self._lease = ExitStack()
         self._receive = receive
         self._transmit = send
+        self._frames: Frames | None = scope.get("extensions", {}).get(FRAMES_EXTENSION)
         self._sending = asyncio.Lock()
         self._initialised = False
         self._acknowledged = False
@@ -127,6 +147,7 @@ class WebSocketConnection:
                 self._failure.result()
         finally:
             timer.cancel()
+            self._lease.close()
             running = {reading, stopping, *self._tasks}
             for task in running:
                 task.cancel()
@@ -173,6 +194,7 @@ class WebSocketConnection:
                 if self._initialised:
                     raise WebSocketClose(4429, "Too many initialisation requests")
                 self._initialised = True
+                self._principal = self._authenticate(payload or {})
                 await self._send({"type": "connection_ack"})
                 self._acknowledged = True
             case "ping":
@@ -189,11 +211,39 @@ class WebSocketConnection:
             case unknown:
                 raise WebSocketClose(4400, f"Unknown message type {str(unknown)[:40]!r}")
 
+    def _authenticate(self, payload: dict[str, Any]) -> Principal:
+        """Who connects: by the payload of ``connection_init``, or by the headers of the handshake.
+
+        The payload has the header ``Authorization`` as an entry. Raises :class:`WebSocketClose`.
+        """
+        authentication = self._services.authentication
+        given = [value for name, value in payload.items() if name.lower() == "authorization"]
+        try:
+            if given and isinstance(given[0], str):
+                credential = Credential(parse_authorization(given[0]))
+            else:
+                credential = authentication.credential(self._headers)
+            principal = authentication.principal(credential)
+        except AccessDenied as error:
+            raise WebSocketClose(4403, f"Forbidden: {error.message}") from error
+        if principal == NOBODY:
+            raise WebSocketClose(4403, "Forbidden: send a credential with connection_init")
+
+        def end() -> None:
+            self._fail(WebSocketClose(4403, "Forbidden: the credential has ended"))
+
+        self._lease.enter_context(authentication.lease(credential, principal, end))
+        return principal
+
     async def _subscribe(self, key: str, payload: Any, size: int) -> None:
         if not self._acknowledged:
             raise WebSocketClose(4401, "Unauthorized: send connection_init first")
         try:
-            operation = Operation.of(payload)
+            operation = self._streams.read(payload)
+        except UnknownDocument as error:
+            body = error_body(str(error), error.code)
+            await self._send({"id": key, "type": "error", "payload": body["errors"]})
+            return
         except MalformedOperation as error:
             raise WebSocketClose(4400, f"The payload is not a valid operation. {error}") from error
         if key in self._operations:
@@ -225,22 +275,38 @@ class WebSocketConnection:
             self._fail(error)
 
     async def _run(self, key: str, operation: Operation) -> None:
-        context = Context(self._services, self._address)
+        with self._services.requests.websocket_operation(operation.shown_name) as ended:
+            ended.outcome = await self._send_results(key, operation)
+
+    async def _send_results(self, key: str, operation: Operation) -> str:
+        """Send the results of an operation; how it has ended."""
+        context = Context(self._services, self._principal, self._address)
         stopping = self._services.live_connections.stopping
-        stream = self._streams.results(operation, context, ALL_OPERATIONS)
+        task = asyncio.current_task()
+
+        def write(push: Push) -> bool:
+            assert self._frames is not None
+            # The client may have completed the operation, and use its id again.
+            ended = stopping.is_set() or self._failure.done()
+            if ended or self._operations.get(key) is not task:
+                return False
+            return self._frames.write(encode_push(self._frames, push, key))
+
+        stream = self._streams.results(
+            operation, context, ALL_OPERATIONS, None if self._frames is None else write
+        )
         async with aclosing(stream):
             async for result in stream:
                 if not result.failed:
-                    await self._send(
-                        {"id": key, "type": "next", "payload": orjson.Fragment(result.encoded)}
-                    )
+                    await self._send(next_message(key, result))
                 elif not stopping.is_set():
                     await self._end({"id": key, "type": "error", "payload": result.body["errors"]})
-                    return
+                    return "failed"
                 if stopping.is_set():
                     # Without a complete message, the client knows that it has to reconnect.
-                    return
+                    return "cancelled"
         await self._end({"id": key, "type": "complete"})
+        return "completed"
 
     async def _end(self, message: dict[str, Any]) -> None:
         # The client may use the id again as soon as it reads this message.

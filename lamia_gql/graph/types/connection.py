@@ -127,16 +127,20 @@ def page_of(
     *,
     needs: Sequence[str] = (),
     cursor_needs: Sequence[str] = (),
+    whole: str | None = None,
 ) -> Any:
     """A field that is a page of rows; ``function`` returns a ``ListRead``.
 
     ``make`` turns one of these rows, and the row that has the field, into an object of the schema.
+    ``whole`` is the input, if there is one, that has all rows of the list.
     """
     declaration = read_declaration(
         function,
         entity=entity,
         needs=frozenset(needs),
         cursor_needs=frozenset(cursor_needs),
+        is_page=True,
+        whole=whole,
     )
 
     async def resolve(self: Any, info: Info, **given: Any) -> Connection[Any]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from lamia_gql.domain.access import ROLE_MEANINGS, Role
 from lamia_gql.domain.errors import MEANINGS, ErrorCode
 from lamia_gql.domain.lifecycle import EventClass, JobState
 from lamia_gql.domain.liveness import Liveness
+from lamia_gql.domain.notifications import Occasion
 from lamia_gql.domain.progress import Outlook, ProcessKind, ProgressBasis, State
 from lamia_gql.storage.queries.tasks import Direction, TaskOrderField
 
 
-def _publish(enum: type[StrEnum], description: str, values: dict[StrEnum, str]) -> None:
+def _publish(enum: type[StrEnum], description: str, values: Mapping[Any, str]) -> None:
     """Add an enum to the schema. Raises ``KeyError`` if a value has no description."""
     strawberry.enum(enum, description=description)
     definition = cast(StrawberryEnumDefinition, enum.__dict__["__strawberry_definition__"])
@@ -87,6 +90,20 @@ _publish(
     },
 )
 _publish(
+    Occasion,
+    "On what there are notifications of a task.",
+    {
+        Occasion.SUCCEEDED: "The task has succeeded.",
+        Occasion.FAILED: "The task has failed: all its jobs have ended.",
+        Occasion.CANNOT_SUCCEED: "The task can no longer succeed, although jobs may still run.",
+        Occasion.SILENT: (
+            "The task is RUNNING, and there was no event for five times the longest beat interval"
+            " of its processes whose jobs run; without any interval, for the time in the server's"
+            " setting."
+        ),
+    },
+)
+_publish(
     ProcessKind,
     "Kind of a process.",
     {
@@ -142,3 +159,4 @@ _publish(
     "Stable code of an error, for programs.",
     {code: MEANINGS[code] for code in ErrorCode},
 )
+_publish(Role, "What the bearer of a credential may do.", ROLE_MEANINGS)

@@ -16,7 +16,7 @@ from lamia_gql.graph.types.fields import column, derived, single, stored_json
 from lamia_gql.graph.types.parents import job_of, process_of, require
 from lamia_gql.storage import models
 from lamia_gql.storage.queries.jobs import jobs_by_key
-from lamia_gql.storage.queries.tasks import processes_by_key
+from lamia_gql.storage.queries.processes import processes_by_key
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.rows import EventRow
 

@@ -82,10 +82,23 @@ class Read:
     """The columns of the row that the read needs."""
     cursor_needs: frozenset[str] = frozenset()
     """The columns of the rows of a page that their cursors need."""
+    process_needs: frozenset[str] = frozenset()
+    """The columns that the read needs of all processes of a task."""
     owner_needs: frozenset[str] = frozenset()
     """The columns of the process of a job that is read that the read itself needs."""
+    is_page: bool = False
+    """Whether pages of rows are read."""
+    whole: str | None = None
+    """The input that has all rows of the list, if fields of the row read it."""
     tables: Mapping[str, type[Base]] | None = None
     """Where a row of any type is read: the tables by the names of the types."""
+
+    @property
+    def is_lookup(self) -> bool:
+        """Whether a few rows are found by their keys, so that it never takes long."""
+        finds_rows = self.entity is not None or self.tables is not None
+        # A list that an input has is short: that of the processes of a task.
+        return finds_rows and (not self.is_page or self.whole is not None)
 
     def call(self, reads: Reads, given: Mapping[str, Any]) -> Any:
         """What is read, for these arguments. Raises the errors of the arguments."""
@@ -149,9 +162,17 @@ def owner(description: str, make: Callable[[Any], Any]) -> Any:
     return _declare(Owner(), resolve, description)
 
 
-def value(description: str, function: Callable[..., Any], *, needs: Sequence[str] = ()) -> Any:
+def value(
+    description: str,
+    function: Callable[..., Any],
+    *,
+    needs: Sequence[str] = (),
+    process_needs: Sequence[str] = (),
+) -> Any:
     """A field whose plain value is read; ``function`` returns a ``ValueRead``."""
-    declaration = read_declaration(function, needs=frozenset(needs))
+    declaration = read_declaration(
+        function, needs=frozenset(needs), process_needs=frozenset(process_needs)
+    )
 
     async def resolve(self: Any, info: Info, **given: Any) -> Any:
         load = info.context.load

@@ -59,15 +59,15 @@ class Counts(NamedTuple):
 
 def add_counts(processes: Iterable[ProcessRow]) -> Counts:
     """The counters of these processes, added up."""
-    total = pending = submitted = running = done = failed = terminated = 0
+    total = submitted = running = done = failed = terminated = 0
     for process in processes:
         total += process.job_count
-        pending += process.pending
         submitted += process.submitted
         running += process.running
         done += process.done
         failed += process.failed
         terminated += process.terminated
+    pending = total - submitted - running - done - failed - terminated
     return Counts(total, pending, submitted, running, done, failed, terminated)
 
 

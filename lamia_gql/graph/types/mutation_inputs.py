@@ -11,6 +11,10 @@ from strawberry.scalars import JSON
 
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import EventClass
+from lamia_gql.domain.notifications import Occasion
+
+EDITABLE = ("username", "email", "comment", "tags", "config", "dependencies", "notify")
+"""The fields of a task that can be changed."""
 
 
 @strawberry.input(
@@ -84,6 +88,17 @@ class CreateTaskInput:
             "Dependency graph of the processes, in any format. It is stored, not interpreted."
         ),
     )
+    issue_token: bool | None = strawberry.field(
+        default=None,
+        description="Whether to issue a token with which the jobs of the task submit events.",
+    )
+    notify: list[Occasion] | None = strawberry.field(
+        default=None,
+        description=(
+            "On what the address in `email` gets an e-mail, if the server sends any. An empty list"
+            " means never. Defaults to the server's setting."
+        ),
+    )
 
 
 @strawberry.input(description="Tasks to create: all of them or none.")
@@ -122,12 +137,19 @@ class UpdateTaskInput:
             "Dependency graph of the processes, in any format. It is stored, not interpreted."
         ),
     )
+    notify: list[Occasion] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "On what the address in `email` gets an e-mail. An empty list means never, null the"
+            " server's setting."
+        ),
+    )
 
     def changes(self) -> dict[str, Any]:
         """The fields that were given, with their values."""
         given = {
             name: getattr(self, name)
-            for name in ("username", "email", "comment", "tags", "config", "dependencies")
+            for name in EDITABLE
             if getattr(self, name) is not strawberry.UNSET
         }
         if given.get("tags", ()) is None:

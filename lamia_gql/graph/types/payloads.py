@@ -41,6 +41,10 @@ class CreateTaskPayload:
     """What ``createTask`` returns."""
 
     task: Task | None = field("The new task. Null if there are user errors.")
+    token: str | None = field(
+        "The token with which its jobs submit events. Null unless `issueToken` was given. The"
+        " server does not store it."
+    )
     user_errors: UserErrors = field(USER_ERRORS)
 
 
@@ -50,6 +54,9 @@ class CreateTasksPayload:
 
     tasks: list[Task] = field(
         "The new tasks, in the order of the input. Empty if there are user errors."
+    )
+    tokens: list[str | None] = field(
+        "The tokens of the new tasks, in the same order. Null for those without `issueToken`."
     )
     user_errors: UserErrors = field(USER_ERRORS)
 

@@ -15,7 +15,6 @@ from lamia_gql.domain.pagination import Slice, page
 from lamia_gql.domain.progress import (
     Outlook,
     ProcessKind,
-    ProgressInputs,
     State,
     estimated_finish,
     is_enough,
@@ -99,12 +98,12 @@ def _finished_at(process_end: datetime | None) -> datetime | None:
     return process_end
 
 
-def _progress(progress_inputs: ProgressInputs) -> rules.Progress | None:
-    return process_progress(progress_inputs)
+def _progress(counted: ProcessRow) -> rules.Progress | None:
+    return process_progress(counted, counted)
 
 
-def _enough(progress_inputs: ProgressInputs) -> bool:
-    return is_enough(progress_inputs)
+def _enough(counted: ProcessRow) -> bool:
+    return is_enough(counted, counted)
 
 
 def _counts(
@@ -114,14 +113,14 @@ def _counts(
     return Counts(job_count, pending, submitted, running, done, failed, terminated)
 
 
-def _outlook(progress_inputs: ProgressInputs, has_lost: bool) -> Outlook:
-    return rules.process_outlook(progress_inputs, has_lost)
+def _outlook(counted: ProcessRow, has_lost: bool) -> Outlook:
+    return rules.process_outlook(counted, counted, has_lost)
 
 
 def _estimated_finish_at(
-    progress_inputs: ProgressInputs, state: str, started_at: datetime | None, reads: Reads
+    counted: ProcessRow, state: str, started_at: datetime | None, reads: Reads
 ) -> datetime | None:
-    progress = process_progress(progress_inputs)
+    progress = process_progress(counted, counted)
     ratio = None if progress is None else progress.ratio
     return estimated_finish(ratio, State(state), started_at, reads.now)
 

@@ -10,7 +10,8 @@ import strawberry
 from strawberry.scalars import JSON
 
 from lamia_gql.domain import progress as rules
-from lamia_gql.domain.pagination import Slice, page
+from lamia_gql.domain.notifications import Occasion, occasions_of
+from lamia_gql.domain.pagination import Page, Slice, cut, page
 from lamia_gql.domain.progress import (
     Outlook,
     ProgressBasis,
@@ -20,7 +21,7 @@ from lamia_gql.domain.progress import (
     task_outlook,
     task_ratio,
 )
-from lamia_gql.graph.inputs import INPUTS
+from lamia_gql.graph.inputs import END, INPUTS, PROGRESS
 from lamia_gql.graph.reads import ListRead, Reads, RowRead, ValueRead
 from lamia_gql.graph.timeline import task_timeline
 from lamia_gql.graph.types import filter_inputs
@@ -59,7 +60,7 @@ from lamia_gql.graph.types.job_statistics import (
 from lamia_gql.graph.types.process import Process
 from lamia_gql.storage import filters, models
 from lamia_gql.storage.queries.counts import Count
-from lamia_gql.storage.queries.tasks import (
+from lamia_gql.storage.queries.processes import (
     PROCESS_CURSORS,
     count_processes,
     processes_by_name,
@@ -68,6 +69,9 @@ from lamia_gql.storage.queries.tasks import (
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.rows import ProcessRow, TaskJson, TaskRow
 
+PROCESSES_OF_A_VALUE = 5
+"""To add up so many processes for a point of a timeline takes as long as a value of an answer."""
+
 
 def _id(id: int) -> strawberry.ID:  # noqa: A002  (the name of the column)
     return global_id("Task", id)
@@ -75,6 +79,10 @@ def _id(id: int) -> strawberry.ID:  # noqa: A002  (the name of the column)
 
 def _tags(tags: list[str]) -> list[str]:
     return tags
+
+
+def _notify(notify: int | None) -> list[Occasion] | None:
+    return None if notify is None else occasions_of(notify)
 
 
 def _config(task_json: TaskJson) -> Any:
@@ -86,7 +94,7 @@ def _dependencies(task_json: TaskJson) -> Any:
 
 
 def _ratio(processes: Sequence[ProcessRow]) -> float:
-    return task_ratio(process.progress_inputs() for process in processes)[0]
+    return task_ratio(zip(processes, processes, strict=True))[0]
 
 
 def _progress(processes: Sequence[ProcessRow]) -> rules.Progress:
@@ -100,7 +108,7 @@ def _counts(processes: Sequence[ProcessRow]) -> Counts:
 
 def _outlook(processes: Sequence[ProcessRow], has_lost_by_process: Sequence[bool]) -> Outlook:
     return task_outlook(
-        process_outlook(process.progress_inputs(), lost)
+        process_outlook(process, process, lost)
         for process, lost in zip(processes, has_lost_by_process, strict=True)
     )
 
@@ -138,7 +146,13 @@ def _processes(
     def ids(rows: Sequence[TaskRow]) -> list[int]:
         return [task.id for task in rows]
 
+    begins_list = wanted == filters.ProcessFilter() and part == Page(part.size, False, None, None)
+
     def read(reads: Reads, rows: Sequence[TaskRow], shape: RowShape[Any]) -> Sequence[Slice[Any]]:
+        if begins_list and shape is reads.processes_shape:
+            # Fields of the task need all of its processes: they are read once for both.
+            processes = INPUTS["processes"].read(reads, rows)
+            return [cut(found, part) for found in processes]
         return read_processes(reads.connection, ids(rows), wanted, part, shape)
 
     def count(reads: Reads, rows: Sequence[TaskRow]) -> list[Count]:
@@ -169,6 +183,7 @@ def _timeline(*, points: Points = 60) -> ValueRead:
         histories = INPUTS["samples_by_process"].read(reads, rows)
         found = []
         for processes, samples in zip(groups, histories, strict=True):
+            reads.charge(0, points * len(processes) // PROCESSES_OF_A_VALUE)
             total = sum(process.job_count for process in processes)
             timeline = task_timeline(processes, samples, points, reads.now)
             found.append([history_point(point, total) for point in timeline])
@@ -185,6 +200,11 @@ class Task(Node):
 
     id: strawberry.ID = derived(ID_DESCRIPTION, _id)
     name: str = column("name", "Name of the task, unique on this server.")
+    owner: str | None = column(
+        "owner",
+        "Who created the task, by the credential: they, and administrators, may change it. Null for"
+        " a task that was created without one.",
+    )
     username: str | None = column("username", "User who submitted the task. May be null.")
     email: str | None = column("email", "E-mail address to contact about the task. May be null.")
     comment: str | None = column("comment", "Free text that describes the task. May be null.")
@@ -217,6 +237,11 @@ class Task(Node):
     tags: list[str] = derived(
         "Keywords by which the task can be found, in alphabetical order.", _tags
     )
+    notify: list[Occasion] | None = derived(
+        "On what the address in `email` gets an e-mail, if the server sends any. Null if the"
+        " server's setting says.",
+        _notify,
+    )
     config: JSON | None = derived(
         "Arbitrary JSON that is stored with the task. Null if there is none.", _config
     )
@@ -246,6 +271,7 @@ class Task(Node):
         _processes,
         models.Process,
         lambda process, _owner: Process.of(process),
+        whole="processes",
     )
     process: Process | None = single(
         "The process with this name. Null if the task has none.",
@@ -256,11 +282,12 @@ class Task(Node):
     events: Connection[Event] = events_of(
         "Events of all jobs, in the order in which the server received them.",
         ("id",),
-        "last_seq",
+        "events",
     )
     timeline: list[TimelinePoint] = value(
         "History of progress and job counts, at evenly spaced times. Empty without events.",
         _timeline,
+        process_needs=(*PROGRESS, *END),
     )
 
     @classmethod

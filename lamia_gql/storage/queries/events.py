@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import FromClause, exists, literal, select
+from sqlalchemy import FromClause, bindparam, exists, literal, select
 
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int64
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.key_table import INT, UUID, key_table
 from lamia_gql.storage.models import Event, Process, Task
+from lamia_gql.storage.queries.bounds import SIZE, Bounds, between, bound, parameters
 from lamia_gql.storage.queries.counts import Count, limited_count
-from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
+from lamia_gql.storage.queries.fetch import fetch_by_place, fetch_one_by_place
+from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
 from lamia_gql.storage.row_shape import EVENT, RowShape
 from lamia_gql.storage.rows import EVENT_COLUMNS, EventRow, class_mask
+from lamia_gql.storage.statement import STATEMENTS_KEPT, Statement
 from lamia_gql.storage.transaction import Hold, ReadConnection
 
 KEY_COLUMNS = ("task_id", "process_number", "job_index")
@@ -55,31 +58,45 @@ def read_events(
 
     The parents must be all tasks, all processes or all jobs.
     """
-    has_payload = "payload" in shape.names
-    # The size is a parameter of the statement.
-    statement = _events_statement(len(parents[0]), wanted, page._replace(size=0), shape)
-    found: list[list[EventRow]] = [[] for _ in parents]
-    # Closed also where the read is ended: an open result would keep its state of the database.
-    with connection.execute(statement, {"keys": parents, "size": page.size + 1}) as rows:
-        for place, *row in rows:
-            event = shape.make(row)
-            if has_payload and event.payload is not None:
-                hold(len(event.payload))
-            found[place].append(event)
+    statement = _events_statement(len(parents[0]), wanted, Bounds.of(page), shape)
+    given = {"keys": parents, **parameters(page)}
+    if "payload" in shape.names:
+        found = _read_payloads(connection, statement, given, hold, shape, len(parents))
+    else:
+        found = fetch_by_place(connection, statement, shape, len(parents), **given)
     return [cut(rows, page) for rows in found]
+
+
+def _read_payloads(
+    connection: ReadConnection,
+    statement: Statement,
+    given: Mapping[str, Any],
+    hold: Hold,
+    shape: RowShape[EventRow],
+    number: int,
+) -> list[list[EventRow]]:
+    """The rows of each key, one by one: payloads may be large."""
+    payload = shape.fields.index("payload")
+    found: list[list[Any]] = [[] for _ in range(number)]
+    read = shape.reader(connection.dialect)
+    with statement.stream(connection, **given) as rows:
+        for row in rows:
+            if row[payload] is not None:
+                hold(len(row[payload]))
+            found[row[-1]] += read([row])
+    return found
 
 
 @lru_cache(STATEMENTS_KEPT)
 def _events_statement(
-    depth: int, wanted: EventFilter, page: Page, shape: RowShape[EventRow]
-) -> TopNPerKey:
+    depth: int, wanted: EventFilter, bounds: Bounds, shape: RowShape[EventRow]
+) -> Statement:
     def belongs(event: Any, k: FromClause) -> list[Any]:
-        found = _is_child(event, k, depth)
-        if page.after is not None:
-            found.append(event.seq > page.after[0])
-        if page.before is not None:
-            found.append(event.seq < page.before[0])
-        return [*found, *wanted.where(event)]
+        return [
+            *_is_child(event, k, depth),
+            *between(event.seq, bounds),
+            *wanted.where(event),
+        ]
 
     return top_n_per_key(
         _parents(depth),
@@ -88,7 +105,7 @@ def _events_statement(
         "seq",
         lambda event, k: [event.task_id == k.c.task_id],
         belongs,
-        page.backward,
+        bounds.backward,
     )
 
 
@@ -96,7 +113,14 @@ def count_events(
     connection: ReadConnection, parents: Sequence[Parent], wanted: EventFilter
 ) -> list[Count]:
     """The number of wanted events of each parent; all tasks, all processes or all jobs."""
-    depth = len(parents[0])
+    found: dict[int, int] = dict(
+        _count_statement(len(parents[0]), wanted).fetch(connection, keys=parents)
+    )
+    return [Count.of_limited(found.get(place, 0)) for place in range(len(parents))]
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _count_statement(depth: int, wanted: EventFilter) -> Statement:
     k = _parents(depth)
     events = select(literal(1)).where(*_is_child(Event, k, depth), *wanted.where(Event))
     statement = select(k.c.place, limited_count(events.correlate(k)))
@@ -111,21 +135,24 @@ def count_events(
             )
             .correlate(k)
         )
-    found = {row[0]: row[1] for row in connection.execute(statement, {"keys": parents})}
-    return [Count.of_limited(found.get(place, 0)) for place in range(len(parents))]
+    return Statement(statement)
 
 
 def events_after(
     connection: ReadConnection, task_id: int, seq: int, wanted: EventFilter, limit: int
 ) -> list[EventRow]:
     """The first events of a task after its event ``seq``, in the order of their commits."""
-    statement = (
-        select(*EVENT_COLUMNS)
-        .where(Event.task_id == task_id, Event.seq > seq, *wanted.where(Event))
-        .order_by(Event.seq)
-        .limit(limit)
-    )
-    return [EventRow._make(row) for row in connection.execute(statement)]
+    rows = _after_statement(wanted).values(connection, task_id=task_id, after_0=seq, size=limit)
+    return list(map(EventRow._make, rows))
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _after_statement(wanted: EventFilter) -> Statement:
+    columns = Event.__table__.c
+    task_id = bindparam("task_id", required=False, type_=columns.task_id.type)
+    of_task = (Event.task_id == task_id, columns.seq > bound("after", columns.seq))
+    events = select(*EVENT_COLUMNS).where(*of_task, *wanted.where(Event))
+    return Statement(events.order_by(columns.seq).limit(SIZE))
 
 
 def events_by_id(
@@ -134,14 +161,15 @@ def events_by_id(
     shape: RowShape[EventRow] = EVENT,
 ) -> list[EventRow | None]:
     """The event of each task and event id; None where it, or its task, does not exist."""
+    return fetch_one_by_place(connection, _by_id_statement(shape), shape, len(wanted), keys=wanted)
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _by_id_statement(shape: RowShape[EventRow]) -> Statement:
     k = key_table(task_id=INT, id=UUID)
-    rows = connection.execute(
-        select(Event.id, *shape.columns)
+    return Statement(
+        select(*shape.columns, k.c.place)
         .join(k, (Event.task_id == k.c.task_id) & (Event.id == k.c.id))
         .join(Task, Task.id == Event.task_id)
-        .where(Task.deleted_at.is_(None)),
-        {"keys": wanted},
+        .where(Task.deleted_at.is_(None))
     )
-    identified = ((event_id, shape.make(row)) for event_id, *row in rows)
-    found = {(row.task_id, event_id): row for event_id, row in identified}
-    return [found.get(key) for key in wanted]

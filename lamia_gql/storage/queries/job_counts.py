@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import FromClause, Select, literal, select
@@ -17,6 +18,7 @@ from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.running_jobs import is_running
 from lamia_gql.storage.rows import ProcessRow
+from lamia_gql.storage.statement import Statement
 from lamia_gql.storage.transaction import ReadConnection
 
 LIVENESS_KEY: dict[str, TypeEngine[Any]] = {
@@ -44,10 +46,8 @@ def count_jobs(
     keys = _liveness_keys(arrays, wanted.liveness, now, beat_interval)
     if not keys:
         return [Count(0)] * len(arrays)
-    k = key_table(**LIVENESS_KEY)
-    statement = select(k.c.place, limited_count(_of_liveness(k)))
-    rows = connection.execute(statement, {"keys": list(keys.values())})
     places = list(keys)
+    rows = _count_statement().fetch(connection, keys=list(keys.values()))
     found = {places[place]: number for place, number in rows}
     return [Count.of_limited(found.get(place, 0)) for place in range(len(arrays))]
 
@@ -62,12 +62,22 @@ def have_lost_jobs(
     keys = _liveness_keys(arrays, Liveness.LOST, now, beat_interval)
     if not keys:
         return [False] * len(arrays)
-    k = key_table(**LIVENESS_KEY)
-    statement = select(k.c.place).where(_of_liveness(k).exists())
     places = list(keys)
-    rows = connection.execute(statement, {"keys": list(keys.values())})
-    found = {places[row[0]] for row in rows}
+    rows = _any_statement().fetch(connection, keys=list(keys.values()))
+    found = {places[place] for (place,) in rows}
     return [place in found for place in range(len(arrays))]
+
+
+@cache
+def _count_statement() -> Statement:
+    k = key_table(**LIVENESS_KEY)
+    return Statement(select(k.c.place, limited_count(_of_liveness(k))))
+
+
+@cache
+def _any_statement() -> Statement:
+    k = key_table(**LIVENESS_KEY)
+    return Statement(select(k.c.place).where(_of_liveness(k).exists()))
 
 
 def _liveness_keys(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import FromClause, Select, func, select
+from sqlalchemy import FromClause, Select, and_, func, select
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.liveness import liveness_bounds
@@ -17,16 +18,18 @@ from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
+from lamia_gql.storage.queries.fetch import fetch_by_place, fetch_one_by_place
 from lamia_gql.storage.queries.running_jobs import is_running
-from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
-from lamia_gql.storage.row_shape import JOB, RowShape, pending_values, row_shape
+from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
+from lamia_gql.storage.row_shape import JOB, RowShape, pending_row, row_shape
 from lamia_gql.storage.rows import JobRow, ProcessRow
+from lamia_gql.storage.statement import STATEMENTS_KEPT, Statement
 from lamia_gql.storage.transaction import ReadConnection
 
 JobKey = tuple[int, int, int]
 JOB_CURSORS = Cursors(("j",), (int32,))
 """The cursors of jobs of an array, by their index."""
-JOB_KEY = row_shape(Job, frozenset())
+JOB_KEY = row_shape(Job, frozenset(), is_plain=True)
 """The key only."""
 
 
@@ -76,8 +79,8 @@ def _span(array: ProcessRow, page: Page) -> range:
     return range(begin, end)
 
 
-def _index(job: JobRow) -> int:
-    return job.job_index
+_index: Callable[[JobRow], int] = itemgetter(2)
+"""The index of a job, of whatever shape its row is."""
 
 
 def _read_all(
@@ -92,29 +95,20 @@ def _read_all(
         span[max(len(span) - page.size, 0) :] if page.backward else span[: page.size]
         for span in spans
     ]
-    k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
-    rows = connection.execute(
-        select(*shape.columns).join(
-            k,
-            (Job.task_id == k.c.task_id)
-            & (Job.process_number == k.c.number)
-            & (Job.job_index >= k.c.begin)
-            & (Job.job_index < k.c.end),
-        ),
-        {
-            "keys": [
-                (array.task_id, array.number, part.start, part.stop)
-                for array, part in zip(arrays, parts, strict=True)
-                if part and array.pending < array.job_count
-            ]
-        },
-    ).all()
-    found = {row[:3]: row for row in map(shape.make, rows)}
-    missing = pending_values(shape)
+    asked = [
+        place
+        for place, (array, part) in enumerate(zip(arrays, parts, strict=True))
+        if part and array.pending < array.job_count
+    ]
+    keys = [
+        (arrays[place].task_id, arrays[place].number, parts[place].start, parts[place].stop)
+        for place in asked
+    ]
+    rows = fetch_by_place(connection, _spans_statement(shape), shape, len(keys), keys=keys)
+    found = dict(zip(asked, rows, strict=True))
     slices = []
-    for array, span, part in zip(arrays, spans, parts, strict=True):
-        keys = [(array.task_id, array.number, index) for index in part]
-        jobs = [found.get(key) or shape.make((*key, *missing)) for key in keys]
+    for place, (array, span, part) in enumerate(zip(arrays, spans, parts, strict=True)):
+        jobs = _with_pending(array, part, found.get(place, []), shape)
         more = len(part) < len(span)
         slices.append(
             Slice(jobs, page.before is not None, more)
@@ -122,6 +116,24 @@ def _read_all(
             else Slice(jobs, more, page.after is not None)
         )
     return slices
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _spans_statement(shape: RowShape[JobRow]) -> Statement:
+    k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
+    of_span = and_(*_of_process(Job, k), *_of_span(Job, k))
+    return Statement(select(*shape.columns, k.c.place).join(k, of_span))
+
+
+def _with_pending(
+    array: ProcessRow, part: range, rows: list[JobRow], shape: RowShape[JobRow]
+) -> list[JobRow]:
+    """All jobs of a part of an array, from those that have a row."""
+    if len(rows) == len(part):
+        return sorted(rows, key=_index)
+    found = {_index(row): row for row in rows}
+    task_id, number = array.task_id, array.number
+    return [found.get(index) or pending_row(shape, (task_id, number, index)) for index in part]
 
 
 def _read_states(
@@ -155,13 +167,14 @@ def _read_states(
     statement = _states_statement(
         shape, by_liveness=wanted.liveness is not None, backward=page.backward
     )
-    for place, *row in connection.execute(statement, {"keys": rows, "size": page.size + 1}):
-        found[places[place]].append(shape.make(row))
+    groups = fetch_by_place(connection, statement, shape, len(rows), keys=rows, size=page.size + 1)
+    for place, group in zip(places, groups, strict=True):
+        found[place] += group
     return [sorted(jobs, key=_index, reverse=page.backward)[: page.size + 1] for jobs in found]
 
 
 @lru_cache(STATEMENTS_KEPT)
-def _states_statement(shape: RowShape[JobRow], *, by_liveness: bool, backward: bool) -> TopNPerKey:
+def _states_statement(shape: RowShape[JobRow], *, by_liveness: bool, backward: bool) -> Statement:
     k = key_table(task_id=INT, number=INT, state=TEXT, begin=INT, end=INT, since=TIME, until=TIME)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
@@ -210,16 +223,13 @@ def _read_pending(
     found: list[list[JobRow]] = [[] for _ in arrays]
     if not rows:
         return found
-    given, backward = {"keys": rows, "size": page.size + 1}, page.backward
-    firsts = {
-        row[0]: row[3]
-        for row in connection.execute(_first_row_statement(backward), given | {"size": 1})
-    }
-    borders: list[list[int]] = [[] for _ in rows]
-    for place, *_, index in connection.execute(_border_statement(backward), given):
-        borders[place].append(index)
+    number, backward, size = len(rows), page.backward, page.size + 1
+    first_row, border = _first_row_statement(backward), _border_statement(backward)
+    first = fetch_by_place(connection, first_row, JOB_KEY, number, keys=rows, size=1)
+    firsts = {place: _index(jobs[0]) for place, jobs in enumerate(first) if jobs}
+    at_borders = fetch_by_place(connection, border, JOB_KEY, number, keys=rows, size=size)
+    borders = [[_index(job) for job in jobs] for jobs in at_borders]
     ends = _next_rows(connection, rows, borders, backward)
-    missing = pending_values(shape)
     for key_place, place in enumerate(places):
         array, span = arrays[place], spans[place]
         outside = span.start - 1 if backward else span.stop
@@ -228,7 +238,7 @@ def _read_pending(
         gaps = (_gap(span, *pair, backward) for pair in limits)
         indices = islice((index for gap in gaps for index in gap), page.size + 1)
         found[place] = [
-            shape.make((array.task_id, array.number, index, *missing)) for index in indices
+            pending_row(shape, (array.task_id, array.number, index)) for index in indices
         ]
     return found
 
@@ -241,13 +251,13 @@ def _gap(span: range, near: int, far: int, backward: bool) -> range:
 
 
 @cache
-def _first_row_statement(backward: bool) -> TopNPerKey:
+def _first_row_statement(backward: bool) -> Statement:
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
     return top_n_per_key(k, Job, JOB_KEY, "job_index", _of_process, _of_span, backward)
 
 
 @cache
-def _border_statement(backward: bool) -> TopNPerKey:
+def _border_statement(backward: bool) -> Statement:
     def belongs(job: Any, k: FromClause) -> list[Any]:
         # For the minimum, PostgreSQL uses the index that has the jobs in order. For a test on one
         # index it may use another one while it has no statistics, and read all jobs.
@@ -279,29 +289,32 @@ def _next_rows(
     Gaps that last until the end of their array are left out.
     """
     starts = [(place, index) for place, found in enumerate(borders) for index in found]
+    keys = [(*rows[place][:2], index) for place, index in starts]
+    found = _next_row_statement(backward).fetch(connection, keys=keys)
+    return {starts[place]: index for place, index in found if index is not None}
+
+
+@cache
+def _next_row_statement(backward: bool) -> Statement:
     k = key_table(task_id=INT, number=INT, border=INT)
     next_row = _next_row(backward, k.c.border).where(*_of_process(Job, k)).scalar_subquery()
-    found = connection.execute(
-        select(k.c.place, next_row.label("next")),
-        {"keys": [(*rows[place][:2], index) for place, index in starts]},
-    )
-    return {starts[place]: index for place, index in found if index is not None}
+    return Statement(select(k.c.place, next_row.label("next")))
 
 
 def jobs_by_key(
     connection: ReadConnection, wanted: Sequence[JobKey], shape: RowShape[JobRow] = JOB
 ) -> list[JobRow]:
     """The job of each task, process and index, also where it has no row."""
+    statement = _by_key_statement(shape)
+    found = fetch_one_by_place(connection, statement, shape, len(wanted), keys=wanted)
+    return [row or pending_row(shape, key) for row, key in zip(found, wanted, strict=True)]
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _by_key_statement(shape: RowShape[JobRow]) -> Statement:
     k = key_table(task_id=INT, number=INT, job_index=INT)
-    rows = connection.execute(
-        select(*shape.columns).join(
-            k,
-            (Job.task_id == k.c.task_id)
-            & (Job.process_number == k.c.number)
-            & (Job.job_index == k.c.job_index),
-        ),
-        {"keys": wanted},
-    ).all()
-    found = {row[:3]: row for row in map(shape.make, rows)}
-    missing = pending_values(shape)
-    return [found.get(key) or shape.make((*key, *missing)) for key in wanted]
+    return Statement(
+        select(*shape.columns, k.c.place).join(
+            k, and_(*_of_process(Job, k), Job.job_index == k.c.job_index)
+        )
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -16,12 +17,16 @@ from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
+from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.running_jobs import is_running
 from lamia_gql.storage.rows import ProcessRow
+from lamia_gql.storage.statement import STATEMENTS_KEPT, Statement
 from lamia_gql.storage.transaction import Hold, ReadConnection
 
 Span = tuple[int, int]
 """The first and the last of consecutive indices."""
+NO_LIMIT = 2**63 - 1
+"""The largest number that the engines take as a limit."""
 
 
 class Run(NamedTuple):
@@ -32,14 +37,16 @@ class Run(NamedTuple):
     state: JobState
 
 
+@contextmanager
 def _islands(
     connection: ReadConnection,
     rows: Sequence[tuple[Any, ...]],
-    *conditions: Any,
+    listed: tuple[JobState, ...] | None = None,
+    *,
     by_state: bool,
-    limit: int | None = None,
-) -> Generator[tuple[int, int, int, str], None, None]:
-    """Key position, first, last and state of the runs of rows that meet the conditions, in order.
+    limit: int = NO_LIMIT,
+) -> Iterator[Iterator[tuple[int, int, int, str]]]:
+    """Key position, first, last and state of the runs of rows, in order.
 
     Within a run, the index and the rank of a row grow by one together, so their difference
     identifies the run. The database groups the rows; only the runs are read.
@@ -47,36 +54,42 @@ def _islands(
     Args:
         connection: a connection to read on.
         rows: the keys: task, process, and the bounds of ``alive_at``, or None for both.
-        conditions: further conditions on the rows.
+        listed: the states of the rows; None for all.
         by_state: whether a run ends where the state changes.
-        limit: how many runs are read at most; None for all.
+        limit: how many runs are read at most.
     """
+    by_liveness = any(row[2] is not None for row in rows)
+    statement = _islands_statement(listed, by_state=by_state, by_liveness=by_liveness)
+    with statement.stream(connection, keys=rows, size=limit) as found:
+        yield found
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _islands_statement(
+    listed: tuple[JobState, ...] | None, *, by_state: bool, by_liveness: bool
+) -> Statement:
     k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
+    conditions: list[Any] = []
+    if by_liveness:
+        conditions = [is_running(Job), Job.alive_at > k.c.since, Job.alive_at <= k.c.until]
+    elif listed is not None:
+        conditions = [Job.state.in_(listed)]
     parts: list[Any] = [k.c.place, Job.state] if by_state else [k.c.place]
     rank = func.row_number().over(partition_by=parts, order_by=Job.job_index)
     job = (
         select(k.c.place, Job.job_index, Job.state, (Job.job_index - rank).label("run"))
         .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
-        .where(*conditions, *_within(k, rows))
+        .where(*conditions)
         .subquery()
     )
     keyed = [job.c.place, job.c.state] if by_state else [job.c.place]
     first = func.min(job.c.job_index).label("first")
-    statement = (
+    return Statement(
         select(job.c.place, first, func.max(job.c.job_index), func.min(job.c.state))
         .group_by(*keyed, job.c.run)
         .order_by(job.c.place, first)
-        .limit(limit)
+        .limit(SIZE)
     )
-    with connection.execute(statement, {"keys": rows}) as found:
-        for row in found:
-            yield row[0], row[1], row[2], row[3]
-
-
-def _within(k: Any, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-    if all(row[2] is None for row in rows):
-        return []
-    return [Job.alive_at > k.c.since, Job.alive_at <= k.c.until]
 
 
 def state_ranges(
@@ -88,7 +101,7 @@ def state_ranges(
     """
     rows = [(array.task_id, array.number, None, None) for array in arrays]
     runs: list[list[Run]] = [[] for _ in arrays]
-    with closing(_islands(connection, rows, by_state=True, limit=limit + 1)) as found:
+    with _islands(connection, rows, by_state=True, limit=limit + 1) as found:
         for number, (place, first, last, state) in enumerate(found):
             if number == limit:
                 raise LimitExceeded(
@@ -139,8 +152,7 @@ def job_indices(
             places.append(place)
     texts = [_text(_between(array, ())) if inverted else "" for array in arrays]
     if rows and listed:
-        in_states = Job.state.in_(sorted(listed)) if wanted.liveness is None else is_running(Job)
-        with closing(_islands(connection, rows, in_states, by_state=False)) as islands:
+        with _islands(connection, rows, tuple(sorted(listed)), by_state=False) as islands:
             # One array after the other: the runs of all of them may need much memory.
             for row, found in groupby(islands, lambda island: island[0]):
                 place = places[row]

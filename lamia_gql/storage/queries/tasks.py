@@ -1,4 +1,4 @@
-"""Reading tasks, their tags and their processes."""
+"""Reading tasks and their tags."""
 
 from __future__ import annotations
 
@@ -6,31 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, literal_column, select, tuple_
 
-from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32, int64, moment, string
+from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int64, moment, string
 from lamia_gql.domain.text_checks import is_storable
-from lamia_gql.storage.filters import ProcessFilter, TaskFilter, TaskState
+from lamia_gql.storage.filters import TaskFilter, TaskState
 from lamia_gql.storage.key_table import INT, TEXT, key_table
 from lamia_gql.storage.models import Process, Tag, Task
+from lamia_gql.storage.queries.bounds import SIZE, Bounds, bound, parameters
 from lamia_gql.storage.queries.counts import Count, limited_count
-from lamia_gql.storage.queries.top_n_per_key import STATEMENTS_KEPT, TopNPerKey, top_n_per_key
-from lamia_gql.storage.row_shape import PROCESS, TASK, RowShape
+from lamia_gql.storage.queries.fetch import fetch_one_by_place
+from lamia_gql.storage.row_shape import TASK, RowShape
 from lamia_gql.storage.rows import (
     TASK_JSON_COLUMNS,
-    ProcessRow,
     TaskJson,
     TaskRow,
 )
+from lamia_gql.storage.statement import STATEMENTS_KEPT, Statement
 from lamia_gql.storage.transaction import Hold, ReadConnection
 
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 """Stands for a missing time when tasks are ordered by it."""
-PROCESS_CURSORS = Cursors(("p",), (int32,))
-"""The cursors of processes of a task, by their number."""
 
 
 class TaskOrderField(StrEnum):
@@ -86,20 +85,32 @@ def read_tasks(
     shape: RowShape[TaskRow] = TASK,
 ) -> Slice[TaskRow]:
     """A page of the tasks, in an order."""
-    column = order.column()
-    descending = (order.direction is Direction.DESC) != page.backward
-    statement = select(*shape.columns).where(*wanted.where())
-    place = tuple_(column, Task.id)
-    rising = order.direction is Direction.ASC
-    if page.after is not None:
-        mark = tuple_(*page.after, types=[column.type, Task.id.type])
-        statement = statement.where(place > mark if rising else place < mark)
-    if page.before is not None:
-        mark = tuple_(*page.before, types=[column.type, Task.id.type])
-        statement = statement.where(place < mark if rising else place > mark)
-    ends = (column.desc(), Task.id.desc()) if descending else (column, Task.id)
-    rows = connection.execute(statement.order_by(*ends).limit(page.size + 1)).all()
-    return cut([shape.make(row) for row in rows], page)
+    statement = _tasks_statement(wanted, order, Bounds.of(page), shape)
+    rows = statement.fetch(connection, **parameters(page))
+    return cut(shape.reader(connection.dialect)(rows), page)
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _tasks_statement(
+    wanted: TaskFilter, order: TaskOrder, bounds: Bounds, shape: RowShape[TaskRow]
+) -> Statement:
+    column, number = order.column(), Task.__table__.c.id
+    place, rising = tuple_(column, number), order.direction is Direction.ASC
+
+    def keyset(side: str) -> Any:
+        return tuple_(bound(side, column), bound(side, number, 1))
+
+    # Instead of the position of a key, which there is not.
+    statement = select(*shape.columns, literal_column("0")).where(*wanted.where())
+    if bounds.after:
+        statement = statement.where(place > keyset("after") if rising else place < keyset("after"))
+    if bounds.before:
+        statement = statement.where(
+            place < keyset("before") if rising else place > keyset("before")
+        )
+    descending = rising == bounds.backward
+    ends = (column.desc(), number.desc()) if descending else (column, number)
+    return Statement(statement.order_by(*ends).limit(SIZE))
 
 
 def count_tasks(connection: ReadConnection, wanted: Sequence[TaskFilter]) -> list[Count]:
@@ -108,63 +119,84 @@ def count_tasks(connection: ReadConnection, wanted: Sequence[TaskFilter]) -> lis
 
 
 def _count_tasks(connection: ReadConnection, wanted: TaskFilter) -> Count:
+    [(number,)] = _count_statement(wanted).fetch(connection)
+    return Count(number) if wanted == TaskFilter() else Count.of_limited(number)
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _count_statement(wanted: TaskFilter) -> Statement:
     if wanted == TaskFilter():
         # Two counts that need no table but only indices.
         deleted = select(func.count()).select_from(Task).where(Task.deleted_at.is_not(None))
         everything = select(func.count()).select_from(Task)
-        counts = select(everything.scalar_subquery() - deleted.scalar_subquery())
-        return Count(connection.scalar(counts) or 0)
-    rows = select(Task.id).where(*wanted.where())
-    return Count.of_limited(connection.scalar(select(limited_count(rows))) or 0)
+        return Statement(select(everything.scalar_subquery() - deleted.scalar_subquery()))
+    return Statement(select(limited_count(select(Task.id).where(*wanted.where()))))
 
 
 def tasks_by_name(
     connection: ReadConnection, names: Sequence[str], shape: RowShape[TaskRow] = TASK
 ) -> list[TaskRow | None]:
     """The task of each name; None where there is none."""
+    # No task has the name NULL.
+    keys = [(name if is_storable(name) else None,) for name in names]
+    return fetch_one_by_place(connection, _by_name_statement(shape), shape, len(keys), keys=keys)
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _by_name_statement(shape: RowShape[TaskRow]) -> Statement:
     k = key_table(name=TEXT)
-    rows = connection.execute(
-        select(Task.name, *shape.columns)
+    return Statement(
+        select(*shape.columns, k.c.place)
         .join(k, Task.name == k.c.name)
-        .where(Task.deleted_at.is_(None)),
-        {"keys": [(name,) for name in names if is_storable(name)]},
-    ).all()
-    found = {name: shape.make(row) for name, *row in rows}
-    return [found.get(name) for name in names]
+        .where(Task.deleted_at.is_(None))
+    )
 
 
 def tasks_by_id(
     connection: ReadConnection, ids: Sequence[int], shape: RowShape[TaskRow] = TASK
 ) -> list[TaskRow | None]:
     """The task of each id; None where there is none."""
+    keys = [(task_id,) for task_id in ids]
+    return fetch_one_by_place(connection, _by_id_statement(shape), shape, len(keys), keys=keys)
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _by_id_statement(shape: RowShape[TaskRow]) -> Statement:
     k = key_table(id=INT)
-    rows = connection.execute(
-        select(*shape.columns).join(k, Task.id == k.c.id).where(Task.deleted_at.is_(None)),
-        {"keys": [(task_id,) for task_id in ids]},
-    ).all()
-    found = {row.id: row for row in map(shape.make, rows)}
-    return [found.get(task_id) for task_id in ids]
+    return Statement(
+        select(*shape.columns, k.c.place)
+        .join(k, Task.id == k.c.id)
+        .where(Task.deleted_at.is_(None))
+    )
 
 
 def read_task_json(connection: ReadConnection, ids: Sequence[int], hold: Hold) -> list[TaskJson]:
     """The JSON texts of each task; none for a task that does not exist."""
-    k = key_table(id=INT)
     found = {}
-    # Closed also where the read is ended: an open result would keep its state of the database.
-    with connection.execute(
-        select(Task.id, *TASK_JSON_COLUMNS).join(k, Task.id == k.c.id),
-        {"keys": [(task_id,) for task_id in ids]},
-    ) as rows:
+    keys = [(task_id,) for task_id in ids]
+    with _task_json_statement().stream(connection, keys=keys) as rows:
         for task_id, *texts in rows:
             hold(sum(len(text) for text in texts if text is not None))
             found[task_id] = TaskJson._make(texts)
     return [found.get(task_id, TaskJson(None, None)) for task_id in ids]
 
 
+@cache
+def _task_json_statement() -> Statement:
+    k = key_table(id=INT)
+    return Statement(select(Task.id, *TASK_JSON_COLUMNS).join(k, Task.id == k.c.id))
+
+
 def newest_ids(connection: ReadConnection, limit: int) -> list[int]:
     """The ids of the newest tasks, newest first."""
-    statement = select(Task.id).where(Task.deleted_at.is_(None)).order_by(Task.id.desc())
-    return list(connection.scalars(statement.limit(limit)))
+    rows = _newest_statement().fetch(connection, size=limit)
+    return [task_id for (task_id,) in rows]
+
+
+@cache
+def _newest_statement() -> Statement:
+    newest = select(Task.id).where(Task.deleted_at.is_(None)).order_by(Task.id.desc())
+    return Statement(newest.limit(SIZE))
 
 
 def read_task_states(connection: ReadConnection, ids: Sequence[int]) -> list[TaskState]:
@@ -172,138 +204,35 @@ def read_task_states(connection: ReadConnection, ids: Sequence[int]) -> list[Tas
     rows = [row for row in tasks_by_id(connection, ids) if row is not None]
     found = [row.id for row in rows]
     tags = read_tags(connection, found)
-    k = key_table(id=INT)
     masks: dict[int, int] = dict.fromkeys(found, 0)
-    classes = connection.execute(
-        select(Process.task_id, Process.event_classes)
-        .join(k, Process.task_id == k.c.id)
-        .distinct(),
-        {"keys": [(task_id,) for task_id in found]},
-    )
-    for task_id, mask in classes:
+    keys = [(task_id,) for task_id in found]
+    for task_id, mask in _event_classes_statement().fetch(connection, keys=keys):
         masks[task_id] |= mask
     return [
         TaskState(row, tuple(words), masks[row.id]) for row, words in zip(rows, tags, strict=True)
     ]
 
 
+@cache
+def _event_classes_statement() -> Statement:
+    k = key_table(id=INT)
+    return Statement(
+        select(Process.task_id, Process.event_classes).join(k, Process.task_id == k.c.id).distinct()
+    )
+
+
 def read_tags(connection: ReadConnection, ids: Sequence[int]) -> list[list[str]]:
     """The tags of each task, sorted."""
+    found: list[list[str]] = [[] for _ in ids]
+    keys = [(task_id,) for task_id in ids]
+    for place, name in _tags_statement().fetch(connection, keys=keys):
+        found[place].append(name)
+    return found
+
+
+@cache
+def _tags_statement() -> Statement:
     k = key_table(id=INT)
-    found: dict[int, list[str]] = {task_id: [] for task_id in ids}
-    rows = connection.execute(
-        select(Tag.task_id, Tag.name).join(k, Tag.task_id == k.c.id).order_by(Tag.name),
-        {"keys": [(task_id,) for task_id in found]},
-    ).all()
-    for task_id, name in rows:
-        found[task_id].append(name)
-    return [found[task_id] for task_id in ids]
-
-
-def all_processes(
-    connection: ReadConnection, ids: Sequence[int], shape: RowShape[ProcessRow] = PROCESS
-) -> list[list[ProcessRow]]:
-    """All processes of each task, in order; a task has a bounded number of them."""
-    k = key_table(id=INT)
-    found: dict[int, list[ProcessRow]] = {task_id: [] for task_id in ids}
-    rows = connection.execute(
-        select(*shape.columns)
-        .join(k, Process.task_id == k.c.id)
-        .order_by(Process.task_id, Process.number),
-        {"keys": [(task_id,) for task_id in found]},
-    ).all()
-    for row in map(shape.make, rows):
-        found[row.task_id].append(row)
-    return [found[task_id] for task_id in ids]
-
-
-def read_processes(
-    connection: ReadConnection,
-    ids: Sequence[int],
-    wanted: ProcessFilter,
-    page: Page,
-    shape: RowShape[ProcessRow] = PROCESS,
-) -> list[Slice[ProcessRow]]:
-    """A page of the processes of each task, in the order in which they were created."""
-    # The size is a parameter of the statement.
-    statement = _processes_statement(wanted, page._replace(size=0), shape)
-    found: list[list[ProcessRow]] = [[] for _ in ids]
-    rows = connection.execute(
-        statement, {"keys": [(task_id,) for task_id in ids], "size": page.size + 1}
-    ).all()
-    for place, *row in rows:
-        found[place].append(shape.make(row))
-    return [cut(rows, page) for rows in found]
-
-
-@lru_cache(STATEMENTS_KEPT)
-def _processes_statement(
-    wanted: ProcessFilter, page: Page, shape: RowShape[ProcessRow]
-) -> TopNPerKey:
-    def belongs(process: Any, _k: Any) -> list[Any]:
-        found = [] if page.after is None else [process.number > page.after[0]]
-        if page.before is not None:
-            found.append(process.number < page.before[0])
-        return [*found, *wanted.where(process)]
-
-    return top_n_per_key(
-        key_table(id=INT),
-        Process,
-        shape,
-        "number",
-        lambda process, k: [process.task_id == k.c.id],
-        belongs,
-        page.backward,
+    return Statement(
+        select(k.c.place, Tag.name).join_from(k, Tag, Tag.task_id == k.c.id).order_by(Tag.name)
     )
-
-
-def count_processes(
-    connection: ReadConnection, ids: Sequence[int], wanted: ProcessFilter
-) -> list[Count]:
-    """The number of wanted processes of each task, which has a bounded number of them."""
-    k = key_table(id=INT)
-    rows = connection.execute(
-        select(Process.task_id, func.count())
-        .join(k, Process.task_id == k.c.id)
-        .where(*wanted.where(Process))
-        .group_by(Process.task_id),
-        {"keys": [(task_id,) for task_id in ids]},
-    )
-    found = {row[0]: row[1] for row in rows}
-    return [Count(found.get(task_id, 0)) for task_id in ids]
-
-
-def processes_by_name(
-    connection: ReadConnection,
-    wanted: Sequence[tuple[int, str]],
-    shape: RowShape[ProcessRow] = PROCESS,
-) -> list[ProcessRow | None]:
-    """The process of each task and name; None where there is none."""
-    k = key_table(task_id=INT, name=TEXT)
-    rows = connection.execute(
-        select(Process.name, *shape.columns).join(
-            k, (Process.task_id == k.c.task_id) & (Process.name == k.c.name)
-        ),
-        {"keys": [key for key in wanted if is_storable(key[1])]},
-    ).all()
-    named = ((name, shape.make(row)) for name, *row in rows)
-    found = {(row.task_id, name): row for name, row in named}
-    return [found.get(key) for key in wanted]
-
-
-def processes_by_key(
-    connection: ReadConnection,
-    wanted: Sequence[tuple[int, int]],
-    shape: RowShape[ProcessRow] = PROCESS,
-) -> list[ProcessRow | None]:
-    """The process of each task and number; None where it, or its task, does not exist."""
-    k = key_table(task_id=INT, number=INT)
-    rows = connection.execute(
-        select(*shape.columns)
-        .join(k, (Process.task_id == k.c.task_id) & (Process.number == k.c.number))
-        .join(Task, Task.id == Process.task_id)
-        .where(Task.deleted_at.is_(None)),
-        {"keys": wanted},
-    ).all()
-    found = {(row.task_id, row.number): row for row in map(shape.make, rows)}
-    return [found.get(key) for key in wanted]

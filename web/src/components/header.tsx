@@ -1,10 +1,11 @@
 import { useState } from "react";
 import { reachable } from "../api";
+import { type ConnectionState, useConnection } from "../connection";
 import { Link, useRoute } from "../router";
 import { useStore } from "../store";
-import { type ConnectionState, useConnection } from "../subscriptions";
 import { type Theme, theme } from "../theme";
 import { formatTime } from "../time-format";
+import { Viewer } from "./viewer";
 
 const NEXT_THEME: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
 const THEME_NAMES: Record<Theme, string> = {
@@ -36,6 +37,7 @@ const CONNECTION_LABELS = {
   live: "Live",
   connecting: "Connecting",
   disconnected: "Reconnecting",
+  blocked: "Delayed",
 } as const;
 
 /** The header of every page, with the state of the connection. */
@@ -63,6 +65,7 @@ export function Header() {
         <span className="dot" />
         {CONNECTION_LABELS[state]}
       </span>
+      <Viewer />
       <ThemeButton />
     </header>
   );
@@ -73,9 +76,18 @@ function useConnectionState(): ConnectionState {
   return useStore(reachable) ? connection : "disconnected";
 }
 
-/** A warning while the server cannot be reached. */
-export function DisconnectedBanner() {
-  return useConnectionState() === "disconnected" ? <DisconnectedSince /> : null;
+/** A warning while the server cannot be reached, or announces no changes. */
+export function ConnectionBanner() {
+  const state = useConnectionState();
+  if (state === "disconnected") return <DisconnectedSince />;
+  if (state !== "blocked") return null;
+  return (
+    <div className="banner" role="alert">
+      Live updates do not get through. The server answers requests, but neither a WebSocket nor an
+      event stream reaches it: probably a proxy in between does not pass them on. This page asks for
+      changes every 20 seconds instead.
+    </div>
+  );
 }
 
 function DisconnectedSince() {

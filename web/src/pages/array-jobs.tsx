@@ -1,31 +1,56 @@
 import { type FormEvent, useMemo } from "react";
-import { type Counts, countOf } from "../components/bar";
+import { countUnsuccessful } from "../components/bar";
 import { CopyButton } from "../components/copy-button";
 import { ErrorNotice, Loading } from "../components/notice";
+import { Plot } from "../components/plot";
 import { formatCompact, formatCount } from "../format";
-import { JobMapDocument, type JobMapQuery } from "../generated/operations";
-import { useLiveQuery } from "../live-query";
+import {
+  ArrayJobsChangedDocument,
+  type ArrayJobsChangedSubscription,
+  ArrayJobsDocument,
+  type ArrayJobsQuery,
+} from "../generated/operations";
+import { usePushedQuery } from "../live-query";
 import { CELL_STATES, type CellState, decodeCells, indicesOf, type JobIndices } from "../map/cells";
 import { JobMap } from "../map/job-map";
 import { hrefOf, type Route } from "../route";
 import { navigate, updateQuery } from "../router";
 import { JOB_STATES, labelOf } from "../states";
 import { HostRanking } from "./host-ranking";
-import { UnsuccessfulJobs } from "./unsuccessful-jobs";
+import type { Process } from "./process";
+import { Timing } from "./task";
+import { PAGE_SIZE, UnsuccessfulJobs } from "./unsuccessful-jobs";
 
 const LEGEND_STATES: readonly CellState[] = [...JOB_STATES, "LATE", "LOST"];
 const MAX_SHOWN_CHARS = 160;
 
-interface ArrayJobsProps {
-  task: string;
-  name: string;
-  counts: Counts;
-  route: Route;
+const TIMELINE_POINTS = 90;
+const HOSTS = 100;
+/** Shortest and longest interval between two snapshots, in seconds. */
+const MIN_INTERVAL_S = 2;
+const MAX_INTERVAL_S = 15;
+/** The indices of so many jobs may be sent in a second: in the worst case, 7 bytes each. */
+const JOBS_PER_SECOND = 20_000;
+
+function dataOf({ taskChanged }: ArrayJobsChangedSubscription): ArrayJobsQuery {
+  return { process: taskChanged.process };
 }
 
-function jobIndicesOf(data: JobMapQuery | undefined): JobIndices | undefined {
+/** What is shown of the jobs of an array, kept up to date. Large arrays take a longer interval. */
+function useArrayJobs(task: string, name: string, jobCount: number) {
+  const shown = { points: TIMELINE_POINTS, first: PAGE_SIZE, hosts: HOSTS };
+  const interval = Math.min(MAX_INTERVAL_S, Math.max(MIN_INTERVAL_S, jobCount / JOBS_PER_SECOND));
+  const { data, error, refresh } = usePushedQuery(
+    ArrayJobsDocument,
+    { task, name, ...shown },
+    {
+      document: ArrayJobsChangedDocument,
+      variables: { names: [task], process: name, interval, ...shown },
+      dataOf,
+    },
+  );
   const process = data?.process;
-  return process && "jobCount" in process ? process : undefined;
+  return { jobs: process && "jobCount" in process ? process : undefined, error, refresh };
 }
 
 function MapLegend({
@@ -121,47 +146,61 @@ function OpenJobForm({
   );
 }
 
-/** The jobs of an array: the map, the unsuccessful jobs and their hosts. */
-export function ArrayJobs({ task, name, counts, route }: ArrayJobsProps) {
-  const { data, error, refresh } = useLiveQuery(JobMapDocument, { task, name }, [task]);
-  const jobIndices = useMemo(() => jobIndicesOf(data), [data]);
-  const cells = useMemo(() => (jobIndices ? decodeCells(jobIndices) : undefined), [jobIndices]);
+interface ArrayJobsProps {
+  task: string;
+  process: Process;
+  route: Route;
+}
+
+/** The jobs of an array: the map, the unsuccessful jobs and their hosts, and progress over time. */
+export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
+  const { name, counts } = process;
+  const { jobs, error, refresh } = useArrayJobs(task, name, counts.total);
+  const cells = useMemo(() => (jobs ? decodeCells(jobs) : undefined), [jobs]);
   const requested = route.query.get("pick")?.toUpperCase();
   const picked = LEGEND_STATES.find((state) => state === requested) ?? null;
-  const failed = countOf(counts, "FAILED") + countOf(counts, "TERMINATED");
   return (
     <>
       <section className="card" aria-labelledby="map">
         <div className="card-head">
-          <h2 id="map">Map of {jobIndices ? formatCount(jobIndices.jobCount, "job") : "jobs"}</h2>
-          {jobIndices && <OpenJobForm task={task} name={name} jobIndices={jobIndices} />}
+          <h2 id="map">Map of {jobs ? formatCount(jobs.jobCount, "job") : "jobs"}</h2>
+          {jobs && <OpenJobForm task={task} name={name} jobIndices={jobs} />}
         </div>
-        {jobIndices && cells && (
+        {jobs && cells && (
           <>
             <MapLegend
               cells={cells}
               picked={picked}
               pick={(state) => updateQuery(route, { pick: state?.toLowerCase() ?? null }, true)}
             />
-            {picked && (
-              <PickedIndices state={picked} cells={cells} firstIndex={jobIndices.firstIndex} />
-            )}
+            {picked && <PickedIndices state={picked} cells={cells} firstIndex={jobs.firstIndex} />}
             <JobMap
               cells={cells}
-              first={jobIndices.firstIndex}
+              first={jobs.firstIndex}
               picked={picked}
               onOpen={(index) => navigate(hrefOf(["tasks", task, name, String(index)]))}
             />
           </>
         )}
-        {!jobIndices &&
-          (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={5} />)}
+        {!jobs && (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={5} />)}
       </section>
-      {failed > 0 && (
+      {jobs && jobs.unsuccessful.totalCount > 0 && (
         <div className="columns">
-          <UnsuccessfulJobs task={task} name={name} />
-          <HostRanking task={task} name={name} failed={failed} />
+          <UnsuccessfulJobs task={task} name={name} firstPage={jobs.unsuccessful} />
+          <HostRanking
+            task={task}
+            name={name}
+            firstJobs={jobs.hosts}
+            unsuccessful={countUnsuccessful(counts)}
+          />
         </div>
+      )}
+      {jobs && (
+        <section className="card">
+          <h2>Progress over time</h2>
+          <Plot points={jobs.timeline} />
+          <Timing of={{ ...process, timeline: jobs.timeline }} />
+        </section>
       )}
     </>
   );

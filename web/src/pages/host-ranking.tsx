@@ -7,8 +7,8 @@ import { UNSUCCESSFUL } from "../states";
 const PAGE_SIZE = 100;
 /** The API does not rank hosts. The page counts them, from this many unsuccessful jobs at most. */
 const MAX_COUNTED_JOBS = 1000;
-/** A ranking may take ten requests. */
-const MIN_INTERVAL_MS = 3000;
+/** Shortest time between two rankings, each of which may take ten requests. */
+const MIN_INTERVAL_MS = 60_000;
 const MAX_SHOWN_HOSTS = 8;
 
 interface Ranking {
@@ -16,11 +16,19 @@ interface Ranking {
   jobs: number;
 }
 
-async function rankHosts(task: string, name: string, signal: AbortSignal): Promise<Ranking> {
+type Jobs = readonly { hostname: string | null }[];
+
+function rank(jobs: Jobs): Ranking {
   const tally = new Map<string, number>();
+  for (const { hostname } of jobs) tally.set(hostname ?? "", (tally.get(hostname ?? "") ?? 0) + 1);
+  return { hosts: [...tally].sort(([, one], [, other]) => other - one), jobs: jobs.length };
+}
+
+/** Ranks the hosts of more jobs than one page has. */
+async function fetchRanking(task: string, name: string, signal: AbortSignal): Promise<Ranking> {
+  const jobs: { hostname: string | null }[] = [];
   let after: string | null = null;
-  let jobs = 0;
-  while (jobs < MAX_COUNTED_JOBS) {
+  while (jobs.length < MAX_COUNTED_JOBS) {
     const variables: { after: string | null } = { after };
     const { process } = await execute(
       JobHostsDocument,
@@ -28,33 +36,32 @@ async function rankHosts(task: string, name: string, signal: AbortSignal): Promi
       signal,
     );
     if (process === null || !("jobs" in process)) break;
-    for (const { hostname } of process.jobs.nodes) {
-      tally.set(hostname ?? "", (tally.get(hostname ?? "") ?? 0) + 1);
-    }
-    jobs += process.jobs.nodes.length;
+    jobs.push(...process.jobs.nodes);
     if (!process.jobs.pageInfo.hasNextPage) break;
     after = process.jobs.pageInfo.endCursor;
   }
-  return { hosts: [...tally].sort(([, one], [, other]) => other - one), jobs };
+  return rank(jobs);
+}
+
+interface HostRankingProps {
+  task: string;
+  name: string;
+  /** The first unsuccessful jobs, up to date. */
+  firstJobs: { nodes: Jobs; pageInfo: { hasNextPage: boolean } };
+  /** How many there are. */
+  unsuccessful: number;
 }
 
 /** The hosts with the most unsuccessful jobs, to spot a bad node. */
-export function HostRanking({
-  task,
-  name,
-  failed,
-}: {
-  task: string;
-  name: string;
-  failed: number;
-}) {
-  const { data: ranking } = useLiveFetch(
+export function HostRanking({ task, name, firstJobs, unsuccessful }: HostRankingProps) {
+  const hasMore = firstJobs.pageInfo.hasNextPage;
+  const { data } = useLiveFetch(
     ["hosts", task, name],
-    (signal) => rankHosts(task, name, signal),
+    (signal) => fetchRanking(task, name, signal),
     [task],
-    MIN_INTERVAL_MS,
+    { minIntervalMs: MIN_INTERVAL_MS, enabled: hasMore },
   );
-  if (ranking === undefined) return null;
+  const ranking = (hasMore && data) || rank(firstJobs.nodes);
   const most = ranking.hosts[0]?.[1] ?? 1;
   return (
     <section className="card" aria-labelledby="hosts">
@@ -73,7 +80,7 @@ export function HostRanking({
       <p className="quiet">
         {ranking.hosts.length > MAX_SHOWN_HOSTS &&
           `and ${formatCount(ranking.hosts.length - MAX_SHOWN_HOSTS, "more host")}; `}
-        {ranking.jobs < failed && ranking.jobs >= MAX_COUNTED_JOBS
+        {ranking.jobs < unsuccessful && ranking.jobs >= MAX_COUNTED_JOBS
           ? `first ${formatNumber(ranking.jobs)} jobs counted`
           : `${formatCount(ranking.jobs, "job")}, by last host`}
       </p>

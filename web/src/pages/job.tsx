@@ -6,10 +6,13 @@ import { Duration, Time } from "../components/time";
 import { describeBasis, formatNumber, formatPercent } from "../format";
 import { JobDocument, type JobQuery } from "../generated/operations";
 import { useJobEvents } from "../job-events";
-import { useLiveQuery } from "../live-query";
+import { useFetchedQuery } from "../live-query";
 import { Link } from "../router";
 import { EventTable } from "./event-table";
 import { JobTimeline } from "./job-timeline";
+
+/** Shortest time between two requests for the job, however many events it sends. */
+const MIN_INTERVAL_MS = 2000;
 
 type Job = NonNullable<JobQuery["job"]>;
 
@@ -73,8 +76,10 @@ interface JobPageProps {
 /** One job: its timeline, its progress and its events. */
 export function JobPage({ task, process, index }: JobPageProps) {
   const address = { task, process, index };
-  const { data, error, refresh } = useLiveQuery(JobDocument, address, [task]);
-  const events = useJobEvents(address);
+  const { data, error, refresh, changed } = useFetchedQuery(JobDocument, address, {
+    minIntervalMs: MIN_INTERVAL_MS,
+  });
+  const events = useJobEvents(address, changed);
   const job = data?.job;
   const name = index === null ? process : `${process} ${index}`;
   return (

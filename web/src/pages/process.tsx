@@ -1,20 +1,25 @@
 import { Badge, OutlookBadge } from "../components/badge";
 import { JobsBar, JobsLegend, ProgressBar } from "../components/bar";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
-import { Plot } from "../components/plot";
 import { describeBasis, formatPercent } from "../format";
-import { ProcessDocument, type ProcessQuery } from "../generated/operations";
-import { useLiveQuery } from "../live-query";
+import {
+  ProcessChangedDocument,
+  type ProcessChangedSubscription,
+  ProcessDocument,
+  type ProcessQuery,
+} from "../generated/operations";
+import { usePushedQuery } from "../live-query";
 import type { Route } from "../route";
 import { Link } from "../router";
 import { ArrayJobs } from "./array-jobs";
 import { JobPage } from "./job";
 import { Failures } from "./process-list";
-import { Timing } from "./task";
 
-const TIMELINE_POINTS = 90;
+/** Shortest time between two snapshots, in seconds. */
+const INTERVAL_S = 1;
 
-type Process = NonNullable<ProcessQuery["process"]>;
+/** What the page of a process shows in its head. */
+export type Process = NonNullable<ProcessQuery["process"]>;
 
 function ArrayHeader({ task, process }: { task: string; process: Process }) {
   const ended = process.state === "SUCCEEDED" || process.state === "FAILED";
@@ -45,12 +50,20 @@ function ArrayHeader({ task, process }: { task: string; process: Process }) {
   );
 }
 
+function dataOf({ taskChanged }: ProcessChangedSubscription): ProcessQuery {
+  return { process: taskChanged.process };
+}
+
 /** One process: an array with its map of jobs. A solitary process is shown as its only job. */
 export function ProcessPage({ task, name, route }: { task: string; name: string; route: Route }) {
-  const { data, error, refresh } = useLiveQuery(
+  const { data, error, refresh } = usePushedQuery(
     ProcessDocument,
-    { task, name, points: TIMELINE_POINTS },
-    [task],
+    { task, name },
+    {
+      document: ProcessChangedDocument,
+      variables: { names: [task], process: name, interval: INTERVAL_S },
+      dataOf,
+    },
   );
   const process = data?.process;
   if (process?.kind === "SOLITARY") return <JobPage task={task} process={name} index={null} />;
@@ -64,12 +77,7 @@ export function ProcessPage({ task, name, route }: { task: string; name: string;
       {process && (
         <>
           <ArrayHeader task={task} process={process} />
-          <ArrayJobs task={task} name={name} counts={process.counts} route={route} />
-          <section className="card">
-            <h2>Progress over time</h2>
-            <Plot points={process.timeline} />
-            <Timing of={process} />
-          </section>
+          <ArrayJobs task={task} process={process} route={route} />
         </>
       )}
       {data && data.process === null && (

@@ -3,25 +3,44 @@ import { Badge } from "../components/badge";
 import { ErrorNotice, Loading } from "../components/notice";
 import { Time } from "../components/time";
 import { formatNumber } from "../format";
-import { JobsDocument } from "../generated/operations";
+import { type ArrayJobsQuery, JobsDocument } from "../generated/operations";
 import { useLiveQuery } from "../live-query";
 import { payloadMessage } from "../payload";
 import { Link } from "../router";
 import { UNSUCCESSFUL } from "../states";
 
-const PAGE_SIZE = 15;
+/** Jobs on a page of the table. */
+export const PAGE_SIZE = 15;
+/** Shortest time between two requests for a page that is not the first. */
+const MIN_INTERVAL_MS = 10_000;
+
+type JobArray = Extract<NonNullable<ArrayJobsQuery["process"]>, { jobCount: number }>;
+
+interface UnsuccessfulJobsProps {
+  task: string;
+  name: string;
+  /** The first page, up to date. */
+  firstPage: JobArray["unsuccessful"];
+}
 
 /** The jobs of an array that ended without success, with the message of their last event. */
-export function UnsuccessfulJobs({ task, name }: { task: string; name: string }) {
-  const [cursors, setCursors] = useState<readonly (string | null)[]>([null]);
-  const after = cursors.at(-1) ?? null;
-  const filter = { states: [...UNSUCCESSFUL] };
+export function UnsuccessfulJobs({ task, name, firstPage }: UnsuccessfulJobsProps) {
+  /** The cursors at which the pages after the first one begin, up to the one that is shown. */
+  const [cursors, setCursors] = useState<readonly (string | null)[]>([]);
   const { data, error, refresh } = useLiveQuery(
     JobsDocument,
-    { task, name, first: PAGE_SIZE, after, filter },
+    {
+      task,
+      name,
+      first: PAGE_SIZE,
+      after: cursors.at(-1) ?? null,
+      filter: { states: [...UNSUCCESSFUL] },
+    },
     [task],
+    { minIntervalMs: MIN_INTERVAL_MS, enabled: cursors.length > 0 },
   );
-  const jobs = data?.process && "jobs" in data.process ? data.process.jobs : undefined;
+  const laterPage = data?.process && "jobs" in data.process ? data.process.jobs : undefined;
+  const jobs = cursors.length > 0 ? laterPage : firstPage;
   return (
     <section className="card wide" aria-labelledby="unsuccessful">
       <h2 id="unsuccessful">
@@ -68,12 +87,12 @@ export function UnsuccessfulJobs({ task, name }: { task: string; name: string })
           </table>
         </div>
       )}
-      {jobs && (jobs.pageInfo.hasNextPage || cursors.length > 1) && (
+      {jobs && (jobs.pageInfo.hasNextPage || cursors.length > 0) && (
         <nav className="pager" aria-label="Pages of unsuccessful jobs">
           <button
             type="button"
             className="button"
-            disabled={cursors.length === 1}
+            disabled={cursors.length === 0}
             onClick={() => setCursors(cursors.slice(0, -1))}
           >
             ← Previous

@@ -1,0 +1,1 @@
+"""The benchmark: ``make bench``, and what it takes; see ``docs/performance.md``."""

@@ -1,0 +1,44 @@
+"""Lines 11 and 12: what ten million events behind it change."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bench.comparison import answers_ms, compare_loads, in_turn
+from bench.environment import Environment
+from bench.events import batch_load, create_array, fill_list, single_load
+from bench.past import past
+from bench.reading import LIST, analyze
+from bench.server import serving
+from bench.table import Measured
+
+
+def events_into_large(environment: Environment) -> Measured:
+    """Line 11: single events and batches, against those into an empty database."""
+    figures, details = [], []
+    for databases in environment.engines:
+        large = past(databases, environment.scale.past_tasks)
+        with databases.empty() as empty, serving(empty) as one, serving(large) as other:
+            for server in (one, other):
+                create_array(server.url)
+            for load, what in ((single_load, "single"), (batch_load, "batches")):
+                found = compare_loads(environment.scale, load(other.url), load(one.url))
+                figures.append(found.ratio(0, 1))
+                rates = f"{found.median(0):,.0f}/s of {found.median(1):,.0f}/s"
+                details.append(f"{databases.engine} {what} {rates}")
+    return Measured(tuple(figures), "; ".join(details))
+
+
+def list_in_large(environment: Environment) -> Measured:
+    """Line 12: the list of line 1."""
+    scale = environment.scale
+    large = past(environment.postgresql, scale.past_tasks)
+    with environment.postgresql.empty() as empty, serving(empty) as one, serving(large) as other:
+        for server, database in ((one, empty), (other, large)):
+            fill_list(server.url)
+            analyze(database)
+        found = in_turn(
+            scale.rounds,
+            *(partial(answers_ms, server.url, LIST, scale.answers) for server in (other, one)),
+        )
+    return Measured((found.ratio(0, 1),), f"{found.median(0):.2f} ms, {found.median(1):.2f} ms")

@@ -1,0 +1,1 @@
+"""Credentials: what they are made of, and which principal each of them is."""

@@ -1,0 +1,71 @@
+"""The token by which the commands of a client identify themselves, and the files of job tokens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from lamia_gql.client.configuration import ConfigurationError
+
+TOKEN_FILE = ".lamia-token"
+"""The file in the home directory with the token of the user."""
+TOKEN_FOLDER = ".lamia-tokens"
+"""The folder in the home directory with the job tokens of submitted tasks, one file a task."""
+
+
+JOB_TOKEN = "lamia_j1."
+
+
+def find_token(environ: Mapping[str, str]) -> str | None:
+    """Return the user's token; None without any.
+
+    It is that of ``LAMIA_TOKEN``, or in ``LAMIA_TOKEN_FILE``, or in :data:`TOKEN_FILE` of the home
+    directory. In a shell from which jobs are submitted, the variables may have the token of the
+    jobs, which allows no more than to submit events: it is used if there is no other.
+
+    Raises :class:`ConfigurationError` if ``LAMIA_TOKEN_FILE`` can't be read.
+    """
+    given = (environ.get("LAMIA_TOKEN") or "").strip()
+    path = environ.get("LAMIA_TOKEN_FILE")
+    if not given and path:
+        try:
+            given = Path(path).read_text().strip()
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise ConfigurationError(f"LAMIA_TOKEN_FILE {path} can't be read: {reason}.") from error
+    if given and not given.startswith(JOB_TOKEN):
+        return given
+    try:
+        own = (Path.home() / TOKEN_FILE).read_text().strip()
+    except (OSError, UnicodeError, RuntimeError):
+        own = ""
+    return own or given or None
+
+
+def authorization(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that identify the user; none without a token.
+
+    Raises :class:`ConfigurationError`.
+    """
+    token = find_token(environ)
+    if token is None:
+        return {}
+    if not token.isascii() or not token.isprintable():
+        raise ConfigurationError("The token has characters that no token has.")
+    return {"authorization": f"Bearer {token}"}
+
+
+def write_job_token(task: str, token: str) -> Path:
+    """Write the token of a task's jobs to a file that only its user can read; return its path.
+
+    Raises ``OSError``.
+    """
+    folder = Path.home() / TOKEN_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / task
+    made = folder / f".{task[:200]}.{os.getpid()}"
+    with open(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+        file.write(f"{token}\n")
+    made.replace(path)
+    return path

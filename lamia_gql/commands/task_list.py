@@ -1,0 +1,72 @@
+"""Lists tasks, the newest first: as a table, or as lines of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from lamia_gql.commands.rendering import render_tasks
+from lamia_gql.commands.server_client import ServerClient
+
+PAGE_SIZE = 25
+"""How many tasks one request reads."""
+
+
+def list_tasks(
+    url: str,
+    *,
+    patterns: Sequence[str],
+    usernames: Sequence[str],
+    tags: Sequence[str],
+    states: Sequence[str],
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print the tasks that match all of the conditions; an empty one matches every task.
+
+    Args:
+        url: The root address of the server.
+        patterns: Patterns, of which the name matches one.
+        usernames: Users, of which one owns the task.
+        tags: Tags, all of which the task has.
+        states: States, of which the task has one.
+        limit: The largest number of tasks to print. If there are more, stderr says so.
+        as_json: Whether to print a line of JSON for each task.
+
+    Raises :class:`ServerClientError`.
+    """
+    given = {"names": patterns, "usernames": usernames, "tagsAll": tags, "states": states}
+    conditions = {name: list(values) for name, values in given.items() if values}
+    with ServerClient(url) as client:
+        pages = _read_pages(client, conditions, limit)
+        first = next(pages)
+        tasks = [task for page in (first, *pages) for task in page["nodes"]]
+    total = f"{first['totalCount']}{'' if first['isTotalCountExact'] else '+'}"
+    if as_json:
+        for task in tasks:
+            click.echo(orjson.dumps(task))
+        if len(tasks) < first["totalCount"]:
+            click.echo(f"{len(tasks)} of {total} tasks: see --limit.", err=True)
+    elif conditions and not tasks:
+        click.echo("No task matches.")
+    else:
+        Console().print(render_tasks(tasks, total, datetime.now(UTC), order="newest first"))
+
+
+def _read_pages(
+    client: ServerClient, conditions: dict[str, Any], limit: int
+) -> Iterator[dict[str, Any]]:
+    """Yield pages until there are as many tasks as the limit, or no more; at least one."""
+    left, cursor, has_next = limit, None, True
+    while left and has_next:
+        page = client.execute(
+            "list_tasks", first=min(left, PAGE_SIZE), after=cursor, filter=conditions
+        )["tasks"]
+        yield page
+        left -= len(page["nodes"])
+        cursor, has_next = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]

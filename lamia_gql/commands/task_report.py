@@ -1,0 +1,130 @@
+"""Shows a task with its processes, and the jobs that have failed or are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lamia_gql.commands.rendering import COLOURS, render_task
+from lamia_gql.commands.server_client import ServerClient
+
+
+def show_task(url: str, name: str, *, limit: int, as_json: bool) -> None:
+    """Print a task and its processes, with the first failing jobs of each.
+
+    Args:
+        url: The root address of the server.
+        name: The name of the task.
+        limit: The largest number of jobs to show of a process that have ended without success, and
+            of those that are lost.
+        as_json: Whether to print it as JSON, each process with its ``failingJobs``.
+
+    Raises :class:`ServerClientError`, also if there is no such task.
+    """
+    with ServerClient(url) as client:
+        task = client.read_task(name)
+        for process in task["processes"]["nodes"]:
+            process["failingJobs"] = _read_failing_jobs(client, task, process, limit)
+    if as_json:
+        click.echo(orjson.dumps(task))
+    else:
+        Console().print(_render(task))
+
+
+def _read_failing_jobs(
+    client: ServerClient, task: dict[str, Any], process: dict[str, Any], limit: int
+) -> list[dict[str, Any]]:
+    counts = process["counts"]
+    if not (counts["failed"] or counts["terminated"] or process["outlook"] != "ON_TRACK"):
+        return []
+    found = client.execute("failing_jobs", task=task["name"], name=process["name"], first=limit)[
+        "process"
+    ]
+    if found is None:
+        return []  # the task has just been deleted
+    jobs = [found["job"]] if "job" in found else found["ended"]["nodes"] + found["lost"]["nodes"]
+    return [job for job in jobs if job["state"] in ("FAILED", "TERMINATED") or _is_lost(job)]
+
+
+def _is_lost(job: dict[str, Any]) -> bool:
+    return bool(job["liveness"] == "LOST")
+
+
+def _render(task: dict[str, Any]) -> RenderableType:
+    rendered = render_task(task, datetime.now(UTC), _render_details(task))
+    return Group(rendered, *_render_failing_jobs(task["processes"]["nodes"]))
+
+
+def _render_details(task: dict[str, Any]) -> Iterator[Text]:
+    origin = [
+        *_describe("by", task["username"]),
+        *_describe("from", task["hostname"]),
+        *_describe("at", _format_time(task["submittedAt"])),
+        *_describe("tagged", ", ".join(task["tags"])),
+    ]
+    if origin:
+        yield Text(f"submitted {' '.join(origin)}")
+    for line in (task["comment"] or "").splitlines():
+        yield Text(_make_printable(line))
+
+
+def _describe(word: str, text: str | None) -> Iterator[str]:
+    if text:
+        yield f"{word} {_make_printable(text)}"
+
+
+def _render_failing_jobs(processes: Iterable[dict[str, Any]]) -> Iterator[RenderableType]:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("process", "job", "state", "host", "last event", "reason"):
+        table.add_column(heading, overflow="fold")
+    for process in processes:
+        for job in process["failingJobs"]:
+            state = "LOST" if _is_lost(job) else job["state"]
+            table.add_row(
+                Text(process["name"]),
+                "" if job["index"] is None else str(job["index"]),
+                Text(state, COLOURS[state]),
+                Text(_make_printable(job["hostname"] or "")),
+                _format_time(job["lastEventAt"]),
+                Text(_make_printable(_find_reason(job))),
+            )
+    if table.row_count:
+        yield Text()
+        yield table
+
+
+def _find_reason(job: dict[str, Any]) -> str:
+    """Return why a job has ended, as far as its last payload tells; see ``lamia-job run``."""
+    if _is_lost(job):
+        return ""
+    payload = next((event["payload"] for event in job["ending"]["nodes"]), None)
+    if not isinstance(payload, dict):
+        return "" if payload is None else str(payload)
+    reasons = [
+        f"{label}{payload[key]}"
+        for key, label in (("exitCode", "exit code "), ("signal", ""), ("error", ""))
+        if payload.get(key) is not None
+    ]
+    lines = payload.get("stderr")
+    if isinstance(lines, list) and lines:
+        reasons.append(str(lines[-1]))
+    return ": ".join(reasons)
+
+
+def _format_time(text: str | None) -> str:
+    """Format a time for people, by the clock of this machine."""
+    if text is None:
+        return ""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _make_printable(text: str) -> str:
+    """Replace control characters, by which a job could write anywhere on the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,30 @@
+"""The GraphQL operations that our own clients send, as published in ``schema/operations``."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def load_operation(name: str) -> str:
+    """Return the document in ``schema/operations/{name}.graphql``."""
+    return (_folder() / f"{name}.graphql").read_text()
+
+
+def operation_names() -> set[str]:
+    """The names of all operations in these documents, such as ``SubmitEvents``."""
+    definition = re.compile(r"^(?:query|mutation|subscription) (\w+)", re.MULTILINE)
+    return {name for document in stored_documents() for name in definition.findall(document)}
+
+
+def stored_documents() -> list[str]:
+    """All these documents."""
+    return [file.read_text() for file in sorted(_folder().glob("*.graphql"))]
+
+
+def _folder() -> Path:
+    package = Path(__file__).parents[1]
+    shipped = package / "_schema"
+    return (shipped if shipped.is_dir() else package.parent / "schema") / "operations"

@@ -1,0 +1,111 @@
+"""The driver below SQLAlchemy, for statements whose text is known.
+
+SQLAlchemy takes longer for most statements than the database does. What the driver raises becomes
+the error that SQLAlchemy would raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+Cursor: TypeAlias = Any
+"""A cursor of the driver."""
+
+
+class Driver:
+    """Runs statements in the transaction of a connection.
+
+    Args:
+        connection: a connection; its transaction begins here if it has not begun yet.
+    """
+
+    __slots__ = ("_connection", "_driver", "dialect", "is_sqlite")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        driver: Any = connection.connection.driver_connection
+        self._driver = driver
+        self.dialect = connection.dialect
+        self.is_sqlite = self.dialect.name == "sqlite"
+        """Whether the engine is SQLite."""
+        # PostgreSQL's driver begins by itself. SQLAlchemy rolls back before others get it.
+        if self.is_sqlite and not self._driver.in_transaction:
+            self.execute("BEGIN")
+
+    def execute(
+        self, statement: str, parameters: Sequence[Any] = (), *, many: bool = False
+    ) -> Cursor:
+        """Run a statement; its cursor.
+
+        Args:
+            statement: its text; the parameters are ``?`` on SQLite, ``$1`` … on PostgreSQL.
+            parameters: the values of the parameters.
+            many: whether they are rows of values, and SQLite runs the statement for each.
+        """
+        try:
+            return self._run(statement, parameters, many)
+        except Exception as error:
+            raise self._translated(error, statement, parameters) from error
+
+    def _run(self, statement: str, parameters: Sequence[Any], many: bool) -> Cursor:
+        if self.is_sqlite:
+            # The connection's own ``execute`` makes a cursor that is not closed by its rollback.
+            cursor = self._driver.cursor()
+            return (cursor.executemany if many else cursor.execute)(statement, parameters)
+        # Other cursors search the text for parameters, each time if it is long.
+        cursor = self.dialect.loaded_dbapi.RawCursor(self._driver)
+        return cursor.execute(statement, parameters)
+
+    def fetch(self, cursor: Cursor) -> list[tuple[Any, ...]]:
+        """All rows of a statement."""
+        try:
+            return cursor.fetchall()  # type: ignore[no-any-return] # the driver's
+        except Exception as error:
+            raise self._translated(error, None, None) from error
+
+    def iterate(self, cursor: Cursor) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement, one by one."""
+        try:
+            yield from cursor
+        except Exception as error:
+            raise self._translated(error, None, None) from error
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Have PostgreSQL run the statements of the block without an answer in between.
+
+        Their cursors have rows only after it, and an error of any of them is raised at its end.
+        SQLite runs each at once.
+        """
+        if self.is_sqlite:
+            yield
+            return
+        try:
+            with self._driver.pipeline():
+                yield
+        except DBAPIError:
+            raise
+        except Exception as error:
+            raise self._translated(error, None, None) from error
+
+    def _translated(self, error: Exception, statement: str | None, parameters: Any) -> Exception:
+        """What SQLAlchemy raises for an error of the driver; the error itself if it is none."""
+        errors = self.dialect.loaded_dbapi.Error
+        if not isinstance(error, errors):
+            return error
+        lost = self.dialect.is_disconnect(error, self._driver, None)
+        if lost:
+            self._connection.invalidate(error)
+        return DBAPIError.instance(
+            statement,
+            parameters,
+            error,
+            errors,
+            connection_invalidated=lost,
+            dialect=self.dialect,
+        )

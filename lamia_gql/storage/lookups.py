@@ -1,0 +1,105 @@
+"""Lookups of several operations, in one turn of a thread and one transaction.
+
+To hand work to a thread and back takes longer than to find a few rows by their keys. So lookups
+that come while others run wait for them, and are then done together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from lamia_gql.storage.cancellation import CancellableRead
+from lamia_gql.storage.readers import Readers
+from lamia_gql.storage.transaction import ReadConnection
+
+T = TypeVar("T")
+Work = Callable[[ReadConnection], T]
+
+MOST_TOGETHER = 32
+"""How many lookups one transaction does."""
+
+
+class _Failed(NamedTuple):
+    error: Exception
+
+
+class Lookups:
+    """Does lookups: reads that take about a millisecond, however large the database is.
+
+    Lives as long as the application. Its methods must be called in the thread of the event loop.
+
+    Args:
+        readers: where to read.
+    """
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+        self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def run(self, work: Work[T]) -> T:
+        """The result of ``work``, in a transaction that begins after this call.
+
+        If the caller is cancelled, it goes on. Raises what the work raises, and as
+        :meth:`lamia_gql.storage.readers.Readers.run`.
+        """
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, answer))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="lookups")
+        return await answer
+
+    async def _work(self) -> None:
+        asked: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        try:
+            while self._waiting:
+                number = min(len(self._waiting), MOST_TOGETHER)
+                taken = [self._waiting.popleft() for _ in range(number)]
+                # Those who do not wait any more were cancelled.
+                asked = [(work, answer) for work, answer in taken if not answer.done()]
+                results = await self._run([work for work, _ in asked])
+                for (_, answer), result in zip(asked, results, strict=True):
+                    if answer.done():
+                        continue
+                    if isinstance(result, _Failed):
+                        answer.set_exception(result.error)
+                    else:
+                        answer.set_result(result)
+        finally:
+            self._worker = None
+            # Nothing is left but where this itself is cancelled: nobody waits for ever.
+            for _, answer in (*asked, *self._waiting):
+                answer.cancel()
+            self._waiting.clear()
+
+    async def _run(self, works: Sequence[Work[Any]]) -> list[Any]:
+        if not works:
+            return []
+        try:
+            return await self._readers.run(CancellableRead(partial(_run_all, works=works)), None)
+        except SQLAlchemyError as error:
+            # It has ended the transaction, and is that of one of them.
+            if len(works) == 1:
+                return [_Failed(error)]
+            return [(await self._run([work]))[0] for work in works]
+        except Exception as error:
+            return [_Failed(error)] * len(works)
+
+
+def _run_all(connection: ReadConnection, works: Sequence[Work[Any]]) -> list[Any]:
+    found: list[Any] = []
+    for work in works:
+        try:
+            found.append(work(connection))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            # Who waits for it is in a cycle with it: it must not keep what was read.
+            found.append(_Failed(error.with_traceback(None)))
+    return found

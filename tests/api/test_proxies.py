@@ -1,0 +1,196 @@
+"""The site for nginx, and the recipe for Caddy in the documentation, with real ones."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lamia_gql.domain.settings import load
+from tests.support.browser import require
+from tests.support.harness import CREATE_TASK, SUBMIT_EVENT, StartServer
+from tests.support.live_clients import CHANGES, EVENTS, WebSocketClient, open_sse
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "operation.md"
+SITE = ROOT / "deploy" / "nginx" / "lamia-gql.conf"
+NAME = "lamia.example.org"
+CLIENT = "127.0.0.2"
+SECONDS = 20.0
+
+
+def recipe(language: str) -> str:
+    """The only block of this language in the guide."""
+    (found,) = re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    return str(found)
+
+
+def nginx(folder: Path, port: int, server: str) -> list[str]:
+    """The command that runs the site for nginx, with a certificate of its own."""
+    certificate = [require(shutil.which("openssl"), "openssl"), "req", "-x509", "-nodes"]
+    certificate += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "1"]
+    certificate += ["-subj", f"/CN={NAME}", "-keyout", f"{folder}/{NAME}.key"]
+    subprocess.run([*certificate, "-out", f"{folder}/{NAME}.crt"], check=True, capture_output=True)
+    site = re.sub(r" *listen \[::\].*\n", "", SITE.read_text())
+    for there, here in (
+        ("listen 80;", f"listen 127.0.0.3:{port};"),
+        ("listen 443 ", f"listen 127.0.0.1:{port} "),
+        ("/etc/nginx/tls", str(folder)),
+        ("server 127.0.0.1:8088", f"server {server.removeprefix('http://')}"),
+    ):
+        assert site.count(there) > 0
+        site = site.replace(there, here)
+    paths = " ".join(
+        f"{kind}_temp_path {folder}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
+        http {{ access_log off; {paths} {site} }}"""
+    )
+    program = require(shutil.which("nginx"), "Debian's nginx")
+    return [program, "-e", "stderr", "-c", str(config)]
+
+
+def caddy(folder: Path, port: int, server: str) -> list[str]:
+    """The command that runs the recipe for Caddy, without certificates."""
+    program = require(shutil.which("caddy"), "Debian's caddy")
+    site = recipe("caddy").replace(NAME, f"http://{NAME}:{port}, http://127.0.0.1:{port}")
+    version = subprocess.check_output([program, "version"], text=True)
+    if tuple(map(int, re.findall(r"\d+", version)[:3])) <= (2, 6, 2):
+        site = site.replace("request_buffers 16MiB", "buffer_requests")
+    config = folder / "Caddyfile"
+    options = f"{{\n admin off\n auto_https off\n storage file_system {folder}\n}}\n"
+    config.write_text(options + site.replace("127.0.0.1:8088", server.removeprefix("http://")))
+    return [program, "run", "--adapter", "caddyfile", "--config", str(config)]
+
+
+@contextmanager
+def running(command: list[str], folder: Path, url: str) -> Iterator[None]:
+    """Run a proxy."""
+    log = folder / "proxy.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env={"HOME": str(folder), "PATH": ""}
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            return httpx.get(f"{url}/readyz", verify=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        until(answers, log.read_text, SECONDS)
+        yield
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
+
+
+@pytest.mark.parametrize(("proxy", "scheme"), [(nginx, "https"), (caddy, "http")])
+async def test_behind_a_proxy(
+    start_server: StartServer,
+    sqlite_url: str,
+    tmp_path: Path,
+    proxy: Callable[[Path, int, str], list[str]],
+    scheme: str,
+) -> None:
+    """Requests, subscriptions and the addresses of clients get through; foreign pages do not."""
+    server = start_server(sqlite_url, allowed_hosts=NAME, trusted_proxies="127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"{scheme}://127.0.0.1:{port}"
+    with (
+        running(proxy(tmp_path, port, server.url), tmp_path, url),
+        httpx.Client(
+            transport=httpx.HTTPTransport(local_address=CLIENT, verify=False),
+            base_url=url,
+            headers={"host": f"{NAME}:{port}", "x-forwarded-for": "203.0.113.9"},
+            timeout=SECONDS,
+        ) as client,
+    ):
+
+        def post(query: str, origin: str, **given: object) -> httpx.Response:
+            body = {"query": query, "variables": {"input": given}}
+            return client.post("/graphql", json=body, headers={"origin": origin})
+
+        own = f"{scheme}://{NAME}:{port}"
+        security = trusting() if scheme == "https" else None
+        text = "t" * 1_000_000
+        task = {"name": "t", "config": text, "dependencies": text, "processes": [{"name": "p"}]}
+        assert post(CREATE_TASK, "https://foreign.example", **task).status_code == 403
+        created = post(CREATE_TASK, own, **task)
+        assert created.json()["data"]["createTask"]["userErrors"] == [], created.text
+        found = server.graphql('{ task(name: "t") { clientAddress } }')
+        assert found["task"]["clientAddress"] == CLIENT
+        async with (
+            WebSocketClient(own, host="127.0.0.1", port=port, ssl=security) as ws,
+            open_sse(url, EVENTS, task="t", after="") as stream,
+        ):
+            await ws.subscribe("1", CHANGES, names=["t"])
+            assert (await ws.receive())["payload"]["data"]["taskChanged"]["state"] == "PENDING"
+            event = {"task": "t", "process": "p", "eventClass": "STARTED"}
+            assert post(SUBMIT_EVENT, own, **event).status_code == 200
+            message = await anext(stream)
+            assert message.data["data"]["events"]["node"]["eventClass"] == "STARTED"
+            assert (await ws.receive())["payload"]["data"]["taskChanged"]["state"] == "RUNNING"
+        # Caddy ended one stream of ten that began after a large request.
+        for number in range(30):
+            post(CREATE_TASK, own, **task)
+            async with open_sse(url, EVENTS, task="t", after="") as stream:
+                message = await anext(stream)
+            assert message.data["data"]["events"]["node"]["eventClass"] == "STARTED", number
+
+
+def test_the_site_redirects_and_limits(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    """Plain HTTP leads to HTTPS. Too long a body, and too many requests, are refused."""
+    server = start_server(sqlite_url, allowed_hosts=NAME, trusted_proxies="127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"https://127.0.0.1:{port}"
+    command = nginx(tmp_path, port, server.url)
+    config = Path(command[-1])
+    # So that a few requests are too many.
+    config.write_text(config.read_text().replace("burst=1000", "burst=20"))
+    with running(command, tmp_path, url), httpx.Client(verify=False, timeout=SECONDS) as client:
+        plain = client.get(f"http://127.0.0.3:{port}/graphiql?a=b", headers={"host": NAME})
+        assert (plain.status_code, plain.headers["location"]) == (
+            308,
+            f"https://{NAME}/graphiql?a=b",
+        )
+        answer = client.get(url)
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        assert answer.status_code == 200
+        longest = "t" * (load().max_request_bytes + 1)
+        for content, status, is_of_server in ((longest[:-1], 400, True), (longest, 413, False)):
+            answer = client.post(
+                f"{url}/graphql", content=content, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == status
+            assert ("errors" in answer.text) is is_of_server
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: client.get(f"{url}/healthz"), range(400)))
+        assert {answer.status_code for answer in answers} == {200, 429}
+
+
+def trusting() -> ssl.SSLContext:
+    """What a client needs that asks for no certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,84 @@
+"""Events that wait for an address that the server no longer has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lamia_gql.client.spool import Spool
+from tests.support.harness import Server, StartServer
+from tests.support.job_side import (
+    job_environment,
+    make_event,
+    run_lamia_job,
+    spooled_events,
+    stored_event_classes,
+)
+
+
+def flush(environ: dict[str, str], *arguments: str) -> tuple[int, list[str], bytes]:
+    """Run `flush`: exit code, lines of stdout, and stderr."""
+    done = run_lamia_job(environ, "flush", *arguments)
+    return done.returncode, done.stdout.decode().splitlines(), done.stderr
+
+
+def test_a_server_moves_twice(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
+    """What waited for both earlier addresses is sent to the present one, once."""
+    first = start_server(sqlite_url)
+    first.create("t", {"name": "p"})
+    first.stop()
+    run_lamia_job(job_environment(first.url, tmp_path), "emit", "STARTED")
+    second = "http://lamia.invalid:8088/monitor"
+    run_lamia_job(job_environment(second, tmp_path), "emit", "PROGRESS", "--progress", "50")
+
+    server = start_server(sqlite_url)
+    port = server.url.rsplit(":", 1)[1]
+    assert server.url != first.url
+    here = f"http://localhost:{port}/graphql/"
+    environ = job_environment(here, tmp_path)
+    run_lamia_job(environ, "emit", "DONE")
+    assert stored_event_classes(server) == ["DONE"]
+
+    # It says where the others are, and what to do.
+    code, told, errors = flush(environ)
+    assert (code, told[0], errors) == (0, "0 events sent, 0 refused, 0 files left.", b"")
+    advice = [
+        f"if that has moved here, use --moved-from {url}/graphql" for url in (first.url, second)
+    ]
+    assert sorted(line.partition(": ")[2] for line in told[1:]) == sorted(advice)
+    assert told[1].startswith("1 files wait for http://")
+
+    moved = ("--moved-from", f"{first.url}/", "--moved-from", f"{second}/graphql")
+    assert flush(environ, *moved) == (0, ["2 events sent, 0 refused, 0 files left."], b"")
+    assert stored_event_classes(server) == ["STARTED", "PROGRESS", "DONE"]
+    assert server.process("t", "p")["state"] == "SUCCEEDED"
+    assert spooled_events(tmp_path) == []
+    assert flush(environ, *moved) == (0, ["0 events sent, 0 refused, 0 files left."], b"")
+
+
+def test_what_is_not_accepted_stays_where_it_was(sqlite_server: Server, tmp_path: Path) -> None:
+    """Nothing is lost on the way: a server that is away, and events that it refuses."""
+    sqlite_server.create("t", {"name": "p"})
+    old = "http://old:8088/graphql"
+    spool = Spool(str(tmp_path / "spool"), old)
+    spool.add([make_event(eventClass="DONE"), make_event(index=7), make_event(task="later")])
+    away = job_environment("http://127.0.0.1:1", tmp_path)
+    code, told, errors = flush(away, "--moved-from", old)
+    assert (code, told) == (1, ["0 events sent, 0 refused, 3 files left."])
+    assert b"can't be reached" in errors
+    assert len(spooled_events(tmp_path)) == 3
+
+    code, told, errors = flush(job_environment(sqlite_server.url, tmp_path), "--moved-from", old)
+    assert (code, told) == (1, ["1 events sent, 1 refused, 1 files left."])
+    assert [event["task"] for event in spooled_events(tmp_path)] == ["later"]
+    assert len(list(Path(spool.folder, "refused").iterdir())) == 1
+
+
+def test_addresses_that_are_none(tmp_path: Path) -> None:
+    """A mistyped address is refused before anything is sent; an unknown one has no events."""
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    code, told, errors = flush(environ, "--moved-from", "old:8088")
+    assert (code, told) == (2, [])
+    assert b"'old:8088' is not the address of a server, such as http://host:8088." in errors
+    known = ("--moved-from", "http://old:8088", "--moved-from", "http://127.0.0.1:1")
+    assert flush(environ, *known) == (0, ["0 events sent, 0 refused, 0 files left."], b"")
+    assert not (tmp_path / "spool").exists()

@@ -1,0 +1,1 @@
+"""Notifications: who is told what, and that it arrives."""

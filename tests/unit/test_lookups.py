@@ -1,0 +1,167 @@
+"""Lookups that are done together: each has its own result, and its own error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from graphql import OperationDefinitionNode, parse
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError
+
+from lamia_gql.domain.errors import ErrorCode, Unavailable, UserError
+from lamia_gql.domain.settings import load
+from lamia_gql.graph.plans.plan import Plans
+from lamia_gql.graph.schema import make_schema
+from lamia_gql.storage.database import Database
+from lamia_gql.storage.lookups import MOST_TOGETHER
+
+SOON_S = 20.0
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with two reader connections."""
+    database = Database(load(database_url=database_url, database_connections=2))
+    yield database
+    database.close()
+
+
+def number(connection: Connection, value: int) -> int:
+    """A number, from the database."""
+    return int(connection.scalar(text(f"SELECT {value}")) or 0)
+
+
+def lookup(value: int) -> Callable[[Connection], int]:
+    """A lookup of a number."""
+    return partial(number, value=value)
+
+
+async def test_those_that_wait_are_done_together(database: Database) -> None:
+    """Each gets its own result, from a few transactions."""
+    transactions = 0
+
+    def count(*_: object) -> None:
+        nonlocal transactions
+        transactions += 1
+
+    event.listen(database.readers._engine, "checkout", count)
+    found = await asyncio.gather(
+        *(database.lookups.run(lookup(n)) for n in range(4 * MOST_TOGETHER))
+    )
+    assert found == list(range(4 * MOST_TOGETHER))
+    assert transactions == 4
+
+
+async def test_an_error_is_that_of_one(database: Database) -> None:
+    """Of the work, or of a statement, which ends the transaction of all on PostgreSQL."""
+
+    def wrong(connection: Connection) -> int:
+        # PostgreSQL refuses to divide by zero, SQLite does not.
+        connection.scalar(text("SELECT 1 / 0"))
+        raise DBAPIError("SELECT 1 / 0", None, Exception("division by zero"))
+
+    def refused(_: Connection) -> int:
+        raise UserError(ErrorCode.TASK_NOT_FOUND, "There is none.", "name")
+
+    works = [lookup(1), wrong, lookup(2), refused, lookup(3)]
+    found = await asyncio.gather(
+        *(database.lookups.run(work) for work in works), return_exceptions=True
+    )
+    assert [found[place] for place in (0, 2, 4)] == [1, 2, 3]
+    assert isinstance(found[1], DBAPIError)
+    assert isinstance(found[3], UserError)
+
+
+async def test_who_is_cancelled_disturbs_nobody(database: Database) -> None:
+    """Before the lookup begins, and while it runs."""
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(connection: Connection) -> int:
+        loop.call_soon_threadsafe(begun.set)
+        return sum(number(connection, 0) for _ in range(200))
+
+    running = asyncio.create_task(database.lookups.run(slow))
+    await begun.wait()
+    waiting = [asyncio.create_task(database.lookups.run(lookup(n))) for n in range(4)]
+    await asyncio.sleep(0)
+    running.cancel()
+    waiting[1].cancel()
+    async with asyncio.timeout(SOON_S):
+        assert [await waiting[n] for n in (0, 2, 3)] == [0, 2, 3]
+    for cancelled in (running, waiting[1]):
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+
+
+async def test_a_database_that_fails_fails_all(database: Database) -> None:
+    """And the next ones are done as soon as it is back."""
+
+    def lost(connection: Connection) -> int:
+        raise DBAPIError("SELECT", None, Exception("gone"), connection_invalidated=True)
+
+    found = await asyncio.gather(
+        *(database.lookups.run(work) for work in (lost, lookup(1))),
+        return_exceptions=True,
+    )
+    assert all(isinstance(error, Unavailable) for error in found)
+    assert await database.lookups.run(lookup(2)) == 2
+
+
+async def test_nobody_waits_for_lookups_that_were_given_up(database: Database) -> None:
+    """Neither those that run nor those behind them, where the application ends meanwhile."""
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(connection: Connection) -> int:
+        loop.call_soon_threadsafe(begun.set)
+        return sum(number(connection, 0) for _ in range(200))
+
+    running = asyncio.create_task(database.lookups.run(slow))
+    await begun.wait()
+    waiting = asyncio.create_task(database.lookups.run(lookup(1)))
+    await asyncio.sleep(0)
+    [worker] = [task for task in asyncio.all_tasks() if task.get_name() == "lookups"]
+    worker.cancel()
+    async with asyncio.timeout(SOON_S):
+        found = await asyncio.gather(running, waiting, return_exceptions=True)
+    assert all(isinstance(error, asyncio.CancelledError) for error in found)
+
+
+PROCESS = 'process(task: "t", name: "p")'
+TASK = 'task(name: "t")'
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            f"{TASK} {{ name state progress {{ ratio }} tags processes {{ nodes {{ name }} }} }}",
+            True,
+        ),
+        (f'{TASK} {{ outlook process(name: "p") {{ name startedAt }} }}', True),
+        (f"{PROCESS} {{ name counts {{ done }} task {{ name }} }}", True),
+        (f"{PROCESS} {{ ... on JobArray {{ job(index: 1) {{ state }} }} }}", True),
+        ('job(task: "t", process: "p") { state }', True),
+        ('node(id: "x") { id }', True),
+        ("tasks { nodes { name } }", False),
+        (f"{TASK} {{ config }}", False),
+        (f"{TASK} {{ timeline {{ at }} }}", False),
+        (f"{TASK} {{ events(first: 1) {{ nodes {{ receivedAt }} }} }}", False),
+        (f"{PROCESS} {{ ... on JobArray {{ jobs(first: 1) {{ nodes {{ state }} }} }} }}", False),
+        (f"{PROCESS} {{ ... on JobArray {{ indices }} }}", False),
+        (f"{PROCESS} {{ ... on JobArray {{ stateRanges {{ first }} }} }}", False),
+    ],
+)
+def test_what_is_a_lookup(query: str, expected: bool) -> None:
+    """What finds a few rows by their keys; nothing whose time depends on the size of an array."""
+    schema, document = make_schema(load()), parse(f"{{ {query} }}")
+    [operation] = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    plans = Plans(schema, document, operation)
+    plan = plans.plan(plans.variables({}))
+    assert plan is not None
+    assert plan.is_lookup == expected

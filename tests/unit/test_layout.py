@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {
         *("graph", "rest", "api", "access", "notification", "ingest", "live", "storage", "domain"),
     },
-    "commands": {"server", "graph", "access", "ingest", "storage", "domain", "client"},
+    "commands": {"server", "graph", "access", "ingest", "storage", "domain", "client", "adapters"},
+    "adapters": {"client"},
     "client": set(),
     "__main__": {"commands"},
 }
@@ -40,6 +41,7 @@ FROM_OUTSIDE: dict[str, set[str]] = {
     "rest": {"starlette", "orjson"},
     "server": {"starlette", "uvicorn", "click"},
     "commands": {"click", "rich", "httpx", "orjson"},
+    "adapters": set(),
     "client": set(),
     "__main__": set(),
 }

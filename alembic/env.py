@@ -5,10 +5,12 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.types import TypeDecorator
 
+import lamia_gql.storage.models
+import lamia_gql.storage.service_models  # noqa: F401  (they declare the tables)
 from alembic import context
 from lamia_gql.domain.settings import load
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import create_engine
-from lamia_gql.storage.models import Base
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | bool:

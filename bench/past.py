@@ -15,8 +15,9 @@ from bench.databases import Databases, migrate_to_head
 from bench.events import create, submit
 from bench.server import serving
 from lamia_gql.domain.settings import load
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import begin_write, create_engine
-from lamia_gql.storage.models import Base, Event, Task
+from lamia_gql.storage.models import Event, Task
 
 ARRAYS, JOBS = 5, 1_000
 CLASSES = ("SUBMITTED", "STARTED", "READY", *["PROGRESS"] * 6)

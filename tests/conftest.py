@@ -23,9 +23,9 @@ from sqlalchemy import delete
 
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.schema import make_schema
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import begin_write, create_engine
 from lamia_gql.storage.migrations import migrate
-from lamia_gql.storage.models import Base
 from tests.support.browser import OpenPage, launch_chromium, page_opener
 from tests.support.harness import Server, StartServer
 

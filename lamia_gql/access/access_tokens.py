@@ -15,8 +15,8 @@ from lamia_gql.domain.access import Principal, Role
 from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.text_checks import check_name
 from lamia_gql.storage.change_feed import ACCESS_CHANNEL
-from lamia_gql.storage.models import AccessToken
 from lamia_gql.storage.rows import columns
+from lamia_gql.storage.service_models import AccessToken
 
 BEGINNING = "lamia_a1_"
 """What an access token begins with."""

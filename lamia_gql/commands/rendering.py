@@ -20,6 +20,7 @@ COLOURS = {
     "DONE": "green",
     "FAILED": "red",
     "TERMINATED": "magenta",
+    "HELD": "yellow",
     "LOST": "yellow",
     "AT_RISK": "yellow",
     "CANNOT_SUCCEED": "red",
@@ -29,6 +30,7 @@ OUTLOOK_LABELS = {"AT_RISK": "AT RISK", "CANNOT_SUCCEED": "HOPELESS"}
 COUNT_HEADINGS = {
     "pending": "pend",
     "submitted": "subm",
+    "held": "held",
     "running": "run",
     "done": "done",
     "failed": "fail",

@@ -8,7 +8,7 @@ from lamia_gql.commands.failures import client_errors, fail
 from lamia_gql.commands.options import URL
 
 TASK_STATES = ("PENDING", "SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED")
-JOB_STATES = ("PENDING", "SUBMITTED", "RUNNING", "DONE", "FAILED", "TERMINATED")
+JOB_STATES = ("PENDING", "SUBMITTED", "RUNNING", "DONE", "FAILED", "TERMINATED", "HELD")
 EXIT_NO_MATCH = 3
 """The exit code of ``indices`` if no job matches."""
 

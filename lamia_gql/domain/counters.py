@@ -34,6 +34,10 @@ class JobCounters(Protocol):
         """Jobs that wait."""
 
     @property
+    def held(self) -> int:
+        """Jobs that are held or suspended."""
+
+    @property
     def running(self) -> int:
         """Jobs that run."""
 
@@ -71,6 +75,7 @@ class Counters:
     """Jobs that have ever reported a non-zero progress."""
     progress_sum: int = 0
     """The exact sum of the jobs' contributions; 1 is :data:`UNIT`."""
+    held: int = 0
 
     def change(self, old: Summary, new: Summary, threshold: float | None) -> None:
         """Replace the summary of a job, ``old``, by ``new``."""

@@ -43,6 +43,8 @@ class ErrorCode(StrEnum):
     PROGRESS_INVALID = "PROGRESS_INVALID"
     ATTEMPT_INVALID = "ATTEMPT_INVALID"
     TIME_INVALID = "TIME_INVALID"
+    EXIT_CODE_INVALID = "EXIT_CODE_INVALID"
+    USAGE_INVALID = "USAGE_INVALID"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     BUSY = "BUSY"
     RATE_LIMITED = "RATE_LIMITED"
@@ -115,6 +117,8 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.PROGRESS_INVALID: "Progress is a finite number from 0 to 1e18.",
     ErrorCode.ATTEMPT_INVALID: "An attempt is an integer from 0 to 2147483647.",
     ErrorCode.TIME_INVALID: "The time is too far ahead of the server's clock, or before 1970.",
+    ErrorCode.EXIT_CODE_INVALID: "The exit code is no number of 32 bits.",
+    ErrorCode.USAGE_INVALID: "A part of the usage is negative, too large or not finite.",
     ErrorCode.PAYLOAD_TOO_LARGE: "The payload is larger than the server accepts.",
     ErrorCode.BUSY: (
         "Too many events are waiting to be stored, too many operations for a connection to the"

@@ -4,6 +4,8 @@ Jobs retry, networks reorder and spools replay, so a job's :class:`Summary` is a
 the *set* of its events: every order, duplication and batching of the same events gives the same
 summary. It joins a few facts, each of which is a maximum by ``(attempt, time, id)``.
 
+Details (see :mod:`lamia_gql.domain.job_details`) are such facts, too.
+
 "Older" compares ``(attempt, time)`` only. The id breaks ties between facts that carry a value, so
 that two servers agree. It does not decide whether an end at the same time as the start counts.
 
@@ -15,7 +17,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from lamia_gql.domain.job_details import (
+    BATCH_ID,
+    CAUSE,
+    MAX_ATTEMPT,
+    MEASURED,
+    Details,
+    Submissions,
+    Values,
+    join,
+    join_submission,
+    known_values,
+    submission_of,
+)
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 """How far a job's clock may be ahead of the server before its times are ignored."""
@@ -32,6 +48,7 @@ class EventClass(StrEnum):
     DONE = "DONE"
     FAILED = "FAILED"
     TERMINATED = "TERMINATED"
+    HELD = "HELD"
 
 
 class JobState(StrEnum):
@@ -43,6 +60,7 @@ class JobState(StrEnum):
     DONE = "DONE"
     FAILED = "FAILED"
     TERMINATED = "TERMINATED"
+    HELD = "HELD"
 
 
 OPENING = frozenset({EventClass.SUBMITTED, EventClass.STARTED})
@@ -54,6 +72,8 @@ END_STATES = {
     EventClass.TERMINATED: JobState.TERMINATED,
 }
 ENDED = frozenset(END_STATES.values())
+FAILURES = frozenset({JobState.FAILED, JobState.TERMINATED})
+"""The ends without success."""
 
 
 class Moment(NamedTuple):
@@ -100,6 +120,8 @@ class Occurrence(NamedTuple):
     attempt: int = 0
     progress: float | None = None
     hostname: str | None = None
+    details: Values | None = None
+    """What it tells beside that: see :mod:`lamia_gql.domain.job_details`."""
 
 
 class Summary(NamedTuple):
@@ -115,15 +137,26 @@ class Summary(NamedTuple):
     reading: Reading | None = None
     alive: Moment | None = None
     seen: LastSeen | None = None
+    held: Moment | None = None
+    """The latest HELD."""
+    details: Details = ()
+    submissions: Submissions = ()
+    """The submissions that events with a batch id belong to, in order."""
 
     @property
     def state(self) -> JobState:
         """The job's state, by the rules at the top of ``docs/concepts.md``."""
         if self.seen is None:
             return JobState.PENDING
-        opened, closed, alive = self.opened, self.closed, self.alive
-        if closed is not None and (opened is None or closed[:2] >= opened):
+        opened, closed, alive, held = self.opened, self.closed, self.alive, self.held
+        if (
+            closed is not None
+            and (opened is None or closed[:2] >= opened)
+            and (held is None or closed[:2] >= held)
+        ):
             return END_STATES[closed.event_class]
+        if held is not None and (opened is None or held >= opened):
+            return JobState.HELD
         if opened is not None and (alive is None or alive < opened):
             return JobState.SUBMITTED
         return JobState.RUNNING
@@ -145,6 +178,52 @@ class Summary(NamedTuple):
     def finished_at(self) -> datetime | None:
         """When the job ended; None while it has not, or when it runs again."""
         return self.closed.time if self.closed and self.state in ENDED else None
+
+    @property
+    def shown_details(self) -> dict[str, Any]:
+        """The details that hold now.
+
+        Those of an earlier attempt do not: why it ended, and what it used. Nor does the cause of
+        what was before the job was opened, or what it used before it started.
+        """
+        shown: dict[str, Any] = {}
+        assert self.seen is not None or not self.details
+        for detail in self.details:
+            values = dict(detail.values)
+            is_earlier = self.seen is not None and detail.attempt < self.seen.attempt
+            if is_earlier or (self.opened is not None and detail[:2] < self.opened):
+                for name in CAUSE:
+                    values.pop(name, None)
+            if is_earlier or (self.started is not None and detail[:2] < self.started):
+                for name in MEASURED:
+                    values.pop(name, None)
+            shown.update(values)
+        return shown
+
+    def base(self, batch_id: str | None, time: datetime) -> int:
+        """What to add to the restarts that an event reports to get its attempt.
+
+        A batch system counts the restarts of each submission from 0. A later submission of the same
+        job continues counting where the earlier one has ended, so that its events are later. An
+        event without a batch id belongs to the latest submission.
+
+        Args:
+            batch_id: the batch id in the event.
+            time: the time that the event counts with.
+        """
+        if not self.submissions:
+            return 0
+        latest = self.submissions[-1]
+        if batch_id is None:
+            return latest.base
+        for submission in self.submissions:
+            if submission.batch_id == batch_id:
+                return submission.base
+        assert self.seen is not None
+        if self.opened is not None and time < self.opened.time:
+            # An earlier submission, of which nothing has arrived until now.
+            return max(latest.base - 1, 0)
+        return min(self.seen.attempt + 1, MAX_ATTEMPT)
 
 
 EMPTY = Summary()
@@ -182,6 +261,14 @@ def add(summary: Summary, event: Occurrence) -> Summary:
     last_seen = LastSeen(attempt, time, event.id, kind, event.hostname)
     # Ids are unique, so a comparison never reaches the fields after them.
     seen = last_seen if summary.seen is None else max(summary.seen, last_seen)
+    held, details, submissions = summary.held, summary.details, summary.submissions
+    if kind is EventClass.HELD:
+        held = moment if held is None else max(held, moment)
+    if event.details is not None:
+        submission = submission_of(event.details)
+        if submission is not None:
+            submissions = join_submission(submissions, submission)
+        details = join(details, attempt, time, event.id, known_values(event.details))
     return Summary(
         summary.events + 1,
         summary.starts + (kind is EventClass.STARTED),
@@ -192,6 +279,9 @@ def add(summary: Summary, event: Occurrence) -> Summary:
         reading,
         alive,
         seen,
+        held,
+        details,
+        submissions,
     )
 
 
@@ -203,8 +293,20 @@ def is_needed(summary: Summary, event: Occurrence) -> bool:
     return (
         event.event_class is not EventClass.BEAT
         or event.progress is not None
+        or (event.details is not None and _is_source(summary, event, event.details))
         or summary.alive == (event.attempt, event.time)
         or (summary.seen is not None and summary.seen.id == event.id)
+    )
+
+
+def _is_source(summary: Summary, event: Occurrence, values: Values) -> bool:
+    """Whether a detail of the job, or what is known of an earlier submission, is from an event."""
+    submission = submission_of(values)
+    return any(
+        detail.id == event.id
+        # Another event of the same submission remains.
+        or (BATCH_ID in detail.values and submission not in (None, submission_of(detail.values)))
+        for detail in summary.details
     )
 
 

@@ -56,6 +56,7 @@ _SOLITARY_STATES = {
     JobState.DONE: State.SUCCEEDED,
     JobState.FAILED: State.FAILED,
     JobState.TERMINATED: State.FAILED,
+    JobState.HELD: State.SUBMITTED,
 }
 
 
@@ -161,7 +162,7 @@ def process_state(process: ProcessTerms, counters: JobCounters) -> State:
         return State.FAILED
     if counters.running or counters.ended:
         return State.RUNNING
-    return State.SUBMITTED if counters.submitted else State.PENDING
+    return State.SUBMITTED if counters.submitted or counters.held else State.PENDING
 
 
 def _only_state(counters: JobCounters) -> JobState:
@@ -175,7 +176,8 @@ def process_outlook(process: ProcessTerms, counters: JobCounters, has_lost: bool
     """Whether a process can still succeed; ``has_lost`` tells whether it has LOST jobs.
 
     It cannot with more failures than tolerated, or with too few jobs left to reach a threshold
-    that is counted in jobs. A threshold beyond the number of jobs must be in the unit that jobs
+    that is counted in jobs. It is at risk with failures, lost jobs or held ones, which wait for
+    somebody. A threshold beyond the number of jobs must be in the unit that jobs
     report, so nothing follows for it.
     """
     state = process_state(process, counters)
@@ -191,7 +193,8 @@ def process_outlook(process: ProcessTerms, counters: JobCounters, has_lost: bool
         and process.job_count - counters.failures < process.threshold <= process.job_count
     ):
         return Outlook.CANNOT_SUCCEED
-    return Outlook.AT_RISK if counters.failures or has_lost else Outlook.ON_TRACK
+    is_at_risk = counters.failures or counters.held or has_lost
+    return Outlook.AT_RISK if is_at_risk else Outlook.ON_TRACK
 
 
 def task_state(states: Iterable[State]) -> State:

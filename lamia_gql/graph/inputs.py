@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 
+from lamia_gql.domain.job_details import Values
 from lamia_gql.graph.reads import Input, Reads
+from lamia_gql.storage.details_json import decode_values
 from lamia_gql.storage.models import Process
 from lamia_gql.storage.queries import processes, samples, tasks
 from lamia_gql.storage.queries.job_counts import have_lost_jobs
 from lamia_gql.storage.queries.samples import SampleRow
 from lamia_gql.storage.row_shape import row_shape
-from lamia_gql.storage.rows import ProcessRow, TaskJson, TaskRow
+from lamia_gql.storage.rows import EventRow, ProcessRow, TaskJson, TaskRow
 
-COUNTERS = frozenset({"submitted", "running", "done", "failed", "terminated"})
+COUNTERS = frozenset({"submitted", "held", "running", "done", "failed", "terminated"})
 PROGRESS = COUNTERS | {
     "kind",
     "job_count",
@@ -97,6 +99,10 @@ def _process_end(_reads: Reads, rows: Sequence[ProcessRow]) -> list[datetime | N
     return [process.finished_at for process in rows]
 
 
+def _told(_reads: Reads, rows: Sequence[EventRow]) -> list[Values]:
+    return [decode_values(row.details) or {} for row in rows]
+
+
 NOTHING: frozenset[str] = frozenset()
 INPUTS = {
     # Of a task.
@@ -112,5 +118,7 @@ INPUTS = {
     "process_end": Input(PROGRESS | END, _process_end, is_read=False),
     "has_lost": Input(LIVENESS, _has_lost),
     "samples": Input(NOTHING, _samples, is_lookup=False),
+    # Of an event.
+    "told": Input(frozenset({"details"}), _told, is_read=False),
 }
 """By the name of the parameter. Rows have their keys, whatever columns are asked for."""

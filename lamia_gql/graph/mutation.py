@@ -319,6 +319,11 @@ def _check(
             payload=event.payload,
             hostname=event.hostname,
             client_address=context.client_address,
+            exit_code=event.exit_code,
+            signal=event.signal,
+            message=event.message,
+            batch_id=event.batch_id,
+            usage=None if event.usage is None else vars(event.usage),
         )
     except errors.UserError as error:
         return error

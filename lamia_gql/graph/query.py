@@ -38,6 +38,7 @@ from lamia_gql.graph.types.job import FIND_JOBS, Job, find_jobs
 from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
 from lamia_gql.storage import filters, models
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.events import events_by_id
 from lamia_gql.storage.queries.processes import processes_by_key, processes_by_name
@@ -79,7 +80,7 @@ class Server:
     )
 
 
-ENTITIES: dict[str, tuple[type[models.Base], Callable[[Any], Any]]] = {
+ENTITIES: dict[str, tuple[type[Base], Callable[[Any], Any]]] = {
     "Task": (models.Task, Task.of),
     "Process": (models.Process, Process.of),
     "Job": (models.Job, lambda pair: Job.of(*pair)),

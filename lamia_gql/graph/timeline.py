@@ -88,5 +88,6 @@ def _point(
         total.done += counters.done
         total.failed += counters.failed
         total.terminated += counters.terminated
-    pending = job_count - (total.submitted + total.running + total.ended)
+        total.held += counters.held
+    pending = job_count - (total.submitted + total.held + total.running + total.ended)
     return Point(at, pending, total, ratio)

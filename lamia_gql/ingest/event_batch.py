@@ -11,9 +11,11 @@ ones that are stored already are read, and the events are applied anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.job_details import BASE, BATCH_ID, MAX_ATTEMPT
 from lamia_gql.domain.lifecycle import EMPTY, Occurrence, Summary, add, event_time
 from lamia_gql.domain.progress import is_enough
 from lamia_gql.ingest.event_input import NewEvent
@@ -37,6 +39,7 @@ from lamia_gql.ingest.process_accumulator import ProcessAccumulator
 from lamia_gql.ingest.samples import Samples
 from lamia_gql.ingest.task_totals import task_totals
 from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.details_json import encode_values
 from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow
 from lamia_gql.storage.transaction import WriteTransaction
@@ -145,6 +148,11 @@ class _Batch:
             )
         self._last_seq[task_id] = seq = self._last_seq[task_id] + 1
         event_class = event.event_class
+        time = event_time(event.sent_at, event.received_at)
+        job = self._jobs.get(key) or self._targets.jobs.get(key, EMPTY)
+        attempt, details = event.attempt, event.details
+        if details is not None or job.submissions:
+            attempt, details = _place(job, time, attempt, details or {})
         row = EventRow(
             task_id,
             seq,
@@ -152,20 +160,19 @@ class _Batch:
             number,
             index,
             event_class,
-            event.attempt,
+            attempt,
             event.sent_at,
             event.received_at,
             event.progress,
             event.payload,
             event.hostname,
             event.client_address,
+            encode_values(details) if details else None,
         )
-        time = event_time(event.sent_at, event.received_at)
-        job = self._jobs.get(key) or self._targets.jobs.get(key, EMPTY)
-        self._jobs[key] = add(
-            job,
-            Occurrence(event.id, event_class, time, event.attempt, event.progress, event.hostname),
+        occurrence = Occurrence(
+            event.id, event_class, time, attempt, event.progress, event.hostname, details
         )
+        self._jobs[key] = add(job, occurrence)
         self._processes[task_id, number].add_event(event_class, time, event.id)
         self._stored[task_id, event.id] = row
         self._added.append(row)
@@ -218,3 +225,13 @@ class _Batch:
         for event in self._added:
             added.setdefault(event.task_id, []).append(event)
         return [Change(task_id, new[-1].seq, events=new) for task_id, new in added.items()]
+
+
+def _place(
+    job: Summary, time: datetime, restarts: int, details: dict[str, Any]
+) -> tuple[int, dict[str, Any] | None]:
+    """The attempt of an event, and its details, which tell how it follows from the restarts."""
+    base = job.base(details.get(BATCH_ID), time)
+    if base == 0:
+        return restarts, details or None
+    return min(base + restarts, MAX_ATTEMPT), {**details, BASE: base}

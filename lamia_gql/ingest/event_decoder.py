@@ -41,6 +41,20 @@ Time = Annotated[
 
 
 @with_config(ConfigDict(extra="forbid", alias_generator=to_camel))
+@dataclass
+class SubmittedUsage:
+    """What a job has used: the input type ``UsageInput`` of the schema."""
+
+    cpu_seconds: Float | None = None
+    wall_seconds: Float | None = None
+    max_rss_bytes: Float | None = None
+    read_bytes: Float | None = None
+    write_bytes: Float | None = None
+    cpus: Float | None = None
+    requested_memory_bytes: Float | None = None
+
+
+@with_config(ConfigDict(extra="forbid", alias_generator=to_camel))
 @dataclass(slots=True)
 class SubmittedEvent:
     """An event as clients send it: the input type ``SubmitEventInput`` of the schema."""
@@ -56,6 +70,11 @@ class SubmittedEvent:
     payload: Any = None
     sent_at: Time | None = None
     hostname: Text | None = None
+    exit_code: Int | None = None
+    signal: Text | None = None
+    message: Text | None = None
+    batch_id: Text | None = None
+    usage: SubmittedUsage | None = None
 
 
 SUBMITTED_EVENTS = TypeAdapter(list[SubmittedEvent])
@@ -102,4 +121,9 @@ def _check(
         payload=event.payload,
         hostname=event.hostname,
         client_address=client_address,
+        exit_code=event.exit_code,
+        signal=event.signal,
+        message=event.message,
+        batch_id=event.batch_id,
+        usage=None if event.usage is None else vars(event.usage),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -16,12 +16,17 @@ import orjson
 from lamia_gql.domain.access import ANYONE, Principal
 from lamia_gql.domain.counters import MAX_PROGRESS
 from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.job_details import BATCH_ID, MAX_ATTEMPT
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import check_text
 from lamia_gql.ingest.event_ids import new_event_id
 
-MAX_ATTEMPT = 2**31 - 1
+MAX_EXIT_CODE = 2**31 - 1
+MAX_SIGNAL_LENGTH = 32
+MAX_MESSAGE_BYTES = 1024
+MAX_BATCH_ID_LENGTH = 255
+MAX_USAGE = 1e18
 MAX_TIME_AHEAD = timedelta(days=180)
 """A time a little ahead of the server's clock is corrected; one beyond this is an error."""
 MAX_JSON_DEPTH = 100
@@ -46,6 +51,8 @@ class NewEvent:
     payload: str | None
     hostname: str | None
     client_address: str | None
+    details: dict[str, Any] | None = None
+    """What it tells about its job beside that: see :mod:`lamia_gql.domain.job_details`."""
     principal: Principal = ANYONE
     """Who submits it."""
 
@@ -65,10 +72,15 @@ def check_event(
     payload: Any = None,
     hostname: str | None = None,
     client_address: str | None = None,
+    exit_code: int | None = None,
+    signal: str | None = None,
+    message: str | None = None,
+    batch_id: str | None = None,
+    usage: Mapping[str, float | None] | None = None,
 ) -> NewEvent:
     """The event, if its values are valid; whether its job exists is for the recorder to check.
 
-    Raises :class:`UserError` for an invalid progress, attempt, time, payload or host name.
+    Raises :class:`UserError` for an invalid progress, attempt, time, payload, text or usage.
 
     Args:
         settings: the server's settings, for their limits.
@@ -84,6 +96,11 @@ def check_event(
         payload: any JSON value.
         hostname: the host name that the job reports.
         client_address: the address from which the request came.
+        exit_code: with which code the job ended, of 32 bits.
+        signal: the name of the signal that ended it.
+        message: why it ended or is held.
+        batch_id: its id in the batch system.
+        usage: what it has used: numbers by the names in ``job_details.USAGE``.
     """
     if progress is not None and not (math.isfinite(progress) and 0 <= progress <= MAX_PROGRESS):
         raise UserError(
@@ -110,7 +127,55 @@ def check_event(
         ),
         hostname=check_text(hostname, settings.max_text_length, "hostname"),
         client_address=client_address,
+        details=_details(exit_code, signal, message, batch_id, usage),
     )
+
+
+def _details(
+    exit_code: int | None,
+    signal: str | None,
+    message: str | None,
+    batch_id: str | None,
+    usage: Mapping[str, float | None] | None,
+) -> dict[str, Any] | None:
+    details: dict[str, Any] = {}
+    if exit_code is not None:
+        if not -MAX_EXIT_CODE <= exit_code <= MAX_EXIT_CODE:
+            raise UserError(
+                ErrorCode.EXIT_CODE_INVALID, "exitCode must be a number of 32 bits.", "exitCode"
+            )
+        details["exit_code"] = exit_code
+    if signal:
+        details["signal"] = check_text(signal, MAX_SIGNAL_LENGTH, "signal")
+    if message:
+        details["message"] = check_text(message, MAX_MESSAGE_BYTES, "message")
+        if len(message.encode()) > MAX_MESSAGE_BYTES:
+            raise UserError(
+                ErrorCode.TEXT_INVALID,
+                f"message has {len(message.encode())} bytes; at most {MAX_MESSAGE_BYTES} are"
+                " allowed.",
+                "message",
+            )
+    if batch_id:
+        details[BATCH_ID] = check_text(batch_id, MAX_BATCH_ID_LENGTH, "batchId")
+    for name, value in (usage or {}).items():
+        if value is None:
+            continue
+        if not (math.isfinite(value) and 0 <= value <= MAX_USAGE):
+            raise UserError(
+                ErrorCode.USAGE_INVALID,
+                f"usage.{camel_case(name)} must be a finite number from 0 to {MAX_USAGE:g}, not"
+                f" {value}.",
+                f"usage.{camel_case(name)}",
+            )
+        details[name] = value
+    return details or None
+
+
+def camel_case(name: str) -> str:
+    """The name of a field as clients write it: ``cpuSeconds`` for ``cpu_seconds``."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def arrival_times(now: datetime) -> Iterator[datetime]:

@@ -50,6 +50,7 @@ PROCESS_COUNTERS = (
     "terminated",
     "reporting",
     "progress_sum",
+    "held",
     "state",
     "events",
     "event_classes",
@@ -62,7 +63,7 @@ PROCESS_COUNTERS = (
 """The columns of a process that follow from its events."""
 process_counters = attrgetter(*PROCESS_COUNTERS)
 """Their values in a row of a process."""
-SAMPLED_COUNTERS = PROCESS_COUNTERS[:7]
+SAMPLED_COUNTERS = PROCESS_COUNTERS[:8]
 """The counters that a sample keeps."""
 sampled_counters = attrgetter(*SAMPLED_COUNTERS)
 """Their values in a row of a process."""

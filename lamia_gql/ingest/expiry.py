@@ -103,7 +103,12 @@ def read_size(connection: ReadConnection, task_ids: Sequence[int] | None = None)
     processes = select(
         func.count(),
         func.sum(
-            Process.submitted + Process.running + Process.done + Process.failed + Process.terminated
+            Process.submitted
+            + Process.held
+            + Process.running
+            + Process.done
+            + Process.failed
+            + Process.terminated
         ),
         func.sum(Process.events),
     )

@@ -28,11 +28,12 @@ from lamia_gql.domain.settings import Settings
 from lamia_gql.ingest.event_ids import new_event_id
 from lamia_gql.ingest.task_totals import TaskTotals
 from lamia_gql.storage.filters import JobFilter
-from lamia_gql.storage.models import Notification, Task
+from lamia_gql.storage.models import Task
 from lamia_gql.storage.queries.jobs import JOB_KEY, read_jobs
 from lamia_gql.storage.queries.processes import all_processes
 from lamia_gql.storage.row_shape import PROCESS
 from lamia_gql.storage.rows import ProcessRow, TaskRow
+from lamia_gql.storage.service_models import Notification
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ SHOWN_PROCESSES = 5
 """Of how many processes a notification names jobs that failed."""
 SHOWN_JOBS = 10
 """How many jobs of a process it names."""
-COUNTERS = ("pending", "submitted", "running", "done", "failed", "terminated")
+COUNTERS = ("pending", "submitted", "held", "running", "done", "failed", "terminated")
 NAMED_JOBS = Page(SHOWN_JOBS)
 FAILED_JOBS = JobFilter(states=(JobState.FAILED, JobState.TERMINATED))
 Occasions = Mapping[int, Sequence[Occasion]]

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, delete, select, update
 
 from lamia_gql.domain.notifications import Channel
-from lamia_gql.storage.models import Notification
 from lamia_gql.storage.rows import columns
+from lamia_gql.storage.service_models import Notification
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 
 

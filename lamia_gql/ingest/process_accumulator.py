@@ -67,6 +67,7 @@ class ProcessAccumulator:
             terminated=counters.terminated,
             reporting=counters.reporting,
             progress_sum=counters.progress_sum,
+            held=counters.held,
             state=process_state(self._process, counters),
             events=self._events,
             event_classes=self._classes,

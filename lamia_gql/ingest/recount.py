@@ -19,6 +19,7 @@ from lamia_gql.ingest.event_statements import PROCESS_COUNTERS
 from lamia_gql.ingest.task_totals import refresh_tasks
 from lamia_gql.ingest.tasks import lock_tasks
 from lamia_gql.storage.database import Database
+from lamia_gql.storage.details_json import decode_values
 from lamia_gql.storage.models import Event, Job, Process, Task
 from lamia_gql.storage.rows import (
     JOB_COLUMNS,
@@ -116,6 +117,7 @@ def _recount_process(
         terminated=sums.terminated,
         reporting=sums.reporting,
         progress_sum=sums.progress_sum,
+        held=sums.held,
     )
     counters = counters._replace(state=process_state(counters, counters))
     found = list(_differences(where, process, counters))
@@ -150,6 +152,7 @@ def _events_by_job(
             Event.attempt,
             Event.progress,
             Event.hostname,
+            Event.details,
         )
         .where(Event.task_id == process.task_id, Event.process_number == process.number)
         .order_by(Event.job_index, Event.seq)
@@ -165,6 +168,7 @@ def _events_by_job(
                     row.attempt,
                     row.progress,
                     row.hostname,
+                    decode_values(row.details),
                 )
                 for row in group
             ],

@@ -21,6 +21,7 @@ from lamia_gql.domain.lifecycle import EMPTY, EventClass, Occurrence, event_time
 from lamia_gql.ingest.event_statements import READ_JOBS
 from lamia_gql.ingest.pace import Pace
 from lamia_gql.storage.bulk_write import bulk_update
+from lamia_gql.storage.details_json import decode_values
 from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.key_table import INT, key_table
 from lamia_gql.storage.models import Event, Job, Process, Task
@@ -136,6 +137,7 @@ def find_beats(
             Event.id,
             Event.attempt,
             Event.progress,
+            Event.details,
         )
         .where(Event.task_id == task_id, Event.seq > after)
         .order_by(Event.seq)
@@ -180,7 +182,13 @@ def _not_needed(
     for row in beats:
         key = (row.process_number, row.job_index)
         at = event_time(row.sent_at, row.received_at)
-        event = Occurrence(row.id, EventClass.BEAT, at, row.attempt)
+        event = Occurrence(
+            row.id,
+            EventClass.BEAT,
+            at,
+            row.attempt,
+            details=decode_values(row.details),
+        )
         is_last = row.seq == last_seq or row.id in last_ids
         if not (is_last or is_needed(summaries.get(key, EMPTY), event)):
             found.append((row.seq, *key))

@@ -22,7 +22,7 @@ HAPPENED = {
     Occasion.CANNOT_SUCCEED: "can no longer succeed",
     Occasion.SILENT: "is silent",
 }
-COUNTED = ("done", "failed", "terminated", "running", "submitted", "pending")
+COUNTED = ("done", "failed", "terminated", "running", "held", "submitted", "pending")
 
 
 class Notice:

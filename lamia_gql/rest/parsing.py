@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.job_details import USAGE
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.settings import Settings
-from lamia_gql.ingest.event_input import NewEvent, check_event
+from lamia_gql.ingest.event_input import NewEvent, camel_case, check_event
 from lamia_gql.ingest.task_input import (
     MAX_TAGS,
     ProcessSpec,
@@ -140,6 +141,7 @@ def parse_event(
         payload=given.get("payload"),
         hostname=_text(meta, "host", "_meta.host"),
         client_address=client_address,
+        **_details(given),
     )
 
 
@@ -175,7 +177,25 @@ def parse_submitted_event(
         payload=body.get("payload"),
         hostname=_text(body, "hostname"),
         client_address=client_address,
+        **_details(body),
     )
+
+
+def _details(body: Json) -> dict[str, Any]:
+    """The arguments of ``check_event`` for what an event tells beside its class."""
+    exit_code, usage = body.get("exitCode"), body.get("usage")
+    found: dict[str, Any] = {
+        "exit_code": None if exit_code is None else _integer(exit_code, "exitCode"),
+        "signal": _text(body, "signal"),
+        "message": _text(body, "message"),
+        "batch_id": _text(body, "batchId"),
+    }
+    if usage is not None:
+        given = require_type(usage, dict, "usage", "an object")
+        found["usage"] = {
+            name: _number(given, camel_case(name), f"usage.{camel_case(name)}") for name in USAGE
+        }
+    return found
 
 
 def parse_event_class(word: Any, field: str) -> EventClass:

@@ -8,7 +8,10 @@ from urllib.parse import quote
 
 import orjson
 
+from lamia_gql.domain.job_details import USAGE
 from lamia_gql.domain.progress import is_enough, process_progress, task_ratio
+from lamia_gql.ingest.event_input import camel_case
+from lamia_gql.storage.details_json import decode_values
 from lamia_gql.storage.rows import EventRow, ProcessRow, TaskJson, TaskRow
 
 BASE = "/api/v0"
@@ -68,6 +71,8 @@ def serialize_process(root: str, task: str, process: ProcessRow) -> dict[str, An
 
 def serialize_event(event: EventRow, process: ProcessRow) -> dict[str, Any]:
     """An event of a process. ``procNumInArray`` is null in a solitary process."""
+    told = decode_values(event.details) or {}
+    usage = {camel_case(name): told[name] for name in USAGE if name in told}
     return {
         "id": event.id,
         "eventClass": event.event_class,
@@ -79,6 +84,11 @@ def serialize_event(event: EventRow, process: ProcessRow) -> dict[str, Any]:
         "hostname": event.hostname,
         "clientIP": event.client_address,
         "procNumInArray": event.job_index if process.is_array else None,
+        "exitCode": told.get("exit_code"),
+        "signal": told.get("signal"),
+        "message": told.get("message"),
+        "batchId": told.get("batch_id"),
+        "usage": usage or None,
     }
 
 

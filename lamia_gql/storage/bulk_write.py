@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Dialect, String
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.driver import Driver
-from lamia_gql.storage.models import Base
 
 Row = Sequence[Any]
 

@@ -14,38 +14,25 @@ from datetime import datetime
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
-    Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from lamia_gql.domain.lifecycle import EventClass, JobState
-from lamia_gql.domain.notifications import Channel, Occasion
 from lamia_gql.domain.progress import ProcessKind, State
-from lamia_gql.storage.column_types import ExactInteger, UTCDateTime, UUIDText
-from lamia_gql.storage.constraints import NAMING, one_of
+from lamia_gql.storage.base import Base
+from lamia_gql.storage.column_types import ExactInteger, UUIDText
+from lamia_gql.storage.constraints import one_of
 
 _DELETED = text("deleted_at IS NOT NULL")
 _RUNNING = text("state = 'RUNNING'")
-
-
-class Base(DeclarativeBase):
-    """The base of the tables. Every constraint has a name, by which migrations find it."""
-
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {  # noqa: RUF012  (the name and form that SQLAlchemy asks for)
-        datetime: UTCDateTime,
-        str: Text,
-        float: Double,
-    }
+_FAILED = text("state IN ('FAILED', 'TERMINATED')")
 
 
 class Task(Base):
@@ -106,29 +93,6 @@ class Task(Base):
     """The number of its latest event when it was last found silent."""
 
 
-class AccessToken(Base):
-    """A credential of a person or a service. The token itself is not stored."""
-
-    __tablename__ = "access_token"
-    # An id is never used twice: the largest one tells whether there are new tokens.
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  (SQLAlchemy's form)
-
-    id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    )
-    name: Mapped[str] = mapped_column(String(255), unique=True)
-    digest: Mapped[str] = mapped_column(String(64), unique=True)
-    """The SHA-256 of the token, in hexadecimal digits."""
-    roles: Mapped[str]
-    """The names of the roles, separated by commas."""
-    prefix: Mapped[str] = mapped_column(String(255), default="")
-    """What the names of the tasks begin with that it may change or submit events to."""
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime | None]
-    last_used_at: Mapped[datetime | None]
-    """When it was used last, up to an hour before."""
-
-
 class Tag(Base):
     """A tag of a task."""
 
@@ -162,6 +126,7 @@ class Process(Base):
             " AND submitted + running + done + failed + terminated <= job_count",
             name="counters",
         ),
+        CheckConstraint("held >= 0 AND held <= job_count", name="held"),
     )
 
     task_id: Mapped[int] = mapped_column(
@@ -200,6 +165,7 @@ class Process(Base):
     """Seconds between two samples; doubles as the history grows."""
     sampled_since: Mapped[int | None] = mapped_column(BigInteger)
     """The time of the first sample, in seconds since 1970."""
+    held: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
 
 class Job(Base):
@@ -221,6 +187,14 @@ class Job(Base):
             "alive_at",
             sqlite_where=_RUNNING,
             postgresql_where=_RUNNING,
+        ),
+        # Failures are grouped from it alone.
+        Index(
+            "ix_job_failure",
+            *("task_id", "process_number", "exit_code", "signal", "message_key", "seen_hostname"),
+            *("closed_at", "job_index"),
+            sqlite_where=_FAILED,
+            postgresql_where=_FAILED,
         ),
         {"sqlite_with_rowid": False},
     )
@@ -252,6 +226,19 @@ class Job(Base):
     seen_id: Mapped[str] = mapped_column(UUIDText)
     seen_class: Mapped[str] = mapped_column(String(16))
     seen_hostname: Mapped[str | None]
+    held_attempt: Mapped[int | None] = mapped_column(Integer)
+    held_at: Mapped[datetime | None]
+    details: Mapped[str | None]
+    """JSON text: what its events tell beside that, and its submissions."""
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    """This and the following columns are those of the details that hold now."""
+    signal: Mapped[str | None]
+    message: Mapped[str | None]
+    message_key: Mapped[int | None] = mapped_column(BigInteger)
+    """Equal for messages of the same form; only of jobs that have failed."""
+    batch_id: Mapped[str | None]
+    usage: Mapped[str | None]
+    """JSON text."""
 
 
 class Event(Base):
@@ -285,35 +272,8 @@ class Event(Base):
     """JSON text."""
     hostname: Mapped[str | None]
     client_address: Mapped[str | None]
-
-
-class Notification(Base):
-    """A notification that waits for its delivery to one receiver, after which it is removed.
-
-    It does not refer to its task, which may be deleted meanwhile.
-    """
-
-    __tablename__ = "notification"
-    __table_args__ = (
-        one_of("occasion", Occasion),
-        one_of("channel", Channel),
-        Index("ix_notification_due", "channel", "receiver", "due_at"),
-    )
-
-    id: Mapped[str] = mapped_column(UUIDText, primary_key=True)
-    """The same for every attempt, so that the receiver can tell a repetition."""
-    occasion: Mapped[str] = mapped_column(String(16))
-    channel: Mapped[str] = mapped_column(String(16))
-    receiver: Mapped[str]
-    """An e-mail address; else the digest of a URL of the settings, which may have a password."""
-    task: Mapped[str] = mapped_column(String(255))
-    facts: Mapped[str]
-    """JSON text: what there is to say about the task, as it was then."""
-    created_at: Mapped[datetime]
-    due_at: Mapped[datetime]
-    """When to try next; while a server tries, when others may."""
-    attempts: Mapped[int] = mapped_column(Integer, default=0)
-    """How many have begun."""
+    details: Mapped[str | None]
+    """JSON text: what else the event tells about its job, like an exit code."""
 
 
 class Sample(Base):
@@ -338,3 +298,4 @@ class Sample(Base):
     terminated: Mapped[int] = mapped_column(Integer)
     reporting: Mapped[int] = mapped_column(Integer)
     progress_sum: Mapped[int] = mapped_column(ExactInteger)
+    held: Mapped[int] = mapped_column(Integer, server_default="0")

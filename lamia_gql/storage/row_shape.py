@@ -16,7 +16,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, DateTime, Dialect, String, type_coerce
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from lamia_gql.storage.models import Base, Event, Job, Process, Task
+from lamia_gql.storage.base import Base
+from lamia_gql.storage.models import Event, Job, Process, Task
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow, pending_job
 
 R = TypeVar("R", bound=tuple[Any, ...])

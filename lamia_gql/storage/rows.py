@@ -24,7 +24,9 @@ from lamia_gql.domain.lifecycle import (
     Summary,
 )
 from lamia_gql.domain.progress import FINISHED, ProcessKind, State
-from lamia_gql.storage.models import Base, Event, Job, Process, Task
+from lamia_gql.storage.base import Base
+from lamia_gql.storage.details_json import NO_DETAILS, decode_details, detail_columns
+from lamia_gql.storage.models import Event, Job, Process, Task
 
 CLASSES: dict[str, EventClass] = {event_class.value: event_class for event_class in EventClass}
 """The event classes by their names, which columns contain."""
@@ -96,6 +98,7 @@ class ProcessRow(NamedTuple):
     last_event_class: str | None = None
     sample_step: int = 1
     sampled_since: int | None = None
+    held: int = 0
 
     @property
     def is_array(self) -> bool:
@@ -111,7 +114,7 @@ class ProcessRow(NamedTuple):
     def pending(self) -> int:
         """The number of jobs without any event."""
         others = self.submitted + self.running + self.done + self.failed + self.terminated
-        return self.job_count - others
+        return self.job_count - others - self.held
 
     @property
     def ended(self) -> int:
@@ -146,6 +149,7 @@ class ProcessRow(NamedTuple):
             self.terminated,
             self.reporting,
             self.progress_sum,
+            self.held,
         )
 
 
@@ -208,14 +212,24 @@ class JobRow(NamedTuple):
     seen_id: str | None
     seen_class: str | None
     seen_hostname: str | None
+    held_attempt: int | None
+    held_at: datetime | None
+    details: str | None
+    exit_code: int | None
+    signal: str | None
+    message: str | None
+    message_key: int | None
+    batch_id: str | None
+    usage: str | None
 
     @classmethod
     def of(cls, key: tuple[int, int, int], summary: Summary) -> Self:
         """The row of a job with this summary; ``key`` is task, process and index."""
         nothing = (None, None, None, None, None)
+        state = summary.state
         return cls(
             *key,
-            summary.state,
+            state,
             summary.progress,
             summary.events,
             summary.starts,
@@ -226,6 +240,8 @@ class JobRow(NamedTuple):
             *(summary.reading or nothing[:4]),
             *(summary.alive or nothing[:2]),
             *(summary.seen or nothing),
+            *(summary.held or nothing[:2]),
+            *(detail_columns(summary, state) if summary.details else NO_DETAILS),
         )
 
     def summary(self) -> Summary:
@@ -269,6 +285,8 @@ class JobRow(NamedTuple):
                 CLASSES[self.seen_class],
                 self.seen_hostname,
             ),
+            _moment(self.held_attempt, self.held_at),
+            *decode_details(self.details),
         )
 
 
@@ -297,6 +315,7 @@ class EventRow(NamedTuple):
     payload: str | None
     hostname: str | None
     client_address: str | None
+    details: str | None = None
 
 
 TASK_COLUMNS = columns(Task, TaskRow)

@@ -10,7 +10,7 @@ from sqlalchemy.sql import SyntaxExtension
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from lamia_gql.storage.models import Base
+from lamia_gql.storage.base import Base
 
 
 class OnConflictDoNothing(SyntaxExtension, ClauseElement):

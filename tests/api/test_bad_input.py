@@ -13,8 +13,8 @@ from sqlalchemy import Engine, select
 
 from lamia_gql.domain.pagination import encode_opaque
 from lamia_gql.domain.settings import load
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import create_engine
-from lamia_gql.storage.models import Base
 from tests.support.harness import Server, StartServer
 
 ARRAY = {"name": "array", "jobCount": 10, "firstIndex": 1}

@@ -27,6 +27,11 @@ def test_an_event_is_kept_as_it_came(server: Server) -> None:
         "progress": 12.5,
         "payload": {"text": ["…", None]},
         "_meta": {"host": "node01", "time": "1764000000.5"},
+        "exitCode": 134,
+        "signal": "SIGABRT",
+        "message": "std::bad_alloc",
+        "batchId": "57.2",
+        "usage": {"cpuSeconds": 4, "cpus": 2, "maxRssBytes": 5e9},
     }
     answer = server.rest("POST", "/t/a/event?arrayIndex=2", event)
     assert (answer.status_code, answer.json()) == (201, CREATED)
@@ -41,10 +46,17 @@ def test_an_event_is_kept_as_it_came(server: Server) -> None:
         "hostname": "node01",
         "clientIP": "127.0.0.1",
         "procNumInArray": 2,
+        "exitCode": 134,
+        "signal": "SIGABRT",
+        "message": "std::bad_alloc",
+        "batchId": "57.2",
+        "usage": {"cpuSeconds": 4.0, "maxRssBytes": 5e9, "cpus": 2.0},
     }
     (same,) = server.graphql(
         """{ process(task: "t", name: "a") { events(first: 5) { nodes {
-          uuid eventClass sentAt receivedAt progress payload hostname job { index } } } } }"""
+          uuid eventClass sentAt receivedAt progress payload hostname job { index }
+          exitCode signal message batchId
+          usage { cpuSeconds cpus maxRssBytes wallSeconds } } } } }"""
     )["process"]["events"]["nodes"]
     assert same == {
         "uuid": shown["id"],
@@ -55,6 +67,11 @@ def test_an_event_is_kept_as_it_came(server: Server) -> None:
         "payload": shown["payload"],
         "hostname": "node01",
         "job": {"index": 2},
+        "exitCode": 134,
+        "signal": "SIGABRT",
+        "message": "std::bad_alloc",
+        "batchId": "57.2",
+        "usage": {"cpuSeconds": 4.0, "cpus": 2.0, "maxRssBytes": 5e9, "wallSeconds": None},
     }
 
 

@@ -15,8 +15,9 @@ from sqlalchemy import func, select, update
 
 from lamia_gql.domain.settings import load
 from lamia_gql.ingest.pruner import PRUNE_LOCK_ID
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import begin_write, create_engine
-from lamia_gql.storage.models import Base, Event, Task
+from lamia_gql.storage.models import Event, Task
 from tests.support.harness import Server, StartServer, run_cli
 from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient
 from tests.support.waiting import until, until_async

@@ -48,6 +48,7 @@ def test_a_failed_task_is_told_with_what_failed(notifying: Notifying) -> None:
             "total": 31,
             "pending": 0,
             "submitted": 0,
+            "held": 0,
             "running": 0,
             "done": 15,
             "failed": 15,

@@ -15,7 +15,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.ingest.outbox import Outbox
 from lamia_gql.ingest.silence import SilenceWatch
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.models import Notification
+from lamia_gql.storage.service_models import Notification
 from tests.notification.conftest import settings_for
 from tests.support.harness import Server, StartServer
 from tests.support.mail_server import MailServer

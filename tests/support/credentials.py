@@ -18,7 +18,7 @@ from lamia_gql.ingest.task_tokens import revoke_tokens
 from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import migrate
-from lamia_gql.storage.models import AccessToken
+from lamia_gql.storage.service_models import AccessToken
 
 SECRET = "0123456789abcdef0123456789abcdef"
 OWNER = "anna"

@@ -64,6 +64,15 @@ def summary_of(*story: str) -> Summary:
         ("DONE@3 FAILED@2", "DONE"),
         ("FAILED@9#0 STARTED@1#1", "RUNNING"),  # attempts come before clocks
         ("DONE@1#1 STARTED@9#0", "DONE"),
+        ("HELD", "HELD"),
+        ("SUBMITTED@1 HELD@2", "HELD"),
+        ("STARTED@1 HELD@2 BEAT@3", "HELD"),  # a straggler: it was suspended
+        ("STARTED@1 FAILED@2 HELD@3", "HELD"),  # the batch system holds what has failed
+        ("SUBMITTED@1 HELD@2 SUBMITTED@3", "SUBMITTED"),
+        ("SUBMITTED@1 HELD@2 STARTED@3", "RUNNING"),
+        ("HELD@2 TERMINATED@3", "TERMINATED"),
+        ("HELD@2 TERMINATED@2", "TERMINATED"),
+        ("STARTED@1#1 HELD@2#0", "RUNNING"),
     ],
 )
 def test_state(story: str, state: str) -> None:
@@ -150,6 +159,8 @@ def test_state_agrees_with_the_events(life: list[Occurrence]) -> None:
     if summary.progress is not None:
         assert summary.progress in {event.progress for event in life}
     assert summary.reported == any(event.progress for event in life)
+    if summary.state is JobState.HELD:
+        assert EventClass.HELD in classes
     if classes <= {EventClass.SUBMITTED, EventClass.STARTED} and life:
         assert summary.state in {JobState.SUBMITTED, JobState.RUNNING}
 

@@ -14,9 +14,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
 from lamia_gql.domain.settings import load
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import NoSuchRevision, current, head, migrate
-from lamia_gql.storage.models import Base
 from tests.conftest import make_postgres
 from tests.support.harness import run_cli
 

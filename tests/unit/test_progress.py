@@ -269,7 +269,7 @@ def test_counters_by_differences_are_exact(
     for life in jobs:
         counted.change(EMPTY, summarise(life), threshold)
     assert counters == counted
-    heard = counters.submitted + counters.running + counters.ended
+    heard = counters.submitted + counters.held + counters.running + counters.ended
     assert heard == sum(bool(life) for life in jobs)
     process = Terms(Kind.ARRAY, len(jobs), 0, threshold), counters
     progress = process_progress(*process)

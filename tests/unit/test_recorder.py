@@ -33,7 +33,16 @@ from tests.support.strategies import NOON, job_histories
 from tests.support.waiting import until
 
 ARRAY = 3
-COUNTERS = ("submitted", "running", "done", "failed", "terminated", "reporting", "progress_sum")
+COUNTERS = (
+    "submitted",
+    "held",
+    "running",
+    "done",
+    "failed",
+    "terminated",
+    "reporting",
+    "progress_sum",
+)
 
 
 @pytest.fixture
@@ -53,7 +62,10 @@ def create(database: Database, *processes: ProcessSpec) -> str:
 
 
 def event(task: str, index: int | None, told: Occurrence, process: str = "array") -> NewEvent:
-    """An event as GraphQL and REST hand it to the recorder."""
+    """An event as GraphQL and REST hand it to the recorder, of the only submission of its job."""
+    details = {name: value for name, value in (told.details or {}).items() if name != "base"}
+    if "batch_id" in details:
+        details["batch_id"] = "1_1"
     return NewEvent(
         id=told.id,
         task=task,
@@ -67,6 +79,7 @@ def event(task: str, index: int | None, told: Occurrence, process: str = "array"
         payload=None,
         hostname=told.hostname,
         client_address=None,
+        details=details,
     )
 
 

@@ -6,6 +6,7 @@ export const JOB_STATES: readonly JobState[] = [
   "FAILED",
   "TERMINATED",
   "RUNNING",
+  "HELD",
   "SUBMITTED",
   "PENDING",
 ];
@@ -23,6 +24,7 @@ const LABELS: Record<JobState | State | Liveness | Outlook | EventClass, string>
   CANNOT_SUCCEED: "cannot succeed",
   DONE: "done",
   FAILED: "failed",
+  HELD: "held",
   LATE: "late",
   LOST: "lost",
   ON_TRACK: "on track",

@@ -13,6 +13,7 @@ const NONE = {
   running: "",
   done: "",
   failed: "",
+  held: "",
   terminated: "",
   late: "",
   lost: "",

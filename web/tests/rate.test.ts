@@ -7,7 +7,16 @@ function timeline(...ended: number[]): TimelinePoint[] {
   return ended.map((done, minute) => ({
     at: new Date(60_000 * minute).toISOString(),
     ratio: null,
-    counts: { total: 100, pending: 0, submitted: 0, running: 0, done, failed: 0, terminated: 0 },
+    counts: {
+      total: 100,
+      pending: 0,
+      submitted: 0,
+      held: 0,
+      running: 0,
+      done,
+      failed: 0,
+      terminated: 0,
+    },
   }));
 }
 

@@ -45,7 +45,8 @@ from lamia_gql.graph.types.fields import (
     Owner,
     Read,
 )
-from lamia_gql.storage.models import Base, Job, Process, Task
+from lamia_gql.storage.base import Base
+from lamia_gql.storage.models import Job, Process, Task
 from lamia_gql.storage.row_shape import TASK, RowShape
 
 MAX_FIELDS = 1_000

@@ -11,7 +11,8 @@ from typing import Any
 from lamia_gql.domain.progress import ProcessKind
 from lamia_gql.graph.plans.source import Build, Expression, Layout, Namespace, rows_to_dicts
 from lamia_gql.graph.reads import Reads, Rows
-from lamia_gql.storage.models import Base, Process
+from lamia_gql.storage.base import Base
+from lamia_gql.storage.models import Process
 from lamia_gql.storage.row_shape import RowShape, row_shape
 
 Dict = dict[str, Any]

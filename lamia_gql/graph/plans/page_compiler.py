@@ -11,7 +11,7 @@ from lamia_gql.graph.plans import pages
 from lamia_gql.graph.plans.levels import Level
 from lamia_gql.graph.plans.pages import Asked, EdgePart, PagePart
 from lamia_gql.graph.plans.selection import Fields, NotPlannable
-from lamia_gql.storage.models import Base
+from lamia_gql.storage.base import Base
 
 Sets = Sequence[SelectionSetNode | None]
 

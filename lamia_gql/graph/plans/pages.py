@@ -12,7 +12,8 @@ from lamia_gql.graph.plans.levels import Dict, Level, Needs, Run
 from lamia_gql.graph.plans.reading import ReadingChild, raise_first
 from lamia_gql.graph.reads import ListRead, Rows
 from lamia_gql.graph.types.fields import Read
-from lamia_gql.storage.models import Base, Event, Job
+from lamia_gql.storage.base import Base
+from lamia_gql.storage.models import Event, Job
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 

@@ -18,7 +18,7 @@ from lamia_gql.graph.plans.selection import NotPlannable
 from lamia_gql.graph.plans.source import Expression, Namespace, objects_to_dicts
 from lamia_gql.graph.types.fields import Derived, Read
 from lamia_gql.storage import models
-from lamia_gql.storage.models import Base
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.row_shape import FULL
 
 WRITTEN = {"Event": models.Event, "Process": models.Process}

@@ -11,7 +11,8 @@ from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans.levels import Child, Level, Needs, Run
 from lamia_gql.graph.reads import Rows
 from lamia_gql.graph.types.fields import Read
-from lamia_gql.storage.models import Base, Job, Process
+from lamia_gql.storage.base import Base
+from lamia_gql.storage.models import Job, Process
 from lamia_gql.storage.row_shape import KEYS, RowShape
 
 

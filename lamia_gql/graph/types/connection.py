@@ -17,7 +17,7 @@ from lamia_gql.graph.types.fields import (
     resolved,
     row_of,
 )
-from lamia_gql.storage.models import Base
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import FULL
 

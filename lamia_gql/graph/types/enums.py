@@ -38,6 +38,7 @@ _publish(
         EventClass.DONE: "The job ended successfully.",
         EventClass.FAILED: "The job ended without success.",
         EventClass.TERMINATED: "The job was ended from outside, for example by the batch system.",
+        EventClass.HELD: "The job is held or suspended, until it starts, is submitted or ends.",
     },
 )
 _publish(
@@ -50,6 +51,7 @@ _publish(
         JobState.DONE: "The job ended successfully.",
         JobState.FAILED: "The job ended without success.",
         JobState.TERMINATED: "The job was ended from outside, for example by the batch system.",
+        JobState.HELD: "The job is held or suspended: somebody must release it.",
     },
 )
 _publish(

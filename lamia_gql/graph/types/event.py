@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import strawberry
 from strawberry.scalars import JSON
 
+from lamia_gql.domain.job_details import Values
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.reads import Reads, RowRead
 from lamia_gql.graph.types.connection import ID_DESCRIPTION, Node, global_id
 from lamia_gql.graph.types.fields import column, derived, single, stored_json
 from lamia_gql.graph.types.parents import job_of, process_of, require
+from lamia_gql.graph.types.usage import JobUsage, UsageValues, usage_values
 from lamia_gql.storage import models
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.processes import processes_by_key
@@ -68,6 +70,26 @@ def _job() -> RowRead:
     return RowRead("event.job", read)
 
 
+def _exit_code(told: Values) -> int | None:
+    return told.get("exit_code")
+
+
+def _signal(told: Values) -> str | None:
+    return told.get("signal")
+
+
+def _message(told: Values) -> str | None:
+    return told.get("message")
+
+
+def _batch_id(told: Values) -> str | None:
+    return told.get("batch_id")
+
+
+def _usage(told: Values) -> UsageValues | None:
+    return usage_values(told)
+
+
 @strawberry.type(description="One message from a job, as the server received it.")
 class Event(Node):
     """An event; its job and process are read only if selected."""
@@ -96,11 +118,27 @@ class Event(Node):
     )
     attempt: int = column(
         "attempt",
-        "How many times the job had been restarted, as reported by the client; by default 0.",
+        "How many times the job had been restarted; by default 0. A later submission to the batch"
+        " system continues counting where the earlier one ended.",
     )
     payload: JSON | None = derived(
         "Arbitrary JSON that the client sent with the event. Null if there is none.",
         lambda payload: stored_json(payload),
+    )
+    exit_code: int | None = derived(
+        "Exit code with which the job ended. Null if the event tells none.", _exit_code
+    )
+    signal: str | None = derived(
+        "Name of the signal that ended the job. Null if the event tells none.", _signal
+    )
+    message: str | None = derived(
+        "Why the job ended or is held. Null if the event does not tell.", _message
+    )
+    batch_id: str | None = derived(
+        "Id of the job in its batch system. Null if the event tells none.", _batch_id
+    )
+    usage: JobUsage | None = derived(
+        "What the job had used. Null if the event does not tell.", _usage
     )
     job: Annotated[Job, strawberry.lazy("lamia_gql.graph.types.job")] = single(
         "The job that sent the event.",

@@ -27,7 +27,7 @@ from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.reads import Reads
-from lamia_gql.storage.models import Base
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.row_shape import FULL
 
 F = TypeVar("F", bound=Callable[..., Any])

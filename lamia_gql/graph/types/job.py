@@ -19,6 +19,8 @@ from lamia_gql.graph.types.event_connection import events_of
 from lamia_gql.graph.types.fields import column, derived, owner
 from lamia_gql.graph.types.job_statistics import Progress
 from lamia_gql.graph.types.parents import process_of
+from lamia_gql.graph.types.usage import JobUsage, UsageValues, usage_values
+from lamia_gql.storage.details_json import decode_values
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.rows import JobRow, ProcessRow
@@ -52,6 +54,14 @@ def _progress(
 
 def _finished_at(state: str, closed_at: datetime | None) -> datetime | None:
     return closed_at if state in ENDED else None
+
+
+def _attempt(seen_attempt: int | None) -> int:
+    return seen_attempt or 0
+
+
+def _usage(usage: str | None) -> UsageValues | None:
+    return usage_values(decode_values(usage))
 
 
 def find_jobs(
@@ -110,6 +120,29 @@ class Job(Node):
     )
     hostname: str | None = column(
         "seen_hostname", "Host name in the latest event. Null if it has none."
+    )
+    attempt: int = derived(
+        "How many times the job had been restarted, by its latest event. A later submission to the"
+        " batch system continues counting where the earlier one ended.",
+        _attempt,
+    )
+    exit_code: int | None = column(
+        "exit_code", "Exit code with which the job ended. Null if it runs again or told none."
+    )
+    signal: str | None = column(
+        "signal",
+        "Name of the signal that ended the job. Null if it runs again or told none.",
+    )
+    message: str | None = column(
+        "message", "Why the job ended or is held. Null if it runs again or did not tell."
+    )
+    batch_id: str | None = column(
+        "batch_id", "Id of the job in its batch system; the latest. Null if it told none."
+    )
+    usage: JobUsage | None = derived(
+        "What the job has used since its latest start, and what it was given. Null if it did not"
+        " tell.",
+        _usage,
     )
     process: Annotated[Process, strawberry.lazy("lamia_gql.graph.types.process")] = owner(
         "The process that the job belongs to.", process_of

@@ -39,6 +39,7 @@ class JobCounts:
     total: int = field("Number of all jobs.")
     pending: int = field("Number of jobs that have sent no event yet.")
     submitted: int = field("Number of jobs that wait in a batch system.")
+    held: int = field("Number of jobs that are held or suspended.")
     running: int = field("Number of jobs that are running.")
     done: int = field("Number of jobs that ended successfully.")
     failed: int = field("Number of jobs that ended without success.")
@@ -51,6 +52,7 @@ class Counts(NamedTuple):
     total: int
     pending: int
     submitted: int
+    held: int
     running: int
     done: int
     failed: int
@@ -59,16 +61,17 @@ class Counts(NamedTuple):
 
 def add_counts(processes: Iterable[ProcessRow]) -> Counts:
     """The counters of these processes, added up."""
-    total = submitted = running = done = failed = terminated = 0
+    total = submitted = held = running = done = failed = terminated = 0
     for process in processes:
         total += process.job_count
         submitted += process.submitted
+        held += process.held
         running += process.running
         done += process.done
         failed += process.failed
         terminated += process.terminated
-    pending = total - submitted - running - done - failed - terminated
-    return Counts(total, pending, submitted, running, done, failed, terminated)
+    pending = total - submitted - held - running - done - failed - terminated
+    return Counts(total, pending, submitted, held, running, done, failed, terminated)
 
 
 @strawberry.type(description="Consecutive jobs of an array that are in the same state.")
@@ -107,6 +110,7 @@ def history_point(point: timeline.Point, total: int) -> HistoryPoint:
             total,
             point.pending,
             counters.submitted,
+            counters.held,
             counters.running,
             counters.done,
             counters.failed,

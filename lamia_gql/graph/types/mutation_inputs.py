@@ -181,6 +181,29 @@ class DeleteTasksInput:
     )
 
 
+@strawberry.input(description="What a job has used, and what it was given. Omit what is not known.")
+class UsageInput:
+    """The input of ``usage``: numbers that are finite and not negative."""
+
+    cpu_seconds: float | None = strawberry.field(
+        default=None, description="CPU time of all its processes, in seconds."
+    )
+    wall_seconds: float | None = strawberry.field(
+        default=None, description="Time since its start, in seconds."
+    )
+    max_rss_bytes: float | None = strawberry.field(
+        default=None, description="Largest resident memory, in bytes."
+    )
+    read_bytes: float | None = strawberry.field(default=None, description="Bytes read.")
+    write_bytes: float | None = strawberry.field(default=None, description="Bytes written.")
+    cpus: float | None = strawberry.field(
+        default=None, description="Number of CPUs that the job was given."
+    )
+    requested_memory_bytes: float | None = strawberry.field(
+        default=None, description="Memory that was requested for the job, in bytes."
+    )
+
+
 @strawberry.input(description="An event of a job, to be stored.")
 class SubmitEventInput:
     """The input from which :class:`lamia_gql.ingest.event_input.NewEvent` is made."""
@@ -225,6 +248,28 @@ class SubmitEventInput:
         ),
     )
     hostname: str | None = strawberry.field(default=None, description="Host that the job runs on.")
+    exit_code: int | None = strawberry.field(
+        default=None, description="Exit code with which the job ended."
+    )
+    signal: str | None = strawberry.field(
+        default=None,
+        description="Name of the signal that ended the job, like `SIGKILL`; at most 32 characters.",
+    )
+    message: str | None = strawberry.field(
+        default=None,
+        description="Why the job ended or is held, for people; at most 1024 bytes of UTF-8.",
+    )
+    batch_id: str | None = strawberry.field(
+        default=None,
+        description=(
+            "Id of the job in its batch system, like `1234_7` or `57.3`; at most 255 characters."
+            " Each submission has its own: a later one overrules an earlier one, whatever restarts"
+            " `attempt` counts."
+        ),
+    )
+    usage: UsageInput | None = strawberry.field(
+        default=None, description="What the job has used so far, as far as it is known."
+    )
 
     def given_uuid(self) -> UUID | None:
         """The UUID under either name. Raises :class:`UserError` if there is one under each."""

@@ -107,10 +107,16 @@ def _enough(counted: ProcessRow) -> bool:
 
 
 def _counts(
-    job_count: int, submitted: int, running: int, done: int, failed: int, terminated: int
+    job_count: int,
+    submitted: int,
+    held: int,
+    running: int,
+    done: int,
+    failed: int,
+    terminated: int,
 ) -> Counts:
-    pending = job_count - submitted - running - done - failed - terminated
-    return Counts(job_count, pending, submitted, running, done, failed, terminated)
+    pending = job_count - submitted - held - running - done - failed - terminated
+    return Counts(job_count, pending, submitted, held, running, done, failed, terminated)
 
 
 def _outlook(counted: ProcessRow, has_lost: bool) -> Outlook:

@@ -48,6 +48,7 @@ def _statement() -> Statement:
             Sample.terminated,
             Sample.reporting,
             Sample.progress_sum,
+            Sample.held,
         )
         .join_from(
             k, Sample, (Sample.task_id == k.c.task_id) & (Sample.process_number == k.c.number)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, select, true
 from sqlalchemy.orm import aliased
 
-from lamia_gql.storage.models import Base
+from lamia_gql.storage.base import Base
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.statement import Statement

@@ -7,6 +7,7 @@ export interface Counts {
   total: number;
   pending: number;
   submitted: number;
+  held: number;
   running: number;
   done: number;
   failed: number;
@@ -49,7 +50,7 @@ export function JobsBar({ counts }: { counts: Counts }) {
   );
 }
 
-/** The numbers of done, failed and terminated jobs. */
+/** The numbers of done, failed, terminated and held jobs. */
 export function JobsSummary({ counts }: { counts: Counts }) {
   return (
     <span className="jobs-line">
@@ -58,6 +59,7 @@ export function JobsSummary({ counts }: { counts: Counts }) {
       </span>
       {counts.failed > 0 && <strong className="bad">{formatCompact(counts.failed)} failed</strong>}
       {counts.terminated > 0 && <span>{formatCompact(counts.terminated)} terminated</span>}
+      {counts.held > 0 && <span>{formatCompact(counts.held)} held</span>}
     </span>
   );
 }

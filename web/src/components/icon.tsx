@@ -59,6 +59,12 @@ const SHAPES: Record<IconName, ReactNode> = {
       <rect x="5.4" y="5.4" width="5.2" height="5.2" className="cut-fill" />
     </>
   ),
+  HELD: (
+    <>
+      {DISC}
+      <path d="M6 5v6m4-6v6" className="cut" />
+    </>
+  ),
   RUNNING,
   STARTED: RUNNING,
   SUBMITTED,

@@ -13,6 +13,7 @@ export const CELL_STATES: readonly CellState[] = [
   "TERMINATED",
   "LATE",
   "LOST",
+  "HELD",
 ];
 
 /** From least to most severe. A pixel that covers many jobs shows the most severe state. */
@@ -22,6 +23,7 @@ const BY_SEVERITY: readonly CellState[] = [
   "SUBMITTED",
   "RUNNING",
   "LATE",
+  "HELD",
   "TERMINATED",
   "LOST",
   "FAILED",
@@ -35,6 +37,7 @@ export interface JobIndices {
   firstIndex: number;
   jobCount: number;
   submitted: string;
+  held: string;
   running: string;
   done: string;
   failed: string;

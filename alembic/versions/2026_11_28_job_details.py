@@ -48,6 +48,7 @@ def upgrade() -> None:
             "message_key",
             "seen_hostname",
             "closed_at",
+            "state",
             "job_index",
         ],
         sqlite_where=FAILED,

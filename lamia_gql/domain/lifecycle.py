@@ -184,14 +184,18 @@ class Summary(NamedTuple):
         """The details that hold now.
 
         Those of an earlier attempt do not: why it ended, and what it used. Nor does the cause of
-        what was before the job was opened, or what it used before it started.
+        what was before the job was opened, or before it was DONE, or what it used before it
+        started.
         """
+        since = self.opened
+        if self.closed is not None and self.state is JobState.DONE:
+            since = Moment(*self.closed[:2])
         shown: dict[str, Any] = {}
         assert self.seen is not None or not self.details
         for detail in self.details:
             values = dict(detail.values)
             is_earlier = self.seen is not None and detail.attempt < self.seen.attempt
-            if is_earlier or (self.opened is not None and detail[:2] < self.opened):
+            if is_earlier or (since is not None and detail[:2] < since):
                 for name in CAUSE:
                     values.pop(name, None)
             if is_earlier or (self.started is not None and detail[:2] < self.started):

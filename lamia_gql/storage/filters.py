@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -152,6 +152,38 @@ class JobFilter:
 
     states: tuple[JobState, ...] | None = None
     liveness: Liveness | None = None
+    hostnames: tuple[str, ...] | None = None
+    exit_codes: tuple[int, ...] | None = None
+    signals: tuple[str, ...] | None = None
+    message: str | None = None
+    """A text that the message contains; case is ignored."""
+    batch_ids: tuple[str, ...] | None = None
+
+    @property
+    def details(self) -> JobFilter:
+        """The conditions on what jobs have told, without those on state and liveness."""
+        return replace(self, states=None, liveness=None)
+
+    @property
+    def is_by_details(self) -> bool:
+        """Whether there are such conditions. No PENDING job meets them."""
+        return self.details != JobFilter()
+
+    def where(self, job: Any) -> list[ColumnElement[bool]]:
+        """The SQL conditions on what jobs have told; ``job`` is the table, or an alias of it."""
+        found: list[ColumnElement[bool]] = [
+            column.in_(values)
+            for column, values in (
+                (job.seen_hostname, self.hostnames),
+                (job.exit_code, self.exit_codes),
+                (job.signal, self.signals),
+                (job.batch_id, self.batch_ids),
+            )
+            if values is not None
+        ]
+        if self.message is not None:
+            found.append(job.message.icontains(self.message, autoescape=True))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ class Job(Base):
         Index(
             "ix_job_failure",
             *("task_id", "process_number", "exit_code", "signal", "message_key", "seen_hostname"),
-            *("closed_at", "job_index"),
+            *("closed_at", "state", "job_index"),
             sqlite_where=_FAILED,
             postgresql_where=_FAILED,
         ),

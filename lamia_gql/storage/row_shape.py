@@ -143,6 +143,21 @@ class RowShape(Generic[R]):
         return self.select(self.entity.__table__.c.__getitem__)
 
 
+class ComputedShape(RowShape[R]):
+    """The shape of rows that are computed, not columns of a table; they are always read whole.
+
+    Args:
+        full: the class of the rows, whose first fields are their key.
+    """
+
+    def __init__(self, full: type[R]) -> None:
+        self.entity = Base
+        self.fields = self.names = full._fields  # type: ignore[attr-defined] # it is a NamedTuple
+        self.stored = ()
+        self.is_plain = False
+        self.row = full
+
+
 def _part(full: type[R], fields: tuple[str, ...]) -> type[R]:
     base = namedtuple(full.__name__, fields)  # type: ignore[misc] # mypy wants literal names
     shared = {

@@ -47,13 +47,15 @@ from lamia_gql.graph.types.fields import (
 )
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.models import Job, Process, Task
-from lamia_gql.storage.row_shape import TASK, RowShape
+from lamia_gql.storage.row_shape import KEYS, TASK, ComputedShape, RowShape
 
 MAX_FIELDS = 1_000
 """A plan with more fields takes longer to make than it saves."""
 LONG_TEXTS = frozenset({"comment", "email", "hostname", "seen_hostname"})
 """Columns whose texts may have thousands of characters."""
 Sets = Sequence[SelectionSetNode | None]
+Parent = type[Base] | ComputedShape[Any]
+"""Where the rows of a level are from."""
 
 
 class Compiler:
@@ -107,9 +109,7 @@ class Compiler:
             page.needs = needs
         self.processes_shape = needs.shape(Process)
 
-    def _type_level(
-        self, type_: GraphQLObjectType, sets: Sets, entity: type[Base] | None
-    ) -> TypeLevel:
+    def _type_level(self, type_: GraphQLObjectType, sets: Sets, entity: Parent | None) -> TypeLevel:
         level = TypeLevel(self._names)
         inputs: dict[str, str] = {}
         for key, nodes in self.collect(type_, sets).items():
@@ -141,7 +141,7 @@ class Compiler:
                     self._process_needs.names |= declaration.process_needs
                     child = self._reading(level, declaration, definition, below, entity)
                     expression = _variable(level.child(child))
-                    if declaration.entity is None and declaration.tables is None:
+                    if isinstance(child, reading.ValueChild):
                         expression = self._shown(expression, definition.type, below)
                     level.entries[key] = expression
                 case None:
@@ -250,7 +250,7 @@ class Compiler:
         declaration: Read,
         definition: GraphQLField,
         below: Sets,
-        parent: type[Base] | None,
+        parent: Parent | None,
     ) -> Child:
         place = len(self.places) - 1
         type_ = get_named_type(definition.type)
@@ -263,7 +263,12 @@ class Compiler:
         entity = declaration.entity
         if entity is None:
             assert parent is not None
-            return reading.ValueChild(declaration, place, parent)
+            key = len(parent.fields if isinstance(parent, ComputedShape) else KEYS[parent])
+            if declaration.computed is None:
+                return reading.ValueChild(declaration, place, key)
+            assert isinstance(type_, GraphQLObjectType)
+            rows = self._type_level(type_, below, declaration.computed)
+            return reading.RowsChild(declaration, place, key, rows)
         if declaration.is_page:
             child = self._page_child(declaration, place, entity, type_, below)
             if declaration.whole is not None:

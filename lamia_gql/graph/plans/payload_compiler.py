@@ -11,14 +11,13 @@ from typing import Any
 from graphql import GraphQLField, GraphQLObjectType, get_named_type
 
 from lamia_gql.graph.inputs import INPUTS
-from lamia_gql.graph.plans.compiler import Compiler, Sets
+from lamia_gql.graph.plans.compiler import Compiler, Parent, Sets
 from lamia_gql.graph.plans.definitions import strawberry_field
 from lamia_gql.graph.plans.levels import Child, Dict, Level, Run, TypeLevel
 from lamia_gql.graph.plans.selection import NotPlannable
 from lamia_gql.graph.plans.source import Expression, Namespace, objects_to_dicts
 from lamia_gql.graph.types.fields import Derived, Read
 from lamia_gql.storage import models
-from lamia_gql.storage.base import Base
 from lamia_gql.storage.row_shape import FULL
 
 WRITTEN = {"Event": models.Event, "Process": models.Process}
@@ -96,7 +95,7 @@ class PayloadCompiler(Compiler):
         declaration: Read,
         definition: GraphQLField,
         below: Sets,
-        parent: type[Base] | None,
+        parent: Parent | None,
     ) -> Child:
         raise NotPlannable("a field that reads")
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from lamia_gql.graph.inputs import INPUTS
-from lamia_gql.graph.plans.levels import Child, Level, Needs, Run
+from lamia_gql.graph.plans.levels import Child, Level, Needs, Run, TypeLevel
 from lamia_gql.graph.reads import Rows
 from lamia_gql.graph.types.fields import Read
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.models import Job, Process
-from lamia_gql.storage.row_shape import KEYS, RowShape
+from lamia_gql.storage.row_shape import RowShape
 
 
 class InputChild(Child):
@@ -54,21 +55,21 @@ class ReadingChild(Child):
         return self._declaration.call(run.reads, run.arguments(self._place))
 
 
-class ValueChild(ReadingChild):
-    """A plain value: a text, or a list of objects.
+class OnceChild(ReadingChild):
+    """What is read once for each row.
 
     Args:
         declaration: the declaration of the field.
         place: where its arguments are.
-        entity: the table of the rows that have it.
+        key: how many of the first columns of a row are its key.
     """
 
-    def __init__(self, declaration: Read, place: int, entity: type[Base]) -> None:
+    def __init__(self, declaration: Read, place: int, key: int) -> None:
         super().__init__(declaration, place)
-        self._key = len(KEYS[entity])
+        self._key = key
 
-    def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
-        """The value of each row."""
+    def find(self, run: Run, rows: Rows) -> Sequence[Any]:
+        """What is read for each row."""
         read, reads = self.read(run), run.reads
         by_key = {row[: self._key]: row for row in rows}
 
@@ -76,13 +77,40 @@ class ValueChild(ReadingChild):
             return read.read(reads, [by_key[key] for key in keys])  # type: ignore[no-any-return]
 
         keys = [row[: self._key] for row in rows]
-        found = reads.once(("value", read.key), keys, read_missing)
+        return reads.once(("value", read.key), keys, read_missing)
+
+
+class ValueChild(OnceChild):
+    """A plain value: a text, or a list of objects."""
+
+    def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
+        """The value of each row."""
+        found, reads = self.find(run, rows), run.reads
         for value in found:
             if isinstance(value, str):
                 reads.charge(len(value))
             else:
                 reads.charge(0, len(value))
         return found
+
+
+class RowsChild(OnceChild):
+    """A list of computed rows."""
+
+    def __init__(self, declaration: Read, place: int, key: int, level: TypeLevel) -> None:
+        super().__init__(declaration, place, key)
+        self._level = level
+        self._computed = declaration.computed
+
+    def prepare(self, _shape: RowShape[Any] | None, _owner: RowShape[Any] | None) -> None:
+        """The rows always look the same."""
+        self._level.prepare(self._computed, None)
+
+    def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
+        """The dicts of the list of each row."""
+        lists = self.find(run, rows)
+        dicts = iter(self._level.run(run, [row for found in lists for row in found], ()))
+        return [list(islice(dicts, len(found))) for found in lists]
 
 
 class RowChild(ReadingChild):

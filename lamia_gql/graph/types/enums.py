@@ -15,6 +15,7 @@ from lamia_gql.domain.lifecycle import EventClass, JobState
 from lamia_gql.domain.liveness import Liveness
 from lamia_gql.domain.notifications import Occasion
 from lamia_gql.domain.progress import Outlook, ProcessKind, ProgressBasis, State
+from lamia_gql.storage.queries.failure_statements import FailureKey
 from lamia_gql.storage.queries.tasks import Direction, TaskOrderField
 
 
@@ -131,6 +132,15 @@ _publish(
         ProgressBasis.VALUE_OF_THRESHOLD: (
             "Sum of the latest values that the jobs reported, out of the threshold."
         ),
+    },
+)
+_publish(
+    FailureKey,
+    "What failures can be grouped by.",
+    {
+        FailureKey.EXIT: "Exit code and signal.",
+        FailureKey.MESSAGE: "Message, without the parts that vary from job to job.",
+        FailureKey.HOST: "Host.",
     },
 )
 _publish(

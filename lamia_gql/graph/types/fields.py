@@ -28,7 +28,7 @@ from lamia_gql.graph.context import Info
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.reads import Reads
 from lamia_gql.storage.base import Base
-from lamia_gql.storage.row_shape import FULL
+from lamia_gql.storage.row_shape import FULL, ComputedShape
 
 F = TypeVar("F", bound=Callable[..., Any])
 OWNER = "owner_"
@@ -92,6 +92,8 @@ class Read:
     """The input that has all rows of the list, if fields of the row read it."""
     tables: Mapping[str, type[Base]] | None = None
     """Where a row of any type is read: the tables by the names of the types."""
+    computed: ComputedShape[Any] | None = None
+    """Where a list of computed rows is read: their shape."""
 
     @property
     def is_lookup(self) -> bool:
@@ -177,6 +179,28 @@ def value(
     async def resolve(self: Any, info: Info, **given: Any) -> Any:
         load = info.context.load
         return await load.load(declaration.call(load.reads, given), row_of(self))
+
+    return declare_read(declaration, resolve, description)
+
+
+def computed(
+    description: str,
+    function: Callable[..., Any],
+    shape: ComputedShape[Any],
+    make: Callable[[Any], Any],
+    *,
+    needs: Sequence[str] = (),
+) -> Any:
+    """A field that is a list of computed rows; ``function`` returns a ``ValueRead``.
+
+    ``make`` turns a row into an object of the schema.
+    """
+    declaration = read_declaration(function, needs=frozenset(needs), computed=shape)
+
+    async def resolve(self: Any, info: Info, **given: Any) -> Any:
+        load = info.context.load
+        found = await load.load(declaration.call(load.reads, given), row_of(self))
+        return [make(row) for row in found]
 
     return declare_read(declaration, resolve, description)
 

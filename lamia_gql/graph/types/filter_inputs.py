@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import strawberry
@@ -159,10 +160,38 @@ class JobFilter:
     liveness: Liveness | None = strawberry.field(
         default=None, description="The job is RUNNING and has this liveness."
     )
+    hostnames: list[str] | None = strawberry.field(
+        default=None, description="The host is one of these."
+    )
+    exit_codes: list[int] | None = strawberry.field(
+        default=None, description="The exit code is one of these."
+    )
+    signals: list[str] | None = strawberry.field(
+        default=None, description="The signal is one of these, like `SIGKILL`."
+    )
+    message: str | None = strawberry.field(
+        default=None, description="The message contains this text; case is ignored."
+    )
+    batch_ids: list[str] | None = strawberry.field(
+        default=None, description="The id in the batch system is one of these."
+    )
 
     def parse(self) -> filters.JobFilter:
         """The filter for queries. Raises :class:`RequestError`."""
-        return job_filter(self.states, self.liveness, "filter.states")
+        found = job_filter(self.states, self.liveness, "filter.states")
+        check_length(self.message or "", "filter.message")
+        if self.message is not None and not is_storable(self.message):
+            raise RequestError(
+                ErrorCode.ARGUMENT_INVALID, "filter.message has characters that cannot be stored."
+            )
+        return replace(
+            found,
+            hostnames=choices(self.hostnames, "filter.hostnames"),
+            exit_codes=choices(self.exit_codes, "filter.exitCodes"),
+            signals=choices(self.signals, "filter.signals"),
+            message=self.message,
+            batch_ids=choices(self.batch_ids, "filter.batchIds"),
+        )
 
 
 def job_filter(

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from lamia_gql.domain import progress as rules
-from lamia_gql.domain.lifecycle import EventClass, JobState
-from lamia_gql.domain.liveness import Liveness
-from lamia_gql.domain.pagination import Slice, page
+from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.progress import (
     Outlook,
     ProcessKind,
@@ -21,9 +19,14 @@ from lamia_gql.domain.progress import (
     process_progress,
 )
 from lamia_gql.graph.inputs import COUNTERS, END, INPUTS, PROGRESS
-from lamia_gql.graph.reads import ListRead, Reads, RowRead, ValueRead
+from lamia_gql.graph.reads import Reads, RowRead, ValueRead
 from lamia_gql.graph.timeline import process_timeline
-from lamia_gql.graph.types import filter_inputs
+from lamia_gql.graph.types.array_reads import (
+    array_job,
+    array_jobs,
+    indices_of,
+    state_ranges_of,
+)
 from lamia_gql.graph.types.connection import (
     ID_DESCRIPTION,
     Connection,
@@ -33,20 +36,15 @@ from lamia_gql.graph.types.connection import (
 )
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.event_connection import events_of
+from lamia_gql.graph.types.failure_group import FailureGroup, failure_groups_of
 from lamia_gql.graph.types.fields import (
-    After,
-    Before,
-    First,
-    Index,
-    Last,
     Points,
-    argument,
     column,
     derived,
     single,
     value,
 )
-from lamia_gql.graph.types.job import FIND_JOBS, Job, find_jobs
+from lamia_gql.graph.types.job import FIND_JOBS, Job
 from lamia_gql.graph.types.job_statistics import (
     Counts,
     HistoryPoint,
@@ -58,11 +56,8 @@ from lamia_gql.graph.types.job_statistics import (
     history_point,
 )
 from lamia_gql.graph.types.parents import require, task_of
-from lamia_gql.storage import filters, models
-from lamia_gql.storage.queries.counts import Count
-from lamia_gql.storage.queries.job_counts import count_jobs
-from lamia_gql.storage.queries.jobs import JOB_CURSORS, jobs_by_key, read_jobs
-from lamia_gql.storage.queries.runs import Run, job_indices, state_ranges
+from lamia_gql.storage import models
+from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.tasks import tasks_by_id
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.rows import ProcessRow
@@ -146,52 +141,6 @@ def _timeline(*, points: Points = 60) -> ValueRead:
     return ValueRead(("process.timeline", points), read)
 
 
-def _jobs(
-    reads: Reads,
-    *,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
-    filter: Annotated[  # noqa: A002  (its name in the schema)
-        filter_inputs.JobFilter | None, argument("Only jobs that match. Defaults to all.")
-    ] = None,
-) -> ListRead:
-    wanted = filters.JobFilter() if filter is None else filter.parse()
-    part = page(
-        JOB_CURSORS,
-        reads.settings.page_limit,
-        first=first,
-        after=after,
-        last=last,
-        before=before,
-    )
-
-    def read(
-        reads: Reads, rows: Sequence[ProcessRow], shape: RowShape[Any]
-    ) -> Sequence[Slice[Any]]:
-        return read_jobs(
-            reads.connection, rows, wanted, part, reads.now, reads.beat_interval, shape
-        )
-
-    def count(reads: Reads, rows: Sequence[ProcessRow]) -> list[Count]:
-        return count_jobs(reads.connection, rows, wanted, reads.now, reads.beat_interval)
-
-    return ListRead(
-        ("jobs", wanted, part),
-        read,
-        lambda job: JOB_CURSORS.encode(job.job_index),
-        ("count_jobs", wanted),
-        count,
-    )
-
-
-def _job_of_array(*, index: Index) -> RowRead:
-    return RowRead(
-        ("job", index), lambda reads, rows, shape, _: find_jobs(reads, rows, index, shape)
-    )
-
-
 def _job_of_solitary() -> RowRead:
     def read(
         reads: Reads, rows: Sequence[ProcessRow], shape: RowShape[Any], _owner: RowShape[Any]
@@ -200,33 +149,6 @@ def _job_of_solitary() -> RowRead:
         return list(zip(jobs_by_key(reads.connection, keys, shape), rows, strict=True))
 
     return RowRead("solitary.job", read)
-
-
-def _state_ranges() -> ValueRead:
-    def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[list[Run]]:
-        return state_ranges(reads.connection, rows, reads.budget.max_values)
-
-    return ValueRead("state_ranges", read)
-
-
-def _indices(
-    *,
-    states: Annotated[
-        list[JobState] | None, argument("Only jobs in one of these states. Defaults to all.")
-    ] = None,
-    liveness: Annotated[
-        Liveness | None,
-        argument("Only RUNNING jobs of this liveness. Defaults to all jobs."),
-    ] = None,
-) -> ValueRead:
-    wanted = filter_inputs.job_filter(states, liveness, "states")
-
-    def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[str]:
-        return job_indices(
-            reads.connection, rows, wanted, reads.now, reads.beat_interval, reads.budget.hold
-        )
-
-    return ValueRead(("indices", wanted), read)
 
 
 @strawberry.interface(
@@ -313,25 +235,32 @@ class JobArray(Process):
     )
     jobs: Connection[Job] = page_of(
         "Jobs of the array, ordered by index, including those that have sent no events yet.",
-        _jobs,
+        array_jobs,
         models.Job,
         Job.of,
         needs=COUNTED,
     )
     job: Job | None = single(
         "The job with this index. Null if the array has no such index.",
-        _job_of_array,
+        array_job,
         models.Job,
         lambda pair: Job.of(*pair),
         needs=FIND_JOBS,
     )
     state_ranges: list[StateRange] = value(
-        "States of all jobs, ordered by index and run-length encoded.", _state_ranges, needs=BOUNDS
+        "States of all jobs, ordered by index and run-length encoded.",
+        state_ranges_of,
+        needs=BOUNDS,
+    )
+    failure_groups: list[FailureGroup] = failure_groups_of(
+        "Jobs that ended without success, grouped by their cause; the largest groups first.",
+        lambda process: (process.task_id, process.number),
+        ("task_id", "number"),
     )
     indices: str = value(
         "Indices of all jobs that match, as ranges: `813,900-904`, the form that `sbatch --array`"
         " takes. Empty if none matches.",
-        _indices,
+        indices_of,
         needs=COUNTED,
     )
 

@@ -34,6 +34,7 @@ from lamia_gql.graph.types.connection import (
 )
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.event_connection import events_of
+from lamia_gql.graph.types.failure_group import FailureGroup, failure_groups_of
 from lamia_gql.graph.types.fields import (
     After,
     Before,
@@ -283,6 +284,12 @@ class Task(Node):
         "Events of all jobs, in the order in which the server received them.",
         ("id",),
         "events",
+    )
+    failure_groups: list[FailureGroup] = failure_groups_of(
+        "Jobs of all processes that ended without success, grouped by their cause; the largest"
+        " groups first.",
+        lambda task: (task.id, None),
+        ("id",),
     )
     timeline: list[TimelinePoint] = value(
         "History of progress and job counts, at evenly spaced times. Empty without events.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import FromClause, Select, literal, select
@@ -18,7 +18,7 @@ from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.running_jobs import is_running
 from lamia_gql.storage.rows import ProcessRow
-from lamia_gql.storage.statement import Statement
+from lamia_gql.storage.statement import STATEMENTS_KEPT, Statement
 from lamia_gql.storage.transaction import ReadConnection
 
 LIVENESS_KEY: dict[str, TypeEngine[Any]] = {
@@ -37,17 +37,25 @@ def count_jobs(
     now: datetime,
     beat_interval: float | None,
 ) -> list[Count]:
-    """The number of wanted jobs of each array. Only a filter by liveness needs the database."""
+    """The number of wanted jobs of each array. A filter by states only needs no database."""
     states = set(JobState) if wanted.states is None else set(wanted.states)
-    if wanted.liveness is None:
+    if wanted.liveness is not None:
+        states &= {JobState.RUNNING}
+    elif not wanted.is_by_details:
         return [Count(sum(getattr(array, state.lower()) for state in states)) for array in arrays]
-    if JobState.RUNNING not in states:
+    if not states:
         return [Count(0)] * len(arrays)
-    keys = _liveness_keys(arrays, wanted.liveness, now, beat_interval)
+    keys: dict[int, tuple[Any, ...]]
+    if wanted.liveness is None:
+        keys = {place: (array.task_id, array.number) for place, array in enumerate(arrays)}
+        statement = _count_statement(wanted.details, tuple(sorted(states)))
+    else:
+        keys = _liveness_keys(arrays, wanted.liveness, now, beat_interval)
+        statement = _live_count_statement(wanted.details)
     if not keys:
         return [Count(0)] * len(arrays)
     places = list(keys)
-    rows = _count_statement().fetch(connection, keys=list(keys.values()))
+    rows = statement.fetch(connection, keys=list(keys.values()))
     found = {places[place]: number for place, number in rows}
     return [Count.of_limited(found.get(place, 0)) for place in range(len(arrays))]
 
@@ -68,10 +76,22 @@ def have_lost_jobs(
     return [place in found for place in range(len(arrays))]
 
 
-@cache
-def _count_statement() -> Statement:
+@lru_cache(STATEMENTS_KEPT)
+def _live_count_statement(details: JobFilter) -> Statement:
     k = key_table(**LIVENESS_KEY)
-    return Statement(select(k.c.place, limited_count(_of_liveness(k))))
+    return Statement(select(k.c.place, limited_count(_of_liveness(k).where(*details.where(Job)))))
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _count_statement(details: JobFilter, states: tuple[JobState, ...]) -> Statement:
+    k = key_table(task_id=INT, number=INT)
+    jobs = select(literal(1)).where(
+        Job.task_id == k.c.task_id,
+        Job.process_number == k.c.number,
+        Job.state.in_(states),
+        *details.where(Job),
+    )
+    return Statement(select(k.c.place, limited_count(jobs.correlate(k))))
 
 
 @cache

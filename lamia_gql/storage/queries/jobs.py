@@ -54,11 +54,13 @@ def read_jobs(
         shape: the columns to read.
     """
     spans = [_span(array, page) for array in arrays]
-    if wanted.states is None and wanted.liveness is None:
+    if wanted == JobFilter():
         return _read_all(connection, arrays, spans, page, shape)
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is not None:
         states &= {JobState.RUNNING}
+    if wanted.is_by_details:
+        states -= {JobState.PENDING}
     found = _read_states(connection, arrays, spans, states, wanted, page, now, beat_interval, shape)
     if JobState.PENDING in states:
         pending = _read_pending(connection, arrays, spans, page, shape)
@@ -165,7 +167,7 @@ def _read_states(
     if not rows:
         return found
     statement = _states_statement(
-        shape, by_liveness=wanted.liveness is not None, backward=page.backward
+        shape, wanted.details, by_liveness=wanted.liveness is not None, backward=page.backward
     )
     groups = fetch_by_place(connection, statement, shape, len(rows), keys=rows, size=page.size + 1)
     for place, group in zip(places, groups, strict=True):
@@ -174,11 +176,13 @@ def _read_states(
 
 
 @lru_cache(STATEMENTS_KEPT)
-def _states_statement(shape: RowShape[JobRow], *, by_liveness: bool, backward: bool) -> Statement:
+def _states_statement(
+    shape: RowShape[JobRow], details: JobFilter, *, by_liveness: bool, backward: bool
+) -> Statement:
     k = key_table(task_id=INT, number=INT, state=TEXT, begin=INT, end=INT, since=TIME, until=TIME)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
-        found = [job.state == k.c.state, *_of_span(job, k)]
+        found = [job.state == k.c.state, *_of_span(job, k), *details.where(job)]
         if by_liveness:
             found += [is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
         return found

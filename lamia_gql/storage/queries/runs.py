@@ -42,6 +42,7 @@ def _islands(
     connection: ReadConnection,
     rows: Sequence[tuple[Any, ...]],
     listed: tuple[JobState, ...] | None = None,
+    details: JobFilter | None = None,
     *,
     by_state: bool,
     limit: int = NO_LIMIT,
@@ -55,18 +56,24 @@ def _islands(
         connection: a connection to read on.
         rows: the keys: task, process, and the bounds of ``alive_at``, or None for both.
         listed: the states of the rows; None for all.
+        details: further conditions on the jobs.
         by_state: whether a run ends where the state changes.
         limit: how many runs are read at most.
     """
     by_liveness = any(row[2] is not None for row in rows)
-    statement = _islands_statement(listed, by_state=by_state, by_liveness=by_liveness)
+    details = JobFilter() if details is None else details
+    statement = _islands_statement(listed, details, by_state=by_state, by_liveness=by_liveness)
     with statement.stream(connection, keys=rows, size=limit) as found:
         yield found
 
 
 @lru_cache(STATEMENTS_KEPT)
 def _islands_statement(
-    listed: tuple[JobState, ...] | None, *, by_state: bool, by_liveness: bool
+    listed: tuple[JobState, ...] | None,
+    details: JobFilter,
+    *,
+    by_state: bool,
+    by_liveness: bool,
 ) -> Statement:
     k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
     conditions: list[Any] = []
@@ -79,7 +86,7 @@ def _islands_statement(
     job = (
         select(k.c.place, Job.job_index, Job.state, (Job.job_index - rank).label("run"))
         .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
-        .where(*conditions)
+        .where(*conditions, *details.where(Job))
         .subquery()
     )
     keyed = [job.c.place, job.c.state] if by_state else [job.c.place]
@@ -136,6 +143,8 @@ def job_indices(
     states = set(JobState) if wanted.states is None else set(wanted.states)
     if wanted.liveness is not None:
         states &= {JobState.RUNNING}
+    if wanted.is_by_details:
+        states -= {JobState.PENDING}
     # PENDING jobs have no row: where they are wanted, list the rows that are not, and invert.
     inverted = JobState.PENDING in states
     listed = set(JobState) - states if inverted else states
@@ -150,14 +159,15 @@ def job_indices(
         if bounds is not None:
             rows.append((array.task_id, array.number, *bounds))
             places.append(place)
-    texts = [_text(_between(array, ())) if inverted else "" for array in arrays]
+    texts = [indices_text(_between(array, ())) if inverted else "" for array in arrays]
     if rows and listed:
-        with _islands(connection, rows, tuple(sorted(listed)), by_state=False) as islands:
+        states_listed = tuple(sorted(listed))
+        with _islands(connection, rows, states_listed, wanted.details, by_state=False) as islands:
             # One array after the other: the runs of all of them may need much memory.
             for row, found in groupby(islands, lambda island: island[0]):
                 place = places[row]
                 spans: Iterable[Span] = ((first, last) for _, first, last, _ in found)
-                texts[place] = _text(_between(arrays[place], spans) if inverted else spans)
+                texts[place] = indices_text(_between(arrays[place], spans) if inverted else spans)
                 hold(len(texts[place]))
     return texts
 
@@ -169,5 +179,6 @@ def _between(array: ProcessRow, spans: Iterable[Span]) -> Iterator[Span]:
             yield run.first, run.last
 
 
-def _text(spans: Iterable[Span]) -> str:
+def indices_text(spans: Iterable[Span]) -> str:
+    """Indices as ``813,900-904``."""
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)

@@ -1,0 +1,150 @@
+"""The type ``FailureGroup``: failures with the same cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Self, cast
+
+import strawberry
+
+from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.graph.reads import Reads, RowRead, ValueRead
+from lamia_gql.graph.types.fields import argument, column, computed, field, single, value
+from lamia_gql.graph.types.job import Job
+from lamia_gql.graph.types.parents import require
+from lamia_gql.storage import models
+from lamia_gql.storage.queries import failures
+from lamia_gql.storage.queries.failure_statements import FailureKey
+from lamia_gql.storage.queries.failures import (
+    FAILURES,
+    FailureRow,
+    HostRow,
+    Owner,
+    failure_groups,
+    group_hosts,
+    group_indices,
+)
+from lamia_gql.storage.queries.jobs import jobs_by_key
+from lamia_gql.storage.queries.processes import processes_by_key
+from lamia_gql.storage.row_shape import RowShape
+
+
+@strawberry.type(description="How many of the jobs of a group ran on a host.")
+class HostCount:
+    """A host of a group of failures."""
+
+    hostname: str | None = field("Name of the host. Null for jobs that told none.")
+    count: int = field("Number of jobs.")
+
+
+def _hosts() -> ValueRead:
+    def read(reads: Reads, rows: Sequence[FailureRow]) -> list[list[HostRow]]:
+        return group_hosts(reads.connection, rows)
+
+    return ValueRead("failure_group.hosts", read)
+
+
+def _indices() -> ValueRead:
+    def read(reads: Reads, rows: Sequence[FailureRow]) -> list[str]:
+        def names(keys: Sequence[tuple[int, int]]) -> list[str]:
+            found = processes_by_key(reads.connection, keys)
+            return ["" if process is None else process.name for process in found]
+
+        return group_indices(reads.connection, rows, names, reads.budget.hold)
+
+    return ValueRead("failure_group.indices", read)
+
+
+def _sample() -> RowRead:
+    def read(
+        reads: Reads, rows: Sequence[FailureRow], shape: RowShape[Any], owner: RowShape[Any]
+    ) -> list[Any]:
+        keys = [(row.task_id, row.sample_process, row.sample_index) for row in rows]
+        jobs = jobs_by_key(reads.connection, keys, shape)
+        processes = processes_by_key(reads.connection, [key[:2] for key in keys], owner)
+        return [
+            process if isinstance(process, Exception) else (job, process)
+            for job, process in zip(jobs, map(require, processes), strict=True)
+        ]
+
+    return RowRead("failure_group.sample", read)
+
+
+@strawberry.type(description="Jobs that ended without success for the same cause.")
+class FailureGroup:
+    """A group of failures."""
+
+    row: strawberry.Private[FailureRow]
+
+    count: int = column("jobs", "Number of jobs.")
+    exit_code: int | None = column(
+        "exit_code", "Their exit code. Null if they told none, or are not grouped by `EXIT`."
+    )
+    signal: str | None = column(
+        "signal",
+        "The signal that ended them. Null if they told none, or are not grouped by `EXIT`.",
+    )
+    message: str | None = column(
+        "message",
+        "What their messages have in common: `…` stands for a path, `#` for any other part that"
+        " varies, like a number, an address or a UUID. Null if they told none, or are not grouped"
+        " by `MESSAGE`.",
+    )
+    hostname: str | None = column(
+        "hostname", "Their host. Null if they told none, or are not grouped by `HOST`."
+    )
+    hosts: list[HostCount] = value(
+        f"Their hosts, those with most jobs first; at most {failures.MAX_HOSTS}.", _hosts
+    )
+    first_at: datetime = column("first_at", "When the first of them ended.")
+    last_at: datetime = column("last_at", "When the last of them ended.")
+    indices: str = value(
+        "Their indices as ranges: `813,900-904`, the form that `sbatch --array` takes. In a group"
+        " of a task, those of each process follow its name: `fill[813,900-904] merge[0]`.",
+        _indices,
+    )
+    sample: Job = single("One of them.", _sample, models.Job, lambda pair: Job.of(*pair))
+
+    @classmethod
+    def of(cls, found: FailureRow) -> Self:
+        """The group of a row."""
+        return cls(row=found)
+
+
+By = Annotated[
+    list[FailureKey] | None,
+    argument("What the jobs of a group have in common. An empty list makes one group of all."),
+]
+# A parameter is hashed with its default value.
+GROUPS = 20
+BY_CAUSE = cast("list[FailureKey]", (FailureKey.EXIT, FailureKey.MESSAGE))
+First = Annotated[int | None, argument("Number of groups; at most the server's `pageLimit`.")]
+
+
+def failure_groups_of(description: str, owner: Callable[[Any], Owner], needs: Sequence[str]) -> Any:
+    """The field ``failureGroups``; ``owner`` tells whose failures they are, from a row."""
+
+    def read_groups(
+        reads: Reads,
+        *,
+        by: By = BY_CAUSE,
+        first: First = GROUPS,
+    ) -> ValueRead:
+        first = GROUPS if first is None else first
+        if not 1 <= first <= reads.settings.page_limit:
+            raise RequestError(
+                ErrorCode.PAGE_SIZE_INVALID,
+                f"`first` must be from 1 to {reads.settings.page_limit}, not {first}.",
+            )
+        # In one order, so that equal groups are equal. Strawberry passes enum literals as strings.
+        given = set(map(FailureKey, BY_CAUSE if by is None else by))
+        keys = tuple(key for key in FailureKey if key in given)
+        return ValueRead(
+            ("failure_groups", keys, first),
+            lambda reads, rows: failure_groups(
+                reads.connection, [owner(row) for row in rows], keys, first
+            ),
+        )
+
+    return computed(description, read_groups, FAILURES, FailureGroup.of, needs=needs)

@@ -1,0 +1,171 @@
+"""The failures of processes, grouped by what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import orjson
+
+from lamia_gql.domain.message_form import message_form
+from lamia_gql.storage.models import Job
+from lamia_gql.storage.queries.failure_statements import (
+    INDICES_PER_PROCESS,
+    FailureKey,
+    Keys,
+    groups_statement,
+    hosts_statement,
+    jobs_statement,
+)
+from lamia_gql.storage.queries.jobs import jobs_by_key
+from lamia_gql.storage.queries.runs import Span, indices_text
+from lamia_gql.storage.row_shape import ComputedShape, row_shape
+from lamia_gql.storage.statement import Statement
+from lamia_gql.storage.transaction import Hold, ReadConnection
+
+MAX_HOSTS = 1_000
+"""How many hosts of a group are listed."""
+MESSAGE = row_shape(Job, frozenset({"message"}))
+Owner = tuple[int, int | None]
+"""A task and one of its processes; None for all of them."""
+
+
+class FailureRow(NamedTuple):
+    """Jobs of one process, or of one task, that ended without success for the same cause."""
+
+    task_id: int
+    process_number: int | None
+    """The process; None for a group of a task."""
+    by: Keys
+    exit_code: int | None
+    signal: str | None
+    message_key: int | None
+    hostname: str | None
+    jobs: int
+    """How many there are."""
+    first_at: datetime
+    last_at: datetime
+    sample_process: int
+    """With the index of the sample: one of its jobs."""
+    sample_index: int
+    message: str | None
+
+
+FAILURES = ComputedShape(FailureRow)
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """How many of the jobs of a group ran on a host."""
+
+    hostname: str | None
+    count: int
+
+
+def failure_groups(
+    connection: ReadConnection, owners: Sequence[Owner], by: Keys, first: int
+) -> list[list[FailureRow]]:
+    """The groups of each process or task, at most ``first``, the largest first.
+
+    Args:
+        connection: a connection to read on.
+        owners: either processes or tasks.
+        by: what the jobs of a group have in common.
+        first: how many groups are read.
+    """
+    found: list[list[FailureRow]] = [[] for _ in owners]
+    statement = groups_statement(by, any(number is not None for _, number in owners))
+    for place, *cause, jobs, first_at, last_at, sample in statement.values(
+        connection, keys=owners, size=first
+    ):
+        group = (*owners[place], by, *cause, jobs, first_at, last_at)
+        found[place].append(FailureRow._make((*group, *divmod(sample, INDICES_PER_PROCESS), None)))
+    if FailureKey.MESSAGE in by:
+        samples = [(g.task_id, g.sample_process, g.sample_index) for part in found for g in part]
+        messages = iter(jobs_by_key(connection, samples, MESSAGE))
+        found = [
+            [g._replace(message=_form(next(messages).message)) for g in part] for part in found
+        ]
+    return found
+
+
+def _form(message: str | None) -> str | None:
+    return None if message is None else message_form(message)
+
+
+def group_hosts(connection: ReadConnection, groups: Sequence[FailureRow]) -> list[list[HostRow]]:
+    """The hosts of the jobs of each group, those with most jobs first."""
+    found: list[list[HostRow]] = [[] for _ in groups]
+    for place, hostname, jobs in _of_groups(connection, groups, hosts_statement, size=MAX_HOSTS):
+        found[place].append(HostRow(hostname, jobs))
+    return found
+
+
+def group_indices(
+    connection: ReadConnection,
+    groups: Sequence[FailureRow],
+    names: Callable[[Sequence[tuple[int, int]]], Sequence[str]],
+    hold: Hold,
+) -> list[str]:
+    """The indices of the jobs of each group, as ``813,900-904``.
+
+    Those of a group of a task are ``name[813,900-904]`` for each process, with blanks between them.
+
+    Args:
+        connection: a connection to read on.
+        groups: the groups.
+        names: the names of processes.
+        hold: is told the size of each text.
+    """
+    found = [""] * len(groups)
+    for place, numbers in _of_groups(connection, groups, jobs_statement):
+        jobs = sorted(orjson.loads(f"[{numbers or ''}]"))
+        texts = {
+            process: indices_text(_spans(job % INDICES_PER_PROCESS for job in part))
+            for process, part in groupby(jobs, key=lambda job: job // INDICES_PER_PROCESS)
+        }
+        group = groups[place]
+        if group.process_number is not None:
+            found[place] = "".join(texts.values())
+        else:
+            shown = names([(group.task_id, process) for process in texts])
+            parts = zip(shown, texts.values(), strict=True)
+            found[place] = " ".join(f"{name}[{text}]" for name, text in parts)
+        hold(len(found[place]))
+    return found
+
+
+def _spans(indices: Iterable[int]) -> Iterator[Span]:
+    """The runs of sorted indices."""
+    first = last = -1
+    for index in indices:
+        if index != last + 1 or last < 0:
+            if last >= 0:
+                yield first, last
+            first = index
+        last = index
+    if last >= 0:
+        yield first, last
+
+
+def _of_groups(
+    connection: ReadConnection,
+    groups: Sequence[FailureRow],
+    statement: Callable[[Keys, bool], Statement],
+    **parameters: Any,
+) -> Iterator[tuple[Any, ...]]:
+    """The rows that a statement gives for the groups, each with the position of its group.
+
+    All groups of one field have the same statement.
+    """
+    kinds: dict[tuple[Keys, bool], list[int]] = {}
+    for place, group in enumerate(groups):
+        kinds.setdefault((group.by, group.process_number is not None), []).append(place)
+    for kind, places in kinds.items():
+        keys = [(*groups[place][:2], *groups[place][3:7]) for place in places]
+        with statement(*kind).stream(connection, keys=keys, **parameters) as rows:
+            for place, *row in rows:
+                yield places[place], *row

@@ -23,6 +23,7 @@ class Action(StrEnum):
     CREATE_TASK = "created task"
     UPDATE_TASK = "changed task"
     ADD_PROCESSES = "added processes to task"
+    GROW_PROCESS = "gave an array more jobs in task"
     DELETE_TASK = "deleted task"
     ISSUE_TASK_TOKEN = "issued a token of task"
     REVOKE_TASK_TOKENS = "revoked the tokens of task"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -13,11 +12,10 @@ from lamia_gql.api.audit import Action, audit
 from lamia_gql.domain import errors
 from lamia_gql.domain.access import JobGrant
 from lamia_gql.domain.errors import ErrorCode
-from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.credentials import CredentialMutation, sign
 from lamia_gql.graph.selection import reads_process, reads_task
-from lamia_gql.graph.types import mutation_inputs
+from lamia_gql.graph.types import event_inputs, mutation_inputs
 from lamia_gql.graph.types.connection import global_id
 from lamia_gql.graph.types.fields import argument, resolved
 from lamia_gql.graph.types.payloads import (
@@ -26,6 +24,7 @@ from lamia_gql.graph.types.payloads import (
     CreateTasksPayload,
     DeleteTaskPayload,
     DeleteTasksPayload,
+    GrowProcessPayload,
     SubmitEventPayload,
     SubmitEventsPayload,
     UpdateTaskPayload,
@@ -34,7 +33,8 @@ from lamia_gql.graph.types.payloads import (
 from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
 from lamia_gql.ingest.event_batch import Outcome
-from lamia_gql.ingest.event_input import NewEvent, arrival_times, check_event
+from lamia_gql.ingest.event_input import arrival_times
+from lamia_gql.ingest.growth import grow_process
 from lamia_gql.ingest.task_input import InvalidInput, ProcessSpec, TaskEdit, TaskSpec
 from lamia_gql.ingest.tasks import Work, add_processes, create_tasks, update_tasks
 from lamia_gql.storage.rows import ProcessRow, TaskRow
@@ -112,6 +112,36 @@ class Mutation(CredentialMutation):
             user_errors=[],
         )
 
+    @resolved(
+        "Give an array more jobs, while it runs: for workflows that grow. Its progress and state"
+        " follow."
+    )
+    async def grow_process(
+        self,
+        info: Info,
+        input: Annotated[mutation_inputs.GrowProcessInput, INPUT],  # noqa: A002
+    ) -> GrowProcessPayload:
+        """Raise the number of jobs of an array."""
+        context = info.context
+        found, user_errors = await _change(
+            context,
+            lambda: grow_process(
+                context.settings,
+                input.task,
+                input.process,
+                input.job_count,
+                context.now,
+                context.principal,
+                input.failure_tolerance,
+            ),
+        )
+        if found is None:
+            return GrowProcessPayload(process=None, user_errors=user_errors)
+        task, process = found
+        _audit(context, Action.GROW_PROCESS, [task])
+        [shown] = await _shown_processes(info, [process], "process")
+        return GrowProcessPayload(process=shown, user_errors=[])
+
     @resolved("Delete a task with all its events. Its name can be used again immediately.")
     async def delete_task(
         self,
@@ -141,7 +171,7 @@ class Mutation(CredentialMutation):
     async def submit_event(
         self,
         info: Info,
-        input: Annotated[mutation_inputs.SubmitEventInput, INPUT],  # noqa: A002
+        input: Annotated[event_inputs.SubmitEventInput, INPUT],  # noqa: A002
     ) -> SubmitEventPayload:
         """Store one event."""
         return (await _submit(info, [input], "process"))[0]
@@ -153,7 +183,7 @@ class Mutation(CredentialMutation):
     async def submit_events(
         self,
         info: Info,
-        input: Annotated[mutation_inputs.SubmitEventsInput, INPUT],  # noqa: A002
+        input: Annotated[event_inputs.SubmitEventsInput, INPUT],  # noqa: A002
     ) -> SubmitEventsPayload:
         """Store all valid events."""
         try:
@@ -279,12 +309,12 @@ async def _delete(
 
 
 async def _submit(
-    info: Info, events: Sequence[mutation_inputs.SubmitEventInput], *path: str
+    info: Info, events: Sequence[event_inputs.SubmitEventInput], *path: str
 ) -> list[SubmitEventPayload]:
     context = info.context
     context.refresh()
     checked = [
-        _check(context, event, received_at)
+        event.check(context.settings, received_at, context.client_address)
         for event, received_at in zip(events, arrival_times(context.now), strict=False)
     ]
     outcomes = await context.services.record_events(
@@ -298,32 +328,3 @@ async def _submit(
         else SubmitEventPayload.refused(outcome)
         for outcome in outcomes
     ]
-
-
-def _check(
-    context: Context, event: mutation_inputs.SubmitEventInput, received_at: datetime
-) -> NewEvent | errors.UserError:
-    try:
-        return check_event(
-            context.settings,
-            task=event.task,
-            process=event.process,
-            # Strawberry passes enum literals in documents as plain strings.
-            event_class=EventClass(event.event_class),
-            received_at=received_at,
-            index=event.index,
-            id=event.given_uuid(),
-            attempt=event.attempt or 0,
-            sent_at=event.sent_at,
-            progress=event.progress,
-            payload=event.payload,
-            hostname=event.hostname,
-            client_address=context.client_address,
-            exit_code=event.exit_code,
-            signal=event.signal,
-            message=event.message,
-            batch_id=event.batch_id,
-            usage=None if event.usage is None else vars(event.usage),
-        )
-    except errors.UserError as error:
-        return error

@@ -188,11 +188,12 @@ def check_processes(check: Check, specs: Sequence[ProcessSpec]) -> None:
         check.add(ErrorCode.NO_PROCESSES, "A task needs at least one process.", "processes")
     if check.accepts(len(specs), check.settings.max_processes, "processes"):
         for place, spec in enumerate(specs):
-            _check_process(check.at(f"processes.{place}."), spec)
+            check_process(check.at(f"processes.{place}."), spec)
         check_distinct(check, [spec.name for spec in specs], "processes.{}.name", "processes")
 
 
-def _check_process(check: Check, spec: ProcessSpec) -> None:
+def check_process(check: Check, spec: ProcessSpec) -> None:
+    """Add the errors of a process."""
     check.run(check_name, spec.name, check.settings.max_name_length, "name")
     limit = check.settings.max_job_count
     if spec.job_count is not None and not 1 <= spec.job_count <= limit:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 
-from lamia_gql.domain.errors import ErrorCode, UserError
-from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.notifications import Occasion
 
 EDITABLE = ("username", "email", "comment", "tags", "config", "dependencies", "notify")
@@ -165,6 +162,21 @@ class AddProcessesInput:
     processes: list[ProcessInput] = strawberry.field(description="The processes to add.")
 
 
+@strawberry.input(description="More jobs for an array.")
+class GrowProcessInput:
+    """The input of ``growProcess``."""
+
+    task: str = strawberry.field(description="Name of the task.")
+    process: str = strawberry.field(description="Name of the array.")
+    job_count: int = strawberry.field(
+        description="Its new number of jobs, not less than it has. They follow those that it has."
+    )
+    failure_tolerance: int | None = strawberry.field(
+        default=None,
+        description="How many of all its jobs may fail. By default it stays as it is.",
+    )
+
+
 @strawberry.input(description="A task to delete, with all its events.")
 class DeleteTaskInput:
     """The input of ``deleteTask``."""
@@ -179,109 +191,3 @@ class DeleteTasksInput:
     names: list[str] = strawberry.field(
         description="Names of the tasks. Names of tasks that do not exist are ignored."
     )
-
-
-@strawberry.input(description="What a job has used, and what it was given. Omit what is not known.")
-class UsageInput:
-    """The input of ``usage``: numbers that are finite and not negative."""
-
-    cpu_seconds: float | None = strawberry.field(
-        default=None, description="CPU time of all its processes, in seconds."
-    )
-    wall_seconds: float | None = strawberry.field(
-        default=None, description="Time since its start, in seconds."
-    )
-    max_rss_bytes: float | None = strawberry.field(
-        default=None, description="Largest resident memory, in bytes."
-    )
-    read_bytes: float | None = strawberry.field(default=None, description="Bytes read.")
-    write_bytes: float | None = strawberry.field(default=None, description="Bytes written.")
-    cpus: float | None = strawberry.field(
-        default=None, description="Number of CPUs that the job was given."
-    )
-    requested_memory_bytes: float | None = strawberry.field(
-        default=None, description="Memory that was requested for the job, in bytes."
-    )
-
-
-@strawberry.input(description="An event of a job, to be stored.")
-class SubmitEventInput:
-    """The input from which :class:`lamia_gql.ingest.event_input.NewEvent` is made."""
-
-    task: str = strawberry.field(description="Name of the task.")
-    process: str = strawberry.field(description="Name of the process in the task.")
-    event_class: EventClass = strawberry.field(description="What the event reports.")
-    uuid: UUID | None = strawberry.field(
-        default=None,
-        description=(
-            "UUID of the event, chosen by the client. If an event with this UUID is already"
-            " stored, it is not stored again, so a client can safely retry. Defaults to a random"
-            " UUID."
-        ),
-    )
-    id: UUID | None = strawberry.field(
-        default=None,
-        description="The former name of `uuid`. Give only one of them.",
-        deprecation_reason="Use `uuid`, as the field of `Event` is named.",
-    )
-    index: int | None = strawberry.field(
-        default=None,
-        description="Index of the job. Required for arrays, not allowed for solitary processes.",
-    )
-    attempt: int | None = strawberry.field(
-        default=None,
-        description="How many times the batch system has restarted the job. Defaults to 0.",
-    )
-    progress: float | None = strawberry.field(
-        default=None,
-        description=(
-            "Progress of the job, not negative: percent if the process has no threshold, else a"
-            " number in the unit of the threshold. An event of any class may have one."
-        ),
-    )
-    payload: JSON | None = strawberry.field(default=None, description="Arbitrary JSON to store.")
-    sent_at: datetime | None = strawberry.field(
-        default=None,
-        description=(
-            "When the event happened, by the job's clock. A time without an offset is taken as UTC."
-            " If omitted, the time of receipt counts."
-        ),
-    )
-    hostname: str | None = strawberry.field(default=None, description="Host that the job runs on.")
-    exit_code: int | None = strawberry.field(
-        default=None, description="Exit code with which the job ended."
-    )
-    signal: str | None = strawberry.field(
-        default=None,
-        description="Name of the signal that ended the job, like `SIGKILL`; at most 32 characters.",
-    )
-    message: str | None = strawberry.field(
-        default=None,
-        description="Why the job ended or is held, for people; at most 1024 bytes of UTF-8.",
-    )
-    batch_id: str | None = strawberry.field(
-        default=None,
-        description=(
-            "Id of the job in its batch system, like `1234_7` or `57.3`; at most 255 characters."
-            " Each submission has its own: a later one overrules an earlier one, whatever restarts"
-            " `attempt` counts."
-        ),
-    )
-    usage: UsageInput | None = strawberry.field(
-        default=None, description="What the job has used so far, as far as it is known."
-    )
-
-    def given_uuid(self) -> UUID | None:
-        """The UUID under either name. Raises :class:`UserError` if there is one under each."""
-        if self.uuid is not None and self.id is not None:
-            raise UserError(
-                ErrorCode.ARGUMENT_INVALID, "Give `uuid` only: `id` is its former name.", "id"
-            )
-        return self.id if self.uuid is None else self.uuid
-
-
-@strawberry.input(description="Events of any jobs, to be stored in one request.")
-class SubmitEventsInput:
-    """The input of ``submitEvents``."""
-
-    events: list[SubmitEventInput] = strawberry.field(description="The events to store.")

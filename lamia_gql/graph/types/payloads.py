@@ -80,6 +80,14 @@ class AddProcessesPayload:
     user_errors: UserErrors = field(USER_ERRORS)
 
 
+@strawberry.type(description="Result of `growProcess`.")
+class GrowProcessPayload:
+    """What ``growProcess`` returns."""
+
+    process: Process | None = field("The array. Null if there are user errors.")
+    user_errors: UserErrors = field(USER_ERRORS)
+
+
 @strawberry.type(description="Result of `deleteTask`.")
 class DeleteTaskPayload:
     """What ``deleteTask`` returns."""

@@ -20,6 +20,7 @@ from lamia_gql.domain.lifecycle import EMPTY, Occurrence, Summary, add, event_ti
 from lamia_gql.domain.progress import is_enough
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_statements import (
+    ADD_USAGE,
     GROUP_PROCESSES,
     REMOVE_EVENTS,
     UPDATE_TASKS,
@@ -210,8 +211,10 @@ class _Batch:
             return None
         samples.coarsen(transaction.connection)
         totals = sorted(task_totals(groups(), last_seq))
+        usage = [row for process in self._processes.values() for row in process.usage_rows()]
         with driver.together():
             UPDATE_TASKS.run_on(driver, totals)
+            ADD_USAGE.run_on(driver, usage)
             transaction.publish_on_commit(self._changes())
         if self._outbox is not None:
             targets = self._targets

@@ -24,12 +24,13 @@ from sqlalchemy import (
 
 from lamia_gql.storage.bulk_write import (
     DependentWrites,
+    bulk_add,
     bulk_insert,
     bulk_update,
     bulk_upsert,
 )
 from lamia_gql.storage.key_table import INT, TEXT, UUID, key_table
-from lamia_gql.storage.models import Event, Job, Process, Sample, Task
+from lamia_gql.storage.models import Event, Job, Process, Sample, Task, Usage
 from lamia_gql.storage.rows import (
     EVENT_COLUMNS,
     JOB_COLUMNS,
@@ -181,6 +182,12 @@ REMOVE_EVENTS = delete(Event).where(
 """The events of a task behind this number."""
 UPSERT_JOBS = bulk_upsert(Job, JobRow._fields)
 UPSERT_SAMPLES = bulk_upsert(Sample, ("task_id", "process_number", "at", *SAMPLED_COUNTERS))
+ADD_USAGE = bulk_add(
+    Usage,
+    ("task_id", "process_number", "measure", "bucket", "jobs", "total"),
+    ("jobs", "total"),
+)
+"""Add to the buckets of processes, or take out."""
 COARSEN_SAMPLES = _coarsen_samples()
 """Set the step of a process; keep the last sample of each step, and move it to the step's begin."""
 # By the number alone, a PostgreSQL without statistics (a new database) uses the index of the names,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from lamia_gql.domain.lifecycle import CLOSING, EventClass, Summary
 from lamia_gql.domain.progress import process_state
+from lamia_gql.domain.usage_sketch import UsageChanges
 from lamia_gql.storage.rows import CLASS_BITS, ProcessRow
 
 
@@ -20,11 +21,13 @@ class ProcessAccumulator:
         "_latest",
         "_process",
         "_started_at",
+        "_usage",
     )
 
     def __init__(self, process: ProcessRow) -> None:
         self._process = process
         self._counters = process.counters()
+        self._usage = UsageChanges()
         self._events = process.events
         self._classes = process.event_classes
         self._started_at = process.started_at
@@ -52,6 +55,15 @@ class ProcessAccumulator:
     def change_job(self, old: Summary, new: Summary) -> None:
         """Count a job anew whose summary was ``old`` and is ``new``."""
         self._counters.change(old, new, self._process.threshold)
+        if new.closed is not None:
+            self._usage.change(old, new)
+
+    def usage_rows(self) -> list[tuple[int, int, str, int, int, int]]:
+        """The rows of ``ADD_USAGE``."""
+        return [
+            (self._process.task_id, self._process.number, measure, bucket, jobs, total)
+            for (measure, bucket), (jobs, total) in self._usage.buckets.items()
+        ]
 
     def finish(self) -> ProcessRow:
         """The process with its new counters and state."""

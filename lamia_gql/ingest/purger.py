@@ -9,11 +9,12 @@ from functools import partial
 from sqlalchemy import Connection, and_, delete, func, select
 
 from lamia_gql.domain.background_task import BackgroundTask
+from lamia_gql.domain.usage_sketch import MAX_BUCKETS, Measure
 from lamia_gql.ingest.pace import PAUSE_S, TARGET_S, Pace
 from lamia_gql.ingest.samples import MAX_SAMPLES
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.free_space import give_back
-from lamia_gql.storage.models import Event, Job, Process, Sample, Task
+from lamia_gql.storage.models import Event, Job, Process, Sample, Task, Usage
 from lamia_gql.storage.transaction import WriteTransaction
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def purge_chunk(transaction: WriteTransaction, pace: Pace) -> bool:
 
 def _remove_some(connection: Connection, task_id: int, rows: int) -> int:
     # Those without children first: what goes with its parent would be one transaction.
-    for remove in (_remove_events, _remove_jobs, _remove_samples, _remove_processes):
+    for remove in (_remove_events, _remove_jobs, _remove_samples, _remove_usage, _remove_processes):
         number = remove(connection, task_id, rows)
         if number:
             return number
@@ -132,6 +133,15 @@ def _remove_samples(connection: Connection, task_id: int, rows: int) -> int:
     return connection.execute(
         delete(Sample).where(of_task, Sample.process_number < behind)
     ).rowcount
+
+
+def _remove_usage(connection: Connection, task_id: int, rows: int) -> int:
+    of_task = Usage.task_id == task_id
+    first = connection.scalar(select(func.min(Usage.process_number)).where(of_task))
+    if first is None:
+        return 0
+    behind = first + max(1, rows // (MAX_BUCKETS * len(Measure)))
+    return connection.execute(delete(Usage).where(of_task, Usage.process_number < behind)).rowcount
 
 
 def _remove_processes(connection: Connection, task_id: int, rows: int) -> int:

@@ -15,12 +15,13 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from lamia_gql.domain.lifecycle import CLOSING, EMPTY, EventClass, Occurrence, event_time, summarise
 from lamia_gql.domain.progress import process_state
-from lamia_gql.ingest.event_statements import PROCESS_COUNTERS
+from lamia_gql.domain.usage_sketch import UsageChanges
+from lamia_gql.ingest.event_statements import ADD_USAGE, PROCESS_COUNTERS
 from lamia_gql.ingest.task_totals import refresh_tasks
 from lamia_gql.ingest.tasks import lock_tasks
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.details_json import decode_values
-from lamia_gql.storage.models import Event, Job, Process, Task
+from lamia_gql.storage.models import Event, Job, Process, Task, Usage
 from lamia_gql.storage.rows import (
     JOB_COLUMNS,
     PROCESS_COLUMNS,
@@ -86,7 +87,7 @@ def _recount_process(
     counters = process._replace(
         **{name: ProcessRow._field_defaults[name] for name in PROCESS_COUNTERS}
     )._replace(event_classes=event_classes)
-    sums = counters.counters()
+    sums, usage = counters.counters(), UsageChanges()
     stored = _stored_jobs(connection, process)
     there = next(stored, None)
     for index, events in _events_by_job(connection, process):
@@ -95,6 +96,7 @@ def _recount_process(
             there = next(stored, None)
         summary = summarise(events)
         sums.change(EMPTY, summary, process.threshold)
+        usage.change(EMPTY, summary)
         counters = _with_events(counters, events)
         job = JobRow.of((process.task_id, process.number, index), summary)
         if there is None or there.job_index != index:
@@ -128,6 +130,31 @@ def _recount_process(
             .where(Process.task_id == process.task_id, Process.number == process.number)
             .values({name: getattr(counters, name) for name in PROCESS_COUNTERS})
         )
+
+    yield from _compare_usage(connection, process, where, usage)
+
+
+def _compare_usage(
+    connection: Connection, process: ProcessRow, where: str, counted: UsageChanges
+) -> Iterator[str]:
+    of_process = and_(Usage.task_id == process.task_id, Usage.process_number == process.number)
+    rows = connection.execute(
+        select(Usage.measure, Usage.bucket, Usage.jobs, Usage.total).where(of_process)
+    )
+    # Jobs that ran again may have left empty buckets.
+    stored = {(row.measure, row.bucket): (row.jobs, row.total) for row in rows if row[2:] != (0, 0)}
+    if stored == counted.buckets:
+        return
+    for key in sorted(stored.keys() | counted.buckets.keys()):
+        if stored.get(key) != counted.buckets.get(key):
+            name = f"{key[0]}[{key[1]}]"
+            yield f"{where}: {name} was {stored.get(key)}, is {counted.buckets.get(key)}"
+    connection.execute(delete(Usage).where(of_process))
+    rows_of = [
+        (process.task_id, process.number, measure, bucket, jobs, total)
+        for (measure, bucket), (jobs, total) in counted.buckets.items()
+    ]
+    ADD_USAGE.run(connection, rows_of)
 
 
 def _stored_jobs(connection: Connection, process: ProcessRow) -> Iterator[JobRow]:

@@ -139,6 +139,14 @@ def bulk_upsert(entity: type[Base], names: Sequence[str]) -> BulkWrite:
     return _insert(entity, names, f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}")
 
 
+def bulk_add(entity: type[Base], names: Sequence[str], added: Sequence[str]) -> BulkWrite:
+    """An INSERT of rows; where the primary key exists, the numbers ``added`` are added."""
+    table = entity.__tablename__
+    key = [column.name for column in entity.__table__.primary_key]
+    changes = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in added)
+    return _insert(entity, names, f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}")
+
+
 def _insert(entity: type[Base], names: Sequence[str], on_conflict: str) -> BulkWrite:
     columns = ", ".join(names)
     head = f"INSERT INTO {entity.__tablename__} ({columns})"

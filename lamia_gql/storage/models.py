@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from lamia_gql.domain.lifecycle import EventClass, JobState
 from lamia_gql.domain.progress import ProcessKind, State
+from lamia_gql.domain.usage_sketch import Measure
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.column_types import ExactInteger, UUIDText
 from lamia_gql.storage.constraints import one_of
@@ -274,6 +275,26 @@ class Event(Base):
     client_address: Mapped[str | None]
     details: Mapped[str | None]
     """JSON text: what else the event tells about its job, like an exit code."""
+
+
+class Usage(Base):
+    """The jobs in one bucket of what they used: see ``usage_sketch``."""
+
+    __tablename__ = "usage"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
+        ),
+        one_of("measure", Measure),
+        {"sqlite_with_rowid": False},
+    )
+
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    process_number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    measure: Mapped[str] = mapped_column(String(16), primary_key=True)
+    bucket: Mapped[int] = mapped_column(Integer, primary_key=True)
+    jobs: Mapped[int] = mapped_column(Integer)
+    total: Mapped[int] = mapped_column(BigInteger)
 
 
 class Sample(Base):

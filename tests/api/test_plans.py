@@ -132,18 +132,26 @@ def fill(server: Server) -> None:
     server.create("t2", {"name": "s"}, {"name": "p", "jobCount": 2}, comment="c", hostname="h")
     events: list[dict[str, Any]] = []
     for place, event_class in enumerate(
-        ["SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED"]
+        [
+            *("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED"),
+            "HELD",
+        ]
     ):
         fields: dict[str, Any] = {"process": "p", "index": place + 1, "eventClass": event_class}
         if place % 2:
             fields |= {"hostname": f"n{place}", "sentAt": f"2026-01-0{place + 1}T10:00:00.5Z"}
         if event_class in ("PROGRESS", "FAILED"):
             fields |= {"progress": 1 / 3 + place, "payload": {"a": [1, {"b": "…"}], "n": 1e-7}}
+        if event_class in ("STARTED", "FAILED", "TERMINATED", "HELD"):
+            fields |= {"batchId": f"7_{place}", "exitCode": place, "message": f"step {place} ü"}
+            fields |= {"usage": {"cpus": 2, "cpuSeconds": 1.5, "wallSeconds": 1, "maxRssBytes": 7}}
         events.append({"task": "t1", **fields})
     events += [
         {"task": "t1", "process": "q", "index": index, "eventClass": "PROGRESS", "progress": 0.5}
         for index in range(3)
     ]
+    done = {"task": "t1", "process": "p", "index": 6}
+    events.append(done | {"eventClass": "STARTED", "sentAt": "2026-01-01T10:00:00Z"})
     events.append({"task": "t1", "process": "s", "eventClass": "DONE"})
     events.append({"task": "t2", "process": "s", "eventClass": "STARTED", "attempt": 1})
     assert all(result["userErrors"] == [] for result in server.submit_many(events))

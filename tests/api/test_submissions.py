@@ -181,6 +181,11 @@ OPTIONAL: dict[str, list[Any]] = {
         None,
     ],
     "hostname": ["node1", "", None],
+    "exitCode": [0, 1, -1, None],
+    "signal": ["SIGKILL", "", None],
+    "message": ["std::bad_alloc", "ü" * 512, "", None],
+    "batchId": ["57.3", "58.3", "", None],
+    "usage": [{"cpus": 2, "cpuSeconds": 1.5}, {"maxRssBytes": 1e9, "cpus": None}, {}, None],
 }
 STRANGE: dict[str, list[Any]] = {
     "task": ["none", "", 5, None, "\0"],
@@ -220,6 +225,19 @@ STRANGE: dict[str, list[Any]] = {
         5,
     ],
     "id": ["0198f6a2-0000-7000-8000-000000000005", None],
+    "exitCode": [2**31, 1.0, "1", True],
+    "signal": ["S" * 33, 9],
+    "message": ["ü" * 513, "a\0b", 5],
+    "batchId": ["1" * 256, 57],
+    "usage": [
+        {"cpus": -1},
+        {"cpus": "2"},
+        {"cpu": 1},
+        {"cpus": 1e19},
+        [],
+        "x",
+        {"readBytes": True},
+    ],
     "unknown": [None],
     "event_class": ["BEAT"],
 }

@@ -27,7 +27,7 @@ from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
-from lamia_gql.storage.models import Event, Process, Task
+from lamia_gql.storage.models import Event, Process, Task, Usage
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow
 from tests.support.strategies import NOON, job_histories
 from tests.support.waiting import until
@@ -96,8 +96,8 @@ async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list
         await recorder.stop()
 
 
-def stored_state(database: Database, task: str) -> tuple[list[Any], list[Any]]:
-    """The counters of a task's processes, and its jobs without their keys."""
+def stored_state(database: Database, task: str) -> tuple[list[Any], ...]:
+    """The counters of a task's processes, its jobs without their keys, and its usage."""
     columns = [getattr(Process, name) for name in (*COUNTERS, "state", "started_at", "events")]
     with database.engine.connect() as connection:
         task_id = connection.scalar(select(Task.id).where(Task.name == task))
@@ -107,7 +107,16 @@ def stored_state(database: Database, task: str) -> tuple[list[Any], list[Any]]:
         jobs = connection.execute(
             select(*JOB_COLUMNS).where(JOB_COLUMNS[0] == task_id).order_by(*JOB_COLUMNS[:3])
         )
-        return [tuple(p) for p in processes], [JobRow._make(job)[1:] for job in jobs]
+        usage = connection.execute(
+            select(Usage.process_number, Usage.measure, Usage.bucket, Usage.jobs, Usage.total)
+            .where(Usage.task_id == task_id, Usage.jobs > 0)
+            .order_by(Usage.process_number, Usage.measure, Usage.bucket)
+        )
+        return (
+            [tuple(p) for p in processes],
+            [JobRow._make(job)[1:] for job in jobs],
+            [tuple(bucket) for bucket in usage],
+        )
 
 
 @settings(

@@ -266,7 +266,7 @@ async def test_a_trivial_query_takes_no_connection(sqlite_url: str) -> None:
 
 def test_fields_that_read_are_known() -> None:
     """By their resolvers: a field that waits is one that reads."""
-    of_process = "events failureGroups job jobs indices outlook stateRanges task timeline"
+    of_process = "events failureGroups job jobs indices outlook stateRanges task timeline usage"
     assert reading_fields(Process, JobArray, SolitaryProcess, Job) == set(of_process.split())
     of_task = (
         "tags config dependencies progress counts outlook estimatedFinishAt processes process"

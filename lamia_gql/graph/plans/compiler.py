@@ -268,7 +268,7 @@ class Compiler:
                 return reading.ValueChild(declaration, place, key)
             assert isinstance(type_, GraphQLObjectType)
             rows = self._type_level(type_, below, declaration.computed)
-            return reading.RowsChild(declaration, place, key, rows)
+            return reading.ComputedChild(declaration, place, key, rows)
         if declaration.is_page:
             child = self._page_child(declaration, place, entity, type_, below)
             if declaration.whole is not None:

@@ -89,13 +89,13 @@ class ValueChild(OnceChild):
         for value in found:
             if isinstance(value, str):
                 reads.charge(len(value))
-            else:
+            elif value is not None:
                 reads.charge(0, len(value))
         return found
 
 
-class RowsChild(OnceChild):
-    """A list of computed rows."""
+class ComputedChild(OnceChild):
+    """A computed row, or a list of them."""
 
     def __init__(self, declaration: Read, place: int, key: int, level: TypeLevel) -> None:
         super().__init__(declaration, place, key)
@@ -107,10 +107,13 @@ class RowsChild(OnceChild):
         self._level.prepare(self._computed, None)
 
     def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
-        """The dicts of the list of each row."""
-        lists = self.find(run, rows)
-        dicts = iter(self._level.run(run, [row for found in lists for row in found], ()))
-        return [list(islice(dicts, len(found))) for found in lists]
+        """The dict of each row, or the dicts of each list."""
+        found = self.find(run, rows)
+        if not isinstance(found[0], list):
+            return self._level.run(run, found, ())
+        lists: Sequence[list[Any]] = found
+        dicts = iter(self._level.run(run, [row for each in lists for row in each], ()))
+        return [list(islice(dicts, len(each))) for each in lists]
 
 
 class RowChild(ReadingChild):

@@ -93,7 +93,7 @@ class Read:
     tables: Mapping[str, type[Base]] | None = None
     """Where a row of any type is read: the tables by the names of the types."""
     computed: ComputedShape[Any] | None = None
-    """Where a list of computed rows is read: their shape."""
+    """Where a computed row is read, or a list of them: their shape."""
 
     @property
     def is_lookup(self) -> bool:
@@ -191,7 +191,7 @@ def computed(
     *,
     needs: Sequence[str] = (),
 ) -> Any:
-    """A field that is a list of computed rows; ``function`` returns a ``ValueRead``.
+    """A field that is a computed row, or a list of them; ``function`` returns a ``ValueRead``.
 
     ``make`` turns a row into an object of the schema.
     """
@@ -200,7 +200,7 @@ def computed(
     async def resolve(self: Any, info: Info, **given: Any) -> Any:
         load = info.context.load
         found = await load.load(declaration.call(load.reads, given), row_of(self))
-        return [make(row) for row in found]
+        return [make(row) for row in found] if isinstance(found, list) else make(found)
 
     return declare_read(declaration, resolve, description)
 

@@ -40,6 +40,7 @@ from lamia_gql.graph.types.failure_group import FailureGroup, failure_groups_of
 from lamia_gql.graph.types.fields import (
     Points,
     column,
+    computed,
     derived,
     single,
     value,
@@ -56,6 +57,7 @@ from lamia_gql.graph.types.job_statistics import (
     history_point,
 )
 from lamia_gql.graph.types.parents import require, task_of
+from lamia_gql.graph.types.process_usage import USAGE, ProcessUsage, usage_of
 from lamia_gql.storage import models
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.tasks import tasks_by_id
@@ -211,6 +213,13 @@ class Process(Node):
         "Events of the jobs, in the order in which the server received them.",
         ("task_id", "number"),
         "events",
+    )
+    usage: ProcessUsage = computed(
+        "How long the jobs took, and what they used.",
+        usage_of,
+        USAGE,
+        ProcessUsage.of,
+        needs=("kind",),
     )
     timeline: list[TimelinePoint] = value(
         "History of progress and job counts, at evenly spaced times. Empty without events.",

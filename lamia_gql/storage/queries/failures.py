@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -21,7 +21,7 @@ from lamia_gql.storage.queries.failure_statements import (
     jobs_statement,
 )
 from lamia_gql.storage.queries.jobs import jobs_by_key
-from lamia_gql.storage.queries.runs import Span, indices_text
+from lamia_gql.storage.queries.runs import indices_text, spans
 from lamia_gql.storage.row_shape import ComputedShape, row_shape
 from lamia_gql.storage.statement import Statement
 from lamia_gql.storage.transaction import Hold, ReadConnection
@@ -124,7 +124,7 @@ def group_indices(
     for place, numbers in _of_groups(connection, groups, jobs_statement):
         jobs = sorted(orjson.loads(f"[{numbers or ''}]"))
         texts = {
-            process: indices_text(_spans(job % INDICES_PER_PROCESS for job in part))
+            process: indices_text(spans(job % INDICES_PER_PROCESS for job in part))
             for process, part in groupby(jobs, key=lambda job: job // INDICES_PER_PROCESS)
         }
         group = groups[place]
@@ -136,19 +136,6 @@ def group_indices(
             found[place] = " ".join(f"{name}[{text}]" for name, text in parts)
         hold(len(found[place]))
     return found
-
-
-def _spans(indices: Iterable[int]) -> Iterator[Span]:
-    """The runs of sorted indices."""
-    first = last = -1
-    for index in indices:
-        if index != last + 1 or last < 0:
-            if last >= 0:
-                yield first, last
-            first = index
-        last = index
-    if last >= 0:
-        yield first, last
 
 
 def _of_groups(

@@ -179,6 +179,19 @@ def _between(array: ProcessRow, spans: Iterable[Span]) -> Iterator[Span]:
             yield run.first, run.last
 
 
+def spans(indices: Iterable[int]) -> Iterator[Span]:
+    """The runs of sorted indices."""
+    first = last = -1
+    for index in indices:
+        if index != last + 1 or last < 0:
+            if last >= 0:
+                yield first, last
+            first = index
+        last = index
+    if last >= 0:
+        yield first, last
+
+
 def indices_text(spans: Iterable[Span]) -> str:
     """Indices as ``813,900-904``."""
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)

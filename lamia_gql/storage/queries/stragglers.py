@@ -1,0 +1,56 @@
+"""Finding jobs that run for too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import groupby
+
+from sqlalchemy import func, select
+
+from lamia_gql.storage.key_table import INT, TIME, key_table
+from lamia_gql.storage.models import Job
+from lamia_gql.storage.queries.bounds import SIZE
+from lamia_gql.storage.queries.counts import COUNT_LIMIT
+from lamia_gql.storage.queries.running_jobs import is_running
+from lamia_gql.storage.statement import Statement
+from lamia_gql.storage.transaction import ReadConnection
+
+
+def started_before(
+    connection: ReadConnection, wanted: Sequence[tuple[int, int, datetime]]
+) -> list[list[int]]:
+    """The indices of jobs that run, and started before a time, in order; at most 10,000.
+
+    Args:
+        connection: a connection to read on.
+        wanted: for each process its task, its number, and the time.
+    """
+    found: list[list[int]] = [[] for _ in wanted]
+    with _statement().stream(connection, keys=wanted, size=COUNT_LIMIT) as rows:
+        for place, indices in _by_place(rows):
+            found[place] = indices
+    return found
+
+
+def _by_place(rows: Iterator[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
+    for place, group in groupby(rows, key=lambda row: row[0]):
+        yield place, [index for _, index in group]
+
+
+@cache
+def _statement() -> Statement:
+    k = key_table(task_id=INT, number=INT, before=TIME)
+    rank = func.row_number().over(partition_by=k.c.place, order_by=Job.job_index).label("rank")
+    jobs = (
+        select(k.c.place, Job.job_index, rank)
+        .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
+        .where(is_running(Job), Job.started_at < k.c.before)
+        .subquery()
+    )
+    return Statement(
+        select(jobs.c.place, jobs.c.job_index)
+        .where(jobs.c.rank <= SIZE)
+        .order_by(jobs.c.place, jobs.c.job_index)
+    )

@@ -136,7 +136,7 @@ class FaultyServer:
 
     Requests that have more bytes than ``max_bytes``, or more events than ``max_events``, are
     answered with the status ``refusal``, as by a proxy; they are in ``refused``, not in
-    ``requests``.
+    ``requests``. While ``may_answer`` is cleared, no request is answered.
     """
 
     def __init__(self, mode: str, tls: ssl.SSLContext | None = None) -> None:
@@ -146,11 +146,14 @@ class FaultyServer:
         self.refused: list[list[dict[str, Any]]] = []
         self.requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
         self.stopping = threading.Event()
-        self.closed_connections = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.connections = self.closed_connections = 0
         bad = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                bad.connections += 1
                 try:
                     while bad.handle_request(self):
                         pass
@@ -178,6 +181,7 @@ class FaultyServer:
 
     def __exit__(self, *_exception: object) -> None:
         self.stopping.set()
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -198,6 +202,7 @@ class FaultyServer:
             handler.wfile.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self.refusal)
             return True
         self.requests.append(request)
+        self.may_answer.wait(60)
         if mode == "hang":
             self.stopping.wait(60)
             return False

@@ -18,8 +18,9 @@ Events flow in one direction::
 - ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it, ``output`` copies what it
   writes, ``progress_scanner`` finds progress in that (``progress_search`` is a process of its own),
   ``usage`` measures it, and ``monitor`` sends beats and progress while it runs.
-- ``job`` makes an ``event`` out of each report; ``configuration`` and ``batch_systems`` tell whose
-  events they are and which server gets them.
+- ``job`` makes an ``event`` out of each report, with ``event_details`` that tell why it has ended;
+  ``configuration`` and ``batch_systems`` (with ``class_ad``) tell whose events they are and which
+  server gets them.
 - ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
 - ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``
   (``spool_flush``).

@@ -34,7 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _emit(parsed: argparse.Namespace, program: list[str]) -> None:
     _reject_program(program)
     job = _make_job(parsed)
-    job.emit(parsed.event_class, progress=parsed.progress, payload=parsed.payload)
+    job.emit(
+        parsed.event_class,
+        progress=parsed.progress,
+        payload=parsed.payload,
+        exit_code=parsed.exit_code,
+        signal=parsed.signal,
+        message=parsed.message,
+        batch_id=parsed.batch_id,
+    )
     job.close()
 
 
@@ -58,7 +66,13 @@ def _make_job(parsed: argparse.Namespace, *, quiet: bool = False) -> Job:
     from lamia_gql.client.job import Job
 
     return Job(
-        parsed.task, parsed.process, parsed.index, url=parsed.url, spool=parsed.spool, quiet=quiet
+        parsed.task,
+        parsed.process,
+        parsed.index,
+        attempt=parsed.attempt,
+        url=parsed.url,
+        spool=parsed.spool,
+        quiet=quiet,
     )
 
 
@@ -120,6 +134,13 @@ def _make_parser() -> _Parser:
         help="index in the array, or 'none' for a solitary process;"
         " defaults to LAMIA_INDEX, then to the index that the batch system sets",
     )
+    job.add_argument(
+        "--attempt",
+        type=_parse_attempt,
+        metavar="NUMBER",
+        help="how often the job was restarted;"
+        " defaults to LAMIA_ATTEMPT, then to what the batch system tells",
+    )
 
     emit = commands.add_parser("emit", parents=[server, job], help="send one event")
     emit.add_argument(
@@ -127,6 +148,21 @@ def _make_parser() -> _Parser:
     )
     emit.add_argument("--progress", type=float, help="progress of the job, a number")
     emit.add_argument("--payload", type=_parse_json, help="any JSON value")
+    emit.add_argument(
+        "--exit-code", type=int, metavar="CODE", help="exit code of the job's program"
+    )
+    emit.add_argument(
+        "--signal",
+        type=_parse_signal,
+        metavar="NAME",
+        help="signal that has ended the program, a name or a number",
+    )
+    emit.add_argument("--message", metavar="TEXT", help="why the job has ended or is held")
+    emit.add_argument(
+        "--batch-id",
+        metavar="ID",
+        help="the batch system's own id of the job; defaults to what it tells",
+    )
     emit.set_defaults(command=_emit)
 
     run = commands.add_parser(
@@ -183,6 +219,23 @@ def _parse_address(text: str) -> str:
         return find_endpoint(text)
     except ConfigurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _parse_attempt(text: str) -> int:
+    from lamia_gql.client.batch_systems import MAX_INT32
+
+    if not text.isdecimal() or int(text) > MAX_INT32:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {MAX_INT32}")
+    return int(text)
+
+
+def _parse_signal(text: str) -> str:
+    from lamia_gql.client.event_details import find_signal_name
+
+    name = find_signal_name(text)
+    if name is None:
+        raise argparse.ArgumentTypeError("is no signal, such as SIGKILL or 9")
+    return name
 
 
 def _parse_json(text: str) -> Any:

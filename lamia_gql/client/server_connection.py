@@ -44,9 +44,11 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
+UNKNOWN_CODE = "BAD_USER_INPUT"
+"""The code of an error that is caused by a field or a value that the server does not know."""
 REQUEST_ERROR_CODES = {
     "BAD_REQUEST",
-    "BAD_USER_INPUT",
+    UNKNOWN_CODE,
     "REQUEST_TOO_LARGE",
     "TOO_COSTLY",
     "TOO_DEEP",
@@ -80,15 +82,22 @@ class RequestRejectedError(Exception):
     """The whole request was rejected because of an event, without telling which.
 
     ``is_from_server``: whether lamia-gql itself has answered, and not a proxy. ``is_too_large``:
-    whether the reason is the size of the request.
+    whether the reason is the size of the request. ``is_unknown``: whether the reason is a field or
+    a value that the server does not know.
     """
 
     def __init__(
-        self, message: str, *, is_from_server: bool = True, is_too_large: bool = False
+        self,
+        message: str,
+        *,
+        is_from_server: bool = True,
+        is_too_large: bool = False,
+        is_unknown: bool = False,
     ) -> None:
         super().__init__(message)
         self.is_from_server = is_from_server
         self.is_too_large = is_too_large
+        self.is_unknown = is_unknown
 
 
 class EventResult(NamedTuple):
@@ -99,6 +108,8 @@ class EventResult(NamedTuple):
     message: str
     enough: bool
     """Whether the process has reached its threshold."""
+    field: str = ""
+    """The optional field of the event that the error complains about."""
 
 
 class ServerConnection:
@@ -228,7 +239,9 @@ class ServerConnection:
                 codes = {(error.get("extensions") or {}).get("code") for error in errors}
                 message = str(errors[0].get("message"))
                 if status < 500 and codes <= REQUEST_ERROR_CODES:
-                    raise RequestRejectedError(message, is_too_large=is_too_large)
+                    raise RequestRejectedError(
+                        message, is_too_large=is_too_large, is_unknown=UNKNOWN_CODE in codes
+                    )
                 raise ServerUnavailableError(
                     f"The server at {url} can't accept events now: {message}",
                     may_be_event=may_be_event and codes <= UNEXPECTED_ERROR_CODES,
@@ -266,5 +279,7 @@ def _parse_retry_after(text: str | None) -> float:
 
 def _parse_result(result: dict[str, Any]) -> EventResult:
     for error in result["userErrors"]:
-        return EventResult(str(error["code"]), str(error["message"]), False)
+        # A part of a field is like "usage.cpus".
+        field = str(error["field"] or "").partition(".")[0]
+        return EventResult(str(error["code"]), str(error["message"]), False, field)
     return EventResult(None, "", result["enough"] is True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lamia_gql.client.event import Event
+from lamia_gql.client.event_details import DETAIL_FIELDS
 from lamia_gql.client.server_connection import EventResult, ServerConnection
 from tests.support.harness import Server, environment_with
 
@@ -131,8 +132,9 @@ class FaultyServer:
 
     ``good`` takes all, ``slow`` after two seconds, ``brief`` with one request a connection;
     ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and ``cut`` answer
-    nonsense and half of the truth; ``vanish`` takes one request and is gone; a number is a status;
-    and any other word is the code with which every event is refused. With ``tls`` it speaks HTTPS.
+    nonsense and half of the truth; ``vanish`` takes one request and is gone; ``old`` knows no
+    details of events, and no HELD; a number is a status; and any other word is the code with which
+    every event is refused. With ``tls`` it speaks HTTPS.
 
     Requests that have more bytes than ``max_bytes``, or more events than ``max_events``, are
     answered with the status ``refusal``, as by a proxy; they are in ``refused``, not in
@@ -218,6 +220,10 @@ class FaultyServer:
             status, answer = f"{mode} Hm", b"<html>No.</html>"
         elif mode.isupper():
             answer = response_to_events(body, mode)
+        elif mode == "old" and any(map(_is_newer, request[1])):
+            self.refused.append(self.requests.pop()[1])
+            error = {"message": "What is that?", "extensions": {"code": "BAD_USER_INPUT"}}
+            answer = json.dumps({"errors": [error]}).encode()
         elif mode == "enough":
             answer = response_to_events(body, enough=True)
         head = f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
@@ -233,6 +239,10 @@ class FaultyServer:
         if mode == "vanish":
             self._server.socket.close()
         return mode not in ("vanish", "brief")
+
+
+def _is_newer(event: dict[str, Any]) -> bool:
+    return event["eventClass"] == "HELD" or not event.keys().isdisjoint(DETAIL_FIELDS)
 
 
 SKEWED = """

@@ -26,7 +26,8 @@ Events flow in one direction::
   (``spool_flush``).
 - ``delivery`` sorts events by the server's results: stored, refused, or kept for later;
   ``request_limits`` tells how many fit into a request, ``refused_events`` keeps what is refused.
-- ``server_connection`` speaks HTTP; ``watchdog`` interrupts it when the server is too slow.
+- ``server_connection`` speaks HTTP, and follows some ``redirects``; ``watchdog`` interrupts it when
+  the server is too slow.
 - ``launcher`` starts the single file ``lamia-job.pyz``, and the program alone if Python is too old.
 
 The way back is short: a delivery's result sets ``job.enough``, and its warnings go to the

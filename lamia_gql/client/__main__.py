@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 if it is invalid.
 
-    ``run`` exits as its program does. ``flush`` exits with 1 if events are left. ``emit`` exits
-    with 0 whatever happens to the event, so that it can't fail a script.
+    ``run`` exits as its program does. ``flush`` exits with 1 if events are left, also for other
+    servers. ``emit`` exits with 0 whatever happens to the event, so that it can't fail a script.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Python versions differ in how argparse treats "--", so argparse never sees it.
@@ -92,7 +92,7 @@ def _flush(parsed: argparse.Namespace, program: list[str]) -> None:
         print(f"{number} files wait for {url}: if that has moved here, use --moved-from {url}")
     if done.failure:
         print(f"lamia-job: {done.failure}", file=sys.stderr)
-    sys.exit(1 if done.left else 0)
+    sys.exit(1 if done.left or done.elsewhere else 0)
 
 
 def _reject_program(program: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from lamia_gql.client.configuration import ServerConfig
 from lamia_gql.client.event import encode_json
+from lamia_gql.client.redirects import MAX_REDIRECTS, PERMANENT_STATUSES, find_target
 from lamia_gql.client.watchdog import Watchdog
 
 SOCKET_TIMEOUT_S = 5.0
@@ -62,7 +63,8 @@ REJECTED_STATUSES = (400, TOO_LARGE_STATUS, 422)
 """Statuses by which a proxy refuses a request for what is in it, or for its size."""
 MAX_RETRY_AFTER_S = 300
 """For how long, at most, a server is left alone because it says so."""
-OUTAGE_STATUSES = (301, 302, 303, 307, 308, 401, 403, 404, 429, 502, 503, 504)
+REDIRECT_STATUSES = (*PERMANENT_STATUSES, 302, 303, 307)
+OUTAGE_STATUSES = (*REDIRECT_STATUSES, 401, 403, 404, 429, 502, 503, 504)
 """Statuses that do not depend on the events in the request."""
 
 
@@ -123,6 +125,8 @@ class ServerConnection:
     def __init__(self, server: ServerConfig, on_slow: Callable[[], object] = lambda: None) -> None:
         self._server = server
         self._address = urllib.parse.urlsplit(server.url)
+        self._redirect: str | None = None
+        """Where the server, by its last answer, has moved."""
         self._http: http.client.HTTPConnection | None = None
         self.retry_after_s = 0.0
         """How long the server, by its last answer, wants to be left alone."""
@@ -143,9 +147,10 @@ class ServerConnection:
                 token = self._read_token()
                 if token:
                     headers["Authorization"] = f"Bearer {token}"
-                status, content = self._post(body, headers)
+                status, content = self._post_to_target(body, headers)
         except (OSError, http.client.HTTPException, ValueError, ImportError) as error:
             self._disconnect()
+            self._forget_redirect()
             reason = str(error) or type(error).__name__
             message = f"The server at {self._server.url} can't be reached: {reason}."
             is_dropped = isinstance(error, (http.client.HTTPException, ConnectionResetError))
@@ -182,6 +187,25 @@ class ServerConnection:
         except (OSError, ValueError) as error:
             raise ServerUnavailableError(f"The token can't be read: {error}.") from error
 
+    def _post_to_target(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Send a request, also to where the server has moved for good."""
+        for _ in range(MAX_REDIRECTS):
+            status, content = self._post(body, headers)
+            target = find_target(self._address, self._redirect)
+            if status not in PERMANENT_STATUSES or target is None:
+                break
+            self._disconnect()
+            self._address = target
+        if status != 200:
+            self._forget_redirect()
+        return status, content
+
+    def _forget_redirect(self) -> None:
+        configured = urllib.parse.urlsplit(self._server.url)
+        if self._address != configured:
+            self._disconnect()
+            self._address = configured
+
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         was_connected = self._http is not None and self._http.sock is not None
         try:
@@ -206,6 +230,7 @@ class ServerConnection:
             is_sent = False
         response = self._http.getresponse()
         self.retry_after_s = _parse_retry_after(response.getheader("Retry-After"))
+        self._redirect = response.getheader("Location")
         content = response.read(MAX_RESPONSE_BYTES)
         if not (is_sent and response.isclosed()):
             self._disconnect()
@@ -259,6 +284,8 @@ class ServerConnection:
                     message, is_from_server=False, is_too_large=is_too_large
                 ) from error
             problem = "is not lamia-gql" if status == 200 else f"answers with status {status}"
+            if status in REDIRECT_STATUSES:
+                problem += f", and has moved to {self._redirect}: use that address if it is yours"
             raise ServerUnavailableError(
                 f"The server at {url} {problem}.", may_be_event=may_be_event
             ) from error

@@ -139,12 +139,14 @@ class FaultyServer:
     Requests that have more bytes than ``max_bytes``, or more events than ``max_events``, are
     answered with the status ``refusal``, as by a proxy; they are in ``refused``, not in
     ``requests``. While ``may_answer`` is cleared, no request is answered.
+    Answers have the header ``Location``, if it is set here.
     """
 
     def __init__(self, mode: str, tls: ssl.SSLContext | None = None) -> None:
         self.mode = mode
         self.max_bytes = self.max_events = 1 << 62
         self.refusal = 413
+        self.location = ""
         self.refused: list[list[dict[str, Any]]] = []
         self.requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
         self.stopping = threading.Event()
@@ -190,9 +192,10 @@ class FaultyServer:
 
     def handle_request(self, handler: socketserver.StreamRequestHandler) -> bool:
         """Serve one request of a connection; whether there may be another one."""
-        if not handler.rfile.readline():
+        request_line = handler.rfile.readline().decode().split()
+        if not request_line:
             return False
-        headers: dict[str, str] = {}
+        headers = {"path": request_line[1]}
         while (line := handler.rfile.readline().strip()) != b"":
             name, _, value = line.decode().partition(":")
             headers[name.lower()] = value.strip()
@@ -226,7 +229,11 @@ class FaultyServer:
             answer = json.dumps({"errors": [error]}).encode()
         elif mode == "enough":
             answer = response_to_events(body, enough=True)
-        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+        fields = {"Content-Length": str(len(answer))}
+        if self.location:
+            fields["Location"] = self.location
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        head = f"HTTP/1.1 {status}\r\n{lines}\r\n".encode()
         if mode == "cut":
             handler.wfile.write(head + answer[: len(answer) // 2])
             return False

@@ -22,6 +22,7 @@ Events flow in one direction::
   ``configuration`` and ``batch_systems`` (with ``class_ad``) tell whose events they are and which
   server gets them.
 - ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
+  ``backoff`` tells it when to try again, and ``down_mark`` tells that to other jobs.
 - ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``
   (``spool_flush``).
 - ``delivery`` sorts events by the server's results: stored, refused, or kept for later;

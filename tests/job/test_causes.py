@@ -17,6 +17,7 @@ from lamia_gql.client import Job
 from lamia_gql.client.delivery import deliver
 from lamia_gql.client.event_details import DETAIL_FIELDS, USAGE_FIELDS, make_details
 from lamia_gql.client.server_connection import EventResult
+from tests.support.harness import Server
 from tests.support.job_side import (
     LAMIA_JOB,
     ROOT,
@@ -247,6 +248,43 @@ def test_refused_detail_is_left_out(name: str) -> None:
     result = deliver(connection, [event])
     assert [stored.id for stored in result.stored] == connection.stored == [event.id]
     assert result.refused == []
+
+
+def test_a_rerun_overrules_what_the_server_knows(sqlite_server: Server, tmp_path: Path) -> None:
+    """The server tells why a job has failed; a later submission counts, whatever came before."""
+    sqlite_server.create("t", {"name": "p", "jobCount": 8})
+    environ = job_environment(sqlite_server.url, tmp_path, SLURM_ARRAY_TASK_ID=7)
+    query = """{ job(task: "t", process: "p", index: 7) {
+      state exitCode signal message batchId usage { wallSeconds cpus } } }"""
+
+    def run(array: int, restarts: int, *command: str) -> dict[str, Any]:
+        slurm = {"SLURM_ARRAY_JOB_ID": str(array), "SLURM_RESTART_COUNT": str(restarts)}
+        slurm["SLURM_CPUS_ON_NODE"] = "2"
+        done = run_lamia_job(environ | slurm, "run", "--", *command)
+        assert done.stderr.startswith(b"disk full") or not done.stderr
+        found: dict[str, Any] = sqlite_server.graphql(query)["job"]
+        assert found.pop("usage")["cpus"] == 2
+        return found
+
+    assert run(70, 1, *shell_command("echo disk full >&2; exit 3")) == {
+        "state": "FAILED",
+        "exitCode": 3,
+        "signal": None,
+        "message": "disk full",
+        "batchId": "70_7",
+    }
+    again = run(71, 0, *shell_command("kill -KILL $$"))
+    assert (again["state"], again["signal"], again["batchId"]) == ("FAILED", "SIGKILL", "71_7")
+    assert run(72, 0, "true") == {
+        "state": "DONE",
+        "exitCode": 0,
+        "signal": None,
+        "message": None,
+        "batchId": "72_7",
+    }
+    run_lamia_job(environ | {"SLURM_ARRAY_JOB_ID": "73"}, "emit", "HELD", "--message", "Quota")
+    held = sqlite_server.graphql(query)["job"]
+    assert (held["state"], held["message"]) == ("HELD", "Quota")
 
 
 PATIENT = """

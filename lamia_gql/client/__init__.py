@@ -20,9 +20,10 @@ Events flow in one direction::
   ``usage`` measures it, and ``monitor`` sends beats and progress while it runs.
 - ``job`` makes an ``event`` out of each report, with ``event_details`` that tell why it has ended;
   ``configuration`` and ``batch_systems`` (with ``class_ad``) tell whose events they are and which
-  server gets them.
+  server gets them, ``event_clock`` gives them times.
 - ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
   ``backoff`` tells it when to try again, and ``down_mark`` tells that to other jobs.
+- ``event_stream`` sends events of many jobs, as lines of JSON (``lamia-job emit --batch``).
 - ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``
   (``spool_flush``).
 - ``delivery`` sorts events by the server's results: stored, refused, or kept for later;

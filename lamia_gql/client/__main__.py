@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 if it is invalid.
 
     ``run`` exits as its program does. ``flush`` exits with 1 if events are left, also for other
-    servers. ``emit`` exits with 0 whatever happens to the event, so that it can't fail a script.
+    servers. ``emit`` exits with 0 whatever happens to the event, so that it can't fail a script;
+    with ``--batch``, with 2 if a line is invalid.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Python versions differ in how argparse treats "--", so argparse never sees it.
@@ -33,6 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _emit(parsed: argparse.Namespace, program: list[str]) -> None:
     _reject_program(program)
+    if parsed.batch:
+        _emit_batch(parsed)
+        return
+    if parsed.event_class is None:
+        _make_parser().error("emit: give the class of the event, or --batch")
     job = _make_job(parsed)
     job.emit(
         parsed.event_class,
@@ -44,6 +50,30 @@ def _emit(parsed: argparse.Namespace, program: list[str]) -> None:
         batch_id=parsed.batch_id,
     )
     job.close()
+
+
+def _emit_batch(parsed: argparse.Namespace) -> None:
+    from lamia_gql.client.configuration import ConfigurationError, find_server
+    from lamia_gql.client.event_stream import EventStream
+
+    options = ("event_class", "progress", "payload", "exit_code", "signal", "message", "batch_id")
+    if any(getattr(parsed, name) is not None for name in options):
+        _make_parser().error("emit: with --batch, all about an event is in its line")
+    try:
+        stream = EventStream(
+            find_server(os.environ, url=parsed.url, spool=parsed.spool),
+            os.environ,
+            task=parsed.task,
+            process=parsed.process,
+            index=parsed.index,
+            attempt=parsed.attempt,
+        )
+    except ConfigurationError as error:
+        print(f"lamia-job: {error} Nothing will be sent.", file=sys.stderr)
+        for _ in sys.stdin.buffer:
+            pass  # else the writer would fail
+        return
+    sys.exit(2 if stream.send(sys.stdin.buffer) else 0)
 
 
 def _run(parsed: argparse.Namespace, program: list[str]) -> None:
@@ -144,7 +174,16 @@ def _make_parser() -> _Parser:
 
     emit = commands.add_parser("emit", parents=[server, job], help="send one event")
     emit.add_argument(
-        "event_class", metavar="CLASS", choices=PRIORITIES, help=f"one of {' '.join(PRIORITIES)}"
+        "event_class",
+        metavar="CLASS",
+        nargs="?",
+        choices=PRIORITIES,
+        help=f"one of {' '.join(PRIORITIES)}",
+    )
+    emit.add_argument(
+        "--batch",
+        action="store_true",
+        help="read events from stdin, one JSON object a line, with the fields of SubmitEventInput",
     )
     emit.add_argument("--progress", type=float, help="progress of the job, a number")
     emit.add_argument("--payload", type=_parse_json, help="any JSON value")

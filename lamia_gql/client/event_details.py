@@ -57,9 +57,10 @@ def make_details(
     text = "" if message is None else clean_message(to_text(message))
     if text:
         fields["message"] = text
-    if batch_id is not None and 0 < len(batch_id) <= MAX_BATCH_ID_LENGTH:
-        fields["batchId"] = batch_id
-    numbers = _select_usage(usage or {})
+    id_ = "" if batch_id is None else clean_message(to_text(batch_id))
+    if 0 < len(id_) <= MAX_BATCH_ID_LENGTH:
+        fields["batchId"] = id_
+    numbers = _select_usage(usage) if isinstance(usage, Mapping) else {}
     if numbers:
         fields["usage"] = numbers
     return fields
@@ -70,7 +71,7 @@ def find_signal_name(given: str | int) -> str | None:
 
     Returns None for what is no signal. Real-time signals, which have no names, are like ``SIG40``.
     """
-    text = str(int(given) if isinstance(given, int) else given).strip().upper()
+    text = to_text(int(given) if isinstance(given, int) else given).strip().upper()
     if text.isdigit() and 0 < int(text) < signal.NSIG:
         try:
             return signal.Signals(int(text)).name

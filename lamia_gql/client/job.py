@@ -7,12 +7,12 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
 from lamia_gql.client.event import Event, new_id, to_json_value
+from lamia_gql.client.event_clock import EventClock
 from lamia_gql.client.event_details import describe_exception, make_details, to_text
 from lamia_gql.client.priorities import PRIORITIES
 from lamia_gql.client.warning_log import WarningLog
@@ -60,7 +60,7 @@ class Job:
     ) -> None:
         environ = os.environ if environ is None else environ
         self._warnings = WarningLog(quiet=quiet)
-        self._latest = datetime.min.replace(tzinfo=timezone.utc)
+        self._clock = EventClock()
         self._ended = False
         self._sender: Sender | None = None
         try:
@@ -271,7 +271,7 @@ class Job:
             "process": identity.process,
             "eventClass": str.__str__(event_class),
             "attempt": identity.attempt,
-            "sentAt": self._next_time(at),
+            "sentAt": self._clock.next(at),
             "hostname": identity.hostname or os.uname().nodename,
         }
         if identity.job_index is not None:
@@ -305,16 +305,6 @@ class Job:
             problem = f"a {type(progress).__name__}"
         self.warn("progress", f"Progress must be a finite number, not {problem}.")
         return None
-
-    def _next_time(self, at: float | None) -> str:
-        """Return the time, later than that of all earlier events even if the clock is set back."""
-        given = (
-            datetime.now(timezone.utc) if at is None else datetime.fromtimestamp(at, timezone.utc)
-        )
-        # Without a lock, which a fork or a signal handler could find taken. Two threads at once
-        # may get equal times; neither is the earlier one.
-        self._latest = latest = max(given, self._latest + timedelta(microseconds=1))
-        return latest.isoformat(timespec="microseconds")
 
 
 def _is_cancellation(error: BaseException) -> bool:

@@ -19,6 +19,8 @@ from lamia_gql.client.warning_log import WarningLog
 
 MAX_WAITING_EVENTS = 10_000
 """How many events wait in memory if they can't be spooled."""
+MANY_WAITING_EVENTS = 2000
+"""How many events wait in memory before a stream of events has to wait for them."""
 SPOOL_CHECK_INTERVAL_S = 60.0
 """How often the spool is checked for events that other jobs have left there."""
 
@@ -28,13 +30,13 @@ class Sender:
 
     Args:
         server: Where to send events, and where the spool is.
-        process: The names of the job's task and process.
+        process: The names of the job's task and process; None for events of any process.
         warnings: Gets warnings about this process' events, but not about those of others that are
             in the spool.
     """
 
     def __init__(
-        self, server: ServerConfig, process: tuple[str, str], warnings: WarningLog
+        self, server: ServerConfig, process: tuple[str, str] | None, warnings: WarningLog
     ) -> None:
         self._server = server
         self._process = process
@@ -78,6 +80,11 @@ class Sender:
             if self._thread is None:
                 self._start_thread()
             self._changed.notify_all()
+
+    def wait_for_room(self) -> None:
+        """Wait until few events wait to be sent or spooled, so that none are dropped."""
+        while len(self._waiting) >= MANY_WAITING_EVENTS and not self._spool_fails:
+            time.sleep(0.01)
 
     def _start_thread(self) -> None:
         self._closing = False
@@ -249,7 +256,7 @@ class Sender:
             self.enough = True
         for warning in result.warnings:
             # The spool also has events of other processes, whose users get their own warnings.
-            if warning.process == self._process:
+            if self._process in (None, warning.process):
                 self._warnings.warn(warning.kind, warning.text)
         if result.failure is None:
             self._backoff.note_success()

@@ -6,9 +6,9 @@ import atexit
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
 from lamia_gql.client.event import Event, new_id, to_json_value
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT_S = 5.0
 """How long a job waits at its end for the server to accept the last events."""
 MAX_TRACEBACK_LINES = 20
+Item = TypeVar("Item")
 
 
 class Job:
@@ -143,6 +144,28 @@ class Job:
     def progress(self, progress: float, payload: Any = None) -> None:
         """Send PROGRESS: percent if the process has no threshold, else any number."""
         self.emit("PROGRESS", progress=progress, payload=payload)
+
+    def track(
+        self,
+        items: Iterable[Item],
+        total: float | None = None,
+        *,
+        is_count: bool = False,
+        stop_when_enough: bool = False,
+    ) -> Iterator[Item]:
+        """Yield items, and report how many are done: every five seconds, and at the end.
+
+        Args:
+            items: Anything to iterate over. What they raise is raised.
+            total: How many items there are. Defaults to their length. Without either, BEAT is sent
+                instead of PROGRESS.
+            is_count: Whether to report the number of items and not a percentage, as for a process
+                with a threshold.
+            stop_when_enough: Whether to stop as soon as :attr:`enough` is true.
+        """
+        from lamia_gql.client.progress_counter import track
+
+        return track(self, items, total, is_count=is_count, stop_when_enough=stop_when_enough)
 
     def held(self, message: str | None = None, payload: Any = None) -> None:
         """Send HELD: the job is suspended, until the next STARTED; ``message`` says why."""

@@ -214,7 +214,15 @@ def _make_parser() -> _Parser:
         metavar="SECONDS",
         help="seconds between beats; defaults to 60",
     )
-    run.add_argument(
+    progress = run.add_mutually_exclusive_group()
+    progress.add_argument(
+        "--progress",
+        dest="progress_regex",
+        type=_parse_preset,
+        metavar="BAR",
+        help="progress bar that the program shows: tqdm",
+    )
+    progress.add_argument(
         "--progress-regex",
         type=_parse_pattern,
         metavar="REGEX",
@@ -304,6 +312,15 @@ def _parse_line_count(text: str) -> int:
     if not 0 <= count <= 1000:
         raise argparse.ArgumentTypeError("must be a number of lines from 0 to 1000")
     return count
+
+
+def _parse_preset(name: str) -> ProgressScanner:
+    from lamia_gql.client.progress_search import PRESETS
+
+    if name not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise argparse.ArgumentTypeError(f"must be {known}; for others use --progress-regex")
+    return _parse_pattern(PRESETS[name])
 
 
 def _parse_pattern(pattern: str) -> ProgressScanner:

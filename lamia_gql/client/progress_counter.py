@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class ProgressCounter:
         self._next_at = time.monotonic() + interval
         self._reported: float | None = None
 
-    def add(self, steps: float = 1.0, payload: Any = None) -> None:
-        """Count steps that are done; ``payload`` is sent if it is time for an event."""
-        self.done += steps
+    def set(self, done: float, make_payload: Callable[[], Any] = lambda: None) -> None:
+        """Set the number of steps that are done; the payload is made if it is time for an event."""
+        self.done = done
         if time.monotonic() >= self._next_at:
-            self.report(payload)
+            self.report(make_payload())
 
     def report(self, payload: Any = None) -> None:
         """Send the progress, if it has changed."""
@@ -59,15 +59,20 @@ class ProgressCounter:
             self._reported = progress
             self._job.progress(progress, payload)
 
-    def finish(self) -> None:
+    def finish(self, payload: Any = None) -> None:
         """Send the last progress, however short ago the one before was sent."""
         if self._find_progress() is not None:
-            self.report()
+            self.report(payload)
 
     def _find_progress(self) -> float | None:
         if self._is_count:
             return self.done
         return min(100.0, round(100 * self.done / self.total, 3)) if self.total else None
+
+
+def find_length(items: object) -> int | None:
+    """Return how many items there are, or None if they do not tell."""
+    return len(items) if isinstance(items, Sized) else None
 
 
 def track(
@@ -79,13 +84,13 @@ def track(
     stop_when_enough: bool = False,
 ) -> Iterator[Item]:
     """Yield items, and report their progress: see :meth:`Job.track`."""
-    if total is None and isinstance(items, Sized):
-        total = len(items)
+    if total is None:
+        total = find_length(items)
     counter = ProgressCounter(job, total, is_count=is_count)
     try:
-        for item in items:
+        for done, item in enumerate(items, 1):
             yield item
-            counter.add()
+            counter.set(done)
             if stop_when_enough and job.enough:
                 return
     finally:

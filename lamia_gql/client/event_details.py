@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from collections.abc import Mapping
 
 TYPE_CHECKING = False
@@ -98,6 +99,13 @@ def describe_exception(error: BaseException) -> str:
     name = kind.__qualname__ if is_plain else f"{kind.__module__}.{kind.__qualname__}"
     text = to_text(error)
     return f"{name}: {text}" if text else name
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether an exception says that somebody has cancelled what the job was doing."""
+    # Who has raised one has imported its module.
+    modules = (sys.modules.get(name) for name in ("asyncio", "concurrent.futures"))
+    return any(isinstance(error, module.CancelledError) for module in modules if module is not None)
 
 
 def to_text(value: object) -> str:

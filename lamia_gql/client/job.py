@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import math
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
 from lamia_gql.client.event import Event, new_id, to_json_value
 from lamia_gql.client.event_clock import EventClock
-from lamia_gql.client.event_details import describe_exception, make_details, to_text
+from lamia_gql.client.event_details import (
+    describe_exception,
+    is_cancellation,
+    make_details,
+    to_text,
+)
 from lamia_gql.client.priorities import PRIORITIES
 from lamia_gql.client.warning_log import WarningLog
 
@@ -109,7 +114,7 @@ class Job:
         elif isinstance(error, KeyboardInterrupt):
             message = describe_exception(error)
             self.terminated({"signal": "SIGINT"}, signal="SIGINT", message=message)
-        elif _is_cancellation(error):
+        elif is_cancellation(error):
             self.terminated(message=describe_exception(error))
         elif isinstance(error, SystemExit):
             # Python prints anything but a number, and exits with 1.
@@ -122,6 +127,19 @@ class Job:
             lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
             payload = {"error": repr(error)[:1000], "traceback": lines[-MAX_TRACEBACK_LINES:]}
             self.failed(payload, message=describe_exception(error))
+
+    @property
+    def reports(self) -> bool:
+        """Whether events are sent: the configuration is complete, and no other rank reports."""
+        return self._sender is not None
+
+    def with_index(self, index: int) -> Job:
+        """Return the job of another index of the array, with the same connection."""
+        other = copy.copy(self)
+        if self._sender is not None:
+            other._identity = self._identity._replace(job_index=index, index_found=False)
+            other._ended = False
+        return other
 
     @property
     def enough(self) -> bool:
@@ -328,10 +346,3 @@ class Job:
             problem = f"a {type(progress).__name__}"
         self.warn("progress", f"Progress must be a finite number, not {problem}.")
         return None
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Whether an exception says that somebody has cancelled what the job was doing."""
-    # Who has raised one has imported its module.
-    modules = (sys.modules.get(name) for name in ("asyncio", "concurrent.futures"))
-    return any(isinstance(error, module.CancelledError) for module in modules if module is not None)

@@ -6,17 +6,18 @@ The bars report the progress of the job and print nothing, since nobody looks at
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TextIO, TypeVar
 
-from lamia_gql.client.job import Job
 from lamia_gql.client.progress_counter import ProgressCounter, find_length
+from lamia_gql.client.shared_job import find_shared_job
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from lamia_gql.client.job import Job
 
 Item = TypeVar("Item")
 
@@ -71,7 +72,7 @@ class ProgressBar(Generic[Item]):
         outermost = ProgressBar._outermost and ProgressBar._outermost()
         if not self.disable and outermost is None:
             ProgressBar._outermost = weakref.ref(self)
-            self._counter = ProgressCounter(job or _find_job(), is_count=is_count)
+            self._counter = ProgressCounter(job or find_shared_job(), is_count=is_count)
 
     def __iter__(self) -> Iterator[Item]:
         """Iterate over the iterable, and count."""
@@ -198,12 +199,6 @@ class ProgressBar(Generic[Item]):
 def trange(*arguments: int, **options: Any) -> ProgressBar[int]:
     """Return ``tqdm(range(*arguments), **options)``."""
     return ProgressBar(range(*arguments), **options)
-
-
-@functools.lru_cache(maxsize=1)
-def _find_job() -> Job:
-    # One for all bars, because each job has a thread and a connection.
-    return Job()
 
 
 tqdm = ProgressBar

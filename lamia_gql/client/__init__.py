@@ -18,14 +18,21 @@ Events flow in one direction::
 - ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it, ``output`` copies what it
   writes, ``progress_scanner`` finds progress in that (``progress_search`` is a process of its own),
   ``usage`` measures it, and ``monitor`` sends beats and progress while it runs.
-- ``job`` makes an ``event`` out of each report; ``configuration`` and ``batch_systems`` tell whose
-  events they are and which server gets them.
+- ``job`` makes an ``event`` out of each report, with ``event_details`` that tell why it has ended;
+  ``configuration`` and ``batch_systems`` (with ``class_ad``) tell whose events they are and which
+  server gets them, ``event_clock`` gives them times.
 - ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
+  ``backoff`` tells it when to try again, and ``down_mark`` tells that to other jobs.
+- ``progress_counter`` counts the steps of loops (``job.track``), ``tqdm`` takes the place of tqdm;
+  ``shared_job`` is for those who are given no job.
+- ``job_executor`` makes the calls of an executor the jobs of an array.
+- ``event_stream`` sends events of many jobs, as lines of JSON (``lamia-job emit --batch``).
 - ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``
   (``spool_flush``).
 - ``delivery`` sorts events by the server's results: stored, refused, or kept for later;
   ``request_limits`` tells how many fit into a request, ``refused_events`` keeps what is refused.
-- ``server_connection`` speaks HTTP; ``watchdog`` interrupts it when the server is too slow.
+- ``server_connection`` speaks HTTP, and follows some ``redirects``; ``watchdog`` interrupts it when
+  the server is too slow.
 - ``launcher`` starts the single file ``lamia-job.pyz``, and the program alone if Python is too old.
 
 The way back is short: a delivery's result sets ``job.enough``, and its warnings go to the

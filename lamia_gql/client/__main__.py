@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 if it is invalid.
 
-    ``run`` exits as its program does. ``flush`` exits with 1 if events are left. ``emit`` exits
-    with 0 whatever happens to the event, so that it can't fail a script.
+    ``run`` exits as its program does. ``flush`` exits with 1 if events are left, also for other
+    servers. ``emit`` exits with 0 whatever happens to the event, so that it can't fail a script;
+    with ``--batch``, with 2 if a line is invalid.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Python versions differ in how argparse treats "--", so argparse never sees it.
@@ -33,9 +34,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _emit(parsed: argparse.Namespace, program: list[str]) -> None:
     _reject_program(program)
+    if parsed.batch:
+        _emit_batch(parsed)
+        return
+    if parsed.event_class is None:
+        _make_parser().error("emit: give the class of the event, or --batch")
     job = _make_job(parsed)
-    job.emit(parsed.event_class, progress=parsed.progress, payload=parsed.payload)
+    job.emit(
+        parsed.event_class,
+        progress=parsed.progress,
+        payload=parsed.payload,
+        exit_code=parsed.exit_code,
+        signal=parsed.signal,
+        message=parsed.message,
+        batch_id=parsed.batch_id,
+    )
     job.close()
+
+
+def _emit_batch(parsed: argparse.Namespace) -> None:
+    from lamia_gql.client.configuration import ConfigurationError, find_server
+    from lamia_gql.client.event_stream import EventStream
+
+    options = ("event_class", "progress", "payload", "exit_code", "signal", "message", "batch_id")
+    if any(getattr(parsed, name) is not None for name in options):
+        _make_parser().error("emit: with --batch, all about an event is in its line")
+    try:
+        stream = EventStream(
+            find_server(os.environ, url=parsed.url, spool=parsed.spool),
+            os.environ,
+            task=parsed.task,
+            process=parsed.process,
+            index=parsed.index,
+            attempt=parsed.attempt,
+        )
+    except ConfigurationError as error:
+        print(f"lamia-job: {error} Nothing will be sent.", file=sys.stderr)
+        for _ in sys.stdin.buffer:
+            pass  # else the writer would fail
+        return
+    sys.exit(2 if stream.send(sys.stdin.buffer) else 0)
 
 
 def _run(parsed: argparse.Namespace, program: list[str]) -> None:
@@ -58,7 +96,13 @@ def _make_job(parsed: argparse.Namespace, *, quiet: bool = False) -> Job:
     from lamia_gql.client.job import Job
 
     return Job(
-        parsed.task, parsed.process, parsed.index, url=parsed.url, spool=parsed.spool, quiet=quiet
+        parsed.task,
+        parsed.process,
+        parsed.index,
+        attempt=parsed.attempt,
+        url=parsed.url,
+        spool=parsed.spool,
+        quiet=quiet,
     )
 
 
@@ -78,7 +122,7 @@ def _flush(parsed: argparse.Namespace, program: list[str]) -> None:
         print(f"{number} files wait for {url}: if that has moved here, use --moved-from {url}")
     if done.failure:
         print(f"lamia-job: {done.failure}", file=sys.stderr)
-    sys.exit(1 if done.left else 0)
+    sys.exit(1 if done.left or done.elsewhere else 0)
 
 
 def _reject_program(program: list[str]) -> None:
@@ -120,13 +164,44 @@ def _make_parser() -> _Parser:
         help="index in the array, or 'none' for a solitary process;"
         " defaults to LAMIA_INDEX, then to the index that the batch system sets",
     )
+    job.add_argument(
+        "--attempt",
+        type=_parse_attempt,
+        metavar="NUMBER",
+        help="how often the job was restarted;"
+        " defaults to LAMIA_ATTEMPT, then to what the batch system tells",
+    )
 
     emit = commands.add_parser("emit", parents=[server, job], help="send one event")
     emit.add_argument(
-        "event_class", metavar="CLASS", choices=PRIORITIES, help=f"one of {' '.join(PRIORITIES)}"
+        "event_class",
+        metavar="CLASS",
+        nargs="?",
+        choices=PRIORITIES,
+        help=f"one of {' '.join(PRIORITIES)}",
+    )
+    emit.add_argument(
+        "--batch",
+        action="store_true",
+        help="read events from stdin, one JSON object a line, with the fields of SubmitEventInput",
     )
     emit.add_argument("--progress", type=float, help="progress of the job, a number")
     emit.add_argument("--payload", type=_parse_json, help="any JSON value")
+    emit.add_argument(
+        "--exit-code", type=int, metavar="CODE", help="exit code of the job's program"
+    )
+    emit.add_argument(
+        "--signal",
+        type=_parse_signal,
+        metavar="NAME",
+        help="signal that has ended the program, a name or a number",
+    )
+    emit.add_argument("--message", metavar="TEXT", help="why the job has ended or is held")
+    emit.add_argument(
+        "--batch-id",
+        metavar="ID",
+        help="the batch system's own id of the job; defaults to what it tells",
+    )
     emit.set_defaults(command=_emit)
 
     run = commands.add_parser(
@@ -139,7 +214,15 @@ def _make_parser() -> _Parser:
         metavar="SECONDS",
         help="seconds between beats; defaults to 60",
     )
-    run.add_argument(
+    progress = run.add_mutually_exclusive_group()
+    progress.add_argument(
+        "--progress",
+        dest="progress_regex",
+        type=_parse_preset,
+        metavar="BAR",
+        help="progress bar that the program shows: tqdm",
+    )
+    progress.add_argument(
         "--progress-regex",
         type=_parse_pattern,
         metavar="REGEX",
@@ -185,6 +268,23 @@ def _parse_address(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _parse_attempt(text: str) -> int:
+    from lamia_gql.client.batch_systems import MAX_INT32
+
+    if not text.isdecimal() or int(text) > MAX_INT32:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {MAX_INT32}")
+    return int(text)
+
+
+def _parse_signal(text: str) -> str:
+    from lamia_gql.client.event_details import find_signal_name
+
+    name = find_signal_name(text)
+    if name is None:
+        raise argparse.ArgumentTypeError("is no signal, such as SIGKILL or 9")
+    return name
+
+
 def _parse_json(text: str) -> Any:
     import json
 
@@ -212,6 +312,15 @@ def _parse_line_count(text: str) -> int:
     if not 0 <= count <= 1000:
         raise argparse.ArgumentTypeError("must be a number of lines from 0 to 1000")
     return count
+
+
+def _parse_preset(name: str) -> ProgressScanner:
+    from lamia_gql.client.progress_search import PRESETS
+
+    if name not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise argparse.ArgumentTypeError(f"must be {known}; for others use --progress-regex")
+    return _parse_pattern(PRESETS[name])
 
 
 def _parse_pattern(pattern: str) -> ProgressScanner:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lamia_gql.client.batch_systems import MAX_INT32, find_attempt, find_index
+from lamia_gql.client.batch_systems import MAX_INT32, BatchJob
 
 NO_INDEX = "none"
 """The value of LAMIA_INDEX in a solitary process."""
@@ -45,6 +45,16 @@ class JobIdentity(NamedTuple):
     """Whether the index comes from the batch system, so that it may be dropped."""
     attempt: int
     """How often the batch system has restarted the job."""
+    batch_id: str | None
+    """The batch system's own id of the job."""
+    hostname: str | None
+    """The batch system's name of the node."""
+    cpus: int | None
+    """How many CPUs the job has got."""
+    requested_memory_bytes: int | None
+    """How much memory the job has asked for."""
+    reports: bool
+    """Whether this process reports: of the ranks of a parallel job, only the first one does."""
 
 
 def parse_url(text: str) -> str:
@@ -94,11 +104,13 @@ def find_job(
     task: str | None = None,
     process: str | None = None,
     index: int | str | None = None,
+    attempt: int | None = None,
 ) -> JobIdentity:
     """Return the job, from the arguments or from ``environ``.
 
-    Reads ``LAMIA_TASK``, ``LAMIA_PROCESS`` and ``LAMIA_INDEX``. An index that is given nowhere is
-    taken from the batch system. Raises :class:`ConfigurationError`.
+    Reads ``LAMIA_TASK``, ``LAMIA_PROCESS``, ``LAMIA_INDEX``, ``LAMIA_ATTEMPT`` and ``LAMIA_RANK``.
+    An index, attempt or rank that is given nowhere is taken from the batch system. Raises
+    :class:`ConfigurationError`.
     """
     task = task or environ.get("LAMIA_TASK")
     process = process or environ.get("LAMIA_PROCESS")
@@ -108,13 +120,25 @@ def find_job(
         )
         raise ConfigurationError(f"{missing} not set.")
     given = str(environ.get("LAMIA_INDEX", "") if index is None else index).strip()
-    found = find_index(environ) if not given else None
+    batch = BatchJob(environ)
+    found = batch.index if not given else None
+    job_index = _parse_index(given) if given else found
+    if attempt is None:
+        attempt = _read_number(environ, "LAMIA_ATTEMPT")
+    rank = _read_number(environ, "LAMIA_RANK")
+    # Where each rank has got an index of its own, it is a job of its own.
+    is_own_job = bool(given) and job_index is not None
     return JobIdentity(
         task=str(task),
         process=str(process),
-        job_index=_parse_index(given) if given else found,
+        job_index=job_index,
         index_found=found is not None,
-        attempt=find_attempt(environ),
+        attempt=batch.attempt if attempt is None else attempt,
+        batch_id=batch.batch_id,
+        hostname=batch.hostname,
+        cpus=batch.cpus,
+        requested_memory_bytes=batch.requested_memory_bytes,
+        reports=is_own_job or not (batch.rank if rank is None else rank),
     )
 
 
@@ -123,6 +147,15 @@ def _parse_index(text: str) -> int | None:
         return None
     if re.fullmatch(r"[0-9]{1,10}", text) is None or int(text) > MAX_INT32:
         raise ConfigurationError(f"LAMIA_INDEX is neither a number nor {NO_INDEX!r}: {text!r}.")
+    return int(text)
+
+
+def _read_number(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    if re.fullmatch(r"[0-9]{1,10}", text) is None or int(text) > MAX_INT32:
+        raise ConfigurationError(f"{name} is not a number from 0 to {MAX_INT32}: {text!r}.")
     return int(text)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from lamia_gql.client.event import Event, encode_json
+from lamia_gql.client.event_details import DETAIL_FIELDS
 from lamia_gql.client.request_limits import RequestLimits
 from lamia_gql.client.server_connection import (
     EventResult,
@@ -31,14 +32,8 @@ TASK_WAIT_S = 24 * 3600.0
 """How long after its ``sentAt`` an event waits for its task to be created."""
 PAYLOAD_CODES = {"PAYLOAD_TOO_LARGE", "JSON_INVALID"}
 """Codes of errors that complain about the payload: the event is sent again with less of it."""
-OPTIONAL_FIELDS = {
-    "INDEX_FORBIDDEN": "index",
-    "PROGRESS_INVALID": "progress",
-    "ATTEMPT_INVALID": "attempt",
-    "TIME_INVALID": "sentAt",
-    "TEXT_INVALID": "hostname",
-}
-"""The optional field that an error code complains about: the event is sent again without it."""
+OPTIONAL_FIELDS = ("index", "progress", "attempt", "sentAt", "hostname", *DETAIL_FIELDS)
+"""If one of them is refused, the event is sent again without it."""
 
 
 class RefusedEvent(NamedTuple):
@@ -143,7 +138,7 @@ class _Delivery:
         if not request:
             return True
         try:
-            results = self._connection.submit([event.fields for event in request])
+            results = self._submit(request)
         except RequestRejectedError as error:
             return self._split(request, error)
         except ServerUnavailableError as error:
@@ -154,6 +149,21 @@ class _Delivery:
         else:
             self._handle_results(request, results)
         return True
+
+    def _submit(self, request: list[Event]) -> list[EventResult]:
+        """Send events; without their details to a server that is too old to know these."""
+        bare = [event.without(*DETAIL_FIELDS).fields for event in request]
+        if not self._limits.takes_details:
+            return self._connection.submit(bare)
+        full = [event.fields for event in request]
+        try:
+            return self._connection.submit(full)
+        except RequestRejectedError as error:
+            if not error.is_unknown or bare == full:
+                raise
+            results = self._connection.submit(bare)
+            self._limits.takes_details = False
+            return results
 
     def _handle_results(self, request: list[Event], results: list[EventResult]) -> None:
         again = [
@@ -223,8 +233,8 @@ class _Delivery:
                 text = f"{message} Sent with a part of the payload."
                 self.result.warnings.append(EventWarning(event.process, code, text))
                 return [shortened]
-        field = OPTIONAL_FIELDS.get(code)
-        if field is not None and _can_omit(event, field):
+        field = result.field
+        if field in OPTIONAL_FIELDS and _can_omit(event, field):
             if field != "index":
                 text = f"{message} Sent without {field}."
                 self.result.warnings.append(EventWarning(event.process, code, text))

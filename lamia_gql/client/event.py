@@ -54,9 +54,9 @@ class Event(NamedTuple):
         name = json.dumps([*self.process, self.fields.get("index")])
         return f"{binascii.crc32(name.encode()):08x}"
 
-    def without(self, field: str) -> Event:
-        """Return a copy without one of its optional fields."""
-        fields = {name: value for name, value in self.fields.items() if name != field}
+    def without(self, *names: str) -> Event:
+        """Return a copy without some of its optional fields."""
+        fields = {name: value for name, value in self.fields.items() if name not in names}
         return self._replace(fields=fields)
 
     def shortened(self) -> Event | None:

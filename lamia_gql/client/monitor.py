@@ -99,13 +99,18 @@ class ProgramMonitor:
             is_overdue = self._stop_signal and now >= self._stop_signal_at + EARLY_END_AFTER_S
             if is_overdue and not has_sent_early_end:
                 has_sent_early_end = True
-                self._job.terminated({"stoppedBy": self._stop_signal, "stillRuns": True})
+                self._job.terminated(
+                    {"stoppedBy": self._stop_signal, "stillRuns": True},
+                    message=f"Asked to end by {self._stop_signal}, and still running.",
+                    usage=self._usage.measure(),
+                )
             if now >= next_progress:
                 next_progress = now + progress_interval
                 self.send_progress()
             if now >= next_beat:
                 next_beat = max(now, next_beat + beat_interval)
-                self._job.beat({"usage": self._usage.measure()})
+                usage = self._usage.measure()
+                self._job.beat({"usage": usage}, usage=usage)
 
     def _signal_tree(self, number: signal.Signals) -> None:
         """Send a signal to the program and all its descendants, because shells pass none on.

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from lamia_gql.client.event_details import clean_message
+
 CHUNK_BYTES = 256 * 1024
 MAX_BYTES_AFTER_EXIT = 1024 * 1024
 """How much is read after the program's end: a pipe can't hold more of the program's own output."""
@@ -158,6 +160,11 @@ class OutputTail:
     def read(self) -> list[str]:
         """Return the last lines, at most 8 KiB of them."""
         return self._kept.decode("utf-8", "replace").splitlines()[-self._lines :]
+
+    def last_line(self) -> str:
+        """Return the last line with anything in it, without what is meant for a terminal."""
+        lines = (clean_message(line) for line in reversed(self.read()))
+        return next(filter(None, lines), "")
 
 
 def occupy_closed_descriptors() -> set[int]:

@@ -9,6 +9,7 @@ PRIORITIES = {
     "SUBMITTED": 2,
     "STARTED": 2,
     "READY": 2,
+    "HELD": 2,
     **dict.fromkeys(END_CLASSES, 3),
 }
 """The priority of each event class: events of the lowest priority are dropped first."""

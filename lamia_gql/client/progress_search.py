@@ -19,6 +19,11 @@ MAX_SEARCH_CPU_S = 1.0
 """The CPU time for one block of output."""
 NICENESS = 10
 """How much this process steps back for the program."""
+PRESETS = {
+    # The outermost of nested bars: after the others the cursor moves up again.
+    "tqdm": r"^(?!.*\x1b\[A).*(?<!\d)(\d{1,3})%(?:\|| +[\d.]+[kMGT]?/)",
+}
+"""The patterns of well-known progress bars, all of which show a percentage."""
 HEADER_BYTES = 4
 CONTINUES, FOLLOWS_GAP, IS_LAST = 0, 1, 2
 """The first byte of a block, a sum: is output before it missing, and is it the last one."""

@@ -1,4 +1,4 @@
-"""How much one request may hold; learned from what the server, and proxies before it, refuse."""
+"""What one request may hold; learned from what the server, and proxies before it, refuse."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class RequestLimits:
     def __init__(self) -> None:
         self.max_events = MAX_EVENTS_PER_REQUEST
         self.max_bytes = MAX_REQUEST_BYTES
+        self.takes_details = True
+        """Whether the server knows the fields in ``DETAIL_FIELDS``."""
 
     def split(self, events: Sequence[Event]) -> Iterator[list[Event]]:
         """Split events into requests; an event that is too large gets one of its own.

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
+from lamia_gql.client.backoff import MIN_RETRY_DELAY_S, Backoff, jitter
 from lamia_gql.client.configuration import ServerConfig
 from lamia_gql.client.delivery import DeliveryResult, deliver
 from lamia_gql.client.event import Event
@@ -18,8 +19,8 @@ from lamia_gql.client.warning_log import WarningLog
 
 MAX_WAITING_EVENTS = 10_000
 """How many events wait in memory if they can't be spooled."""
-MIN_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 1.0, 60.0
-"""How long after a failure the server is tried again; doubles with every failure."""
+MANY_WAITING_EVENTS = 2000
+"""How many events wait in memory before a stream of events has to wait for them."""
 SPOOL_CHECK_INTERVAL_S = 60.0
 """How often the spool is checked for events that other jobs have left there."""
 
@@ -29,13 +30,13 @@ class Sender:
 
     Args:
         server: Where to send events, and where the spool is.
-        process: The names of the job's task and process.
+        process: The names of the job's task and process; None for events of any process.
         warnings: Gets warnings about this process' events, but not about those of others that are
             in the spool.
     """
 
     def __init__(
-        self, server: ServerConfig, process: tuple[str, str], warnings: WarningLog
+        self, server: ServerConfig, process: tuple[str, str] | None, warnings: WarningLog
     ) -> None:
         self._server = server
         self._process = process
@@ -57,12 +58,10 @@ class Sender:
         """The spool files with copies of waiting events, by the events' ids."""
         self._closing = False
         self._thread: threading.Thread | None = None
-        self._failures = 0
-        """How often in a row the server was not available."""
+        self._backoff = Backoff(self._spool.down)
         self._holds = 0
         """How often in a row the server has kept this job's events waiting, for example because
         the task does not exist yet."""
-        self._retry_at = 0.0
         self._check_spool_at = 0.0
         self._has_checked_spool = False
         self._spool_fails = False
@@ -81,6 +80,11 @@ class Sender:
             if self._thread is None:
                 self._start_thread()
             self._changed.notify_all()
+
+    def wait_for_room(self) -> None:
+        """Wait until few events wait to be sent or spooled, so that none are dropped."""
+        while len(self._waiting) >= MANY_WAITING_EVENTS and not self._spool_fails:
+            time.sleep(0.01)
 
     def _start_thread(self) -> None:
         self._closing = False
@@ -108,6 +112,8 @@ class Sender:
         if rest and not self._move_to_spool(rest):
             text = f"{len(rest)} events are lost: neither the server nor the spool takes them."
             self._warnings.warn("lost", text)
+        if rest:
+            self._backoff.tell_others()
 
     def _drop_one(self) -> None:
         dropped = min(self._waiting.values(), key=lambda event: event.priority)
@@ -146,7 +152,10 @@ class Sender:
                 self._forget([event])
 
     def _work(self) -> None:
-        connection = ServerConnection(self._server, on_slow=self._copy_to_spool)
+        if self._backoff.read_mark():
+            text = f"The server at {self._server.url} has not answered other jobs."
+            self._warnings.warn_temporary("unavailable", f"{text} Events are kept and sent later.")
+        connection = ServerConnection(self._server, on_slow=self._handle_slowness)
         limits = RequestLimits()
         flusher = Flusher(connection, self._spool, limits)
         try:
@@ -154,10 +163,11 @@ class Sender:
                 batch = self._snapshot()[:MAX_EVENTS_PER_REQUEST]
                 if not batch:
                     self._flush(flusher)
-                elif self._is_backing_off():
+                elif self._backoff.remaining_s(is_closing=self._closing) > 0:
                     self._move_to_spool(batch)
                 elif not self._send(connection, limits, flusher, batch):
-                    self._retry_at = max(self._retry_at, time.monotonic() + MIN_RETRY_DELAY_S)
+                    if self._backoff.remaining_s() < MIN_RETRY_DELAY_S / 2:
+                        self._backoff.delay()
                     if self._closing:
                         return
         finally:
@@ -198,8 +208,8 @@ class Sender:
         self._earlier_may_wait = not may_follow
         if may_follow:
             self._holds = 0
-        elif not self._failures:
-            self._back_off(self._holds)
+        elif not self._backoff.failures:
+            self._backoff.delay(self._holds)
             self._holds += 1
         return may_follow
 
@@ -207,25 +217,21 @@ class Sender:
         """Wait until there is something to do; returns False if the thread is to end."""
         with self._changed:
             while True:
-                now = time.monotonic()
-                backs_off = self._is_backing_off()
-                if self._waiting and not (backs_off and self._spool_fails):
+                delay_s = self._backoff.remaining_s(is_closing=self._closing)
+                if self._waiting and not (delay_s > 0 and self._spool_fails):
                     return True
-                has_tried = self._has_checked_spool or self._failures
+                has_tried = self._has_checked_spool or self._backoff.failures
                 if not self._waiting and self._closing and has_tried:
                     self._thread = None  # later events need another thread
                     return False
-                if not backs_off and now >= self._check_spool_at:
+                check_in_s = self._check_spool_at - time.monotonic()
+                if delay_s <= 0 and check_in_s <= 0:
                     return True
-                self._changed.wait((self._retry_at if backs_off else self._check_spool_at) - now)
-
-    def _is_backing_off(self) -> bool:
-        """Whether the retry delay still runs; closing ends it, for one last attempt."""
-        return time.monotonic() < self._retry_at and not self._closing
+                self._changed.wait(delay_s if delay_s > 0 else check_in_s)
 
     def _flush(self, flusher: Flusher) -> None:
         """Send from the spool until there is other work."""
-        self._check_spool_at = time.monotonic() + SPOOL_CHECK_INTERVAL_S * _jitter()
+        self._check_spool_at = time.monotonic() + SPOOL_CHECK_INTERVAL_S * jitter()
         if self._spool.file_names() and self._spool.claim():
             try:
                 self._flush_until_interrupted(flusher)
@@ -250,21 +256,19 @@ class Sender:
             self.enough = True
         for warning in result.warnings:
             # The spool also has events of other processes, whose users get their own warnings.
-            if warning.process == self._process:
+            if self._process in (None, warning.process):
                 self._warnings.warn(warning.kind, warning.text)
         if result.failure is None:
-            self._failures, self._retry_at = 0, 0.0
+            self._backoff.note_success()
             return
         text = f"{result.failure} Events are kept and sent later."
         self._warnings.warn_temporary("unavailable", text)
-        self._back_off(self._failures, result.retry_after_s)
-        self._failures += 1
+        self._backoff.note_failure(result.retry_after_s)
         self._check_spool_at = 0.0
 
-    def _back_off(self, failures: int, retry_after_s: float = 0.0) -> None:
-        """Leave the server alone: as long as it says, and longer after more failures in a row."""
-        delay = min(MIN_RETRY_DELAY_S * 2 ** min(failures, 10), MAX_RETRY_DELAY_S)
-        self._retry_at = time.monotonic() + max(delay * _jitter(), retry_after_s)
+    def _handle_slowness(self) -> None:
+        self._backoff.is_slow = True
+        self._copy_to_spool()
 
     def _copy_to_spool(self) -> None:
         """Copy waiting events to the spool while the server is slow, in case we are killed."""
@@ -320,11 +324,3 @@ class Sender:
     def _forget(self, events: Iterable[Event]) -> None:
         for event in events:
             self._waiting.pop(event.id, None)
-
-
-def _jitter() -> float:
-    """Return a random factor from 0.5 to 1, so that a thousand jobs do not retry at once.
-
-    The module ``random`` is slow to import.
-    """
-    return 0.5 + os.urandom(1)[0] / 510

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from lamia_gql.client.configuration import ServerConfig
 from lamia_gql.client.event import encode_json
+from lamia_gql.client.redirects import MAX_REDIRECTS, PERMANENT_STATUSES, find_target
 from lamia_gql.client.watchdog import Watchdog
 
 SOCKET_TIMEOUT_S = 5.0
@@ -44,9 +45,11 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
+UNKNOWN_CODE = "BAD_USER_INPUT"
+"""The code of an error that is caused by a field or a value that the server does not know."""
 REQUEST_ERROR_CODES = {
     "BAD_REQUEST",
-    "BAD_USER_INPUT",
+    UNKNOWN_CODE,
     "REQUEST_TOO_LARGE",
     "TOO_COSTLY",
     "TOO_DEEP",
@@ -60,7 +63,8 @@ REJECTED_STATUSES = (400, TOO_LARGE_STATUS, 422)
 """Statuses by which a proxy refuses a request for what is in it, or for its size."""
 MAX_RETRY_AFTER_S = 300
 """For how long, at most, a server is left alone because it says so."""
-OUTAGE_STATUSES = (301, 302, 303, 307, 308, 401, 403, 404, 429, 502, 503, 504)
+REDIRECT_STATUSES = (*PERMANENT_STATUSES, 302, 303, 307)
+OUTAGE_STATUSES = (*REDIRECT_STATUSES, 401, 403, 404, 429, 502, 503, 504)
 """Statuses that do not depend on the events in the request."""
 
 
@@ -80,15 +84,22 @@ class RequestRejectedError(Exception):
     """The whole request was rejected because of an event, without telling which.
 
     ``is_from_server``: whether lamia-gql itself has answered, and not a proxy. ``is_too_large``:
-    whether the reason is the size of the request.
+    whether the reason is the size of the request. ``is_unknown``: whether the reason is a field or
+    a value that the server does not know.
     """
 
     def __init__(
-        self, message: str, *, is_from_server: bool = True, is_too_large: bool = False
+        self,
+        message: str,
+        *,
+        is_from_server: bool = True,
+        is_too_large: bool = False,
+        is_unknown: bool = False,
     ) -> None:
         super().__init__(message)
         self.is_from_server = is_from_server
         self.is_too_large = is_too_large
+        self.is_unknown = is_unknown
 
 
 class EventResult(NamedTuple):
@@ -99,6 +110,8 @@ class EventResult(NamedTuple):
     message: str
     enough: bool
     """Whether the process has reached its threshold."""
+    field: str = ""
+    """The optional field of the event that the error complains about."""
 
 
 class ServerConnection:
@@ -112,6 +125,8 @@ class ServerConnection:
     def __init__(self, server: ServerConfig, on_slow: Callable[[], object] = lambda: None) -> None:
         self._server = server
         self._address = urllib.parse.urlsplit(server.url)
+        self._redirect: str | None = None
+        """Where the server, by its last answer, has moved."""
         self._http: http.client.HTTPConnection | None = None
         self.retry_after_s = 0.0
         """How long the server, by its last answer, wants to be left alone."""
@@ -132,9 +147,10 @@ class ServerConnection:
                 token = self._read_token()
                 if token:
                     headers["Authorization"] = f"Bearer {token}"
-                status, content = self._post(body, headers)
+                status, content = self._post_to_target(body, headers)
         except (OSError, http.client.HTTPException, ValueError, ImportError) as error:
             self._disconnect()
+            self._forget_redirect()
             reason = str(error) or type(error).__name__
             message = f"The server at {self._server.url} can't be reached: {reason}."
             is_dropped = isinstance(error, (http.client.HTTPException, ConnectionResetError))
@@ -171,6 +187,25 @@ class ServerConnection:
         except (OSError, ValueError) as error:
             raise ServerUnavailableError(f"The token can't be read: {error}.") from error
 
+    def _post_to_target(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Send a request, also to where the server has moved for good."""
+        for _ in range(MAX_REDIRECTS):
+            status, content = self._post(body, headers)
+            target = find_target(self._address, self._redirect)
+            if status not in PERMANENT_STATUSES or target is None:
+                break
+            self._disconnect()
+            self._address = target
+        if status != 200:
+            self._forget_redirect()
+        return status, content
+
+    def _forget_redirect(self) -> None:
+        configured = urllib.parse.urlsplit(self._server.url)
+        if self._address != configured:
+            self._disconnect()
+            self._address = configured
+
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         was_connected = self._http is not None and self._http.sock is not None
         try:
@@ -195,6 +230,7 @@ class ServerConnection:
             is_sent = False
         response = self._http.getresponse()
         self.retry_after_s = _parse_retry_after(response.getheader("Retry-After"))
+        self._redirect = response.getheader("Location")
         content = response.read(MAX_RESPONSE_BYTES)
         if not (is_sent and response.isclosed()):
             self._disconnect()
@@ -228,7 +264,9 @@ class ServerConnection:
                 codes = {(error.get("extensions") or {}).get("code") for error in errors}
                 message = str(errors[0].get("message"))
                 if status < 500 and codes <= REQUEST_ERROR_CODES:
-                    raise RequestRejectedError(message, is_too_large=is_too_large)
+                    raise RequestRejectedError(
+                        message, is_too_large=is_too_large, is_unknown=UNKNOWN_CODE in codes
+                    )
                 raise ServerUnavailableError(
                     f"The server at {url} can't accept events now: {message}",
                     may_be_event=may_be_event and codes <= UNEXPECTED_ERROR_CODES,
@@ -246,6 +284,8 @@ class ServerConnection:
                     message, is_from_server=False, is_too_large=is_too_large
                 ) from error
             problem = "is not lamia-gql" if status == 200 else f"answers with status {status}"
+            if status in REDIRECT_STATUSES:
+                problem += f", and has moved to {self._redirect}: use that address if it is yours"
             raise ServerUnavailableError(
                 f"The server at {url} {problem}.", may_be_event=may_be_event
             ) from error
@@ -266,5 +306,7 @@ def _parse_retry_after(text: str | None) -> float:
 
 def _parse_result(result: dict[str, Any]) -> EventResult:
     for error in result["userErrors"]:
-        return EventResult(str(error["code"]), str(error["message"]), False)
+        # A part of a field is like "usage.cpus".
+        field = str(error["field"] or "").partition(".")[0]
+        return EventResult(str(error["code"]), str(error["message"]), False, field)
     return EventResult(None, "", result["enough"] is True)

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from lamia_gql.client.down_mark import DownMark
 from lamia_gql.client.event import Event, new_id
 from lamia_gql.client.refused_events import RefusedEvents, write_file
 
@@ -79,6 +80,7 @@ class Spool:
         self._claim = os.path.join(self.folder, ".sending")
         self._latest_us = 0
         self.refused = RefusedEvents(os.path.join(self.folder, "refused"))
+        self.down = DownMark(os.path.join(self.folder, ".down"))
 
     def add(self, events: Iterable[Event]) -> SpoolResult:
         """Write events; they are on the disk when this returns.

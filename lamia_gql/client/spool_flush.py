@@ -64,6 +64,8 @@ def _flush(spool: Spool, connection: ServerConnection, warnings: WarningLog) -> 
         total.failure, total.may_be_event = None, False
         for result in flusher.flush():
             total.add(result)
+            if result.failure is None:
+                spool.down.clear()
             for warning in result.warnings:
                 warnings.warn(warning.kind, warning.text)
         # Requests get smaller with every pass, until the event that makes the server fail is found.

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from lamia_gql.client.event_details import find_signal_name
 from lamia_gql.client.monitor import ProgramMonitor
 from lamia_gql.client.output import (
     OutputPipe,
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 """Signals that ask a program to end: after one of them it is TERMINATED, whatever its exit code."""
 FORWARDED_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+ENOUGH_MESSAGE = "Stopped because the process has reached its threshold."
+LATE_SIGNAL_S = 0.1
+"""How long after an unsuccessful end a signal still counts: batch systems may signal the program
+before they signal this process."""
 EXIT_NOT_FOUND, EXIT_NOT_RUNNABLE = 127, 126
 """The exit codes of a shell that can't start a program."""
 
@@ -81,13 +86,19 @@ class Wrapper:
         monitor = self._monitor = ProgramMonitor(job, pid, usage, self._options)
         self._note_stop_signal()
         monitor.start()
+        usage.wait()
         _pid, status, rusage = os.wait4(pid, 0)
         self._pid = None
+        late_until = time.monotonic() + LATE_SIGNAL_S
         program.returncode = status  # else its finalizer waits for a process that reuses the id
         monitor.finish()
         self._finish_pipes(pipes)
         monitor.send_progress(at_end=True)
         is_enough = monitor.has_stopped_program
+        while status and not is_enough and not self._stop_signal():
+            if time.monotonic() >= late_until:
+                break
+            time.sleep(LATE_SIGNAL_S / 20)
         self._send_end(job, status, usage.total(rusage), is_enough=is_enough)
         job.close()
         _end_as(status)
@@ -142,7 +153,8 @@ class Wrapper:
         code = EXIT_NOT_FOUND if is_missing else EXIT_NOT_RUNNABLE
         os.write(2, f"lamia-job: {self._command[0]}: {error.strerror}\n".encode())
         job = self._start_job(begin)
-        job.failed({"exitCode": code, "error": str(error)})
+        message = f"{self._command[0]}: {error.strerror}"
+        job.failed({"exitCode": code, "error": str(error)}, exit_code=code, message=message)
         job.close()
         os._exit(code)
 
@@ -187,27 +199,31 @@ class Wrapper:
     def _send_end(self, job: Job, status: int, usage: dict[str, float], *, is_enough: bool) -> None:
         payload: dict[str, Any] = {"usage": usage}
         stopped_by = "enough" if is_enough else self._stop_signal()
+        code = name = None
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
-            payload["signal"] = name = _signal_name(number)
+            payload["signal"] = name = find_signal_name(number)
             if number in (*self._signals, *STOP_SIGNALS):
                 stopped_by = stopped_by or name
         else:
-            payload["exitCode"] = os.WEXITSTATUS(status)
+            payload["exitCode"] = code = os.WEXITSTATUS(status)
+        message = ""
         if stopped_by is not None:
             payload["stoppedBy"] = stopped_by
+            message = ENOUGH_MESSAGE if is_enough else f"Stopped by {stopped_by}."
         if status and not is_enough and self._tail is not None:
             payload["stderr"] = self._tail.read()
+            message = self._tail.last_line() or message
         if job.warnings:
             payload["warnings"] = job.warnings
-        job.emit("TERMINATED" if stopped_by else "FAILED" if status else "DONE", payload=payload)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"  # a real-time signal, which has no name
+        job.emit(
+            "TERMINATED" if stopped_by else "FAILED" if status else "DONE",
+            payload=payload,
+            exit_code=code,
+            signal=name,
+            message=message,
+            usage=usage,
+        )
 
 
 def _is_from_terminal(number: signal.Signals) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lamia_gql.client.batch_systems import find_attempt, find_index
+from lamia_gql.client.batch_systems import MIB, BatchJob
 from lamia_gql.client.configuration import ConfigurationError, find_job, find_server, parse_url
 from tests.support.harness import Server
 from tests.support.job_side import job_environment, run_lamia_job, spooled_events, stored_events
@@ -23,6 +23,9 @@ ProcIdOther = 8
 procid = 5
 Requirements = (TARGET.Arch == "X86_64") && ProcId > 1
 NumJobStarts = 2
+RequestCpus = 4
+RequestMemory = ifthenelse(MemoryUsage =!= undefined,MemoryUsage,1)
+MemoryProvisioned = 2048
 Iwd = "/home/someone"
 """
 FOUND: list[tuple[str, dict[str, str], int | None]] = [
@@ -47,26 +50,117 @@ FOUND: list[tuple[str, dict[str, str], int | None]] = [
 @pytest.mark.parametrize(("environ", "index"), [f[1:] for f in FOUND], ids=[f[0] for f in FOUND])
 def test_index_is_found(environ: dict[str, str], index: int | None) -> None:
     """Each system's variable is read; its value outside of arrays is ignored."""
-    assert find_index(environ) == index
+    assert BatchJob(environ).index == index
 
 
 def test_htcondor_job_ad(tmp_path: Path) -> None:
     """The job ad is text: attributes in any case, and strings that look like attributes."""
     ad = tmp_path / "job.ad"
     ad.write_bytes(JOB_AD.encode() + b'Owner = "\xff"\n')
-    environ = {"_CONDOR_JOB_AD": str(ad)}
-    assert (find_index(environ), find_attempt(environ)) == (5, 2)
-    assert find_index(environ | SLURM | {"SLURM_ARRAY_TASK_ID": "7"}) == 5
+    machine = tmp_path / "machine.ad"
+    machine.write_text('Name = "slot1@node7.example.org"\nMachine = "node7.example.org"\n')
+    environ = {"_CONDOR_JOB_AD": str(ad), "_CONDOR_MACHINE_AD": str(machine)}
+    found = BatchJob(environ)
+    assert (found.index, found.attempt, found.batch_id) == (5, 2, "1234.5")
+    assert (found.hostname, found.cpus, found.requested_memory_bytes) == (
+        "node7.example.org",
+        4,
+        2048 * MIB,
+    )
+    # A pilot in a job of another system may pass on that one's variables.
+    found = BatchJob(environ | SLURM | {"SLURM_ARRAY_TASK_ID": "7", "SLURM_PROCID": "3"})
+    assert (found.index, found.batch_id, found.rank) == (5, "1234.5", 0)
     ad.write_text("MyType = undefined\nProcId = undefined\n")
-    assert (find_index(environ), find_attempt(environ)) == (None, 0)
+    found = BatchJob(environ)
+    assert (found.index, found.attempt, found.batch_id) == (None, 0, None)
     ad.unlink()
-    assert (find_index(environ), find_attempt(environ)) == (None, 0)
+    found = BatchJob(environ)
+    assert (found.index, found.attempt, found.batch_id) == (None, 0, None)
 
 
-def test_slurm_restarts() -> None:
-    """The attempt is Slurm's restart count, or 0."""
-    assert find_attempt({"SLURM_RESTART_COUNT": "3"}) == 3
-    assert find_attempt({}) == 0
+def test_attempt() -> None:
+    """The attempt is the user's, or Slurm's restart count, or 0."""
+    base = {"LAMIA_TASK": "t", "LAMIA_PROCESS": "p"}
+    slurm = base | {"SLURM_RESTART_COUNT": "3"}
+    assert find_job(base).attempt == 0
+    assert find_job(slurm).attempt == 3
+    assert find_job(slurm | {"LAMIA_ATTEMPT": "5"}).attempt == 5
+    assert find_job(slurm | {"LAMIA_ATTEMPT": "5"}, attempt=0).attempt == 0
+    for bad in ("-1", "x", "99999999999"):
+        with pytest.raises(ConfigurationError, match="LAMIA_ATTEMPT is not a number from 0"):
+            find_job(base | {"LAMIA_ATTEMPT": bad})
+
+
+@pytest.mark.parametrize(
+    ("environ", "batch_id"),
+    [
+        ({}, None),
+        (SLURM, "70_5"),
+        ({"SLURM_JOB_ID": "77"}, "77"),
+        ({"LSB_JOBID": "9", "LSB_JOBINDEX": "5"}, "9[5]"),
+        ({"LSB_JOBID": "9", "LSB_JOBINDEX": "0"}, "9"),
+        ({"PBS_JOBID": "1[5].server", "PBS_ARRAY_INDEX": "5"}, "1[5].server"),
+        ({"JOB_ID": "9", "SGE_TASK_ID": "5"}, "9.5"),
+        ({"JOB_ID": "9", "SGE_TASK_ID": "undefined"}, "9"),
+        ({"JOB_ID": "of something else"}, None),
+    ],
+)
+def test_batch_id(environ: dict[str, str], batch_id: str | None) -> None:
+    """The id is as the batch system's own commands take it."""
+    assert BatchJob(environ).batch_id == batch_id
+
+
+@pytest.mark.parametrize(
+    ("environ", "cpus", "mebibytes"),
+    [
+        ({}, None, None),
+        ({"SLURM_CPUS_ON_NODE": "8", "SLURM_MEM_PER_NODE": "4000"}, 8, 4000),
+        ({"SLURM_CPUS_ON_NODE": "8", "SLURM_MEM_PER_CPU": "100"}, 8, 800),
+        ({"SLURM_CPUS_ON_NODE": "8", "SLURM_MEM_PER_NODE": "0"}, 8, None),
+        ({"SLURM_CPUS_PER_TASK": "2"}, 2, None),
+        (
+            {"SLURM_STEP_NUM_TASKS": "4", "SLURM_CPUS_PER_TASK": "2", "SLURM_CPUS_ON_NODE": "8"},
+            2,
+            None,
+        ),
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_CPUS_ON_NODE": "8"}, 1, None),
+        ({"LSB_DJOB_NUMPROC": "3"}, 3, None),
+        ({"NCPUS": "3"}, 3, None),
+        ({"PBS_NP": "3"}, 3, None),
+        ({"NSLOTS": "3"}, 3, None),
+        ({"NSLOTS": "many"}, None, None),
+    ],
+)
+def test_resources(environ: dict[str, str], cpus: int | None, mebibytes: int | None) -> None:
+    """CPUs and memory are those of this job on this node, as far as they are told."""
+    found = BatchJob(environ)
+    assert found.cpus == cpus
+    assert found.requested_memory_bytes == (mebibytes and mebibytes * MIB)
+
+
+@pytest.mark.parametrize(
+    ("environ", "reports"),
+    [
+        ({}, True),
+        ({"SLURM_PROCID": "0"}, True),
+        ({"SLURM_PROCID": "1"}, False),
+        ({"OMPI_COMM_WORLD_RANK": "1"}, False),
+        ({"PMI_RANK": "1"}, False),
+        ({"PMIX_RANK": "1"}, False),
+        # mpirun in a Slurm job passes on the variables of its own process.
+        ({"SLURM_PROCID": "0", "OMPI_COMM_WORLD_RANK": "1"}, False),
+        ({"SLURM_PROCID": "1", "OMPI_COMM_WORLD_RANK": "0"}, True),
+        # Ranks that are jobs of their own.
+        ({"SLURM_PROCID": "1", "LAMIA_INDEX": "1"}, True),
+        ({"SLURM_PROCID": "1", "LAMIA_INDEX": "none"}, False),
+        ({"SLURM_PROCID": "1", "LAMIA_RANK": "0"}, True),
+        ({"LAMIA_RANK": "1"}, False),
+    ],
+)
+def test_only_the_first_rank_reports(environ: dict[str, str], reports: bool) -> None:
+    """Of a parallel job, one process reports, unless each has an index of its own."""
+    base = SLURM | {"LAMIA_TASK": "t", "LAMIA_PROCESS": "p"}
+    assert find_job(base | environ).reports is reports
 
 
 def test_given_goes_before_found() -> None:

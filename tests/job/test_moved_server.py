@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
+
+from lamia_gql.client import Job
+from lamia_gql.client.redirects import find_target
 from lamia_gql.client.spool import Spool
 from tests.support.harness import Server, StartServer
 from tests.support.job_side import (
+    FaultyServer,
     job_environment,
     make_event,
     run_lamia_job,
     spooled_events,
     stored_event_classes,
 )
+from tests.support.waiting import until
 
 
 def flush(environ: dict[str, str], *arguments: str) -> tuple[int, list[str], bytes]:
@@ -40,7 +47,7 @@ def test_a_server_moves_twice(start_server: StartServer, sqlite_url: str, tmp_pa
 
     # It says where the others are, and what to do.
     code, told, errors = flush(environ)
-    assert (code, told[0], errors) == (0, "0 events sent, 0 refused, 0 files left.", b"")
+    assert (code, told[0], errors) == (1, "0 events sent, 0 refused, 0 files left.", b"")
     advice = [
         f"if that has moved here, use --moved-from {url}/graphql" for url in (first.url, second)
     ]
@@ -82,3 +89,61 @@ def test_addresses_that_are_none(tmp_path: Path) -> None:
     known = ("--moved-from", "http://old:8088", "--moved-from", "http://127.0.0.1:1")
     assert flush(environ, *known) == (0, ["0 events sent, 0 refused, 0 files left."], b"")
     assert not (tmp_path / "spool").exists()
+
+
+@pytest.mark.parametrize("status", ["301", "308"])
+def test_redirect_to_the_same_host_is_followed(tmp_path: Path, status: str) -> None:
+    """Events and the token get to where the server has moved for good, over one connection."""
+    with FaultyServer("good") as server, FaultyServer(status) as old:
+        old.location = f"{server.url}/new/graphql"
+        environ = job_environment(old.url, tmp_path, LAMIA_TOKEN="secret")
+        with Job(environ=environ) as one:
+            for number in range(3):
+                until(lambda: len(server.requests) > number, "the last event")  # noqa: B023
+                one.progress(number)
+        assert one.warnings == []
+        assert (len(old.requests), server.connections) == (1, 1)
+        assert {headers["authorization"] for headers, _batch in server.requests} == {
+            "Bearer secret"
+        }
+        assert {headers["path"] for headers, _batch in server.requests} == {"/new/graphql"}
+    assert spooled_events(tmp_path) == []
+
+
+def test_redirect_elsewhere_is_named(tmp_path: Path) -> None:
+    """A redirect to another host, a temporary one, and a circle are not followed."""
+    with FaultyServer("good") as other, FaultyServer("308") as server:
+        environ = job_environment(server.url, tmp_path)
+        other_name = other.url.replace("127.0.0.1", "localhost")
+        for status, location in (("308", other_name), ("302", other.url), ("301", server.url)):
+            server.mode, server.location = status, location
+            done = run_lamia_job(environ, "emit", "BEAT")
+            assert f"answers with status {status}, and has moved to {location}: ".encode() in (
+                done.stderr
+            )
+        assert other.requests == []
+    assert len(spooled_events(tmp_path)) == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "location", "target"),
+    [
+        ("http://host/graphql", "https://host/graphql", "https://host/graphql"),
+        ("http://host:8088/graphql", "http://HOST:9000/l/graphql", "http://HOST:9000/l/graphql"),
+        ("https://host/graphql", "/lamia/graphql", "https://host/lamia/graphql"),
+        ("https://host/graphql", "http://host/graphql", None),
+        ("http://host/graphql", "http://host.other/graphql", None),
+        ("http://host/graphql", "http://user@host/graphql", None),
+        ("http://host/graphql", "ftp://host/graphql", None),
+        ("http://host/graphql", "http://host:port/graphql", None),
+        ("http://host/graphql", "http://[host/graphql", None),
+        ("http://host/graphql", "", None),
+        ("http://host/graphql", None, None),
+    ],
+)
+def test_redirects_that_may_be_followed(
+    address: str, location: str | None, target: str | None
+) -> None:
+    """They lead to the same host, and not from https to http."""
+    found = find_target(urlsplit(address), location)
+    assert (found and found.geturl()) == target

@@ -156,7 +156,7 @@ OPTIONS = st.sampled_from(
     [
         *(["--beat", "3"], ["--beat=3"], ["--stop-when-enough"], ["--stop"], ["--payload-tail=0"]),
         *(["--url", "http://h"], ["--task", "run"], ["--index", "none"], ["--spool=a b"]),
-        *(["--process", "p"], ["--progress-regex", "x=y"], ["--prog", "z"]),
+        *(["--process", "p"], ["--progress-regex", "x=y"], ["--progress", "tqdm"]),
     ]
 )
 

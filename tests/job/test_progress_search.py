@@ -11,12 +11,19 @@ import pytest
 
 from lamia_gql.client import progress_scanner
 from lamia_gql.client.progress_scanner import ProgressScanner
-from lamia_gql.client.progress_search import FOLLOWS_GAP, IS_LAST, MAX_LINE_BYTES, LineSearch
+from lamia_gql.client.progress_search import (
+    FOLLOWS_GAP,
+    IS_LAST,
+    MAX_LINE_BYTES,
+    PRESETS,
+    LineSearch,
+)
 from tests.support.job_side import (
     LAMIA_JOB,
     ROOT,
     FaultyServer,
     job_environment,
+    python_command,
     run_lamia_job,
     spooled_events,
 )
@@ -52,6 +59,50 @@ def test_latest_number_in_lines(pattern: bytes, blocks: list[bytes], found: floa
     search = LineSearch(pattern)
     values = [search.find(block) for block in blocks]
     assert values[-1] == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (" 45%|████▌     | 45/100 [00:01<00:01, 40.0it/s]", 45),
+        ("100%|##########| 3/3 [00:00<00:00, 34759.43it/s]", 100),
+        ("epoch 5% |x:  67%|██████▋   | 2/3 [00:00<00:00, 67330.66it/s, loss=3%]", 67),
+        (" 33% 1.02k/3.06k [00:00<00:00, 233016.89it/s]", 33),
+        ("45it [00:01, 40.0it/s]", None),
+        ("inner:  50%|█████     | 1/2 [00:00<00:00, 7973.96it/s]\x1b[A", None),
+        ("disk 95% full", None),
+        ("1000%|", None),
+    ],
+)
+def test_bars_of_tqdm(line: str, found: float | None) -> None:
+    """The percentage of the outermost bar is found, and no other number."""
+    assert LineSearch(PRESETS["tqdm"].encode()).find(f"{line}\r".encode()) == found
+
+
+TQDM = """
+import time
+from tqdm import tqdm, trange
+for _ in trange(3, desc="outer", mininterval=0):
+    for _ in tqdm(range(5), desc="inner", mininterval=0):
+        time.sleep(0.12)
+"""
+
+
+def test_progress_of_a_program_with_tqdm(tmp_path: Path) -> None:
+    """Only the outer bar of nested ones counts."""
+    with FaultyServer("good") as server:
+        environ = job_environment(server.url, tmp_path)
+        options = ("run", "--beat", "5", "--progress", "tqdm", "--", *python_command(TQDM))
+        done = run_lamia_job(environ, *options)
+        assert b"outer: 100%|" in done.stderr
+        sent = [event for _headers, batch in server.requests for event in batch]
+    progress = [event["progress"] for event in sent if event["eventClass"] == "PROGRESS"]
+    assert progress[-1] == 100
+    assert set(progress) <= {0, 33, 67, 100}
+    assert sorted(progress) == progress
+    wrong = (("--progress", "bars"), ("--progress", "tqdm", "--progress-regex", "x"))
+    for options in wrong:
+        assert run_lamia_job(environ, "run", *options, "--", "true").returncode == 2
 
 
 def test_ends_and_gaps() -> None:

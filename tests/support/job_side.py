@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lamia_gql.client.event import Event
+from lamia_gql.client.event_details import DETAIL_FIELDS
 from lamia_gql.client.server_connection import EventResult, ServerConnection
 from tests.support.harness import Server, environment_with
 
@@ -131,26 +132,32 @@ class FaultyServer:
 
     ``good`` takes all, ``slow`` after two seconds, ``brief`` with one request a connection;
     ``hang`` never answers; ``drip`` answers a byte a second; ``garbage`` and ``cut`` answer
-    nonsense and half of the truth; ``vanish`` takes one request and is gone; a number is a status;
-    and any other word is the code with which every event is refused. With ``tls`` it speaks HTTPS.
+    nonsense and half of the truth; ``vanish`` takes one request and is gone; ``old`` knows no
+    details of events, and no HELD; a number is a status; and any other word is the code with which
+    every event is refused. With ``tls`` it speaks HTTPS.
 
     Requests that have more bytes than ``max_bytes``, or more events than ``max_events``, are
     answered with the status ``refusal``, as by a proxy; they are in ``refused``, not in
-    ``requests``.
+    ``requests``. While ``may_answer`` is cleared, no request is answered.
+    Answers have the header ``Location``, if it is set here.
     """
 
     def __init__(self, mode: str, tls: ssl.SSLContext | None = None) -> None:
         self.mode = mode
         self.max_bytes = self.max_events = 1 << 62
         self.refusal = 413
+        self.location = ""
         self.refused: list[list[dict[str, Any]]] = []
         self.requests: list[tuple[dict[str, str], list[dict[str, Any]]]] = []
         self.stopping = threading.Event()
-        self.closed_connections = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.connections = self.closed_connections = 0
         bad = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                bad.connections += 1
                 try:
                     while bad.handle_request(self):
                         pass
@@ -178,15 +185,17 @@ class FaultyServer:
 
     def __exit__(self, *_exception: object) -> None:
         self.stopping.set()
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def handle_request(self, handler: socketserver.StreamRequestHandler) -> bool:
         """Serve one request of a connection; whether there may be another one."""
-        if not handler.rfile.readline():
+        request_line = handler.rfile.readline().decode().split()
+        if not request_line:
             return False
-        headers: dict[str, str] = {}
+        headers = {"path": request_line[1]}
         while (line := handler.rfile.readline().strip()) != b"":
             name, _, value = line.decode().partition(":")
             headers[name.lower()] = value.strip()
@@ -198,6 +207,7 @@ class FaultyServer:
             handler.wfile.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self.refusal)
             return True
         self.requests.append(request)
+        self.may_answer.wait(60)
         if mode == "hang":
             self.stopping.wait(60)
             return False
@@ -213,9 +223,17 @@ class FaultyServer:
             status, answer = f"{mode} Hm", b"<html>No.</html>"
         elif mode.isupper():
             answer = response_to_events(body, mode)
+        elif mode == "old" and any(map(_is_newer, request[1])):
+            self.refused.append(self.requests.pop()[1])
+            error = {"message": "What is that?", "extensions": {"code": "BAD_USER_INPUT"}}
+            answer = json.dumps({"errors": [error]}).encode()
         elif mode == "enough":
             answer = response_to_events(body, enough=True)
-        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+        fields = {"Content-Length": str(len(answer))}
+        if self.location:
+            fields["Location"] = self.location
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        head = f"HTTP/1.1 {status}\r\n{lines}\r\n".encode()
         if mode == "cut":
             handler.wfile.write(head + answer[: len(answer) // 2])
             return False
@@ -228,6 +246,10 @@ class FaultyServer:
         if mode == "vanish":
             self._server.socket.close()
         return mode not in ("vanish", "brief")
+
+
+def _is_newer(event: dict[str, Any]) -> bool:
+    return event["eventClass"] == "HELD" or not event.keys().isdisjoint(DETAIL_FIELDS)
 
 
 SKEWED = """

@@ -68,3 +68,57 @@ def run_follower(
 @click.group()
 def follow() -> None:
     """Follow the log of a batch system, and submit what happens to its jobs."""
+
+
+@follow.command()
+@click.argument(
+    "logs",
+    nargs=-1,
+    required=True,
+    metavar="LOG...",
+    type=click.Path(dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--task",
+    envvar="LAMIA_TASK",
+    help="Task of the jobs. Defaults to their attribute LamiaTask. [env LAMIA_TASK]",
+)
+@click.option(
+    "--process",
+    help="Process of the jobs. Defaults to their attribute LamiaProcess, then to their DAG node.",
+)
+@click.option(
+    "--first-index",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Index of the job that HTCondor counts as 0. An attribute LamiaIndex overrides it.",
+)
+@click.option(
+    "--cluster", "clusters", type=int, multiple=True, help="Only this cluster. Repeatable."
+)
+@follow_options
+def condor(
+    logs: tuple[Path, ...],
+    task: str | None,
+    process: str | None,
+    first_index: int,
+    clusters: tuple[int, ...],
+    once: bool,
+    state_path: Path | None,
+    url: str,
+) -> None:
+    """Follow job event logs of HTCondor.
+
+    A LOG is one of a user (`log = …` in a submit file), of DAGMan, or of a whole access point
+    (EVENT_LOG).
+    """
+    try:
+        from lamia_gql.adapters.condor.source import CondorLogs
+    except ImportError:
+        fail(2, "HTCondor's logs need its library: pip install 'lamia-gql[condor]'.")
+    from lamia_gql.adapters.condor.job_target import JobTarget
+
+    target = JobTarget(task, process, first_index, frozenset(clusters))
+    source = CondorLogs(logs, target)
+    run_follower("condor", source, once=once, state_path=state_path, url=url)

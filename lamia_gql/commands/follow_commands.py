@@ -122,3 +122,33 @@ def condor(
     target = JobTarget(task, process, first_index, frozenset(clusters))
     source = CondorLogs(logs, target)
     run_follower("condor", source, once=once, state_path=state_path, url=url)
+
+
+@follow.command()
+@click.argument("log", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--task", envvar="LAMIA_TASK", required=True, help="The task. [env LAMIA_TASK]")
+@click.option(
+    "--process", envvar="LAMIA_PROCESS", required=True, help="The array. [env LAMIA_PROCESS]"
+)
+@click.option(
+    "--first-index",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Index of the job that GNU parallel counts as 1.",
+)
+@follow_options
+def joblog(
+    log: Path,
+    task: str,
+    process: str,
+    first_index: int,
+    once: bool,
+    state_path: Path | None,
+    url: str,
+) -> None:
+    """Follow the log that GNU parallel writes with --joblog FILE."""
+    from lamia_gql.adapters.job_log import ParallelLog
+
+    source = ParallelLog(log, task, process, first_index)
+    run_follower("joblog", source, once=once, state_path=state_path, url=url)

@@ -205,7 +205,6 @@ class JobHistory:
             "hostname": job.host,
             "exit_code": code,
             "signal": signal,
-            "message": find_message(record.fields),
             "usage": find_usage(record.fields, time_s - job.since if job.is_running else None),
         }
         return _Draft(event_class, job.attempt, more)

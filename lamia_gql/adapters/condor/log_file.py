@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import htcondor2
 
-MARK_BYTES = 256
-"""How much before a place tells one file from another."""
+from lamia_gql.adapters.file_mark import mark
+
 SEPARATOR = b"\n...\n"
 """What ends an event."""
 CHUNK_BYTES = 64 * 1024
@@ -24,7 +23,7 @@ class Record(NamedTuple):
     end: int
     """The position behind it in its file, in bytes."""
     mark: str
-    """A digest of what stands before that position."""
+    """What stands before that position, as :func:`lamia_gql.adapters.file_mark.mark`."""
     changed_at: float
     """When the file was last written to, in seconds since 1970."""
 
@@ -101,13 +100,7 @@ class LogFile:
                 continue
             fields = {name: value for name, value in event.items() if _is_plain(value)}
             end = self.offset
-            return Record(fields, end, self.mark(end), self.changed_at)
-
-    def mark(self, offset: int) -> str:
-        """Return a digest of what stands before a position."""
-        start = max(0, offset - MARK_BYTES)
-        self._bytes.seek(start)
-        return hashlib.sha256(self._bytes.read(offset - start)).hexdigest()[:16]
+            return Record(fields, end, mark(self._bytes, end) or "", self.changed_at)
 
     def close(self) -> None:
         """Close the file."""
@@ -116,8 +109,7 @@ class LogFile:
 
     def _note_end(self) -> None:
         # If the file is cut, the mark of what was there can't be computed any more.
-        if os.fstat(self._bytes.fileno()).st_size >= self.offset:
-            self.end_mark = self.mark(self.offset)
+        self.end_mark = mark(self._bytes, self.offset) or self.end_mark
 
     def _skip(self) -> bool:
         """Go behind the next separator, if there is one: the library can't read what is there."""
@@ -135,18 +127,6 @@ class LogFile:
     def _seek(self, offset: int) -> None:
         state, _ = self._log.__getstate__()
         self._log.__setstate__((state, offset))
-
-
-def mark_of(path: Path, offset: int) -> str | None:
-    """Return what :meth:`LogFile.mark` would; None if the file is missing or ends before that."""
-    start = max(0, offset - MARK_BYTES)
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            found = file.read(offset - start)
-    except OSError:
-        return None
-    return hashlib.sha256(found).hexdigest()[:16] if len(found) == offset - start else None
 
 
 def _is_plain(value: object) -> bool:

@@ -6,7 +6,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from lamia_gql.adapters.condor.log_file import LogFile, Record, mark_of
+from lamia_gql.adapters.condor.log_file import LogFile, Record
+from lamia_gql.adapters.file_mark import mark_of
 
 GLOBAL_HEADER = b"Global JobLog:"
 """What stands at the beginning of the event log of a whole access point, which is rotated."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
+
+from lamia_gql.adapters.signal_name import signal_name
 
 CPU_TIME = r"Usr (\d+) (\d+):(\d+):(\d+), Sys (\d+) (\d+):(\d+):(\d+)"
 DAG_NODE = r'DAG Node: (\S+)|DAGNodeName\s*=\s*"([^"]+)"'
@@ -58,14 +59,6 @@ def find_end(record: Mapping[str, Any]) -> tuple[str, int | None, str | None]:
         return ("DONE" if code == 0 else "FAILED"), code, None
     number = _integer(record.get("TerminatedBySignal"))
     return "FAILED", None, None if number is None else signal_name(number)
-
-
-def signal_name(number: int) -> str:
-    """Return the name of a signal, such as SIGKILL."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"
 
 
 def find_message(record: Mapping[str, Any]) -> str | None:

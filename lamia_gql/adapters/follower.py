@@ -92,11 +92,14 @@ class Follower:
             self._place = self._remembered = self._load_place()
             while not self._is_stopping:
                 is_last = self._read()
+                is_idle = not self._waiting
                 is_sent = self._send(ONCE_TRIES if once else None)
                 if once and (is_last or not is_sent):
                     break
                 if is_last:
                     self._wait(self._source.interval_s)
+                elif is_idle:
+                    self._wait(STOP_INTERVAL_S)
         finally:
             self._source.close()
             self._connection.close()

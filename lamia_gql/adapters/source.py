@@ -36,7 +36,8 @@ class Portion(NamedTuple):
     place: Any
     """Where to read on, as plain JSON."""
     is_last: bool
-    """Whether there is nothing more to read now."""
+    """Whether there is nothing more to read now. If not, it is read again at once, or soon if
+    there were no events."""
     problems: tuple[str, ...] = ()
     """What could not be read, and was skipped; one sentence each."""
 

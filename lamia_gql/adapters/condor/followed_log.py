@@ -61,7 +61,7 @@ class FollowedLog:
         return self._place
 
     def read(self, events: list[Event], limit: int) -> bool:
-        """Read until there are enough events; returns whether there is nothing more now.
+        """Read until there are enough events; returns whether nothing more is to be expected soon.
 
         Args:
             events: gets the events.
@@ -73,7 +73,7 @@ class FollowedLog:
             record = self._ahead[0]
             attributes = self._find_attributes(record)
             if attributes is None:
-                return True
+                return False
             self._ahead.popleft()
             if record.cluster >= 0 and record.proc >= 0 and record.kind != RecordType.JOB_AD:
                 events += self._history.add(record, attributes)
@@ -104,9 +104,8 @@ class FollowedLog:
         place = 1
         while place < MAX_AHEAD:
             if place == len(self._ahead) and not self._read_ahead():
-                if time.time() < record.changed_at + ATTRIBUTES_WAIT_S:
-                    return None
-                return {}
+                is_new = 0 <= time.time() - record.changed_at < ATTRIBUTES_WAIT_S
+                return None if is_new else {}
             other = self._ahead[place]
             if other.job == record.job:
                 if other.kind == RecordType.JOB_AD:

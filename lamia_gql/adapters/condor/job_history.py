@@ -112,12 +112,15 @@ class JobHistory:
         if name is None:
             return []
         drafts = list(self._draft(record, time_s))
-        if any(draft.event_class in END_CLASSES for draft in drafts) and "." not in text:
-            offset_s = END_OF_SECOND_S
-        else:
-            offset_s = 0.0
+        may_have_script = node is not None and drafts and drafts[-1].attempt > 0
+        if record.kind == RecordType.POST_SCRIPT or (
+            record.kind in (RecordType.ABORTED, RecordType.TERMINATED) and not may_have_script
+        ):
+            self._jobs.pop(record.job, None)
         made = []
         for draft in drafts:
+            is_vague_end = draft.event_class in END_CLASSES and "." not in text
+            offset_s = END_OF_SECOND_S if is_vague_end else 0.0
             what = f"{draft.event_class} {record.kind}"
             place, occurrence = self._note(record.job, time_s, what)
             made.append(
@@ -183,20 +186,12 @@ class JobHistory:
             job.is_running = False
             yield _Draft("SUBMITTED", job.attempt, message)
         elif kind == RecordType.TERMINATED:
-            self._forget(record, job)
             yield self._draft_end(record, job, time_s)
         elif kind == RecordType.ABORTED:
-            self._forget(record, job)
             yield _Draft("TERMINATED", job.attempt, host | message)
         elif kind == RecordType.POST_SCRIPT:
-            self._jobs.pop(record.job, None)
             event_class, code, signal = find_end(fields)
             yield _Draft(event_class, job.attempt, message | {"exit_code": code, "signal": signal})
-
-    def _forget(self, record: Record, job: _Job) -> None:
-        """Forget a job that has ended, unless its node may have a POST script, which ends later."""
-        if job.attempt == 0 or str(record.cluster) not in self._nodes:
-            self._jobs.pop(record.job, None)
 
     @staticmethod
     def _draft_end(record: Record, job: _Job, time_s: float) -> _Draft:

@@ -152,28 +152,24 @@ def test_a_job_with_a_troubled_life(tmp_path: Path) -> None:
 
 def test_names_in_attributes(tmp_path: Path) -> None:
     """In the log of an access point, the attributes of jobs tell whose they are."""
-    night = {"LamiaTask": '"night"', "LamiaProcess": '"fill"', "LamiaIndex": 813}
+    night: dict[str, object] = {"LamiaTask": '"night"', "LamiaProcess": '"fill"'}
     path = tmp_path / "EventLog"
-    first = CondorLog(path, START, 57)
-    second = CondorLog(path, START, 58, {})
+    first = CondorLog(path, START, 57, night | {"LamiaIndex": 813})
+    rerun = CondorLog(path, START, 59, night | {"LamiaIndex": '"814"'})
+    foreign = CondorLog(path, START, 58, {})
     first.header(1)
-    first.submit(0, **night)
-    second.submit(0)
-    first.execute(0, **night)
+    first.submit(0)
+    foreign.submit(0)
+    first.execute(0)
+    rerun.submit(0)
     first.terminate(0, code=1)
-    # It is about the end, but attributes of other jobs come first.
-    second.execute(0)
-    CondorLog(path, START, 57, night)._append(
-        28,
-        "057.000.000",
-        "Job ad information event triggered.",
-        'EventTypeNumber = 28\nLamiaIndex = "814"\nLamiaProcess = "fill"\nLamiaTask = "night"\n',
-    )
+    foreign.execute(0)
     events = follow(path)
     assert brief(events, "task", "process", "index", "batchId") == [
         ("SUBMITTED", "night", "fill", 813, "57.0"),
         ("STARTED", "night", "fill", 813, "57.0"),
-        ("FAILED", "night", "fill", 814, "57.0"),
+        ("SUBMITTED", "night", "fill", 814, "59.0"),
+        ("FAILED", "night", "fill", 813, "57.0"),
     ]
 
 

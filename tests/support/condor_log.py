@@ -70,17 +70,12 @@ class CondorLog:
         """Let time pass."""
         self.time += timedelta(seconds=seconds)
 
-    def write(
-        self, number: int, proc: int, first: str, rest: str = "", **attributes: object
-    ) -> None:
+    def write(self, number: int, proc: int, first: str, rest: str = "") -> None:
         """Write a record, and the attributes of its job."""
         self._append(number, f"{self._cluster:03}.{proc:03}.000", first, rest)
-        if self._attributes is not None or attributes:
-            found = {"Cluster": self._cluster, "Proc": proc, "TriggerEventTypeNumber": number}
-            found |= {"EventTypeNumber": 28, "MyType": '"JobEvent"'}
-            found |= self._attributes or {}
-            found |= attributes
-            lines = "".join(f"{name} = {value}\n" for name, value in sorted(found.items()))
+        if self._attributes is not None:
+            found = {"EventTypeNumber": 28, "TriggerEventTypeNumber": number} | self._attributes
+            lines = "".join(f"{name} = {value}\n" for name, value in found.items())
             self._append(
                 28,
                 f"{self._cluster:03}.{proc:03}.000",
@@ -92,17 +87,17 @@ class CondorLog:
         """Write what the event log of an access point begins with."""
         self._append(8, "-01.-01.-01", GLOBAL.format(sequence).ljust(256))
 
-    def submit(self, *procs: int, node: str | None = None, **attributes: object) -> None:
+    def submit(self, *procs: int, node: str | None = None) -> None:
         """The jobs are in the queue."""
         for proc in procs:
             rest = f"    DAG Node: {node}\n" if node is not None else ""
-            self.write(0, proc, f"Job submitted from host: {SUBMIT_HOST}", rest, **attributes)
+            self.write(0, proc, f"Job submitted from host: {SUBMIT_HOST}", rest)
 
-    def execute(self, proc: int, node: int = 7, **attributes: object) -> None:
+    def execute(self, proc: int, node: int = 7) -> None:
         """The job runs."""
         rest = f"\tSlotName: slot1_1@node{node}.example.org\n\tCpus = 4\n\tMemory = 128\n"
         first = f"Job executing on host: {ADDRESS.format(node)}"
-        self.write(1, proc, first, rest, **attributes)
+        self.write(1, proc, first, rest)
 
     def evict(self, proc: int) -> None:
         """The job lost its machine."""

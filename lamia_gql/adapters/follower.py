@@ -31,7 +31,7 @@ ONCE_TRIES = 4
 """How often ``once`` tries to reach the server in a row."""
 MAX_HELD = 10_000
 """How many events may wait for their tasks to be created; then the oldest are given up."""
-HELD_DELAY_S = 10.0
+HELD_DELAY_S = 5.0
 """After what time these events are sent again."""
 MAX_REPORTED = 10
 """How many refused events are reported one by one; the others are counted."""

@@ -53,7 +53,7 @@ class LogFile:
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path = path
-        self._bytes = path.open("rb")
+        self._bytes = path.open("rb", buffering=0)  # it sees what was changed
         try:
             self._log = htcondor2.JobEventLog(str(path))
         except htcondor2.HTCondorException as error:
@@ -61,8 +61,8 @@ class LogFile:
             raise OSError(str(error)) from error
         self.skipped = 0
         """How many times something was skipped that is not an event."""
-        self.end_mark = ""
-        """The mark of the last position at which there was nothing more to read."""
+        self.end_mark: str | None = None
+        """The mark of the last position, if there was nothing more to read behind it."""
         # It never waits: this deadline is over.
         self._log.events(stop_after=0)
         if offset:
@@ -87,6 +87,7 @@ class LogFile:
 
     def read(self) -> Record | None:
         """Return the next complete event; None if there is none yet."""
+        self.end_mark = None
         while True:
             before = self.offset
             try:
@@ -94,7 +95,7 @@ class LogFile:
             except (StopIteration, htcondor2.HTCondorException):
                 # Behind what is not an event it may stop, although there is more.
                 if self.offset == before and not self._skip():
-                    self._note_end()
+                    self.end_mark = mark(self._bytes, before)
                     return None
                 self.skipped += 1
                 continue
@@ -102,14 +103,14 @@ class LogFile:
             end = self.offset
             return Record(fields, end, mark(self._bytes, end) or "", self.changed_at)
 
+    def is_cut(self) -> bool:
+        """Whether something else stands now before the end that :meth:`read` has found."""
+        return self.end_mark is not None and mark(self._bytes, self.offset) != self.end_mark
+
     def close(self) -> None:
         """Close the file."""
         self._bytes.close()
         self._log.close()
-
-    def _note_end(self) -> None:
-        # If the file is cut, the mark of what was there can't be computed any more.
-        self.end_mark = mark(self._bytes, self.offset) or self.end_mark
 
     def _skip(self) -> bool:
         """Go behind the next separator, if there is one: the library can't read what is there."""

@@ -43,15 +43,17 @@ class LogReader:
     def read(self) -> Record | None:
         """Return the next record; None if there is none yet. Raises ``OSError``."""
         assert self._file is not None, "open() comes first"
-        record = self._file.read()
-        while record is None and self._has_moved(self._file):
+        record = None if self._file.is_cut() else self._file.read()
+        while record is None and (next_file := self._next(self._file)) is not None:
             # What was written before it was moved.
-            record = self._file.read()
+            record = None if self._file.is_cut() else self._file.read()
             if record is None:
-                moved, self._file = self._file, self._next(self._file)
-                self._note_skipped(moved)
-                moved.close()
+                self._note_skipped(self._file)
+                self._file.close()
+                self._file = next_file
                 record = self._file.read()
+            else:
+                next_file.close()
         self._note_skipped(self._file)
         return record
 
@@ -71,22 +73,21 @@ class LogReader:
             self._problems.append(f"{file.path} has something that is not an event.")
             file.skipped = 0
 
-    def _has_moved(self, file: LogFile) -> bool:
-        """Whether the log goes on in another file than the one that is open."""
+    def _next(self, file: LogFile) -> LogFile | None:
+        """Open the file in which the log goes on behind this one; None if it is still the same."""
         try:
             inode = self._path.stat().st_ino
         except FileNotFoundError:
-            return False  # it is being rotated
-        return inode != file.inode or mark_of(self._path, file.offset) != file.end_mark
-
-    def _next(self, file: LogFile) -> LogFile:
-        """Open the file in which the log goes on behind the end of this one."""
+            return None  # it is being rotated
+        if inode == file.inode and not file.is_cut():
+            return None
         files = self._files()
         inodes = [path.stat().st_ino for path in files]
         if file.inode in inodes[1:]:
             return LogFile(files[inodes.index(file.inode) - 1])
         # It was copied and cut, or deleted.
-        copy = self._find(files[1:], file.offset, file.end_mark) if file.offset else None
+        mark = file.end_mark
+        copy = self._find(files[1:], file.offset, mark) if file.offset and mark else None
         return LogFile(copy, file.offset) if copy is not None else LogFile(self._first())
 
     @staticmethod

@@ -28,7 +28,8 @@ class CondorLogs:
         self._target = target
         self._place: Any = None
         self._opened: set[str] = set()
-        self._missing: set[str] = set()
+        self._missing: dict[str, str] = {}
+        """By log: why it can't be read."""
 
     @property
     def key(self) -> str:
@@ -54,13 +55,16 @@ class CondorLogs:
                 is_last = log.read(events, len(events) + share) and is_last
             except OSError as error:
                 self._opened.discard(name)
-                problems += self._note_missing(name, error)
+                text = f"{name} can't be read: {error.strerror or error}."
+                if name not in self._missing and len(self._logs) > 1:
+                    problems.append(text)
+                self._missing[name] = text
             else:
-                self._missing.discard(name)
+                self._missing.pop(name, None)
                 places[name] = log.place()
                 problems += log.take_problems()
         if len(self._missing) == len(self._logs):
-            raise SourceError(f"{', '.join(self._logs)} can't be read.")
+            raise SourceError(" ".join(self._missing.values()))
         self._place = places
         return Portion(events, places, is_last, tuple(problems))
 
@@ -68,10 +72,3 @@ class CondorLogs:
         """Close the logs."""
         for log in self._logs.values():
             log.close()
-
-    def _note_missing(self, name: str, error: OSError) -> list[str]:
-        if name in self._missing:
-            return []
-        self._missing.add(name)
-        reason = error.strerror or str(error)
-        return [f"{name} can't be read: {reason}."]

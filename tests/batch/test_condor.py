@@ -1,0 +1,131 @@
+"""Real jobs of HTCondor are followed: the server knows of them what ``condor_history`` knows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.condor_pool import CondorPool
+from tests.support.follower import follower
+from tests.support.harness import Server
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.batch
+
+WAIT_S = 90.0
+JOB = """\
+#!/bin/sh
+# The number says what happens to the job.
+case $1 in
+  4) exit 3 ;;
+  5) exit 7 ;;
+  6) kill -9 $$ ;;
+  7) kill -SEGV $$ ;;
+  8 | 9 | 1?) while [ ! -e /pool/work/go ]; do sleep 0.2; done ;;
+esac
+"""
+ARRAY = """\
+executable = job.sh
+arguments = $(ProcId)
+log = array.log
+request_cpus = 1
+request_memory = 32M
+request_disk = 1M
+My.LamiaTask = "schedd"
+My.LamiaProcess = "fill"
+queue 20
+"""
+ATTRIBUTES = ["ProcId", "JobStatus", "ExitCode", "ExitSignal", "ExitBySignal", "NumJobStarts"]
+ATTRIBUTES += ["LastRemoteHost", "RemoveReason"]
+COMPLETED, REMOVED = 4, 3
+JOBS = """query($task: String!) { process(task: $task, name: "fill") { ... on JobArray {
+  jobs(first: 100) { nodes { index state attempt hostname exitCode signal message batchId
+    usage { wallSeconds requestedMemoryBytes } } } } } }"""
+
+
+def read_jobs(server: Server, task: str) -> dict[int, dict[str, Any]]:
+    """The jobs of an array, by their indices."""
+    nodes = server.graphql(JOBS, task=task)["process"]["jobs"]["nodes"]
+    return {node["index"]: node for node in nodes}
+
+
+def read_history(pool: CondorPool, cluster: int) -> dict[int, dict[str, Any]]:
+    """What HTCondor knows of the jobs of an array; nothing while some are in the queue."""
+    text = pool.run("condor_history", "-json", "-attributes", ",".join(ATTRIBUTES), str(cluster))
+    history = {ad["ProcId"]: ad for ad in json.loads(text or "[]")}
+    return history if len(history) == 20 else {}
+
+
+def expected(ad: dict[str, Any]) -> tuple[object, ...]:
+    """What the server should say of a job that HTCondor describes so."""
+    if ad["JobStatus"] == REMOVED:
+        return "TERMINATED", None, None, ad["RemoveReason"]
+    assert ad["JobStatus"] == COMPLETED
+    if ad["ExitBySignal"]:
+        return "FAILED", None, {9: "SIGKILL", 11: "SIGSEGV"}[ad["ExitSignal"]], None
+    return ("FAILED" if ad["ExitCode"] else "DONE"), ad["ExitCode"], None, None
+
+
+def test_an_array_with_a_troubled_life(
+    condor_pool: CondorPool, sqlite_server: Server, tmp_path: Path
+) -> None:
+    """Exit codes, signals, hold and release, removal, eviction, daemons that die: as it happened.
+
+    One follower reads the user's log, and is killed in between; another one reads the log of the
+    access point, which is rotated.
+    """
+    pool, server = condor_pool, sqlite_server
+    for task in ("night", "schedd"):
+        server.create(task, {"name": "fill", "jobCount": 20})
+    script = pool.work / "job.sh"
+    script.write_text(JOB)
+    script.chmod(0o755)
+    cluster = pool.submit(ARRAY)
+    log = pool.work / "array.log"
+    user = ("condor", log, "--task", "night", "--process", "fill")
+
+    def wait_for(states: dict[int, str]) -> None:
+        def is_so() -> bool:
+            jobs = read_jobs(server, "night")
+            return all(jobs[index]["state"] == state for index, state in states.items())
+
+        until(is_so, lambda: f"{states}: {read_jobs(server, 'night')}", WAIT_S)
+
+    with follower(tmp_path / "schedd", server.url, "condor", pool.event_log) as schedd:
+        with follower(tmp_path / "user", server.url, *user):
+            wait_for({4: "FAILED", 7: "FAILED", **dict.fromkeys(range(8, 16), "RUNNING")})
+            wait_for(dict.fromkeys(range(16, 20), "SUBMITTED"))
+            for command, index in (("hold", 8), ("rm", 9), ("vacate_job", 12), ("suspend", 13)):
+                pool.run(f"condor_{command}", f"{cluster}.{index}")
+            wait_for({8: "HELD", 9: "TERMINATED", 13: "HELD"})
+        held = read_jobs(server, "night")[8]
+        assert held["message"] == "via condor_hold (by user worker)"
+        # Nobody reads the log meanwhile.
+        pool.run("condor_release", f"{cluster}.8")
+        pool.run("condor_continue", f"{cluster}.13")
+        pool.kill_starter(f"{cluster}.10")
+        pool.run("condor_rm", f"{cluster}.19")
+        with follower(tmp_path / "user", server.url, *user) as process:
+            wait_for({8: "RUNNING", 10: "RUNNING", 13: "RUNNING", 19: "TERMINATED"})
+            (pool.work / "go").touch()
+            wait_for(dict.fromkeys([*range(4), 8, *range(10, 19)], "DONE"))
+            assert process.stop() == 0
+        history = until(lambda: read_history(pool, cluster), "all jobs have left", WAIT_S)
+        jobs = read_jobs(server, "night")
+        until(lambda: read_jobs(server, "schedd") == jobs, schedd.output, WAIT_S)
+        assert schedd.stop() == 0
+    for index, ad in history.items():
+        job = jobs[index]
+        found = (job["state"], job["exitCode"], job["signal"], job["message"])
+        assert (index, *found) == (index, *expected(ad))
+        assert job["batchId"] == f"{cluster}.{index}"
+        starts = ad["NumJobStarts"]
+        # One that was removed while it ran would have been started again as the next attempt.
+        assert job["attempt"] == (starts if job["state"] == "TERMINATED" else starts - 1)
+        if starts:
+            assert job["hostname"] == ad["LastRemoteHost"].partition("@")[2]
+    assert {index for index, ad in history.items() if ad["NumJobStarts"] > 1} >= {8, 10, 12}
+    server.check_counters()

@@ -9,8 +9,8 @@ from typing import BinaryIO
 MARK_BYTES = 4096
 """How much before a place is compared: several records, for parts of them are always the same."""
 HEADER_BYTES = 512
-"""How much at the beginning of a file is compared only if the place is in it: HTCondor writes the
-header of a log again when it rotates it."""
+"""How much at the beginning of a file is not compared, once enough stands behind it: HTCondor
+writes the header of a log again when it rotates it."""
 
 
 def mark(file: BinaryIO, offset: int) -> str | None:
@@ -20,7 +20,7 @@ def mark(file: BinaryIO, offset: int) -> str | None:
         file: the file; its position changes.
         offset: the place, in bytes.
     """
-    start = max(HEADER_BYTES, offset - MARK_BYTES) if offset > HEADER_BYTES else 0
+    start = max(HEADER_BYTES, offset - MARK_BYTES) if offset > 2 * HEADER_BYTES else 0
     file.seek(start)
     found = file.read(offset - start)
     return hashlib.sha256(found).hexdigest()[:16] if len(found) == offset - start else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -179,3 +180,5 @@ class CondorLog:
         text = f"{number:03} ({job}) {self.time.strftime(self._format)} {first}\n{rest}...\n"
         with self.path.open("a") as file:
             file.write(text)
+        moment = self.time.timestamp()
+        os.utime(self.path, (moment, moment))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from tests.support.condor_pool import CondorPool
 from tests.support.follower import follower
-from tests.support.harness import Server
+from tests.support.harness import Server, run_cli
+from tests.support.job_side import stored_events
+from tests.support.recipes import find_recipe
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.batch
@@ -69,6 +72,13 @@ def expected(ad: dict[str, Any]) -> tuple[object, ...]:
     return ("FAILED" if ad["ExitCode"] else "DONE"), ad["ExitCode"], None, None
 
 
+def write_script(pool: CondorPool, name: str, script: str) -> None:
+    """Write a program for jobs."""
+    path = pool.work / name
+    path.write_text(script)
+    path.chmod(0o755)
+
+
 def test_an_array_with_a_troubled_life(
     condor_pool: CondorPool, sqlite_server: Server, tmp_path: Path
 ) -> None:
@@ -80,9 +90,7 @@ def test_an_array_with_a_troubled_life(
     pool, server = condor_pool, sqlite_server
     for task in ("night", "schedd"):
         server.create(task, {"name": "fill", "jobCount": 20})
-    script = pool.work / "job.sh"
-    script.write_text(JOB)
-    script.chmod(0o755)
+    write_script(pool, "job.sh", JOB)
     cluster = pool.submit(ARRAY)
     log = pool.work / "array.log"
     user = ("condor", log, "--task", "night", "--process", "fill")
@@ -109,7 +117,8 @@ def test_an_array_with_a_troubled_life(
         pool.kill_starter(f"{cluster}.10")
         pool.run("condor_rm", f"{cluster}.19")
         with follower(tmp_path / "user", server.url, *user) as process:
-            wait_for({8: "RUNNING", 10: "RUNNING", 13: "RUNNING", 19: "TERMINATED"})
+            wait_for({8: "RUNNING", 13: "RUNNING", 19: "TERMINATED"})
+            until(lambda: read_jobs(server, "night")[10]["attempt"], process.output, WAIT_S)
             (pool.work / "go").touch()
             wait_for(dict.fromkeys([*range(4), 8, *range(10, 19)], "DONE"))
             assert process.stop() == 0
@@ -129,3 +138,62 @@ def test_an_array_with_a_troubled_life(
             assert job["hostname"] == ad["LastRemoteHost"].partition("@")[2]
     assert {index for index, ad in history.items() if ad["NumJobStarts"] > 1} >= {8, 10, 12}
     server.check_counters()
+
+
+def test_a_rerun_of_some_indices(
+    condor_pool: CondorPool, sqlite_server: Server, tmp_path: Path
+) -> None:
+    """The recipe: an array, and then those of its jobs again that have failed."""
+    pool, server = condor_pool, sqlite_server
+    server.create("night", {"name": "simulate", "jobCount": 10})
+    write_script(pool, "simulate.sh", "#!/bin/sh\n[ -e mended ] || [ $1 != 3 -a $1 != 5 ]\n")
+    log = pool.work / "simulate.log"
+    arguments = ("condor", log, "--task", "night", "--process", "simulate")
+    description = find_recipe("htcondor", "simulate.sub").replace(
+        "simulate.sh\n", "simulate.sh\ninitialdir = /pool/work\n"
+    )
+    with follower(tmp_path, server.url, *arguments) as process:
+
+        def wait_for(done: int, failed: int) -> None:
+            def is_so() -> bool:
+                counts = server.process("night", "simulate")["counts"]
+                return bool((counts["done"], counts["failed"]) == (done, failed))
+
+            until(is_so, process.output, WAIT_S)
+
+        pool.submit(description)
+        wait_for(8, 2)
+        failed = run_cli(
+            "indices", "night", "simulate", "--state", "failed", "--lines", url=server.url
+        )
+        assert failed.stdout == "3\n5\n"
+        (pool.work / "mended").touch()
+        queued = f"queue index in ({' '.join(failed.stdout.split())})"
+        pool.submit(re.sub("^queue.*", queued, description, flags=re.MULTILINE))
+        wait_for(10, 0)
+    events = stored_events(server, "night")
+    assert {event["job"]["index"] for event in events if event["attempt"]} == {3, 5}
+
+
+def test_a_dag(condor_pool: CondorPool, sqlite_server: Server, tmp_path: Path) -> None:
+    """The recipe: its nodes are processes. A POST script decides, and a node is tried again."""
+    pool, server = condor_pool, sqlite_server
+    server.create("night", {"name": "simulate", "jobCount": 3}, {"name": "merge"})
+    write_script(pool, "job.sh", "#!/bin/sh\n[ -e /pool/work/second ] || [ $1 = simulate ]\n")
+    write_script(pool, "check.sh", "#!/bin/sh\ntouch second\nexit $1\n")
+    for name, jobs in (("simulate", 3), ("merge", 1)):
+        (pool.work / f"{name}.sub").write_text(
+            f"executable = /pool/work/job.sh\narguments = {name}\nlog = {name}.log\nqueue {jobs}\n"
+        )
+    (pool.work / "night.dag").write_text(find_recipe("htcondor", "night.dag"))
+    pool.run("condor_submit_dag", "night.dag")
+    log = pool.work / "night.dag.nodes.log"
+    with follower(tmp_path, server.url, "condor", log, "--task", "night") as process:
+
+        def has_succeeded() -> bool:
+            states = [server.process("night", name)["state"] for name in ("simulate", "merge")]
+            return states == ["SUCCEEDED", "SUCCEEDED"]
+
+        until(has_succeeded, process.output, WAIT_S)
+    of_merge = [e["eventClass"] for e in stored_events(server, "night") if not e["job"]["index"]]
+    assert "FAILED" in of_merge

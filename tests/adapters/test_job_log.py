@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support.follower import FollowerProcess, follower
 from tests.support.harness import Server, environment_with
-from tests.support.job_side import LAMIA_JOB, FaultyServer, stored_events
+from tests.support.job_side import ROOT, FaultyServer, build_pyz, stored_events
+from tests.support.recipes import find_recipe
 from tests.support.tools import find_parallel
 from tests.support.waiting import until
 
@@ -70,21 +75,43 @@ def test_jobs_that_are_killed_and_tried_again(sqlite_server: Server, tmp_path: P
     assert run("--resume-failed") == [("DONE", 0, None), ("DONE", 0, None)]
 
 
-def test_with_progress_of_the_jobs(sqlite_server: Server, tmp_path: Path) -> None:
-    """The recipe of the documentation: ``lamia-job run`` in the jobs, with their number."""
-    parallel = find_parallel()
-    server = sqlite_server
-    server.create("night", {"name": "fill", "jobCount": 3, "firstIndex": 1})
-    settings = {"url": server.url, "task": "night", "process": "fill", "spool": str(tmp_path)}
-    job = " ".join([*LAMIA_JOB, "run", "--index", "{#}", "--", "sh", "-c", "'exit $1'", "sh", "{}"])
-    subprocess.run(
-        [parallel, job, ":::", "0", "5", "0"],
-        env={**environment_with(settings), "HOME": str(tmp_path)},
-        timeout=60,
-        check=False,
-    )
-    counts = server.process("night", "fill")["counts"]
-    assert (counts["done"], counts["failed"]) == (2, 1)
+@pytest.fixture
+def node(sqlite_server: Server, tmp_path: Path) -> Path:
+    """A folder with what the recipes need, and a server with their task."""
+    build = tmp_path / "build"
+    build.mkdir()
+    shutil.copy(build_pyz(build), tmp_path)
+    script = tmp_path / "simulate.sh"
+    script.write_text("#!/bin/sh\n[ $1 != 3 ] && [ $1 != c ]\n")
+    script.chmod(0o755)
+    array = {"name": "simulate", "jobCount": 10, "firstIndex": 1}
+    sqlite_server.create("night", array)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["joblog", "sequence", "xargs", "make"])
+def test_recipes(sqlite_server: Server, node: Path, name: str) -> None:
+    """The recipes of the documentation, as they are printed."""
+    if name in ("joblog", "sequence"):
+        find_parallel()
+    (node / "Makefile").write_text(find_recipe("gnu-parallel", "Makefile"))
+    commands = node / "bin"
+    commands.mkdir()
+    for command, module in (("lamia-gql", "lamia_gql"), ("python3", "")):
+        target = f"{sys.executable} {'-m ' + module if module else ''}"
+        (commands / command).write_text(f'#!/bin/sh\nexec {target} "$@"\n')
+        (commands / command).chmod(0o755)
+    settings = {"url": sqlite_server.url, "task": "night", "process": "simulate", "spool": node}
+    environ = environment_with(settings) | {"HOME": str(node), "PYTHONPATH": str(ROOT)}
+    environ["PATH"] = f"{commands}:{environ['PATH']}"
+    script = find_recipe("gnu-parallel", name)
+    subprocess.run(["bash", "-c", script], cwd=node, env=environ, timeout=60, check=False)
+    nodes = sqlite_server.graphql(
+        """query { process(task: "night", name: "simulate") { ... on JobArray {
+          jobs(first: 10) { nodes { index state } } } } }"""
+    )["process"]["jobs"]["nodes"]
+    found = {job["index"]: job["state"] for job in nodes}
+    assert found == {index: "FAILED" if index == 3 else "DONE" for index in range(1, 11)}
 
 
 def test_lines_of_all_kinds(tmp_path: Path) -> None:

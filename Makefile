@@ -11,10 +11,12 @@ WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated 
 # Most tests wait more than they compute.
 TEST_PROCESSES ?= 4
 # The tests of a module stay together, as far as possible, because they share servers and browsers.
-QUICK := -n $(TEST_PROCESSES) --dist worksteal -m "not slow"
+QUICK := -n $(TEST_PROCESSES) --dist worksteal -m "not slow and not batch"
 # What `make simulate` runs.
 SEEDS ?= 1000
 ENGINE ?= sqlite
+# The root file system with a personal pool of HTCondor.
+CONDOR_ROOT ?= $(CURDIR)/.condor
 # It sees the modules that coverage.py itself imports.
 NOT_MEASURABLE := --deselect tests/job/test_package.py::test_import_brings_no_heavy_modules
 # Without compiled queries. The files that are left out compare both, on both engines; the tests are
@@ -35,7 +37,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements/$(1).lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run token screenshots test test-slow test-clients simulate coverage bench lint format schema \
+.PHONY: help setup web run token screenshots test test-slow test-batch test-clients simulate coverage bench lint format schema \
   schema-check lock dist licences job clean
 
 help:  ## List the targets.
@@ -90,6 +92,10 @@ test-slow: web  ## Run load, crashes, long fuzzing; and the quick ones without c
 	$(BIN)/pytest -n 2 -m "slow and timed and not alone"
 	$(BIN)/pytest -n 0 -m "slow and alone"
 	LAMIA_COMPILED_QUERIES=false $(BIN)/pytest $(QUICK) $(RESOLVED)
+
+test-batch: setup  ## Run jobs on real batch systems, as far as the machine has them.
+	@tests/batch/make_condor_root $(CONDOR_ROOT) || echo "without HTCondor" >&2
+	CONDOR_ROOT=$(CONDOR_ROOT) $(BIN)/pytest -n 0 -m batch tests/batch
 
 test-clients: setup  ## Run the tests with clients that others make; part of test-slow.
 	$(BIN)/pytest -n 2 tests/clients

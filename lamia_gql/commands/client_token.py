@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from lamia_gql.client.configuration import ConfigurationError
+from lamia_gql.client.configuration import ConfigurationError, ServerConfig, find_server
 
 TOKEN_FILE = ".lamia-token"
 """The file in the home directory with the token of the user."""
@@ -54,6 +54,25 @@ def authorization(environ: Mapping[str, str]) -> dict[str, str]:
     if not token.isascii() or not token.isprintable():
         raise ConfigurationError("The token has characters that no token has.")
     return {"authorization": f"Bearer {token}"}
+
+
+def find_event_server(environ: Mapping[str, str], url: str) -> ServerConfig:
+    """Return the server to submit events to, with the token of the jobs or else of the user.
+
+    Unlike :func:`find_token`, it prefers what ``LAMIA_TOKEN`` and ``LAMIA_TOKEN_FILE`` say: who
+    only submits events needs no more than a job token.
+
+    Raises :class:`ConfigurationError`.
+    """
+    server = find_server(environ, url=url)
+    if server.token is None and server.token_file is None:
+        try:
+            own = Path.home() / TOKEN_FILE
+        except RuntimeError:
+            return server
+        if own.exists():
+            return server._replace(token_file=str(own))
+    return server
 
 
 def write_job_token(task: str, token: str) -> Path:

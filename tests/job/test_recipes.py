@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,12 @@ from tests.support.job_side import (
     stored_event_classes,
     stored_events,
 )
+from tests.support.recipes import find_recipe
 
-RECIPES = (ROOT / "docs" / "recipes.md").read_text()
 JOBS = (ROOT / "docs" / "jobs.md").read_text()
 
 
-def recipe(name: str) -> str:
-    """A code block, by the comment at its top."""
-    for block in re.findall(r"^```\w+\n(.*?)^```", RECIPES, re.DOTALL | re.MULTILINE):
-        if f"# {name}\n" in block:
-            return str(block)
-    raise AssertionError(f"there is no recipe {name}")
+recipe = partial(find_recipe, "recipes")
 
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     "server.metrics_exchange": {"prometheus_client"},
     # Imported only where traces are sent.
     "server.spans": {"opentelemetry"},
+    # HTCondor's logs are read by its own library.
+    "adapters.condor.log_file": {"htcondor2"},
     # Errors of settings and of the database become one sentence for the operator.
     "commands.failures": {"pydantic", "sqlalchemy"},
     "commands.setting_errors": {"pydantic"},

@@ -1,0 +1,1 @@
+"""Tests of the adapters: followers of logs, read by the real libraries, against a server."""

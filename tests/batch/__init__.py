@@ -1,0 +1,1 @@
+"""Tests with real batch systems; run by `make test-batch`."""

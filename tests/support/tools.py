@@ -1,0 +1,21 @@
+"""Programs that a test needs, and few machines have."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+from tests.support.browser import require
+
+
+def find_parallel() -> str:
+    """The path of GNU parallel; the test is skipped without it, unless TESTS_COMPLETE is set.
+
+    Debian has another program of that name, too.
+    """
+    path = shutil.which("parallel")
+    if path is not None:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+        if not done.stdout.startswith("GNU parallel"):
+            path = None
+    return require(path, "GNU parallel")

@@ -73,7 +73,9 @@ class RestResponse:
     @property
     def encoded(self) -> bytes:
         """The body as it is sent."""
-        return self.body if self.lines else orjson.dumps(self.body)
+        return (
+            self.body if self.lines else orjson.dumps(self.body, option=orjson.OPT_APPEND_NEWLINE)
+        )
 
 
 class RestRequest:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -137,12 +138,19 @@ def parse_event(
         index=index if given.get("arrayIndex") is None else parse_array_index(given["arrayIndex"]),
         id=_uuid(given.get("id"), "id"),
         sent_at=_time(sent_at, name),
-        progress=_number(given, "progress"),
+        progress=_progress(given.get("progress")),
         payload=given.get("payload"),
         hostname=_text(meta, "host", "_meta.host"),
         client_address=client_address,
         **_details(given),
     )
+
+
+def _progress(value: Any) -> float | None:
+    """A number, or the text of one, which shell scripts send."""
+    with suppress(ValueError):
+        value = float(value) if isinstance(value, str) else value
+    return _number({"progress": value}, "progress")
 
 
 def parse_submitted_event(

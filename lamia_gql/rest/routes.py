@@ -44,7 +44,8 @@ class RestInterface:
             if path.startswith(BASE):
                 first, *parts = path[len(BASE) :].split("/")
                 if not first:
-                    endpoint, task, process = _find(scope["method"], parts)
+                    # Lamia's own client writes two slashes by default.
+                    endpoint, task, process = _find(scope["method"], list(filter(None, parts)))
                     await endpoint.serve(RestRequest(scope, receive, task, process), send)
                     return
         await self._app(scope, receive, send)
@@ -55,14 +56,14 @@ def _find(method: str, parts: list[str]) -> tuple[Endpoint, str, str]:
     if not parts:
         return ALL_TASKS, "", ""
     task = parts[0]
-    if len(parts) == 1 and task:
+    if len(parts) == 1:
         # All other methods are those of a task of this name.
         is_submission = task == submissions.NAME and method == "POST"
         return (SUBMISSIONS, "", "") if is_submission else (TASK, task, "")
-    if len(parts) > 1 and task and (process := parts[1]):
-        if len(parts) == 2:
-            is_all = process == "@all"
-            return (ALL_PROCESSES, task, "") if is_all else (PROCESS, task, process)
-        if len(parts) == 3 and parts[2] == "event":
-            return EVENTS, task, process
+    process = parts[1]
+    if len(parts) == 2:
+        is_all = process == "@all"
+        return (ALL_PROCESSES, task, "") if is_all else (PROCESS, task, process)
+    if len(parts) == 3 and parts[2] == "event":
+        return EVENTS, task, process
     return NOTHING, "", ""

@@ -153,7 +153,7 @@ def test_bad_pages(sqlite_server: Server, query: str, code: str) -> None:
         ("/t/s/event", {"eventClass": "BEAT", "progress": -1}, 400, "PROGRESS_INVALID", "progress"),
         (
             "/t/s/event",
-            {"eventClass": "BEAT", "progress": "1"},
+            {"eventClass": "BEAT", "progress": "much"},
             400,
             "ARGUMENT_INVALID",
             "progress",
@@ -224,7 +224,7 @@ def test_methods(sqlite_server: Server, path: str, allowed: str) -> None:
     assert sqlite_server.rest("HEAD", "").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/t/a/event/3", "/t/a/b", "/t//event"])
+@pytest.mark.parametrize("path", ["/t/a/event/3", "/t/a/b", "//t//a/b"])
 def test_unknown_paths(sqlite_server: Server, path: str) -> None:
     """An unknown path is answered 404 in the same format."""
     answer = sqlite_server.rest("GET", path)

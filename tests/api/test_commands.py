@@ -40,6 +40,12 @@ TREE = """query($name: String!) { task(name: $name) { state progress { ratio }
       events(first: 10) { totalCount nodes { eventClass } } } } } } } } }"""
 
 
+REPLAYED = """query($name: String!) { task(name: $name) { startedAt finishedAt
+  processes { nodes { name jobCount ... on JobArray { jobs(first: 2) { nodes { startedAt finishedAt
+    exitCode usage { cpuSeconds wallSeconds maxRssBytes readBytes writeBytes cpus }
+    events(first: 1) { nodes { eventClass sentAt } } } } } } } } }"""
+
+
 def workflow(folder: Path) -> Path:
     """A small WfFormat execution: ten parallel splits, then a merge."""
     splits = [f"split_{n}" for n in range(10)]
@@ -154,12 +160,10 @@ def test_replay_of_real_executions(server: Server, file: str) -> None:
     assert {p["progress"]["ratio"] for p in processes} == {1}
     assert all(p["counts"]["done"] == p["jobCount"] for p in processes)
     assert all(p["events"]["totalCount"] == 8 * p["jobCount"] for p in processes)
-
-
-REPLAYED = """query($name: String!) { task(name: $name) { startedAt finishedAt
-  processes { nodes { name jobCount ... on JobArray { jobs(first: 2) { nodes { startedAt finishedAt
-    exitCode usage { cpuSeconds wallSeconds maxRssBytes readBytes writeBytes cpus }
-    events(first: 1) { nodes { eventClass sentAt } } } } } } } } }"""
+    # It takes as long as the execution did, of which a part was waiting.
+    task = server.graphql(REPLAYED, name="r")["task"]
+    recorded = json.loads((DATA / file).read_text())["workflow"]["execution"]["makespanInSeconds"]
+    assert seconds_between(task["startedAt"], task["finishedAt"]) == pytest.approx(recorded, abs=1)
 
 
 def test_replay_of_scripts(server: Server, tmp_path: Path) -> None:

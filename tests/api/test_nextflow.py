@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ from lamia_gql.domain.access import Role
 from tests.support.credentials import Credentials
 from tests.support.harness import Server, StartServer, rest_errors
 
+ROOT = Path(__file__).parents[2]
 SESSION = "170aa09c-105f-49d0-99b4-8eb6a146e4a7"
 BEGIN_MS = 1538912529498
 """The time of the submission in the documented message."""
@@ -224,3 +227,13 @@ def test_basic_password(sqlite_url: str, start_server: StartServer) -> None:
     server.identify(anna)
     align = server.graphql(TREE, name="n")["task"]["processes"]["nodes"][1]
     assert (align["jobCount"], align["state"]) == (1, "SUCCEEDED")
+
+
+def test_the_example(sqlite_server: Server) -> None:
+    """The example of the documentation is a job that has succeeded, with what it used."""
+    text = (ROOT / "docs" / "nextflow.md").read_text()
+    [body] = re.findall(r"^curl .* -d '(\{.*?\})'$", text, re.MULTILINE | re.DOTALL)
+    assert post(sqlite_server, json.loads(body)).status_code == 200
+    [job] = sqlite_server.graphql(TREE, name="n")["task"]["processes"]["nodes"][1]["jobs"]["nodes"]
+    assert (job["state"], job["batchId"]) == ("DONE", "27185")
+    assert job["usage"]["maxRssBytes"] == 574972928

@@ -21,10 +21,12 @@ class IndexFile:
         self._path = Path(folder, "lamia", f"{task}.jsonl")
         self._indices: dict[tuple[str, str], int] = {}
         self._sizes: Counter[str] = Counter()
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(OSError, UnicodeDecodeError):
             for line in self._path.read_text().splitlines():
-                entry = json.loads(line)
-                self._add(entry["rule"], _key(entry["wildcards"]))
+                # A run that was killed may have left a part of one.
+                with suppress(ValueError, KeyError, TypeError):
+                    entry = json.loads(line)
+                    self._add(entry["rule"], _key(entry["wildcards"]), int(entry["index"]))
 
     def forget(self) -> None:
         """Begin anew, for a task that is new on the server."""
@@ -42,16 +44,18 @@ class IndexFile:
         known = self._indices.get((rule, _key(wildcards)))
         if known is not None:
             return known
+        index = self._sizes[rule]
+        self._add(rule, _key(wildcards), index)
+        entry = {"rule": rule, "wildcards": dict(wildcards), "index": index}
         with suppress(OSError):  # a later run will count anew
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a") as file:
-                file.write(json.dumps({"rule": rule, "wildcards": dict(wildcards)}) + "\n")
-        return self._add(rule, _key(wildcards))
-
-    def _add(self, rule: str, key: str) -> int:
-        index = self._indices[rule, key] = self._sizes[rule]
-        self._sizes[rule] += 1
+                file.write("\n" + json.dumps(entry))
         return index
+
+    def _add(self, rule: str, key: str, index: int) -> None:
+        self._indices[rule, key] = index
+        self._sizes[rule] = max(self._sizes[rule], index + 1)
 
 
 def _key(wildcards: Mapping[str, str]) -> str:

@@ -51,8 +51,10 @@ mutation GrowProcess($input: GrowProcessInput!) {
 PROCESS_SIZES = """\
 query ProcessSizes($name: String!, $after: String) {
   task(name: $name) {
+    id
     processes(first: 100, after: $after) {
       nodes {
+        id
         name
         jobCount
       }

@@ -25,6 +25,7 @@ RUN_PROCESS = "nextflow"
 """The solitary process of the run itself. It ends last, so that the task does, too."""
 MAX_FAILURES = 32
 """How many failures of tasks of one name are told apart."""
+MAX_SECONDS = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 UNKNOWN_EXIT = 2**31 - 1
 """What Nextflow says where there is no exit code."""
 ENDS = {"COMPLETED": "DONE", "FAILED": "FAILED", "ABORTED": "TERMINATED"}
@@ -175,7 +176,7 @@ class TaskMessage:
     def _seconds(self, name: str) -> float | None:
         """A time or a duration of the trace, in seconds; None for none, also for 0."""
         milliseconds = _number(self.trace.get(name))
-        return milliseconds / 1000 if milliseconds else None
+        return min(milliseconds / 1000, MAX_SECONDS) if milliseconds else None
 
     def _usage(self) -> dict[str, float]:
         percent, seconds = _number(self.trace.get("%cpu")), self._seconds("realtime")

@@ -102,7 +102,7 @@ class WorkflowRun:
         if job is None:
             rule, wildcards = told["rule_name"], {k: str(v) for k, v in told["wildcards"].items()}
             index = self._indices.index(rule, wildcards)
-            job = RunJob(rule, index, wildcards, bool(told["local"]), told["threads"])
+            job = RunJob(rule, index, wildcards, bool(told.get("local")), told["threads"])
             self._jobs[number] = job
         else:
             job.attempt += 1

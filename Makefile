@@ -138,6 +138,7 @@ lock: setup  ## Pin the newest releases of all dependencies in requirements/*.lo
 	$(call compile,extras) -c requirements/develop.lock --all-extras pyproject.toml
 	$(call compile,node) -c requirements/develop.lock --group node
 	$(call compile,clients) --upgrade --group clients
+	$(call compile,workflows) --upgrade --group workflows
 
 screenshots: web  ## Take the screenshots for docs/ with Debian's chromium.
 	$(BIN)/python -m docs.screenshots
@@ -160,5 +161,5 @@ job:  ## Build dist/lamia-job.pyz: the job side in one file, for Python 3.9 or n
 
 clean:  ## Remove everything that make created, except the data.
 	rm -rf .venv lamia_gql/_web web/node_modules web/src/generated dist build .mypy_cache \
-	  .ruff_cache .hypothesis .coverage .coverage.* tests/clients/.venv tests/clients/build \
+	  .ruff_cache .hypothesis .coverage .coverage.* tests/clients/.venv tests/clients/build tests/workflows/.venv \
 	  tests/*/node_modules bench/peer/node_modules

@@ -33,6 +33,8 @@ Events flow in one direction::
   ``request_limits`` tells how many fit into a request, ``refused_events`` keeps what is refused.
 - ``server_connection`` speaks HTTP, and follows some ``redirects``; ``watchdog`` interrupts it when
   the server is too slow.
+- ``workflow`` reports the jobs of a workflow from the process of the workflow tool, and
+  ``growing_task`` makes their arrays.
 - ``launcher`` starts the single file ``lamia-job.pyz``, and the program alone if Python is too old.
 
 The way back is short: a delivery's result sets ``job.enough``, and its warnings go to the

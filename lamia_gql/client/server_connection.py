@@ -141,13 +141,36 @@ class ServerConnection:
         event can't be encoded.
         """
         body = encode_json({"query": DOCUMENT, "variables": {"input": {"events": events}}})
+        status, content = self._send(body)
+        return self._parse_response(status, content, len(events))
+
+    def execute(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Execute an operation that is not about events, and return its data.
+
+        Raises :class:`ServerUnavailableError` if there is none. Raises ValueError, TypeError or
+        RecursionError if a variable can't be encoded.
+        """
+        status, content = self._send(encode_json({"query": document, "variables": variables}))
+        try:
+            body = json.loads(content)
+            errors = body.get("errors")
+            if errors:
+                raise ServerUnavailableError(str(errors[0].get("message")))
+            data: dict[str, Any] = body["data"]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            message = f"The server at {self._server.url} answers with status {status}."
+            raise ServerUnavailableError(message) from error
+        return data
+
+    def _send(self, body: bytes) -> tuple[int, bytes]:
+        """The status and the content of the answer. Raises :class:`ServerUnavailableError`."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         try:
             with self._watchdog:
                 token = self._read_token()
                 if token:
                     headers["Authorization"] = f"Bearer {token}"
-                status, content = self._post_to_target(body, headers)
+                return self._post_to_target(body, headers)
         except (OSError, http.client.HTTPException, ValueError, ImportError) as error:
             self._disconnect()
             self._forget_redirect()
@@ -156,7 +179,6 @@ class ServerConnection:
             is_dropped = isinstance(error, (http.client.HTTPException, ConnectionResetError))
             is_too_slow = isinstance(error, socket.timeout) and len(body) > SLOW_BODY_BYTES
             raise ServerUnavailableError(message, may_be_event=is_dropped or is_too_slow) from error
-        return self._parse_response(status, content, len(events))
 
     def close(self) -> None:
         """Disconnect, and end the watchdog; the connection can't be used again."""

@@ -115,7 +115,7 @@ def replay(
 ) -> None:
     """Replay a recorded workflow execution as a task with live jobs.
 
-    FILE is in WfFormat 1.5.
+    FILE is in WfFormat 1.5 or 1.6.
     """
     from lamia_gql.commands.replay import replay as run
     from lamia_gql.commands.wfformat import WfFormatError

@@ -85,8 +85,8 @@ def _run(simulation: Simulation, task: str, execution: Execution) -> None:
 
 
 def _simulate(job: ExecutedJob, fails: bool) -> SimulatedJob:
-    yield SimulatedEvent(0.0, EventClass.SUBMITTED)
-    yield SimulatedEvent(job.start, EventClass.STARTED, payload={"id": job.id})
+    yield SimulatedEvent(job.ready, EventClass.SUBMITTED)
+    yield SimulatedEvent(job.start - job.ready, EventClass.STARTED, payload={"id": job.id})
     runtime, passed = job.end - job.start, 0.0
     for percent in REPORTED_PERCENTS:
         at = runtime * percent / 100
@@ -94,7 +94,5 @@ def _simulate(job: ExecutedJob, fails: bool) -> SimulatedJob:
         passed = at
         if percent == REPORTED_PERCENTS[1]:
             yield SimulatedEvent(0.0, EventClass.BEAT)
-    if fails:
-        yield SimulatedEvent(runtime - passed, EventClass.FAILED, payload={"exitCode": 1})
-    else:
-        yield SimulatedEvent(runtime - passed, EventClass.DONE, payload={"exitCode": 0})
+    end = EventClass.FAILED if fails else EventClass.DONE
+    yield SimulatedEvent(runtime - passed, end, exit_code=int(fails), usage=job.usage)

@@ -16,6 +16,8 @@ REQUEST_TIMEOUT_S = 30.0
 RETRY_DURATION_S = 30.0
 """How long a request to an unavailable server is retried."""
 MIN_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 0.2, 5.0
+MAX_COMPLAINTS = 3
+"""How many reasons of a refusal are shown: what is wrong with one process often is with all."""
 
 
 class ServerClientError(Exception):
@@ -150,4 +152,7 @@ def _describe(url: str, response: httpx.Response) -> str:
 
 def _raise_user_errors(errors: list[dict[str, Any]]) -> None:
     if errors:
-        raise ServerClientError("The server refused: " + "; ".join(e["message"] for e in errors))
+        complaints = "; ".join(error["message"] for error in errors[:MAX_COMPLAINTS])
+        more = len(errors) - MAX_COMPLAINTS
+        rest = f" And {more} more like these." if more > 0 else ""
+        raise ServerClientError(f"The server refused: {complaints}{rest}")

@@ -25,6 +25,8 @@ class SimulatedEvent(NamedTuple):
     event_class: EventClass
     progress: float | None = None
     payload: Any = None
+    exit_code: int | None = None
+    usage: dict[str, float] | None = None
 
 
 SimulatedJob = Iterator[SimulatedEvent]
@@ -109,6 +111,8 @@ class Simulation:
             "eventClass": event.event_class,
             "progress": event.progress,
             "payload": event.payload,
+            "exitCode": event.exit_code,
+            "usage": event.usage,
             "hostname": hostname,
             "sentAt": sent_at.isoformat(),
         }

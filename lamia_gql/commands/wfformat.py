@@ -1,12 +1,25 @@
-"""Reads workflow executions in WfFormat 1.5 (https://github.com/wfcommons/wfformat)."""
+"""Reads workflow executions in WfFormat 1.5 and 1.6 (https://github.com/wfcommons/wfformat)."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from lamia_gql.commands.schedule import Times, UnorderedError, replay_times
+
+MAX_NAME_CHARACTERS = 200
+TAG = re.compile(r"\s*\(.*\)$", re.DOTALL)
+"""What Nextflow appends to the name of a process: the sample."""
+NUMBER = re.compile(r"(__.*)?_+(ID)?\d+$", re.DOTALL)
+"""What WfCommons appends where each task has a name of its own: the sample, and a number."""
+RUN_TOGETHER = re.compile(r"[\s/]+")
+"""What names of processes can't have."""
 
 
 class WfFormatError(Exception):
@@ -20,9 +33,13 @@ class ExecutedJob:
     id: str
     process: str
     index: int | None
+    ready: float
+    """When its parents had ended."""
     start: float
     end: float
     machine: str | None
+    usage: dict[str, float]
+    """What it used, as far as that was recorded: see ``UsageInput`` of the schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,79 +63,96 @@ class Execution:
 def read_execution(path: str) -> Execution:
     """Read an execution from a file.
 
-    A program with several jobs becomes an array, one with a single job a solitary process. Start
-    times are not recorded: a job starts when the last of its parents has ended. Raises
-    :class:`WfFormatError`.
+    The tasks of one name are the jobs of one process: an array if there are several. Names are
+    those of the specification, without the sample that Nextflow appends. Where each task has a name
+    of its own there, the program says which belong together, unless it is a whole script. See
+    :func:`replay_times` for when the jobs run. Raises :class:`WfFormatError`.
     """
     try:
         document = json.loads(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise WfFormatError(f"it can't be read as JSON: {error}.") from error
     try:
-        specified = {task["id"]: task for task in document["workflow"]["specification"]["tasks"]}
-        executed = {task["id"]: task for task in document["workflow"]["execution"]["tasks"]}
-        parents = {name: list(task.get("parents", [])) for name, task in specified.items()}
-        programs = {name: str(task["command"]["program"]) for name, task in executed.items()}
-        runtimes = {name: float(task["runtimeInSeconds"]) for name, task in executed.items()}
-        machines = {name: (task.get("machines") or [None])[0] for name, task in executed.items()}
-        workflow = str(document["name"])
+        workflow = document["workflow"]
+        specified = {task["id"]: task for task in workflow["specification"]["tasks"]}
+        executed = {task["id"]: task for task in workflow["execution"]["tasks"]}
+        makespan = workflow["execution"].get("makespanInSeconds")
+        if not executed or executed.keys() != specified.keys():
+            raise WfFormatError("its specification and its execution have different tasks.")
+        parents = {key: list(task.get("parents", [])) for key, task in specified.items()}
+        steps = {key: _step(specified[key], task) for key, task in executed.items()}
+        runtimes = {key: float(task["runtimeInSeconds"]) for key, task in executed.items()}
+        times = replay_times(parents, runtimes, _starts(executed), makespan and float(makespan))
+        processes, places = _assign_jobs(steps)
+        return Execution(
+            str(document["name"]),
+            document.get("description"),
+            processes,
+            [_job(task, places[key], times[key], runtimes[key]) for key, task in executed.items()],
+            parents,
+        )
+    except UnorderedError as error:
+        raise WfFormatError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise WfFormatError(f"it is not WfFormat 1.5: {error!r} is missing or wrong.") from error
-    if not executed or set(executed) != set(specified):
-        raise WfFormatError("its specification and its execution have different tasks, or none.")
-    starts = _compute_starts(parents, runtimes)
-    processes, places = _assign_jobs(programs)
-    return Execution(
-        workflow,
-        document.get("description"),
-        processes,
-        [
-            ExecutedJob(name, *places[name], starts[name], starts[name] + runtimes[name], machine)
-            for name, machine in machines.items()
-        ],
-        parents,
+
+
+def _step(specified: Mapping[str, Any], executed: Mapping[str, Any]) -> str:
+    """The name of the process that the task belongs to."""
+    name = str(specified.get("name") or specified["id"])
+    program = str((executed.get("command") or {}).get("program") or "")
+    if name != specified["id"]:
+        step = TAG.sub("", name)
+    elif len(program.split()) == 1 and len(program) <= MAX_NAME_CHARACTERS:
+        step = program
+    else:
+        step = NUMBER.sub("", name)
+    step = RUN_TOGETHER.sub("_", step).lstrip("@")
+    printable = "".join(character for character in step if character.isprintable())
+    return printable[:MAX_NAME_CHARACTERS].strip(". ") or "job"
+
+
+def _starts(executed: Mapping[str, Any]) -> dict[str, float]:
+    """The starts that were recorded, in seconds since the first of them."""
+    found = {}
+    for key, task in executed.items():
+        if task.get("executedAt"):
+            at = datetime.fromisoformat(task["executedAt"])
+            found[key] = at.replace(tzinfo=at.tzinfo or UTC).timestamp()
+    first = min(found.values(), default=0.0)
+    return {key: at - first for key, at in found.items()}
+
+
+def _job(
+    task: Mapping[str, Any], place: tuple[str, int | None], times: Times, runtime: float
+) -> ExecutedJob:
+    usage = {
+        "cpuSeconds": None if task.get("avgCPU") is None else task["avgCPU"] / 100 * runtime,
+        "wallSeconds": runtime,
+        "maxRssBytes": task.get("memoryInBytes"),
+        "readBytes": task.get("readBytes"),
+        "writeBytes": task.get("writtenBytes"),
+        "cpus": task.get("coreCount"),
+    }
+    return ExecutedJob(
+        task["id"],
+        *place,
+        times.ready,
+        times.start,
+        times.start + runtime,
+        (task.get("machines") or [None])[0],
+        {name: float(value) for name, value in usage.items() if value is not None},
     )
 
 
 def _assign_jobs(
-    programs: dict[str, str],
+    steps: Mapping[str, str],
 ) -> tuple[dict[str, int | None], dict[str, tuple[str, int | None]]]:
     """Return the processes with their sizes, and the process and index of each job."""
-    sizes = Counter(programs.values())
-    processes: dict[str, int | None] = {}
-    places: dict[str, tuple[str, int | None]] = {}
+    sizes = Counter(steps.values())
     next_index: Counter[str] = Counter()
-    for job, program in programs.items():
-        name = program.replace("/", "_").lstrip("@").strip() or "job"
-        if sizes[program] == 1:
-            processes[name] = None
-            places[job] = (name, None)
-        else:
-            processes[name] = sizes[program]
-            places[job] = (name, next_index[program])
-            next_index[program] += 1
-    if len(processes) != len(sizes):
-        raise WfFormatError("two of its programs differ only in characters that names can't have.")
-    return processes, places
-
-
-def _compute_starts(parents: dict[str, list[Any]], runtimes: dict[str, float]) -> dict[str, float]:
-    """Return the start of each job in seconds, by Kahn's algorithm."""
-    children: dict[str, list[str]] = {name: [] for name in parents}
-    waits = {name: len(found) for name, found in parents.items()}
-    for name, found in parents.items():
-        for parent in found:
-            if parent not in children:
-                raise WfFormatError(f"{name} waits for {parent}, which is not in it.")
-            children[parent].append(name)
-    starts = dict.fromkeys(parents, 0.0)
-    ready = [name for name, number in waits.items() if number == 0]
-    for name in ready:
-        for child in children[name]:
-            starts[child] = max(starts[child], starts[name] + runtimes[name])
-            waits[child] -= 1
-            if waits[child] == 0:
-                ready.append(child)
-    if len(ready) != len(parents):
-        raise WfFormatError("its tasks wait for one another in a cycle.")
-    return starts
+    places: dict[str, tuple[str, int | None]] = {}
+    for job, process in steps.items():
+        places[job] = (process, None if sizes[process] == 1 else next_index[process])
+        next_index[process] += 1
+    return {name: None if size == 1 else size for name, size in sizes.items()}, places

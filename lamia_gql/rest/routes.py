@@ -1,10 +1,10 @@
-"""The addresses below ``/api/v0``."""
+"""The addresses below ``/api/v0`` and ``/hooks``."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lamia_gql.rest import events, processes, submissions, tasks
+from lamia_gql.rest import events, nextflow, processes, submissions, tasks
 from lamia_gql.rest.endpoint import Endpoint, RestRequest
 from lamia_gql.rest.serializers import BASE
 
@@ -18,10 +18,12 @@ TASK = Endpoint(
 ALL_PROCESSES = Endpoint(BASE + "/{task}/@all", GET=processes.get_many)
 PROCESS = Endpoint(BASE + "/{task}/{process}", GET=processes.get, PATCH=events.submit)
 EVENTS = Endpoint(BASE + "/{task}/{process}/event", GET=events.get, POST=events.submit)
+NEXTFLOW_BASE = "/hooks/nextflow/"
+NEXTFLOW = Endpoint(NEXTFLOW_BASE + "{task}", POST=nextflow.receive)
 NOTHING = Endpoint(BASE)
 OPERATIONS = [
     name
-    for endpoint in (ALL_TASKS, SUBMISSIONS, TASK, ALL_PROCESSES, PROCESS, EVENTS)
+    for endpoint in (ALL_TASKS, SUBMISSIONS, TASK, ALL_PROCESSES, PROCESS, EVENTS, NEXTFLOW)
     for name in endpoint.operations.values()
 ]
 """The names of all operations."""
@@ -48,6 +50,11 @@ class RestInterface:
                     endpoint, task, process = _find(scope["method"], list(filter(None, parts)))
                     await endpoint.serve(RestRequest(scope, receive, task, process), send)
                     return
+            elif path.startswith(NEXTFLOW_BASE):
+                task = path[len(NEXTFLOW_BASE) :]
+                endpoint = NEXTFLOW if task and "/" not in task else NOTHING
+                await endpoint.serve(RestRequest(scope, receive, task, ""), send)
+                return
         await self._app(scope, receive, send)
 
 

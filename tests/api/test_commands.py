@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -36,6 +38,12 @@ TREE = """query($name: String!) { task(name: $name) { state progress { ratio }
     events(last: 1) { totalCount }
     ... on JobArray { jobs(first: 2) { nodes { index state hostname
       events(first: 10) { totalCount nodes { eventClass } } } } } } } } }"""
+
+
+REPLAYED = """query($name: String!) { task(name: $name) { startedAt finishedAt
+  processes { nodes { name jobCount ... on JobArray { jobs(first: 2) { nodes { startedAt finishedAt
+    exitCode usage { cpuSeconds wallSeconds maxRssBytes readBytes writeBytes cpus }
+    events(first: 1) { nodes { eventClass sentAt } } } } } } } } }"""
 
 
 def workflow(folder: Path) -> Path:
@@ -152,6 +160,101 @@ def test_replay_of_real_executions(server: Server, file: str) -> None:
     assert {p["progress"]["ratio"] for p in processes} == {1}
     assert all(p["counts"]["done"] == p["jobCount"] for p in processes)
     assert all(p["events"]["totalCount"] == 8 * p["jobCount"] for p in processes)
+    # It takes as long as the execution did, of which a part was waiting.
+    task = server.graphql(REPLAYED, name="r")["task"]
+    recorded = json.loads((DATA / file).read_text())["workflow"]["execution"]["makespanInSeconds"]
+    assert seconds_between(task["startedAt"], task["finishedAt"]) == pytest.approx(recorded, abs=1)
+
+
+def test_replay_of_scripts(server: Server, tmp_path: Path) -> None:
+    """Nextflow records whole scripts as programs: the steps are those of the specification.
+
+    What the jobs used is replayed, and how long they waited.
+    """
+    path = tmp_path / "nextflow.json"
+    path.write_text(json.dumps(nextflow_execution()))
+    done = run_cli("replay", str(path), "--speed=0", "--name=r", f"--url={server.url}")
+    assert done.returncode == 0, done.stderr
+    task = server.graphql(REPLAYED, name="r")["task"]
+    names = {process["name"]: process["jobCount"] for process in task["processes"]["nodes"]}
+    assert names == {"NF.ALIGN": 2, "NF.REPORT": 1}
+    assert seconds_between(task["startedAt"], task["finishedAt"]) == pytest.approx(130)
+    first, second = task["processes"]["nodes"][0]["jobs"]["nodes"]
+    assert first["exitCode"] == 0
+    assert first["usage"] == {
+        "cpuSeconds": 90,
+        "wallSeconds": 60,
+        "maxRssBytes": 2e9,
+        "readBytes": 5e6,
+        "writeBytes": 7e6,
+        "cpus": 2,
+    }
+    [submitted] = second["events"]["nodes"]
+    assert submitted["eventClass"] == "SUBMITTED"
+    assert seconds_between(submitted["sentAt"], second["startedAt"]) == pytest.approx(40)
+
+
+def nextflow_execution() -> dict[str, Any]:
+    """Two alignments, the second of which waited 40 seconds, then a report."""
+    names = {"NF.ALIGN_1": "NF.ALIGN (a)", "NF.ALIGN_2": "NF.ALIGN (b)", "NF.REPORT_3": "NF.REPORT"}
+    script = "set -e\nalign --threads 2 \\\n  sample.fastq > " + 300 * "x"
+    parents = {"NF.REPORT_3": ["NF.ALIGN_1", "NF.ALIGN_2"]}
+    starts = {"NF.ALIGN_1": "00:00:00", "NF.ALIGN_2": "00:00:40", "NF.REPORT_3": "00:01:40"}
+    return {
+        "name": "nf",
+        "schemaVersion": "1.6",
+        "workflow": {
+            "specification": {
+                "tasks": [
+                    {"id": key, "name": name, "parents": parents.get(key, []), "children": []}
+                    for key, name in names.items()
+                ]
+            },
+            "execution": {
+                "makespanInSeconds": 130,
+                "tasks": [
+                    {
+                        "id": key,
+                        "executedAt": f"2026-01-01T{starts[key]}+00:00",
+                        "runtimeInSeconds": 30.0 if key == "NF.REPORT_3" else 60.0,
+                        "command": {"program": script + key, "arguments": []},
+                        "coreCount": 2,
+                        "avgCPU": 150.0,
+                        "memoryInBytes": 2_000_000_000,
+                        "readBytes": 5_000_000,
+                        "writtenBytes": 7_000_000,
+                    }
+                    for key in names
+                ],
+            },
+        },
+    }
+
+
+def seconds_between(begin: str, end: str) -> float:
+    """The seconds between two times of an answer."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+
+
+def test_complaints_about_a_task_are_few(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    """What is wrong with every process of a task is told three times, not a hundred times."""
+    server = start_server(sqlite_url, max_name_length=100)
+    path = tmp_path / "many.json"
+    tasks = [f"{number}" + 150 * "x" for number in range(20)]
+    document = {
+        "name": "many",
+        "workflow": {
+            "specification": {"tasks": [{"name": task, "id": task} for task in tasks]},
+            "execution": {"tasks": [{"id": task, "runtimeInSeconds": 1} for task in tasks]},
+        },
+    }
+    path.write_text(json.dumps(document))
+    done = run_cli("replay", str(path), "--speed=0", f"--url={server.url}")
+    assert done.returncode == 1
+    assert done.stderr.count("has 151 characters") == 3
+    assert "And 17 more like these." in done.stderr
 
 
 def test_demo_shows_every_row_of_the_table(sqlite_server: Server) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.harness import Server
+from tests.support.own_environment import own_environment
 
 FOLDER = Path(__file__).parent
-LOCK = FOLDER.parents[1] / "requirements" / "clients.lock"
 ENVIRONMENT = FOLDER / ".venv"
 
 ARIADNE_CODEGEN = """
@@ -36,17 +33,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module", autouse=True)
 def environment() -> None:
-    """The clients' own environment, made once for all test workers."""
-    stamp = ENVIRONMENT / ".installed"
-    with LOCK.open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = hashlib.sha256(lock.read()).hexdigest()
-        if stamp.exists() and stamp.read_text() == wanted:
-            return
-        _run(sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT))
-        install = ("-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps")
-        _run(str(ENVIRONMENT / "bin" / "python"), *install, "-r", str(LOCK))
-        stamp.write_text(wanted)
+    """The clients' own environment."""
+    own_environment(FOLDER, "clients.lock")
 
 
 def _run(program: str, *arguments: str, path: Path | None = None) -> str:

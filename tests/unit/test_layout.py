@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "notification": {"ingest", "storage", "domain"},
     "api": {"access", "ingest", "live", "storage", "domain"},
     "graph": {"api", "access", "ingest", "live", "storage", "domain"},
-    "rest": {"api", "access", "ingest", "live", "storage", "domain"},
+    "rest": {"adapters", "api", "access", "ingest", "live", "storage", "domain"},
     "server": {
         *("graph", "rest", "api", "access", "notification", "ingest", "live", "storage", "domain"),
     },

@@ -10,7 +10,7 @@ from lamia_gql.adapters.slurm.job_record import JobRecord, Phase
 from lamia_gql.adapters.slurm.slurm_command import SlurmError
 
 USAGE_DELAY_S = 10.0
-"""How long the usage of an ended job is waited for."""
+"""How long the accounting may take to know that a job has ended."""
 LOST_DELAY_S = 3600.0
 """How long the accounting is asked for a job that the controller has forgotten."""
 MAX_NAMED = 5
@@ -31,7 +31,10 @@ class EndedJobs:
         self._problem: str | None = None
 
     def add(self, change: Change, now: float) -> None:
-        """Wait for the end of a job, or for its usage."""
+        """Wait for the end of a job, or for its usage.
+
+        A waiting job of an array that has vanished since it was seen ``before`` was cancelled.
+        """
         self._waiting[change.job.batch_id] = (change, now)
 
     def discard(self, batch_ids: Iterable[str]) -> None:
@@ -52,7 +55,7 @@ class EndedJobs:
                 problems.append(f"{error} Ends are told without what the jobs have used.")
         known, lost = [], []
         for batch_id, (change, since) in list(self._waiting.items()):
-            end = self._find_end(change, found.get(batch_id, []), now - since)
+            end = self._find_end(change, found.get(batch_id, []), since, now)
             if end is not None:
                 known.append(end)
             elif self._is_lost(change.job, now - since):
@@ -68,15 +71,23 @@ class EndedJobs:
             )
         return known, problems
 
-    def _find_end(self, change: Change, runs: list[JobRecord], waited_s: float) -> Change | None:
+    def _find_end(
+        self, change: Change, runs: list[JobRecord], since: float, now: float
+    ) -> Change | None:
         job = change.job
         run = next((run for run in reversed(runs) if run.phase is Phase.ENDED), None)
+        has_waited = not self._accounting.is_enabled or now - since > USAGE_DELAY_S
         if job.phase is Phase.ENDED:
             if run is not None:
                 return change._replace(job=job._replace(usage={**job.usage, **run.usage}))
-            has_waited = not self._accounting.is_enabled or waited_s > USAGE_DELAY_S
             return change if has_waited else None
         if run is None:
+            # Slurm keeps no record of a job that is cancelled out of an array that waits.
+            is_cancelled = (
+                change.before in (Phase.PENDING, Phase.HELD) and job.job_index is not None
+            )
+            if is_cancelled and has_waited:
+                return change._replace(job=job._replace(state="CANCELLED", ended_at=since))
             return None
         # The accounting need not keep comments.
         run = run._replace(comment=job.comment, name=job.name)

@@ -75,7 +75,7 @@ def _with_record(job: JobRecord, final: Mapping[str, str]) -> JobRecord:
     """Return a job with what ``jobcomp/script`` tells, which knows its state while it COMPLETES."""
     ended_at = parse_time(final.get("END", ""))
     code, signal = parse_exit(final.get("EXITCODE", ""))
-    job = job._replace(state=final["JOBSTATE"], reason="", ended_at=ended_at)
+    job = job._replace(state=final["JOBSTATE"], ended_at=ended_at)
     if code or signal:
         job = job._replace(exit_code=code, signal=signal)
     # A requeued job gets a new time of submission only when it has been cleaned up.

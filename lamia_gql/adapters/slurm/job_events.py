@@ -20,8 +20,6 @@ from lamia_gql.client.event import Event
 START_DELAY_S = 0.001
 """A start is dated so much after its second has begun: after a submission in the same second."""
 END_DELAY_S = 0.999
-NODE_REASONS = {"NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED"}
-"""States whose reason tells more."""
 UNMET_DEPENDENCY = "DependencyNeverSatisfied"
 """Why a job is cancelled that can never start."""
 
@@ -144,5 +142,4 @@ def _message(job: JobRecord) -> str | None:
         # For example 0:53 if the file for the output can't be created.
         reason = job.reason or "no reason"
         return f"FAILED ({reason}, {job.exit_code}:{job.signal})"
-    tells_more = job.state in NODE_REASONS or job.reason == UNMET_DEPENDENCY
-    return f"{job.state} ({job.reason})" if tells_more and job.reason else job.state
+    return f"{job.state} ({job.reason})" if job.reason == UNMET_DEPENDENCY else job.state

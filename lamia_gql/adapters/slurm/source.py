@@ -19,6 +19,8 @@ from lamia_gql.client.event import Event
 
 OVERLAP_S = 600.0
 """How much of the time before the last look is looked at again after a restart."""
+RECENT_S = 60.0
+"""How long ago the last look may be, so that no job has ended since and is forgotten already."""
 
 
 class JobSelection(NamedTuple):
@@ -108,9 +110,11 @@ class SlurmJobs:
                 news.append(change)
             elif change.before is not Phase.ENDED:
                 self._ended.add(change, now)
+        is_recent = self._seen is not None and now - self._place["time"] < RECENT_S
         for batch_id in seen.keys() - queue.keys():
-            if seen[batch_id].phase is not Phase.ENDED:
-                self._ended.add(Change(seen[batch_id], seen[batch_id].phase), now)
+            job = seen[batch_id]
+            if job.phase is not Phase.ENDED:
+                self._ended.add(Change(job, job.phase if is_recent else None), now)
         self._ended.discard(change.job.batch_id for change in news)
         ended, problems = self._ended.collect(now)
         self._seen = queue

@@ -95,7 +95,7 @@ class SlurmCluster:
         accounting: whether it keeps accounts, in a MariaDB.
     """
 
-    def __init__(self, folder: Path, hooks: Mapping[str, Path], *, accounting: bool) -> None:
+    def __init__(self, folder: Path, hooks: Mapping[str, str], *, accounting: bool) -> None:
         self.folder = folder
         self.has_accounting = accounting
         self._stack = ExitStack()

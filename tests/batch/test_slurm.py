@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from tests.batch.slurm_cluster import NODES, SlurmCluster, missing_programs, short_folder
-from tests.support.harness import Server, environment_with, run_cli
+from tests.batch.slurm_cluster import NODES, SlurmCluster
+from tests.batch.slurm_setup import follow, read_jobs, run_slurm, write_script
+from tests.support.harness import Server, run_cli
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.batch, pytest.mark.timeout(120)]
 
-ROOT = Path(__file__).parents[2]
 PERIOD_S = 60.0
 """The controller looks for time limits and lost nodes every 30 seconds."""
 SCRIPT = """\
@@ -57,10 +53,6 @@ STATES = {
     "CANCELLED": "TERMINATED",
     "TIMEOUT": "TERMINATED",
 }
-JOBS = """query($task: String!) { process(task: $task, name: "fill") { ... on JobArray {
-  counts { done failed terminated }
-  jobs(first: 100) { nodes { index state hostname exitCode signal message batchId starts
-    usage { wallSeconds cpus cpuSeconds } } } } } }"""
 
 
 class Account(NamedTuple):
@@ -87,64 +79,6 @@ class Told(NamedTuple):
         return f"{array.get(index, self.main)}_{index}"
 
 
-def write_hook(folder: Path, url: str) -> Path:
-    """What an administrator writes: the script that the controller runs."""
-    settings = {
-        "SLURM_CONF": folder / "slurm.conf",
-        "PYTHONPATH": ROOT,
-        "LAMIA_URL": url,
-        "LAMIA_SPOOL": folder / "spool",
-    }
-    exports = "".join(f"export {name}={shlex.quote(str(v))}\n" for name, v in settings.items())
-    hook = folder / "hook"
-    hook.write_text(f"#!/bin/sh\n{exports}{sys.executable} -m lamia_gql hook slurm\nexit 0\n")
-    hook.chmod(0o755)
-    return hook
-
-
-@contextmanager
-def run_slurm(server: Server, *, accounting: bool, end_hook: str) -> Iterator[SlurmCluster]:
-    """A cluster whose controller runs the hook at starts, and as ``end_hook`` at ends."""
-    missing = missing_programs(accounting=accounting)
-    if missing:
-        assert "TESTS_COMPLETE" not in os.environ, f"{missing} are missing"
-        pytest.skip(f"needs {', '.join(missing)}")
-    if os.getuid():
-        pytest.skip("only root can run a Slurm of its own")
-    with short_folder() as folder:
-        hook = write_hook(folder, server.url)
-        hooks = {"PrologSlurmctld": str(hook), end_hook: str(hook)}
-        if end_hook == "JobCompLoc":
-            hooks["JobCompType"] = "jobcomp/script"
-        with SlurmCluster(folder, hooks, accounting=accounting) as cluster:
-            yield cluster
-
-
-@contextmanager
-def follow(cluster: SlurmCluster, server: Server, *arguments: str) -> Iterator[None]:
-    """Follow jobs meanwhile; the follower must end cleanly, and complain of nothing."""
-    command = [sys.executable, "-m", "lamia_gql", "follow", "slurm", "--interval", "0.5"]
-    environ = environment_with({"url": server.url}) | cluster.environment
-    environ["XDG_STATE_HOME"] = str(cluster.folder / "places")
-    follower = subprocess.Popen(
-        [*command, *arguments], env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield
-    finally:
-        follower.send_signal(signal.SIGTERM)
-        _out, errors = follower.communicate(timeout=15)
-    assert (follower.returncode, errors) == (0, "")
-
-
-def write_script(cluster: SlurmCluster, name: str, text: str) -> Path:
-    """A script to submit."""
-    script = cluster.folder / name
-    script.write_text(text)
-    script.chmod(0o755)
-    return script
-
-
 def read_accounts(cluster: SlurmCluster, told: Told) -> dict[int, Account]:
     """What ``sacct`` says of each index."""
     found: dict[int, Account] = {}
@@ -162,12 +96,6 @@ def read_accounts(cluster: SlurmCluster, told: Told) -> dict[int, Account]:
             own_id = f"{array}_{index}"
             found[index] = Account(own_id, kind, int(code), int(number), node, runs + 1)
     return found
-
-
-def read_jobs(server: Server, task: str) -> dict[int, dict[str, Any]]:
-    """What the server says of each index."""
-    jobs = server.graphql(JOBS, task=task)["process"]["jobs"]["nodes"]
-    return {job["index"]: job for job in jobs}
 
 
 def submit_array(cluster: SlurmCluster, script: Path, *options: str) -> Told:
@@ -259,15 +187,15 @@ def story(
             let_things_happen(cluster, list(told.values()))
             for task in ("hooked", "followed"):
                 until(partial(has_ended, server, task), partial(describe, server, task))
-        accounts = {}
-        for task, arrays in told.items():
-            until(
-                lambda arrays=arrays: (
-                    {a.state for a in read_accounts(cluster, arrays).values()} <= set(STATES)
-                ),
-                "the accounts do not end",
-            )
-            accounts[task] = read_accounts(cluster, arrays)
+        until(
+            lambda: all(
+                account.state in STATES
+                for arrays in told.values()
+                for account in read_accounts(cluster, arrays).values()
+            ),
+            "the accounts do not know all ends",
+        )
+        accounts = {task: read_accounts(cluster, arrays) for task, arrays in told.items()}
         yield server, cluster, told, accounts
 
 
@@ -299,7 +227,7 @@ def test_jobs_tell_their_ends_themselves(story: Story) -> None:
 @pytest.mark.parametrize("task", ["hooked", "followed"])
 def test_what_failed_runs_again_and_wins(story: Story, task: str) -> None:
     """``resubmit`` is pasted into ``sbatch``: exactly those run again, and the rerun counts."""
-    server, cluster, told, accounts = story
+    server, cluster, _told, accounts = story
     states = ("--state", "failed,terminated")
     printed = run_cli("resubmit", task, "fill", *states, "--as", "slurm", url=server.url)
     assert printed.returncode == 0, printed.stderr
@@ -311,8 +239,10 @@ def test_what_failed_runs_again_and_wins(story: Story, task: str) -> None:
         )
         ends = {f"{again}_{index}": "COMPLETED" for index in FAILING}
         until(lambda: cluster.states(again) == ends, lambda: cluster.states(again))
-        counts = lambda: server.graphql(JOBS, task=task)["process"]["counts"]
-        until(lambda: counts()["done"] == 20, lambda: str(counts()))
+        until(
+            lambda: {job["state"] for job in read_jobs(server, task).values()} == {"DONE"},
+            partial(describe, server, task),
+        )
     jobs = read_jobs(server, task)
     assert {
         index for index, job in jobs.items() if job["batchId"].startswith(f"{again}_")

@@ -75,13 +75,14 @@ class EndedJobs:
         self, change: Change, runs: list[JobRecord], since: float, now: float
     ) -> Change | None:
         job = change.job
-        run = next((run for run in reversed(runs) if run.phase is Phase.ENDED), None)
+        ended = [run for run in runs if run.phase is Phase.ENDED]
         has_waited = not self._accounting.is_enabled or now - since > USAGE_DELAY_S
         if job.phase is Phase.ENDED:
-            if run is not None:
-                return change._replace(job=job._replace(usage={**job.usage, **run.usage}))
+            for run in ended:
+                if run.restarts == job.restarts:
+                    return change._replace(job=job._replace(usage={**job.usage, **run.usage}))
             return change if has_waited else None
-        if run is None:
+        if not ended:
             # Slurm keeps no record of a job that is cancelled out of an array that waits.
             is_cancelled = (
                 change.before in (Phase.PENDING, Phase.HELD) and job.job_index is not None
@@ -90,7 +91,7 @@ class EndedJobs:
                 return change._replace(job=job._replace(state="CANCELLED", ended_at=since))
             return None
         # The accounting need not keep comments.
-        run = run._replace(comment=job.comment, name=job.name)
+        run = ended[-1]._replace(comment=job.comment, name=job.name)
         return Change(run, change.before if run.restarts == job.restarts else None)
 
     def _is_lost(self, job: JobRecord, waited_s: float) -> bool:

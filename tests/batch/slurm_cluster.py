@@ -51,6 +51,8 @@ KillWait=1
 SlurmdParameters=config_overrides
 NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={node1_port} CPUs=99 RealMemory=9900
 NodeName=node2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={node2_port} CPUs=99 RealMemory=9900
+MaxArraySize=200000
+MaxJobCount=300000
 PartitionName=main Nodes=ALL Default=YES State=UP
 """
 ACCOUNTING = """\

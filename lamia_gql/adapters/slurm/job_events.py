@@ -1,8 +1,10 @@
 """What a job of Slurm tells the server: one function for each kind of event.
 
 The ids follow from the job, its restarts and the times that Slurm tells, so a follower and a hook
-that tell the same event are one. Slurm's times are whole seconds. An end is dated at the last
-moment of its second, so that it is not before what the job itself has reported then.
+that tell the same event are one.
+
+Slurm's times are whole seconds, so events are dated in the order in which they can happen within
+one. An end is dated at its last moment, so that it is not before what the job itself reported then.
 """
 
 from __future__ import annotations
@@ -17,32 +19,25 @@ from lamia_gql.adapters.slurm.job_label import JobLabel
 from lamia_gql.adapters.slurm.job_record import JobRecord, Phase
 from lamia_gql.client.event import Event
 
-START_DELAY_S = 0.001
-"""A start is dated so much after its second has begun: after a submission in the same second."""
-END_DELAY_S = 0.999
+HOLD_DELAY_S, RELEASE_DELAY_S, START_DELAY_S, SUSPEND_DELAY_S, RESUME_DELAY_S, END_DELAY_S = (
+    *(0.001, 0.002, 0.003, 0.004, 0.005),
+    0.999,
+)
+"""How much after the beginning of a second each kind of event is dated; a submission is at it."""
 UNMET_DEPENDENCY = "DependencyNeverSatisfied"
 """Why a job is cancelled that can never start."""
 
 
-def submitted(job: JobRecord, label: JobLabel, at_s: float | None = None) -> Iterator[Event]:
-    """Yield SUBMITTED, at the time of the submission or requeue, or at another one."""
-    at_s = job.submitted_at if at_s is None else at_s
-    if at_s is not None:
-        yield _make(job, label, "SUBMITTED", at_s)
+def submitted(job: JobRecord, label: JobLabel) -> Iterator[Event]:
+    """Yield SUBMITTED, at the time of the submission or requeue."""
+    if job.submitted_at is not None:
+        yield _make(job, label, "SUBMITTED", job.submitted_at)
 
 
-def started(job: JobRecord, label: JobLabel, at_s: float | None = None) -> Iterator[Event]:
-    """Yield STARTED, at the time of the start, or at that when a suspended job goes on."""
-    if at_s is None and job.started_at is not None and job.host is not None:
-        at_s = job.started_at + START_DELAY_S
-    if at_s is not None:
-        yield _make(job, label, "STARTED", at_s)
-
-
-def held(job: JobRecord, label: JobLabel, at_s: float) -> Event:
-    """Return HELD with the reason. Slurm does not tell since when, so that is ``at_s``."""
-    reason = "" if job.phase is Phase.SUSPENDED else job.reason
-    return _make(job, label, "HELD", at_s, message=reason or job.state)
+def started(job: JobRecord, label: JobLabel) -> Iterator[Event]:
+    """Yield STARTED, if the job has started."""
+    if job.started_at is not None and job.host is not None:
+        yield _make(job, label, "STARTED", job.started_at + START_DELAY_S)
 
 
 def ended(job: JobRecord, label: JobLabel) -> Iterator[Event]:
@@ -78,21 +73,25 @@ def changed(change: Change, label: JobLabel, now_s: float) -> Iterator[Event]:
     Args:
         change: the job.
         label: its process.
-        now_s: the time of events for which Slurm tells none.
+        now_s: the time of being held, released, suspended and resumed: Slurm does not tell it.
     """
     job, before = change
     phase = job.phase
     if phase is None or phase is before:
         return
-    if phase in (Phase.PENDING, Phase.HELD):
-        if before is not Phase.PENDING:
-            yield from submitted(job, label, now_s if before is Phase.HELD else None)
+    now_s = float(int(now_s))
+    if before is None and phase in (Phase.PENDING, Phase.HELD):
+        yield from submitted(job, label)
     elif before in (None, Phase.PENDING, Phase.HELD):
         yield from started(job, label)
     elif phase is Phase.ACTIVE:
-        yield from started(job, label, now_s)  # it was suspended
-    if phase in (Phase.HELD, Phase.SUSPENDED):
-        yield held(job, label, now_s + START_DELAY_S)
+        yield _make(job, label, "STARTED", now_s + RESUME_DELAY_S)
+    if before is Phase.HELD and phase is Phase.PENDING:
+        yield _make(job, label, "SUBMITTED", now_s + RELEASE_DELAY_S)
+    if phase is Phase.HELD:
+        yield _make(job, label, "HELD", now_s + HOLD_DELAY_S, message=job.reason or job.state)
+    if phase is Phase.SUSPENDED:
+        yield _make(job, label, "HELD", now_s + SUSPEND_DELAY_S, message=job.state)
     yield from ended(job, label)
 
 

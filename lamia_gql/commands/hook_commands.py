@@ -24,7 +24,7 @@ def slurm() -> None:
     happens, because Slurm requeues jobs for another one.
     """
     from lamia_gql.adapters.background import detach
-    from lamia_gql.adapters.slurm.hook import find_call
+    from lamia_gql.adapters.slurm.hook_call import find_call
     from lamia_gql.client.configuration import ConfigurationError, find_server
 
     call = find_call(os.environ)

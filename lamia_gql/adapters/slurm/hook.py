@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from lamia_gql.adapters.slurm import job_events
+from lamia_gql.adapters.slurm.hook_call import HookCall
 from lamia_gql.adapters.slurm.job_queue import read_jobs
 from lamia_gql.adapters.slurm.job_record import JobRecord, Phase, parse_exit, parse_time
 from lamia_gql.client.event import Event
@@ -18,29 +18,6 @@ from lamia_gql.client.event import Event
 COMPLETING_S = 60.0
 """How long it waits until an ended job is no longer COMPLETING: nodes clean up after it."""
 MIN_DELAY_S, MAX_DELAY_S = 0.1, 5.0
-PROLOG = "prolog_slurmctld"
-EPILOG = "epilog_slurmctld"
-
-
-class HookCall(NamedTuple):
-    """For what the controller has run the hook."""
-
-    is_prolog: bool
-    job_id: str
-    final: Mapping[str, str]
-    """What the plugin ``jobcomp/script`` tells of a job that has ended; else empty."""
-
-
-def find_call(environ: Mapping[str, str]) -> HookCall | None:
-    """Return for what the hook was run; None if it was not by Slurm's controller."""
-    context = environ.get("SLURM_SCRIPT_CONTEXT")
-    if context in (PROLOG, EPILOG):
-        job_id, final = environ.get("SLURM_JOB_ID", ""), {}
-    else:
-        job_id, final = environ.get("JOBID", ""), dict(environ)
-        if "JOBSTATE" not in environ:
-            return None
-    return HookCall(context == PROLOG, job_id, final) if job_id.isdecimal() else None
 
 
 def read_events(call: HookCall) -> list[Event]:

@@ -132,11 +132,20 @@ class SlurmCluster:
         """What its commands and hooks need in their environment."""
         return {"SLURM_CONF": str(self.configuration)}
 
-    def run(self, *command: str, check: bool = False, **environment: str) -> str:
-        """What a command prints, on stdout and stderr."""
+    def run(
+        self, *command: str, check: bool = False, environ: Mapping[str, str] | None = None
+    ) -> str:
+        """What a command prints, on stdout and stderr.
+
+        Args:
+            command: its name and arguments.
+            check: whether it must succeed.
+            environ: more of its environment.
+        """
         done = subprocess.run(
             command,
-            env={**os.environ, **self.environment, **environment},
+            env={**os.environ, **self.environment, **(environ or {})},
+            cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -146,10 +155,10 @@ class SlurmCluster:
         assert not (check and done.returncode), f"{command}: {done.stdout}"
         return done.stdout.strip()
 
-    def submit(self, script: Path, *options: str, **environment: str) -> str:
+    def submit(self, script: Path, *options: str) -> str:
         """Submit a script; the number of the job or array."""
         command = ("sbatch", "--parsable", f"--output={self.folder}/job-%j.out", *options)
-        return self.run(*command, str(script), check=True, **environment)
+        return self.run(*command, str(script), check=True)
 
     def states(self, job: str) -> dict[str, str]:
         """The states of the jobs that the controller knows of an array, by their batch ids."""

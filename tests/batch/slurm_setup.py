@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -18,25 +19,42 @@ from tests.batch.slurm_cluster import SlurmCluster, missing_programs, short_fold
 from tests.support.harness import Server, environment_with
 
 ROOT = Path(__file__).parents[2]
-JOBS = """query($task: String!) { process(task: $task, name: "fill") { ... on JobArray {
-  counts { done failed terminated }
-  jobs(first: 100) { nodes { index state hostname exitCode signal message batchId starts
+PAGE = ROOT / "docs" / "slurm.md"
+JOBS = """query($task: String!, $name: String!) { process(task: $task, name: $name) {
+  ... on JobArray { jobs(first: 100) { nodes {
+    index state hostname exitCode signal message batchId starts
     usage { wallSeconds cpus cpuSeconds } } } } } }"""
 
 
-def write_hook(folder: Path, url: str) -> Path:
-    """What an administrator writes: the script that the controller runs."""
-    settings = {
-        "SLURM_CONF": folder / "slurm.conf",
-        "PYTHONPATH": ROOT,
-        "LAMIA_URL": url,
-        "LAMIA_SPOOL": folder / "spool",
-    }
+def recipe(name: str) -> str:
+    """A code block of the page on Slurm, by the comment at its top."""
+    for block in re.findall(r"^```\w+\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE):
+        if f"# {name}\n" in block:
+            return str(block)
+    raise AssertionError(f"there is no recipe {name}")
+
+
+def install_recipes(folder: Path, url: str) -> None:
+    """Do what an administrator does: install the command, the hook and the task prolog."""
+    settings = {"SLURM_CONF": folder / "slurm.conf", "PYTHONPATH": ROOT}
     exports = "".join(f"export {name}={shlex.quote(str(v))}\n" for name, v in settings.items())
-    hook = folder / "hook"
-    hook.write_text(f"#!/bin/sh\n{exports}{sys.executable} -m lamia_gql hook slurm\nexit 0\n")
-    hook.chmod(0o755)
-    return hook
+    programs = {"lamia-gql": "lamia_gql", "lamia-job": "lamia_gql.client"}
+    for name, module in programs.items():
+        run = f'exec {shlex.quote(sys.executable)} -m {module} "$@"\n'
+        write_script(folder, name, f"#!/bin/sh\n{exports}{run}")
+    # The server of the tests asks for no token.
+    (folder / "lamia-token").touch()
+    places = {
+        "http://monitor:8088": url,
+        "/etc/slurm": str(folder),
+        "/var/spool/lamia": str(folder / "spool"),
+        "/opt/lamia/bin": str(folder),
+    }
+    for name in ("lamia-hook", "task-prolog"):
+        text = recipe(name)
+        for documented, place in places.items():
+            text = text.replace(documented, place)
+        write_script(folder, name, text)
 
 
 @contextmanager
@@ -49,8 +67,9 @@ def run_slurm(server: Server, *, accounting: bool, end_hook: str) -> Iterator[Sl
     if os.getuid():
         pytest.skip("only root can run a Slurm of its own")
     with short_folder() as folder:
-        hook = write_hook(folder, server.url)
-        hooks: dict[str, str] = {"PrologSlurmctld": str(hook), end_hook: str(hook)}
+        install_recipes(folder, server.url)
+        hook = str(folder / "lamia-hook")
+        hooks = {"PrologSlurmctld": hook, end_hook: hook, "TaskProlog": f"{folder}/task-prolog"}
         if end_hook == "JobCompLoc":
             hooks["JobCompType"] = "jobcomp/script"
         with SlurmCluster(folder, hooks, accounting=accounting) as cluster:
@@ -74,15 +93,15 @@ def follow(cluster: SlurmCluster, server: Server, *arguments: str) -> Iterator[N
     assert (follower.returncode, errors) == (0, "")
 
 
-def write_script(cluster: SlurmCluster, name: str, text: str) -> Path:
-    """A script to submit."""
-    script = cluster.folder / name
+def write_script(folder: Path, name: str, text: str) -> Path:
+    """A script that can be run."""
+    script = folder / name
     script.write_text(text)
     script.chmod(0o755)
     return script
 
 
-def read_jobs(server: Server, task: str) -> dict[int, dict[str, Any]]:
+def read_jobs(server: Server, task: str, process: str = "fill") -> dict[int, dict[str, Any]]:
     """What the server says of each index."""
-    jobs = server.graphql(JOBS, task=task)["process"]["jobs"]["nodes"]
-    return {job["index"]: job for job in jobs}
+    found = server.graphql(JOBS, task=task, name=process)["process"]
+    return {job["index"]: job for job in found["jobs"]["nodes"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.batch.slurm_cluster import NODES, SlurmCluster
-from tests.batch.slurm_setup import follow, read_jobs, run_slurm, write_script
-from tests.support.harness import Server, run_cli
+from tests.batch.slurm_setup import follow, read_jobs, recipe, run_slurm, write_script
+from tests.support.harness import Server
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.batch, pytest.mark.timeout(120)]
@@ -171,9 +172,9 @@ def story(
     for task in ("hooked", "followed", "wrapped"):
         server.create(task, {"name": "fill", "jobCount": 20})
     with run_slurm(server, accounting=True, end_hook="JobCompLoc") as cluster:
-        script = write_script(cluster, "fill.sbatch", SCRIPT)
+        script = write_script(cluster.folder, "fill.sbatch", SCRIPT)
         inside = f"{sys.executable} -m lamia_gql.client run --process fill -- {script}"
-        wrapped = write_script(cluster, "wrapped.sbatch", f"#!/bin/bash\nexec {inside}\n")
+        wrapped = write_script(cluster.folder, "wrapped.sbatch", f"#!/bin/bash\nexec {inside}\n")
         told = {
             "hooked": submit_array(cluster, script, "--comment=lamia:hooked/fill"),
             "followed": submit_array(cluster, script),
@@ -228,15 +229,12 @@ def test_jobs_tell_their_ends_themselves(story: Story) -> None:
 def test_what_failed_runs_again_and_wins(story: Story, task: str) -> None:
     """``resubmit`` is pasted into ``sbatch``: exactly those run again, and the rerun counts."""
     server, cluster, _told, accounts = story
-    states = ("--state", "failed,terminated")
-    printed = run_cli("resubmit", task, "fill", *states, "--as", "slurm", url=server.url)
-    assert printed.returncode == 0, printed.stderr
-    options = printed.stdout.split()
-    label = f"--comment=lamia:{task}/fill"
+    script = recipe("again").replace("night", task)
     with follow(cluster, server):
-        again = cluster.submit(
-            cluster.folder / "fill.sbatch", *options, label, "--export=ALL,CURE=1"
-        )
+        path = f"{cluster.folder}:{os.environ['PATH']}"
+        environ = {"PATH": path, "LAMIA_URL": server.url, "CURE": "1"}
+        printed = cluster.run("bash", "-c", script, check=True, environ=environ)
+        again = printed.removeprefix("Submitted batch job ")
         ends = {f"{again}_{index}": "COMPLETED" for index in FAILING}
         until(lambda: cluster.states(again) == ends, lambda: cluster.states(again))
         until(
@@ -250,5 +248,5 @@ def test_what_failed_runs_again_and_wins(story: Story, task: str) -> None:
     # Both the hook and the follower have told it: each start counts once.
     for index in FAILING - set(NEVER_STARTED):
         assert jobs[index]["starts"] == 1 + accounts[task][index].runs, jobs[index]
-    nothing = run_cli("resubmit", task, "fill", "--as", "slurm", url=server.url)
-    assert (nothing.returncode, nothing.stdout) == (1, "")
+    nothing = cluster.run("bash", "-c", script, environ=environ)
+    assert nothing == f"Nothing to submit: no job of “fill” of “{task}” is FAILED or TERMINATED."

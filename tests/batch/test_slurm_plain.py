@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.batch.slurm_cluster import SlurmCluster
-from tests.batch.slurm_setup import ROOT, follow, read_jobs, run_slurm, write_script
+from tests.batch.slurm_setup import ROOT, follow, read_jobs, recipe, run_slurm, write_script
 from tests.support.harness import Server, run_cli
 from tests.support.job_side import run_lamia_job, stored_events
 from tests.support.waiting import until
@@ -39,19 +39,21 @@ def slurm(_sqlite_server: Server) -> Iterator[SlurmCluster]:
     if not _sqlite_server.is_running:
         _sqlite_server.start()
     with run_slurm(_sqlite_server, accounting=False, end_hook="EpilogSlurmctld") as cluster:
-        write_script(cluster, "fill.sbatch", SCRIPT)
-        write_script(cluster, "sleep.sbatch", "#!/bin/bash\nexec sleep 300\n")
+        write_script(cluster.folder, "fill.sbatch", SCRIPT)
+        write_script(cluster.folder, "sleep.sbatch", "#!/bin/bash\nexec sleep 300\n")
         yield cluster
 
 
-def await_states(server: Server, task: str, wanted: dict[int, str]) -> dict[int, dict[str, Any]]:
+def await_states(
+    server: Server, task: str, wanted: dict[int, str], process: str = "fill"
+) -> dict[int, dict[str, Any]]:
     """Wait for the states of jobs; return all jobs."""
 
     def found() -> dict[int, str]:
-        return {index: job["state"] for index, job in read_jobs(server, task).items()}
+        return {index: job["state"] for index, job in read_jobs(server, task, process).items()}
 
     until(lambda: wanted.items() <= found().items(), lambda: f"{wanted}: {found()}")
-    return read_jobs(server, task)
+    return read_jobs(server, task, process)
 
 
 def test_epilog_tells_ends(slurm: SlurmCluster, sqlite_server: Server) -> None:
@@ -146,6 +148,18 @@ def test_follower_without_accounts(slurm: SlurmCluster, sqlite_server: Server) -
         await_states(sqlite_server, "plain", {0: "TERMINATED", 1: "TERMINATED"})
     after = stored_events(sqlite_server, "plain")
     assert [event["eventClass"] for event in after[len(before) :]] == ["TERMINATED"] * 2
+
+
+def test_task_prolog_tells_jobs_where_to_report(slurm: SlurmCluster, sqlite_server: Server) -> None:
+    """A script needs neither the address nor names, if the job has a label for its name."""
+    sqlite_server.create("prolog", {"name": "fit", "jobCount": 3})
+    text = recipe("fill.sbatch").replace("./fill.sh", "test 1 =")
+    text = text.replace("lamia-job", str(slurm.folder / "lamia-job"))
+    script = write_script(slurm.folder, "own.sbatch", text)
+    slurm.submit(script, "--array=0-2", "--job-name=lamia:prolog/fit")
+    await_states(sqlite_server, "prolog", {0: "FAILED", 1: "DONE", 2: "FAILED"}, "fit")
+    found = stored_events(sqlite_server, "prolog")
+    assert any((event["payload"] or {}).get("program") == "test" for event in found)
 
 
 def test_indices_of_any_length_are_pasted(slurm: SlurmCluster, sqlite_server: Server) -> None:

@@ -95,7 +95,7 @@ test-slow: web  ## Run load, crashes, long fuzzing; and the quick ones without c
 
 test-batch: setup  ## Run jobs on real batch systems, as far as the machine has them.
 	@tests/batch/make_condor_root $(CONDOR_ROOT) || echo "without HTCondor" >&2
-	CONDOR_ROOT=$(CONDOR_ROOT) $(BIN)/pytest -n 0 -m batch tests/batch
+	CONDOR_ROOT=$(CONDOR_ROOT) $(BIN)/pytest -n 2 --dist loadfile -m batch tests/batch
 
 test-clients: setup  ## Run the tests with clients that others make; part of test-slow.
 	$(BIN)/pytest -n 2 tests/clients

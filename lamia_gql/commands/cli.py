@@ -14,7 +14,10 @@ from lamia_gql import __version__
 from lamia_gql.commands.database_commands import DATABASE_COMMANDS
 from lamia_gql.commands.failures import client_errors, database_errors, fail, load_settings
 from lamia_gql.commands.follow_commands import follow
+from lamia_gql.commands.hook_commands import hook
 from lamia_gql.commands.options import CONFIG, DATABASE_URL, PUBLIC_URL, URL
+from lamia_gql.commands.resubmit_commands import resubmit
+from lamia_gql.commands.slurm_commands import slurm
 from lamia_gql.commands.task_commands import TASK_COMMANDS
 from lamia_gql.commands.token_commands import token
 
@@ -30,7 +33,9 @@ def main() -> None:
 for command in (*DATABASE_COMMANDS, *TASK_COMMANDS):
     main.add_command(command)
 main.add_command(token)
-main.add_command(follow)
+follow.add_command(slurm)
+for command in (follow, hook, resubmit):
+    main.add_command(command)
 
 
 @main.command()

@@ -163,12 +163,9 @@ def test_a_rerun_of_some_indices(
 
         pool.submit(description)
         wait_for(8, 2)
-        failed = run_cli(
-            "indices", "night", "simulate", "--state", "failed", "--lines", url=server.url
-        )
-        assert failed.stdout == "3\n5\n"
+        failed = run_cli("resubmit", "night", "simulate", "--as", "condor", url=server.url)
         (pool.work / "mended").touch()
-        queued = f"queue index in ({' '.join(failed.stdout.split())})"
+        queued = failed.stdout.strip()
         pool.submit(re.sub("^queue.*", queued, description, flags=re.MULTILINE))
         wait_for(10, 0)
     events = stored_events(server, "night")

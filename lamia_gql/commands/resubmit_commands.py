@@ -1,0 +1,62 @@
+"""``lamia-gql resubmit``."""
+
+from __future__ import annotations
+
+import click
+
+from lamia_gql.commands.failures import client_errors, fail
+from lamia_gql.commands.options import URL
+from lamia_gql.commands.task_commands import JOB_STATES
+
+STATES = (*JOB_STATES, "LOST")
+
+
+def _parse_states(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> list[str]:
+    """Return the states in options like ``--state failed,lost``, in upper case."""
+    states = [text.strip().upper() for value in values for text in value.split(",")]
+    for state in states:
+        if state not in STATES:
+            raise click.BadParameter(f"{state!r} is not one of {', '.join(STATES)}.")
+    return states
+
+
+@click.command()
+@click.argument("task")
+@click.argument("process", required=False)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    default=["failed"],
+    show_default=True,
+    callback=_parse_states,
+    metavar="STATE[,STATE]",
+    help="Which jobs: failed, terminated, lost (running, and silent for long) … Repeatable.",
+)
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["slurm", "condor", "lsf", "list", "json"]),
+    default="list",
+    show_default=True,
+    help="The form: for a batch system, an index on each line, or JSON.",
+)
+@URL
+def resubmit(task: str, process: str | None, states: list[str], form: str, url: str) -> None:
+    """Print what to submit to run the failed jobs of TASK again.
+
+    Without PROCESS, that is printed of all processes of TASK, each below a line with its name.
+    PROCESS may be a pattern with `*` and `?`. Exits with 1 if no job is in these states.
+    """
+    from lamia_gql.commands.resubmission import find_resubmissions, format_lines
+
+    with client_errors():
+        found = find_resubmissions(url, task, process, states)
+    if not found:
+        owner = f"“{process}” of “{task}”" if process else f"“{task}”"
+        fail(1, f"Nothing to submit: no job of {owner} is {' or '.join(states)}.")
+    names = {jobs.process for jobs in found} != {process}
+    for line in format_lines(found, form, with_names=names):
+        click.echo(line)

@@ -234,7 +234,7 @@ class _Delivery:
                 self.result.warnings.append(EventWarning(event.process, code, text))
                 return [shortened]
         field = result.field
-        if field in OPTIONAL_FIELDS and _can_omit(event, field):
+        if field in OPTIONAL_FIELDS and _can_omit(event, field, code):
             if field != "index":
                 text = f"{message} Sent without {field}."
                 self.result.warnings.append(EventWarning(event.process, code, text))
@@ -269,8 +269,11 @@ def can_submit_nothing(connection: ServerConnection) -> bool:
     return True
 
 
-def _can_omit(event: Event, field: str) -> bool:
-    return field in event.fields and (field != "index" or event.index_found)
+def _can_omit(event: Event, field: str, code: str) -> bool:
+    if field == "index":
+        # An index that is out of range is wrong, not superfluous.
+        return event.index_found and code == "INDEX_FORBIDDEN" and field in event.fields
+    return field in event.fields
 
 
 def _age_s(event: Event) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -152,18 +153,19 @@ class _Delivery:
 
     def _submit(self, request: list[Event]) -> list[EventResult]:
         """Send events; without their details to a server that is too old to know these."""
-        bare = [event.without(*DETAIL_FIELDS).fields for event in request]
-        if not self._limits.takes_details:
-            return self._connection.submit(bare)
+        # The server corrects times from this host's clock, and from no other.
+        is_ours = {event.clock_host for event in request} == {os.uname().nodename}
         full = [event.fields for event in request]
-        try:
-            return self._connection.submit(full)
-        except RequestRejectedError as error:
-            if not error.is_unknown or bare == full:
-                raise
-            results = self._connection.submit(bare)
-            self._limits.takes_details = False
-            return results
+        if self._limits.takes_details:
+            try:
+                return self._connection.submit(full, with_clock=is_ours)
+            except RequestRejectedError as error:
+                if not (error.is_unknown and any(map(_has_details, request))):
+                    raise
+        bare = [event.without(*DETAIL_FIELDS).fields for event in request]
+        results = self._connection.submit(bare, with_clock=is_ours)
+        self._limits.takes_details = False
+        return results
 
     def _handle_results(self, request: list[Event], results: list[EventResult]) -> None:
         again = [
@@ -267,6 +269,10 @@ def can_submit_nothing(connection: ServerConnection) -> bool:
     except Exception:
         return False
     return True
+
+
+def _has_details(event: Event) -> bool:
+    return any(field in event.fields for field in DETAIL_FIELDS)
 
 
 def _can_omit(event: Event, field: str, code: str) -> bool:

@@ -27,6 +27,8 @@ class Event(NamedTuple):
     """Whether the index comes from the batch system, so that a solitary job may omit it."""
     order: int = 0
     """Its place among the events that were written to the spool together."""
+    clock_host: str | None = None
+    """The host whose clock its time is from, as the host calls itself; None if it is not known."""
 
     @property
     def id(self) -> str:
@@ -86,7 +88,12 @@ class Event(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the event as one line of JSON. Raises ValueError or TypeError if it has none."""
-        record = {"indexFound": self.index_found, "order": self.order, "event": self.fields}
+        record = {
+            "indexFound": self.index_found,
+            "order": self.order,
+            "clockHost": self.clock_host,
+            "event": self.fields,
+        }
         return encode_json(record) + b"\n"
 
     @classmethod
@@ -94,7 +101,12 @@ class Event(NamedTuple):
         """Return the event of a line of JSON. Raises ValueError if it is not one."""
         try:
             found = json.loads(line, parse_int=_parse_int, parse_constant=str)
-            event = cls(dict(found["event"]), bool(found["indexFound"]), int(found.get("order", 0)))
+            event = cls(
+                dict(found["event"]),
+                bool(found["indexFound"]),
+                int(found.get("order", 0)),
+                found.get("clockHost"),
+            )
             names = [event.fields[name] for name in ("id", "task", "process", "eventClass")]
             if not all(isinstance(name, str) for name in names):
                 raise ValueError("its id and names are not all texts")

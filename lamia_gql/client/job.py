@@ -305,7 +305,7 @@ class Job:
     def _make_event(
         self, event_class: str, progress: float | None, payload: Any, at: float | None
     ) -> Event:
-        identity = self._identity
+        identity, host = self._identity, os.uname().nodename
         fields: dict[str, Any] = {
             "id": new_id(),
             "task": identity.task,
@@ -313,7 +313,7 @@ class Job:
             "eventClass": str.__str__(event_class),
             "attempt": identity.attempt,
             "sentAt": self._clock.next(at),
-            "hostname": identity.hostname or os.uname().nodename,
+            "hostname": identity.hostname or host,
         }
         if identity.job_index is not None:
             fields["index"] = identity.job_index
@@ -322,7 +322,7 @@ class Job:
         number = self._parse_progress(progress)
         if number is not None:
             fields["progress"] = number
-        event = Event(fields, identity.index_found)
+        event = Event(fields, identity.index_found, clock_host=host)
         self._ended |= event.is_end
         return event
 

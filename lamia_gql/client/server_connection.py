@@ -6,6 +6,7 @@ import encodings.idna  # noqa: F401  # else the first name look-up imports it in
 import http.client
 import json
 import socket
+import time
 import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -45,6 +46,8 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
+CLOCK_HEADER = "Lamia-Clock"
+"""The header with this host's time, in seconds since 1970."""
 UNKNOWN_CODE = "BAD_USER_INPUT"
 """The code of an error that is caused by a field or a value that the server does not know."""
 REQUEST_ERROR_CODES = {
@@ -133,15 +136,19 @@ class ServerConnection:
         self._on_slow = on_slow
         self._watchdog = Watchdog(self._check_duration, SLOW_AFTER_S)
 
-    def submit(self, events: Sequence[dict[str, Any]]) -> list[EventResult]:
+    def submit(
+        self, events: Sequence[dict[str, Any]], *, with_clock: bool = False
+    ) -> list[EventResult]:
         """Send events, and return their results in the same order.
+
+        ``with_clock`` sends the time, too: the server then corrects the times of the events.
 
         Raises :class:`ServerUnavailableError` or :class:`RequestRejectedError`; the server may
         have stored the events nevertheless. Raises ValueError, TypeError or RecursionError if an
         event can't be encoded.
         """
         body = encode_json({"query": DOCUMENT, "variables": {"input": {"events": events}}})
-        status, content = self._send(body)
+        status, content = self._send(body, with_clock=with_clock)
         return self._parse_response(status, content, len(events))
 
     def execute(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -162,9 +169,11 @@ class ServerConnection:
             raise ServerUnavailableError(message) from error
         return data
 
-    def _send(self, body: bytes) -> tuple[int, bytes]:
+    def _send(self, body: bytes, *, with_clock: bool = False) -> tuple[int, bytes]:
         """The status and the content of the answer. Raises :class:`ServerUnavailableError`."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if with_clock:
+            headers[CLOCK_HEADER] = ""
         try:
             with self._watchdog:
                 token = self._read_token()
@@ -244,6 +253,9 @@ class ServerConnection:
         self.retry_after_s = 0.0
         if self._http is None or self._http.sock is None:
             self._http = self._connect()
+        if CLOCK_HEADER in headers:
+            # Connecting may have taken long.
+            headers = {**headers, CLOCK_HEADER: f"{time.time():.3f}"}
         is_sent = True
         try:
             self._http.request("POST", self._address.path, body, headers)

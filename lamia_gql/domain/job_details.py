@@ -27,6 +27,8 @@ USAGE: tuple[str, ...] = (*MEASURED, *ALLOCATED)
 BATCH_ID: Final = "batch_id"
 BASE: Final = "base"
 """In an event: the attempts of the earlier submissions, which are counted in its own."""
+CLOCK_OFFSET: Final = "clock_offset"
+"""In an event: the seconds that were added to its time, as the clock of its host is wrong."""
 MAX_SUBMISSIONS: Final = 8
 """How many submissions of a job are known."""
 MAX_ATTEMPT: Final = 2**31 - 1
@@ -83,7 +85,7 @@ def join(known: Details, attempt: int, time: datetime, id: str, values: Values) 
 
 def known_values(told: Values) -> Values:
     """What is kept of what an event tells: a base only together with its batch id."""
-    return {name: value for name, value in told.items() if name != BASE} | (
+    return {name: value for name, value in told.items() if name not in (BASE, CLOCK_OFFSET)} | (
         {BASE: told.get(BASE, 0)} if BATCH_ID in told else {}
     )
 

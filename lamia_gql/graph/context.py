@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import strawberry
@@ -38,6 +38,8 @@ class Context:
     principal: Principal
     """Who asks."""
     client_address: str | None = None
+    clock_offset: timedelta | None = None
+    """What to add to the client's times, if its clock is wrong."""
     last_event_id: str | None = None
     """The cursor from which an SSE client resumes."""
     cursor: str | None = None

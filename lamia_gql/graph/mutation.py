@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import strawberry
 
 from lamia_gql.api.audit import Action, audit
+from lamia_gql.api.client_clock import correct_times
 from lamia_gql.domain import errors
 from lamia_gql.domain.access import JobGrant
 from lamia_gql.domain.errors import ErrorCode
@@ -317,6 +318,7 @@ async def _submit(
         event.check(context.settings, received_at, context.client_address)
         for event, received_at in zip(events, arrival_times(context.now), strict=False)
     ]
+    correct_times(checked, context.clock_offset)
     outcomes = await context.services.record_events(
         context.principal, context.client_address, checked
     )

@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -19,6 +19,8 @@ from starlette.types import Receive, Scope, Send
 from lamia_gql.api.accept import parse_media_type
 from lamia_gql.api.answer_budget import AnswerBudget
 from lamia_gql.api.authentication import CHALLENGE, authenticate, denied_status
+from lamia_gql.api.client_clock import HEADER as CLOCK
+from lamia_gql.api.client_clock import clock_offset
 from lamia_gql.api.current_request import note_operation
 from lamia_gql.api.rate_limits import Client
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
@@ -99,6 +101,11 @@ class RestRequest:
     def budget(self) -> AnswerBudget:
         """What the answer may take."""
         return self.services.answer_budget()
+
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """What to add to the client's times, if its clock is wrong."""
+        return clock_offset(self.headers.get(CLOCK), self.now)
 
     def close(self) -> None:
         """Give back what the answer has taken."""

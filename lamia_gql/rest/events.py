@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from lamia_gql.api.client_clock import correct_times
 from lamia_gql.domain.errors import UserError
 from lamia_gql.domain.pagination import Slice
 from lamia_gql.ingest.event_batch import Outcome
@@ -31,13 +32,11 @@ async def submit(request: RestRequest) -> RestResponse:
     """Store an event, or each event of a list, and respond after the commit."""
     body, index = await request.json_body(), _index(request)
     if not isinstance(body, list):
-        outcome = (
-            await request.services.record_events(
-                request.principal,
-                request.client_address,
-                [_check(request, index, body, request.now)],
-            )
-        )[0]
+        event = [_check(request, index, body, request.now)]
+        correct_times(event, request.clock_offset)
+        [outcome] = await request.services.record_events(
+            request.principal, request.client_address, event
+        )
         if isinstance(outcome, UserError):
             raise outcome
         return RestResponse(serialize_outcome(outcome), 201)
@@ -47,6 +46,7 @@ async def submit(request: RestRequest) -> RestResponse:
         _check(request, index, each, received_at)
         for each, received_at in zip(body, arrival_times(request.now), strict=False)
     ]
+    correct_times(checked, request.clock_offset)
     outcomes = await request.services.record_events(
         request.principal, request.client_address, checked
     )

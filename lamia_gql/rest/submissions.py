@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from lamia_gql.api.client_clock import correct_times
 from lamia_gql.api.request_body import parse_json
 from lamia_gql.domain.errors import UserError
 from lamia_gql.ingest.event_batch import Outcome
@@ -40,8 +41,10 @@ async def submit(request: RestRequest) -> RestResponse:
             return await create_named(request, NAME, given)
         request.services.check_number_of_events(len(given))
     await request.services.wait_for_room(request.principal, request.client_address, len(given))
+    events = await _decode(request, given)
+    correct_times(events, request.clock_offset)
     outcomes = await request.services.record_events(
-        request.principal, request.client_address, await _decode(request, given)
+        request.principal, request.client_address, events
     )
     stored = not given or any(isinstance(outcome, Outcome) for outcome in outcomes)
     status = 201 if stored else 400

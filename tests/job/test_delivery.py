@@ -258,7 +258,9 @@ def test_tasks_do_not_share_requests(tmp_path: Path) -> None:
     seen: list[set[str]] = []
 
     class Watching(FakeConnection):
-        def submit(self, events: Sequence[dict[str, Any]]) -> list[EventResult]:
+        def submit(
+            self, events: Sequence[dict[str, Any]], *, with_clock: bool = False
+        ) -> list[EventResult]:
             seen.append({str(event["task"]) for event in events})
             return super().submit(events)
 

@@ -45,7 +45,9 @@ class Recorder(ServerConnection):
         self.rule = rule
         self.sent: list[dict[str, Any]] = []
 
-    def submit(self, events: Sequence[dict[str, Any]]) -> list[EventResult]:
+    def submit(
+        self, events: Sequence[dict[str, Any]], *, with_clock: bool = False
+    ) -> list[EventResult]:
         """Note the events, and apply the rule to each."""
         self.sent += events
         return [self.rule(event) for event in events]

@@ -119,7 +119,9 @@ class FakeConnection(ServerConnection):
         self.sizes: list[int] = []
         self.stored: list[str] = []
 
-    def submit(self, events: Sequence[dict[str, Any]]) -> list[EventResult]:
+    def submit(
+        self, events: Sequence[dict[str, Any]], *, with_clock: bool = False
+    ) -> list[EventResult]:
         """Apply the rule to each event; it may raise."""
         self.sizes.append(len(events))
         answers = [self.rule(event) for event in events]

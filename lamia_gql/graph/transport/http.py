@@ -19,6 +19,8 @@ from strawberry.types.graphql import OperationType
 
 from lamia_gql.api.accept import parse_media_type, parse_quality_list
 from lamia_gql.api.authentication import authenticate, denied_status
+from lamia_gql.api.client_clock import HEADER as CLOCK
+from lamia_gql.api.client_clock import clock_offset
 from lamia_gql.api.current_request import note_operation
 from lamia_gql.api.rate_limits import Client
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
@@ -82,6 +84,7 @@ class GraphQLEndpoint:
             note_operation(operation.shown_name)
             require_permission(self.schema, operation, principal)
             context = Context(services, principal, request.client.host if request.client else None)
+            context.clock_offset = clock_offset(request.headers.get(CLOCK), context.now)
             allowed = POST_OPERATIONS if request.method == "POST" else GET_OPERATIONS
             if media_type == EVENT_STREAM:
                 operation = self.streams.without_undeclared_variables(operation)

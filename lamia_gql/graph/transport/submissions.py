@@ -8,6 +8,7 @@ from typing import Any
 from graphql import GraphQLError, located_error
 from strawberry.types.execution import ExecutionResult
 
+from lamia_gql.api.client_clock import correct_times
 from lamia_gql.domain.errors import Unavailable, UserError
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.executor import answer_lost_error
@@ -57,6 +58,7 @@ async def _store(
     plan: SubmissionPlan, events: Sequence[NewEvent], context: Context
 ) -> Result | ExecutionResult:
     extensions = _extensions(context)
+    correct_times(events, context.clock_offset)
     try:
         outcomes = await context.services.record_events(
             context.principal, context.client_address, events

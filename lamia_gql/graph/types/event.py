@@ -86,6 +86,10 @@ def _batch_id(told: Values) -> str | None:
     return told.get("batch_id")
 
 
+def _clock_offset(told: Values) -> float | None:
+    return told.get("clock_offset")
+
+
 def _usage(told: Values) -> UsageValues | None:
     return usage_values(told)
 
@@ -139,6 +143,11 @@ class Event(Node):
     )
     usage: JobUsage | None = derived(
         "What the job had used. Null if the event does not tell.", _usage
+    )
+    clock_offset: float | None = derived(
+        "Seconds that were added to `sentAt`, because the clock of the host was wrong. Null if it"
+        " was right, or the client did not tell its time.",
+        _clock_offset,
     )
     job: Annotated[Job, strawberry.lazy("lamia_gql.graph.types.job")] = single(
         "The job that sent the event.",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from lamia_gql.client.backoff import Backoff
 from lamia_gql.client.configuration import ServerConfig
 from lamia_gql.client.server_connection import ServerConnection, ServerUnavailableError
+from lamia_gql.client.spool import Spool
 
-RETRY_INTERVAL_S = 5.0
 CREATE_TASK = """\
 mutation CreateTask($input: CreateTaskInput!) {
   createTask(input: $input) {
@@ -83,12 +83,12 @@ class GrowingTask:
 
     def __init__(self, server: ServerConfig, name: str, fields: Mapping[str, Any]) -> None:
         self.name = name
-        self._connection = ServerConnection(server)
+        self._backoff = Backoff(Spool(server.spool, server.url).down)
+        self._connection = ServerConnection(server, self._note_slow)
         self._fields = fields
         self._sizes: dict[str, int] | None = None
         """The sizes of the arrays on the server, as far as they are known."""
         self._wanted: dict[str, int] = {}
-        self._retry_at = 0.0
         self.is_new = False
         """Whether the task did not exist before."""
 
@@ -104,10 +104,11 @@ class GrowingTask:
     def update(self, *, at_once: bool = False) -> None:
         """Create what is wanted and does not exist.
 
-        After a failure, the server is left alone for five seconds, unless it is to be ``at_once``.
-        Raises :class:`ServerUnavailableError` if that failed now, and :class:`TaskRefusedError`.
+        After a failure, the server is left alone for up to a minute, unless it is to be
+        ``at_once``. Raises :class:`ServerUnavailableError` if that failed now, and
+        :class:`TaskRefusedError`.
         """
-        if not self._wanted or (time.monotonic() < self._retry_at and not at_once):
+        if not self._wanted or self._backoff.remaining_s(is_closing=at_once) > 0:
             return
         try:
             if self._sizes is None:
@@ -116,12 +117,16 @@ class GrowingTask:
                 self._sizes = self._read_sizes()
             self._extend(self._sizes)
         except ServerUnavailableError:
-            self._retry_at = time.monotonic() + RETRY_INTERVAL_S
+            self._backoff.note_failure(self._connection.retry_after_s)
             raise
+        self._backoff.note_success()
 
     def close(self) -> None:
         """Disconnect from the server."""
         self._connection.close()
+
+    def _note_slow(self) -> None:
+        self._backoff.is_slow = True
 
     def _create(self) -> None:
         errors = self._change(

@@ -142,6 +142,16 @@ def test_a_run(server: Server) -> None:
     server.check_counters("n")
 
 
+def test_any_server(start_server: StartServer, postgres_url: str) -> None:
+    """Nothing is remembered but what is stored: each message may reach another server."""
+    servers = [start_server(postgres_url), start_server(postgres_url)]
+    for place, given in enumerate(story()):
+        assert post(servers[place % 2], given).status_code == 200
+    _, align, report = servers[0].graphql(TREE, name="n")["task"]["processes"]["nodes"]
+    assert (align["jobCount"], align["events"]["totalCount"], report["jobCount"]) == (4, 15, 1)
+    assert [job["starts"] for job in align["jobs"]["nodes"]] == [1, 2, 1, 1]
+
+
 def test_a_resumed_run(server: Server) -> None:
     """With `-resume`, what failed is the next attempt of the same job."""
     resumed = [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from lamia_gql.client import growing_task, workflow
+from lamia_gql.client.server_connection import SOCKET_TIMEOUT_S
 from lamia_gql.client.workflow import Workflow
 from tests.support.harness import Server, StartServer
 from tests.support.job_side import ROOT, stored_events
@@ -56,10 +59,9 @@ def test_a_task_that_grows(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_server_that_comes_later(
-    start_server: StartServer, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
 ) -> None:
     """Events wait until the server has their jobs; nobody waits for that."""
-    monkeypatch.setattr(growing_task, "RETRY_INTERVAL_S", 0.0)
     server = start_server(sqlite_url)
     server.stop()
     reports = make_workflow(server, tmp_path)
@@ -101,6 +103,22 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     reports.close()
     assert "Too many events wait: the oldest ones are dropped." in reports.warnings
     assert "3 events are lost: the server has not got their jobs." in reports.warnings
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
+    """It costs the workflow one time limit in a while, not one for each job."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        reports = Workflow(
+            "w", url=f"http://127.0.0.1:{port}", environ={"LAMIA_SPOOL": str(tmp_path)}
+        )
+        begin = time.monotonic()
+        for index in range(500):
+            reports.emit("align", index, "STARTED")
+        assert time.monotonic() - begin < 2 * SOCKET_TIMEOUT_S
+        reports.close()
+    assert "500 events are lost: the server has not got their jobs." in reports.warnings
 
 
 @pytest.mark.parametrize("name", ["create_task", "add_processes", "grow_process", "process_sizes"])

@@ -70,6 +70,53 @@ def test_jobs_of_a_remote_workflow(tools: Path, sqlite_server: Server, tmp_path:
     assert ends[0]["payload"]["branches"] == [1]
 
 
+RESTARTED = """
+import json
+from types import SimpleNamespace
+from law.workflow.remote import JobData
+from lamia_law import LamiaJobDashboard
+
+workflow = SimpleNamespace(task_family="Simulate", branch_map=range(5), tasks_per_job=2)
+first = LamiaJobDashboard(workflow)
+submitted = {"job_id": 5, "branches": [2, 3], "status": None}
+for event in ("action.submit", "status.pending", "status.running", "status.running"):
+    first.publish(submitted, event, 2)
+first.publish(submitted | {"code": 3, "error": "no disk"}, "status.retry", 2)
+kept = json.loads(json.dumps(first.get_persistent_config()))
+second = LamiaJobDashboard(workflow, task="another name")
+second.apply_config(kept)
+second.publish(submitted | {"job_id": 6}, "action.submit", 2)
+second.publish(submitted | {"job_id": JobData.dummy_job_id, "code": 0}, "status.finished", 2)
+print(second.task)
+"""
+
+
+def test_a_restarted_workflow(tools: Path, sqlite_server: Server, tmp_path: Path) -> None:
+    """What law keeps lets a later run go on with the same task, job and attempts."""
+    environ = environment_with({}) | {
+        "PYTHONPATH": f"{ROOT / 'integrations' / 'law'}:{ROOT}",
+        "LAW_HOME": str(tmp_path / "law"),
+        "LAMIA_URL": sqlite_server.url,
+        "LAMIA_SPOOL": str(tmp_path / "spool"),
+    }
+    command = [str(tools / "python"), "-c", RESTARTED]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    task = sqlite_server.graphql(TREE, name=done.stdout.strip())["task"]
+    [array] = task["processes"]["nodes"]
+    assert (array["name"], array["jobCount"]) == ("Simulate", 3)
+    job = array["jobs"]["nodes"][1]
+    assert (job["state"], job["starts"], job["batchId"]) == ("DONE", 1, "6")
+    told = [(event["eventClass"], event["exitCode"]) for event in job["events"]["nodes"]]
+    assert told == [
+        ("SUBMITTED", None),
+        ("STARTED", None),
+        ("FAILED", 3),
+        ("SUBMITTED", None),
+        ("DONE", 0),
+    ]
+
+
 def submissions(job: dict[str, object]) -> list[object]:
     """The events of a job that say that it was submitted."""
     events = job["events"]

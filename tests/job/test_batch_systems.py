@@ -114,7 +114,7 @@ def test_whether_a_job_was_restarted(environ: dict[str, str], attempt: int) -> N
 def test_grid_engine() -> None:
     """It has its own names of hosts, and announces SIGKILL by another signal."""
     found = BatchJob(GRID_ENGINE | {"SGE_TASK_ID": "undefined"})
-    assert (found.hostname, found.stop_signals) == ("node7", {signal.SIGUSR2})
+    assert (found.hostname, found.stop_signals) == ("node7", frozenset({signal.SIGUSR2}))
     # Shells set HOSTNAME everywhere.
     found = BatchJob({"HOSTNAME": "node7", "JOB_ID": "9"})
     assert (found.hostname, found.stop_signals) == (None, frozenset())

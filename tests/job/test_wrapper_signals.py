@@ -8,6 +8,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_sigusr1_is_passed_on(sqlite_server: Server, tmp_path: Path) -> None:
     ids=["elsewhere", "Grid Engine"],
 )
 def test_notice_of_grid_engine(
-    sqlite_server: Server, tmp_path: Path, environ: dict[str, object], end: str
+    sqlite_server: Server, tmp_path: Path, environ: dict[str, Any], end: str
 ) -> None:
     """SIGUSR2 in a job of Grid Engine says that SIGKILL follows; elsewhere, it says nothing."""
     sqlite_server.create("t", {"name": "p"})

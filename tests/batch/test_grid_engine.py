@@ -187,7 +187,7 @@ def test_a_wrapped_array_with_a_troubled_life(
     run_again(engine, server, work, find_recipe("grid-engine", "again"), variables)
     failed = {3, 4, 5, 6, *TERMINATED}
     wait_for(server, dict.fromkeys(failed, "DONE"))
-    states = "--state failed --state terminated"
+    states = "--state failed,terminated,lost"
     pending = find_recipe("grid-engine", "again").replace(states, "--state pending")
     run_again(engine, server, work, pending, variables)
     wait_for(server, dict.fromkeys(range(1, 14), "DONE"))

@@ -109,14 +109,11 @@ class GridEngine:
         printed = self.run("qsub", "-terse", *settings, *options, str(script))
         return printed.strip().partition(".")[0]
 
-    def states(self, job: str) -> dict[int, str]:
-        """The states of the jobs of an array that run or wait, by their indices."""
-        found: dict[int, str] = {}
-        for line in self.run("qstat", "-g", "d").splitlines()[2:]:
-            words = line.split()
-            if words[0] == job and words[-1].isdigit():
-                found[int(words[-1])] = words[4]
-        return found
+    def is_stopped(self, job: str) -> bool:
+        """Whether the process of a job, like ``12.7``, is stopped."""
+        (file,) = self.folder.glob(f"execd/*/active_jobs/{job}/job_pid")
+        status = Path(f"/proc/{file.read_text().strip()}/stat").read_text()
+        return status.rpartition(")")[2].split()[0] == "T"
 
     def clear_error(self, job: str) -> None:
         """Let a job run again that gets, or has got, into the state of an error."""

@@ -22,7 +22,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.batch
 
 WAIT_S = 60.0
-WRAPPED, HOOKED = "wrapped.q", "hooked.q"
+WRAPPED, HOOKED, TWICE = "wrapped.q", "hooked.q", "twice.q"
 JOBS = """query($task: String!) { process(task: $task, name: "simulate") { ... on JobArray {
   jobs(first: 100) { nodes { index state attempt starts hostname exitCode signal message batchId
     usage { wallSeconds cpus maxRssBytes } } } } } }"""
@@ -44,6 +44,16 @@ esac
 """
 DELETED, STUBBORN, LIMITED, RESTARTED, AGAIN, SUSPENDED, WAITING = range(7, 14)
 TERMINATED = {DELETED: "SIGUSR2", STUBBORN: "SIGUSR2", LIMITED: "SIGUSR2"}
+TOLD_TWICE = """\
+#!/bin/sh
+case $1 in
+  2) echo "No such file: x$1" >&2; exit 7 ;;
+  3) kill -SEGV $$ ;;
+  4) kill -TERM $$ ;;
+  5 | 7) exec sleep 300 ;;
+  6) trap 'exit 0' USR2; while :; do sleep 0.2; done ;;
+esac
+"""
 PLAIN = """\
 #!/bin/sh
 case $SGE_TASK_ID in
@@ -58,7 +68,7 @@ esac
 
 @pytest.fixture(scope="module")
 def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GridEngine]:
-    """A cell with a queue for jobs that are wrapped, and one with prolog and epilog."""
+    """A cell with three queues: without hooks, with prolog and epilog, with an epilog only."""
     folder = tmp_path_factory.mktemp("cell")
     with run_grid_engine(folder) as engine:
         command = f'exec {shlex.quote(sys.executable)} -m lamia_gql.client "$@"'
@@ -70,6 +80,7 @@ def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GridEngine
             hooks[kind] = str(write_script(folder / f"lamia-{kind}", text))
         engine.add_queue(WRAPPED)
         engine.add_queue(HOOKED, **hooks)
+        engine.add_queue(TWICE, epilog=hooks["epilog"])
         yield engine
 
 
@@ -139,12 +150,7 @@ def test_a_wrapped_array_with_a_troubled_life(
     Then what has failed runs again, by the recipe.
     """
     engine, server = grid_engine, sqlite_server
-    pyz = build_pyz(work.parent)
-    write_script(work / "simulate.sh", SIMULATE)
-    recipe = find_recipe("grid-engine", "simulate.sge")
-    script = work / "simulate.sge"
-    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(pyz))}"
-    script.write_text(recipe.replace("python3 lamia-job.pyz", command))
+    script = write_recipe(work, SIMULATE)
     options = ("-q", WRAPPED)
     variables = {"LAMIA_URL": server.url, "LAMIA_SPOOL": str(work / "spool")}
     first = engine.submit(script, *options, "-t", "1-8", **variables)
@@ -159,7 +165,7 @@ def test_a_wrapped_array_with_a_troubled_life(
     engine.run("qmod", "-rj", f"{last}.{RESTARTED}")
     engine.run("qmod", "-sj", f"{last}.{SUSPENDED}")
     wait_for(server, {STUBBORN: "TERMINATED", RESTARTED: "DONE"})
-    assert engine.states(last)[SUSPENDED] == "s"
+    until(lambda: engine.is_stopped(f"{last}.{SUSPENDED}"), "the job is suspended")
     engine.run("qmod", "-usj", f"{last}.{SUSPENDED}")
     (work / "go").touch()
     ended = dict.fromkeys((1, 2, RESTARTED, AGAIN, SUSPENDED), "DONE")
@@ -198,6 +204,15 @@ def test_a_wrapped_array_with_a_troubled_life(
     server.check_counters()
 
 
+def write_recipe(work: Path, program: str) -> Path:
+    """The recipe's script, for a program."""
+    pyz = build_pyz(work.parent)
+    write_script(work / "simulate.sh", program)
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(pyz))}"
+    recipe = find_recipe("grid-engine", "simulate.sge")
+    return write_script(work / "simulate.sge", recipe.replace("python3 lamia-job.pyz", command))
+
+
 def run_again(
     engine: GridEngine, server: Server, work: Path, recipe: str, variables: dict[str, str]
 ) -> None:
@@ -215,6 +230,40 @@ def run_again(
     )
     assert done.returncode == 0, done.stderr
     assert re.search("has been submitted", done.stdout)
+
+
+def test_wrapped_jobs_with_an_epilog(
+    grid_engine: GridEngine, sqlite_server: Server, work: Path
+) -> None:
+    """The epilog agrees with what lamia-job has told before, and tells what it could not."""
+    engine, server = grid_engine, sqlite_server
+    script = write_recipe(work, TOLD_TWICE)
+    variables = {"LAMIA_URL": server.url, "LAMIA_SPOOL": str(work / "spool")}
+    variables |= {"LAMIA_TASK": "night", "LAMIA_PROCESS": "simulate"}
+    job = engine.submit(script, "-q", TWICE, "-t", "1-6", **variables)
+    # Without notice, so that lamia-job is killed as well.
+    unnoticed = write_script(work / "unnoticed", script.read_text().replace("#$ -notify\n", ""))
+    other = engine.submit(unnoticed, "-q", TWICE, "-t", "7", **variables)
+    wait_for(server, dict.fromkeys((5, 6, 7), "RUNNING"))
+    engine.run("qdel", f"{job}.5", f"{job}.6", f"{other}.7")
+    accounts = wait_for_accounts(engine, job, 6) | wait_for_accounts(engine, other, 1)
+    killed = dict.fromkeys((5, 6, 7), "TERMINATED")
+    wait_for(server, {1: "DONE", 2: "FAILED", 3: "FAILED", 4: "TERMINATED", **killed})
+    jobs = read_jobs(server)
+    ends = {i: (jobs[i]["exitCode"], jobs[i]["signal"]) for i in accounts}
+    assert ends == {
+        1: (0, None),
+        2: (7, None),
+        3: (None, "SIGSEGV"),
+        4: (None, "SIGTERM"),
+        5: (None, "SIGUSR2"),
+        6: (0, None),
+        7: (None, "SIGKILL"),
+    }
+    assert jobs[2]["message"] == "No such file: x2"
+    for index in killed:
+        assert jobs[index]["message"].startswith("Killed by Grid Engine")
+    assert {job["starts"] for index, job in jobs.items() if index in accounts} == {1}
 
 
 def test_prolog_and_epilog(grid_engine: GridEngine, sqlite_server: Server, work: Path) -> None:

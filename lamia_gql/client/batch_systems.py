@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping
 
 from lamia_gql.client.class_ad import ClassAd
@@ -58,9 +59,18 @@ class BatchJob:
 
     @property
     def attempt(self) -> int:
-        """How often the batch system has restarted this job; 0 if it does not tell."""
+        """How often the batch system has restarted this job; 0 if it does not tell.
+
+        Grid Engine and LSF tell only whether they have: then it is 1.
+        """
         number = _parse_number(self._ad.find("NumJobStarts"))
-        return (self._number("SLURM_RESTART_COUNT") if number is None else number) or 0
+        if number is None:
+            number = self._number("SLURM_RESTART_COUNT")
+        if number is not None:
+            return number
+        if self._is_of_grid_engine:
+            return int(self._number("RESTARTED") == 1)
+        return int(bool(self._text("LSB_JOBID")) and self._text("LSB_RESTART") == "Y")
 
     @property
     def batch_id(self) -> str | None:
@@ -82,8 +92,7 @@ class BatchJob:
             return f"{self._text('LSB_JOBID')}[{index}]" if index else self._text("LSB_JOBID")
         if self._text("PBS_JOBID"):
             return self._text("PBS_JOBID")
-        # JOB_ID alone may be anything's.
-        if self._text("JOB_ID") and self._text("SGE_TASK_ID"):
+        if self._is_of_grid_engine:
             index = self._number("SGE_TASK_ID")
             return f"{self._text('JOB_ID')}.{index}" if index else self._text("JOB_ID")
         return None
@@ -91,7 +100,10 @@ class BatchJob:
     @property
     def hostname(self) -> str | None:
         """The batch system's name of the node, which may differ from the host's own name."""
-        return self._machine.find("Machine") or self._text("SLURMD_NODENAME")
+        found = self._machine.find("Machine") or self._text("SLURMD_NODENAME")
+        if found is None and self._is_of_grid_engine:
+            found = self._text("HOSTNAME")
+        return found
 
     @property
     def cpus(self) -> int | None:
@@ -119,6 +131,19 @@ class BatchJob:
             return 0  # a pilot may be a rank of another job, its jobs are not
         found = (n for n in map(self._number, RANK_VARIABLES) if n is not None)
         return next(found, 0)
+
+    @property
+    def stop_signals(self) -> frozenset[signal.Signals]:
+        """Signals by which only this batch system asks a job to end.
+
+        Grid Engine announces SIGKILL by SIGUSR2 to jobs that were submitted with ``-notify``.
+        """
+        return frozenset({signal.SIGUSR2}) if self._is_of_grid_engine else frozenset()
+
+    @property
+    def _is_of_grid_engine(self) -> bool:
+        # JOB_ID alone may be anything's.
+        return bool(self._text("JOB_ID") and self._text("SGE_TASK_ID"))
 
     def _text(self, name: str) -> str | None:
         return self._environ.get(name, "").strip() or None

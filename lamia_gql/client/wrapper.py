@@ -63,6 +63,7 @@ class Wrapper:
         self._tail = OutputTail(options.tail_lines) if options.tail_lines else None
         self._monitor: ProgramMonitor | None = None
         self._pid: int | None = None
+        self._stop_signals = STOP_SIGNALS
         self._signals: list[signal.Signals] = []
         self._pending: list[signal.Signals] = []
 
@@ -160,6 +161,9 @@ class Wrapper:
 
     def _start_job(self, begin: float) -> Job:
         job = self._make_job()
+        from lamia_gql.client.batch_systems import BatchJob  # slow, like the job
+
+        self._stop_signals = STOP_SIGNALS | BatchJob(os.environ).stop_signals
         job.emit("STARTED", payload={"program": self._command[0]}, at=begin)
         return job
 
@@ -188,7 +192,7 @@ class Wrapper:
 
     def _stop_signal(self) -> str | None:
         """Return the name of the first signal that asked the program to end, or None."""
-        return next((number.name for number in self._signals if number in STOP_SIGNALS), None)
+        return next((number.name for number in self._signals if number in self._stop_signals), None)
 
     def _finish_pipes(self, pipes: Mapping[str, OutputPipe]) -> None:
         known = len(self._signals)
@@ -203,7 +207,7 @@ class Wrapper:
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             payload["signal"] = name = find_signal_name(number)
-            if number in (*self._signals, *STOP_SIGNALS):
+            if number in (*self._signals, *self._stop_signals):
                 stopped_by = stopped_by or name
         else:
             payload["exitCode"] = code = os.WEXITSTATUS(status)

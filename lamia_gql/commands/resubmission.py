@@ -100,6 +100,11 @@ def _for_lsf(jobs: Resubmission) -> Iterator[str]:
     return (f"{jobs.process}[{part}]" for part in parts)
 
 
+def _for_grid_engine(jobs: Resubmission) -> Iterator[str]:
+    # It takes one range at a time.
+    return (f"-t {part}" for part in jobs.indices.split(","))
+
+
 def _as_list(jobs: Resubmission) -> Iterator[str]:
     return map(str, expand(jobs.indices))
 
@@ -108,6 +113,7 @@ FORMS: dict[str, Callable[[Resubmission], Iterator[str]]] = {
     "slurm": _for_slurm,
     "condor": _for_condor,
     "lsf": _for_lsf,
+    "grid-engine": _for_grid_engine,
     "list": _as_list,
 }
 

@@ -38,7 +38,7 @@ def _parse_states(
 @click.option(
     "--as",
     "form",
-    type=click.Choice(["slurm", "condor", "lsf", "list", "json"]),
+    type=click.Choice(["slurm", "condor", "lsf", "grid-engine", "list", "json"]),
     default="list",
     show_default=True,
     help="The form: for a batch system, an index on each line, or JSON.",

@@ -27,6 +27,7 @@ def test_forms(sqlite_server: Server) -> None:
         "slurm": "--array=2-4,5\n",
         "condor": "queue index in (2, 3, 4, 5)\n",
         "lsf": "fill[2-4,5]\n",
+        "grid-engine": "-t 2-4\n-t 5\n",
         "list": "2\n3\n4\n5\n",
         "json": '[{"process": "fill", "indices": "2-4,5"}]\n',
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lamia_gql.client.configuration import ConfigurationError, find_job, find_se
 from tests.support.harness import Server
 from tests.support.job_side import job_environment, run_lamia_job, spooled_events, stored_events
 
+GRID_ENGINE = {"JOB_ID": "9", "SGE_TASK_ID": "5", "HOSTNAME": "node7", "RESTARTED": "0"}
 SLURM = {"SLURM_JOB_ID": "77", "SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "5"}
 JOB_AD = """\
 MyType = "Job"
@@ -89,6 +91,33 @@ def test_attempt() -> None:
     for bad in ("-1", "x", "99999999999"):
         with pytest.raises(ConfigurationError, match="LAMIA_ATTEMPT is not a number from 0"):
             find_job(base | {"LAMIA_ATTEMPT": bad})
+
+
+@pytest.mark.parametrize(
+    ("environ", "attempt"),
+    [
+        (GRID_ENGINE, 0),
+        (GRID_ENGINE | {"RESTARTED": "1"}, 1),
+        ({"RESTARTED": "1"}, 0),
+        ({"LSB_JOBID": "9", "LSB_RESTART": "Y"}, 1),
+        ({"LSB_JOBID": "9"}, 0),
+        ({"LSB_RESTART": "Y"}, 0),
+        # A job of Slurm that was submitted in a job of another system.
+        (SLURM | GRID_ENGINE | {"SLURM_RESTART_COUNT": "0", "RESTARTED": "1"}, 0),
+    ],
+)
+def test_whether_a_job_was_restarted(environ: dict[str, str], attempt: int) -> None:
+    """Grid Engine and LSF tell that they have restarted a job, but not how often."""
+    assert BatchJob(environ).attempt == attempt
+
+
+def test_grid_engine() -> None:
+    """It has its own names of hosts, and announces SIGKILL by another signal."""
+    found = BatchJob(GRID_ENGINE | {"SGE_TASK_ID": "undefined"})
+    assert (found.hostname, found.stop_signals) == ("node7", frozenset({signal.SIGUSR2}))
+    # Shells set HOSTNAME everywhere.
+    found = BatchJob({"HOSTNAME": "node7", "JOB_ID": "9"})
+    assert (found.hostname, found.stop_signals) == (None, frozenset())
 
 
 @pytest.mark.parametrize(

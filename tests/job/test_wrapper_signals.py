@@ -8,6 +8,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,32 @@ def test_sigusr1_is_passed_on(sqlite_server: Server, tmp_path: Path) -> None:
     assert process.wait(30) == 0
     process.stderr.close()
     assert stored_event_classes(sqlite_server) == ["STARTED", "DONE"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "end"),
+    [({}, "DONE"), ({"JOB_ID": 9, "SGE_TASK_ID": "undefined"}, "TERMINATED")],
+    ids=["elsewhere", "Grid Engine"],
+)
+def test_notice_of_grid_engine(
+    sqlite_server: Server, tmp_path: Path, environ: dict[str, Any], end: str
+) -> None:
+    """SIGUSR2 in a job of Grid Engine says that SIGKILL follows; elsewhere, it says nothing."""
+    sqlite_server.create("t", {"name": "p"})
+    script = f"trap 'exit 0' USR2; echo up >&2; {LOOP}"
+    process = subprocess.Popen(
+        [*LAMIA_JOB, "run", "--", *shell_command(script)],
+        env=job_environment(sqlite_server.url, tmp_path, **environ),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"up\n"
+    until(lambda: stored_event_classes(sqlite_server) == ["STARTED"], "STARTED")
+    process.send_signal(signal.SIGUSR2)
+    assert process.wait(30) == 0
+    process.stderr.close()
+    assert stored_event_classes(sqlite_server) == ["STARTED", end]
 
 
 def test_terminated_is_sent_before_the_batch_system_kills(

@@ -151,6 +151,22 @@ def test_a_place_that_is_gone(tmp_path: Path, open_logs: OpenLogs) -> None:
     assert again.problems == [f"{log.path} has changed, and is read from its beginning."]
 
 
+def test_attributes_that_come_late(tmp_path: Path, open_logs: OpenLogs) -> None:
+    """The attributes of a record are waited for while its log is new."""
+    path = tmp_path / "job.log"
+    CondorLog(path, datetime.now(), attributes={"LamiaIndex": 5}).submit(0)
+    whole = path.read_bytes()
+    first = whole.index(b"...\n") + 4
+    path.write_bytes(whole[:first])
+    reading = open_logs(path)
+    portion = reading.source.read(None)
+    assert (portion.events, portion.is_last) == ([], False)
+    with path.open("ab") as file:
+        file.write(whole[first:])
+    portion = reading.source.read(portion.place)
+    assert [event.fields["index"] for event in portion.events] == [5]
+
+
 def test_logs_that_are_missing(tmp_path: Path, open_logs: OpenLogs) -> None:
     """One that is missing does not keep the others; if all are, there is nothing to read."""
     one, other = tmp_path / "one.log", tmp_path / "other.log"

@@ -31,8 +31,6 @@ ONCE_TRIES = 4
 """How often ``once`` tries to reach the server in a row."""
 MAX_HELD = 10_000
 """How many events may wait for their tasks to be created; then the oldest are given up."""
-HELD_DELAY_S = 5.0
-"""After what time these events are sent again."""
 MAX_REPORTED = 10
 """How many refused events are reported one by one; the others are counted."""
 STOP_INTERVAL_S = 0.2
@@ -67,6 +65,7 @@ class Follower:
         """Events that were read and not sent yet, oldest first."""
         self._held: list[Event] = []
         """Events that the server does not take yet, because their task is not created."""
+        self._held_tries = 0
         self._send_held_at = 0.0
         self._problem: str | None = None
         """What keeps it from going on, and was reported."""
@@ -159,9 +158,12 @@ class Follower:
             self._held = []
 
     def _hold(self, events: list[Event]) -> None:
-        if events and not self._held:
-            self._send_held_at = time.monotonic() + HELD_DELAY_S
         self._held += events
+        if not self._held:
+            self._held_tries = 0
+        elif time.monotonic() >= self._send_held_at:
+            self._held_tries += 1
+            self._send_held_at = time.monotonic() + _delay(self._held_tries)
         for event in self._held[: max(0, len(self._held) - MAX_HELD)]:
             self._give_up(event, "Too many events wait for their tasks.")
         del self._held[:-MAX_HELD]
@@ -210,6 +212,6 @@ class Follower:
 
 
 def _delay(failures: int) -> float:
-    """Return how long to leave a server alone after failures in a row, in seconds."""
-    longest: float = min(MIN_RETRY_DELAY_S * 2 ** min(failures, 10), MAX_RETRY_DELAY_S)
+    """Return how long to wait after failures in a row, in seconds."""
+    longest: float = min(MIN_RETRY_DELAY_S * 2 ** min(failures - 1, 10), MAX_RETRY_DELAY_S)
     return longest * random.uniform(0.5, 1)  # noqa: S311  # so that not all come back at once

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.support.condor_log import CondorLog
-from tests.support.harness import run_cli
-from tests.support.job_side import FaultyServer
+from tests.support.harness import environment_with, run_cli
+from tests.support.job_side import ROOT, FaultyServer
 
 START = datetime(2026, 11, 20, 12, 0, 0)  # logs have the local time
 
@@ -150,6 +152,23 @@ def test_a_job_with_a_troubled_life(tmp_path: Path) -> None:
     assert len({event["id"] for event in events}) == len(events)
 
 
+def test_a_start_without_an_end(tmp_path: Path) -> None:
+    """When a shadow is killed, nobody writes that; the next execution is the next attempt."""
+    log = CondorLog(tmp_path / "job.log", START)
+    log.submit(0)
+    log.execute(0, node=1)
+    log.wait(20)
+    log.execute(0, node=2)
+    log.terminate(0)
+    events = follow(log.path, "--task", "night", "--process", "fill")
+    assert brief(events, "attempt", "hostname") == [
+        ("SUBMITTED", 0, None),
+        ("STARTED", 0, "node1.example.org"),
+        ("STARTED", 1, "node2.example.org"),
+        ("DONE", 1, "node2.example.org"),
+    ]
+
+
 def test_names_in_attributes(tmp_path: Path) -> None:
     """In the log of an access point, the attributes of jobs tell whose they are."""
     night: dict[str, object] = {"LamiaTask": '"night"', "LamiaProcess": '"fill"'}
@@ -266,6 +285,16 @@ def test_the_hour_that_exists_twice(tmp_path: Path) -> None:
         "2025-10-26T01:10:00.999000+00:00",
         "2025-10-26T02:10:00.000000+00:00",
     ]
+
+
+def test_without_the_library(tmp_path: Path) -> None:
+    """Who has not installed the extra is told to."""
+    (tmp_path / "htcondor2.py").write_text("raise ImportError\n")
+    environ = {**environment_with({}), "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    command = [sys.executable, "-m", "lamia_gql", "follow", "condor", "job.log"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    told = "HTCondor's logs need its library: pip install 'lamia-gql[condor]'.\n"
+    assert (done.returncode, done.stderr) == (2, told)
 
 
 def test_exact_times_are_kept(tmp_path: Path) -> None:

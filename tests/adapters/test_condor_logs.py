@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -64,9 +65,10 @@ def test_half_a_record(tmp_path: Path, open_logs: OpenLogs) -> None:
     path = tmp_path / "job.log"
     path.touch()
     reading, found = open_logs(path), []
-    for place in range(0, len(whole), 53):
+    for place in range(0, len(whole), 450):
         with path.open("ab") as file:
-            file.write(whole[place : place + 53])
+            file.write(whole[place : place + 450])
+        os.utime(path, (0, 0))  # else attributes of a record would be waited for
         found += reading.read()
     assert found == ["SUBMITTED 57.0", "STARTED 57.0", "FAILED 57.0"]
     assert reading.problems == []
@@ -149,6 +151,22 @@ def test_a_place_that_is_gone(tmp_path: Path, open_logs: OpenLogs) -> None:
     again = open_logs(log.path, place=reading.place)
     assert again.read() == ["SUBMITTED 57.2"]
     assert again.problems == [f"{log.path} has changed, and is read from its beginning."]
+
+
+def test_attributes_that_come_late(tmp_path: Path, open_logs: OpenLogs) -> None:
+    """The attributes of a record are waited for while its log is new."""
+    path = tmp_path / "job.log"
+    CondorLog(path, datetime.now(), attributes={"LamiaIndex": 5}).submit(0)
+    whole = path.read_bytes()
+    first = whole.index(b"...\n") + 4
+    path.write_bytes(whole[:first])
+    reading = open_logs(path)
+    portion = reading.source.read(None)
+    assert (portion.events, portion.is_last) == ([], False)
+    with path.open("ab") as file:
+        file.write(whole[first:])
+    portion = reading.source.read(portion.place)
+    assert [event.fields["index"] for event in portion.events] == [5]
 
 
 def test_logs_that_are_missing(tmp_path: Path, open_logs: OpenLogs) -> None:

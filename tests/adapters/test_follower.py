@@ -53,6 +53,7 @@ def rotate(path: Path) -> None:
     path.touch()
 
 
+@pytest.mark.slow
 def test_every_event_once(server: Server, tmp_path: Path) -> None:
     """Two machines follow a log that is rotated; both are killed again and again."""
     server.create("night", {"name": "fill", "jobCount": JOBS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from tests.support.condor_pool import CondorPool
 from tests.support.follower import follower
 from tests.support.harness import Server, run_cli
-from tests.support.job_side import stored_events
+from tests.support.job_side import build_pyz, stored_events
 from tests.support.recipes import find_recipe
 from tests.support.waiting import until
 
@@ -44,14 +45,15 @@ queue 20
 ATTRIBUTES = ["ProcId", "JobStatus", "ExitCode", "ExitSignal", "ExitBySignal", "NumJobStarts"]
 ATTRIBUTES += ["LastRemoteHost", "RemoveReason"]
 COMPLETED, REMOVED = 4, 3
-JOBS = """query($task: String!) { process(task: $task, name: "fill") { ... on JobArray {
-  jobs(first: 100) { nodes { index state attempt hostname exitCode signal message batchId
+JOBS = """query($task: String!, $name: String!) { process(task: $task, name: $name) {
+  ... on JobArray { jobs(first: 100) { nodes {
+    index state attempt hostname exitCode signal message batchId
     usage { wallSeconds requestedMemoryBytes } } } } } }"""
 
 
-def read_jobs(server: Server, task: str) -> dict[int, dict[str, Any]]:
+def read_jobs(server: Server, task: str, name: str = "fill") -> dict[int, dict[str, Any]]:
     """The jobs of an array, by their indices."""
-    nodes = server.graphql(JOBS, task=task)["process"]["jobs"]["nodes"]
+    nodes = server.graphql(JOBS, task=task, name=name)["process"]["jobs"]["nodes"]
     return {node["index"]: node for node in nodes}
 
 
@@ -194,3 +196,44 @@ def test_a_dag(condor_pool: CondorPool, sqlite_server: Server, tmp_path: Path) -
         until(has_succeeded, process.output, WAIT_S)
     of_merge = [e["eventClass"] for e in stored_events(server, "night") if not e["job"]["index"]]
     assert "FAILED" in of_merge
+
+
+def test_jobs_that_also_report_themselves(
+    condor_pool: CondorPool, sqlite_server: Server, tmp_path: Path
+) -> None:
+    """The recipe with ``lamia-job`` and a follower agree; what the job can't tell, the log does."""
+    pool, server = condor_pool, sqlite_server
+    server.create("night", {"name": "simulate", "jobCount": 10, "beatInterval": 60})
+    shutil.copy(build_pyz(tmp_path), pool.work)
+    script = (
+        "case $1 in 7) exit 3;; 8) kill -9 $PPID;; 9) [ -e /pool/work/again ] || sleep 99;; esac"
+    )
+    write_script(pool, "simulate.sh", f"#!/bin/sh\n{script}\n")
+    description = find_recipe("recipes", "simulate.sub")
+    description = description.replace("http://monitor:8088", server.url)
+    description = description.replace("/shared/lamia-spool", "/pool/work/spool")
+    cluster = pool.submit(description.replace("queue", "request_memory = 64M\nqueue"))
+    log = pool.work / f"simulate.{cluster}.log"
+
+    def wait_for(states: dict[int, str]) -> None:
+        def is_so() -> bool:
+            jobs = read_jobs(server, "night", "simulate")
+            return all(jobs[index]["state"] == state for index, state in states.items())
+
+        until(is_so, lambda: f"{states}: {read_jobs(server, 'night', 'simulate')}", WAIT_S)
+
+    arguments = ("condor", log, "--task", "night", "--process", "simulate")
+    with follower(tmp_path / "home", server.url, *arguments) as process:
+        others = {**dict.fromkeys(range(7), "DONE"), 7: "FAILED", 8: "FAILED"}
+        wait_for({**others, 9: "RUNNING"})
+        (pool.work / "again").touch()
+        pool.run("condor_vacate_job", f"{cluster}.9")
+        wait_for({**others, 9: "DONE"})
+        until(lambda: "(1) Normal" in log.read_text().rpartition("\n005 ")[2], "it has ended")
+        assert process.stop() == 0
+    jobs = read_jobs(server, "night", "simulate")
+    causes = {index: (jobs[index]["exitCode"], jobs[index]["signal"]) for index in (0, 7, 8, 9)}
+    assert causes == {0: (0, None), 7: (3, None), 8: (None, "SIGKILL"), 9: (0, None)}
+    assert {index: job["attempt"] for index, job in jobs.items() if job["attempt"]} == {9: 1}
+    assert {job["batchId"] for job in jobs.values()} == {f"{cluster}.{n}" for n in range(10)}
+    server.check_counters()

@@ -17,7 +17,7 @@ from lamia_gql.client.event import Event
 
 ATTRIBUTES_WAIT_S = 2.0
 """For how long after a log was written to a record may still be without its attributes."""
-MAX_AHEAD = 1000
+MAX_AHEAD = 100
 """How many records are looked through for the attributes of one."""
 MAX_CLUSTERS = 1000
 """Of how many clusters it is remembered whether their records have attributes."""
@@ -113,6 +113,7 @@ class FollowedLog:
                 self._note_attributes(record.cluster, False)
                 return {}
             place += 1
+        self._note_attributes(record.cluster, False)
         return {}
 
     def _note_attributes(self, cluster: int, has_them: bool) -> None:

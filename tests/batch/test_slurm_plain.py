@@ -19,8 +19,10 @@ from tests.support.harness import Server, run_cli
 from tests.support.job_side import run_lamia_job, stored_events
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.batch, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.batch, pytest.mark.timeout(300)]
 
+WAIT_S = 60.0
+"""How long a job may take on a machine that does much else."""
 SCRIPT = """\
 #!/bin/bash
 case $SLURM_ARRAY_TASK_ID in
@@ -52,7 +54,7 @@ def await_states(
     def found() -> dict[int, str]:
         return {index: job["state"] for index, job in read_jobs(server, task, process).items()}
 
-    until(lambda: wanted.items() <= found().items(), lambda: f"{wanted}: {found()}")
+    until(lambda: wanted.items() <= found().items(), lambda: f"{wanted}: {found()}", WAIT_S)
     return read_jobs(server, task, process)
 
 
@@ -77,7 +79,7 @@ def test_hook_while_the_server_is_away(slurm: SlurmCluster, sqlite_server: Serve
     sqlite_server.stop()
     array = slurm.submit(slurm.folder / "fill.sbatch", "--array=0-1", "--job-name=lamia:away/fill")
     ends = {f"{array}_0": "COMPLETED", f"{array}_1": "FAILED"}
-    until(lambda: slurm.states(array) == ends, lambda: slurm.states(array))
+    until(lambda: slurm.states(array) == ends, lambda: slurm.states(array), WAIT_S)
     spool = slurm.folder / "spool"
     until(lambda: len(list(spool.glob("*/[0-3]-*"))) == 4, lambda: list(spool.glob("*/*")))
     sqlite_server.start()

@@ -303,6 +303,24 @@ def test_forgotten_without_accounts(slurm: SlurmCommands) -> None:
     assert source.read(None).problems == ()
 
 
+def test_history_is_read_when_the_accounts_answer(slurm: SlurmCommands) -> None:
+    """The queue is told meanwhile, and the place stays."""
+    slurm.queue(ARRAY)
+    slurm.answer("sacct", error="sacct: error: Problem talking to the database")
+    source = make_source()
+    first = source.read({"time": 900.0})
+    assert (classes(told(first.events)), first.place) == (["STARTED"], {"time": 900.0})
+    assert len(first.problems) == 1
+    assert source.read(first.place).problems == ()
+    slurm.accounts({"JobID": "5", "JobIDRaw": "5", "State": "FAILED", "ExitCode": "2:0"})
+    later = source.read(first.place)
+    assert [(name, f["batchId"]) for name, f in told(later.events)] == [
+        ("STARTED", "5"),
+        ("FAILED", "5"),
+    ]
+    assert later.place["time"] > 900
+
+
 def test_accounts_that_do_not_answer(slurm: SlurmCommands, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ends are told without the usage after a while; the reason is told once."""
     clock = [5000.0]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.batch.slurm_cluster import SlurmCluster
+from tests.batch.slurm_cluster import NODES, SlurmCluster
 from tests.batch.slurm_setup import ROOT, follow, read_jobs, recipe, run_slurm, write_script
 from tests.support.harness import Server, run_cli
 from tests.support.job_side import run_lamia_job, stored_events
@@ -159,7 +159,8 @@ def test_task_prolog_tells_jobs_where_to_report(slurm: SlurmCluster, sqlite_serv
     text = text.replace("lamia-job", str(slurm.folder / "lamia-job"))
     script = write_script(slurm.folder, "own.sbatch", text)
     slurm.submit(script, "--array=0-2", "--job-name=lamia:prolog/fit")
-    await_states(sqlite_server, "prolog", {0: "FAILED", 1: "DONE", 2: "FAILED"}, "fit")
+    jobs = await_states(sqlite_server, "prolog", {0: "FAILED", 1: "DONE", 2: "FAILED"}, "fit")
+    assert (jobs[0]["exitCode"], jobs[0]["hostname"] in NODES) == (1, True)
     found = stored_events(sqlite_server, "prolog")
     assert any((event["payload"] or {}).get("program") == "test" for event in found)
 

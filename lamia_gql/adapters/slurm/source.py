@@ -118,9 +118,8 @@ class SlurmJobs:
                 self._ended.add(change, now)
         is_recent = now - self._looked_at < RECENT_S
         self._looked_at = now
-        for batch_id in seen.keys() - queue.keys():
-            job = seen[batch_id]
-            if job.phase is not Phase.ENDED:
+        for batch_id, job in seen.items():
+            if batch_id not in queue and job.phase is not Phase.ENDED:
                 self._ended.add(Change(job, job.phase if is_recent else None), now)
         self._ended.discard(change.job.batch_id for change in news)
         ended, more_problems = self._ended.collect(now)
@@ -149,7 +148,7 @@ class SlurmJobs:
             return [], [] if is_known else [f"{error} What has ended before is told later."]
         self._unread_since = None
         chosen = self._select(job for jobs in runs.values() for job in jobs)
-        forgotten = chosen.keys() - queue.keys()
+        forgotten = [batch_id for batch_id in chosen if batch_id not in queue]
         return [Change(job, None) for batch_id in forgotten for job in runs[batch_id]], []
 
     def _tell(self, changes: Iterable[Change], now: float) -> Iterator[Event]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 from pathlib import Path
 
 import click
@@ -55,6 +55,6 @@ def slurm(
         if task is None or process is None or not jobs:
             fail(2, "--task and --process need each other, and the numbers of JOBs.")
         label = JobLabel(task, process)
-    owner = None if all_users else user or getpass.getuser()
+    owner = None if all_users else user or str(os.getuid())
     source = SlurmJobs(JobSelection(owner, frozenset(jobs), label), interval, since)
     run_follower("slurm", source, once=once, state_path=state_path, url=url)

@@ -187,15 +187,17 @@ def test_two_followers_tell_the_same(slurm: SlurmCommands) -> None:
     prolog = read_events(HookCall(True, "9", {}))
     epilog = read_events(HookCall(False, "9", {}))
     assert [event.id for event in prolog + epilog] == [event.id for event in first]
-    record = {"JOBSTATE": "COMPLETED", "EXITCODE": "0:0", "END": "1020"}
+    record = {"JOBSTATE": "COMPLETED", "EXITCODE": "0:0", "START": "1010", "END": "1020"}
     slurm.queue(ENDED | {"State": "COMPLETING"})
     assert [e.id for e in read_events(HookCall(False, "9", record))] == [first[1].id]
 
 
-def test_hook_of_a_requeue(slurm: SlurmCommands) -> None:
+@pytest.mark.parametrize("state", ["PENDING", "NODE_FAIL"])
+def test_hook_of_a_requeue(slurm: SlurmCommands, state: str) -> None:
     """Slurm has counted the restart already: what is told is the next attempt's submission."""
-    slurm.queue(ARRAY | {"State": "COMPLETING", "RestartCnt": "1"})
-    call = find_call({"JOBID": "9", "JOBSTATE": "PENDING", "EXITCODE": "0:0", "END": "1020"})
+    slurm.queue(ARRAY | {"State": "COMPLETING", "RestartCnt": "1", "StartTime": "1020"})
+    times = {"START": "1010", "END": "1020"}
+    call = find_call({"JOBID": "9", "JOBSTATE": state, "EXITCODE": "0:0", **times})
     assert call is not None
     ((name, fields),) = told(read_events(call))
     assert (name, fields["attempt"], fields["sentAt"][14:19]) == ("SUBMITTED", 1, "17:00")
@@ -301,6 +303,24 @@ def test_forgotten_without_accounts(slurm: SlurmCommands) -> None:
         "Slurm has forgotten how these jobs ended, 1 in all: 7_3."
     )
     assert source.read(None).problems == ()
+
+
+def test_history_is_read_when_the_accounts_answer(slurm: SlurmCommands) -> None:
+    """The queue is told meanwhile, and the place stays."""
+    slurm.queue(ARRAY)
+    slurm.answer("sacct", error="sacct: error: Problem talking to the database")
+    source = make_source()
+    first = source.read({"time": 900.0})
+    assert (classes(told(first.events)), first.place) == (["STARTED"], {"time": 900.0})
+    assert len(first.problems) == 1
+    assert source.read(first.place).problems == ()
+    slurm.accounts({"JobID": "5", "JobIDRaw": "5", "State": "FAILED", "ExitCode": "2:0"})
+    later = source.read(first.place)
+    assert [(name, f["batchId"]) for name, f in told(later.events)] == [
+        ("STARTED", "5"),
+        ("FAILED", "5"),
+    ]
+    assert later.place["time"] > 900
 
 
 def test_accounts_that_do_not_answer(slurm: SlurmCommands, monkeypatch: pytest.MonkeyPatch) -> None:

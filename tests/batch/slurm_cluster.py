@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
+from tests.batch.processes import find_parents, find_processes, kill
 from tests.support.waiting import until
 
 NODES = ("node1", "node2")
@@ -123,14 +124,19 @@ class SlurmCluster:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.run("scancel", "--state=PENDING", "--user=root")
-        self.run("scancel", "--signal=KILL", "--full", "--user=root")
         self._stack.close()
+        # The jobs, and what watches over them.
+        kill(find_processes(*self._mark))
 
     @property
     def environment(self) -> dict[str, str]:
         """What its commands and hooks need in their environment."""
         return {"SLURM_CONF": str(self.configuration)}
+
+    @property
+    def _mark(self) -> list[str]:
+        """What all processes of the cluster have in their environment."""
+        return [f"{name}={value}" for name, value in self.environment.items()]
 
     def run(
         self, *command: str, check: bool = False, environ: Mapping[str, str] | None = None
@@ -169,9 +175,12 @@ class SlurmCluster:
     def kill_node(self, node: str) -> None:
         """Kill the daemon of a node with all its jobs, as when the machine loses power."""
         daemon = self._daemons.pop(node)
+        jobs = find_processes(*self._mark, f"SLURMD_NODENAME={node}")
+        # First those who could tell the controller.
         daemon.kill()
+        kill(find_parents(jobs) & find_processes(*self._mark) - jobs)
+        kill(jobs)
         daemon.wait()
-        self.run("pkill", "-KILL", "-f", f"slurmstepd: .*{node}")
 
     def start_node(self, node: str) -> None:
         """Start the daemon of a node."""

@@ -17,10 +17,10 @@ from tests.batch.slurm_setup import follow, read_jobs, recipe, run_slurm, write_
 from tests.support.harness import Server
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.batch, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.batch, pytest.mark.timeout(300)]
 
-PERIOD_S = 60.0
-"""The controller looks for time limits and lost nodes every 30 seconds."""
+PERIOD_S = 75.0
+"""How long things may take: the controller looks for time limits and lost nodes every 30 s."""
 SCRIPT = """\
 #!/bin/bash
 # What becomes of a job: it depends on its index, unless it is submitted again with CURE.
@@ -31,12 +31,12 @@ case $SLURM_ARRAY_TASK_ID in
   6) kill -SEGV $$ ;;
   7) exec python3 -c "waste = b'x' * (200 << 20); import time; time.sleep(60)" ;;
   8|9|10|13) exec sleep 300 ;;
-  11) [ "${SLURM_RESTART_COUNT:-0}" = 0 ] && exec sleep 300; exit 0 ;;
+  11|14) [ "${SLURM_RESTART_COUNT:-0}" = 0 ] && exec sleep 300; exit 0 ;;
   12) [ "${SLURM_RESTART_COUNT:-0}" = 0 ] && exec sleep 300; exit 4 ;;
 esac
 exit 0
 """
-SEGFAULT, MEMORY, TIME_LIMIT, LOST = 6, 7, 8, 13
+MEMORY, TIME_LIMIT, LOST, LOST_AND_REQUEUED = 7, 8, 13, 14
 CANCELLED = (9, 10)
 REQUEUED = (11, 12)
 NEVER_STARTED = (18, 19)
@@ -68,15 +68,17 @@ class Account(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Three arrays that were submitted as one: their numbers."""
+    """Four arrays that were submitted as one: their numbers."""
 
     main: str
     on_lost_node: str
+    requeued: str
     pending: str
 
     def batch_id(self, index: int) -> str:
         """The batch id of an index."""
-        array = {LOST: self.on_lost_node} | dict.fromkeys(NEVER_STARTED, self.pending)
+        array = {LOST: self.on_lost_node, LOST_AND_REQUEUED: self.requeued}
+        array |= dict.fromkeys(NEVER_STARTED, self.pending)
         return f"{array.get(index, self.main)}_{index}"
 
 
@@ -100,11 +102,14 @@ def read_accounts(cluster: SlurmCluster, told: Told) -> dict[int, Account]:
 
 
 def submit_array(cluster: SlurmCluster, script: Path, *options: str) -> Told:
-    """Submit twenty jobs, so that one of them runs on a node of its own, and two wait for long."""
-    main = cluster.submit(script, "--array=0-12,14-17", "--nodelist=node1", *options)
-    lost = cluster.submit(script, f"--array={LOST}", "--nodelist=node2", "--no-requeue", *options)
-    pending = cluster.submit(script, "--array=18-19", "--begin=now+1hour", *options)
-    return Told(main, lost, pending)
+    """Submit twenty jobs: some on a node that will be lost, some that will not start."""
+    parts = (
+        ("--array=0-12,15-17", "--nodelist=node1"),
+        (f"--array={LOST}", "--nodelist=node2", "--no-requeue"),
+        (f"--array={LOST_AND_REQUEUED}", "--nodelist=node2", "--requeue"),
+        ("--array=18-19", "--begin=now+1hour"),
+    )
+    return Told(*(cluster.submit(script, *part, *options) for part in parts))
 
 
 def let_things_happen(cluster: SlurmCluster, arrays: list[Told]) -> None:
@@ -115,9 +120,9 @@ def let_things_happen(cluster: SlurmCluster, arrays: list[Told]) -> None:
             name: s for told in arrays for job in told for name, s in cluster.states(job).items()
         }
 
-    running = (*CANCELLED, *REQUEUED, TIME_LIMIT, LOST)
+    running = (*CANCELLED, *REQUEUED, TIME_LIMIT, LOST, LOST_AND_REQUEUED)
     waited = [told.batch_id(index) for told in arrays for index in running]
-    until(lambda: {states().get(job) for job in waited} == {"RUNNING"}, states)
+    until(lambda: {states().get(job) for job in waited} == {"RUNNING"}, states, PERIOD_S)
     for told in arrays:
         limited = told.batch_id(TIME_LIMIT)
         cluster.run("scontrol", "update", f"JobId={limited}", "EndTime=now+2", check=True)
@@ -129,6 +134,9 @@ def let_things_happen(cluster: SlurmCluster, arrays: list[Told]) -> None:
     cluster.run("scancel", followed.batch_id(UNRECORDED), check=True)
     cluster.run("scancel", hooked.pending, followed.pending, wrapped.pending, check=True)
     cluster.kill_node("node2")
+    lost = [told.batch_id(index) for told in arrays for index in (LOST, LOST_AND_REQUEUED)]
+    until(lambda: {states()[job] for job in lost} == {"NODE_FAIL", "PENDING"}, states, PERIOD_S)
+    cluster.start_node("node2")
     ends = set(STATES)
     until(lambda: set(states().values()) <= ends, states, PERIOD_S)
 
@@ -165,7 +173,7 @@ def describe(server: Server, task: str) -> str:
 def story(
     _sqlite_server: Server,
 ) -> Iterator[tuple[Server, SlurmCluster, dict[str, Told], dict[str, dict[int, Account]]]]:
-    """Three arrays that meet the same fates, told in three ways."""
+    """Three times twenty jobs that meet the same fates, told in three ways."""
     server = _sqlite_server
     if not server.is_running:
         server.start()
@@ -187,7 +195,7 @@ def story(
         with follow(cluster, server, *names, *told["followed"]):
             let_things_happen(cluster, list(told.values()))
             for task in ("hooked", "followed"):
-                until(partial(has_ended, server, task), partial(describe, server, task))
+                until(partial(has_ended, server, task), partial(describe, server, task), PERIOD_S)
         until(
             lambda: all(
                 account.state in STATES
@@ -195,6 +203,7 @@ def story(
                 for account in read_accounts(cluster, arrays).values()
             ),
             "the accounts do not know all ends",
+            PERIOD_S,
         )
         accounts = {task: read_accounts(cluster, arrays) for task, arrays in told.items()}
         yield server, cluster, told, accounts
@@ -213,13 +222,14 @@ def test_all_ends_are_those_of_the_accounts(story: Story, task: str) -> None:
     assert {index for index, job in jobs.items() if job["state"] != "DONE"} == FAILING
     assert {index: jobs[index]["message"] for index in CAUSES} == CAUSES
     assert jobs[MEMORY]["signal"] == "SIGKILL"  # OUT_OF_MEMORY is told only with cgroups
-    assert {jobs[index]["starts"] for index in REQUEUED} == {2}
+    assert {jobs[index]["starts"] for index in (*REQUEUED, LOST_AND_REQUEUED)} == {2}
 
 
 def test_jobs_tell_their_ends_themselves(story: Story) -> None:
     """``lamia-job run`` inside says the same of all ends that it lives to see."""
     server, _cluster, told, accounts = story
-    seen = [i for i in range(20) if i not in (MEMORY, LOST, TIME_LIMIT, *NEVER_STARTED, *CANCELLED)]
+    unseen = {MEMORY, LOST, TIME_LIMIT, *NEVER_STARTED, *CANCELLED}
+    seen = set(range(20)) - unseen
     check_against_accounts(server, "wrapped", told["wrapped"], accounts["wrapped"], *seen)
     jobs = read_jobs(server, "wrapped")
     assert {jobs[index]["state"] for index in (*CANCELLED, TIME_LIMIT)} == {"TERMINATED"}
@@ -236,10 +246,11 @@ def test_what_failed_runs_again_and_wins(story: Story, task: str) -> None:
         printed = cluster.run("bash", "-c", script, check=True, environ=environ)
         again = printed.removeprefix("Submitted batch job ")
         ends = {f"{again}_{index}": "COMPLETED" for index in FAILING}
-        until(lambda: cluster.states(again) == ends, lambda: cluster.states(again))
+        until(lambda: cluster.states(again) == ends, lambda: cluster.states(again), PERIOD_S)
         until(
             lambda: {job["state"] for job in read_jobs(server, task).values()} == {"DONE"},
             partial(describe, server, task),
+            PERIOD_S,
         )
     jobs = read_jobs(server, task)
     assert {

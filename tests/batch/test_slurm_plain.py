@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.batch.slurm_cluster import SlurmCluster
-from tests.batch.slurm_setup import ROOT, follow, read_jobs, recipe, run_slurm, write_script
+from tests.batch.slurm_cluster import NODES, SlurmCluster
+from tests.batch.slurm_setup import follow, read_jobs, recipe, run_slurm, write_script
 from tests.support.harness import Server, run_cli
 from tests.support.job_side import run_lamia_job, stored_events
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.batch, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.batch, pytest.mark.timeout(300)]
 
+WAIT_S = 60.0
+"""How long a job may take on a machine that does much else."""
 SCRIPT = """\
 #!/bin/bash
 case $SLURM_ARRAY_TASK_ID in
@@ -52,7 +50,7 @@ def await_states(
     def found() -> dict[int, str]:
         return {index: job["state"] for index, job in read_jobs(server, task, process).items()}
 
-    until(lambda: wanted.items() <= found().items(), lambda: f"{wanted}: {found()}")
+    until(lambda: wanted.items() <= found().items(), lambda: f"{wanted}: {found()}", WAIT_S)
     return read_jobs(server, task, process)
 
 
@@ -77,53 +75,13 @@ def test_hook_while_the_server_is_away(slurm: SlurmCluster, sqlite_server: Serve
     sqlite_server.stop()
     array = slurm.submit(slurm.folder / "fill.sbatch", "--array=0-1", "--job-name=lamia:away/fill")
     ends = {f"{array}_0": "COMPLETED", f"{array}_1": "FAILED"}
-    until(lambda: slurm.states(array) == ends, lambda: slurm.states(array))
+    until(lambda: slurm.states(array) == ends, lambda: slurm.states(array), WAIT_S)
     spool = slurm.folder / "spool"
     until(lambda: len(list(spool.glob("*/[0-3]-*"))) == 4, lambda: list(spool.glob("*/*")))
     sqlite_server.start()
     environ = {**os.environ, "LAMIA_URL": sqlite_server.url, "LAMIA_SPOOL": str(spool)}
     assert b"4 events sent" in run_lamia_job(environ, "flush").stdout
     await_states(sqlite_server, "away", {0: "DONE", 1: "FAILED"})
-
-
-def test_hook_returns_at_once(tmp_path: Path, sqlite_server: Server) -> None:
-    """The controller does not wait for a squeue that hangs, and its signals do not reach it."""
-    hanging = tmp_path / "squeue"
-    wait = f"until [ -e {tmp_path}/go ]; do sleep 0.1; done"
-    hanging.write_text(f"#!/bin/sh\n{wait}\ntouch {tmp_path}/answered\n")
-    hanging.chmod(0o755)
-    environ = {**os.environ, "PATH": f"{tmp_path}:/bin:/usr/bin", "SLURM_JOB_ID": "7"}
-    environ |= {"SLURM_SCRIPT_CONTEXT": "epilog_slurmctld", "LAMIA_URL": sqlite_server.url}
-    hook = [sys.executable, "-m", "lamia_gql", "hook", "slurm"]
-    caller = subprocess.Popen(hook, env=environ, cwd=ROOT, start_new_session=True)
-    assert caller.wait(10) == 0
-    with pytest.raises(ProcessLookupError):
-        os.killpg(caller.pid, signal.SIGKILL)  # nobody is left in its group
-    (tmp_path / "go").touch()
-    until((tmp_path / "answered").exists, "the hook was killed")
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"SLURM_SCRIPT_CONTEXT": "prolog_slurmctld"},
-        {"SLURM_SCRIPT_CONTEXT": "prolog_slurmctld", "SLURM_JOB_ID": "7", "LAMIA_URL": "x"},
-    ],
-)
-def test_hook_never_fails(given: dict[str, str]) -> None:
-    """Slurm requeues a job whose prolog fails: wrong settings are told, with exit code 0."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "lamia_gql", "hook", "slurm"],
-        env=kept | given,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.startswith("lamia-gql hook slurm: ")
 
 
 def test_follower_without_accounts(slurm: SlurmCluster, sqlite_server: Server) -> None:
@@ -157,7 +115,8 @@ def test_task_prolog_tells_jobs_where_to_report(slurm: SlurmCluster, sqlite_serv
     text = text.replace("lamia-job", str(slurm.folder / "lamia-job"))
     script = write_script(slurm.folder, "own.sbatch", text)
     slurm.submit(script, "--array=0-2", "--job-name=lamia:prolog/fit")
-    await_states(sqlite_server, "prolog", {0: "FAILED", 1: "DONE", 2: "FAILED"}, "fit")
+    jobs = await_states(sqlite_server, "prolog", {0: "FAILED", 1: "DONE", 2: "FAILED"}, "fit")
+    assert (jobs[0]["exitCode"], jobs[0]["hostname"] in NODES) == (1, True)
     found = stored_events(sqlite_server, "prolog")
     assert any((event["payload"] or {}).get("program") == "test" for event in found)
 

@@ -50,13 +50,19 @@ def _tell(job: JobRecord, call: HookCall) -> Iterable[Event]:
 
 def _with_record(job: JobRecord, final: Mapping[str, str]) -> JobRecord:
     """Return a job with what ``jobcomp/script`` tells, which knows its state while it COMPLETES."""
-    ended_at = parse_time(final.get("END", ""))
+    started_at, ended_at = (parse_time(final.get(name, "")) for name in ("START", "END"))
+    if started_at not in (None, job.started_at):
+        # It is another run that squeue shows: after a lost node, for example, it waits again.
+        job = job._replace(state="PENDING")
+    else:
+        job = job._replace(state=final["JOBSTATE"])
     code, signal = parse_exit(final.get("EXITCODE", ""))
-    job = job._replace(state=final["JOBSTATE"], ended_at=ended_at)
     if code or signal:
         job = job._replace(exit_code=code, signal=signal)
+    if job.phase is Phase.ENDED:
+        return job._replace(ended_at=ended_at)
     # A requeued job gets a new time of submission only when it has been cleaned up.
-    return job if job.phase is Phase.ENDED else job._replace(submitted_at=ended_at)
+    return job._replace(submitted_at=ended_at)
 
 
 def _wait_for_end(job_id: str, jobs: list[JobRecord]) -> list[JobRecord]:

@@ -61,6 +61,10 @@ class SlurmJobs:
         self._ended = EndedJobs(self._accounting)
         self._seen: dict[str, JobRecord] | None = None
         """The followed jobs in the queue, as they were last told, by their batch ids."""
+        self._unread_since: str | None = None
+        """From when the accounts are still to be read, as they did not answer."""
+        self._problem: str | None = None
+        self._looked_at = 0.0
         self._rest: Iterator[Event] = iter(())
         """What is still to be told of the last look."""
         self._place: Any = None
@@ -96,7 +100,9 @@ class SlurmJobs:
         """Look at all jobs; returns problems, as sentences for the user."""
         now = time.time()
         queue = self._select(read_queue(*self._queue_options))
-        news = self._forgotten(queue, place) if self._seen is None else []
+        if self._seen is None:
+            self._unread_since = self._since if place is None else _overlap(place["time"])
+        news, problems = self._read_history(queue)
         seen = self._seen or {}
         for batch_id, job in queue.items():
             before = seen.get(batch_id)
@@ -110,33 +116,40 @@ class SlurmJobs:
                 news.append(change)
             elif change.before is not Phase.ENDED:
                 self._ended.add(change, now)
-        is_recent = self._seen is not None and now - self._place["time"] < RECENT_S
-        for batch_id in seen.keys() - queue.keys():
-            job = seen[batch_id]
-            if job.phase is not Phase.ENDED:
+        is_recent = now - self._looked_at < RECENT_S
+        self._looked_at = now
+        for batch_id, job in seen.items():
+            if batch_id not in queue and job.phase is not Phase.ENDED:
                 self._ended.add(Change(job, job.phase if is_recent else None), now)
         self._ended.discard(change.job.batch_id for change in news)
-        ended, problems = self._ended.collect(now)
+        ended, more_problems = self._ended.collect(now)
         self._seen = queue
         self._rest = self._tell([*news, *ended], now)
-        self._place = {"time": now}
-        return problems
+        self._place = {"time": now} if self._unread_since is None else place
+        return problems + more_problems
 
     def _select(self, records: Iterable[JobRecord]) -> dict[str, JobRecord]:
         """Return the followed ones of these jobs, by their batch ids; the latest of each."""
         chosen = select(records, self._selection.job_ids)
         return {job.batch_id: job for job in chosen if self._selection.find_label(job)}
 
-    def _forgotten(self, queue: dict[str, JobRecord], place: Any) -> list[Change]:
-        """Return the jobs that have ended while nobody looked, and are not in the queue."""
-        since = self._since if place is None else _format_time(place["time"] - OVERLAP_S)
-        if since is None:
-            return []
-        runs = self._accounting.read(self._accounting.find_since(since))
+    def _read_history(self, queue: dict[str, JobRecord]) -> tuple[list[Change], list[str]]:
+        """Return the jobs that have ended while nobody looked, and left the queue; and problems.
+
+        If the accounts do not answer, they are asked again at the next look.
+        """
+        if self._unread_since is None:
+            return [], []
+        try:
+            runs = self._accounting.read(self._accounting.find_since(self._unread_since))
+        except SlurmError as error:
+            is_known = self._problem == str(error)
+            self._problem = str(error)
+            return [], [] if is_known else [f"{error} What has ended before is told later."]
+        self._unread_since = None
         chosen = self._select(job for jobs in runs.values() for job in jobs)
-        return [
-            Change(job, None) for batch_id in chosen.keys() - queue.keys() for job in runs[batch_id]
-        ]
+        forgotten = [batch_id for batch_id in chosen if batch_id not in queue]
+        return [Change(job, None) for batch_id in forgotten for job in runs[batch_id]], []
 
     def _tell(self, changes: Iterable[Change], now: float) -> Iterator[Event]:
         for change in changes:
@@ -145,5 +158,6 @@ class SlurmJobs:
                 yield from changed(change, label, now)
 
 
-def _format_time(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds))
+def _overlap(seconds: float) -> str:
+    """Return the time some minutes before, as ``sacct`` takes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds - OVERLAP_S))

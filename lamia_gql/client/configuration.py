@@ -15,6 +15,8 @@ URL_PATTERN = (
     r"https?://([^\s/?#:@\[\]]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(?P<path>/[^\s?#]*)?"
 )
 MAX_PORT = 65535
+INTERFACES = ("/graphql", "/api/v0")
+"""The paths of a server's interfaces below its root address."""
 
 
 class ConfigurationError(ValueError):
@@ -60,8 +62,8 @@ class JobIdentity(NamedTuple):
 def parse_url(text: str) -> str:
     """Return the root address of a server, without a slash at its end.
 
-    This is what ``LAMIA_URL`` means to every command: the root address, or that of ``/graphql``
-    below it; both may have a path before it, and a slash at the end. Raises
+    This is what ``LAMIA_URL`` means to every command: the root address, or that of ``/graphql`` or
+    ``/api/v0`` below it; all may have a path before it, and a slash at the end. Raises
     :class:`ConfigurationError`.
     """
     url = text.strip().rstrip("/")
@@ -71,7 +73,10 @@ def parse_url(text: str) -> str:
             f"{url!r} is not the address of a server, such as http://host:8088."
         )
     # A host may have that name, too.
-    return url.removesuffix("/graphql") if found["path"] else url
+    for suffix in INTERFACES:
+        if found["path"] and url.endswith(suffix):
+            return url[: -len(suffix)]
+    return url
 
 
 def find_endpoint(url: str) -> str:

@@ -15,9 +15,10 @@ Events flow in one direction::
                                    ↓            ↑
                                  spool ──→ flusher
 
-- ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it, ``output`` copies what it
-  writes, ``progress_scanner`` finds progress in that (``progress_search`` is a process of its own),
-  ``usage`` measures it, and ``monitor`` sends beats and progress while it runs.
+- ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it with its ``descriptors``,
+  ``output`` copies what it writes, ``progress_scanner`` finds progress in that
+  (``progress_search`` is a process of its own), ``usage`` measures it, and ``monitor`` sends beats
+  and progress while it runs.
 - ``job`` makes an ``event`` out of each report, with ``event_details`` that tell why it has ended;
   ``configuration`` and ``batch_systems`` (with ``class_ad``) tell whose events they are and which
   server gets them, ``event_clock`` gives them times.

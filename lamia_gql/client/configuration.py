@@ -34,6 +34,8 @@ class ServerConfig(NamedTuple):
     """The path of a file with the bearer token."""
     spool: str
     """The directory for events that can't be sent."""
+    environ: Mapping[str, str]
+    """The variables that tell about proxies."""
 
 
 class JobIdentity(NamedTuple):
@@ -67,6 +69,10 @@ def parse_url(text: str) -> str:
     :class:`ConfigurationError`.
     """
     url = text.strip().rstrip("/")
+    if re.match("[^/]*//[^/]*@", url):
+        raise ConfigurationError(
+            "The address of the server has a user or a password in it: use LAMIA_TOKEN instead."
+        )
     found = re.fullmatch(URL_PATTERN, url, re.IGNORECASE)
     if found is None or int(found["port"] or 0) > MAX_PORT:
         raise ConfigurationError(
@@ -100,6 +106,7 @@ def find_server(
         token=environ.get("LAMIA_TOKEN") or None,
         token_file=environ.get("LAMIA_TOKEN_FILE") or None,
         spool=spool or environ.get("LAMIA_SPOOL") or _default_spool(),
+        environ=environ,
     )
 
 

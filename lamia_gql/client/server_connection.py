@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from lamia_gql.client.configuration import ServerConfig
 from lamia_gql.client.event import encode_json
+from lamia_gql.client.proxies import Proxy, find_proxy
 from lamia_gql.client.redirects import MAX_REDIRECTS, PERMANENT_STATUSES, find_target
 from lamia_gql.client.watchdog import Watchdog
 
@@ -128,6 +129,7 @@ class ServerConnection:
     def __init__(self, server: ServerConfig, on_slow: Callable[[], object] = lambda: None) -> None:
         self._server = server
         self._address = urllib.parse.urlsplit(server.url)
+        self._proxy: Proxy | None = None
         self._redirect: str | None = None
         """Where the server, by its last answer, has moved."""
         self._http: http.client.HTTPConnection | None = None
@@ -184,7 +186,8 @@ class ServerConnection:
             self._disconnect()
             self._forget_redirect()
             reason = str(error) or type(error).__name__
-            message = f"The server at {self._server.url} can't be reached: {reason}."
+            way = f" through the proxy {self._proxy}" if self._proxy else ""
+            message = f"The server at {self._server.url} can't be reached{way}: {reason}."
             is_dropped = isinstance(error, (http.client.HTTPException, ConnectionResetError))
             is_too_slow = isinstance(error, socket.timeout) and len(body) > SLOW_BODY_BYTES
             raise ServerUnavailableError(message, may_be_event=is_dropped or is_too_slow) from error
@@ -258,7 +261,8 @@ class ServerConnection:
             headers = {**headers, CLOCK_HEADER: f"{time.time():.3f}"}
         is_sent = True
         try:
-            self._http.request("POST", self._address.path, body, headers)
+            target, more = self._find_target()
+            self._http.request("POST", target, body, headers | more)
         except (BrokenPipeError, ConnectionResetError):
             # A server that refuses a large body may answer and hang up before it has read it.
             is_sent = False
@@ -270,18 +274,32 @@ class ServerConnection:
             self._disconnect()
         return response.status, content
 
+    def _find_target(self) -> tuple[str, dict[str, str]]:
+        """Return what is requested, and more headers: a proxy that sees it gets the whole address.
+
+        Through a tunnel to a server with https it does not see it.
+        """
+        if self._proxy is None or self._address.scheme == "https":
+            return self._address.path, {}
+        return self._address.geturl(), self._proxy.headers
+
     def _connect(self) -> http.client.HTTPConnection:
         made: http.client.HTTPConnection
         # Without an explicit port, http.client takes the end of an IPv6 address for one.
         host, port = self._address.hostname or "", self._address.port
+        self._proxy = proxy = find_proxy(self._server.environ, self._address)
         timeout = SOCKET_TIMEOUT_S
         if self._address.scheme == "https":
             import ssl  # imported here because some Pythons are built without it
 
             context = ssl.create_default_context()
-            made = http.client.HTTPSConnection(host, port or 443, timeout=timeout, context=context)
+            place = (proxy.host, proxy.port) if proxy else (host, port or 443)
+            made = http.client.HTTPSConnection(*place, timeout=timeout, context=context)
+            if proxy:
+                made.set_tunnel(host, port or 443, proxy.headers)
         else:
-            made = http.client.HTTPConnection(host, port or 80, timeout=timeout)
+            place = (proxy.host, proxy.port) if proxy else (host, port or 80)
+            made = http.client.HTTPConnection(*place, timeout=timeout)
         made.connect()
         return made
 

@@ -32,8 +32,8 @@ Events flow in one direction::
   (``spool_flush``).
 - ``delivery`` sorts events by the server's results: stored, refused, or kept for later;
   ``request_limits`` tells how many fit into a request, ``refused_events`` keeps what is refused.
-- ``server_connection`` speaks HTTP, through ``proxies``, and follows some ``redirects``;
-  ``watchdog`` interrupts it when the server is too slow.
+- ``server_connection`` uses ``http_exchange``, which speaks HTTP, also through ``proxies``, and
+  follows some ``redirects``; ``watchdog`` interrupts it when the server is too slow.
 - ``workflow`` reports the jobs of a workflow from the process of the workflow tool, and
   ``growing_task`` makes their arrays.
 - ``launcher`` starts the single file ``lamia-job.pyz``, and the program alone if Python is too old.

@@ -15,9 +15,10 @@ Events flow in one direction::
                                    ↓            ↑
                                  spool ──→ flusher
 
-- ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it, ``output`` copies what it
-  writes, ``progress_scanner`` finds progress in that (``progress_search`` is a process of its own),
-  ``usage`` measures it, and ``monitor`` sends beats and progress while it runs.
+- ``wrapper`` runs a program (``lamia-job run``): ``program`` starts it with its ``descriptors``,
+  ``output`` copies what it writes, ``progress_scanner`` finds progress in that
+  (``progress_search`` is a process of its own), ``usage`` measures it, and ``monitor`` sends beats
+  and progress while it runs.
 - ``job`` makes an ``event`` out of each report, with ``event_details`` that tell why it has ended;
   ``configuration`` and ``batch_systems`` (with ``class_ad``) tell whose events they are and which
   server gets them, ``event_clock`` gives them times.
@@ -31,8 +32,8 @@ Events flow in one direction::
   (``spool_flush``).
 - ``delivery`` sorts events by the server's results: stored, refused, or kept for later;
   ``request_limits`` tells how many fit into a request, ``refused_events`` keeps what is refused.
-- ``server_connection`` speaks HTTP, and follows some ``redirects``; ``watchdog`` interrupts it when
-  the server is too slow.
+- ``server_connection`` uses ``http_exchange``, which speaks HTTP, also through ``proxies``, and
+  follows some ``redirects``; ``watchdog`` interrupts it when the server is too slow.
 - ``workflow`` reports the jobs of a workflow from the process of the workflow tool, and
   ``growing_task`` makes their arrays.
 - ``launcher`` starts the single file ``lamia-job.pyz``, and the program alone if Python is too old.

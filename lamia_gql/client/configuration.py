@@ -15,6 +15,8 @@ URL_PATTERN = (
     r"https?://([^\s/?#:@\[\]]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(?P<path>/[^\s?#]*)?"
 )
 MAX_PORT = 65535
+INTERFACES = ("/graphql", "/api/v0")
+"""The paths of a server's interfaces below its root address."""
 
 
 class ConfigurationError(ValueError):
@@ -32,6 +34,8 @@ class ServerConfig(NamedTuple):
     """The path of a file with the bearer token."""
     spool: str
     """The directory for events that can't be sent."""
+    environ: Mapping[str, str]
+    """The variables that tell about proxies."""
 
 
 class JobIdentity(NamedTuple):
@@ -60,18 +64,25 @@ class JobIdentity(NamedTuple):
 def parse_url(text: str) -> str:
     """Return the root address of a server, without a slash at its end.
 
-    This is what ``LAMIA_URL`` means to every command: the root address, or that of ``/graphql``
-    below it; both may have a path before it, and a slash at the end. Raises
+    This is what ``LAMIA_URL`` means to every command: the root address, or that of ``/graphql`` or
+    ``/api/v0`` below it; all may have a path before it, and a slash at the end. Raises
     :class:`ConfigurationError`.
     """
     url = text.strip().rstrip("/")
+    if re.match("[^/]*//[^/]*@", url):
+        raise ConfigurationError(
+            "The address of the server has a user or a password in it: use LAMIA_TOKEN instead."
+        )
     found = re.fullmatch(URL_PATTERN, url, re.IGNORECASE)
     if found is None or int(found["port"] or 0) > MAX_PORT:
         raise ConfigurationError(
             f"{url!r} is not the address of a server, such as http://host:8088."
         )
     # A host may have that name, too.
-    return url.removesuffix("/graphql") if found["path"] else url
+    for suffix in INTERFACES:
+        if found["path"] and url.endswith(suffix):
+            return url[: -len(suffix)]
+    return url
 
 
 def find_endpoint(url: str) -> str:
@@ -95,6 +106,7 @@ def find_server(
         token=environ.get("LAMIA_TOKEN") or None,
         token_file=environ.get("LAMIA_TOKEN_FILE") or None,
         spool=spool or environ.get("LAMIA_SPOOL") or _default_spool(),
+        environ=environ,
     )
 
 

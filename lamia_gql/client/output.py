@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from lamia_gql.client.descriptors import open_null, redirect_to_null
 from lamia_gql.client.event_details import clean_message
 
 CHUNK_BYTES = 256 * 1024
@@ -79,12 +80,14 @@ class OutputPipe:
             return
         import subprocess
 
+        null = open_null()
         helper = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", COPY_SCRIPT],
             stdin=self._read_end,
             stdout=self.targets[0],
-            stderr=subprocess.DEVNULL,
+            stderr=null,
         )
+        os.close(null)
         # It outlives this process, so nobody waits for it.
         helper.returncode = 0
 
@@ -165,35 +168,6 @@ class OutputTail:
         """Return the last line with anything in it, without what is meant for a terminal."""
         lines = (clean_message(line) for line in reversed(self.read()))
         return next(filter(None, lines), "")
-
-
-def occupy_closed_descriptors() -> set[int]:
-    """Open those of descriptors 0, 1 and 2 that are closed, so that no other file gets them.
-
-    Returns them. For the program they stay closed.
-    """
-    closed = set()
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            closed.add(os.open(os.devnull, os.O_RDWR))
-    return closed
-
-
-def are_same_file(one: int, other: int) -> bool:
-    """Whether two descriptors lead to the same file, so that the order between them matters."""
-    try:
-        return os.path.samestat(os.fstat(one), os.fstat(other))
-    except OSError:
-        return False
-
-
-def redirect_to_null(target: int) -> None:
-    """Close a descriptor, but keep its number occupied."""
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, target)
-    os.close(null)
 
 
 def _write(target: int, data: bytes) -> None:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from lamia_gql.client.descriptors import open_null
 from lamia_gql.client.progress_search import CONTINUES, FOLLOWS_GAP, HEADER_BYTES, IS_LAST
 
 TYPE_CHECKING = False
@@ -169,13 +170,17 @@ class ProgressScanner:
 
         # Inherited by the process, and this thread handles no signals.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", SEARCH, self._package],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-        )
+        null = open_null()
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", SEARCH, self._package],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=null,
+                cwd="/",
+            )
+        finally:
+            os.close(null)
 
     def _next_block(self, last_seconds: float | None) -> bytes | None:
         """Wait for output, and return a block of it with its flags; None after the last one.

@@ -21,6 +21,8 @@ MAX_WAITING_EVENTS = 10_000
 """How many events wait in memory if they can't be spooled."""
 MANY_WAITING_EVENTS = 2000
 """How many events wait in memory before a stream of events has to wait for them."""
+MIN_SPOOL_TIME_S = 1.0
+"""How long the spool has for the last events, if sending them has taken all the time."""
 SPOOL_CHECK_INTERVAL_S = 60.0
 """How often the spool is checked for events that other jobs have left there."""
 
@@ -96,7 +98,11 @@ class Sender:
         self._thread = thread
 
     def close(self, timeout: float) -> None:
-        """Send what waits, for at most ``timeout`` seconds; then spool the rest."""
+        """Send what waits, for at most ``timeout`` seconds; then spool the rest.
+
+        A spool on a file system that hangs costs a second more.
+        """
+        deadline = time.monotonic() + timeout
         if self._pid != os.getpid():
             self._reset()
         with self._changed:
@@ -109,7 +115,7 @@ class Sender:
             thread.join(timeout)
         rest = self._snapshot()
         # The thread may hang in a request that succeeds later: the server detects duplicates.
-        if rest and not self._move_to_spool(rest):
+        if rest and not self._move_to_spool_in_time(rest, deadline):
             text = f"{len(rest)} events are lost: neither the server nor the spool takes them."
             self._warnings.warn("lost", text)
         if rest:
@@ -296,6 +302,19 @@ class Sender:
             return False
         self._spool_fails = False
         return True
+
+    def _move_to_spool_in_time(self, events: Sequence[Event], deadline: float) -> bool:
+        """Leave events to the spool, as :meth:`_move_to_spool`, unless its file system hangs."""
+        done: list[bool] = []
+        thread = threading.Thread(
+            target=lambda: done.append(self._move_to_spool(events)), name="lamia-spool", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            return self._move_to_spool(events)  # no new threads, as when Python exits
+        thread.join(max(deadline - time.monotonic(), MIN_SPOOL_TIME_S))
+        return done == [True]
 
     def _write_to_spool(self, events: Sequence[Event]) -> dict[str, str]:
         """Write waiting events that have no copy; returns their files by the events' ids."""

@@ -1,30 +1,25 @@
-"""A persistent HTTP connection to a server, and the parser of its responses."""
+"""A connection to a server that takes events, and the parser of its responses."""
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  # else the first name look-up imports it in a thread: see Job
 import http.client
 import json
 import socket
-import time
-import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from lamia_gql.client.configuration import ServerConfig
 from lamia_gql.client.event import encode_json
-from lamia_gql.client.redirects import MAX_REDIRECTS, PERMANENT_STATUSES, find_target
+from lamia_gql.client.http_exchange import CLOCK_HEADER, HttpExchange
+from lamia_gql.client.redirects import PERMANENT_STATUSES
 from lamia_gql.client.watchdog import Watchdog
 
-SOCKET_TIMEOUT_S = 5.0
-"""Time without a byte after which a request is given up."""
 EXCHANGE_TIMEOUT_S = 15.0
 """Time for a whole request and response, however slowly the bytes arrive."""
 SLOW_AFTER_S = 1.0
 """Time after which a server counts as slow, and the interval of calls to ``on_slow``."""
 SLOW_BODY_BYTES = 64 * 1024
 """The size from which a request may be too large for a slow line."""
-MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 DOCUMENT = """\
 mutation SubmitEvents($input: SubmitEventsInput!) {
   submitEvents(input: $input) {
@@ -46,8 +41,6 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
-CLOCK_HEADER = "Lamia-Clock"
-"""The header with this host's time, in seconds since 1970."""
 UNKNOWN_CODE = "BAD_USER_INPUT"
 """The code of an error that is caused by a field or a value that the server does not know."""
 REQUEST_ERROR_CODES = {
@@ -64,8 +57,6 @@ UNEXPECTED_ERROR_CODES = {"INTERNAL", None}
 TOO_LARGE_STATUS = 413
 REJECTED_STATUSES = (400, TOO_LARGE_STATUS, 422)
 """Statuses by which a proxy refuses a request for what is in it, or for its size."""
-MAX_RETRY_AFTER_S = 300
-"""For how long, at most, a server is left alone because it says so."""
 REDIRECT_STATUSES = (*PERMANENT_STATUSES, 302, 303, 307)
 OUTAGE_STATUSES = (*REDIRECT_STATUSES, 401, 403, 404, 429, 502, 503, 504)
 """Statuses that do not depend on the events in the request."""
@@ -127,14 +118,14 @@ class ServerConnection:
 
     def __init__(self, server: ServerConfig, on_slow: Callable[[], object] = lambda: None) -> None:
         self._server = server
-        self._address = urllib.parse.urlsplit(server.url)
-        self._redirect: str | None = None
-        """Where the server, by its last answer, has moved."""
-        self._http: http.client.HTTPConnection | None = None
-        self.retry_after_s = 0.0
-        """How long the server, by its last answer, wants to be left alone."""
+        self._exchange = HttpExchange(server)
         self._on_slow = on_slow
         self._watchdog = Watchdog(self._check_duration, SLOW_AFTER_S)
+
+    @property
+    def retry_after_s(self) -> float:
+        """How long the server, by its last answer, wants to be left alone."""
+        return self._exchange.retry_after_s
 
     def submit(
         self, events: Sequence[dict[str, Any]], *, with_clock: bool = False
@@ -179,33 +170,25 @@ class ServerConnection:
                 token = self._read_token()
                 if token:
                     headers["Authorization"] = f"Bearer {token}"
-                return self._post_to_target(body, headers)
+                return self._exchange.post(body, headers)
         except (OSError, http.client.HTTPException, ValueError, ImportError) as error:
-            self._disconnect()
-            self._forget_redirect()
+            self._exchange.reset()
             reason = str(error) or type(error).__name__
-            message = f"The server at {self._server.url} can't be reached: {reason}."
+            proxy = self._exchange.proxy
+            way = f" through the proxy {proxy}" if proxy else ""
+            message = f"The server at {self._server.url} can't be reached{way}: {reason}."
             is_dropped = isinstance(error, (http.client.HTTPException, ConnectionResetError))
             is_too_slow = isinstance(error, socket.timeout) and len(body) > SLOW_BODY_BYTES
             raise ServerUnavailableError(message, may_be_event=is_dropped or is_too_slow) from error
 
     def close(self) -> None:
         """Disconnect, and end the watchdog; the connection can't be used again."""
-        self._disconnect()
+        self._exchange.disconnect()
         self._watchdog.stop()
 
-    def _disconnect(self) -> None:
-        if self._http is not None:
-            self._http.close()
-            self._http = None
-
     def _check_duration(self, seconds: float) -> None:
-        sock = self._http.sock if self._http is not None else None
-        if sock is not None and seconds >= EXCHANGE_TIMEOUT_S:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # already closed
+        if seconds >= EXCHANGE_TIMEOUT_S:
+            self._exchange.interrupt()
         self._on_slow()
 
     def _read_token(self) -> str | None:
@@ -217,73 +200,6 @@ class ServerConnection:
                 return file.read(65536).strip()
         except (OSError, ValueError) as error:
             raise ServerUnavailableError(f"The token can't be read: {error}.") from error
-
-    def _post_to_target(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        """Send a request, also to where the server has moved for good."""
-        for _ in range(MAX_REDIRECTS):
-            status, content = self._post(body, headers)
-            target = find_target(self._address, self._redirect)
-            if status not in PERMANENT_STATUSES or target is None:
-                break
-            self._disconnect()
-            self._address = target
-        if status != 200:
-            self._forget_redirect()
-        return status, content
-
-    def _forget_redirect(self) -> None:
-        configured = urllib.parse.urlsplit(self._server.url)
-        if self._address != configured:
-            self._disconnect()
-            self._address = configured
-
-    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        was_connected = self._http is not None and self._http.sock is not None
-        try:
-            return self._exchange(body, headers)
-        except (ConnectionError, http.client.BadStatusLine):
-            # Servers close idle connections, so the first failure is no error. If the request did
-            # arrive, the server recognises the events by their ids.
-            self._disconnect()
-            if not was_connected:
-                raise
-        return self._exchange(body, headers)
-
-    def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        self.retry_after_s = 0.0
-        if self._http is None or self._http.sock is None:
-            self._http = self._connect()
-        if CLOCK_HEADER in headers:
-            # Connecting may have taken long.
-            headers = {**headers, CLOCK_HEADER: f"{time.time():.3f}"}
-        is_sent = True
-        try:
-            self._http.request("POST", self._address.path, body, headers)
-        except (BrokenPipeError, ConnectionResetError):
-            # A server that refuses a large body may answer and hang up before it has read it.
-            is_sent = False
-        response = self._http.getresponse()
-        self.retry_after_s = _parse_retry_after(response.getheader("Retry-After"))
-        self._redirect = response.getheader("Location")
-        content = response.read(MAX_RESPONSE_BYTES)
-        if not (is_sent and response.isclosed()):
-            self._disconnect()
-        return response.status, content
-
-    def _connect(self) -> http.client.HTTPConnection:
-        made: http.client.HTTPConnection
-        # Without an explicit port, http.client takes the end of an IPv6 address for one.
-        host, port = self._address.hostname or "", self._address.port
-        timeout = SOCKET_TIMEOUT_S
-        if self._address.scheme == "https":
-            import ssl  # imported here because some Pythons are built without it
-
-            context = ssl.create_default_context()
-            made = http.client.HTTPSConnection(host, port or 443, timeout=timeout, context=context)
-        else:
-            made = http.client.HTTPConnection(host, port or 80, timeout=timeout)
-        made.connect()
-        return made
 
     def _parse_response(self, status: int, content: bytes, event_count: int) -> list[EventResult]:
         url = self._server.url
@@ -319,7 +235,9 @@ class ServerConnection:
                 ) from error
             problem = "is not lamia-gql" if status == 200 else f"answers with status {status}"
             if status in REDIRECT_STATUSES:
-                problem += f", and has moved to {self._redirect}: use that address if it is yours"
+                problem += (
+                    f", and has moved to {self._exchange.redirect}: use that address if it is yours"
+                )
             raise ServerUnavailableError(
                 f"The server at {url} {problem}.", may_be_event=may_be_event
             ) from error
@@ -329,13 +247,6 @@ class ServerConnection:
                 may_be_event=True,
             )
         return results
-
-
-def _parse_retry_after(text: str | None) -> float:
-    """Return the seconds in the header of an answer; 0 without any, or for a date."""
-    if text is None or not text.isdigit() or len(text) > 9:
-        return 0.0
-    return float(min(int(text), MAX_RETRY_AFTER_S))
 
 
 def _parse_result(result: dict[str, Any]) -> EventResult:

@@ -13,15 +13,14 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from lamia_gql.client.event_details import find_signal_name
-from lamia_gql.client.monitor import ProgramMonitor
-from lamia_gql.client.output import (
-    OutputPipe,
-    OutputTail,
+from lamia_gql.client.descriptors import (
     are_same_file,
     occupy_closed_descriptors,
     redirect_to_null,
 )
+from lamia_gql.client.event_details import find_signal_name
+from lamia_gql.client.monitor import ProgramMonitor
+from lamia_gql.client.output import OutputPipe, OutputTail
 from lamia_gql.client.program import start_program
 from lamia_gql.client.run_options import RunOptions
 from lamia_gql.client.usage import ResourceUsage

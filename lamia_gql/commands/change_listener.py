@@ -12,6 +12,7 @@ from typing import Self
 import httpx
 
 from lamia_gql.commands.client_token import authorization
+from lamia_gql.commands.server_proxy import find_server_proxy, proxy_options
 from lamia_gql.graph.stored_operations import load_operation
 
 READ_TIMEOUT_S = 30.0
@@ -59,7 +60,8 @@ class ChangeListener:
     async def _listen(self) -> None:
         delay = MIN_RECONNECT_DELAY_S
         headers = authorization(os.environ)
-        async with httpx.AsyncClient(timeout=READ_TIMEOUT_S, headers=headers) as client:
+        options = proxy_options(find_server_proxy(self._url))
+        async with httpx.AsyncClient(timeout=READ_TIMEOUT_S, headers=headers, **options) as client:
             while True:
                 try:
                     if await self._read_stream(client):

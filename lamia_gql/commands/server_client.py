@@ -10,6 +10,7 @@ import httpx
 
 from lamia_gql.client.configuration import ConfigurationError
 from lamia_gql.commands.client_token import authorization
+from lamia_gql.commands.server_proxy import find_server_proxy, proxy_options
 from lamia_gql.graph.stored_operations import load_operation
 
 REQUEST_TIMEOUT_S = 30.0
@@ -33,7 +34,7 @@ class ServerClient:
 
     Use it as a context manager; it keeps its connections open until the end. It sends the
     user's token (see :func:`find_token`), and raises :class:`ServerClientError` if that can't be
-    read.
+    read, or if there is a proxy of a kind that is not supported.
     """
 
     def __init__(self, url: str) -> None:
@@ -42,9 +43,15 @@ class ServerClient:
             headers = authorization(os.environ)
         except ConfigurationError as error:
             raise ServerClientError(str(error)) from error
+        try:
+            self._proxy = find_server_proxy(url)
+        except ValueError as error:
+            raise ServerClientError(f"{url} can't be reached: {error}.") from error
         self.has_token = bool(headers)
         """Whether it identifies the user."""
-        self._client = httpx.Client(timeout=REQUEST_TIMEOUT_S, headers=headers)
+        self._client = httpx.Client(
+            timeout=REQUEST_TIMEOUT_S, headers=headers, **proxy_options(self._proxy)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +92,8 @@ class ServerClient:
         except httpx.InvalidURL as error:
             raise ServerClientError(f"{self.url} is not a valid address: {error}.") from error
         except httpx.HTTPError as error:
-            message = f"The server at {self.url} can't be reached: {error}."
+            way = f" through the proxy {self._proxy}" if self._proxy else ""
+            message = f"The server at {self.url} can't be reached{way}: {error}."
             raise ServerUnavailableError(message) from error
         status = response.status_code
         if status >= 500:

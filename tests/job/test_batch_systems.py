@@ -217,11 +217,13 @@ def test_given_goes_before_found() -> None:
         ("http://host/graphql", "http://host/graphql"),
         (" http://host/lamia/graphql/ ", "http://host/lamia/graphql"),
         ("http://graphql", "http://graphql/graphql"),
+        ("http://host:8088/api/v0/", "http://host:8088/graphql"),
+        ("https://host/lamia/api/v0", "https://host/lamia/graphql"),
         ("http://[::1]:80", "http://[::1]:80/graphql"),
     ],
 )
 def test_address_may_be_the_root(given: str, url: str) -> None:
-    """LAMIA_URL may be the server's root; the path is added."""
+    """LAMIA_URL may be the server's root, or an interface of it; the path is added."""
     assert find_server({"LAMIA_URL": given}).url == url
     assert find_server({"LAMIA_URL": given}).url == f"{parse_url(given)}/graphql"
     for bad in (
@@ -235,8 +237,9 @@ def test_address_may_be_the_root(given: str, url: str) -> None:
         "http://::1/",
         "http://user:word@host",
     ):
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(ConfigurationError) as caught:
             find_server({"LAMIA_URL": bad})
+        assert "user:word" not in str(caught.value)
 
 
 def test_jobs_of_five_systems_find_themselves(sqlite_server: Server, tmp_path: Path) -> None:

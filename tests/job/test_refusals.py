@@ -165,7 +165,7 @@ BROKEN = {
 def test_event_that_can_not_be_encoded(tmp_path: Path, fields: dict[str, Any], mode: str) -> None:
     """It is put aside; the events around it are sent, or kept until the server is back."""
     with FaultyServer(mode) as server:
-        config = ServerConfig(f"{server.url}/graphql", None, None, str(tmp_path / "spool"))
+        config = ServerConfig(f"{server.url}/graphql", None, None, str(tmp_path / "spool"), {})
         sender = Sender(config, ("t", "p"), WarningLog(quiet=True))
         around = [make_event("STARTED"), make_event("BEAT"), make_event("DONE")]
         sender.put(around[0])

@@ -291,3 +291,31 @@ def test_unwritable_spool_and_a_server_that_comes_back(tmp_path: Path) -> None:
         process.communicate()
         sent = {e["eventClass"] for _headers, batch in bad.requests[1:] for e in batch}
     assert sent == {"STARTED", "DONE"}
+
+
+HANGING = """
+import os, time
+os.fsync = lambda descriptor: time.sleep(600)
+from lamia_gql.client.__main__ import main
+main()
+"""
+"""A lamia-job whose spool is on a file system that does not answer."""
+
+
+@pytest.mark.parametrize("mode", ["down", "hang"])
+def test_spool_that_hangs(tmp_path: Path, mode: str) -> None:
+    """The job ends with its program, and says what is lost."""
+    with FaultyServer("hang") as server:
+        url = server.url if mode == "hang" else "http://127.0.0.1:1"
+        done = subprocess.run(
+            [sys.executable, "-c", HANGING, "run", "--", "sh", "-c", "exit 3"],
+            env=job_environment(url, tmp_path),
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 3
+    assert done.stderr == (
+        b"lamia-job: 2 events are lost: neither the server nor the spool takes them.\n"
+    )

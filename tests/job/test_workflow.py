@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lamia_gql.client import growing_task, workflow
-from lamia_gql.client.server_connection import SOCKET_TIMEOUT_S
+from lamia_gql.client.http_exchange import SOCKET_TIMEOUT_S
 from lamia_gql.client.workflow import Workflow
 from tests.support.harness import Server, StartServer
 from tests.support.job_side import ROOT, stored_events

@@ -15,12 +15,47 @@ from tests.job.test_wrapper import VARIANTS
 from tests.support.job_side import (
     LAMIA_JOB,
     ROOT,
+    FaultyServer,
     job_environment,
     python_command,
     shell_command,
     spooled_events,
 )
 from tests.support.waiting import until
+
+WITHOUT_NULL = """
+import os
+os.devnull = "/nowhere/null"
+from lamia_gql.client.__main__ import main
+main()
+"""
+"""A lamia-job on a machine without /dev/null."""
+
+
+@pytest.mark.parametrize("closing", ["", "<&-", "<&- >&-", ">&- 2>&-"])
+def test_without_dev_null(tmp_path: Path, closing: str) -> None:
+    """The program runs as it would, and all is reported."""
+    program = "cat; echo 41 event; echo 42 event >&2; exit 3"
+    with FaultyServer("good") as server:
+        environ = job_environment(server.url, tmp_path) | {"WITHOUT_NULL": WITHOUT_NULL}
+        run = f'"{sys.executable}" -c "$WITHOUT_NULL" run --progress-regex "([0-9]+) event" --'
+        results = [
+            subprocess.run(
+                ["sh", "-c", f"{command} {closing}"],
+                env=environ,
+                cwd=ROOT,
+                input=b"in\n",
+                capture_output=True,
+                check=False,
+            )
+            for command in (f"{run} sh -c '{program}'", f"sh -c '{program}'")
+        ]
+        sent = [event for _headers, batch in server.requests for event in batch]
+    found = [(done.returncode, done.stdout, done.stderr) for done in results]
+    assert found[0] == found[1]
+    assert (sent[-1]["eventClass"], sent[-1]["exitCode"]) == ("FAILED", 3)
+    if "2>&-" not in closing:
+        assert sent[-2]["progress"] in (41, 42)
 
 
 def test_order_between_stdout_and_stderr_is_kept(tmp_path: Path) -> None:

@@ -114,10 +114,14 @@ class FakeConnection(ServerConnection):
     """A connection that answers by a rule, and records the sizes of requests."""
 
     def __init__(self, rule: Any) -> None:
-        self.retry_after_s = 0.0
         self.rule = rule
         self.sizes: list[int] = []
         self.stored: list[str] = []
+
+    @property
+    def retry_after_s(self) -> float:
+        """It never wants to be left alone."""
+        return 0.0
 
     def submit(
         self, events: Sequence[dict[str, Any]], *, with_clock: bool = False

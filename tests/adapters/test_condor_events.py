@@ -307,3 +307,21 @@ def test_exact_times_are_kept(tmp_path: Path) -> None:
         "2026-11-20T12:00:00.250000+00:00",
         "2026-11-20T12:00:00.250001+00:00",
     ]
+
+
+def test_two_logs_of_one_job(tmp_path: Path) -> None:
+    """That of the user and that of the access point have the same events, however exact."""
+    found = []
+    for name, time_format in (("job.log", "%m/%d %H:%M:%S"), ("EventLog", "%Y-%m-%d %H:%M:%S.734")):
+        log = CondorLog(tmp_path / name, START, time_format=time_format)
+        log.submit(0)
+        for _ in range(2):
+            log.hold(0, "No.")
+            log.release(0, "Yes.")
+        log.execute(0)
+        log.wait(1)
+        log.terminate(0)
+        events = follow(log.path, "--task", "night", "--process", "fill")
+        found.append([event["id"] for event in events])
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 7

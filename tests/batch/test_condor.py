@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.condor_pool import CondorPool
-from tests.support.follower import follower
+from tests.support.follower import FollowerProcess, follower
 from tests.support.harness import Server, run_cli
 from tests.support.job_side import build_pyz, stored_events
 from tests.support.recipes import find_recipe
@@ -140,6 +140,13 @@ def test_an_array_with_a_troubled_life(
             assert job["hostname"] == ad["LastRemoteHost"].partition("@")[2]
     assert {index for index, ad in history.items() if ad["NumJobStarts"] > 1} >= {8, 10, 12}
     server.check_counters()
+    # Both logs have the same events.
+    count = len(stored_events(server, "night"))
+    names = ("--task", "night", "--process", "fill", "--cluster", str(cluster), "--once")
+    third = FollowerProcess(tmp_path / "third", server.url, "condor", pool.event_log, *names)
+    assert third.wait() == 0
+    assert f"{count} events stored." in third.output()
+    assert len(stored_events(server, "night")) == count
 
 
 def test_a_rerun_of_some_indices(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ class JobHistory:
         self._nodes: dict[str, list[Any]] = state.get("nodes", {})
         """By cluster: the name in its DAG, and how many of its jobs have not ended."""
         self._recent: dict[str, list[Any]] = state.get("recent", {})
-        """By job: its latest time, and what happened at that time."""
+        """By job: its latest second, and what happened in it."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what has to be known to go on."""
@@ -117,15 +118,17 @@ class JobHistory:
             record.kind in (RecordType.ABORTED, RecordType.TERMINATED) and not may_have_script
         ):
             self._jobs.pop(record.job, None)
+        # Another log of the same job may have fractions of seconds.
+        second = math.floor(time_s)
         made = []
         for draft in drafts:
             is_vague_end = draft.event_class in END_CLASSES and "." not in text
             offset_s = END_OF_SECOND_S if is_vague_end else 0.0
             what = f"{draft.event_class} {record.kind}"
-            place, occurrence = self._note(record.job, time_s, what)
+            place, occurrence = self._note(record.job, second, what)
             made.append(
                 batch_event(
-                    event_id(time_s, "condor", *name, record.job, what, occurrence),
+                    event_id(second, "condor", *name, record.job, what, occurrence),
                     draft.event_class,
                     time_s + offset_s + place * STEP_S,
                     task=name.task,
@@ -152,11 +155,11 @@ class JobHistory:
                     del self._nodes[cluster]
         return node
 
-    def _note(self, job: str, time_s: float, what: str) -> tuple[int, int]:
-        """Return how many events of a job have that time, and how many are also the same."""
+    def _note(self, job: str, second: int, what: str) -> tuple[int, int]:
+        """Return how many events a job had in that second, and how many of these are the same."""
         known = self._recent.get(job)
-        happened = known[1] if known is not None and known[0] == time_s else []
-        self._recent[job] = [time_s, [*happened, what]]
+        happened = known[1] if known is not None and known[0] == second else []
+        self._recent[job] = [second, [*happened, what]]
         return len(happened), happened.count(what)
 
     def _draft(self, record: Record, time_s: float) -> Iterator[_Draft]:

@@ -17,8 +17,9 @@ from lamia_gql.ingest.event_input import NewEvent
 
 HEADER = "lamia-clock"
 """The header: seconds since 1970 by the client's clock, when it sent the request."""
-MIN_OFFSET = timedelta(seconds=2)
-"""A smaller difference may be the time that the request took."""
+MIN_OFFSET = timedelta(seconds=20)
+"""A smaller difference may be the time that the request took, for which ``lamia-job`` waits up to
+15 seconds. A request that was merely slow must not put its events behind those of later ones."""
 MAX_SECONDS = 253_402_300_000.0
 """Nearly the year 10000, with which the calendar ends."""
 

@@ -22,7 +22,7 @@ from lamia_gql.storage.queries.failures import (
     FailureRow,
     HostRow,
     Owner,
-    ProcessRow,
+    ProcessPart,
     failure_groups,
     group_host_numbers,
     group_hosts,
@@ -32,6 +32,7 @@ from lamia_gql.storage.queries.failures import (
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.processes import processes_by_key
 from lamia_gql.storage.row_shape import RowShape
+from lamia_gql.storage.rows import ProcessRow
 
 
 @strawberry.type(description="The jobs of a group that are of one process.")
@@ -40,7 +41,9 @@ class ProcessFailures:
 
     name: str = field("Name of the process.")
     count: int = field("Number of jobs.")
-    indices: str = field("Their indices as ranges: `813,900-904`. In a solitary process, `0`.")
+    indices: str | None = field(
+        "Their indices as ranges: `813,900-904`. Null in a solitary process."
+    )
 
 
 @strawberry.type(description="How many of the jobs of a group ran on a host.")
@@ -71,12 +74,11 @@ def _host_count() -> ValueRead:
     )
 
 
-def _read_processes(reads: Reads, rows: Sequence[FailureRow]) -> list[list[ProcessRow]]:
-    def names(keys: Sequence[tuple[int, int]]) -> list[str]:
-        found = processes_by_key(reads.connection, keys)
-        return ["" if process is None else process.name for process in found]
+def _read_processes(reads: Reads, rows: Sequence[FailureRow]) -> list[list[ProcessPart]]:
+    def processes(keys: Sequence[tuple[int, int]]) -> list[ProcessRow | None]:
+        return processes_by_key(reads.connection, keys)
 
-    return group_processes(reads.connection, rows, names, reads.budget.hold)
+    return group_processes(reads.connection, rows, processes, reads.budget.hold)
 
 
 def _processes() -> ValueRead:

@@ -25,6 +25,7 @@ from lamia_gql.storage.queries.failure_statements import (
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.runs import indices_text, spans
 from lamia_gql.storage.row_shape import ComputedShape, row_shape
+from lamia_gql.storage.rows import ProcessRow
 from lamia_gql.storage.statement import Statement
 from lamia_gql.storage.transaction import Hold, ReadConnection
 
@@ -68,12 +69,13 @@ class HostRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessRow:
+class ProcessPart:
     """The jobs of a group that are of one process."""
 
     name: str
     count: int
-    indices: str
+    indices: str | None
+    """As ranges; None in a solitary process."""
 
 
 class Cause(NamedTuple):
@@ -151,41 +153,45 @@ def group_host_numbers(connection: ReadConnection, groups: Sequence[FailureRow])
 def group_processes(
     connection: ReadConnection,
     groups: Sequence[FailureRow],
-    names: Callable[[Sequence[tuple[int, int]]], Sequence[str]],
+    processes: Callable[[Sequence[tuple[int, int]]], Sequence[ProcessRow | None]],
     hold: Hold,
-) -> list[list[ProcessRow]]:
+) -> list[list[ProcessPart]]:
     """The jobs of each group by their processes, in the order of these.
 
     Args:
         connection: a connection to read on.
         groups: the groups.
-        names: the names of processes.
+        processes: the processes of tasks and numbers.
         hold: is told the size of each text.
     """
-    found: list[list[ProcessRow]] = [[] for _ in groups]
+    found: list[list[ProcessPart]] = [[] for _ in groups]
     for place, numbers in _of_groups(connection, groups, jobs_statement):
         jobs = sorted(orjson.loads(f"[{numbers or ''}]"))
         parts = {
             process: [job % INDICES_PER_PROCESS for job in part]
             for process, part in groupby(jobs, key=lambda job: job // INDICES_PER_PROCESS)
         }
-        shown = names([(groups[place].task_id, process) for process in parts])
-        for name, part in zip(shown, parts.values(), strict=True):
-            found[place].append(ProcessRow(name, len(part), indices_text(spans(part))))
-            hold(len(found[place][-1].indices))
+        owners = processes([(groups[place].task_id, process) for process in parts])
+        for process, part in zip(owners, parts.values(), strict=True):
+            if process is None:
+                continue  # the task is being deleted
+            text = indices_text(spans(part)) if process.is_array else None
+            found[place].append(ProcessPart(process.name, len(part), text))
+            hold(len(text or ""))
     return found
 
 
-def group_indices(groups: Sequence[FailureRow], found: Iterable[Iterable[ProcessRow]]) -> list[str]:
+def group_indices(
+    groups: Sequence[FailureRow], found: Iterable[Iterable[ProcessPart]]
+) -> list[str]:
     """The indices of the jobs of each group, as ``813,900-904``, from its processes.
 
     Those of a group of a task are ``name[813,900-904]`` for each process, with blanks between them.
     """
     return [
-        " ".join(
-            part.indices if group.process_number is not None else f"{part.name}[{part.indices}]"
-            for part in parts
-        )
+        " ".join(f"{part.name}[{part.indices or 0}]" for part in parts)
+        if group.process_number is None
+        else "".join(part.indices or "" for part in parts)
         for group, parts in zip(groups, found, strict=True)
     ]
 

@@ -1,11 +1,12 @@
 import { useState } from "react";
-import { execute } from "../api";
 import { Badge, OutlookBadge } from "../components/badge";
 import { countUnsuccessful, JobsBar, JobsSummary, ProgressBar } from "../components/bar";
 import { CopyButton } from "../components/copy-button";
 import { Icon } from "../components/icon";
+import { copyForm, formatIndices } from "../failures/copy-forms";
+import { fetchIndices } from "../failures/fetch-indices";
 import { describeBasis, describeFailures, formatCount, formatNumber } from "../format";
-import { JobIndicesDocument, type TaskQuery } from "../generated/operations";
+import type { TaskQuery } from "../generated/operations";
 import { Link } from "../router";
 import { UNSUCCESSFUL } from "../states";
 
@@ -14,11 +15,10 @@ const MAX_UNFILTERED = 10;
 
 type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
 
-/** Fetches the indices of the unsuccessful jobs of an array, like `813,900-904`. */
+/** The indices of the unsuccessful jobs of an array, in the selected form. */
 async function fetchFailedIndices(task: string, name: string): Promise<string> {
-  const variables = { task, name, states: [...UNSUCCESSFUL] };
-  const { process } = await execute(JobIndicesDocument, variables, new AbortController().signal);
-  return process !== null && "indices" in process ? process.indices : "";
+  const indices = await fetchIndices(task, name, { states: [...UNSUCCESSFUL] });
+  return formatIndices({ name, indices }, copyForm.get());
 }
 
 interface FailuresProps {

@@ -27,7 +27,7 @@ def failing(sqlite_server: Server) -> Server:
 
     def add(event_class: str, *indices: int | None, process: str = "fill", **fields: Any) -> None:
         for index in indices:
-            event = {"task": "night", "process": process, "eventClass": event_class}
+            event: dict[str, Any] = {"task": "night", "process": process, "eventClass": event_class}
             event |= {"sentAt": seconds_ago(60), "hostname": "good.example.org"} | fields
             event |= {} if index is None else {"index": index}
             if "message" in fields:
@@ -35,7 +35,11 @@ def failing(sqlite_server: Server) -> Server:
             events.append(event)
 
     add("DONE", *range(20))
-    memory = {"exitCode": 134, "signal": "SIGABRT", "message": "std::bad_alloc at 0x7f{}00"}
+    memory: dict[str, Any] = {
+        "exitCode": 134,
+        "signal": "SIGABRT",
+        "message": "std::bad_alloc at 0x7f{}00",
+    }
     add("FAILED", 20, 21, 22, 25, hostname="bad.example.org", **memory)
     add("FAILED", 30, **memory)
     add("FAILED", 23, 24, exitCode=1, message="step {} of 99 failed")
@@ -185,7 +189,7 @@ def test_held_jobs(failing: Server, open_page: OpenPage) -> None:
 
 def test_why_a_job_failed(failing: Server, open_page: OpenPage) -> None:
     """The head of a job tells why, what it used, and its id in the batch system."""
-    usage = {"cpuSeconds": 90, "wallSeconds": 60, "cpus": 2}
+    usage: dict[str, float] = {"cpuSeconds": 90, "wallSeconds": 60, "cpus": 2}
     usage |= {"maxRssBytes": 2**30, "requestedMemoryBytes": 2**31}
     failing.submit("night", "fill", "STARTED", index=35, batchId="1234_35", attempt=2)
     failing.submit(

@@ -1,27 +1,36 @@
 import { execute } from "../api";
 import {
+  FailedIndicesDocument,
   FailedProcessesDocument,
   type FailureCause,
-  type JobFilter,
   JobIndicesDocument,
+  type JobIndicesQuery,
 } from "../generated/operations";
+import { UNSUCCESSFUL } from "../states";
 import { copyForm, formatIndices, formatProcesses } from "./copy-forms";
 
-/** The indices of the jobs of an array that match, like `813,900-904`. */
-export async function fetchIndices(task: string, name: string, filter: JobFilter): Promise<string> {
-  const variables = { task, name, filter };
-  const { process } = await execute(JobIndicesDocument, variables, new AbortController().signal);
-  return process !== null && "indices" in process ? process.indices : "";
+function format(name: string, { process }: JobIndicesQuery): string {
+  const indices = process !== null && "indices" in process ? process.indices : "";
+  return formatIndices({ name, indices }, copyForm.get());
 }
 
-/** The indices of the failures of an array that have a cause, in the selected form. */
+/** The indices of the unsuccessful jobs of an array, in the selected form. */
+export async function fetchFailedIndices(task: string, name: string): Promise<string> {
+  const variables = { task, name, states: [...UNSUCCESSFUL] };
+  return format(name, await execute(JobIndicesDocument, variables, new AbortController().signal));
+}
+
+/** The indices of those of them that have a cause. */
 export async function fetchFailures(
   task: string,
   name: string,
   cause: FailureCause,
 ): Promise<string> {
-  const indices = await fetchIndices(task, name, { cause });
-  return formatIndices({ name, indices }, copyForm.get());
+  const variables = { task, name, cause };
+  return format(
+    name,
+    await execute(FailedIndicesDocument, variables, new AbortController().signal),
+  );
 }
 
 /** The same for all processes of a task. */

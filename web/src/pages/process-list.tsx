@@ -3,23 +3,15 @@ import { Badge, OutlookBadge } from "../components/badge";
 import { countUnsuccessful, JobsBar, JobsSummary, ProgressBar } from "../components/bar";
 import { CopyButton } from "../components/copy-button";
 import { Icon } from "../components/icon";
-import { copyForm, formatIndices } from "../failures/copy-forms";
-import { fetchIndices } from "../failures/fetch-indices";
+import { fetchFailedIndices } from "../failures/fetch-indices";
 import { describeBasis, describeFailures, formatCount, formatNumber } from "../format";
 import type { TaskQuery } from "../generated/operations";
 import { Link } from "../router";
-import { UNSUCCESSFUL } from "../states";
 
 /** Longer lists can be filtered. */
 const MAX_UNFILTERED = 10;
 
 type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
-
-/** The indices of the unsuccessful jobs of an array, in the selected form. */
-async function fetchFailedIndices(task: string, name: string): Promise<string> {
-  const indices = await fetchIndices(task, name, { states: [...UNSUCCESSFUL] });
-  return formatIndices({ name, indices }, copyForm.get());
-}
 
 interface FailuresProps {
   task: string;

@@ -190,6 +190,16 @@ def _render_indices(processes: list[dict[str, Any]]) -> Iterable[RenderableType]
             yield Text.assemble((f"{what} ", colour), f"{process['name']}: {indices}")
             if what == "failing":
                 yield from map(_render_cause, process["causes"])
+        if "job" in process:
+            yield from _render_ending(process["name"], process["job"])
+
+
+def _render_ending(name: str, job: dict[str, Any]) -> Iterable[RenderableType]:
+    """Tell why the job of a solitary process has failed or is held, if it does."""
+    cause = describe_cause(job)
+    if cause and job["state"] in ("FAILED", "TERMINATED", "HELD"):
+        what, colour = ("held", "yellow") if job["state"] == "HELD" else ("failing", "red")
+        yield Text.assemble((f"{what} ", colour), f"{name}: {cause}")
 
 
 def _render_cause(group: dict[str, Any]) -> Text:

@@ -243,6 +243,8 @@ def test_causes_and_held_jobs(sqlite_server: Server) -> None:
         sqlite_server.submit("night", "fill", "HELD", index=20, message="no disk space")
         text = terminal.until(lambda text: "held fill: 20" in text)
         assert "held" in text.splitlines()[1]
+        sqlite_server.submit("night", "merge", "FAILED", exitCode=134, message="std::bad_alloc")
+        terminal.until(lambda text: "failing merge: std::bad_alloc (exit 134)" in text)
     shown = run_cli("show", "night", url).stdout
     assert re.search(r"fill +20 +HELD .*no disk space", shown)
     assert re.search(r"fill +8 +FAILED +n17 .*out of memory", shown)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import re
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.api.test_failure_groups import Failure, expected, fail
 from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings
 from tests.support.harness import Server, run_cli
 from tests.support.sample_task import page_url, seconds_ago
@@ -16,6 +18,7 @@ from tests.web.test_pushed_pages import Traffic
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 BAD_ALLOC = "std::bad_alloc at #"
+CODES = list(enumerate("abcdefghijkl", 20))
 
 
 @pytest.fixture
@@ -272,3 +275,33 @@ def test_causes_are_accessible(failing: Server, open_page: OpenPage) -> None:
         page.set_viewport_size({"width": 375, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         page.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fifty_thousand_failures_of_a_million_jobs(
+    sqlite_server: Server, open_page: OpenPage
+) -> None:
+    """Twelve causes on 300 hosts are grouped on the page as they were sent, and can be picked."""
+    chance = random.Random(14)
+    sqlite_server.create("t", {"name": "a", "jobCount": 1_000_000})
+    causes = [Failure(code, None, f"{name}: step {{}} failed", None) for code, name in CODES]
+    failures: dict[int, tuple[Failure, str | None]] = {
+        index: (chance.choice(causes), f"node{chance.randrange(300):03}")
+        for index in chance.sample(range(1_000_000), 50_000)
+    }
+    events = [fail(index, *how) for index, how in failures.items()]
+    for begin in range(0, len(events), 1000):
+        sqlite_server.submit_many(events[begin : begin + 1000])
+    page = open_page(page_url(sqlite_server, "tasks", "t", "a"))
+    expect(page.get_by_role("heading", name="50,000 failures, 12 causes")).to_be_visible()
+    groups = expected(failures)
+    rows = page.locator("li.cause")
+    expect(rows.locator(".cause-count")).to_have_text([f"{g['count']:,}" for g in groups])
+    expect(rows.locator(".tag")).to_have_text([f"exit {g['exitCode']}" for g in groups])
+    for group, facts in zip(groups, rows.locator(".cause-facts").all_inner_texts(), strict=True):
+        assert f"and {len(group['hosts']) - 3} more hosts" in facts
+    cause(page, f"exit {groups[3]['exitCode']}").click()
+    first = sorted(groups[3]["indices"])[:15]
+    expect(indices_in_table(page)).to_have_text([str(index) for index in first])
+    expect(page.locator("#unsuccessful")).to_contain_text(f"{groups[3]['count']:,}")

@@ -250,14 +250,20 @@ def test_a_picked_cause_is_pushed(failing: Server, open_page: OpenPage) -> None:
 
 
 def test_many_causes(sqlite_server: Server, open_page: OpenPage) -> None:
-    """Twenty causes are listed; how many failures have others is told."""
+    """The first causes are shown, then twenty; how many failures have others is told."""
     sqlite_server.create("night", {"name": "fill", "jobCount": 60})
     failed = {"task": "night", "process": "fill", "eventClass": "FAILED"}
     sqlite_server.submit_many([failed | {"index": i, "exitCode": i // 2} for i in range(50)])
     page = open_page(page_url(sqlite_server, "tasks", "night", "fill"))
     expect(page.get_by_role("heading", name="50 failures, more than 20 causes")).to_be_visible()
+    expect(page.locator("li.cause")).to_have_count(6)
+    page.get_by_role("button", name="Show all 20 causes").click()
     expect(page.locator("li.cause")).to_have_count(20)
     expect(page.get_by_text("and 10 failures of other causes")).to_be_visible()
+    cause(page, "exit 17").click()
+    page.reload()
+    # One that is picked is shown.
+    expect(cause(page, "exit 17")).to_have_attribute("aria-pressed", "true")
 
 
 def test_causes_are_accessible(failing: Server, open_page: OpenPage) -> None:
@@ -295,6 +301,7 @@ def test_fifty_thousand_failures_of_a_million_jobs(
         sqlite_server.submit_many(events[begin : begin + 1000])
     page = open_page(page_url(sqlite_server, "tasks", "t", "a"))
     expect(page.get_by_role("heading", name="50,000 failures, 12 causes")).to_be_visible()
+    page.get_by_role("button", name="Show all 12 causes").click()
     groups = expected(failures)
     rows = page.locator("li.cause")
     expect(rows.locator(".cause-count")).to_have_text([f"{g['count']:,}" for g in groups])

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { CopyButton } from "../components/copy-button";
 import { Time } from "../components/time";
 import { formatCount, formatNumber } from "../format";
@@ -8,6 +8,8 @@ import { CopyFormSelect } from "./copy-form-select";
 
 /** How many causes are listed. */
 export const MAX_CAUSES = 20;
+/** How many of them are shown at first. */
+const SHOWN_CAUSES = 6;
 /** How many hosts of each are read. */
 export const MAX_HOSTS = 8;
 const MAX_SHOWN_HOSTS = 3;
@@ -110,8 +112,14 @@ interface FailureListProps {
 /** The causes of failures: how many jobs, on which hosts, since when. One of them can be picked. */
 export function FailureList(props: FailureListProps) {
   const { total, causes, picked, pick, indices, details, children } = props;
+  const [isOpen, setOpen] = useState(false);
   const failures = total[0]?.count ?? 0;
   if (failures === 0) return null;
+  const isLong = causes.length > SHOWN_CAUSES + 1;
+  const isFolded =
+    isLong &&
+    !isOpen &&
+    !causes.slice(SHOWN_CAUSES).some((each) => includesCause(picked, causeOf(each)));
   const most = causes[0]?.count ?? 1;
   const listed = causes.reduce((sum, { count }) => sum + count, 0);
   const number = listed < failures ? `more than ${causes.length}` : formatNumber(causes.length);
@@ -124,7 +132,7 @@ export function FailureList(props: FailureListProps) {
         <CopyFormSelect />
       </div>
       <ol className="causes">
-        {causes.map((cause) => {
+        {(isFolded ? causes.slice(0, SHOWN_CAUSES) : causes).map((cause) => {
           const filter = causeOf(cause);
           const isPicked = includesCause(picked, filter);
           return (
@@ -141,7 +149,12 @@ export function FailureList(props: FailureListProps) {
           );
         })}
       </ol>
-      {listed < failures && (
+      {isFolded && (
+        <button type="button" className="button start" onClick={() => setOpen(true)}>
+          Show all {causes.length} causes
+        </button>
+      )}
+      {!isFolded && listed < failures && (
         <p className="quiet">and {formatCount(failures - listed, "failure")} of other causes</p>
       )}
       {children}

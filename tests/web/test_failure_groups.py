@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from lamia_gql.commands.resubmission import FORMS
 from tests.api.test_failure_groups import Failure, expected, fail
 from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings
 from tests.support.harness import Server, run_cli
@@ -139,7 +140,7 @@ def test_how_jobs_ended(failing: Server, open_page: OpenPage) -> None:
     expect(indices_in_table(page)).to_have_text(["27"])
 
 
-@pytest.mark.parametrize("form", ["slurm", "condor", "lsf", "list"])
+@pytest.mark.parametrize("form", FORMS)
 def test_copies_in_many_forms(failing: Server, open_page: OpenPage, form: str) -> None:
     """Indices are copied as ``lamia-gql resubmit`` prints them; the choice is for all pages."""
     page = open_page(page_url(failing, "tasks", "night", "fill"), permissions=CLIPBOARD)

@@ -9,6 +9,7 @@ describe("formatIndices", () => {
     ["slurm", "--array=813,900-902"],
     ["condor", "queue index in (813, 900, 901, 902)"],
     ["lsf", "fill[813,900-902]"],
+    ["grid-engine", "-t 813\n-t 900-902"],
     ["list", "813\n900\n901\n902"],
   ] as const)("writes %s", (form, text) => {
     expect(formatIndices(FILL, form)).toBe(text);

@@ -1,7 +1,7 @@
 import { Store } from "../store";
 
 /** The forms in which indices are copied: those of `lamia-gql resubmit --as`, and plain ranges. */
-export type CopyForm = "ranges" | "slurm" | "condor" | "lsf" | "list";
+export type CopyForm = "ranges" | "slurm" | "condor" | "lsf" | "grid-engine" | "list";
 
 /** The labels of the forms. */
 export const COPY_FORMS: Record<CopyForm, string> = {
@@ -9,6 +9,7 @@ export const COPY_FORMS: Record<CopyForm, string> = {
   slurm: "Slurm: --array",
   condor: "HTCondor: queue",
   lsf: "LSF: name[…]",
+  "grid-engine": "Grid Engine: -t",
   list: "one a line",
 };
 
@@ -62,6 +63,12 @@ export function formatIndices({ name, indices }: ArrayIndices, form: CopyForm): 
     case "lsf":
       return splitIndices(indices, MAX_LIST_LENGTH - name.length)
         .map((part) => `${name}[${part}]`)
+        .join("\n");
+    case "grid-engine":
+      // It takes one range at a time.
+      return indices
+        .split(",")
+        .map((part) => `-t ${part}`)
         .join("\n");
     case "condor":
       return `queue index in (${expand(indices).join(", ")})`;

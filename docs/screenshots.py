@@ -59,10 +59,16 @@ def _life(index: int, chance: random.Random) -> list[dict[str, Any]]:
     events = [event | {"eventClass": "STARTED"}]
     luck = chance.random()
     if host == BAD and luck < 0.4:
-        payload = {"exitCode": 74, "stderr": "input/output error on /scratch"}
-        events.append(event | {"eventClass": "FAILED", "payload": payload})
+        message = f"input/output error on /scratch/point-{index}.root"
+        events.append(event | {"eventClass": "FAILED", "exitCode": 74, "message": message})
     elif luck > 0.998:
-        events.append(event | {"eventClass": "TERMINATED", "payload": {"reason": "out of memory"}})
+        killed = {"exitCode": 137, "signal": "SIGKILL", "message": "out of memory"}
+        events.append(event | {"eventClass": "TERMINATED"} | killed)
+    elif luck > 0.997:
+        message = f"step {index % 90} of 90: no convergence"
+        events.append(event | {"eventClass": "FAILED", "exitCode": 1, "message": message})
+    elif luck > 0.995:
+        events.append(event | {"eventClass": "HELD", "message": "over the limit of 2048 MB"})
     elif luck > 0.05:
         events.append(event | {"eventClass": "DONE"})
     return events

@@ -41,6 +41,7 @@ export default [
               "JobUsage",
               "MemoryStatistics",
               "PageInfo",
+              "ProcessFailures",
               "ProcessUsage",
               "Progress",
               "Server",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,11 @@ DURATION_S = 180.0
 """The duration of the demo on the simulated clock."""
 HOSTS = [f"node{number:02}.example.org" for number in range(1, 13)]
 BAD_HOST = HOSTS[6]
+CRASH: Mapping[str, Any] = {
+    "exit_code": 139,
+    "signal": "SIGSEGV",
+    "message": "segmentation violation",
+}
 
 
 def demo(url: str, minutes: float) -> None:
@@ -126,13 +132,13 @@ def _trouble_task(stamp: str, minutes: float) -> dict[str, Any]:
 def _run_trouble(simulation: Simulation, rng: random.Random, task: str) -> None:
     for index in range(50):
         fails = index % 9 == 4
-        job = _without_progress(rng.uniform(0, 40), rng.uniform(20, 120), fails)
+        failure: Mapping[str, Any] | None = _read_error(index) if fails else None
+        job = _without_progress(rng.uniform(0, 40), rng.uniform(20, 120), failure)
         host = BAD_HOST if fails else rng.choice(HOSTS)
         simulation.add(JobAddress(task, "tolerant", index), job, host)
         host = rng.choice(HOSTS)
-        job = _without_progress(
-            rng.uniform(0, 40), rng.uniform(20, 130), host in (BAD_HOST, HOSTS[2])
-        )
+        failure = {BAD_HOST: _read_error(index), HOSTS[2]: CRASH}.get(host)
+        job = _without_progress(rng.uniform(0, 40), rng.uniform(20, 130), failure)
         simulation.add(JobAddress(task, "hopeless", index), job, host)
     for index in range(10):
         job = _with_percents(0, DURATION_S - 5)
@@ -145,19 +151,25 @@ def _run_trouble(simulation: Simulation, rng: random.Random, task: str) -> None:
         simulation.add(JobAddress(task, "restarted", index), _with_restart(), HOSTS[index])
 
 
-def _without_progress(begin: float, runtime: float, fails: bool = False) -> SimulatedJob:
+def _read_error(index: int) -> Mapping[str, Any]:
+    return {"exit_code": 74, "message": f"input/output error on /scratch/run-{index}.root"}
+
+
+def _without_progress(
+    begin: float, runtime: float, failure: Mapping[str, Any] | None = None
+) -> SimulatedJob:
     yield SimulatedEvent(0.0, EventClass.SUBMITTED)
     yield SimulatedEvent(begin, EventClass.STARTED)
     yield SimulatedEvent(runtime / 2, EventClass.BEAT)
-    if fails:
-        trace = {"exitCode": 139, "stderr": "segmentation violation"}
-        yield SimulatedEvent(runtime / 2, EventClass.FAILED, payload=trace)
+    if failure:
+        trace = {"stderr": ["reading the configuration", failure["message"]]}
+        yield SimulatedEvent(runtime / 2, EventClass.FAILED, payload=trace, **failure)
     else:
         yield SimulatedEvent(runtime / 2, EventClass.DONE)
 
 
-def _with_percents(begin: float, runtime: float) -> SimulatedJob:
-    yield SimulatedEvent(0.0, EventClass.SUBMITTED)
+def _with_percents(begin: float, runtime: float, submitted: float = 0.0) -> SimulatedJob:
+    yield SimulatedEvent(submitted, EventClass.SUBMITTED)
     yield SimulatedEvent(begin, EventClass.STARTED)
     for tenth in range(1, 10):
         yield SimulatedEvent(runtime / 10, EventClass.PROGRESS, 10.0 * tenth)
@@ -196,7 +208,9 @@ def _search_job(simulation: Simulation, process: tuple[str, str], end: float) ->
 
 
 def _with_restart() -> SimulatedJob:
-    yield from _with_percents(0.0, 60.0)
+    yield SimulatedEvent(0.0, EventClass.SUBMITTED)
+    yield SimulatedEvent(2.0, EventClass.HELD, message="waits for the input data")
+    yield from _with_percents(0.0, 60.0, submitted=13.0)
     yield SimulatedEvent(10.0, EventClass.STARTED, payload={"reason": "the output was lost"})
     yield SimulatedEvent(30.0, EventClass.PROGRESS, 30.0)
     yield SimulatedEvent(50.0, EventClass.DONE)

@@ -12,6 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lamia_gql.commands.cause_text import describe_cause, describe_hosts
+
 COLOURS = {
     "PENDING": "bright_black",
     "SUBMITTED": "cyan",
@@ -96,6 +98,8 @@ class _TaskTable:
     def __init__(self, what: str, rows: list[dict[str, Any]], now: datetime) -> None:
         self._what = what
         self._rows = [_make_cells(row, now) for row in rows]
+        has_held = any(row["counts"]["held"] for row in rows)
+        self._headings = [name for name in COLUMNS if has_held or name != COUNT_HEADINGS["held"]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Leave out columns until the names have room, then cut the names."""
@@ -112,7 +116,7 @@ class _TaskTable:
     def _make_table(self, left_out: Sequence[str]) -> Table:
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
         table.add_column(self._what, min_width=8)
-        headings = [heading for heading in COLUMNS if heading not in left_out]
+        headings = [heading for heading in self._headings if heading not in left_out]
         for heading in headings:
             table.add_column(heading, no_wrap=True, **COLUMNS[heading])
         for name, cells in self._rows:
@@ -177,12 +181,36 @@ def _format_duration(duration: timedelta) -> str:
 
 def _render_indices(processes: list[dict[str, Any]]) -> Iterable[RenderableType]:
     for process in processes:
-        for what, colour in (("failing", "red"), ("lost", "yellow")):
+        for what, colour in (("failing", "red"), ("held", "yellow"), ("lost", "yellow")):
             indices = process.get(what)
-            if indices:
-                if len(indices) > MAX_INDICES_CHARACTERS:
-                    indices = indices[:MAX_INDICES_CHARACTERS].rpartition(",")[0] + " …"
-                yield Text.assemble((f"{what} ", colour), f"{process['name']}: {indices}")
+            if not indices:
+                continue
+            if len(indices) > MAX_INDICES_CHARACTERS:
+                indices = indices[:MAX_INDICES_CHARACTERS].rpartition(",")[0] + " …"
+            yield Text.assemble((f"{what} ", colour), f"{process['name']}: {indices}")
+            if what == "failing":
+                yield from map(_render_cause, process["causes"])
+        if "job" in process:
+            yield from _render_ending(process["name"], process["job"])
+
+
+def _render_ending(name: str, job: dict[str, Any]) -> Iterable[RenderableType]:
+    """Tell why the job of a solitary process has failed or is held, if it does."""
+    cause = describe_cause(job)
+    if cause and job["state"] in ("FAILED", "TERMINATED", "HELD"):
+        what, colour = ("held", "yellow") if job["state"] == "HELD" else ("failing", "red")
+        yield Text.assemble((f"{what} ", colour), f"{name}: {cause}")
+
+
+def _render_cause(group: dict[str, Any]) -> Text:
+    cause = describe_cause(group) or "nothing told"
+    return Text.assemble(
+        (f"{group['count']:>9,}", "red"),
+        f"  {cause}",
+        (f"  on {describe_hosts(group)}", "bright_black"),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
 
 
 def _render_state(row: dict[str, Any]) -> Text:

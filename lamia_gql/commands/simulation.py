@@ -26,6 +26,8 @@ class SimulatedEvent(NamedTuple):
     progress: float | None = None
     payload: Any = None
     exit_code: int | None = None
+    signal: str | None = None
+    message: str | None = None
     usage: dict[str, float] | None = None
 
 
@@ -112,6 +114,8 @@ class Simulation:
             "progress": event.progress,
             "payload": event.payload,
             "exitCode": event.exit_code,
+            "signal": event.signal,
+            "message": event.message,
             "usage": event.usage,
             "hostname": hostname,
             "sentAt": sent_at.isoformat(),

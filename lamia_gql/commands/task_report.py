@@ -1,4 +1,4 @@
-"""Shows a task with its processes, and the jobs that have failed or are lost."""
+"""Shows a task with its processes, and the jobs that have failed, are held or are lost."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lamia_gql.commands.cause_text import describe_cause, make_printable
 from lamia_gql.commands.rendering import COLOURS, render_task
 from lamia_gql.commands.server_client import ServerClient
+
+SHOWN_STATES = ("FAILED", "TERMINATED", "HELD")
+"""The states of jobs that are listed, beside the lost ones."""
 
 
 def show_task(url: str, name: str, *, limit: int, as_json: bool) -> None:
@@ -22,8 +26,8 @@ def show_task(url: str, name: str, *, limit: int, as_json: bool) -> None:
     Args:
         url: The root address of the server.
         name: The name of the task.
-        limit: The largest number of jobs to show of a process that have ended without success, and
-            of those that are lost.
+        limit: The largest number of jobs to show of a process that have ended without success, of
+            those that are held, and of those that are lost.
         as_json: Whether to print it as JSON, each process with its ``failingJobs``.
 
     Raises :class:`ServerClientError`, also if there is no such task.
@@ -42,15 +46,19 @@ def _read_failing_jobs(
     client: ServerClient, task: dict[str, Any], process: dict[str, Any], limit: int
 ) -> list[dict[str, Any]]:
     counts = process["counts"]
-    if not (counts["failed"] or counts["terminated"] or process["outlook"] != "ON_TRACK"):
+    trouble = any(counts[state] for state in ("failed", "terminated", "held"))
+    if not trouble and process["outlook"] == "ON_TRACK":
         return []
     found = client.execute("failing_jobs", task=task["name"], name=process["name"], first=limit)[
         "process"
     ]
     if found is None:
         return []  # the task has just been deleted
-    jobs = [found["job"]] if "job" in found else found["ended"]["nodes"] + found["lost"]["nodes"]
-    return [job for job in jobs if job["state"] in ("FAILED", "TERMINATED") or _is_lost(job)]
+    if "job" in found:
+        jobs = [found["job"]]
+    else:
+        jobs = [job for part in ("ended", "held", "lost") for job in found[part]["nodes"]]
+    return [job for job in jobs if job["state"] in SHOWN_STATES or _is_lost(job)]
 
 
 def _is_lost(job: dict[str, Any]) -> bool:
@@ -72,12 +80,12 @@ def _render_details(task: dict[str, Any]) -> Iterator[Text]:
     if origin:
         yield Text(f"submitted {' '.join(origin)}")
     for line in (task["comment"] or "").splitlines():
-        yield Text(_make_printable(line))
+        yield Text(make_printable(line))
 
 
 def _describe(word: str, text: str | None) -> Iterator[str]:
     if text:
-        yield f"{word} {_make_printable(text)}"
+        yield f"{word} {make_printable(text)}"
 
 
 def _render_failing_jobs(processes: Iterable[dict[str, Any]]) -> Iterator[RenderableType]:
@@ -91,9 +99,9 @@ def _render_failing_jobs(processes: Iterable[dict[str, Any]]) -> Iterator[Render
                 Text(process["name"]),
                 "" if job["index"] is None else str(job["index"]),
                 Text(state, COLOURS[state]),
-                Text(_make_printable(job["hostname"] or "")),
+                Text(make_printable(job["hostname"] or "")),
                 _format_time(job["lastEventAt"]),
-                Text(_make_printable(_find_reason(job))),
+                Text(make_printable(_find_reason(job))),
             )
     if table.row_count:
         yield Text()
@@ -101,9 +109,15 @@ def _render_failing_jobs(processes: Iterable[dict[str, Any]]) -> Iterator[Render
 
 
 def _find_reason(job: dict[str, Any]) -> str:
-    """Return why a job has ended, as far as its last payload tells; see ``lamia-job run``."""
+    """Return why a job has ended or is held.
+
+    Clients that told no cause may have sent it as payload; see ``lamia-job run``.
+    """
     if _is_lost(job):
         return ""
+    cause = describe_cause(job)
+    if cause:
+        return cause
     payload = next((event["payload"] for event in job["ending"]["nodes"]), None)
     if not isinstance(payload, dict):
         return "" if payload is None else str(payload)
@@ -123,8 +137,3 @@ def _format_time(text: str | None) -> str:
     if text is None:
         return ""
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _make_printable(text: str) -> str:
-    """Replace control characters, by which a job could write anywhere on the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -33,5 +33,11 @@ def message_form(message: str) -> str:
 
 def message_key(message: str) -> int:
     """A number of 64 bits, with a sign, which is equal for messages of the same form."""
-    digest = hashlib.blake2b(message_form(message).encode(), digest_size=8).digest()
+    return form_key(message_form(message))
+
+
+def form_key(form: str) -> int:
+    """The :func:`message_key` of the messages of a form."""
+    # A form need not be the form of itself, so it is not made anew.
+    digest = hashlib.blake2b(form.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -158,6 +158,8 @@ class JobFilter:
     message: str | None = None
     """A text that the message contains; case is ignored."""
     batch_ids: tuple[str, ...] | None = None
+    exactly: tuple[tuple[str, int | str | None], ...] | None = None
+    """Columns and their values; None for jobs that have none."""
 
     @property
     def details(self) -> JobFilter:
@@ -183,6 +185,9 @@ class JobFilter:
         ]
         if self.message is not None:
             found.append(job.message.icontains(self.message, autoescape=True))
+        for name, value in self.exactly or ():
+            column = getattr(job, name)
+            found.append(column.is_(None) if value is None else column == value)
         return found
 
 

@@ -220,6 +220,64 @@ def test_jobs_are_found_by_what_they_told(
         assert [job["index"] for job in found["jobs"]["nodes"]] == expected_indices[:100]
 
 
+CAUSES_OF = """query($by: [FailureKey!]) { process(task: "t", name: "a") { ... on JobArray {
+  failureGroups(by: $by, first: 50) { exitCode signal message hostname count indices hostCount
+    hosts(first: 2) { hostname count } all: hosts { hostname count }
+    processes { name count indices } } } } }"""
+OF_CAUSE = """query($cause: FailureCause!) {
+  process(task: "t", name: "a") { ... on JobArray {
+    failureGroups(cause: $cause) { exitCode signal message hostname count indices }
+    indices(filter: {cause: $cause})
+    failed: indices(filter: {cause: $cause, states: [FAILED, DONE]})
+    done: indices(filter: {cause: $cause, states: [DONE]})
+    jobs(first: 100, filter: {cause: $cause}) { totalCount nodes { index } } } }
+  task(name: "t") { failureGroups(cause: $cause) { count processes { name count indices } } } }"""
+
+
+@pytest.mark.parametrize("by", [["EXIT", "MESSAGE"], ["EXIT"], ["HOST", "MESSAGE"], []])
+def test_jobs_of_a_cause(
+    server: Server, failures: dict[int, tuple[Failure, str | None]], by: list[str]
+) -> None:
+    """Each group is found again by its cause, and so are its jobs and their indices."""
+    cause = failures[min(failures)][0]
+    alone = fail(0, cause, "n9", "merge")
+    del alone["index"]
+    server.submit_many([fail(7, cause, "n9", "b"), alone])
+    groups = server.graphql(CAUSES_OF, by=by)["process"]["failureGroups"]
+    for group in groups:
+        assert group["hostCount"] == len(group["all"])
+        assert group["hosts"] == group["all"][:2]
+        parts = [{"name": "a", "count": group["count"], "indices": group["indices"]}]
+        assert group["processes"] == parts
+        fields = ("exitCode", "signal", "message", "hostname")
+        found = server.graphql(OF_CAUSE, cause={"by": by} | {name: group[name] for name in fields})
+        array = found["process"]
+        (only,) = array["failureGroups"]
+        assert only == {name: group[name] for name in (*fields, "count", "indices")}
+        assert array["indices"] == array["failed"] == group["indices"]
+        assert array["done"] == ""
+        assert array["jobs"]["totalCount"] == group["count"]
+        assert [job["index"] for job in array["jobs"]["nodes"]] == sorted(
+            indices_of(group["indices"])
+        )[:100]
+        (of_task,) = found["task"]["failureGroups"]
+        assert of_task["processes"][0] == parts[0]
+        others = [(part["name"], part["indices"]) for part in of_task["processes"][1:]]
+        assert others in ([], [("b", "7"), ("merge", None)])
+    none = server.graphql(OF_CAUSE, cause={"exitCode": 99})["process"]
+    assert (none["failureGroups"], none["indices"], none["jobs"]["totalCount"]) == ([], "", 0)
+
+
+def test_a_form_that_is_not_its_own_form(server: Server) -> None:
+    """A group is found by the form of its messages, even where that would have another form."""
+    server.create("t", {"name": "a", "jobCount": 9})
+    for index, message in ((1, "step 3/9 failed"), (2, "step 4/9 failed"), (3, "step failed")):
+        server.submit("t", "a", "FAILED", index=index, message=message)
+    cause = {"message": "step #/# failed"}
+    found = server.graphql(OF_CAUSE, cause=cause)["process"]
+    assert (found["indices"], found["failureGroups"][0]["message"]) == ("1-2", cause["message"])
+
+
 def test_wrong_arguments(server: Server) -> None:
     """What makes no sense is told with its code."""
     server.create("t", {"name": "a", "jobCount": 3})

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -14,7 +15,7 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pyte
 
@@ -208,3 +209,42 @@ def test_for_scripts(sqlite_server: Server) -> None:
     assert (missing.returncode, "no task “nobody”" in missing.stderr) == (1, True)
     away = run_cli("watch", "--url", "http://127.0.0.1:9")
     assert (away.returncode, "127.0.0.1:9" in away.stderr) == (1, True)
+
+
+def test_causes_and_held_jobs(sqlite_server: Server) -> None:
+    """The first causes are below what fails, and held jobs have a column where there are any."""
+    url = f"--url={sqlite_server.url}"
+    sqlite_server.create("night", {"name": "fill", "jobCount": 40}, {"name": "merge"})
+    failed: dict[str, Any] = {"task": "night", "process": "fill", "eventClass": "FAILED"}
+    killed = failed | {
+        "exitCode": 137,
+        "signal": "SIGKILL",
+        "message": "out of memory: 0x12\x1b[2J",
+    }
+    causes = [
+        *[killed | {"index": index, "hostname": "n17"} for index in range(9)],
+        *[failed | {"index": index, "exitCode": 1, "hostname": f"n{index}"} for index in (9, 10)],
+        failed | {"index": 11, "message": "disk full", "hostname": "n1"},
+        failed | {"index": 12, "message": "disk full", "hostname": "n2"},
+        failed | {"index": 13, "message": "disk full", "hostname": "n2"},
+        failed | {"index": 14},
+    ]
+    sqlite_server.submit_many(causes)
+    with Terminal("watch", "night", "--url", sqlite_server.url) as terminal:
+        text = terminal.until(lambda text: "killed" in text or "SIGKILL" in text)
+        lines = [line.strip() for line in text.splitlines()]
+        at = next(place for place, line in enumerate(lines) if line.startswith("failing fill"))
+        assert lines[at + 1 : at + 4] == [
+            "9  out of memory: # [#J (exit 137, SIGKILL)  on n17",
+            "3  disk full  on n2 (2) and 1 more host",
+            "2  exit 1  on n10 (1) and 1 more host",
+        ]
+        assert "held" not in text
+        sqlite_server.submit("night", "fill", "HELD", index=20, message="no disk space")
+        text = terminal.until(lambda text: "held fill: 20" in text)
+        assert "held" in text.splitlines()[1]
+        sqlite_server.submit("night", "merge", "FAILED", exitCode=134, message="std::bad_alloc")
+        terminal.until(lambda text: "failing merge: std::bad_alloc (exit 134)" in text)
+    shown = run_cli("show", "night", url).stdout
+    assert re.search(r"fill +20 +HELD .*no disk space", shown)
+    assert re.search(r"fill +8 +FAILED +n17 .*out of memory", shown)

@@ -15,7 +15,7 @@ function Page({ route }: { route: Route }) {
   const [section, task, process, index, ...rest] = route.path;
   if (section === undefined) return <TasksPage route={route} />;
   if (section === "tasks" && task !== undefined && rest.length === 0) {
-    if (process === undefined) return <TaskPage key={task} name={task} />;
+    if (process === undefined) return <TaskPage key={task} name={task} route={route} />;
     if (index === undefined) {
       return <ProcessPage key={`${task}/${process}`} task={task} name={process} route={route} />;
     }

@@ -1,4 +1,5 @@
 import type { ProgressBasis } from "./generated/operations";
+import { formatDuration } from "./time-format";
 
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const LARGE = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
@@ -68,4 +69,36 @@ export function formatRate(perMinute: number): string {
   if (perMinute === 0 || perMinute >= 1) return `${formatNumber(perMinute)} jobs/min`;
   const perHour = 60 * perMinute;
   return perHour >= 1 ? `${formatNumber(perHour)} jobs/h` : `${formatNumber(24 * perHour)} jobs/d`;
+}
+
+const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/** A number of bytes in its largest unit, like `1.5 GiB`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let place = 0;
+  while (value >= 1024 && place < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    place += 1;
+  }
+  return `${NUMBER.format(value)} ${BYTE_UNITS[place]}`;
+}
+
+/** The largest memory against what was requested, like `1.5 GiB of 2 GiB requested (75 %)`. */
+export function describeMemory(used: number | null, requested: number | null): string | null {
+  if (used === null) return requested === null ? null : `${formatBytes(requested)} requested`;
+  if (!requested) return formatBytes(used);
+  return `${formatBytes(used)} of ${formatBytes(requested)} requested (${formatPercent(used / requested)})`;
+}
+
+/** CPU time, and its part of that of all CPUs over the time that a job ran, like `9 min (75 % of 2 CPUs)`. */
+export function describeCpu(
+  seconds: number | null,
+  cpus: number | null,
+  ranMs: number | null,
+): string | null {
+  if (seconds === null) return cpus === null ? null : formatCount(cpus, "CPU");
+  const time = formatDuration(1000 * seconds);
+  if (!cpus || !ranMs) return time;
+  return `${time} (${formatPercent((1000 * seconds) / (cpus * ranMs))} of ${formatCount(cpus, "CPU")})`;
 }

@@ -19,7 +19,15 @@ const MAX_EVENTS = 500;
 const MIN_INTERVAL_MS = 500;
 /** The cursor before the first event. */
 const START_CURSOR = "";
-const MILESTONES: EventClass[] = ["SUBMITTED", "STARTED", "READY", "DONE", "FAILED", "TERMINATED"];
+const MILESTONES: EventClass[] = [
+  "SUBMITTED",
+  "STARTED",
+  "READY",
+  "HELD",
+  "DONE",
+  "FAILED",
+  "TERMINATED",
+];
 
 /** Identifies a job. `index` is null for a solitary process. */
 export interface JobAddress {

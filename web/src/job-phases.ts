@@ -8,9 +8,9 @@ export function eventTime(event: JobEvent): number {
   return Date.parse(event.sentAt ?? event.receivedAt);
 }
 
-/** A period in which a job was waiting or running. */
+/** A period in which a job was waiting, running or held. */
 export interface Phase {
-  kind: "SUBMITTED" | "RUNNING";
+  kind: "SUBMITTED" | "RUNNING" | "HELD";
   from: number;
   to: number;
   /** How it ended; null while it lasts, or if a new attempt cut it off. */
@@ -36,6 +36,7 @@ export function phasesOf(events: readonly JobEvent[], now: number): Phase[] {
     const current = open as Phase | null;
     if (event.eventClass === "SUBMITTED") begin("SUBMITTED", at);
     else if (event.eventClass === "STARTED") begin("RUNNING", at);
+    else if (event.eventClass === "HELD") begin("HELD", at);
     else if (ENDINGS.includes(event.eventClass)) {
       if (current === null) begin("RUNNING", at);
       const last = open as Phase | null;

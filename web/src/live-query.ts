@@ -175,8 +175,9 @@ export function usePushedQuery<T, V, S, W extends Record<string, unknown>>(
   query: TypedDocumentString<T, V>,
   variables: V,
   pushed: Pushed<T, S, W>,
+  pace: Pace = {},
 ): LiveResult<T> {
-  const { changed: _, ...result } = useFetchedQuery(query, variables);
+  const { changed: _, ...result } = useFetchedQuery(query, variables, pace);
   const keyText = JSON.stringify([query.toString(), variables]);
   const variablesText = JSON.stringify(pushed.variables);
   const { document: subscription, dataOf } = pushed;

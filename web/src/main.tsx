@@ -10,6 +10,7 @@ import "./styles/component.css";
 import "./styles/list.css";
 import "./styles/process.css";
 import "./styles/array.css";
+import "./styles/failures.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("The page has no #root element.");

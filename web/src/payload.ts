@@ -10,7 +10,7 @@ export function payloadMessage(payload: unknown): string {
   if (typeof payload === "string") return lastLine(payload);
   if (typeof payload !== "object" || Array.isArray(payload)) return JSON.stringify(payload);
   const fields = payload as Record<string, unknown>;
-  const message = MESSAGE_FIELDS.map((name) => fields[name]).find(
+  const message = MESSAGE_FIELDS.map((name) => joinLines(fields[name])).find(
     (value) => typeof value === "string",
   );
   const summary = typeof message === "string" ? lastLine(message) : "";
@@ -28,6 +28,44 @@ function lastLine(text: string): string {
 function describeExit(fields: Record<string, unknown>): string {
   const code = fields.exitCode ?? fields.exit_code;
   if (fields.stoppedBy !== undefined) return `stopped by ${fields.stoppedBy}`;
-  if (code !== undefined) return `exit code ${code}`;
+  if (code !== undefined) return `exit ${code}`;
   return fields.signal === undefined ? "" : `killed by ${fields.signal}`;
+}
+
+/** A payload without its texts of several lines, and these with the names of their fields. */
+export interface SplitPayload {
+  texts: [name: string, text: string][];
+  /** Undefined if nothing else is left. */
+  rest: unknown;
+}
+
+/** Takes the texts of several lines out of a payload; a payload that is a text has no name. */
+export function splitTexts(payload: unknown): SplitPayload {
+  if (isLong(payload)) return { texts: [["", payload.trimEnd()]], rest: undefined };
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+    return { texts: [], rest: payload };
+  }
+  const fields = Object.entries(payload).map(([name, value]): [string, unknown] => [
+    name,
+    joinLines(value),
+  ]);
+  const texts = fields.filter((field): field is [string, string] => isLong(field[1]));
+  if (texts.length === 0) return { texts, rest: payload };
+  const rest = fields.filter(([, value]) => !isLong(value));
+  return {
+    texts: texts.map(([name, text]) => [name, text.trimEnd()]),
+    rest: rest.length === 0 ? undefined : Object.fromEntries(rest),
+  };
+}
+
+/** Whether a value is a text of several lines. */
+function isLong(value: unknown): value is string {
+  return typeof value === "string" && value.trimEnd().includes("\n");
+}
+
+/** A list of several lines, as `lamia-job run` sends the end of stderr, as one text. */
+function joinLines(value: unknown): unknown {
+  const isLines =
+    Array.isArray(value) && value.length > 1 && value.every((line) => typeof line === "string");
+  return isLines ? value.join("\n") : value;
 }

@@ -2,10 +2,14 @@ import { describe, expect, it } from "vitest";
 import {
   CELL_STATES,
   type CellState,
+  DIMMED,
   decodeCells,
+  highlightIndices,
+  highlightState,
   indicesOf,
   type JobIndices,
-  SEVERITY,
+  severityOf,
+  stateOf,
 } from "../src/map/cells";
 
 const NONE = {
@@ -77,14 +81,43 @@ describe("indicesOf", () => {
   });
 });
 
-describe("SEVERITY", () => {
+describe("severityOf", () => {
+  const severities = CELL_STATES.map((_, code) => severityOf(code));
+
   it("differs for all states", () => {
-    expect(new Set(SEVERITY).size).toBe(CELL_STATES.length);
+    expect(new Set(severities).size).toBe(CELL_STATES.length);
   });
 
   it("is highest for failed and lowest for done", () => {
-    const of = (state: CellState) => SEVERITY[CELL_STATES.indexOf(state)];
-    expect(of("FAILED")).toBe(Math.max(...SEVERITY));
-    expect(of("DONE")).toBe(Math.min(...SEVERITY));
+    const of = (state: CellState) => severities[CELL_STATES.indexOf(state)];
+    expect(of("FAILED")).toBe(Math.max(...severities));
+    expect(of("DONE")).toBe(Math.min(...severities));
+  });
+
+  it("is lower for all that is not highlighted", () => {
+    const dimmed = CELL_STATES.map((_, code) => severityOf(code | DIMMED));
+    expect(Math.max(...dimmed)).toBeLessThan(Math.min(...severities));
+  });
+});
+
+describe("highlighted cells", () => {
+  const cells = decodeCells({ ...NONE, firstIndex: 1, jobCount: 5, failed: "1,3-4", held: "5" });
+  const highlighted = (found: Uint8Array) =>
+    [...found.keys()].filter((offset) => !((found[offset] ?? 0) & DIMMED));
+
+  it("are those of a state", () => {
+    const found = highlightState(cells, "FAILED");
+    expect(highlighted(found)).toEqual([0, 2, 3]);
+    expect([...found].map(stateOf)).toEqual([...cells].map(stateOf));
+  });
+
+  it("are those of some indices", () => {
+    const found = highlightIndices(cells, "2-3,5", 1);
+    expect(highlighted(found)).toEqual([1, 2, 4]);
+    expect([...found].map(stateOf)).toEqual([...cells].map(stateOf));
+  });
+
+  it("are none without indices", () => {
+    expect(highlighted(highlightIndices(cells, "", 1))).toEqual([]);
   });
 });

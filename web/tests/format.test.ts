@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import {
   describeBasis,
+  describeCpu,
   describeFailures,
+  describeMemory,
+  formatBytes,
   formatCompact,
   formatCount,
   formatNumber,
@@ -79,4 +82,27 @@ describe("describeFailures", () => {
   ])("%d failures, %d tolerated", (failures, tolerance, text) => {
     expect(describeFailures(failures, tolerance)).toBe(text);
   });
+});
+
+it.each([
+  [0, "0 B"],
+  [1023, "1,023 B"],
+  [1.5 * 1024 ** 3, "1.5 GiB"],
+  [2 ** 70, "1,048,576 PiB"],
+])("formats %d bytes", (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
+});
+
+it("describes memory", () => {
+  expect(describeMemory(null, null)).toBeNull();
+  expect(describeMemory(null, 2 ** 31)).toBe("2 GiB requested");
+  expect(describeMemory(2 ** 30, 0)).toBe("1 GiB");
+  expect(describeMemory(2 ** 30, 2 ** 31)).toBe("1 GiB of 2 GiB requested (50 %)");
+});
+
+it("describes CPU time", () => {
+  expect(describeCpu(null, null, 1000)).toBeNull();
+  expect(describeCpu(null, 4, null)).toBe("4 CPUs");
+  expect(describeCpu(90, null, 60_000)).toBe("1 min 30 s");
+  expect(describeCpu(90, 2, 60_000)).toBe("1 min 30 s (75 % of 2 CPUs)");
 });

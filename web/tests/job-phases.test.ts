@@ -13,6 +13,9 @@ function event(eventClass: EventClass, at: number, more: Partial<JobEvent> = {})
     sentAt: new Date(at).toISOString(),
     receivedAt: new Date(at + 1000).toISOString(),
     progress: null,
+    exitCode: null,
+    signal: null,
+    message: null,
     payload: null,
     hostname: null,
     clientAddress: "127.0.0.1",
@@ -28,6 +31,19 @@ describe("eventTime", () => {
 });
 
 describe("phasesOf", () => {
+  it("is held until the job goes on or ends", () => {
+    const events = [event("STARTED", 1000), event("HELD", 2000), event("STARTED", 5000)];
+    expect(phasesOf([...events, event("HELD", 6000)], NOW)).toEqual([
+      { kind: "RUNNING", from: 1000, to: 2000, end: null },
+      { kind: "HELD", from: 2000, to: 5000, end: null },
+      { kind: "RUNNING", from: 5000, to: 6000, end: null },
+      { kind: "HELD", from: 6000, to: NOW, end: null },
+    ]);
+    expect(phasesOf([event("HELD", 2000), event("TERMINATED", 3000)], NOW)).toEqual([
+      { kind: "HELD", from: 2000, to: 3000, end: "TERMINATED" },
+    ]);
+  });
+
   it("has no phase without events", () => {
     expect(phasesOf([], NOW)).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { payloadMessage } from "../src/payload";
+import { payloadMessage, splitTexts } from "../src/payload";
 
 it.each([
   [null, ""],
@@ -10,9 +10,10 @@ it.each([
   [{ lines: 7 }, '{"lines":7}'],
   [
     { stderr: "warning\nsegmentation violation\n", exitCode: 139 },
-    "segmentation violation (exit code 139)",
+    "segmentation violation (exit 139)",
   ],
-  [{ exit_code: 3 }, "exit code 3"],
+  [{ stderr: ["warning", "out of memory"], exitCode: 1 }, "out of memory (exit 1)"],
+  [{ exit_code: 3 }, "exit 3"],
   [{ signal: "SIGKILL" }, "killed by SIGKILL"],
   [{ stoppedBy: "SIGTERM", exitCode: 143 }, "stopped by SIGTERM"],
   [{ reason: "reason", message: "message" }, "message"],
@@ -20,4 +21,16 @@ it.each([
   [{ message: "" }, '{"message":""}'],
 ])("summarizes %j", (payload, text) => {
   expect(payloadMessage(payload)).toBe(text);
+});
+
+it.each([
+  [null, [], null],
+  ["one line\n", [], "one line\n"],
+  ["two\nlines\n", [["", "two\nlines"]], undefined],
+  [[1, 2], [], [1, 2]],
+  [{ lines: 7 }, [], { lines: 7 }],
+  [{ stderr: ["a", "b"] }, [["stderr", "a\nb"]], undefined],
+  [{ log: "a\n b", code: 1, at: "x" }, [["log", "a\n b"]], { code: 1, at: "x" }],
+])("splits %j", (payload, texts, rest) => {
+  expect(splitTexts(payload)).toEqual({ texts, rest });
 });

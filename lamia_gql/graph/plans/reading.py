@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any
 
@@ -81,7 +81,7 @@ class OnceChild(ReadingChild):
 
 
 class ValueChild(OnceChild):
-    """A plain value: a text, or a list of objects."""
+    """A plain value: a number, a text, or a list of objects."""
 
     def values(self, run: Run, rows: Rows, _owners: Rows) -> Sequence[Any]:
         """The value of each row."""
@@ -89,7 +89,7 @@ class ValueChild(OnceChild):
         for value in found:
             if isinstance(value, str):
                 reads.charge(len(value))
-            elif value is not None:
+            elif isinstance(value, Sized):
                 reads.charge(0, len(value))
         return found
 

@@ -4,30 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self
 
 import strawberry
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.graph.reads import Reads, RowRead, ValueRead
+from lamia_gql.graph.types.failure_cause import BY_CAUSE, FailureCause, keys_of
 from lamia_gql.graph.types.fields import argument, column, computed, field, single, value
 from lamia_gql.graph.types.job import Job
 from lamia_gql.graph.types.parents import require
 from lamia_gql.storage import models
-from lamia_gql.storage.queries import failures
 from lamia_gql.storage.queries.failure_statements import FailureKey
 from lamia_gql.storage.queries.failures import (
     FAILURES,
+    MAX_HOSTS,
     FailureRow,
     HostRow,
     Owner,
+    ProcessPart,
     failure_groups,
+    group_host_numbers,
     group_hosts,
     group_indices,
+    group_processes,
 )
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.processes import processes_by_key
 from lamia_gql.storage.row_shape import RowShape
+from lamia_gql.storage.rows import ProcessRow
+
+
+@strawberry.type(description="The jobs of a group that are of one process.")
+class ProcessFailures:
+    """The part of a group of failures that is of one process."""
+
+    name: str = field("Name of the process.")
+    count: int = field("Number of jobs.")
+    indices: str | None = field(
+        "Their indices as ranges: `813,900-904`. Null in a solitary process."
+    )
 
 
 @strawberry.type(description="How many of the jobs of a group ran on a host.")
@@ -38,22 +54,42 @@ class HostCount:
     count: int = field("Number of jobs.")
 
 
-def _hosts() -> ValueRead:
-    def read(reads: Reads, rows: Sequence[FailureRow]) -> list[list[HostRow]]:
-        return group_hosts(reads.connection, rows)
+def _hosts(
+    *, first: Annotated[int, argument(f"Number of hosts; at most {MAX_HOSTS}.")] = MAX_HOSTS
+) -> ValueRead:
+    if not 1 <= first <= MAX_HOSTS:
+        raise RequestError(
+            ErrorCode.PAGE_SIZE_INVALID, f"`first` must be from 1 to {MAX_HOSTS}, not {first}."
+        )
 
-    return ValueRead("failure_group.hosts", read)
+    def read(reads: Reads, rows: Sequence[FailureRow]) -> list[list[HostRow]]:
+        return group_hosts(reads.connection, rows, first)
+
+    return ValueRead(("failure_group.hosts", first), read)
+
+
+def _host_count() -> ValueRead:
+    return ValueRead(
+        "failure_group.host_count", lambda reads, rows: group_host_numbers(reads.connection, rows)
+    )
+
+
+def _read_processes(reads: Reads, rows: Sequence[FailureRow]) -> list[list[ProcessPart]]:
+    def processes(keys: Sequence[tuple[int, int]]) -> list[ProcessRow | None]:
+        return processes_by_key(reads.connection, keys)
+
+    return group_processes(reads.connection, rows, processes, reads.budget.hold)
+
+
+def _processes() -> ValueRead:
+    return ValueRead("failure_group.processes", _read_processes)
 
 
 def _indices() -> ValueRead:
-    def read(reads: Reads, rows: Sequence[FailureRow]) -> list[str]:
-        def names(keys: Sequence[tuple[int, int]]) -> list[str]:
-            found = processes_by_key(reads.connection, keys)
-            return ["" if process is None else process.name for process in found]
-
-        return group_indices(reads.connection, rows, names, reads.budget.hold)
-
-    return ValueRead("failure_group.indices", read)
+    return ValueRead(
+        "failure_group.indices",
+        lambda reads, rows: group_indices(rows, _read_processes(reads, rows)),
+    )
 
 
 def _sample() -> RowRead:
@@ -94,9 +130,8 @@ class FailureGroup:
     hostname: str | None = column(
         "hostname", "Their host. Null if they told none, or are not grouped by `HOST`."
     )
-    hosts: list[HostCount] = value(
-        f"Their hosts, those with most jobs first; at most {failures.MAX_HOSTS}.", _hosts
-    )
+    hosts: list[HostCount] = value("Their hosts, those with most jobs first.", _hosts)
+    host_count: int = value("Number of their hosts. Jobs that told none count as one.", _host_count)
     first_at: datetime = column("first_at", "When the first of them ended.")
     last_at: datetime = column("last_at", "When the last of them ended.")
     indices: str = value(
@@ -104,6 +139,7 @@ class FailureGroup:
         " of a task, those of each process follow its name: `fill[813,900-904] merge[0]`.",
         _indices,
     )
+    processes: list[ProcessFailures] = value("Their processes.", _processes)
     sample: Job = single("One of them.", _sample, models.Job, lambda pair: Job.of(*pair))
 
     @classmethod
@@ -116,9 +152,11 @@ By = Annotated[
     list[FailureKey] | None,
     argument("What the jobs of a group have in common. An empty list makes one group of all."),
 ]
-# A parameter is hashed with its default value.
 GROUPS = 20
-BY_CAUSE = cast("list[FailureKey]", (FailureKey.EXIT, FailureKey.MESSAGE))
+Only = Annotated[
+    FailureCause | None,
+    argument("Only the group of this cause, whose `by` then takes the place of `by`."),
+]
 First = Annotated[int | None, argument("Number of groups; at most the server's `pageLimit`.")]
 
 
@@ -130,6 +168,7 @@ def failure_groups_of(description: str, owner: Callable[[Any], Owner], needs: Se
         *,
         by: By = BY_CAUSE,
         first: First = GROUPS,
+        cause: Only = None,
     ) -> ValueRead:
         first = GROUPS if first is None else first
         if not 1 <= first <= reads.settings.page_limit:
@@ -137,13 +176,12 @@ def failure_groups_of(description: str, owner: Callable[[Any], Owner], needs: Se
                 ErrorCode.PAGE_SIZE_INVALID,
                 f"`first` must be from 1 to {reads.settings.page_limit}, not {first}.",
             )
-        # In one order, so that equal groups are equal. Strawberry passes enum literals as strings.
-        given = set(map(FailureKey, BY_CAUSE if by is None else by))
-        keys = tuple(key for key in FailureKey if key in given)
+        wanted = None if cause is None else cause.parse()
+        keys = keys_of(BY_CAUSE if by is None else by) if wanted is None else wanted.by
         return ValueRead(
-            ("failure_groups", keys, first),
+            ("failure_groups", owner, keys, first, wanted),
             lambda reads, rows: failure_groups(
-                reads.connection, [owner(row) for row in rows], keys, first
+                reads.connection, [owner(row) for row in rows], keys, first, wanted
             ),
         )
 

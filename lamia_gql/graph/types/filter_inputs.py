@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import strawberry
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
-from lamia_gql.domain.lifecycle import EventClass, JobState
+from lamia_gql.domain.lifecycle import FAILURES, EventClass, JobState
 from lamia_gql.domain.liveness import Liveness
 from lamia_gql.domain.progress import State
 from lamia_gql.domain.text_checks import is_storable
+from lamia_gql.graph.types.failure_cause import FailureCause
 from lamia_gql.storage import filters
 from lamia_gql.storage.filters import check_length, choices
 from lamia_gql.storage.queries import tasks
@@ -175,10 +176,17 @@ class JobFilter:
     batch_ids: list[str] | None = strawberry.field(
         default=None, description="The id in the batch system is one of these."
     )
+    cause: FailureCause | None = strawberry.field(
+        default=None, description="The job ended without success for this cause."
+    )
 
     def parse(self) -> filters.JobFilter:
         """The filter for queries. Raises :class:`RequestError`."""
         found = job_filter(self.states, self.liveness, "filter.states")
+        if self.cause is not None:
+            states = FAILURES if found.states is None else FAILURES & {*found.states}
+            columns = self.cause.parse().columns()
+            found = replace(found, states=tuple(sorted(states)), exactly=tuple(columns.items()))
         check_length(self.message or "", "filter.message")
         if self.message is not None and not is_storable(self.message):
             raise RequestError(

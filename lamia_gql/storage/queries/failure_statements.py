@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
@@ -69,28 +68,32 @@ _JOB = f"process_number * {INDICES_PER_PROCESS} + job_index"
 
 
 @cache
-def groups_statement(by: Keys, by_process: bool) -> Statement:
+def groups_statement(by: Keys, by_process: bool, of_cause: bool) -> Statement:
     """For each owner, a task and a process: its largest groups.
 
-    A row has the owner's position, the columns of ``CAUSE``, the number of jobs, when the first and
-    the last of them ended, and the first job as a number.
+    The keys are the owners, or the owners with the cause of the only group that is wanted. A row
+    has the owner's position, the columns of ``CAUSE``, the number of jobs, when the first and the
+    last of them ended, and the first job as a number.
     """
-    columns = _grouped_by(by)
+    columns = columns_grouped_by(by)
 
     def on_sqlite() -> SelectBase:
         names = {name: column.key for name, column in columns.items()}
         cause = ", ".join(f"{names.get(name, 'NULL')} AS {name}" for name in CAUSE)
         grouped = f"GROUP BY {', '.join(names.values())}" if names else "HAVING jobs > 0"
         fields = {**CAUSE, "jobs": INT, "first_at": TIME, "last_at": TIME, "sample": INT}
+        wanted = _of_group_text(by, by_process) if of_cause else _of_owner_text(by_process)
         return _per_key(
             f"SELECT {cause}, count(*) AS jobs, min(closed_at) AS first_at,"
             f" max(closed_at) AS last_at, min({_JOB}) AS sample FROM job"
-            f" WHERE {_of_owner_text(by_process)} {grouped} ORDER BY jobs DESC, sample LIMIT :size",
+            f" WHERE {wanted} {grouped} ORDER BY jobs DESC, sample LIMIT :size",
             fields,
+            tuple(CAUSE.values()) if of_cause else (),
         )
 
     def on_postgresql() -> SelectBase:
-        k = key_table(task_id=INT, number=INT)
+        k = key_table(task_id=INT, number=INT, **(CAUSE if of_cause else {}))
+        same = [_is_same(column, k.c[name]) for name, column in columns.items() if of_cause]
         count: Any = func.count()
         sample: Any = func.min(literal_column(_JOB))
         order = func.row_number().over(partition_by=k.c.place, order_by=(count.desc(), sample))
@@ -105,7 +108,7 @@ def groups_statement(by: Keys, by_process: bool) -> Statement:
                 order.label("rank"),
             )
             .join_from(k, Job, _of_owner(k, by_process))
-            .where(_is_failed())
+            .where(_is_failed(), *same)
             .group_by(k.c.place, *columns.values())
             .subquery()
         )
@@ -152,16 +155,30 @@ def hosts_statement(by: Keys, by_process: bool) -> Statement:
 
 
 @cache
+def host_numbers_statement(by: Keys, by_process: bool) -> Statement:
+    """For each group: its position, and how many hosts it has; jobs without one count as one."""
+
+    def on_sqlite() -> SelectBase:
+        hosts = "count(DISTINCT ifnull(seen_hostname, char(1)))"
+        return _value_per_key(
+            f"SELECT {hosts} FROM job WHERE {_of_group_text(by, by_process)}", "hosts", INT
+        )
+
+    def on_postgresql() -> SelectBase:
+        k, jobs = _jobs_of_groups(by, by_process)
+        hosts = func.count(func.coalesce(Job.seen_hostname, literal(NO_TEXT)).distinct())
+        return jobs.add_columns(hosts).group_by(k.c.place).order_by(k.c.place)
+
+    return Statement(lambda engine: on_sqlite() if engine == "sqlite" else on_postgresql())
+
+
+@cache
 def jobs_statement(by: Keys, by_process: bool) -> Statement:
     """For each group: its position, and all of its jobs as numbers, separated by commas."""
 
     def on_sqlite() -> SelectBase:
         jobs = f"SELECT group_concat({_JOB}) FROM job WHERE {_of_group_text(by, by_process)}"
-        return (
-            text(f"SELECT k.key, ({jobs}) FROM json_each(:keys) AS k ORDER BY k.key")
-            .columns(column("place", BigInteger()), column("jobs", Text()))
-            .bindparams(bindparam("keys", required=False, type_=KeyList((*OWNER, *CAUSE.values()))))
-        )
+        return _value_per_key(jobs, "jobs", TEXT)
 
     def on_postgresql() -> SelectBase:
         k, jobs = _jobs_of_groups(by, by_process)
@@ -171,7 +188,7 @@ def jobs_statement(by: Keys, by_process: bool) -> Statement:
     return Statement(lambda engine: on_sqlite() if engine == "sqlite" else on_postgresql())
 
 
-def _grouped_by(by: Keys) -> dict[str, Any]:
+def columns_grouped_by(by: Keys) -> dict[str, Any]:
     """The columns of a job that the groups differ in, by their names in ``CAUSE``."""
     return {name: column for key in by for name, column in _COLUMNS[key].items()}
 
@@ -201,6 +218,21 @@ def _per_key(
     )
 
 
+def _value_per_key(value: str, name: str, kind: TypeEngine[Any]) -> SelectBase:
+    """On SQLite: the position of each key of a group, and what a subquery that refers to it finds.
+
+    Args:
+        value: the subquery.
+        name: the name of what it finds.
+        kind: its type.
+    """
+    return (
+        text(f"SELECT k.key, ({value}) FROM json_each(:keys) AS k ORDER BY k.key")
+        .columns(column("place", INT), column(name, kind))
+        .bindparams(bindparam("keys", required=False, type_=KeyList((*OWNER, *CAUSE.values()))))
+    )
+
+
 def _of_owner_text(by_process: bool) -> str:
     of_task = f"{_FAILED} AND task_id = json_extract(k.value, '$[0]')"
     return (
@@ -212,7 +244,7 @@ def _of_group_text(by: Keys, by_process: bool) -> str:
     places = {name: place for place, name in enumerate(CAUSE, len(OWNER))}
     same = (
         f" AND {column.key} IS json_extract(k.value, '$[{places[name]}]')"
-        for name, column in _grouped_by(by).items()
+        for name, column in columns_grouped_by(by).items()
     )
     return _of_owner_text(by_process) + "".join(same)
 
@@ -220,7 +252,7 @@ def _of_group_text(by: Keys, by_process: bool) -> str:
 def _jobs_of_groups(by: Keys, by_process: bool) -> tuple[FromClause, Select[Any]]:
     """The key table of groups, and the jobs of each."""
     k = key_table(task_id=INT, number=INT, **CAUSE)
-    same = [_is_same(column, k.c[name]) for name, column in _grouped_by(by).items()]
+    same = [_is_same(column, k.c[name]) for name, column in columns_grouped_by(by).items()]
     jobs = select(k.c.place).join_from(k, Job, _of_owner(k, by_process))
     return k, jobs.where(_is_failed(), *same)
 

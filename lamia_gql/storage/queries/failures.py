@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -16,13 +16,16 @@ from lamia_gql.storage.queries.failure_statements import (
     INDICES_PER_PROCESS,
     FailureKey,
     Keys,
+    columns_grouped_by,
     groups_statement,
+    host_numbers_statement,
     hosts_statement,
     jobs_statement,
 )
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.runs import indices_text, spans
 from lamia_gql.storage.row_shape import ComputedShape, row_shape
+from lamia_gql.storage.rows import ProcessRow
 from lamia_gql.storage.statement import Statement
 from lamia_gql.storage.transaction import Hold, ReadConnection
 
@@ -65,8 +68,38 @@ class HostRow:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessPart:
+    """The jobs of a group that are of one process."""
+
+    name: str
+    count: int
+    indices: str | None
+    """As ranges; None in a solitary process."""
+
+
+class Cause(NamedTuple):
+    """What the jobs of a group have in common; what ``by`` does not name is None."""
+
+    by: Keys
+    exit_code: int | None = None
+    signal: str | None = None
+    message_key: int | None = None
+    hostname: str | None = None
+
+    def columns(self) -> dict[str, int | str | None]:
+        """The values of the columns that ``by`` names, by their names."""
+        return {
+            column.key: getattr(self, name) for name, column in columns_grouped_by(self.by).items()
+        }
+
+
 def failure_groups(
-    connection: ReadConnection, owners: Sequence[Owner], by: Keys, first: int
+    connection: ReadConnection,
+    owners: Sequence[Owner],
+    by: Keys,
+    first: int,
+    cause: Cause | None = None,
 ) -> list[list[FailureRow]]:
     """The groups of each process or task, at most ``first``, the largest first.
 
@@ -75,13 +108,16 @@ def failure_groups(
         owners: either processes or tasks.
         by: what the jobs of a group have in common.
         first: how many groups are read.
+        cause: the cause of the only group that is read, by the same ``by``; None for any.
     """
     found: list[list[FailureRow]] = [[] for _ in owners]
-    statement = groups_statement(by, any(number is not None for _, number in owners))
-    for place, *cause, jobs, first_at, last_at, sample in statement.values(
-        connection, keys=owners, size=first
+    by_process = any(number is not None for _, number in owners)
+    statement = groups_statement(by, by_process, cause is not None)
+    common = () if cause is None else cause[1:]
+    for place, *own, jobs, first_at, last_at, sample in statement.values(
+        connection, keys=[(*owner, *common) for owner in owners], size=first
     ):
-        group = (*owners[place], by, *cause, jobs, first_at, last_at)
+        group = (*owners[place], by, *own, jobs, first_at, last_at)
         found[place].append(FailureRow._make((*group, *divmod(sample, INDICES_PER_PROCESS), None)))
     if FailureKey.MESSAGE in by:
         samples = [(g.task_id, g.sample_process, g.sample_index) for part in found for g in part]
@@ -96,46 +132,68 @@ def _form(message: str | None) -> str | None:
     return None if message is None else message_form(message)
 
 
-def group_hosts(connection: ReadConnection, groups: Sequence[FailureRow]) -> list[list[HostRow]]:
-    """The hosts of the jobs of each group, those with most jobs first."""
+def group_hosts(
+    connection: ReadConnection, groups: Sequence[FailureRow], first: int
+) -> list[list[HostRow]]:
+    """The hosts of the jobs of each group, at most ``first``, those with most jobs first."""
     found: list[list[HostRow]] = [[] for _ in groups]
-    for place, hostname, jobs in _of_groups(connection, groups, hosts_statement, size=MAX_HOSTS):
+    for place, hostname, jobs in _of_groups(connection, groups, hosts_statement, size=first):
         found[place].append(HostRow(hostname, jobs))
     return found
 
 
-def group_indices(
+def group_host_numbers(connection: ReadConnection, groups: Sequence[FailureRow]) -> list[int]:
+    """How many hosts the jobs of each group have; those without one count as one."""
+    found = [0] * len(groups)
+    for place, hosts in _of_groups(connection, groups, host_numbers_statement):
+        found[place] = hosts
+    return found
+
+
+def group_processes(
     connection: ReadConnection,
     groups: Sequence[FailureRow],
-    names: Callable[[Sequence[tuple[int, int]]], Sequence[str]],
+    processes: Callable[[Sequence[tuple[int, int]]], Sequence[ProcessRow | None]],
     hold: Hold,
-) -> list[str]:
-    """The indices of the jobs of each group, as ``813,900-904``.
-
-    Those of a group of a task are ``name[813,900-904]`` for each process, with blanks between them.
+) -> list[list[ProcessPart]]:
+    """The jobs of each group by their processes, in the order of these.
 
     Args:
         connection: a connection to read on.
         groups: the groups.
-        names: the names of processes.
+        processes: the processes of tasks and numbers.
         hold: is told the size of each text.
     """
-    found = [""] * len(groups)
+    found: list[list[ProcessPart]] = [[] for _ in groups]
     for place, numbers in _of_groups(connection, groups, jobs_statement):
         jobs = sorted(orjson.loads(f"[{numbers or ''}]"))
-        texts = {
-            process: indices_text(spans(job % INDICES_PER_PROCESS for job in part))
+        parts = {
+            process: [job % INDICES_PER_PROCESS for job in part]
             for process, part in groupby(jobs, key=lambda job: job // INDICES_PER_PROCESS)
         }
-        group = groups[place]
-        if group.process_number is not None:
-            found[place] = "".join(texts.values())
-        else:
-            shown = names([(group.task_id, process) for process in texts])
-            parts = zip(shown, texts.values(), strict=True)
-            found[place] = " ".join(f"{name}[{text}]" for name, text in parts)
-        hold(len(found[place]))
+        owners = processes([(groups[place].task_id, process) for process in parts])
+        for process, part in zip(owners, parts.values(), strict=True):
+            if process is None:
+                continue  # the task is being deleted
+            text = indices_text(spans(part)) if process.is_array else None
+            found[place].append(ProcessPart(process.name, len(part), text))
+            hold(len(text or ""))
     return found
+
+
+def group_indices(
+    groups: Sequence[FailureRow], found: Iterable[Iterable[ProcessPart]]
+) -> list[str]:
+    """The indices of the jobs of each group, as ``813,900-904``, from its processes.
+
+    Those of a group of a task are ``name[813,900-904]`` for each process, with blanks between them.
+    """
+    return [
+        " ".join(f"{part.name}[{part.indices or 0}]" for part in parts)
+        if group.process_number is None
+        else "".join(part.indices or "" for part in parts)
+        for group, parts in zip(groups, found, strict=True)
+    ]
 
 
 def _of_groups(

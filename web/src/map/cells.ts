@@ -29,8 +29,37 @@ const BY_SEVERITY: readonly CellState[] = [
   "FAILED",
 ];
 
-/** The severity of each code. */
-export const SEVERITY = Uint8Array.from(CELL_STATES, (state) => BY_SEVERITY.indexOf(state));
+/** Added to the code of a cell that is not one of those that are highlighted. */
+export const DIMMED = 0x80;
+/** The part of a cell that is its code. */
+const CODE = 0x7f;
+
+/** The state of a cell. */
+export function stateOf(cell: number): CellState {
+  return CELL_STATES[cell & CODE] ?? "PENDING";
+}
+
+/** The severity of a cell. Whatever is highlighted is more severe than what is not. */
+export function severityOf(cell: number): number {
+  return BY_SEVERITY.indexOf(stateOf(cell)) + (cell & DIMMED ? 0 : BY_SEVERITY.length);
+}
+
+/** The cells with those of one state highlighted. */
+export function highlightState(cells: Uint8Array, state: CellState): Uint8Array<ArrayBuffer> {
+  const code = CELL_STATES.indexOf(state);
+  return Uint8Array.from(cells, (cell) => (cell === code ? cell : cell | DIMMED));
+}
+
+/** The cells with those of some indices highlighted, which are as the API returns them. */
+export function highlightIndices(
+  cells: Uint8Array,
+  indices: string,
+  firstIndex: number,
+): Uint8Array<ArrayBuffer> {
+  const dimmed = new Uint8Array(cells.length).fill(DIMMED);
+  fillRuns(dimmed, indices, firstIndex, 0);
+  return dimmed.map((mask, offset) => mask | (cells[offset] ?? 0));
+}
 
 /** The indices of an array by state, as the API returns them, like `813,900-904`. */
 export interface JobIndices {

@@ -3,7 +3,7 @@ import { Icon } from "../components/icon";
 import { useWidth } from "../components/width";
 import { labelOf } from "../states";
 import { onColoursChange } from "../theme";
-import { CELL_STATES, type CellState } from "./cells";
+import { type CellState, stateOf } from "./cells";
 import { attachGestures } from "./gestures";
 import { Painter, type Palette, readPalette } from "./painter";
 import {
@@ -28,12 +28,10 @@ const TOOLTIP_PX = { width: 190, height: 40 };
 const PAINT_MARK = "lamia:map-painted";
 
 interface MapProps {
-  /** The code of each job; see {@link CELL_STATES}. */
+  /** The cell of each job, of which some may be highlighted. */
   cells: Uint8Array;
   /** The index of the first job. */
   first: number;
-  /** The state to highlight, if any. */
-  picked: CellState | null;
   /** Called with the index of a job that is clicked or opened with Enter. */
   onOpen: (index: number) => void;
 }
@@ -51,7 +49,7 @@ function usePalette(canvas: { current: HTMLCanvasElement | null }): Palette | un
 }
 
 /** The map of an array: a cell for each job, with zoom, pan, tooltips and keyboard control. */
-export function JobMap({ cells, first, picked, onOpen }: MapProps) {
+export function JobMap({ cells, first, onOpen }: MapProps) {
   const [frame, width] = useWidth<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const palette = usePalette(canvas);
@@ -68,8 +66,8 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
     [view, grid, width, height],
   );
   const painter = useMemo(
-    () => (palette ? new Painter(cells, grid, palette, first, picked) : undefined),
-    [cells, grid, palette, first, picked],
+    () => (palette ? new Painter(cells, grid, palette, first) : undefined),
+    [cells, grid, palette, first],
   );
   const latest = useRef({ shown, grid, onOpen });
   useEffect(() => {
@@ -143,7 +141,7 @@ export function JobMap({ cells, first, picked, onOpen }: MapProps) {
   };
 
   const isFitted = shown.cell <= grid.fit;
-  const state = selected === null ? undefined : CELL_STATES[cells[selected] ?? 0];
+  const state = selected === null ? undefined : stateOf(cells[selected] ?? 0);
   return (
     <div className="map">
       <div

@@ -1,4 +1,4 @@
-import { CELL_STATES, type CellState, SEVERITY } from "./cells";
+import { CELL_STATES, type CellState, DIMMED, severityOf, stateOf } from "./cells";
 import { type Grid, GUTTER_PX, type View } from "./view";
 
 type Colour = readonly [number, number, number];
@@ -36,7 +36,7 @@ export function readPalette(element: HTMLElement): Palette {
   return palette;
 }
 
-/** Opacity of cells that are not in the picked state. */
+/** Opacity of cells that are not highlighted. */
 const DIMMED_OPACITY = 0.18;
 /** Smallest cells that are drawn with gaps, and with marks. */
 const MIN_GAP_CELL_PX = 5;
@@ -48,13 +48,12 @@ export class Painter {
   private readonly bitmap = document.createElement("canvas");
   private drawnBlockSize = 0;
 
-  /** `first` is the index of the first job, `picked` the state to highlight, if any. */
+  /** `first` is the index of the first job. */
   constructor(
     private readonly cells: Uint8Array,
     private readonly grid: Grid,
     private readonly palette: Palette,
     private readonly first: number,
-    private readonly picked: CellState | null,
   ) {}
 
   /** Draws a view of the map. `selected` is the offset of the job to outline. */
@@ -112,10 +111,11 @@ export class Painter {
       });
     } else {
       const worst = new Int8Array(width * height).fill(-1);
+      const severities = Uint8Array.from(colours, (_, cell) => severityOf(cell));
       this.cells.forEach((code, offset) => {
         const row = Math.floor(offset / columns / blockSize);
         const target = row * width + Math.floor((offset % columns) / blockSize);
-        const severity = SEVERITY[code] ?? 0;
+        const severity = severities[code] ?? 0;
         if (severity > (worst[target] ?? 0)) {
           worst[target] = severity;
           pixels[target] = colours[code] ?? 0;
@@ -128,17 +128,19 @@ export class Painter {
     this.drawnBlockSize = blockSize;
   }
 
-  /** The colour of each code as the four bytes of a pixel. */
+  /** The colour of each cell as the four bytes of a pixel. */
   private colours(): Uint32Array {
-    const bytes = new Uint8ClampedArray(4 * CELL_STATES.length);
-    this.palette.states.forEach((colour, code) => {
-      const opacity =
-        this.picked === null || CELL_STATES[code] === this.picked ? 1 : DIMMED_OPACITY;
+    const bytes = new Uint8ClampedArray(4 * 2 * DIMMED);
+    const paint = (cell: number, colour: Colour, opacity: number) => {
       colour.forEach((value, channel) => {
         const background = this.palette.background[channel] ?? 0;
-        bytes[4 * code + channel] = Math.round(value * opacity + background * (1 - opacity));
+        bytes[4 * cell + channel] = Math.round(value * opacity + background * (1 - opacity));
       });
-      bytes[4 * code + 3] = 255;
+      bytes[4 * cell + 3] = 255;
+    };
+    this.palette.states.forEach((colour, code) => {
+      paint(code, colour, 1);
+      paint(code | DIMMED, colour, DIMMED_OPACITY);
     });
     return new Uint32Array(bytes.buffer);
   }
@@ -180,10 +182,15 @@ export class Painter {
     context.beginPath();
     for (let row = top; row <= bottom; row += 1) {
       for (let column = left; column <= right; column += 1) {
-        const code = this.cells[row * columns + column];
-        const state = code === undefined ? undefined : CELL_STATES[code];
-        if (state === undefined || (this.picked !== null && state !== this.picked)) continue;
-        drawMark(context, state, view.x + column * view.cell, view.y + row * view.cell, view.cell);
+        const cell = this.cells[row * columns + column];
+        if (cell === undefined || cell & DIMMED) continue;
+        drawMark(
+          context,
+          stateOf(cell),
+          view.x + column * view.cell,
+          view.y + row * view.cell,
+          view.cell,
+        );
       }
     }
     context.stroke();
@@ -234,6 +241,11 @@ function drawMark(
   } else if (state === "LATE") {
     context.moveTo(x + low, y + cell / 2);
     context.lineTo(x + high, y + cell / 2);
+  } else if (state === "HELD") {
+    for (const place of [0.4, 0.6]) {
+      context.moveTo(x + place * cell, y + low);
+      context.lineTo(x + place * cell, y + high);
+    }
   }
 }
 

@@ -1,57 +1,45 @@
 import { type FormEvent, useMemo } from "react";
-import { countUnsuccessful } from "../components/bar";
 import { CopyButton } from "../components/copy-button";
 import { ErrorNotice, Loading } from "../components/notice";
 import { Plot } from "../components/plot";
-import { formatCompact, formatCount } from "../format";
 import {
-  ArrayJobsChangedDocument,
-  type ArrayJobsChangedSubscription,
-  ArrayJobsDocument,
-  type ArrayJobsQuery,
-} from "../generated/operations";
-import { usePushedQuery } from "../live-query";
-import { CELL_STATES, type CellState, decodeCells, indicesOf, type JobIndices } from "../map/cells";
+  causeParameters,
+  includesCause,
+  NO_CAUSE,
+  nameOf,
+  parseCause,
+  withCause,
+  withoutKeys,
+} from "../failures/cause";
+import { copyForm, formatIndices } from "../failures/copy-forms";
+import { ExitFacets } from "../failures/exit-facets";
+import { causeOf, FailureList } from "../failures/failure-list";
+import { fetchFailures } from "../failures/fetch-indices";
+import { formatCompact, formatCount } from "../format";
+import type { FailureCause, JobFilter } from "../generated/operations";
+import {
+  CELL_STATES,
+  type CellState,
+  decodeCells,
+  highlightIndices,
+  highlightState,
+  indicesOf,
+  type JobIndices,
+} from "../map/cells";
 import { JobMap } from "../map/job-map";
 import { hrefOf, type Route } from "../route";
 import { navigate, updateQuery } from "../router";
-import { JOB_STATES, labelOf } from "../states";
+import { JOB_STATES, labelOf, UNSUCCESSFUL } from "../states";
+import { type ArrayData, useArrayJobs, usePickedJobs } from "./array-data";
 import { HostRanking } from "./host-ranking";
+import { JobTable } from "./job-table";
 import type { Process } from "./process";
 import { Timing } from "./task";
-import { PAGE_SIZE, UnsuccessfulJobs } from "./unsuccessful-jobs";
 
 const LEGEND_STATES: readonly CellState[] = [...JOB_STATES, "LATE", "LOST"];
 const MAX_SHOWN_CHARS = 160;
-
-const TIMELINE_POINTS = 90;
-const HOSTS = 100;
-/** Shortest and longest interval between two snapshots, in seconds. */
-const MIN_INTERVAL_S = 2;
-const MAX_INTERVAL_S = 15;
-/** The indices of so many jobs may be sent in a second: in the worst case, 7 bytes each. */
-const JOBS_PER_SECOND = 20_000;
-
-function dataOf({ taskChanged }: ArrayJobsChangedSubscription): ArrayJobsQuery {
-  return { process: taskChanged.process };
-}
-
-/** What is shown of the jobs of an array, kept up to date. Large arrays take a longer interval. */
-function useArrayJobs(task: string, name: string, jobCount: number) {
-  const shown = { points: TIMELINE_POINTS, first: PAGE_SIZE, hosts: HOSTS };
-  const interval = Math.min(MAX_INTERVAL_S, Math.max(MIN_INTERVAL_S, jobCount / JOBS_PER_SECOND));
-  const { data, error, refresh } = usePushedQuery(
-    ArrayJobsDocument,
-    { task, name, ...shown },
-    {
-      document: ArrayJobsChangedDocument,
-      variables: { names: [task], process: name, interval, ...shown },
-      dataOf,
-    },
-  );
-  const process = data?.process;
-  return { jobs: process && "jobCount" in process ? process : undefined, error, refresh };
-}
+const FAILURES: JobFilter = { states: [...UNSUCCESSFUL] };
+const HELD: JobFilter = { states: ["HELD"] };
 
 function MapLegend({
   cells,
@@ -90,23 +78,27 @@ function MapLegend({
   );
 }
 
-/** The indices of the picked state, in the format of `sbatch --array`. */
-function PickedIndices({
-  state,
-  cells,
-  firstIndex,
-}: {
-  state: CellState;
-  cells: Uint8Array;
-  firstIndex: number;
-}) {
-  const text = useMemo(() => indicesOf(cells, state, firstIndex), [cells, state, firstIndex]);
-  const short = text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)} …` : text;
+interface PickedIndicesProps {
+  /** The name of the array. */
+  name: string;
+  /** The label of the button. */
+  label: string;
+  indices: string;
+}
+
+/** The indices of what is picked, and a button that copies them in the selected form. */
+function PickedIndices({ name, label, indices }: PickedIndicesProps) {
+  const end = indices.lastIndexOf(",", MAX_SHOWN_CHARS);
+  const short = indices.length > MAX_SHOWN_CHARS ? `${indices.slice(0, end)} …` : indices;
   return (
     <div className="picked">
       <code>{short || "none"}</code>
-      {text !== "" && (
-        <CopyButton key={state} label={`Copy indices: ${labelOf(state)}`} text={() => text} />
+      {indices !== "" && (
+        <CopyButton
+          key={label}
+          label={label}
+          text={() => formatIndices({ name, indices }, copyForm.get())}
+        />
       )}
     </div>
   );
@@ -146,54 +138,139 @@ function OpenJobForm({
   );
 }
 
+interface PickedCauseProps {
+  cause: FailureCause;
+  pick: (cause: FailureCause | null) => void;
+}
+
+/** What the table of failures is restricted to, and buttons that lift this. */
+function PickedCause({ cause, pick }: PickedCauseProps) {
+  const withoutHost = withoutKeys(cause, ["HOST"]);
+  const withoutWhy = withoutKeys(cause, ["EXIT", "MESSAGE"]);
+  return (
+    <p className="facets">
+      {withoutHost && (
+        <button type="button" className="toggle" onClick={() => pick(withoutWhy)}>
+          <span className="cause-message">{nameOf(withoutHost)}</span> <span aria-hidden>×</span>
+          <span className="off-screen">: show all causes</span>
+        </button>
+      )}
+      {withoutWhy && (
+        <button type="button" className="toggle" onClick={() => pick(withoutHost)}>
+          <span className="cause-message">{nameOf(withoutWhy)}</span> <span aria-hidden>×</span>
+          <span className="off-screen">: show all hosts</span>
+        </button>
+      )}
+    </p>
+  );
+}
+
+/** The hosts of the picked cause, or of all failures. */
+function hostsOf(jobs: ArrayData, picked: FailureCause | null) {
+  const cause = jobs.causes.find((each) => includesCause(picked, causeOf(each)));
+  if (cause) return { hosts: cause.hosts, hostCount: cause.hostCount };
+  return { hosts: jobs.hosts, hostCount: jobs.failures[0]?.hostCount ?? 0 };
+}
+
 interface ArrayJobsProps {
   task: string;
   process: Process;
   route: Route;
 }
 
-/** The jobs of an array: the map, the unsuccessful jobs and their hosts, and progress over time. */
+/** The jobs of an array: why they failed, the map, tables of failed and held jobs, and progress. */
 export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
   const { name, counts } = process;
   const { jobs, error, refresh } = useArrayJobs(task, name, counts.total);
   const cells = useMemo(() => (jobs ? decodeCells(jobs) : undefined), [jobs]);
+  const cause = parseCause(route.query);
   const requested = route.query.get("pick")?.toUpperCase();
-  const picked = LEGEND_STATES.find((state) => state === requested) ?? null;
+  const state =
+    cause === null ? (LEGEND_STATES.find((state) => state === requested) ?? null) : null;
+  const picked = usePickedJobs(task, name, counts.total, cause);
+  const firstIndex = jobs?.firstIndex ?? 0;
+  const indices = useMemo(() => {
+    if (cells === undefined) return undefined;
+    return state === null ? picked?.indices : indicesOf(cells, state, firstIndex);
+  }, [cells, state, picked?.indices, firstIndex]);
+  const shownCells = useMemo(() => {
+    if (cells === undefined) return undefined;
+    if (state !== null) return highlightState(cells, state);
+    return indices === undefined ? cells : highlightIndices(cells, indices, firstIndex);
+  }, [cells, state, indices, firstIndex]);
+  const pick = (next: FailureCause | null) =>
+    updateQuery(route, { ...causeParameters(next), pick: null }, true);
+  const pickWhy = (why: FailureCause | null) => {
+    const others = withoutKeys(cause, ["EXIT", "MESSAGE"]);
+    pick(why === null ? others : withCause(others, why));
+  };
+  const pickHost = (host: FailureCause | null) =>
+    pick(host === null ? withoutKeys(cause, ["HOST"]) : withCause(cause, host));
+  const label = state ? `Copy indices: ${labelOf(state)}` : "Copy the picked indices";
   return (
     <>
+      {jobs && (
+        <FailureList
+          total={jobs.failures}
+          causes={jobs.causes}
+          picked={cause}
+          pick={pickWhy}
+          indices={(cause) => fetchFailures(task, name, cause)}
+        >
+          {jobs.exits.length > 1 && jobs.exits.length < jobs.causes.length && (
+            <ExitFacets exits={jobs.exits} picked={cause} pick={pickWhy} />
+          )}
+        </FailureList>
+      )}
       <section className="card" aria-labelledby="map">
         <div className="card-head">
           <h2 id="map">Map of {jobs ? formatCount(jobs.jobCount, "job") : "jobs"}</h2>
           {jobs && <OpenJobForm task={task} name={name} jobIndices={jobs} />}
         </div>
-        {jobs && cells && (
+        {jobs && cells && shownCells && (
           <>
             <MapLegend
               cells={cells}
-              picked={picked}
-              pick={(state) => updateQuery(route, { pick: state?.toLowerCase() ?? null }, true)}
+              picked={state}
+              pick={(state) =>
+                updateQuery(route, { ...NO_CAUSE, pick: state?.toLowerCase() ?? null }, true)
+              }
             />
-            {picked && <PickedIndices state={picked} cells={cells} firstIndex={jobs.firstIndex} />}
+            {indices !== undefined && <PickedIndices name={name} label={label} indices={indices} />}
             <JobMap
-              cells={cells}
+              cells={shownCells}
               first={jobs.firstIndex}
-              picked={picked}
               onOpen={(index) => navigate(hrefOf(["tasks", task, name, String(index)]))}
             />
           </>
         )}
         {!jobs && (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={5} />)}
       </section>
-      {jobs && jobs.unsuccessful.totalCount > 0 && (
+      {jobs && (jobs.unsuccessful.totalCount > 0 || cause) && (
         <div className="columns">
-          <UnsuccessfulJobs task={task} name={name} firstPage={jobs.unsuccessful} />
-          <HostRanking
+          <JobTable
+            key={JSON.stringify(cause)}
+            id="unsuccessful"
+            title="Unsuccessful jobs"
             task={task}
             name={name}
-            firstJobs={jobs.hosts}
-            unsuccessful={countUnsuccessful(counts)}
-          />
+            filter={cause ? { cause } : FAILURES}
+            firstPage={cause ? picked?.jobs : jobs.unsuccessful}
+          >
+            {cause && <PickedCause cause={cause} pick={pick} />}
+          </JobTable>
+          <HostRanking {...hostsOf(jobs, cause)} picked={cause} pick={pickHost} />
         </div>
+      )}
+      {jobs && jobs.heldJobs.totalCount > 0 && (
+        <JobTable
+          id="held"
+          title="Held jobs"
+          task={task}
+          name={name}
+          filter={HELD}
+          firstPage={jobs.heldJobs}
+        />
       )}
       {jobs && (
         <section className="card">

@@ -1,28 +1,48 @@
 import { memo } from "react";
 import { Badge } from "../components/badge";
 import { Time } from "../components/time";
+import { describeCause } from "../failures/cause";
 import { formatNumber } from "../format";
 import type { JobEvents } from "../job-events";
 import type { JobEvent } from "../job-phases";
+import { splitTexts } from "../payload";
 
 /** Longer payloads are collapsed. */
 const MAX_INLINE_CHARS = 90;
 
+/** A payload: as JSON, but texts of several lines as they are. */
 function Payload({ payload }: { payload: unknown }) {
   if (payload === null || payload === undefined) return null;
-  const text = JSON.stringify(payload);
+  const { texts, rest } = splitTexts(payload);
+  return (
+    <>
+      {texts.map(([name, text]) => (
+        <figure key={name} className="text">
+          {name !== "" && <figcaption className="quiet">{name}</figcaption>}
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable element needs keyboard focus */}
+          <pre tabIndex={0}>{text}</pre>
+        </figure>
+      ))}
+      {rest !== undefined && <Json value={rest} />}
+    </>
+  );
+}
+
+function Json({ value }: { value: unknown }) {
+  const text = JSON.stringify(value);
   if (text.length <= MAX_INLINE_CHARS) return <code>{text}</code>;
   return (
     <details>
       <summary>
         <code>{text.slice(0, MAX_INLINE_CHARS)} …</code>
       </summary>
-      <pre>{JSON.stringify(payload, null, 2)}</pre>
+      <pre>{JSON.stringify(value, null, 2)}</pre>
     </details>
   );
 }
 
 const Row = memo(function Row({ event }: { event: JobEvent }) {
+  const cause = describeCause(event);
   return (
     <tr>
       <td>
@@ -37,6 +57,7 @@ const Row = memo(function Row({ event }: { event: JobEvent }) {
         {event.attempt > 0 ? event.attempt : ""}
       </td>
       <td className="message">
+        {cause !== "" && <p className="cause-text">{cause}</p>}
         <Payload payload={event.payload} />
       </td>
     </tr>
@@ -68,7 +89,7 @@ export function EventTable({ events }: { events: JobEvents }) {
                 <th scope="col" className="number">
                   Attempt
                 </th>
-                <th scope="col">Payload</th>
+                <th scope="col">Message and payload</th>
               </tr>
             </thead>
             <tbody>

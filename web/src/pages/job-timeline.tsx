@@ -15,6 +15,12 @@ const RIGHT_PX = 16;
 /** Number of latest phases that the legend lists. */
 const MAX_LISTED = 6;
 
+const VERBS: Record<Phase["kind"], string> = {
+  SUBMITTED: "waited",
+  RUNNING: "ran",
+  HELD: "held",
+};
+
 interface JobTimelineProps {
   /** The events of the job, in any order. */
   events: readonly JobEvent[];
@@ -25,7 +31,7 @@ interface JobTimelineProps {
 
 /** A phase in words, like `ran 2 min 5 s, failed`. */
 function describePhase(phase: Phase): string {
-  const kind = phase.kind === "RUNNING" ? "ran" : "waited";
+  const kind = VERBS[phase.kind];
   const end = phase.end === null ? "" : `, ${labelOf(phase.end)}`;
   return `${kind} ${formatDuration(phase.to - phase.from)}${end}`;
 }
@@ -37,7 +43,7 @@ function colourOf(phase: Phase): string {
 
 /** The latest phases in words, oldest first. Waits of less than a second are omitted. */
 function PhaseLegend({ phases }: { phases: readonly Phase[] }) {
-  const listed = phases.filter(({ kind, from, to }) => kind === "RUNNING" || to - from >= 1000);
+  const listed = phases.filter(({ kind, from, to }) => kind !== "SUBMITTED" || to - from >= 1000);
   const earlier = listed.length - MAX_LISTED;
   return (
     <p className="jobs-legend">
@@ -52,7 +58,7 @@ function PhaseLegend({ phases }: { phases: readonly Phase[] }) {
   );
 }
 
-/** The waits and attempts of a job on a line, and below it the reported progress as a curve. */
+/** The waits, attempts and holds of a job on a line, and below it the reported progress as a curve. */
 export function JobTimeline({ events, isPercent, ended }: JobTimelineProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const current = useNow();

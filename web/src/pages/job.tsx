@@ -3,20 +3,70 @@ import { ProgressBar } from "../components/bar";
 import { FactList } from "../components/fact-list";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Duration, Time } from "../components/time";
-import { describeBasis, formatNumber, formatPercent } from "../format";
-import { JobDocument, type JobQuery } from "../generated/operations";
+import { describeCause } from "../failures/cause";
+import {
+  describeBasis,
+  describeCpu,
+  describeMemory,
+  formatBytes,
+  formatNumber,
+  formatPercent,
+} from "../format";
+import { JobDocument, type JobQuery, type JobState } from "../generated/operations";
 import { useJobEvents } from "../job-events";
+import type { JobEvent } from "../job-phases";
 import { useFetchedQuery } from "../live-query";
+import { payloadMessage } from "../payload";
 import { Link } from "../router";
+import { labelOf, UNSUCCESSFUL } from "../states";
 import { EventTable } from "./event-table";
 import { JobTimeline } from "./job-timeline";
 
 /** Shortest time between two requests for the job, however many events it sends. */
 const MIN_INTERVAL_MS = 2000;
 
+/** The states whose cause the head tells. */
+const WITH_CAUSE: readonly JobState[] = [...UNSUCCESSFUL, "HELD"];
+
 type Job = NonNullable<JobQuery["job"]>;
 
-function JobHeader({ job }: { job: Job }) {
+/** What a job has used, against what it was given. */
+function usageFacts({ usage, startedAt, finishedAt }: Job): [string, string | null][] {
+  if (usage === null) return [];
+  const { cpuSeconds, maxRssBytes, requestedMemoryBytes, cpus, readBytes, writeBytes } = usage;
+  const ranMs =
+    usage.wallSeconds !== null
+      ? 1000 * usage.wallSeconds
+      : startedAt && finishedAt
+        ? Date.parse(finishedAt) - Date.parse(startedAt)
+        : null;
+  return [
+    ["CPU time", describeCpu(cpuSeconds, cpus, ranMs)],
+    ["Memory", describeMemory(maxRssBytes, requestedMemoryBytes)],
+    ["Read", readBytes === null ? null : formatBytes(readBytes)],
+    ["Written", writeBytes === null ? null : formatBytes(writeBytes)],
+  ];
+}
+
+/** Why the job ended or is held, as far as it or its last event tells. */
+function Why({ job, events }: { job: Job; events: readonly JobEvent[] }) {
+  if (!WITH_CAUSE.includes(job.state)) return null;
+  const last = events.findLast(({ eventClass }) => eventClass === job.state);
+  const cause = describeCause(job) || payloadMessage(last?.payload);
+  if (cause === "") return null;
+  const label = labelOf(job.state);
+  return (
+    <p className={`why why-${job.state.toLowerCase()}`}>
+      <strong>
+        {label.charAt(0).toUpperCase()}
+        {label.slice(1)}:
+      </strong>{" "}
+      {cause}
+    </p>
+  );
+}
+
+function JobHeader({ job, events }: { job: Job; events: readonly JobEvent[] }) {
   const { progress } = job;
   const ended = job.finishedAt !== null;
   return (
@@ -30,6 +80,7 @@ function JobHeader({ job }: { job: Job }) {
           {job.liveness && <Badge name={job.liveness} />}
         </span>
       </div>
+      <Why job={job} events={events} />
       {progress && (
         <div className="summary">
           <span className="figure">
@@ -52,7 +103,9 @@ function JobHeader({ job }: { job: Job }) {
       <FactList
         facts={[
           ["Host", job.hostname],
+          ["Batch id", job.batchId],
           ["Attempts", job.starts > 0 ? formatNumber(job.starts) : null],
+          ["Restarts", job.attempt > 0 ? formatNumber(job.attempt) : null],
           ["Started", job.startedAt && <Time at={job.startedAt} />],
           [
             ended ? "Duration" : "Running for",
@@ -60,6 +113,7 @@ function JobHeader({ job }: { job: Job }) {
           ],
           ["Finished", job.finishedAt && <Time at={job.finishedAt} />],
           ["Last event", job.lastEventAt && <Time at={job.lastEventAt} as="relative" />],
+          ...usageFacts(job),
         ]}
       />
     </header>
@@ -92,7 +146,7 @@ export function JobPage({ task, process, index }: JobPageProps) {
       </nav>
       {job && (
         <>
-          <JobHeader job={job} />
+          <JobHeader job={job} events={events.latest} />
           {events.total > 0 && (
             <section className="card">
               <h2>Timeline</h2>

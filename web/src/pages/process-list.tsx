@@ -1,25 +1,17 @@
 import { useState } from "react";
-import { execute } from "../api";
 import { Badge, OutlookBadge } from "../components/badge";
 import { countUnsuccessful, JobsBar, JobsSummary, ProgressBar } from "../components/bar";
 import { CopyButton } from "../components/copy-button";
 import { Icon } from "../components/icon";
+import { fetchFailedIndices } from "../failures/fetch-indices";
 import { describeBasis, describeFailures, formatCount, formatNumber } from "../format";
-import { JobIndicesDocument, type TaskQuery } from "../generated/operations";
+import type { TaskQuery } from "../generated/operations";
 import { Link } from "../router";
-import { UNSUCCESSFUL } from "../states";
 
 /** Longer lists can be filtered. */
 const MAX_UNFILTERED = 10;
 
 type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
-
-/** Fetches the indices of the unsuccessful jobs of an array, like `813,900-904`. */
-async function fetchFailedIndices(task: string, name: string): Promise<string> {
-  const variables = { task, name, states: [...UNSUCCESSFUL] };
-  const { process } = await execute(JobIndicesDocument, variables, new AbortController().signal);
-  return process !== null && "indices" in process ? process.indices : "";
-}
 
 interface FailuresProps {
   task: string;

@@ -5,11 +5,16 @@ import { JsonDetails } from "../components/json";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Plot } from "../components/plot";
 import { Duration, Time } from "../components/time";
+import { causeParameters, parseCause } from "../failures/cause";
+import { FailedProcesses } from "../failures/failed-processes";
+import { FailureList, MAX_CAUSES, MAX_HOSTS } from "../failures/failure-list";
+import { fetchTaskFailures } from "../failures/fetch-indices";
 import { formatCount, formatPercent, formatRate } from "../format";
 import { TaskDocument, type TaskQuery } from "../generated/operations";
 import { useLiveQuery } from "../live-query";
 import { recentRate } from "../rate";
-import { Link } from "../router";
+import type { Route } from "../route";
+import { Link, updateQuery } from "../router";
 import { ProcessList } from "./process-list";
 
 const TIMELINE_POINTS = 90;
@@ -72,7 +77,8 @@ function About({ task }: { task: Task }) {
   );
 }
 
-function TaskDetails({ task }: { task: Task }) {
+function TaskDetails({ task, route }: { task: Task; route: Route }) {
+  const cause = parseCause(route.query);
   return (
     <>
       <header className="page-head">
@@ -94,6 +100,14 @@ function TaskDetails({ task }: { task: Task }) {
           </div>
         </div>
       </header>
+      <FailureList
+        total={task.failures}
+        causes={task.causes}
+        picked={cause}
+        pick={(next) => updateQuery(route, causeParameters(next), true)}
+        indices={(cause) => fetchTaskFailures(task.name, cause)}
+        details={cause && <FailedProcesses task={task.name} cause={cause} />}
+      />
       <section aria-labelledby="processes">
         <h2 id="processes">{formatCount(task.processes.totalCount, "process", "processes")}</h2>
         <ProcessList task={task.name} processes={task.processes.nodes} />
@@ -111,17 +125,16 @@ function TaskDetails({ task }: { task: Task }) {
 }
 
 /** One task: its processes, its timeline and its metadata. */
-export function TaskPage({ name }: { name: string }) {
-  const { data, error, refresh } = useLiveQuery(TaskDocument, { name, points: TIMELINE_POINTS }, [
-    name,
-  ]);
+export function TaskPage({ name, route }: { name: string; route: Route }) {
+  const shown = { points: TIMELINE_POINTS, groups: MAX_CAUSES, hosts: MAX_HOSTS };
+  const { data, error, refresh } = useLiveQuery(TaskDocument, { name, ...shown }, [name]);
   return (
     <>
       <title>{`${name} · lamia`}</title>
       <nav className="crumbs" aria-label="Breadcrumb">
         <Link path={[]}>Tasks</Link>
       </nav>
-      {data?.task && <TaskDetails task={data.task} />}
+      {data?.task && <TaskDetails task={data.task} route={route} />}
       {data && data.task === null && (
         <Notice title="Task not found">
           <p>There is no task named “{name}”. It may have been deleted.</p>

@@ -16,7 +16,7 @@ OTHER_VARIABLES = frozenset(
     for name in (
         "CONFIG",
         # Of lamia-job, and of the commands that are clients of a server.
-        *("INDEX", "PROCESS", "SPOOL", "TASK", "TOKEN", "TOKEN_FILE", "URL"),
+        *("ATTEMPT", "INDEX", "PROCESS", "RANK", "SPOOL", "TASK", "TOKEN", "TOKEN_FILE", "URL"),
     )
 )
 """Variables that are no settings of the server; scripts export them for commands and jobs."""

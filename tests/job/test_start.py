@@ -143,7 +143,7 @@ def test_the_first_hour(
     assert {event["hostname"] for event in found} == {socket.gethostname()}
     told = reader.go_on("show")
     assert "failing fill: 7\n" in told
-    assert re.search(r"^fill +7 +FAILED .* exit code 3: no such file *$", told, re.MULTILINE)
+    assert re.search(r"^fill +7 +FAILED .* no such file \(exit 3\) *$", told, re.MULTILINE)
     assert reader.go_on("flush") == "0 events sent, 0 refused, 0 files left.\n"
 
     reader.go_on(COMMANDS[system])

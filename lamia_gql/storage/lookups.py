@@ -41,6 +41,8 @@ class Lookups:
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
         self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
+        self._asked: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        """Those that are being done."""
         self._worker: asyncio.Task[None] | None = None
 
     async def run(self, work: Work[T]) -> T:
@@ -52,31 +54,39 @@ class Lookups:
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, answer))
         if self._worker is None:
-            self._worker = asyncio.create_task(self._work(), name="lookups")
+            self._start()
         return await answer
 
+    def _start(self) -> None:
+        self._worker = asyncio.create_task(self._work(), name="lookups")
+        # Not at the end of the worker itself: one that is cancelled early never begins.
+        self._worker.add_done_callback(self._end)
+
     async def _work(self) -> None:
-        asked: list[tuple[Work[Any], asyncio.Future[Any]]] = []
-        try:
-            while self._waiting:
-                number = min(len(self._waiting), MOST_TOGETHER)
-                taken = [self._waiting.popleft() for _ in range(number)]
-                # Those who do not wait any more were cancelled.
-                asked = [(work, answer) for work, answer in taken if not answer.done()]
-                results = await self._run([work for work, _ in asked])
-                for (_, answer), result in zip(asked, results, strict=True):
-                    if answer.done():
-                        continue
-                    if isinstance(result, _Failed):
-                        answer.set_exception(result.error)
-                    else:
-                        answer.set_result(result)
-        finally:
-            self._worker = None
-            # Nothing is left but where this itself is cancelled: nobody waits for ever.
-            for _, answer in (*asked, *self._waiting):
+        while self._waiting:
+            number = min(len(self._waiting), MOST_TOGETHER)
+            taken = [self._waiting.popleft() for _ in range(number)]
+            # Those who do not wait any more were cancelled.
+            self._asked = asked = [each for each in taken if not each[1].done()]
+            results = await self._run([work for work, _ in asked])
+            for (_, answer), result in zip(asked, results, strict=True):
+                if answer.done():
+                    continue
+                if isinstance(result, _Failed):
+                    answer.set_exception(result.error)
+                else:
+                    answer.set_result(result)
+
+    def _end(self, worker: asyncio.Task[None]) -> None:
+        if worker.cancelled() or worker.exception() is not None:
+            # Nobody waits for ever.
+            for _, answer in (*self._asked, *self._waiting):
                 answer.cancel()
             self._waiting.clear()
+        self._asked, self._worker = [], None
+        if self._waiting:
+            # They came after its last look.
+            self._start()
 
     async def _run(self, works: Sequence[Work[Any]]) -> list[Any]:
         if not works:

@@ -82,7 +82,7 @@ async def test_who_is_cancelled_disturbs_nobody(database: Database) -> None:
 
     def slow(connection: Connection) -> int:
         loop.call_soon_threadsafe(begun.set)
-        return sum(number(connection, 0) for _ in range(200))
+        return sum(number(connection, 0) for _ in range(100_000))
 
     running = asyncio.create_task(database.lookups.run(slow))
     await begun.wait()
@@ -129,6 +129,18 @@ async def test_nobody_waits_for_lookups_that_were_given_up(database: Database) -
     async with asyncio.timeout(SOON_S):
         found = await asyncio.gather(running, waiting, return_exceptions=True)
     assert all(isinstance(error, asyncio.CancelledError) for error in found)
+
+
+async def test_a_worker_that_never_begins_keeps_nobody_waiting(database: Database) -> None:
+    """It is cancelled in the moment in which it was made."""
+    waiting = asyncio.create_task(database.lookups.run(lookup(1)))
+    await asyncio.sleep(0)
+    [worker] = [task for task in asyncio.all_tasks() if task.get_name() == "lookups"]
+    worker.cancel()
+    async with asyncio.timeout(SOON_S):
+        found = await asyncio.gather(waiting, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert await database.lookups.run(lookup(2)) == 2
 
 
 PROCESS = 'process(task: "t", name: "p")'

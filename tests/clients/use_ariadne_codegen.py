@@ -17,7 +17,7 @@ async def main(url: str) -> None:
     """Query, mutate, subscribe, and print what was seen."""
     told: dict[str, Any] = {}
     async with Client(url=url, ws_url=url.replace("http", "ws")) as client:
-        task = (await client.task(name="t", points=2)).task
+        task = (await client.task(name="t", points=2, groups=1, hosts=1)).task
         told["query"] = {"name": task.name, "state": task.state}
         event = SubmitEventInput(task="t", process="a", index=1, event_class=EventClass.STARTED)
         done = await client.submit_events(input=SubmitEventsInput(events=[event]))

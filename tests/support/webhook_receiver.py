@@ -71,7 +71,10 @@ class WebhookReceiver:
         ]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        length = int(handler.headers["Content-Length"])
+        body = handler.rfile.read(length)
+        if len(body) < length:
+            return  # its sender was killed
         headers = dict(handler.headers.items())
         if "webhook-id" not in headers:
             self.bodies.append(json.loads(body))

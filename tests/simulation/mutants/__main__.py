@@ -25,6 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 COPIED = ("lamia_gql", "alembic", "schema", "tests", "pyproject.toml")
+NOT_COPIED = shutil.ignore_patterns("__pycache__", ".venv", "node_modules", "_web")
 LONGEST_S = 300
 
 
@@ -65,9 +66,7 @@ def is_found(mutant: Mutant) -> str | None:
         folder = Path(name)
         for each in COPIED:
             if (ROOT / each).is_dir():
-                shutil.copytree(
-                    ROOT / each, folder / each, ignore=shutil.ignore_patterns("__pycache__")
-                )
+                shutil.copytree(ROOT / each, folder / each, ignore=NOT_COPIED)
             else:
                 shutil.copy(ROOT / each, folder / each)
         applied = subprocess.run(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 
 from tests.support.harness import Server, StartServer
@@ -294,7 +295,7 @@ def test_wrong_arguments(server: Server) -> None:
 def test_fifty_thousand_failures_of_a_million_jobs(
     database_url: str, start_server: StartServer
 ) -> None:
-    """Twelve causes on 300 hosts: right, and within thirty times a query that reads nothing."""
+    """Twelve causes on 300 hosts: right, and quick beside a query that reads nothing."""
     server = start_server(database_url)
     server.create("t", {"name": "a", "jobCount": 1_000_000})
     chance = random.Random(14)
@@ -322,6 +323,10 @@ def test_fifty_thousand_failures_of_a_million_jobs(
 
     of_array = """{ process(task: "t", name: "a") { ... on JobArray { failureGroups {
       count exitCode signal message firstAt lastAt sample { index hostname } } } } }"""
-    # PostgreSQL visits the rows of a table that was just written; SQLite has all in the index.
-    most = 30 if database_url.startswith("sqlite") else 60
+    most = 30
+    if not database_url.startswith("sqlite"):
+        # It visits the rows of the table; SQLite has all in the index.
+        most = 60
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("VACUUM (ANALYZE) job")  # as it does by itself in a minute
     assert seconds(of_array) < most * seconds("{ __typename }")

@@ -145,10 +145,15 @@ def test_waiting_for_others_has_an_end(tmp_path: Path) -> None:
         "process { ... on JobArray { jobs(first: 100) { nodes { id state starts index } } } }"
     )
     with Server(url, tmp_path, max_operation_time=0.05, max_cost=60_000) as server:
-        answers = _all_at_once(server, [nested] * 60)
-        codes: set[Any] = {
-            error["extensions"]["code"] for one in answers for error in one.json().get("errors", [])
-        }
+        codes: set[Any] = set()
+        for number in (60, 120, 240):  # how many keep the others waiting depends on the machine
+            codes |= {
+                error["extensions"]["code"]
+                for one in _all_at_once(server, [nested] * number)
+                for error in one.json().get("errors", [])
+            }
+            if "BUSY" in codes:
+                break
         assert codes <= {"BUSY", "TIMED_OUT"}
         assert "BUSY" in codes
         assert server.graphql("{ server { version } }")

@@ -22,9 +22,12 @@ from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_statements import (
     ADD_USAGE,
     GROUP_PROCESSES,
+    PLAIN_EVENT,
+    PLAIN_JOB,
     REMOVE_EVENTS,
     UPDATE_TASKS,
     WRITE_EVENTS,
+    WRITE_PLAIN_EVENTS,
     process_counters,
 )
 from lamia_gql.ingest.event_targets import (
@@ -197,15 +200,25 @@ class _Batch:
         }
         samples = Samples((p, last_at[p.task_id, p.number]) for p in changed)
         last_seq = {task_id: self._last_seq[task_id] for task_id, _ in last_at}
+        events: list[tuple[Any, ...]] = [*self._added]
+        # In the order of the primary key.
+        jobs: list[tuple[Any, ...]] = [JobRow.of(*job) for job in sorted(self._jobs.items())]
+        write = WRITE_EVENTS
+        if not (
+            any(event.details for event in self._added)
+            or any(job.details or job.submissions or job.held for job in self._jobs.values())
+        ):
+            write = WRITE_PLAIN_EVENTS
+            events = [event[:PLAIN_EVENT] for event in events]
+            jobs = [job[:PLAIN_JOB] for job in jobs]
         rows = (
-            self._added,
+            events,
             [(p.task_id, p.number, p.name, *process_counters(p)) for p in changed],
-            # In the order of the primary key.
-            [JobRow.of(*job) for job in sorted(self._jobs.items())],
+            jobs,
             samples.rows,
         )
         with driver.together():
-            is_complete = WRITE_EVENTS.start(driver, rows)
+            is_complete = write.start(driver, rows)
             groups = GROUP_PROCESSES.start(driver, [(task_id,) for task_id in last_seq])
         if not is_complete():
             return None

@@ -194,5 +194,16 @@ COARSEN_SAMPLES = _coarsen_samples()
 # and reads all processes of the task for each of them.
 UPDATE_PROCESSES = bulk_update(Process, ("task_id", "number", "name"), PROCESS_COUNTERS)
 UPDATE_TASKS = bulk_update(Task, ("id",), TASK_TOTALS)
+PLAIN_EVENT = EventRow._fields.index("details")
+"""The number of columns of an event that tells no details, and of a job that has none and was never
+held: the others are null. There are fewer to write."""
+PLAIN_JOB = JobRow._fields.index("held_attempt")
+WRITE_PLAIN_EVENTS = DependentWrites(
+    bulk_insert(Event, EventRow._fields[:PLAIN_EVENT], unless=("task_id", "id")),
+    UPDATE_PROCESSES,
+    bulk_upsert(Job, JobRow._fields[:PLAIN_JOB]),
+    UPSERT_SAMPLES,
+)
+"""Like ``WRITE_EVENTS``, for plain events and jobs."""
 WRITE_EVENTS = DependentWrites(INSERT_EVENTS, UPDATE_PROCESSES, UPSERT_JOBS, UPSERT_SAMPLES)
 """New events with all that they change below their tasks; nothing of that if some are stored."""

@@ -12,6 +12,8 @@ const CURVE_HEIGHT_PX = 120;
 const AXIS_HEIGHT_PX = 24;
 const LEFT_PX = 44;
 const RIGHT_PX = 16;
+/** The width of the label of a time; the last one ends where the axis does. */
+const LABEL_PX = 80;
 /** Number of latest phases that the legend lists. */
 const MAX_LISTED = 6;
 
@@ -109,7 +111,12 @@ export function JobTimeline({ events, isPercent, ended }: JobTimelineProps) {
           )}
           <g className="axes">
             {timeTicks(from, to, Math.max(2, Math.floor(width / 120))).map((at) => (
-              <text key={at} x={x(at)} y={height - 5} textAnchor="middle">
+              <text
+                key={at}
+                x={x(at)}
+                y={height - 5}
+                textAnchor={x(at) > width - LABEL_PX / 2 ? "end" : "middle"}
+              >
                 {formatTime(at, to - from < 600_000)}
               </text>
             ))}

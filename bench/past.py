@@ -121,5 +121,10 @@ def _restore(url: str, tasks: int) -> None:
 
 def _vacuum(engine: Engine) -> None:
     if engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
+        with engine.connect() as connection:
+            # A connection comes with a transaction, in which there is no VACUUM.
+            driver: Any = connection.connection.driver_connection
+            driver.rollback()
+            driver.autocommit = True
+            driver.execute("VACUUM ANALYZE")
+            driver.autocommit = False

@@ -144,7 +144,7 @@ def test_waiting_for_others_has_an_end(tmp_path: Path) -> None:
     nested = IN_EACH_JOB % (
         "process { ... on JobArray { jobs(first: 100) { nodes { id state starts index } } } }"
     )
-    with Server(url, tmp_path, max_operation_time=0.05, max_cost=60_000) as server:
+    with Server(url, tmp_path, max_operation_time=0.01, max_cost=60_000) as server:
         codes: set[Any] = set()
         for number in (60, 120, 240):  # how many keep the others waiting depends on the machine
             codes |= {

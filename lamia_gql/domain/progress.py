@@ -6,7 +6,6 @@ Every rule is arithmetic on a few counters. Nothing here reads an event or does 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -224,18 +223,3 @@ def task_ratio(processes: Iterable[tuple[ProcessTerms, JobCounters]]) -> tuple[f
         total += share * process.job_count
         weight += process.job_count
     return (total / weight if weight else 0.0), weight
-
-
-def estimated_finish(
-    ratio: float | None, state: State, started_at: datetime | None, now: datetime
-) -> datetime | None:
-    """When the work will be done at the rate since its first start; None where unknown."""
-    if ratio is None or not 0 < ratio < 1 or state in FINISHED or started_at is None:
-        return None
-    elapsed = (now - started_at).total_seconds()
-    if elapsed <= 0:
-        return None
-    try:
-        return started_at + timedelta(seconds=elapsed / ratio)
-    except OverflowError:
-        return None

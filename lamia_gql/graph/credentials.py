@@ -16,7 +16,8 @@ from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.types import credential
-from lamia_gql.graph.types.fields import argument, derived, resolved
+from lamia_gql.graph.types.arguments import argument
+from lamia_gql.graph.types.fields import derived, resolved
 from lamia_gql.graph.types.payloads import UserError
 from lamia_gql.graph.types.task import Task
 from lamia_gql.ingest.task_input import InvalidInput

@@ -17,8 +17,9 @@ from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.credentials import CredentialMutation, sign
 from lamia_gql.graph.selection import reads_process, reads_task
 from lamia_gql.graph.types import event_inputs, mutation_inputs
+from lamia_gql.graph.types.arguments import argument
 from lamia_gql.graph.types.connection import global_id
-from lamia_gql.graph.types.fields import argument, resolved
+from lamia_gql.graph.types.fields import resolved
 from lamia_gql.graph.types.payloads import (
     AddProcessesPayload,
     CreateTaskPayload,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,9 +12,11 @@ import strawberry
 from lamia_gql import __version__
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.pagination import Slice, page
+from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.graph.credentials import CredentialQuery
-from lamia_gql.graph.reads import ListRead, NodeRead, Reads, RowRead, Rows
+from lamia_gql.graph.reads import ListRead, NodeRead, Reads, RowRead, Rows, ValueRead
 from lamia_gql.graph.types import filter_inputs
+from lamia_gql.graph.types.arguments import After, Before, First, Last, argument
 from lamia_gql.graph.types.connection import (
     Connection,
     Node,
@@ -23,29 +25,22 @@ from lamia_gql.graph.types.connection import (
     parse_id,
 )
 from lamia_gql.graph.types.event import Event
-from lamia_gql.graph.types.fields import (
-    After,
-    Before,
-    First,
-    Last,
-    any_row,
-    argument,
-    derived,
-    field,
-    single,
-)
+from lamia_gql.graph.types.fields import any_row, derived, field, single, value
 from lamia_gql.graph.types.job import FIND_JOBS, Job, find_jobs
 from lamia_gql.graph.types.process import Process
 from lamia_gql.graph.types.task import Task
 from lamia_gql.storage import filters, models
 from lamia_gql.storage.base import Base
+from lamia_gql.storage.filters import check_length
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.events import events_by_id
 from lamia_gql.storage.queries.processes import processes_by_key, processes_by_name
 from lamia_gql.storage.queries.tasks import (
+    Moment,
     TaskOrder,
     count_tasks,
     read_tasks,
+    read_usernames,
     tasks_by_id,
     tasks_by_name,
 )
@@ -158,15 +153,46 @@ def _tasks(
         before=before,
     )
 
+    at = Moment(reads.now, reads.beat_interval)
+
+    def ranks(task_ids: list[int], found: Mapping[int, int]) -> list[int]:
+        # Kept by the operation: the cursors may be those of a page that another field has read.
+        return reads.once("attention", task_ids, lambda ids: [found.get(each, 0) for each in ids])
+
     def read(reads: Reads, _rows: Rows, shape: RowShape[Any]) -> list[Slice[Any] | Exception]:
-        return [read_tasks(reads.connection, wanted, order, part, shape)]
+        found = read_tasks(reads.connection, wanted, order, part, at, shape)
+        ranks([*found.ranks], found.ranks)
+        return [found.tasks]
 
     def count(reads: Reads, _rows: Rows) -> list[Count]:
-        return count_tasks(reads.connection, [wanted])
+        return [count_tasks(reads.connection, wanted, at)]
 
     return ListRead(
-        ("tasks", wanted, order, part), read, order.cursor, ("count_tasks", wanted), count
+        ("tasks", wanted, order, part),
+        read,
+        lambda task: order.cursor(task, ranks([task.id], {})[0]),
+        ("count_tasks", wanted),
+        count,
     )
+
+
+def _usernames(
+    *,
+    prefix: Annotated[str, argument("What their names begin with, in any case.")] = "",
+    first: Annotated[int, argument("Largest number of them; at most the server's `pageLimit`.")] = (
+        20
+    ),
+) -> ValueRead:
+    def read(reads: Reads, _rows: Rows) -> list[list[str]]:
+        if not 0 <= first <= reads.settings.page_limit:
+            raise RequestError(
+                ErrorCode.PAGE_SIZE_INVALID,
+                f"`first` must be from 0 to {reads.settings.page_limit}, not {first}.",
+            )
+        check_length(prefix, "prefix")
+        return [read_usernames(reads.connection, prefix, first) if is_storable(prefix) else []]
+
+    return ValueRead(("usernames", prefix, first), read)
 
 
 def _process_rows(
@@ -250,6 +276,9 @@ class Query(CredentialQuery):
         models.Task,
         lambda task, _owner: Task.of(task),
         cursor_needs=ORDER_COLUMNS,
+    )
+    usernames: list[str] | None = value(
+        "Users who have submitted tasks, by name. Null only with an error.", _usernames
     )
     process: Process | None = single(
         "The process with this name in a task. Null if the task or the process does not exist.",

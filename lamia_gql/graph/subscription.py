@@ -16,9 +16,10 @@ from lamia_gql.graph.context import Context, Info, WatchedTasks
 from lamia_gql.graph.selection import reads_process, reads_task
 from lamia_gql.graph.stream_errors import end_as_request_error
 from lamia_gql.graph.types import filter_inputs
+from lamia_gql.graph.types.arguments import Classes, argument
 from lamia_gql.graph.types.connection import Edge
 from lamia_gql.graph.types.event import Event
-from lamia_gql.graph.types.fields import Classes, argument, streamed
+from lamia_gql.graph.types.fields import streamed
 from lamia_gql.graph.types.task import Task
 from lamia_gql.live.event_stream import new_events, past_events
 from lamia_gql.storage import filters
@@ -126,7 +127,7 @@ class Subscription:
         """Snapshots of tasks. Raises :class:`RequestError`."""
         context = info.context
         watches = context.services.task_watches
-        wanted = filters.TaskFilter() if filter is None else filter.parse()
+        wanted = filters.TaskFilter() if filter is None else filter.parse_for_changes()
         # What is below a task must be read together with it.
         reads_more = reads_task(info)
         interval_s = _checked_interval(interval)

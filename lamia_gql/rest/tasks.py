@@ -163,7 +163,7 @@ async def get_many(request: RestRequest) -> RestResponse:
     wanted = TaskFilter(tags_any=choices(request.query.getlist("tag") or None, "tag"))
 
     def read(connection: ReadConnection) -> tuple[Slice[TaskRow], list[TaskParts]]:
-        found = read_tasks(connection, wanted, order, page)
+        found = read_tasks(connection, wanted, order, page).tasks
         return found, _parts(connection, found.items, request.budget.hold)
 
     found, parts = await request.read(read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,11 +13,13 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass, JobState
 from lamia_gql.domain.liveness import Liveness
-from lamia_gql.domain.progress import State
+from lamia_gql.domain.progress import Outlook, State
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.storage.glob import Glob
 from lamia_gql.storage.glob import matches as matches_glob
-from lamia_gql.storage.models import Process, Tag, Task
+from lamia_gql.storage.models import Job, Process, Tag, Task
+from lamia_gql.storage.outlooks import has_outlook
+from lamia_gql.storage.queries.job_states import is_failed
 from lamia_gql.storage.rows import TaskRow, class_mask
 
 T = TypeVar("T")
@@ -63,6 +65,16 @@ class TaskFilter:
     finished_before: datetime | None = None
     text: str | None = None
     has_event_class: tuple[EventClass, ...] | None = None
+    outlooks: tuple[Outlook, ...] | None = None
+    hostnames: tuple[str, ...] | None = None
+    """Hosts, on one of which a job ended without success."""
+    message: str | None = None
+    """A text that the message of a job contains that ended without success; case is ignored."""
+
+    @property
+    def is_by_jobs(self) -> bool:
+        """Whether jobs decide: then :meth:`matches` cannot tell."""
+        return any(each is not None for each in (self.outlooks, self.hostnames, self.message))
 
     def where(self) -> list[ColumnElement[bool]]:
         """The SQL conditions; an empty filter matches every task that is not deleted."""
@@ -84,12 +96,12 @@ class TaskFilter:
                 found.append(column >= after)
             if before is not None:
                 found.append(column < before)
-        if self.text:
-            words = (Task.name, Task.username, Task.comment, Task.hostname)
+        for word in self.searched:
+            texts = (Task.name, Task.username, Task.comment, Task.hostname)
             found.append(
                 or_(
-                    *(word.icontains(self.text, autoescape=True) for word in words),
-                    _has_tag(Tag.name.icontains(self.text, autoescape=True)),
+                    *(text.icontains(word, autoescape=True) for text in texts),
+                    _has_tag(Tag.name.icontains(word, autoescape=True)),
                 )
             )
         if self.has_event_class is not None:
@@ -101,10 +113,21 @@ class TaskFilter:
                     )
                 )
             )
+        if self.outlooks is not None:
+            found.append(has_outlook(self.outlooks))
+        if self.hostnames is not None:
+            found.append(_has_failure(Job.seen_hostname.in_(self.hostnames)))
+        if self.message is not None:
+            found.append(_has_failure(Job.message.icontains(self.message, autoescape=True)))
         return found
 
+    @property
+    def searched(self) -> list[str]:
+        """The words of the text, all of which are searched for."""
+        return list(dict.fromkeys((self.text or "").lower().split()))
+
     def matches(self, task: TaskState) -> bool:
-        """Whether a task meets the conditions."""
+        """Whether a task meets the conditions, of which none is on jobs."""
         row = task.row
         return (
             (self.states is None or row.state in self.states)
@@ -114,16 +137,12 @@ class TaskFilter:
             and (self.tags_all is None or all(tag in task.tags for tag in self.tags_all))
             and _is_within(row.submitted_at, self.submitted_after, self.submitted_before)
             and _is_within(row.finished_at, self.finished_after, self.finished_before)
-            and (not self.text or self._finds(task.words))
+            and all(any(word in text for text in task.words) for word in self.searched)
             and (
                 self.has_event_class is None
                 or task.event_classes & class_mask(self.has_event_class) != 0
             )
         )
-
-    def _finds(self, words: Iterable[str]) -> bool:
-        text = (self.text or "").lower()
-        return any(text in word for word in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +265,12 @@ def _is_within(time: datetime | None, after: datetime | None, before: datetime |
 
 def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(select(Tag.name).where(and_(Tag.task_id == Task.id, condition)))
+
+
+def _has_failure(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(
+        select(Job.job_index).where(Job.task_id == Task.id, is_failed(), condition).correlate(Task)
+    )
 
 
 def _matches(column: Any, pattern: str) -> ColumnElement[bool]:

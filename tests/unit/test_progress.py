@@ -19,7 +19,6 @@ from lamia_gql.domain.progress import (
     Progress,
     ProgressBasis,
     State,
-    estimated_finish,
     is_enough,
     job_progress,
     process_outlook,
@@ -236,17 +235,6 @@ def test_task_of_processes() -> None:
     assert task_outlook([Outlook.AT_RISK, Outlook.ON_TRACK]) is Outlook.AT_RISK
     ratio, weight = task_ratio([array(8, done=4), array(1, 0, 1, done=3), solitary(done=1)])
     assert (ratio, weight) == (6 / 10, 10)
-
-
-def test_estimate_follows_the_rate() -> None:
-    """The estimate extrapolates the rate; without a rate there is none."""
-    begin = NOON - timedelta(hours=1)
-    assert estimated_finish(0.25, State.RUNNING, begin, NOON) == NOON + timedelta(hours=3)
-    assert estimated_finish(0, State.RUNNING, begin, NOON) is None
-    assert estimated_finish(1.5, State.RUNNING, begin, NOON) is None
-    assert estimated_finish(0.5, State.FAILED, begin, NOON) is None
-    assert estimated_finish(0.5, State.RUNNING, None, NOON) is None
-    assert estimated_finish(1e-300, State.RUNNING, begin, NOON) is None
 
 
 @given(

@@ -265,11 +265,14 @@ async def test_a_trivial_query_takes_no_connection(sqlite_url: str) -> None:
 
 
 def test_fields_that_read_are_known() -> None:
-    """By their resolvers: a field that waits is one that reads."""
-    of_process = "events failureGroups job jobs indices outlook stateRanges task timeline usage"
+    """By their resolvers: a field that waits is one that reads, or values of it do."""
+    of_process = (
+        "events failureGroups job jobs indices outlook stateRanges task timeline usage"
+        " rate stalledSince estimatedFinishAt late lost"
+    )
     assert reading_fields(Process, JobArray, SolitaryProcess, Job) == set(of_process.split())
     of_task = (
-        "tags config dependencies progress counts outlook estimatedFinishAt processes process"
-        " events failureGroups timeline"
+        "tags config dependencies progress counts outlook processes process"
+        " events failureGroups timeline rate stalledSince estimatedFinishAt late lost"
     )
     assert reading_fields(Task) == set(of_task.split())

@@ -94,7 +94,7 @@ def all_states(database: Database) -> list[TaskState]:
 def test_sql_and_python_of_a_task_filter_agree(stored: Database, wanted: TaskFilter) -> None:
     """The SQL conditions and `matches` of a filter choose the same tasks."""
     order = TaskOrder()
-    selected = stored.read_blocking(lambda c: read_tasks(c, wanted, order, Page(100)))
+    selected = stored.read_blocking(lambda c: read_tasks(c, wanted, order, Page(100)).tasks)
     expected = {task.name for task in selected.items}
     assert {one.row.name for one in all_states(stored) if wanted.matches(one)} == expected
 

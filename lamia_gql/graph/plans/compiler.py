@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from graphql import (
@@ -34,7 +34,11 @@ from lamia_gql.graph.plans.source import (
     Expression,
     Namespace,
     call,
+    column_of,
+    constant,
     object_to_dict,
+    owned,
+    variable,
 )
 from lamia_gql.graph.types.fields import (
     DECLARATION,
@@ -115,7 +119,7 @@ class Compiler:
         for key, nodes in self.collect(type_, sets).items():
             name = nodes[0].name.value
             if name == "__typename":
-                level.entries[key] = _constant(type_.name)
+                level.entries[key] = constant(type_.name)
                 continue
             definition = type_.fields.get(name)
             if definition is None:
@@ -129,18 +133,18 @@ class Compiler:
                 case Derived():
                     if declaration.arguments:
                         raise NotPlannable(f"arguments of {name}")
-                    expression = self._derived(level, declaration, inputs)
+                    expression = self._derived(level, declaration, inputs, definition, below)
                     level.entries[key] = self._shown(expression, definition.type, below)
                 case Owner():
                     value = level.child(self._owner(level, definition, below))
-                    level.entries[key] = _variable(value)
+                    level.entries[key] = variable(value)
                 case Read():
                     self.is_lookup &= declaration.is_lookup
                     self.places.append(ArgumentsPlace(definition, nodes[0], field))
                     level.needs.names |= declaration.needs
                     self._process_needs.names |= declaration.process_needs
                     child = self._reading(level, declaration, definition, below, entity)
-                    expression = _variable(level.child(child))
+                    expression = variable(level.child(child))
                     if isinstance(child, reading.ValueChild):
                         expression = self._shown(expression, definition.type, below)
                     level.entries[key] = expression
@@ -177,28 +181,46 @@ class Compiler:
         return lambda layout: layout.column(name)
 
     def _derived(
-        self, level: TypeLevel, declaration: Derived, inputs: dict[str, str]
+        self,
+        level: TypeLevel,
+        declaration: Derived,
+        inputs: dict[str, str],
+        definition: GraphQLField,
+        below: Sets,
     ) -> Expression:
         function = self._names.name(declaration.function)
         sources: list[Expression] = []
         for name in declaration.inputs:
-            if name == "reads":
-                sources.append(_variable("reads"))
+            fields = declaration.only_for.get(name)
+            if fields is not None and not self._asks_for(definition, below, fields):
+                sources.append(variable("None"))
+            elif name == "reads":
+                sources.append(variable("reads"))
             elif name.startswith(OWNER):
-                owned = name.removeprefix(OWNER)
-                level.needs.owner_names.add(owned)
-                sources.append(_owned(owned))
+                column = name.removeprefix(OWNER)
+                level.needs.owner_names.add(column)
+                sources.append(owned(column))
             elif name in INPUTS:
-                self.is_lookup &= INPUTS[name].is_lookup
-                level.needs.names |= INPUTS[name].needs
-                self._process_needs.names |= INPUTS[name].processes
-                if name not in inputs:
-                    inputs[name] = level.child(reading.InputChild(name))
-                sources.append(_variable(inputs[name]))
+                sources.append(variable(self._input(level, name, inputs)))
             else:
                 level.needs.names.add(name)
-                sources.append(_column_of(name))
+                sources.append(column_of(name))
         return lambda layout: call(function, [source(layout) for source in sources])
+
+    def _input(self, level: TypeLevel, name: str, inputs: dict[str, str]) -> str:
+        """The name of the value of an input, which is read once for a level."""
+        self.is_lookup &= INPUTS[name].is_lookup
+        level.needs.names |= INPUTS[name].needs
+        self._process_needs.names |= INPUTS[name].processes
+        if name not in inputs:
+            inputs[name] = level.child(reading.InputChild(name))
+        return inputs[name]
+
+    def _asks_for(self, definition: GraphQLField, below: Sets, names: Collection[str]) -> bool:
+        type_ = get_named_type(definition.type)
+        assert isinstance(type_, GraphQLObjectType)
+        selected = self._selection.collect(type_, below).values()
+        return any(nodes[0].name.value in names for nodes in selected)
 
     def _owner(self, level: TypeLevel, definition: GraphQLField, below: Sets) -> Child:
         found = self.level(get_named_type(definition.type), below, Process)
@@ -262,8 +284,9 @@ class Compiler:
             return reading.NodeChild(declaration, place, children)
         entity = declaration.entity
         if entity is None:
-            assert parent is not None
-            key = len(parent.fields if isinstance(parent, ComputedShape) else KEYS[parent])
+            key = 0
+            if parent is not None:
+                key = len(parent.fields if isinstance(parent, ComputedShape) else KEYS[parent])
             if declaration.computed is None:
                 return reading.ValueChild(declaration, place, key)
             assert isinstance(type_, GraphQLObjectType)
@@ -314,22 +337,6 @@ def _share_processes(level: TypeLevel) -> None:
         needs.add(child.process_needs())
     for child in children:
         child.share_process(needs)
-
-
-def _constant(value: str) -> Expression:
-    return lambda _: repr(value)
-
-
-def _variable(name: str) -> Expression:
-    return lambda _: name
-
-
-def _column_of(name: str) -> Expression:
-    return lambda layout: layout.column(name)
-
-
-def _owned(name: str) -> Expression:
-    return lambda layout: layout.owner(name)
 
 
 def _typename(name: str) -> Callable[[str], str]:

@@ -15,8 +15,8 @@ from lamia_gql.graph.plans.compiler import Compiler, Parent, Sets
 from lamia_gql.graph.plans.definitions import strawberry_field
 from lamia_gql.graph.plans.levels import Child, Dict, Level, Run, TypeLevel
 from lamia_gql.graph.plans.selection import NotPlannable
-from lamia_gql.graph.plans.source import Expression, Namespace, objects_to_dicts
-from lamia_gql.graph.types.fields import Derived, Read
+from lamia_gql.graph.plans.source import Namespace, objects_to_dicts
+from lamia_gql.graph.types.fields import Read
 from lamia_gql.storage import models
 from lamia_gql.storage.row_shape import FULL
 
@@ -79,12 +79,10 @@ class PayloadCompiler(Compiler):
             parts.append((attribute, level))
         return PayloadLevel(self._names, entries, parts)
 
-    def _derived(
-        self, level: TypeLevel, declaration: Derived, inputs: dict[str, str]
-    ) -> Expression:
-        if any(name in INPUTS and INPUTS[name].is_read for name in declaration.inputs):
+    def _input(self, level: TypeLevel, name: str, inputs: dict[str, str]) -> str:
+        if INPUTS[name].is_read:
             raise NotPlannable("an input that is read")
-        return super()._derived(level, declaration, inputs)
+        return super()._input(level, name, inputs)
 
     def _owner(self, level: TypeLevel, definition: GraphQLField, below: Sets) -> Child:
         raise NotPlannable("the process of a job")

@@ -61,7 +61,7 @@ class OnceChild(ReadingChild):
     Args:
         declaration: the declaration of the field.
         place: where its arguments are.
-        key: how many of the first columns of a row are its key.
+        key: how many of the first columns of a row are its key; 0 for the only row of a root.
     """
 
     def __init__(self, declaration: Read, place: int, key: int) -> None:
@@ -71,6 +71,8 @@ class OnceChild(ReadingChild):
     def find(self, run: Run, rows: Rows) -> Sequence[Any]:
         """What is read for each row."""
         read, reads = self.read(run), run.reads
+        if not self._key:
+            return read.read(reads, rows)  # type: ignore[no-any-return]
         by_key = {row[: self._key]: row for row in rows}
 
         def read_missing(keys: list[Any]) -> Sequence[Any]:

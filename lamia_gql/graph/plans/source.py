@@ -123,6 +123,26 @@ def _dict(entries: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{key!r}: {source}" for key, source in entries.items()) + "}"
 
 
+def constant(value: str) -> Expression:
+    """A constant."""
+    return lambda _: repr(value)
+
+
+def variable(name: str) -> Expression:
+    """A name in the generated code."""
+    return lambda _: name
+
+
+def column_of(name: str) -> Expression:
+    """A column of the row."""
+    return lambda layout: layout.column(name)
+
+
+def owned(name: str) -> Expression:
+    """A column of the process of a job."""
+    return lambda layout: layout.owner(name)
+
+
 def call(function: str, arguments: Sequence[str]) -> str:
     """The source of a call."""
     return f"{function}({', '.join(arguments)})"

@@ -11,7 +11,7 @@ from lamia_gql.domain.liveness import Liveness
 from lamia_gql.domain.pagination import Slice, page
 from lamia_gql.graph.reads import ListRead, Reads, RowRead, ValueRead
 from lamia_gql.graph.types import filter_inputs
-from lamia_gql.graph.types.fields import After, Before, First, Index, Last, argument
+from lamia_gql.graph.types.arguments import After, Before, First, Index, Last, argument
 from lamia_gql.graph.types.job import find_jobs
 from lamia_gql.storage import filters
 from lamia_gql.storage.queries.counts import Count

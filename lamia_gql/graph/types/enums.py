@@ -77,8 +77,10 @@ _publish(
     Outlook,
     "Whether a task or process can still succeed.",
     {
-        Outlook.ON_TRACK: "No job has failed or is LOST, or the task or process has succeeded.",
-        Outlook.AT_RISK: "Jobs have failed, within the tolerance, or are LOST.",
+        Outlook.ON_TRACK: (
+            "No job has failed, is LOST or HELD; or the task or process has succeeded."
+        ),
+        Outlook.AT_RISK: "Jobs have failed, within the tolerance, or are LOST or HELD.",
         Outlook.CANNOT_SUCCEED: "Success is impossible, although jobs may still be running.",
     },
 )
@@ -155,6 +157,10 @@ _publish(
         ),
         TaskOrderField.FINISHED_AT: (
             "When the task succeeded or failed. Unfinished tasks count as the oldest."
+        ),
+        TaskOrderField.ATTENTION: (
+            "How much attention the task needs. From the most: unfinished and CANNOT_SUCCEED;"
+            " unfinished and AT_RISK; FAILED; any other unfinished one; SUCCEEDED."
         ),
     },
 )

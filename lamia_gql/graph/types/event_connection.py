@@ -9,9 +9,9 @@ from lamia_gql.domain.errors import RequestError
 from lamia_gql.domain.pagination import Page, Slice, page
 from lamia_gql.graph.reads import ListRead, Reads
 from lamia_gql.graph.types import filter_inputs
+from lamia_gql.graph.types.arguments import After, Before, Classes, First, Last
 from lamia_gql.graph.types.connection import page_of
 from lamia_gql.graph.types.event import Event
-from lamia_gql.graph.types.fields import After, Before, Classes, First, Last
 from lamia_gql.storage import models
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.events import count_events, event_cursors, read_events

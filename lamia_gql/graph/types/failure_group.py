@@ -10,8 +10,9 @@ import strawberry
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.graph.reads import Reads, RowRead, ValueRead
+from lamia_gql.graph.types.arguments import argument
 from lamia_gql.graph.types.failure_cause import BY_CAUSE, FailureCause, keys_of
-from lamia_gql.graph.types.fields import argument, column, computed, field, single, value
+from lamia_gql.graph.types.fields import column, computed, field, single, value
 from lamia_gql.graph.types.job import Job
 from lamia_gql.graph.types.parents import require
 from lamia_gql.storage import models

@@ -1,4 +1,4 @@
-"""How fields of the graph are declared, and the arguments that many of them share.
+"""How fields of the graph are declared.
 
 A field of a type that has a row is a ``column``, or it is ``derived`` from inputs by a function
 whose positional parameters name them:
@@ -16,17 +16,18 @@ the function returns the read, for whatever rows there will be.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from dataclasses import field as field_
+from typing import Any, TypeVar
 
 import orjson
 import strawberry
 
-from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.reads import Reads
+from lamia_gql.graph.selected_fields import asks_for
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.row_shape import FULL, ComputedShape
 
@@ -67,6 +68,8 @@ class Derived:
     function: Callable[..., Any]
     inputs: tuple[str, ...]
     arguments: tuple[inspect.Parameter, ...]
+    only_for: Mapping[str, Collection[str]] = field_(default_factory=dict)
+    """Inputs that are None unless one of these fields of the value is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +127,19 @@ def column(name: str, description: str) -> Any:
     return _declare(Column(name), resolve, description)
 
 
-def derived(description: str, function: Callable[..., Any]) -> Any:
-    """A field whose value ``function`` derives from inputs, and from arguments of the field."""
+def derived(
+    description: str,
+    function: Callable[..., Any],
+    *,
+    only_for: Mapping[str, Collection[str]] | None = None,
+) -> Any:
+    """A field whose value ``function`` derives from inputs, and from arguments of the field.
+
+    ``only_for`` has inputs that are None unless one of some fields of the value is asked for.
+    """
     inputs, arguments = _parameters(function)
-    declaration = Derived(function, inputs, arguments)
+    only_for = only_for or {}
+    declaration = Derived(function, inputs, arguments, only_for)
 
     def get(self: Any, info: Info, name: str) -> Any:
         if name == "reads":
@@ -142,16 +154,27 @@ def derived(description: str, function: Callable[..., Any]) -> Any:
         return function(*(get(self, info, name) for name in inputs), **given)
 
     async def resolve_after_reads(self: Any, info: Info, **given: Any) -> Any:
-        values = []
+        values: list[Any] = []
         for name in inputs:
-            if name in INPUTS and INPUTS[name].is_read:
+            if name in only_for and not asks_for(info, only_for[name]):
+                values.append(None)
+            elif name in INPUTS and INPUTS[name].is_read:
                 values.append(await info.context.load.input(name, self.row))
             else:
                 values.append(get(self, info, name))
         return function(*values, **given)
 
-    reads = any(name in INPUTS and INPUTS[name].is_read for name in inputs)
-    resolver = resolve_after_reads if reads else resolve
+    def resolve_if_read(self: Any, info: Info, **given: Any) -> Any:
+        if any(asks_for(info, fields) for fields in only_for.values()):
+            return resolve_after_reads(self, info, **given)
+        return function(
+            *(None if name in only_for else get(self, info, name) for name in inputs), **given
+        )
+
+    read = {name for name in inputs if name in INPUTS and INPUTS[name].is_read}
+    resolver: Callable[..., Any] = resolve
+    if read:
+        resolver = resolve_if_read if read <= only_for.keys() else resolve_after_reads
     return _declare(declaration, _with_arguments(resolver, function, arguments), description)
 
 
@@ -309,40 +332,6 @@ def _declare(declaration: Declaration, resolver: Callable[..., Any], description
     )
 
 
-def argument(description: str) -> Any:
-    """The description of an argument, for use in ``Annotated``."""
-    return strawberry.argument(description=description)
-
-
 def stored_json(text: str | None) -> Any:
     """The value of a column that stores JSON as text: the text itself, to be sent as it is."""
     return None if text is None else orjson.Fragment(text)
-
-
-First = Annotated[
-    int | None,
-    argument(
-        "Number of entries from the start of the list, or after `after`; at most the server's"
-        " `pageLimit`."
-    ),
-]
-After = Annotated[str | None, argument("Cursor: only entries after it.")]
-Last = Annotated[
-    int | None,
-    argument(
-        "Number of entries from the end of the list, or before `before`; at most the server's"
-        " `pageLimit`."
-    ),
-]
-Before = Annotated[str | None, argument("Cursor: only entries before it.")]
-Classes = Annotated[
-    list[EventClass] | None, argument("Only events of these classes. Defaults to all.")
-]
-Points = Annotated[
-    int,
-    argument(
-        "Number of points, from 2 to the server's `timelineLimit`. They reach from the first event"
-        " to the last one, or to the present time if the work is unfinished."
-    ),
-]
-Index = Annotated[int, argument("Index of the job.")]

@@ -10,7 +10,7 @@ import strawberry
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import FAILURES, EventClass, JobState
 from lamia_gql.domain.liveness import Liveness
-from lamia_gql.domain.progress import State
+from lamia_gql.domain.progress import Outlook, State
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.graph.types.failure_cause import FailureCause
 from lamia_gql.storage import filters
@@ -22,6 +22,7 @@ NAME_PATTERNS = (
     "The name matches one of these patterns: `*` stands for any text, `?` for any one character."
     " Case matters."
 )
+MAX_WORDS = 20
 
 
 def _utc(time: datetime | None, field: str) -> datetime | None:
@@ -33,6 +34,14 @@ def _utc(time: datetime | None, field: str) -> datetime | None:
         raise RequestError(
             ErrorCode.ARGUMENT_INVALID, f"{field} is outside the calendar."
         ) from None
+
+
+def _check_text(text: str | None, field: str) -> None:
+    check_length(text or "", field)
+    if text is not None and not is_storable(text):
+        raise RequestError(
+            ErrorCode.ARGUMENT_INVALID, f"{field} has characters that cannot be stored."
+        )
 
 
 @strawberry.input(description="A time span. Without `after` or `before` it is open on that side.")
@@ -72,21 +81,37 @@ class TaskFilter:
     text: str | None = strawberry.field(
         default=None,
         description=(
-            "The name, user, comment, host name or a tag contains this text; case is ignored."
+            "Each word of this text is in the name, the user, the comment, the host name or a tag;"
+            " case is ignored. At most 20 words."
         ),
     )
     has_event_class: list[EventClass] | None = strawberry.field(
         default=None, description="There is at least one event of one of these classes."
     )
+    outlooks: list[Outlook] | None = strawberry.field(
+        default=None, description="The outlook is one of these. Not in subscriptions."
+    )
+    hostnames: list[str] | None = strawberry.field(
+        default=None,
+        description="A job ended without success on one of these hosts. Not in subscriptions.",
+    )
+    message: str | None = strawberry.field(
+        default=None,
+        description=(
+            "The message of a job that ended without success contains this text; case is ignored."
+            " Not in subscriptions."
+        ),
+    )
 
     def parse(self) -> filters.TaskFilter:
         """The filter for queries. Raises :class:`RequestError`."""
         submitted, finished = self.submitted or TimeWindow(), self.finished or TimeWindow()
-        if self.text is not None and not is_storable(self.text):
+        _check_text(self.text, "filter.text")
+        _check_text(self.message, "filter.message")
+        if len((self.text or "").split()) > MAX_WORDS:
             raise RequestError(
-                ErrorCode.ARGUMENT_INVALID, "filter.text has characters that cannot be stored."
+                ErrorCode.ARGUMENT_INVALID, f"filter.text has more than {MAX_WORDS} words."
             )
-        check_length(self.text or "", "filter.text")
         return filters.TaskFilter(
             names=choices(self.names, "filter.names"),
             usernames=choices(self.usernames, "filter.usernames"),
@@ -99,7 +124,21 @@ class TaskFilter:
             finished_before=_utc(finished.before, "filter.finished.before"),
             text=self.text,
             has_event_class=choices(self.has_event_class, "filter.hasEventClass"),
+            outlooks=choices(self.outlooks, "filter.outlooks"),
+            hostnames=choices(self.hostnames, "filter.hostnames"),
+            message=self.message,
         )
+
+    def parse_for_changes(self) -> filters.TaskFilter:
+        """The filter for subscriptions. Raises :class:`RequestError`."""
+        found = self.parse()
+        if found.is_by_jobs:
+            raise RequestError(
+                ErrorCode.ARGUMENT_INVALID,
+                "A subscription can't filter by outlooks, hostnames or message: use them in a"
+                " query, and watch the tasks that it finds by their names.",
+            )
+        return found
 
     def _all_tags(self) -> list[str] | None:
         # A tag that cannot be stored matches no task, just as the empty tag.
@@ -187,11 +226,7 @@ class JobFilter:
             states = FAILURES if found.states is None else FAILURES & {*found.states}
             columns = self.cause.parse().columns()
             found = replace(found, states=tuple(sorted(states)), exactly=tuple(columns.items()))
-        check_length(self.message or "", "filter.message")
-        if self.message is not None and not is_storable(self.message):
-            raise RequestError(
-                ErrorCode.ARGUMENT_INVALID, "filter.message has characters that cannot be stored."
-            )
+        _check_text(self.message, "filter.message")
         return replace(
             found,
             hostnames=choices(self.hostnames, "filter.hostnames"),

@@ -13,6 +13,7 @@ from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.progress import ProgressBasis
 from lamia_gql.graph import timeline
 from lamia_gql.graph.types.fields import field
+from lamia_gql.storage.queries.job_counts import SilentJobs
 from lamia_gql.storage.rows import ProcessRow
 
 
@@ -40,7 +41,13 @@ class JobCounts:
     pending: int = field("Number of jobs that have sent no event yet.")
     submitted: int = field("Number of jobs that wait in a batch system.")
     held: int = field("Number of jobs that are held or suspended.")
-    running: int = field("Number of jobs that are running.")
+    running: int = field("Number of jobs that are running, LATE and LOST ones among them.")
+    late: int | None = field(
+        "Number of running jobs that are LATE. Null in a timeline, which does not tell."
+    )
+    lost: int | None = field(
+        "Number of running jobs that are LOST. Null in a timeline, which does not tell."
+    )
     done: int = field("Number of jobs that ended successfully.")
     failed: int = field("Number of jobs that ended without success.")
     terminated: int = field("Number of jobs that were ended from outside.")
@@ -57,10 +64,18 @@ class Counts(NamedTuple):
     done: int
     failed: int
     terminated: int
+    late: int | None = None
+    lost: int | None = None
 
 
-def add_counts(processes: Iterable[ProcessRow]) -> Counts:
-    """The counters of these processes, added up."""
+SILENT = ("late", "lost")
+"""The fields of :class:`JobCounts` that follow from liveness."""
+
+
+def add_counts(
+    processes: Iterable[ProcessRow], silent: Iterable[SilentJobs] | None = None
+) -> Counts:
+    """The counters of these processes, and their silent jobs if given, added up."""
     total = submitted = held = running = done = failed = terminated = 0
     for process in processes:
         total += process.job_count
@@ -71,7 +86,14 @@ def add_counts(processes: Iterable[ProcessRow]) -> Counts:
         failed += process.failed
         terminated += process.terminated
     pending = total - submitted - held - running - done - failed - terminated
-    return Counts(total, pending, submitted, held, running, done, failed, terminated)
+    counts = Counts(total, pending, submitted, held, running, done, failed, terminated)
+    if silent is None:
+        return counts
+    late = lost = 0
+    for each in silent:
+        late += each.late
+        lost += each.lost
+    return counts._replace(late=late, lost=lost)
 
 
 @strawberry.type(description="Consecutive jobs of an array that are in the same state.")

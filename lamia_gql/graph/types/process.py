@@ -14,13 +14,14 @@ from lamia_gql.domain.progress import (
     Outlook,
     ProcessKind,
     State,
-    estimated_finish,
     is_enough,
     process_progress,
 )
+from lamia_gql.domain.throughput import Throughput, can_succeed, estimated_finish, jobs_per_minute
 from lamia_gql.graph.inputs import COUNTERS, END, INPUTS, PROGRESS
 from lamia_gql.graph.reads import Reads, RowRead, ValueRead
 from lamia_gql.graph.timeline import process_timeline
+from lamia_gql.graph.types.arguments import Points
 from lamia_gql.graph.types.array_reads import (
     array_job,
     array_jobs,
@@ -37,16 +38,10 @@ from lamia_gql.graph.types.connection import (
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.event_connection import events_of
 from lamia_gql.graph.types.failure_group import FailureGroup, failure_groups_of
-from lamia_gql.graph.types.fields import (
-    Points,
-    column,
-    computed,
-    derived,
-    single,
-    value,
-)
+from lamia_gql.graph.types.fields import column, computed, derived, single, value
 from lamia_gql.graph.types.job import FIND_JOBS, Job
 from lamia_gql.graph.types.job_statistics import (
+    SILENT,
     Counts,
     HistoryPoint,
     JobCounts,
@@ -59,6 +54,7 @@ from lamia_gql.graph.types.job_statistics import (
 from lamia_gql.graph.types.parents import require, task_of
 from lamia_gql.graph.types.process_usage import USAGE, ProcessUsage, usage_of
 from lamia_gql.storage import models
+from lamia_gql.storage.queries.job_counts import SilentJobs
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.tasks import tasks_by_id
 from lamia_gql.storage.row_shape import RowShape
@@ -67,6 +63,15 @@ from lamia_gql.storage.rows import ProcessRow
 if TYPE_CHECKING:
     from lamia_gql.graph.types.task import Task
 
+RATE = (
+    "Jobs that end in a minute, recently: the weight of earlier ones falls exponentially. Null if"
+    " none has ended, or all has finished."
+)
+STALLED_SINCE = (
+    "Since when nothing has ended or progressed, although jobs run: for at least ten minutes, and"
+    " 1.5 times as long as 95 % of the DONE jobs took; before one is DONE, a quarter of the time"
+    " until then. Null otherwise."
+)
 BOUNDS = ("first_index", "job_count")
 """What the indices of an array follow from."""
 COUNTED = (*BOUNDS, "beat_interval", *sorted(COUNTERS))
@@ -111,21 +116,35 @@ def _counts(
     done: int,
     failed: int,
     terminated: int,
+    silent: SilentJobs | None,
 ) -> Counts:
     pending = job_count - submitted - held - running - done - failed - terminated
-    return Counts(job_count, pending, submitted, held, running, done, failed, terminated)
+    late, lost = (None, None) if silent is None else silent
+    return Counts(
+        job_count, pending, submitted, held, running, done, failed, terminated, late, lost
+    )
 
 
 def _outlook(counted: ProcessRow, has_lost: bool) -> Outlook:
     return rules.process_outlook(counted, counted, has_lost)
 
 
+def _rate(throughput: Throughput | None, counted: ProcessRow) -> float | None:
+    return jobs_per_minute(throughput, counted.ended)
+
+
+def _stalled_since(throughput: Throughput | None) -> datetime | None:
+    return None if throughput is None else throughput.stalled_since
+
+
 def _estimated_finish_at(
-    counted: ProcessRow, state: str, started_at: datetime | None, reads: Reads
+    counted: ProcessRow, throughput: Throughput | None, reads: Reads
 ) -> datetime | None:
+    if not can_succeed(counted, counted):
+        return None
     progress = process_progress(counted, counted)
     ratio = None if progress is None else progress.ratio
-    return estimated_finish(ratio, State(state), started_at, reads.now)
+    return estimated_finish(ratio, throughput, reads.now)
 
 
 def _timeline(*, points: Points = 60) -> ValueRead:
@@ -202,11 +221,15 @@ class Process(Node):
         "Whether the threshold is reached, so that jobs may stop. False without a threshold.",
         _enough,
     )
-    counts: JobCounts = derived("Number of jobs in each state.", _counts)
+    counts: JobCounts = derived(
+        "Number of jobs in each state.", _counts, only_for={"silent": SILENT}
+    )
     outlook: Outlook = derived("Whether the process can still succeed.", _outlook)
+    rate: float | None = derived(RATE, _rate)
+    stalled_since: datetime | None = derived(STALLED_SINCE, _stalled_since)
     estimated_finish_at: datetime | None = derived(
-        "When the process will reach a progress ratio of 1, at its mean rate since the first start."
-        " Null if it has not started, has no progress yet, has reached that ratio or has finished.",
+        "When the process will reach a progress ratio of 1, at its recent rate. Null if it has no"
+        " progress yet, has reached that ratio, has finished or stalled, or cannot succeed.",
         _estimated_finish_at,
     )
     events: Connection[Event] = events_of(

@@ -16,15 +16,22 @@ from lamia_gql.domain.progress import (
     Outlook,
     ProgressBasis,
     State,
-    estimated_finish,
     process_outlook,
     task_outlook,
     task_ratio,
+)
+from lamia_gql.domain.throughput import (
+    Throughput,
+    can_succeed,
+    estimated_finish,
+    jobs_per_minute,
+    together,
 )
 from lamia_gql.graph.inputs import END, INPUTS, PROGRESS
 from lamia_gql.graph.reads import ListRead, Reads, RowRead, ValueRead
 from lamia_gql.graph.timeline import task_timeline
 from lamia_gql.graph.types import filter_inputs
+from lamia_gql.graph.types.arguments import After, Before, First, Last, Points, argument
 from lamia_gql.graph.types.connection import (
     ID_DESCRIPTION,
     Connection,
@@ -35,20 +42,9 @@ from lamia_gql.graph.types.connection import (
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.event_connection import events_of
 from lamia_gql.graph.types.failure_group import FailureGroup, failure_groups_of
-from lamia_gql.graph.types.fields import (
-    After,
-    Before,
-    First,
-    Last,
-    Points,
-    argument,
-    column,
-    derived,
-    single,
-    stored_json,
-    value,
-)
+from lamia_gql.graph.types.fields import column, derived, single, stored_json, value
 from lamia_gql.graph.types.job_statistics import (
+    SILENT,
     Counts,
     HistoryPoint,
     JobCounts,
@@ -58,9 +54,10 @@ from lamia_gql.graph.types.job_statistics import (
     check_points,
     history_point,
 )
-from lamia_gql.graph.types.process import Process
+from lamia_gql.graph.types.process import RATE, STALLED_SINCE, Process
 from lamia_gql.storage import filters, models
 from lamia_gql.storage.queries.counts import Count
+from lamia_gql.storage.queries.job_counts import SilentJobs
 from lamia_gql.storage.queries.processes import (
     PROCESS_CURSORS,
     count_processes,
@@ -103,8 +100,10 @@ def _progress(processes: Sequence[ProcessRow]) -> rules.Progress:
     return rules.Progress(100 * ratio, 100.0, ratio, ProgressBasis.PERCENT)
 
 
-def _counts(processes: Sequence[ProcessRow]) -> Counts:
-    return add_counts(processes)
+def _counts(
+    processes: Sequence[ProcessRow], silent_by_process: Sequence[SilentJobs] | None
+) -> Counts:
+    return add_counts(processes, silent_by_process)
 
 
 def _outlook(processes: Sequence[ProcessRow], has_lost_by_process: Sequence[bool]) -> Outlook:
@@ -114,10 +113,32 @@ def _outlook(processes: Sequence[ProcessRow], has_lost_by_process: Sequence[bool
     )
 
 
-def _estimated_finish_at(
-    processes: Sequence[ProcessRow], state: str, started_at: datetime | None, reads: Reads
+Throughputs = Sequence[Throughput | None]
+
+
+def _together(processes: Sequence[ProcessRow], found: Throughputs) -> Throughput | None:
+    return together(zip(processes, found, strict=True))
+
+
+def _rate(processes: Sequence[ProcessRow], throughput_by_process: Throughputs) -> float | None:
+    ended = sum(process.ended for process in processes)
+    return jobs_per_minute(_together(processes, throughput_by_process), ended)
+
+
+def _stalled_since(
+    processes: Sequence[ProcessRow], throughput_by_process: Throughputs
 ) -> datetime | None:
-    return estimated_finish(_ratio(processes), State(state), started_at, reads.now)
+    found = _together(processes, throughput_by_process)
+    return None if found is None else found.stalled_since
+
+
+def _estimated_finish_at(
+    processes: Sequence[ProcessRow], throughput_by_process: Throughputs, reads: Reads
+) -> datetime | None:
+    if not all(can_succeed(process, process) for process in processes):
+        return None
+    found = _together(processes, throughput_by_process)
+    return estimated_finish(_ratio(processes), found, reads.now)
 
 
 def _processes(
@@ -257,13 +278,22 @@ class Task(Node):
         " if it has succeeded, else 0.",
         _progress,
     )
-    counts: JobCounts = derived("Number of jobs in each state, over all processes.", _counts)
+    counts: JobCounts = derived(
+        "Number of jobs in each state, over all processes.",
+        _counts,
+        only_for={"silent_by_process": SILENT},
+    )
     outlook: Outlook = derived(
         "Whether the task can still succeed: the worst outlook of its processes.", _outlook
     )
+    rate: float | None = derived(RATE, _rate)
+    stalled_since: datetime | None = derived(
+        f"The earliest of its processes: {STALLED_SINCE[0].lower()}{STALLED_SINCE[1:]}",
+        _stalled_since,
+    )
     estimated_finish_at: datetime | None = derived(
-        "When the task will reach a progress ratio of 1, at its mean rate since the first start."
-        " Null if it has not started, has no progress yet, has reached that ratio or has finished.",
+        "When the task will reach a progress ratio of 1, at its recent rate. Null if it has no"
+        " progress yet, has reached that ratio, has finished or stalled, or cannot succeed.",
         _estimated_finish_at,
     )
     processes: Connection[Process] = page_of(

@@ -33,6 +33,7 @@ from sqlalchemy.types import TypeEngine
 from lamia_gql.storage.key_table import INT, TEXT, TIME, KeyList, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
+from lamia_gql.storage.queries.job_states import is_failed
 from lamia_gql.storage.statement import Statement
 
 INDICES_PER_PROCESS = 1 << 32
@@ -108,7 +109,7 @@ def groups_statement(by: Keys, by_process: bool, of_cause: bool) -> Statement:
                 order.label("rank"),
             )
             .join_from(k, Job, _of_owner(k, by_process))
-            .where(_is_failed(), *same)
+            .where(is_failed(), *same)
             .group_by(k.c.place, *columns.values())
             .subquery()
         )
@@ -254,7 +255,7 @@ def _jobs_of_groups(by: Keys, by_process: bool) -> tuple[FromClause, Select[Any]
     k = key_table(task_id=INT, number=INT, **CAUSE)
     same = [_is_same(column, k.c[name]) for name, column in columns_grouped_by(by).items()]
     jobs = select(k.c.place).join_from(k, Job, _of_owner(k, by_process))
-    return k, jobs.where(_is_failed(), *same)
+    return k, jobs.where(is_failed(), *same)
 
 
 def _is_same(one: Any, other: Any) -> ColumnElement[bool]:
@@ -262,11 +263,6 @@ def _is_same(one: Any, other: Any) -> ColumnElement[bool]:
     missing = literal(NO_TEXT if isinstance(one.type, Text) else NO_NUMBER)
     same: ColumnElement[bool] = func.coalesce(one, missing) == func.coalesce(other, missing)
     return same
-
-
-def _is_failed() -> ColumnElement[bool]:
-    # Written as in the partial index ``ix_job_failure``, which would not be used otherwise.
-    return Job.state.in_([literal_column("'FAILED'"), literal_column("'TERMINATED'")])
 
 
 def _of_owner(k: FromClause, by_process: bool) -> ColumnElement[bool]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, Select, literal, select
+from sqlalchemy import FromClause, Select, func, literal, select
 from sqlalchemy.types import TypeEngine
 
 from lamia_gql.domain.lifecycle import JobState
@@ -16,7 +16,7 @@ from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.counts import Count, limited_count
-from lamia_gql.storage.queries.running_jobs import is_running
+from lamia_gql.storage.queries.job_states import is_running
 from lamia_gql.storage.rows import ProcessRow
 from lamia_gql.storage.statement import STATEMENTS_KEPT, Statement
 from lamia_gql.storage.transaction import ReadConnection
@@ -74,6 +74,42 @@ def have_lost_jobs(
     rows = _any_statement().fetch(connection, keys=list(keys.values()))
     found = {places[place] for (place,) in rows}
     return [place in found for place in range(len(arrays))]
+
+
+class SilentJobs(NamedTuple):
+    """The running jobs of a process that give no sign of life."""
+
+    late: int
+    lost: int
+
+
+def count_silent_jobs(
+    connection: ReadConnection,
+    arrays: Sequence[ProcessRow],
+    now: datetime,
+    beat_interval: float | None,
+) -> list[SilentJobs]:
+    """How many jobs of each process are LATE and LOST."""
+    late = _liveness_keys(arrays, Liveness.LATE, now, beat_interval)
+    found = [SilentJobs(0, 0)] * len(arrays)
+    if late:
+        places = list(late)
+        for place, total, lost in _silent_statement().fetch(connection, keys=list(late.values())):
+            found[places[place]] = SilentJobs(total - lost, lost)
+    return found
+
+
+@cache
+def _silent_statement() -> Statement:
+    k = key_table(**LIVENESS_KEY)
+    # Those that are LATE have been heard of after ``since``, and LOST ones before.
+    lost = func.count().filter(Job.alive_at <= k.c.since)
+    return Statement(
+        select(k.c.place, func.count(), lost)
+        .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
+        .where(is_running(Job), Job.alive_at <= k.c.until)
+        .group_by(k.c.place)
+    )
 
 
 @lru_cache(STATEMENTS_KEPT)

@@ -19,7 +19,7 @@ from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.fetch import fetch_by_place, fetch_one_by_place
-from lamia_gql.storage.queries.running_jobs import is_running
+from lamia_gql.storage.queries.job_states import is_running
 from lamia_gql.storage.queries.top_n_per_key import top_n_per_key
 from lamia_gql.storage.row_shape import JOB, RowShape, pending_row, row_shape
 from lamia_gql.storage.rows import JobRow, ProcessRow

@@ -18,7 +18,7 @@ from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
-from lamia_gql.storage.queries.running_jobs import is_running
+from lamia_gql.storage.queries.job_states import is_running
 from lamia_gql.storage.rows import ProcessRow
 from lamia_gql.storage.statement import STATEMENTS_KEPT, Statement
 from lamia_gql.storage.transaction import Hold, ReadConnection

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from lamia_gql.domain.counters import Counters
 from lamia_gql.storage.key_table import INT, key_table
@@ -34,24 +35,67 @@ def read_samples(
     return found
 
 
+class Instant(NamedTuple):
+    """A process at a time in the past, in seconds since 1970."""
+
+    task_id: int
+    number: int
+    at: int
+
+
+def samples_at(connection: ReadConnection, instants: Sequence[Instant]) -> list[SampleRow | None]:
+    """The last sample at or before each instant; None before the first one."""
+    found: list[SampleRow | None] = [None] * len(instants)
+    for place, at, *counters in _last_statement().values(connection, keys=instants):
+        found[place] = SampleRow(at, Counters(*counters))
+    return found
+
+
+_COUNTERS = (
+    Sample.at,
+    Sample.submitted,
+    Sample.running,
+    Sample.done,
+    Sample.failed,
+    Sample.terminated,
+    Sample.reporting,
+    Sample.progress_sum,
+    Sample.held,
+)
+
+
 @cache
 def _statement() -> Statement:
     k = key_table(task_id=INT, number=INT)
     return Statement(
-        select(
-            k.c.place,
-            Sample.at,
-            Sample.submitted,
-            Sample.running,
-            Sample.done,
-            Sample.failed,
-            Sample.terminated,
-            Sample.reporting,
-            Sample.progress_sum,
-            Sample.held,
-        )
+        select(k.c.place, *_COUNTERS)
         .join_from(
             k, Sample, (Sample.task_id == k.c.task_id) & (Sample.process_number == k.c.number)
         )
         .order_by(k.c.place, Sample.at)
+    )
+
+
+@cache
+def _last_statement() -> Statement:
+    k = key_table(task_id=INT, number=INT, at=INT)
+    earlier = aliased(Sample)
+    last = (
+        select(func.max(earlier.at))
+        .where(
+            earlier.task_id == k.c.task_id,
+            earlier.process_number == k.c.number,
+            earlier.at <= k.c.at,
+        )
+        .correlate(k)
+        .scalar_subquery()
+    )
+    return Statement(
+        select(k.c.place, *_COUNTERS).join_from(
+            k,
+            Sample,
+            (Sample.task_id == k.c.task_id)
+            & (Sample.process_number == k.c.number)
+            & (Sample.at == last),
+        )
     )

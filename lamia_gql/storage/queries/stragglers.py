@@ -13,7 +13,7 @@ from lamia_gql.storage.key_table import INT, TIME, key_table
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.counts import COUNT_LIMIT
-from lamia_gql.storage.queries.running_jobs import is_running
+from lamia_gql.storage.queries.job_states import is_running
 from lamia_gql.storage.statement import Statement
 from lamia_gql.storage.transaction import ReadConnection
 

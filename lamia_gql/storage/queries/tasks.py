@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, literal_column, select, tuple_
 
-from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int64, moment, string
+from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32, int64, moment, string
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.storage.filters import TaskFilter, TaskState
 from lamia_gql.storage.key_table import INT, TEXT, key_table
 from lamia_gql.storage.models import Process, Tag, Task
+from lamia_gql.storage.outlooks import attention
 from lamia_gql.storage.queries.bounds import SIZE, Bounds, bound, parameters
 from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.fetch import fetch_one_by_place
@@ -40,6 +41,7 @@ class TaskOrderField(StrEnum):
     SUBMITTED_AT = "SUBMITTED_AT"
     LAST_EVENT_AT = "LAST_EVENT_AT"
     FINISHED_AT = "FINISHED_AT"
+    ATTENTION = "ATTENTION"
 
 
 class Direction(StrEnum):
@@ -59,11 +61,17 @@ class TaskOrder:
     @property
     def cursors(self) -> Cursors:
         """The cursors of this order: a cursor is valid in one order only."""
-        value = string if self.field is TaskOrderField.NAME else moment
+        value: Callable[[Any], Any] = moment
+        if self.field is TaskOrderField.NAME:
+            value = string
+        elif self.field is TaskOrderField.ATTENTION:
+            value = int32
         return Cursors((f"t{self.field}{self.direction}",), (value, int64))
 
-    def cursor(self, task: TaskRow) -> str:
-        """The cursor of a task in this order."""
+    def cursor(self, task: TaskRow, rank: int = 0) -> str:
+        """The cursor of a task in this order; for ATTENTION, ``rank`` is how much it needs."""
+        if self.field is TaskOrderField.ATTENTION:
+            return self.cursors.encode(rank, task.id)
         value = getattr(task, self.field.lower())
         if self.field is not TaskOrderField.NAME:
             value = (value or NO_TIME).isoformat()
@@ -71,10 +79,29 @@ class TaskOrder:
 
     def column(self) -> Any:
         """The expression that tasks are ordered by; never null."""
+        if self.field is TaskOrderField.ATTENTION:
+            return attention()
         column = getattr(Task, self.field.lower())
         if self.field in (TaskOrderField.LAST_EVENT_AT, TaskOrderField.FINISHED_AT):
             return func.coalesce(column, NO_TIME)
         return column
+
+
+class Moment(NamedTuple):
+    """What the outlook of tasks depends on, besides themselves."""
+
+    now: datetime
+    """The time at which liveness is judged."""
+    beat_interval: float | None
+    """That of processes that have none of their own, in seconds."""
+
+
+class TaskPage(NamedTuple):
+    """A page of tasks."""
+
+    tasks: Slice[TaskRow]
+    ranks: dict[int, int]
+    """How much attention each needs, by its id; empty in other orders."""
 
 
 def read_tasks(
@@ -82,12 +109,16 @@ def read_tasks(
     wanted: TaskFilter,
     order: TaskOrder,
     page: Page,
+    at: Moment | None = None,
     shape: RowShape[TaskRow] = TASK,
-) -> Slice[TaskRow]:
-    """A page of the tasks, in an order."""
+) -> TaskPage:
+    """A page of the tasks, in an order. ``at`` is for outlooks, in the filter or the order."""
     statement = _tasks_statement(wanted, order, Bounds.of(page), shape)
-    rows = statement.fetch(connection, **parameters(page))
-    return cut(shape.reader(connection.dialect)(rows), page)
+    is_ranked = order.field is TaskOrderField.ATTENTION
+    given = at._asdict() if at and (is_ranked or wanted.outlooks is not None) else {}
+    rows = statement.fetch(connection, **parameters(page), **given)
+    tasks = cut(shape.reader(connection.dialect)(rows), page)
+    return TaskPage(tasks, {row[0]: row[-1] for row in rows} if is_ranked else {})
 
 
 @lru_cache(STATEMENTS_KEPT)
@@ -101,7 +132,8 @@ def _tasks_statement(
         return tuple_(bound(side, column), bound(side, number, 1))
 
     # Instead of the position of a key, which there is not.
-    statement = select(*shape.columns, literal_column("0")).where(*wanted.where())
+    rank = column if order.field is TaskOrderField.ATTENTION else literal_column("0")
+    statement = select(*shape.columns, rank).where(*wanted.where())
     if bounds.after:
         statement = statement.where(place > keyset("after") if rising else place < keyset("after"))
     if bounds.before:
@@ -113,13 +145,10 @@ def _tasks_statement(
     return Statement(statement.order_by(*ends).limit(SIZE))
 
 
-def count_tasks(connection: ReadConnection, wanted: Sequence[TaskFilter]) -> list[Count]:
-    """The number of tasks that each filter selects."""
-    return [_count_tasks(connection, each) for each in wanted]
-
-
-def _count_tasks(connection: ReadConnection, wanted: TaskFilter) -> Count:
-    [(number,)] = _count_statement(wanted).fetch(connection)
+def count_tasks(connection: ReadConnection, wanted: TaskFilter, at: Moment) -> Count:
+    """The number of tasks that a filter selects."""
+    given = {} if wanted.outlooks is None else at._asdict()
+    [(number,)] = _count_statement(wanted).fetch(connection, **given)
     return Count(number) if wanted == TaskFilter() else Count.of_limited(number)
 
 
@@ -185,6 +214,21 @@ def read_task_json(connection: ReadConnection, ids: Sequence[int], hold: Hold) -
 def _task_json_statement() -> Statement:
     k = key_table(id=INT)
     return Statement(select(Task.id, *TASK_JSON_COLUMNS).join(k, Task.id == k.c.id))
+
+
+def read_usernames(connection: ReadConnection, prefix: str, size: int) -> list[str]:
+    """The first users of tasks whose names begin with a text, in any case, in their order."""
+    return [name for (name,) in _usernames_statement(prefix).fetch(connection, size=size)]
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _usernames_statement(prefix: str) -> Statement:
+    found = select(Task.username).where(
+        Task.deleted_at.is_(None),
+        Task.username.is_not(None),
+        Task.username.istartswith(prefix, autoescape=True),
+    )
+    return Statement(found.distinct().order_by(Task.username).limit(SIZE))
 
 
 def newest_ids(connection: ReadConnection, limit: int) -> list[int]:

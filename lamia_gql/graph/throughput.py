@@ -1,0 +1,96 @@
+"""Reads how fast processes work, from a few samples of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from lamia_gql.domain.counters import Counters, JobCounters
+from lamia_gql.domain.throughput import (
+    LOOKBACKS,
+    MIN_STALL_S,
+    Past,
+    Throughput,
+    is_working,
+    moment,
+    stall,
+    throughput,
+)
+from lamia_gql.domain.usage_sketch import Measure, quantile
+from lamia_gql.graph.reads import Reads
+from lamia_gql.storage.queries.samples import Instant, read_samples, samples_at
+from lamia_gql.storage.queries.usage import read_usage
+from lamia_gql.storage.rows import ProcessRow
+
+NEEDS = frozenset({"sampled_since"})
+"""The columns that it needs, with those of progress."""
+MS_PER_S = 1000
+
+
+def read_throughput(reads: Reads, processes: Sequence[ProcessRow]) -> list[Throughput | None]:
+    """How fast each process works; None if it has not begun, or has finished."""
+    now = reads.now.timestamp()
+    working = [
+        (row, row.sampled_since)
+        for row in processes
+        if row.sampled_since is not None and row.sampled_since < now and is_working(row, row)
+    ]
+    if not working:
+        return [None] * len(processes)
+    instants = [
+        Instant(row.task_id, row.number, int(now - age))
+        for row, since in working
+        for age in (MIN_STALL_S, *_ages(now - since))
+    ]
+    samples = iter(samples_at(reads.connection, instants))
+    histories, silent = [], []
+    for row, since in working:
+        before = next(samples)
+        if row.running and before is not None and _work(before.counters) == _work(row):
+            silent.append(row)
+        past = []
+        for age in _ages(now - since):
+            sample = next(samples)
+            past.append(Past(age, Counters() if sample is None else sample.counters))
+        past.append(Past(now - since, Counters()))
+        histories.append(past)
+    stalled = _stalled(reads, silent)
+    found: dict[tuple[int, int], Throughput] = {}
+    for (row, _), past in zip(working, histories, strict=True):
+        key = row.task_id, row.number
+        found[key] = throughput(row, row, past, stalled.get(key))
+    return [found.get((row.task_id, row.number)) for row in processes]
+
+
+def _work(counters: JobCounters) -> tuple[int, int]:
+    """What changes whenever a job ends or progresses."""
+    return counters.ended, counters.progress_sum
+
+
+def _ages(elapsed: float) -> list[float]:
+    return [elapsed * share for share in LOOKBACKS]
+
+
+def _stalled(reads: Reads, silent: Sequence[ProcessRow]) -> dict[tuple[int, int], datetime]:
+    """Since when those have stalled that have, of processes without recent work."""
+    if not silent:
+        return {}
+    keys = [(row.task_id, row.number) for row in silent]
+    histories = read_samples(reads.connection, keys)
+    usages = read_usage(reads.connection, keys)
+    found = {}
+    for row, samples, usage in zip(silent, histories, usages, strict=True):
+        durations = usage.get(Measure.DURATION)
+        p95_s = None if durations is None else quantile(durations, 0.95) / MS_PER_S
+        if not samples or (p95_s is None and not row.reporting):
+            # Nothing tells how long its jobs take.
+            continue
+        changed_at = samples[0].at
+        for sample in reversed(samples):
+            if _work(sample.counters) != _work(row):
+                break
+            changed_at = sample.at
+        since = stall(moment(changed_at), moment(samples[0].at), p95_s, reads.now)
+        if since is not None:
+            found[row.task_id, row.number] = since
+    return found

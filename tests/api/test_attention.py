@@ -1,0 +1,197 @@
+"""Which tasks need attention and why: order, filters, silent jobs, rate and stalls."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.support.harness import Server
+
+TASKS = """query($order: TaskOrder, $filter: TaskFilter, $first: Int, $after: String, $last: Int,
+    $before: String) {
+  tasks(orderBy: $order, filter: $filter, first: $first, after: $after, last: $last,
+    before: $before) {
+    totalCount nodes { name outlook } pageInfo { startCursor endCursor hasNextPage } } }"""
+ATTENTION = {"field": "ATTENTION"}
+COUNTS = "{ running late lost }"
+WORK = "rate stalledSince estimatedFinishAt"
+
+
+def ago(minutes: float) -> str:
+    """A time in the past."""
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+
+
+def send(server: Server, task: str, *events: dict[str, Any]) -> None:
+    """Events of the array of a task."""
+    server.submit_many([{"task": task, "process": "a", **event} for event in events])
+
+
+@pytest.fixture
+def tasks(server: Server) -> Server:
+    """A server with tasks in all kinds of trouble, which were created in this order."""
+    array = {"name": "a", "jobCount": 10, "beatInterval": 60}
+    tolerant = {**array, "failureTolerance": 2}
+    ended = {**array, "jobCount": 1}
+    names = ["waiting", "lost", "held", "doomed", "risky", "failed", "good", "done", "few left"]
+    for name in names:
+        made = {"risky": tolerant, "failed": ended, "done": ended}.get(name, array)
+        if name == "few left":
+            made = {"name": "a", "jobCount": 10, "threshold": 10}
+        server.create(name, made)
+    failed = {"index": 0, "eventClass": "FAILED", "hostname": "n1", "message": "No space left: /a"}
+    for name in ("doomed", "risky", "failed", "few left"):
+        send(server, name, failed)
+    send(server, "doomed", {"index": 1, "eventClass": "STARTED"})
+    send(server, "risky", {"index": 1, "eventClass": "STARTED", "hostname": "n2"})
+    send(server, "held", {"index": 0, "eventClass": "HELD", "message": "quota"})
+    send(server, "good", {"index": 0, "eventClass": "STARTED", "sentAt": ago(1)})
+    send(server, "done", {"index": 0, "eventClass": "DONE"})
+    silence = {0: 1, 1: 3, 2: 4, 3: 6, 4: 60, 5: 600}
+    send(
+        server,
+        "lost",
+        *(
+            {"index": index, "eventClass": "STARTED", "sentAt": ago(minutes)}
+            for index, minutes in silence.items()
+        ),
+    )
+    return server
+
+
+def names(server: Server, **variables: Any) -> list[str]:
+    """The names of the tasks of a page, in their order."""
+    page = server.graphql(TASKS, **({"first": 100} | variables))["tasks"]
+    assert page["totalCount"] == len(page["nodes"])
+    return [task["name"] for task in page["nodes"]]
+
+
+def test_trouble_comes_first(tasks: Server) -> None:
+    """By rank, the newest first within; pages continue where they end, in both directions."""
+    expected = ["few left", "doomed", "risky", "held", "lost", "failed", "good", "waiting", "done"]
+    assert names(tasks, order=ATTENTION) == expected
+    assert names(tasks, order={**ATTENTION, "direction": "ASC"}) == expected[::-1]
+    forward: list[str] = []
+    after = None
+    while True:
+        page = tasks.graphql(TASKS, order=ATTENTION, first=2, after=after)["tasks"]
+        forward += [task["name"] for task in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert forward == expected
+    back = tasks.graphql(TASKS, order=ATTENTION, last=3, before=page["pageInfo"]["startCursor"])
+    assert [task["name"] for task in back["tasks"]["nodes"]] == expected[5:8]
+
+
+def test_filters_agree_with_the_fields(tasks: Server) -> None:
+    """By outlook; by the host and the message of failures; by words, in any order."""
+    found = tasks.graphql(TASKS, first=100)["tasks"]["nodes"]
+    for outlooks in (["ON_TRACK"], ["AT_RISK"], ["CANNOT_SUCCEED", "AT_RISK"], []):
+        expected = {task["name"] for task in found if task["outlook"] in outlooks}
+        assert set(names(tasks, filter={"outlooks": outlooks})) == expected
+    by_outlook = {task["name"]: task["outlook"] for task in found}
+    assert by_outlook["lost"] == by_outlook["held"] == "AT_RISK"
+
+    with_failures = {"doomed", "risky", "failed", "few left"}
+    assert set(names(tasks, filter={"hostnames": ["n1"]})) == with_failures
+    assert names(tasks, filter={"hostnames": ["n2"]}) == []  # no job has failed there
+    assert set(names(tasks, filter={"message": "no SPACE"})) == with_failures
+    assert names(tasks, filter={"message": "quota"}) == []
+    both = {"message": "space", "states": ["FAILED"]}
+    assert names(tasks, filter=both) == ["failed"]
+    assert names(tasks, filter={"text": " LEFT few"}) == ["few left"]
+    assert names(tasks, filter={"text": "few nothing"}) == []
+
+
+def test_a_subscription_cannot_filter_by_jobs(tasks: Server) -> None:
+    """They change with the time, without an event; so do bad texts get a clear error."""
+    answer = tasks.post(
+        "/graphql",
+        json={"query": 'subscription { taskChanged(filter: {message: "x"}) { name } }'},
+        headers={"Accept": "text/event-stream"},
+    )
+    assert "ARGUMENT_INVALID" in answer.text
+    assert "watch the tasks that it finds by their names" in answer.text
+    error = tasks.graphql_error(TASKS, first=1, filter={"text": "a " * 21})
+    assert error["extensions"]["code"] == "ARGUMENT_INVALID"
+
+
+def test_silent_jobs_are_counted(tasks: Server) -> None:
+    """LATE and LOST ones are part of those that run; a history does not tell."""
+    query = f"""{{ task(name: "lost") {{ counts {COUNTS} timeline(points: 2) {{ counts {COUNTS} }}
+      process(name: "a") {{ counts {COUNTS}
+        ... on JobArray {{ late: jobs(first: 9, filter: {{liveness: LATE}}) {{ totalCount }}
+          lost: jobs(first: 9, filter: {{liveness: LOST}}) {{ totalCount }} }} }} }} }}"""
+    task = tasks.graphql(query)["task"]
+    counts = {"running": 6, "late": 2, "lost": 3}
+    assert task["counts"] == task["process"]["counts"] == counts
+    assert [task["process"][each]["totalCount"] for each in ("late", "lost")] == [2, 3]
+    assert task["timeline"][-1]["counts"] == {"running": 6, "late": None, "lost": None}
+
+
+def test_users_are_suggested(server: Server) -> None:
+    """By the beginning of their names, in any case; each once."""
+    for number, user in enumerate(["Ada", "adele", "bob", "Ada", None]):
+        server.create(f"t{number}", {"name": "a"}, username=user)
+    query = "query($p: String!, $n: Int!) { usernames(prefix: $p, first: $n) }"
+    assert server.graphql(query, p="AD", n=20)["usernames"] == ["Ada", "adele"]
+    assert server.graphql(query, p="", n=2)["usernames"] == ["Ada", "adele"]
+    assert server.graphql(query, p="%", n=20)["usernames"] == []
+    error = server.graphql_error(query, p="", n=-1)
+    assert error["extensions"]["code"] == "PAGE_SIZE_INVALID"
+
+
+def test_rate_and_stall(server: Server) -> None:
+    """The rate is a recent one, the estimate follows it, and silence is told from when it began."""
+    server.create("t", {"name": "a", "jobCount": 40})
+    query = f'{{ task(name: "t") {{ {WORK} process(name: "a") {{ {WORK} }} }} }}'
+    nothing = {"rate": None, "stalledSince": None, "estimatedFinishAt": None}
+    assert server.graphql(query)["task"] == {**nothing, "process": nothing}
+    begun = datetime.now(UTC)
+    lives = [
+        {
+            "index": index,
+            "eventClass": event,
+            "sentAt": (begun - timedelta(minutes=age)).isoformat(),
+        }
+        for index in range(20)
+        for event, age in (("STARTED", 5), ("DONE", 1))
+    ]
+    send(server, "t", *lives, {"index": 20, "eventClass": "STARTED"})
+
+    def earlier(minutes: int) -> dict[str, Any]:
+        """What is shown when all of that was so long ago."""
+        engine = create_engine(server.database_url)
+        with engine.begin() as connection:
+            for change in (
+                "sample SET at = at - :s",
+                "process SET sampled_since = sampled_since - :s",
+            ):
+                connection.execute(text(f"UPDATE {change}"), {"s": 60 * minutes})
+        engine.dispose()
+        found: dict[str, Any] = server.graphql(query)["task"]
+        shown = {name: found[name] for name in nothing}
+        process = found["process"]
+        assert shown["rate"] == pytest.approx(process["rate"], rel=0.05)
+        assert shown["stalledSince"] == process["stalledSince"]
+        assert (shown["estimatedFinishAt"] is None) == (process["estimatedFinishAt"] is None)
+        return shown
+
+    soon = earlier(8)
+    assert 0 < soon["rate"] < 20 / 8
+    assert soon["stalledSince"] is None
+    assert datetime.fromisoformat(soon["estimatedFinishAt"]) > datetime.now(UTC)
+    # The jobs took four minutes.
+    later = earlier(4)
+    assert later["estimatedFinishAt"] is None
+    silent = datetime.now(UTC) - datetime.fromisoformat(later["stalledSince"])
+    assert timedelta(minutes=11) < silent < timedelta(minutes=14)
+    assert later["rate"] < soon["rate"]
+    # A task that cannot succeed has no estimated end.
+    send(server, "t", {"index": 21, "eventClass": "FAILED"})
+    shown = server.graphql(query)["task"]
+    assert shown["estimatedFinishAt"] is shown["stalledSince"] is None

@@ -1,0 +1,1 @@
+"""A fleet of virtual jobs that report to a server, and viewers who look at them."""

@@ -109,3 +109,33 @@ def test_a_solitary_process(server: Server) -> None:
     found = usage(server, "merge")
     assert (found["duration"]["median"], found["memory"]["max"]) == (60, 1e9)
     assert found["stragglers"] == {"longerThan": 90, "count": 0, "indices": ""}
+
+
+def test_slow_hosts_come_first(server: Server) -> None:
+    """By the mean of their DONE jobs; hosts with failures only come last."""
+    server.create("t", {"name": "a", "jobCount": 10, "firstIndex": 5})
+    lives: list[tuple[str | None, float, str]] = [
+        ("fast", 10, "DONE"),
+        ("fast", 20, "DONE"),
+        ("slow", 90.5, "DONE"),
+    ]
+    lives += [("slow", 1, "FAILED"), ("bad", 5, "TERMINATED"), (None, 7, "FAILED")]
+    events = [
+        {**event, "hostname": host}
+        for index, (host, seconds, end) in enumerate(lives, 5)
+        for event in life(index, seconds, end)
+    ]
+    server.submit_many(
+        [*events, {"task": "t", "process": "a", "index": 14, "eventClass": "STARTED"}]
+    )
+    query = """query($first: Int!) { process(task: "t", name: "a") { usage { hosts(first: $first) {
+      hostname done unsuccessful meanDuration } } } }"""
+    hosts = server.graphql(query, first=20)["process"]["usage"]["hosts"]
+    shown = [(h["hostname"], h["done"], h["unsuccessful"]) for h in hosts]
+    assert shown[:2] == [("slow", 1, 1), ("fast", 2, 0)]
+    assert sorted(shown[2:], key=str) == [("bad", 0, 1), (None, 0, 1)]
+    means = [host["meanDuration"] for host in hosts]
+    assert means == [pytest.approx(90.5, abs=0.002), pytest.approx(15, abs=0.002), None, None]
+    assert server.graphql(query, first=1)["process"]["usage"]["hosts"] == hosts[:1]
+    error = server.graphql_error(query, first=0)
+    assert error["extensions"]["code"] == "PAGE_SIZE_INVALID"

@@ -242,7 +242,7 @@ class Process(Node):
         usage_of,
         USAGE,
         ProcessUsage.of,
-        needs=("kind",),
+        needs=("kind", "first_index"),
     )
     timeline: list[TimelinePoint] = value(
         "History of progress and job counts, at evenly spaced times. Empty without events.",

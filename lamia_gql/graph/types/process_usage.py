@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 import strawberry
 
+from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.usage_sketch import STRAGGLER, Bucket, Measure, histogram, quantile
 from lamia_gql.graph.reads import Reads, ValueRead
+from lamia_gql.graph.types.arguments import argument
 from lamia_gql.graph.types.fields import column, derived, field, value
+from lamia_gql.storage.queries.failures import MAX_HOSTS
+from lamia_gql.storage.queries.host_usage import HostUsageRow, read_host_usage
 from lamia_gql.storage.queries.runs import indices_text, spans
 from lamia_gql.storage.queries.stragglers import started_before
 from lamia_gql.storage.queries.usage import Buckets, read_usage
@@ -96,6 +100,7 @@ class UsageRow(NamedTuple):
     task_id: int
     number: int
     is_array: bool
+    first_index: int
     duration: DurationValues | None
     memory: MemoryValues | None
     efficiency: float | None
@@ -118,6 +123,35 @@ class StragglerValues(NamedTuple):
     longer_than: float
     count: int  # type: ignore[assignment] # likewise
     indices: str
+
+
+@strawberry.type(description="The jobs of a process that ended on a host.")
+class HostUsage:
+    """A host."""
+
+    hostname: str | None = field("The host. Null for jobs that told none.")
+    done: int = field("Number of DONE jobs.")
+    unsuccessful: int = field("Number of jobs that ended without success.")
+    mean_duration: float | None = field(
+        "How long the DONE ones ran on average, in seconds. Null if there are none that told when"
+        " they started."
+    )
+
+
+def _hosts(
+    *,
+    first: Annotated[int, argument("Largest number of hosts, from 1 to 1,000.")] = 20,
+) -> ValueRead:
+    if not 1 <= first <= MAX_HOSTS:
+        raise RequestError(
+            ErrorCode.PAGE_SIZE_INVALID, f"`first` must be from 1 to {MAX_HOSTS}, not {first}."
+        )
+
+    def read(reads: Reads, rows: Sequence[UsageRow]) -> list[list[HostUsageRow]]:
+        keys = [(row.task_id, row.number, row.first_index) for row in rows]
+        return read_host_usage(reads.connection, keys, first)
+
+    return ValueRead(("usage.hosts", first), read)
 
 
 def _stragglers() -> ValueRead:
@@ -175,6 +209,11 @@ class ProcessUsage:
         "Jobs that run 1.5 times as long as 95 % of the DONE jobs. Null if none is DONE.",
         _stragglers,
     )
+    hosts: list[HostUsage] = value(
+        "Hosts on which jobs ended: those on which they took longest come first. Of an array with"
+        " more jobs, the first 100,000 count.",
+        _hosts,
+    )
 
     @classmethod
     def of(cls, found: UsageRow) -> Self:
@@ -192,6 +231,7 @@ def usage_of() -> ValueRead:
                 row.task_id,
                 row.number,
                 row.is_array,
+                row.first_index,
                 _duration_values(buckets),
                 _memory_values(buckets),
                 _efficiency(buckets),

@@ -85,7 +85,7 @@ def test_causes_of_an_array(failing: Server, open_page: OpenPage) -> None:
     expect(rows.locator(".cause-count")).to_have_text([str(g["count"]) for g in groups])
     expect(rows.locator(".cause-message")).to_have_text([g["message"] for g in groups[:3]])
     expect(rows.first).to_contain_text("exit 134, SIGABRT")
-    expect(rows.first).to_contain_text("bad.example.org (4), good.example.org (1)")
+    expect(rows.first).to_contain_text("bad (4), good (1)")
     expect(rows.last).to_contain_text("nothing told")
 
 
@@ -104,7 +104,7 @@ def test_a_picked_cause(failing: Server, open_page: OpenPage) -> None:
     expect(indices_in_table(page)).to_have_text(["20", "21", "22", "25", "30"])
     expect(page.locator(".picked code")).to_have_text("20-22,25,30")
     expect(page.locator("ol.hosts li .host-count")).to_have_text(["4", "1"])
-    page.locator("ol.hosts").get_by_role("button", name="bad.example.org").click()
+    page.locator("ol.hosts").get_by_role("button", name="bad").click()
     expect(indices_in_table(page)).to_have_text(["20", "21", "22", "25"])
     button = page.get_by_role("button", name="Copy the picked indices")
     assert copied(page, button) == "20-22,25"

@@ -11,6 +11,7 @@ import "./styles/list.css";
 import "./styles/process.css";
 import "./styles/array.css";
 import "./styles/failures.css";
+import "./styles/payload.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("The page has no #root element.");

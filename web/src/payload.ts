@@ -1,3 +1,5 @@
+import { isPlace } from "./links";
+
 /** Payload fields that hold an error message by convention, most specific first. */
 const MESSAGE_FIELDS = ["message", "error", "reason", "stderr"];
 
@@ -32,30 +34,33 @@ function describeExit(fields: Record<string, unknown>): string {
   return fields.signal === undefined ? "" : `killed by ${fields.signal}`;
 }
 
-/** A payload without its texts of several lines, and these with the names of their fields. */
+/** A payload without what is shown in its own way, and that, with the names of its fields. */
 export interface SplitPayload {
+  /** Texts of several lines. */
   texts: [name: string, text: string][];
+  /** Addresses and paths. */
+  places: [name: string, text: string][];
   /** Undefined if nothing else is left. */
   rest: unknown;
 }
 
-/** Takes the texts of several lines out of a payload; a payload that is a text has no name. */
-export function splitTexts(payload: unknown): SplitPayload {
-  if (isLong(payload)) return { texts: [["", payload.trimEnd()]], rest: undefined };
-  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
-    return { texts: [], rest: payload };
+/** Takes texts of several lines, addresses and paths out of a payload; one that is a text has no name. */
+export function splitPayload(payload: unknown): SplitPayload {
+  if (isLong(payload)) return { texts: [["", payload.trimEnd()]], places: [], rest: undefined };
+  if (typeof payload === "string" && isPlace(payload)) {
+    return { texts: [], places: [["", payload]], rest: undefined };
   }
-  const fields = Object.entries(payload).map(([name, value]): [string, unknown] => [
-    name,
-    joinLines(value),
-  ]);
-  const texts = fields.filter((field): field is [string, string] => isLong(field[1]));
-  if (texts.length === 0) return { texts, rest: payload };
-  const rest = fields.filter(([, value]) => !isLong(value));
-  return {
-    texts: texts.map(([name, text]) => [name, text.trimEnd()]),
-    rest: rest.length === 0 ? undefined : Object.fromEntries(rest),
-  };
+  const split: SplitPayload = { texts: [], places: [], rest: payload };
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) return split;
+  const rest: [string, unknown][] = [];
+  for (const [name, given] of Object.entries(payload)) {
+    const value = joinLines(given);
+    if (isLong(value)) split.texts.push([name, value.trimEnd()]);
+    else if (typeof value === "string" && isPlace(value)) split.places.push([name, value]);
+    else rest.push([name, value]);
+  }
+  if (split.texts.length === 0 && split.places.length === 0) return split;
+  return { ...split, rest: rest.length === 0 ? undefined : Object.fromEntries(rest) };
 }
 
 /** Whether a value is a text of several lines. */

@@ -5,7 +5,7 @@ const UNITS: [number, string][] = [
   [1, "s"],
 ];
 
-/** A duration in its two largest units, like `2 h 5 min`. */
+/** A duration in its two largest units, like `2 h 5 min`; `< 1 s` below half a second. */
 export function formatDuration(ms: number): string {
   let seconds = Math.round(Math.max(0, ms) / 1000);
   const parts: string[] = [];
@@ -16,7 +16,7 @@ export function formatDuration(ms: number): string {
     else if (parts.length > 0) break;
     if (parts.length === 2) break;
   }
-  return parts.join(" ") || "0 s";
+  return parts.join(" ") || "< 1 s";
 }
 
 /** A duration in its largest unit, rounded down, like `2 h`. */

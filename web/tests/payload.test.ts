@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { payloadMessage, splitTexts } from "../src/payload";
+import { payloadMessage, splitPayload } from "../src/payload";
 
 it.each([
   [null, ""],
@@ -32,5 +32,15 @@ it.each([
   [{ stderr: ["a", "b"] }, [["stderr", "a\nb"]], undefined],
   [{ log: "a\n b", code: 1, at: "x" }, [["log", "a\n b"]], { code: 1, at: "x" }],
 ])("splits %j", (payload, texts, rest) => {
-  expect(splitTexts(payload)).toEqual({ texts, rest });
+  expect(splitPayload(payload)).toEqual({ texts, places: [], rest });
+});
+
+it("takes addresses and paths out of a payload", () => {
+  const places = { log: "https://logs.example.org/1", output: "root://eos.example.org//store/a" };
+  expect(splitPayload({ n: 1, ...places, note: "see /a/b" })).toEqual({
+    texts: [],
+    places: Object.entries(places),
+    rest: { n: 1, note: "see /a/b" },
+  });
+  expect(splitPayload("/scratch/a.root").places).toEqual([["", "/scratch/a.root"]]);
 });

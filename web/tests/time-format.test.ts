@@ -14,8 +14,8 @@ const DAY = 24 * HOUR;
 
 describe("formatDuration", () => {
   it.each([
-    [-5, "0 s"],
-    [499, "0 s"],
+    [-5, "< 1 s"],
+    [499, "< 1 s"],
     [59.6 * SECOND, "1 min"],
     [2 * MINUTE + 5 * SECOND, "2 min 5 s"],
     [2 * HOUR + 5 * SECOND, "2 h"],

@@ -1,8 +1,10 @@
 import { type ReactNode, useState } from "react";
 import { CopyButton } from "../components/copy-button";
+import { Host } from "../components/host";
 import { Time } from "../components/time";
 import { formatCount, formatNumber } from "../format";
 import type { FailureCause, TaskQuery } from "../generated/operations";
+import { commonDomain } from "../hosts";
 import { describeExit, includesCause, NOTHING_TOLD } from "./cause";
 import { CopyFormSelect } from "./copy-form-select";
 
@@ -24,13 +26,14 @@ export function causeOf({ exitCode, signal, message }: Cause): FailureCause {
 
 function Hosts({ cause }: { cause: Cause }) {
   const { hosts, hostCount, count } = cause;
+  const domain = commonDomain(hosts.map(({ hostname }) => hostname));
   const shown = hosts.slice(0, hostCount === MAX_SHOWN_HOSTS + 1 ? hostCount : MAX_SHOWN_HOSTS);
   return (
     <span>
       {shown.map(({ hostname, count: jobs }, place) => (
         <span key={hostname ?? ""}>
           {place > 0 && ", "}
-          <span className="host">{hostname ?? "unknown host"}</span>
+          <Host name={hostname} domain={domain} unknown="unknown host" />
           {jobs < count && ` (${formatNumber(jobs)})`}
         </span>
       ))}

@@ -1,5 +1,6 @@
 import { type FormEvent, useMemo } from "react";
 import { CopyButton } from "../components/copy-button";
+import { IndexList } from "../components/index-list";
 import { ErrorNotice, Loading } from "../components/notice";
 import { Plot } from "../components/plot";
 import {
@@ -92,7 +93,7 @@ function PickedIndices({ name, label, indices }: PickedIndicesProps) {
   const short = indices.length > MAX_SHOWN_CHARS ? `${indices.slice(0, end)} …` : indices;
   return (
     <div className="picked">
-      <code>{short || "none"}</code>
+      <code>{short === "" ? "none" : <IndexList indices={short} />}</code>
       {indices !== "" && (
         <CopyButton
           key={label}

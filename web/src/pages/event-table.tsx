@@ -1,47 +1,16 @@
 import { memo } from "react";
 import { Badge } from "../components/badge";
+import { Host } from "../components/host";
+import { LinkedText } from "../components/linked-text";
+import { Payload } from "../components/payload";
 import { Time } from "../components/time";
 import { describeCause } from "../failures/cause";
 import { formatNumber } from "../format";
+import { commonDomain } from "../hosts";
 import type { JobEvents } from "../job-events";
 import type { JobEvent } from "../job-phases";
-import { splitTexts } from "../payload";
 
-/** Longer payloads are collapsed. */
-const MAX_INLINE_CHARS = 90;
-
-/** A payload: as JSON, but texts of several lines as they are. */
-function Payload({ payload }: { payload: unknown }) {
-  if (payload === null || payload === undefined) return null;
-  const { texts, rest } = splitTexts(payload);
-  return (
-    <>
-      {texts.map(([name, text]) => (
-        <figure key={name} className="text">
-          {name !== "" && <figcaption className="quiet">{name}</figcaption>}
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable element needs keyboard focus */}
-          <pre tabIndex={0}>{text}</pre>
-        </figure>
-      ))}
-      {rest !== undefined && <Json value={rest} />}
-    </>
-  );
-}
-
-function Json({ value }: { value: unknown }) {
-  const text = JSON.stringify(value);
-  if (text.length <= MAX_INLINE_CHARS) return <code>{text}</code>;
-  return (
-    <details>
-      <summary>
-        <code>{text.slice(0, MAX_INLINE_CHARS)} …</code>
-      </summary>
-      <pre>{JSON.stringify(value, null, 2)}</pre>
-    </details>
-  );
-}
-
-const Row = memo(function Row({ event }: { event: JobEvent }) {
+const Row = memo(function Row({ event, domain }: { event: JobEvent; domain: string }) {
   const cause = describeCause(event);
   return (
     <tr>
@@ -52,12 +21,18 @@ const Row = memo(function Row({ event }: { event: JobEvent }) {
         <Badge name={event.eventClass} />
       </td>
       <td className="number">{event.progress === null ? "" : formatNumber(event.progress)}</td>
-      <td className="host">{event.hostname ?? event.clientAddress}</td>
+      <td className="host-cell">
+        <Host name={event.hostname ?? event.clientAddress} domain={domain} />
+      </td>
       <td className="number" data-name="attempt">
         {event.attempt > 0 ? event.attempt : ""}
       </td>
       <td className="message">
-        {cause !== "" && <p className="cause-text">{cause}</p>}
+        {cause !== "" && (
+          <p className="told">
+            <LinkedText text={cause} withCopy />
+          </p>
+        )}
         <Payload payload={event.payload} />
       </td>
     </tr>
@@ -67,6 +42,7 @@ const Row = memo(function Row({ event }: { event: JobEvent }) {
 /** The events of a job, latest first. */
 export function EventTable({ events }: { events: JobEvents }) {
   const { latest, total, loadOlder, error } = events;
+  const domain = commonDomain(latest.map(({ hostname }) => hostname));
   return (
     <section className="card" aria-labelledby="events">
       <h2 id="events">
@@ -94,7 +70,7 @@ export function EventTable({ events }: { events: JobEvents }) {
             </thead>
             <tbody>
               {latest.toReversed().map((event) => (
-                <Row key={event.id} event={event} />
+                <Row key={event.id} event={event} domain={domain} />
               ))}
             </tbody>
           </table>

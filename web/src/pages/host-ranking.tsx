@@ -1,6 +1,8 @@
+import { Host } from "../components/host";
 import { includesCause } from "../failures/cause";
 import { formatCount, formatNumber } from "../format";
 import type { FailureCause } from "../generated/operations";
+import { commonDomain } from "../hosts";
 
 interface HostRankingProps {
   /** The hosts with most failures, those with most first. */
@@ -15,6 +17,7 @@ interface HostRankingProps {
 /** The hosts with the most unsuccessful jobs, to spot a bad node. One of them can be picked. */
 export function HostRanking({ hosts, hostCount, picked, pick }: HostRankingProps) {
   const most = hosts[0]?.count ?? 1;
+  const domain = commonDomain(hosts.map(({ hostname }) => hostname));
   return (
     <section className="card" aria-labelledby="hosts">
       <h2 id="hosts">Failures by host</h2>
@@ -30,7 +33,7 @@ export function HostRanking({ hosts, hostCount, picked, pick }: HostRankingProps
                 aria-pressed={isPicked}
                 onClick={() => pick(isPicked ? null : host)}
               >
-                <span className="host">{hostname ?? "unknown"}</span>
+                <Host name={hostname} domain={domain} unknown="unknown" />
                 <span className="host-count">{formatNumber(count)}</span>
                 <span className="host-track">
                   <span className="host-bar" style={{ width: `${(count / most) * 100}%` }} />
@@ -42,7 +45,7 @@ export function HostRanking({ hosts, hostCount, picked, pick }: HostRankingProps
       </ol>
       <p className="quiet">
         {hostCount > hosts.length && `and ${formatCount(hostCount - hosts.length, "more host")}; `}
-        by last host
+        by last host{domain !== "" && `, without the domain ${domain.slice(1)}`}
       </p>
     </section>
   );

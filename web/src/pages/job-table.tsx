@@ -1,10 +1,12 @@
 import { type ReactNode, useState } from "react";
 import { Badge } from "../components/badge";
+import { Host } from "../components/host";
 import { ErrorNotice, Loading } from "../components/notice";
 import { Time } from "../components/time";
 import { describeCause } from "../failures/cause";
 import { formatNumber } from "../format";
 import { type JobFilter, JobsDocument, type JobsQuery } from "../generated/operations";
+import { commonDomain } from "../hosts";
 import { useLiveQuery } from "../live-query";
 import { payloadMessage } from "../payload";
 import { Link } from "../router";
@@ -24,7 +26,15 @@ function reasonOf(job: Job): string {
   return describeCause(job) || payloadMessage(job.ending.nodes[0]?.payload);
 }
 
-function Row({ task, name, job }: { task: string; name: string; job: Job }) {
+interface RowProps {
+  task: string;
+  name: string;
+  job: Job;
+  /** The domain that all hosts of the page have in common. */
+  domain: string;
+}
+
+function Row({ task, name, job, domain }: RowProps) {
   const reason = reasonOf(job);
   return (
     <tr>
@@ -36,7 +46,9 @@ function Row({ task, name, job }: { task: string; name: string; job: Job }) {
       <td>
         <Badge name={job.state} />
       </td>
-      <td className="host">{job.hostname ?? "–"}</td>
+      <td className="host-cell">
+        <Host name={job.hostname} domain={domain} />
+      </td>
       <td>{job.lastEventAt && <Time at={job.lastEventAt} />}</td>
       <td className="message" title={reason}>
         <span className={reason ? undefined : "quiet"}>{reason || "no message"}</span>
@@ -70,6 +82,7 @@ export function JobTable({ task, name, title, id, filter, firstPage, children }:
   );
   const laterPage = data?.process && "jobs" in data.process ? data.process.jobs : undefined;
   const jobs = cursors.length > 0 ? laterPage : firstPage;
+  const domain = commonDomain(jobs?.nodes.map(({ hostname }) => hostname) ?? []);
   return (
     <section className="card wide" aria-labelledby={id}>
       <h2 id={id}>
@@ -91,7 +104,7 @@ export function JobTable({ task, name, title, id, filter, firstPage, children }:
             </thead>
             <tbody>
               {jobs.nodes.map((job) => (
-                <Row key={job.id} task={task} name={name} job={job} />
+                <Row key={job.id} task={task} name={name} job={job} domain={domain} />
               ))}
             </tbody>
           </table>

@@ -31,8 +31,9 @@ interface JobTimelineProps {
   ended: boolean;
 }
 
-/** A phase in words, like `ran 2 min 5 s, failed`. */
+/** A phase in words, like `ran 2 min 5 s, failed`; only its end if nothing told of its start. */
 function describePhase(phase: Phase): string {
+  if (phase.end !== null && phase.from === phase.to) return labelOf(phase.end);
   const kind = VERBS[phase.kind];
   const end = phase.end === null ? "" : `, ${labelOf(phase.end)}`;
   return `${kind} ${formatDuration(phase.to - phase.from)}${end}`;

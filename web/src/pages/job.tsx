@@ -1,6 +1,9 @@
 import { Badge } from "../components/badge";
 import { ProgressBar } from "../components/bar";
+import { CopyButton } from "../components/copy-button";
 import { FactList } from "../components/fact-list";
+import { FullHost } from "../components/host";
+import { LinkedText } from "../components/linked-text";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Duration, Time } from "../components/time";
 import { describeCause } from "../failures/cause";
@@ -61,7 +64,8 @@ function Why({ job, events }: { job: Job; events: readonly JobEvent[] }) {
         {label.charAt(0).toUpperCase()}
         {label.slice(1)}:
       </strong>{" "}
-      {cause}
+      <LinkedText text={cause} withCopy />{" "}
+      <CopyButton isCompact label="Copy the message" text={() => cause} />
     </p>
   );
 }
@@ -102,7 +106,7 @@ function JobHeader({ job, events }: { job: Job; events: readonly JobEvent[] }) {
       )}
       <FactList
         facts={[
-          ["Host", job.hostname],
+          ["Host", job.hostname && <FullHost name={job.hostname} />],
           ["Batch id", job.batchId],
           ["Attempts", job.starts > 0 ? formatNumber(job.starts) : null],
           ["Restarts", job.attempt > 0 ? formatNumber(job.attempt) : null],

@@ -1,0 +1,61 @@
+"""The page of a job that failed: why, in words that can be read, followed and copied."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.support.browser import OpenPage, serious_findings
+from tests.support.harness import Server
+from tests.support.sample_task import page_url
+
+LINES = [f'  File "/opt/fit/step.py", line {line}, in step_{line}' for line in range(60)]
+TRACEBACK = "\n".join(["Traceback:", *LINES, "see https://wiki.example.org/io(1)."])
+OUTPUT = "root://eos.example.org//store/ada/point-3.root"
+CLIPBOARD = "navigator.clipboard.readText()"
+
+
+def test_why_a_job_failed(sqlite_server: Server, open_page: OpenPage) -> None:
+    """The head tells the cause; the payload has texts to read, links to follow, paths to copy."""
+    sqlite_server.create("night", {"name": "fit", "jobCount": 4})
+    payload = {
+        "traceback": TRACEBACK,
+        "log": "https://logs.example.org/jobs/3?full=1",
+        "output": OUTPUT,
+        "script": "javascript:alert(1)",
+        "steps": 7,
+    }
+    failed = {"message": "std::bad_alloc at /scratch/run-7/fit.log", "exitCode": 134}
+    sqlite_server.submit(
+        "night", "fit", "FAILED", index=3, hostname="n3.example.org", payload=payload, **failed
+    )
+    page = open_page(page_url(sqlite_server, "tasks", "night", "fit", "3"), width=1000)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    why = page.locator(".why")
+    expect(why).to_contain_text("Failed: std::bad_alloc at /scratch/run-7/fit.log")
+    expect(why).to_contain_text("(exit 134)")
+    why.get_by_role("button", name="Copy the message").click()
+    expect(why.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate(CLIPBOARD) == f"{failed['message']} (exit 134)"
+    why.get_by_role("button", name="Copy /scratch/run-7/fit.log").click()
+    expect(why.get_by_role("button", name="Copied")).to_have_count(2)
+    assert page.evaluate(CLIPBOARD) == "/scratch/run-7/fit.log"
+
+    event = page.locator("table.events tbody tr")
+    text = event.locator("pre")
+    assert text.inner_text() == TRACEBACK
+    assert text.evaluate("box => box.clientHeight < 240 && box.scrollWidth <= box.clientWidth")
+    expect(event.locator(".host")).to_have_text("n3")
+    event.get_by_role("button", name="Copy output").click()
+    expect(event.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate(CLIPBOARD) == OUTPUT
+    links = event.locator("a")
+    assert [link.get_attribute("href") for link in links.all()] == [
+        "https://wiki.example.org/io(1)",
+        "https://logs.example.org/jobs/3?full=1",
+    ]
+    expect(links.first).to_have_attribute("rel", "noreferrer")
+    expect(event).to_contain_text('{"script":"javascript:alert(1)","steps":7}')
+    assert serious_findings(page) == []
+    page.set_viewport_size({"width": 375, "height": 700})
+    expect(page.locator(".page-head")).to_contain_text("n3.example.org")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375

@@ -143,3 +143,64 @@ def test_tabs_stay_on_the_next_visit(graphiql: Page) -> None:
     assert wait_for_value(graphiql, lambda: graphiql.evaluate(stored), lambda tab: tab == 3) == 3
     graphiql.reload()
     expect(graphiql.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)
+
+
+def test_a_link_carries_an_operation(graphiql: Page, open_page: OpenPage) -> None:
+    """A copied link opens the operation with its variables elsewhere; it is not run unasked."""
+    graphiql.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    choose(graphiql, "FailingJobs")
+    graphiql.get_by_role("button", name="Copy a link").click()
+    expect(graphiql.get_by_role("button", name="Link copied")).to_be_visible()
+    link = graphiql.evaluate("navigator.clipboard.readText()")
+    sent: list[str] = []
+    page = open_page(link)
+    page.on("request", lambda request: sent.append(request.post_data or ""))
+    expect(page.get_by_role("tab").first).to_have_text("FailingJobs", use_inner_text=True)
+    expect(page.locator(".graphiql-editor-tool")).to_contain_text("trouble-1")
+    assert "#" not in page.url
+    assert not any("FailingJobs" in body for body in sent)
+    run(page)
+    expect_response(page, '"indices":"3"')
+    # Here the tab is open already: the link brings it to the front.
+    graphiql.get_by_role("tab", name="Tree").click()
+    graphiql.goto(link)
+    selected = graphiql.get_by_role("tab", selected=True)
+    expect(selected).to_have_text("FailingJobs", use_inner_text=True)
+    expect(graphiql.get_by_role("tab")).to_have_count(len(EXAMPLES))
+    graphiql.get_by_role("link", name="Dashboard").click()
+    expect(graphiql.get_by_role("heading", name="Tasks")).to_be_visible()
+
+
+def test_examples_come_back(graphiql: Page) -> None:
+    """Examples that were closed are there again, after the tabs that are open."""
+    for name in ("Tree", "CreateTask"):
+        choose(graphiql, name)
+        graphiql.get_by_role("tab", name=name).get_by_label("Close Tab").click()
+    expect(graphiql.get_by_role("tab")).to_have_count(3)
+    graphiql.get_by_role("button", name="Examples").click()
+    names = ["FailingJobs", "SubmitEvent", "WatchTask", "Tree", "CreateTask"]
+    expect(graphiql.get_by_role("tab")).to_have_text(names, use_inner_text=True)
+    run(graphiql)
+    expect_response(graphiql, '"kind":"ARRAY"')
+    choose(graphiql, "WatchTask")
+    graphiql.get_by_role("button", name="Examples").click()
+    selected = graphiql.get_by_role("tab", selected=True)
+    expect(selected).to_have_text("Tree", use_inner_text=True)
+    expect(graphiql.get_by_role("tab")).to_have_count(5)
+
+
+def test_answers_are_seen_on_a_phone(sqlite_server: Server, open_page: OpenPage) -> None:
+    """On a phone, operation and answer are below each other, as wide as the screen."""
+    sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    url = f"{sqlite_server.url}/graphiql#query={{tasks(first:1){{nodes{{name}}}}}}"
+    page = open_page(url, width=320, height=640, has_touch=True, is_mobile=True)
+    expect(page.get_by_role("link", name="Dashboard")).to_be_visible()
+    expect(page.locator(".graphiql-query-editor")).to_contain_text("nodes")
+    run(page)
+    expect_response(page, '"name":"night"')
+    box = page.locator(".graphiql-response").bounding_box()
+    assert box is not None
+    assert box["width"] > 280
+    assert box["height"] > 150
+    assert box["y"] + box["height"] <= 640
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -6,9 +6,14 @@ import { Payload } from "../components/payload";
 import { Time } from "../components/time";
 import { describeCause } from "../failures/cause";
 import { formatNumber } from "../format";
+import { JobEventsDocument } from "../generated/operations";
+import { graphiqlHref } from "../graphiql-link";
 import { commonDomain } from "../hosts";
-import type { JobEvents } from "../job-events";
+import type { JobAddress, JobEvents } from "../job-events";
 import type { JobEvent } from "../job-phases";
+
+/** Number of events that the link to GraphiQL asks for. */
+const GRAPHIQL_PAGE_SIZE = 100;
 
 const Row = memo(function Row({ event, domain }: { event: JobEvent; domain: string }) {
   const cause = describeCause(event);
@@ -39,8 +44,14 @@ const Row = memo(function Row({ event, domain }: { event: JobEvent; domain: stri
   );
 });
 
+/** GraphiQL with the first events of a job. */
+function hrefOfEvents(address: JobAddress): string {
+  const variables = JSON.stringify({ ...address, first: GRAPHIQL_PAGE_SIZE, after: null }, null, 2);
+  return graphiqlHref({ query: JobEventsDocument.toString(), variables });
+}
+
 /** The events of a job, latest first. */
-export function EventTable({ events }: { events: JobEvents }) {
+export function EventTable({ address, events }: { address: JobAddress; events: JobEvents }) {
   const { latest, total, loadOlder, error } = events;
   const domain = commonDomain(latest.map(({ hostname }) => hostname));
   return (
@@ -84,8 +95,8 @@ export function EventTable({ events }: { events: JobEvents }) {
       )}
       {!loadOlder && total > latest.length && (
         <p className="quiet">
-          Latest {formatNumber(latest.length)} of {formatNumber(total)} events. Use GraphiQL for
-          older ones.
+          Latest {formatNumber(latest.length)} of {formatNumber(total)} events.{" "}
+          <a href={hrefOfEvents(address)}>Open GraphiQL</a> for older ones.
         </p>
       )}
     </section>

@@ -161,7 +161,7 @@ export function JobPage({ task, process, index }: JobPageProps) {
               />
             </section>
           )}
-          <EventTable events={events} />
+          <EventTable address={address} events={events} />
         </>
       )}
       {data && job === null && (

@@ -12,6 +12,7 @@ import "./styles/process.css";
 import "./styles/array.css";
 import "./styles/failures.css";
 import "./styles/payload.css";
+import "./styles/export.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("The page has no #root element.");

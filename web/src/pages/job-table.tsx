@@ -3,6 +3,8 @@ import { Badge } from "../components/badge";
 import { Host } from "../components/host";
 import { ErrorNotice, Loading } from "../components/notice";
 import { Time } from "../components/time";
+import { ExportButtons } from "../export/export-buttons";
+import { jobReader } from "../export/read-jobs";
 import { describeCause } from "../failures/cause";
 import { formatNumber } from "../format";
 import { type JobFilter, JobsDocument, type JobsQuery } from "../generated/operations";
@@ -130,6 +132,7 @@ export function JobTable({ task, name, title, id, filter, firstPage, children }:
           </button>
         </nav>
       )}
+      {jobs && <ExportButtons name={[task, name, id]} readPage={jobReader(task, name, filter)} />}
     </section>
   );
 }

@@ -2,7 +2,10 @@ import { useMemo } from "react";
 import { Badge, OutlookBadge, Tags } from "../components/badge";
 import { JobsBar, JobsSummary, ProgressBar } from "../components/bar";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
+import { StalePage } from "../components/stale-page";
 import { Time } from "../components/time";
+import { ExportButtons } from "../export/export-buttons";
+import { taskReader } from "../export/read-tasks";
 import { formatNumber } from "../format";
 import { TasksDocument, type TasksQuery } from "../generated/operations";
 import { useLiveQuery } from "../live-query";
@@ -161,6 +164,8 @@ export function TasksPage({ route }: { route: Route }) {
   }, [route]);
   const { data, error, refresh } = useLiveQuery(TasksDocument, variables, null);
   const tasks = data?.tasks;
+  const isLater = route.query.has("after") || route.query.has("before");
+  const isStale = error?.code === "CURSOR_INVALID" || (isLater && tasks?.nodes.length === 0);
   return (
     <>
       <title>Tasks · lamia</title>
@@ -169,9 +174,10 @@ export function TasksPage({ route }: { route: Route }) {
         {tasks && <span className="quiet total">{formatNumber(tasks.totalCount)}</span>}
       </div>
       <TaskFilterForm route={route} />
-      {error && !tasks && <ErrorNotice error={error} retry={refresh} />}
+      {isStale && <StalePage showFirst={() => updateQuery(route, {})} />}
+      {error && !tasks && !isStale && <ErrorNotice error={error} retry={refresh} />}
       {!error && !tasks && <Loading rows={8} />}
-      {tasks && tasks.nodes.length === 0 && <EmptyList route={route} />}
+      {tasks && tasks.nodes.length === 0 && !isStale && <EmptyList route={route} />}
       {tasks && tasks.nodes.length > 0 && (
         <>
           <table className="tasks">
@@ -192,6 +198,10 @@ export function TasksPage({ route }: { route: Route }) {
             </tbody>
           </table>
           <Pager route={route} info={tasks.pageInfo} />
+          <ExportButtons
+            name={["tasks"]}
+            readPage={taskReader(variables.filter, variables.orderBy)}
+          />
         </>
       )}
     </>

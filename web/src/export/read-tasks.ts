@@ -1,0 +1,30 @@
+import { ApiError, execute } from "../api";
+import {
+  ExportTasksDocument,
+  type ExportTasksQuery,
+  type TaskFilter,
+  type TaskOrder,
+} from "../generated/operations";
+import type { ReadPage } from "./read-table";
+import type { TableRow } from "./table-file";
+
+/** The largest page that every server answers. */
+const PAGE_SIZE = 100;
+
+type Task = NonNullable<ExportTasksQuery["tasks"]>["nodes"][number];
+
+function rowOf({ id: _, progress, counts, ...task }: Task): TableRow {
+  const { total, ...states } = counts;
+  return { ...task, progress: progress.ratio, jobs: total, ...states };
+}
+
+/** Reads the tasks that match a filter. */
+export function taskReader(filter: TaskFilter, orderBy: TaskOrder): ReadPage {
+  return async (after, signal) => {
+    const variables = { filter, orderBy, first: PAGE_SIZE, after };
+    const { tasks } = await execute(ExportTasksDocument, variables, signal);
+    if (tasks === null) throw new ApiError("The server did not answer with tasks.", false);
+    const { nodes, pageInfo } = tasks;
+    return { rows: nodes.map(rowOf), next: pageInfo.hasNextPage ? pageInfo.endCursor : null };
+  };
+}

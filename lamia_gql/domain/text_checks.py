@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from lamia_gql.domain.errors import ErrorCode, UserError
+
+EMOJI = "[\u2190-\u2bff\U0001f000-\U0001faff]"
+JOINER = re.compile(f"(?:(?<={EMOJI})|(?<={EMOJI}\ufe0f))\u200d(?={EMOJI})")
+"""The zero-width joiner between two emoji, which makes one of them. Anywhere else, nobody would
+see by what two names differ."""
 
 
 def check_name(name: str, limit: int, field: str) -> str:
@@ -14,7 +21,7 @@ def check_name(name: str, limit: int, field: str) -> str:
         problem = (
             "is empty" if not name else f"has {len(name)} characters; at most {limit} are allowed"
         )
-    elif not name.isprintable() or name != name.strip():
+    elif not JOINER.sub("", name).isprintable() or name != name.strip():
         problem = "has control characters, or spaces at the start or end"
     elif "/" in name or name.startswith("@") or name in (".", ".."):
         problem = "has a slash, begins with @, or is . or .."

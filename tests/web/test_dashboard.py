@@ -317,8 +317,8 @@ def test_times_are_local_with_utc_on_hover(sqlite_server: Server, open_page: Ope
 
 
 def test_names_of_any_kind(sqlite_server: Server, open_page: OpenPage) -> None:
-    """Names with spaces, percent signs and question marks lead where they should."""
-    name = "50% of ? & ü #1"
+    """Names with spaces, percent signs, question marks and emoji lead where they should."""
+    name = "50% of ? & ü #1 👩‍🔬"
     sqlite_server.create(name, {"name": "a b%20?", "jobCount": 2})
     page = open_page(sqlite_server.url)
     page.get_by_role("link", name=name).click()

@@ -82,7 +82,7 @@ class Outbox:
         before: Sequence[ProcessRow],
         after: Iterable[ProcessRow],
     ) -> None:
-        """Tell who wants to know of tasks that have ended, or can no longer succeed.
+        """Tell who wants to know of tasks that have ended, or cannot succeed.
 
         Args:
             connection: that of the transaction, which has written the processes and tasks.

@@ -19,7 +19,7 @@ SOURCE = "/lamia-gql"
 HAPPENED = {
     Occasion.SUCCEEDED: "has succeeded",
     Occasion.FAILED: "has failed",
-    Occasion.CANNOT_SUCCEED: "can no longer succeed",
+    Occasion.CANNOT_SUCCEED: "cannot succeed",
     Occasion.SILENT: "is silent",
 }
 COUNTED = ("done", "failed", "terminated", "running", "held", "submitted", "pending")

@@ -150,7 +150,7 @@ def test_a_task_says_on_what_it_gets_mail(notifying: Notifying) -> None:
         "all-done@example.org": ["Task “all DONE” has succeeded"],
         "all-failed@example.org": ["Task “all FAILED” has failed"],
         "bad-failed@example.org": ["Task “bad FAILED” has failed"],
-        "doom-failed@example.org": ["Task “doom FAILED” can no longer succeed"],
+        "doom-failed@example.org": ["Task “doom FAILED” cannot succeed"],
     }
     for name in wishes:
         for end in ("done", "failed"):

@@ -53,15 +53,12 @@ export function describeBasis(progress: Progress | null, isArray: boolean): stri
   }
 }
 
-/** Number of failures against the failure tolerance of an array. */
-export function describeFailures(failures: number, tolerance: number): string {
-  if (failures > tolerance) {
-    return tolerance === 0
-      ? `${formatNumber(failures)} failed, none tolerated`
-      : `${formatNumber(failures)} failed, only ${formatNumber(tolerance)} tolerated`;
-  }
-  if (tolerance === 0) return "no failures, none tolerated";
-  return `${formatNumber(failures)} of ${formatNumber(tolerance)} tolerated failures`;
+/** Number of unsuccessful jobs of an array, FAILED or TERMINATED, against its failure tolerance. */
+export function describeFailures(unsuccessful: number, tolerance: number): string {
+  const told = `${formatNumber(unsuccessful)} unsuccessful`;
+  if (tolerance === 0) return `${told}, none tolerated`;
+  const tolerated = `${formatNumber(tolerance)} tolerated`;
+  return unsuccessful > tolerance ? `${told}, only ${tolerated}` : `${told} of ${tolerated}`;
 }
 
 /** A rate, like `12.5 jobs/min`; slow rates are given per hour or per day. */

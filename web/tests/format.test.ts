@@ -74,12 +74,12 @@ describe("describeBasis", () => {
 
 describe("describeFailures", () => {
   it.each([
-    [0, 0, "no failures, none tolerated"],
-    [0, 5, "0 of 5 tolerated failures"],
-    [5, 5, "5 of 5 tolerated failures"],
-    [6, 5, "6 failed, only 5 tolerated"],
-    [1, 0, "1 failed, none tolerated"],
-  ])("%d failures, %d tolerated", (failures, tolerance, text) => {
+    [0, 0, "0 unsuccessful, none tolerated"],
+    [0, 5, "0 unsuccessful of 5 tolerated"],
+    [5, 5, "5 unsuccessful of 5 tolerated"],
+    [6, 5, "6 unsuccessful, only 5 tolerated"],
+    [1, 0, "1 unsuccessful, none tolerated"],
+  ])("%d unsuccessful, %d tolerated", (failures, tolerance, text) => {
     expect(describeFailures(failures, tolerance)).toBe(text);
   });
 });

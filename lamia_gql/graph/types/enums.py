@@ -37,7 +37,7 @@ _publish(
         EventClass.BEAT: "The job is alive (heartbeat).",
         EventClass.PROGRESS: "The job is alive; usually sent with a progress value.",
         EventClass.DONE: "The job ended successfully.",
-        EventClass.FAILED: "The job ended without success.",
+        EventClass.FAILED: "The job failed.",
         EventClass.TERMINATED: "The job was ended from outside, for example by the batch system.",
         EventClass.HELD: "The job is held or suspended, until it starts, is submitted or ends.",
     },
@@ -50,7 +50,7 @@ _publish(
         JobState.SUBMITTED: "The job waits in a batch system.",
         JobState.RUNNING: "The job is running.",
         JobState.DONE: "The job ended successfully.",
-        JobState.FAILED: "The job ended without success.",
+        JobState.FAILED: "The job failed.",
         JobState.TERMINATED: "The job was ended from outside, for example by the batch system.",
         JobState.HELD: "The job is held or suspended: somebody must release it.",
     },
@@ -100,7 +100,7 @@ _publish(
     {
         Occasion.SUCCEEDED: "The task has succeeded.",
         Occasion.FAILED: "The task has failed: all its jobs have ended.",
-        Occasion.CANNOT_SUCCEED: "The task can no longer succeed, although jobs may still run.",
+        Occasion.CANNOT_SUCCEED: "The task cannot succeed, although jobs may still run.",
         Occasion.SILENT: (
             "The task is RUNNING, and there was no event for five times the longest beat interval"
             " of its processes whose jobs run; without any interval, for the time in the server's"

@@ -49,7 +49,7 @@ class JobCounts:
         "Number of running jobs that are LOST. Null in a timeline, which does not tell."
     )
     done: int = field("Number of jobs that ended successfully.")
-    failed: int = field("Number of jobs that ended without success.")
+    failed: int = field("Number of jobs that failed.")
     terminated: int = field("Number of jobs that were ended from outside.")
 
 

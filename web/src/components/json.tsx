@@ -1,4 +1,5 @@
 import { CopyButton } from "./copy-button";
+import { LinkedText } from "./linked-text";
 
 interface JsonDetailsProps {
   title: string;
@@ -16,7 +17,9 @@ export function JsonDetails({ title, value }: JsonDetailsProps) {
       <div className="json-body">
         <CopyButton label="Copy" text={() => text} />
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable element needs keyboard focus */}
-        <pre tabIndex={0}>{text}</pre>
+        <pre tabIndex={0}>
+          <LinkedText text={text} />
+        </pre>
       </div>
     </details>
   );

@@ -12,6 +12,15 @@ LINES = [f'  File "/opt/fit/step.py", line {line}, in step_{line}' for line in r
 TRACEBACK = "\n".join(["Traceback:", *LINES, "see https://wiki.example.org/io(1)."])
 OUTPUT = "root://eos.example.org//store/ada/point-3.root"
 CLIPBOARD = "navigator.clipboard.readText()"
+BROKEN = """selector => [...document.querySelectorAll(selector)]
+  .flatMap(({ childNodes }) => [...childNodes])
+  .filter(node => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    return node.nodeType === Node.TEXT_NODE && range.getClientRects().length > 1;
+  })
+  .map(({ textContent }) => textContent)"""
+"""The texts in some elements that are on more than one line."""
 
 
 def test_why_a_job_failed(sqlite_server: Server, open_page: OpenPage) -> None:
@@ -55,7 +64,28 @@ def test_why_a_job_failed(sqlite_server: Server, open_page: OpenPage) -> None:
     ]
     expect(links.first).to_have_attribute("rel", "noreferrer")
     expect(event).to_contain_text('{"script":"javascript:alert(1)","steps":7}')
+    # Nothing tells when it began.
+    expect(page.locator(".job-timeline figcaption")).to_have_text("failed")
     assert serious_findings(page) == []
     page.set_viewport_size({"width": 375, "height": 700})
     expect(page.locator(".page-head")).to_contain_text("n3.example.org")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_hosts_and_numbers_stay_whole(sqlite_server: Server, open_page: OpenPage) -> None:
+    """Hosts lack the domain that all have in common; neither they nor indices are broken."""
+    sqlite_server.create("night", {"name": "fit", "jobCount": 400})
+    hosts = [f"wn-{number}.cluster-a.example.org" for number in range(10, 14)]
+    event = {"task": "night", "process": "fit", "eventClass": "FAILED", "message": "no memory"}
+    events = [event | {"index": 3 * i, "hostname": hosts[i % 4]} for i in range(120)]
+    sqlite_server.submit_many(events)
+    address = page_url(sqlite_server, "tasks", "night", "fit?pick=failed")
+    page = open_page(address, width=375, height=700)
+    expect(page.locator(".picked code")).to_contain_text("0,3,6,9,")
+    expect(page.locator(".picked code")).to_contain_text(" …")
+    table = page.locator("table.unsuccessful .host")
+    expect(table.first).to_have_text("wn-10")
+    expect(table.first).to_have_attribute("title", hosts[0])
+    expect(page.locator("ol.hosts .host")).to_have_text([f"wn-{n}" for n in range(10, 14)])
+    expect(page.locator("#hosts ~ p")).to_contain_text("without the domain cluster-a.example.org")
+    assert page.evaluate(BROKEN, ".host, .picked code") == []

@@ -44,23 +44,33 @@ export interface SplitPayload {
   rest: unknown;
 }
 
-/** Takes texts of several lines, addresses and paths out of a payload; one that is a text has no name. */
+/**
+ * Takes texts of several lines, addresses and paths out of a payload, also out of objects in it,
+ * whose names are joined by dots. A payload that is a text has no name.
+ */
 export function splitPayload(payload: unknown): SplitPayload {
-  if (isLong(payload)) return { texts: [["", payload.trimEnd()]], places: [], rest: undefined };
-  if (typeof payload === "string" && isPlace(payload)) {
-    return { texts: [], places: [["", payload]], rest: undefined };
+  const split: SplitPayload = { texts: [], places: [], rest: undefined };
+  split.rest = take("", payload, split);
+  return split;
+}
+
+/** Takes them out of a value with a name. Returns what is left; undefined if nothing is. */
+function take(name: string, given: unknown, split: SplitPayload): unknown {
+  const value = joinLines(given);
+  if (isLong(value)) {
+    split.texts.push([name, value.trimEnd()]);
+    return undefined;
   }
-  const split: SplitPayload = { texts: [], places: [], rest: payload };
-  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) return split;
-  const rest: [string, unknown][] = [];
-  for (const [name, given] of Object.entries(payload)) {
-    const value = joinLines(given);
-    if (isLong(value)) split.texts.push([name, value.trimEnd()]);
-    else if (typeof value === "string" && isPlace(value)) split.places.push([name, value]);
-    else rest.push([name, value]);
+  if (typeof value === "string" && isPlace(value)) {
+    split.places.push([name, value]);
+    return undefined;
   }
-  if (split.texts.length === 0 && split.places.length === 0) return split;
-  return { ...split, rest: rest.length === 0 ? undefined : Object.fromEntries(rest) };
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
+  const fields = Object.entries(given);
+  const rest = fields
+    .map(([key, inner]) => [key, take(name === "" ? key : `${name}.${key}`, inner, split)])
+    .filter(([, inner]) => inner !== undefined);
+  return rest.length === 0 && fields.length > 0 ? undefined : Object.fromEntries(rest);
 }
 
 /** Whether a value is a text of several lines. */

@@ -30,6 +30,8 @@ it.each([
   [[1, 2], [], [1, 2]],
   [{ lines: 7 }, [], { lines: 7 }],
   [{ stderr: ["a", "b"] }, [["stderr", "a\nb"]], undefined],
+  [{ error: { type: "X", tb: "a\nb" } }, [["error.tb", "a\nb"]], { error: { type: "X" } }],
+  [{ error: { tb: "a\nb" }, none: {} }, [["error.tb", "a\nb"]], { none: {} }],
   [{ log: "a\n b", code: 1, at: "x" }, [["log", "a\n b"]], { code: 1, at: "x" }],
 ])("splits %j", (payload, texts, rest) => {
   expect(splitPayload(payload)).toEqual({ texts, places: [], rest });

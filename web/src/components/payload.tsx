@@ -12,7 +12,7 @@ export function Payload({ payload }: { payload: unknown }) {
   return (
     <>
       {texts.map(([name, text]) => (
-        <figure key={name} className="text">
+        <figure key={`${name} ${text}`} className="text">
           <figcaption className="quiet">
             {name || "text"}{" "}
             <CopyButton isCompact label={`Copy ${name || "the text"}`} text={() => text} />
@@ -24,7 +24,7 @@ export function Payload({ payload }: { payload: unknown }) {
         </figure>
       ))}
       {places.map(([name, text]) => (
-        <p key={name} className="places">
+        <p key={`${name} ${text}`} className="places">
           {name !== "" && <span className="quiet">{name}</span>}{" "}
           <code>
             <LinkedText text={text} />

@@ -111,7 +111,12 @@ export function Plot({ points }: { points: readonly TimelinePoint[] }) {
         onPointerLeave={(event) => event.pointerType === "mouse" && setSelected(undefined)}
       >
         {layout && (
-          <svg width={width} height={HEIGHT_PX} aria-hidden="true">
+          <svg
+            width={width}
+            height={HEIGHT_PX}
+            viewBox={`0 0 ${width} ${HEIGHT_PX}`}
+            aria-hidden="true"
+          >
             {layout.areas.map(({ state, path }) => (
               <path key={state} d={path} className={`tone-${state.toLowerCase()}`} />
             ))}

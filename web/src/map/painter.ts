@@ -15,6 +15,7 @@ export interface Palette {
 /** Reads the colours that apply to an element. */
 export function readPalette(element: HTMLElement): Palette {
   const probe = document.createElement("span");
+  probe.className = "map-colour";
   element.parentElement?.append(probe);
   const style = getComputedStyle(probe);
   const resolve = (name: string): string => {
@@ -40,7 +41,9 @@ export function readPalette(element: HTMLElement): Palette {
 const DIMMED_OPACITY = 0.18;
 /** Smallest cells that are drawn with gaps, and with marks. */
 const MIN_GAP_CELL_PX = 5;
-const MIN_MARK_CELL_PX = 8;
+const MIN_MARK_CELL_PX = 6;
+/** In smaller cells, marks take a larger part of the cell. */
+const LARGE_CELL_PX = 14;
 const MIN_LABEL_DISTANCE_PX = 22;
 
 /** Draws the cells of an array on a canvas, from an image with one pixel per cell. */
@@ -178,7 +181,7 @@ export class Painter {
     const top = Math.max(0, Math.floor(-view.y / view.cell));
     const bottom = Math.min(rows - 1, Math.floor((height - view.y) / view.cell));
     context.strokeStyle = `rgb(${this.palette.background.join(" ")})`;
-    context.lineWidth = Math.max(1.2, view.cell / 11);
+    context.lineWidth = Math.max(1.4, view.cell / 10);
     context.beginPath();
     for (let row = top; row <= bottom; row += 1) {
       for (let column = left; column <= right; column += 1) {
@@ -229,8 +232,8 @@ function drawMark(
   y: number,
   cell: number,
 ): void {
-  const low = cell * 0.3;
-  const high = cell * 0.7;
+  const low = cell * (cell < LARGE_CELL_PX ? 0.24 : 0.3);
+  const high = cell - low;
   if (state === "FAILED" || state === "LOST") {
     context.moveTo(x + low, y + low);
     context.lineTo(x + high, y + high);

@@ -82,7 +82,13 @@ export function JobTimeline({ events, isPercent, ended }: JobTimelineProps) {
   return (
     <figure className="job-timeline" ref={ref}>
       {width > 0 && (
-        <svg width={width} height={height} role="img" aria-label="Waits and attempts over time">
+        <svg
+          width={width}
+          height={height}
+          viewBox={`0 0 ${width} ${height}`}
+          role="img"
+          aria-label="Waits and attempts over time"
+        >
           {phases.map((phase) => (
             <rect
               key={`${phase.kind}${phase.from}`}

@@ -12,6 +12,7 @@ import "./styles/list.css";
 import "./styles/process.css";
 import "./styles/array.css";
 import "./styles/failures.css";
+import "./styles/usage.css";
 import "./styles/print.css";
 
 const root = document.getElementById("root");

@@ -30,6 +30,7 @@ import { JobMap } from "../map/job-map";
 import { hrefOf, type Route } from "../route";
 import { navigate, updateQuery } from "../router";
 import { JOB_STATES, labelOf, UNSUCCESSFUL } from "../states";
+import { UsageCard } from "../usage/usage-card";
 import { type ArrayData, useArrayJobs, usePickedJobs } from "./array-data";
 import { HostRanking } from "./host-ranking";
 import { JobTable } from "./job-table";
@@ -279,6 +280,7 @@ export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
           <Timing of={{ ...process, timeline: jobs.timeline }} />
         </section>
       )}
+      {jobs && <UsageCard task={task} name={name} />}
     </>
   );
 }

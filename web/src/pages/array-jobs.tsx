@@ -276,7 +276,7 @@ export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
       {jobs && (
         <section className="card">
           <h2>Progress over time</h2>
-          <Plot points={jobs.timeline} />
+          <Plot points={jobs.timeline} of={{ task, process: name }} />
           <Timing of={{ ...process, timeline: jobs.timeline }} />
         </section>
       )}

@@ -57,8 +57,8 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
   const palette = usePalette(canvas);
   const maxHeight = width < NARROW_WIDTH_PX ? MAX_HEIGHT_NARROW_PX : MAX_HEIGHT_PX;
   const grid = useMemo(
-    () => gridFor(cells.length, Math.max(200, width), maxHeight),
-    [cells.length, width, maxHeight],
+    () => gridFor(cells.length, first + cells.length - 1, Math.max(200, width), maxHeight),
+    [cells.length, first, width, maxHeight],
   );
   const height = Math.ceil(Math.min(maxHeight, grid.rows * grid.fit));
   const [view, setView] = useState<View>();

@@ -32,25 +32,37 @@ FRAME = 1 / 30
 MOVE = """([kind, clientX, clientY]) => new Promise(resolve => {
   const canvas = document.querySelector("canvas");
   const view = () => `${canvas.dataset.cell} ${canvas.dataset.x} ${canvas.dataset.y}`;
-  const at = { clientX, clientY, cancelable: true };
+  const at = { pointerId: 7, clientX, clientY, cancelable: true };
+  const pointer = name => canvas.dispatchEvent(new PointerEvent(`pointer${name}`, at));
   const steps = {
-    zoom: way => new WheelEvent("wheel", { ...at, ctrlKey: true, deltaY: -14 * way }),
-    pan: way => new WheelEvent("wheel", { ...at, deltaX: 9 * way, deltaY: 4 * way }),
+    zoom: way =>
+      canvas.dispatchEvent(new WheelEvent("wheel", { ...at, ctrlKey: true, deltaY: -14 * way })),
+    pan: way => {
+      at.clientX -= 9 * way;
+      at.clientY -= 4 * way;
+      pointer("move");
+    },
   };
+  // Only a pointer that exists can be captured.
+  canvas.setPointerCapture = () => {};
+  if (kind === "pan") pointer("down");
   const begin = performance.now();
   let [frames, last] = [0, view()];
   const turn = now => {
     if (view() !== last) frames += 1;
     last = view();
     const passed = now - begin;
-    if (passed > 1500) return resolve([frames, passed / 1000]);
+    if (passed > 1500) {
+      pointer("cancel");
+      return resolve([frames, passed / 1000]);
+    }
     // Forth for most of the time, and back, a step in every frame.
-    canvas.dispatchEvent(steps[kind](passed < 1000 ? 1 : -1));
+    steps[kind](passed < 1000 ? 1 : -1);
     requestAnimationFrame(turn);
   };
   requestAnimationFrame(turn);
 })"""
-"""Turns a wheel as fast as frames come, which a remote hand can't: the frames in which the map was
+"""Turns a wheel or drags as fast as frames come, which a remote hand can't: the frames in which the map was
 another than before, and the seconds that they took."""
 LONGEST = """() => {
   window.longest = 0;

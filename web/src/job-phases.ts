@@ -1,3 +1,4 @@
+import type { Span } from "./components/span";
 import type { EventClass, JobEventsQuery } from "./generated/operations";
 
 /** An event of a job. */
@@ -48,4 +49,43 @@ export function phasesOf(events: readonly JobEvent[], now: number): Phase[] {
     } else if (current?.kind === "SUBMITTED" || phases.length === 0) begin("RUNNING", at);
   }
   return phases;
+}
+
+/** When a job began again: at the START of a new attempt, but not where it only went on after a hold. */
+export function restartsOf(events: readonly JobEvent[]): number[] {
+  const restarts: number[] = [];
+  let attempt = -1;
+  let isOver = false;
+  for (const event of [...events].sort((one, other) => eventTime(one) - eventTime(other))) {
+    if (ENDINGS.includes(event.eventClass)) isOver = true;
+    else if (event.eventClass === "STARTED") {
+      if (attempt >= 0 && (isOver || event.attempt > attempt)) restarts.push(eventTime(event));
+      attempt = event.attempt;
+      isOver = false;
+    }
+  }
+  return restarts;
+}
+
+/** A silence takes so many times as long as what usually passes between two events of the job. */
+const SILENCE_FACTOR = 5;
+/** And this part of the time that is shown. */
+const SILENCE_SHARE = 0.05;
+/** With fewer events while it ran, nothing is known of what is usual. */
+const MIN_SIGNS = 6;
+
+/** When a job that ran was silent for much longer than usual, until now at the latest. */
+export function silencesOf(events: readonly JobEvent[], now: number): Span[] {
+  const times = events.map(eventTime).sort((one, other) => one - other);
+  const gaps = phasesOf(events, now)
+    .filter(({ kind }) => kind === "RUNNING")
+    .flatMap(({ from, to }) => {
+      const signs = [...times.filter((at) => at >= from && at <= to), to];
+      return signs.slice(1).map((at, place) => ({ from: signs[place] ?? from, to: at }));
+    });
+  if (gaps.length < MIN_SIGNS) return [];
+  const lengths = gaps.map(({ from, to }) => to - from).sort((one, other) => one - other);
+  const usual = lengths[Math.floor(lengths.length / 2)] ?? 0;
+  const least = Math.max(SILENCE_FACTOR * usual, SILENCE_SHARE * (now - (times[0] ?? now)));
+  return gaps.filter(({ from, to }) => to > from && to - from >= least);
 }

@@ -2,6 +2,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import "./styles/base.css";
+import "./styles/colour.css";
 import "./styles/header.css";
 import "./styles/sign-in.css";
 import "./styles/icon.css";
@@ -13,6 +14,8 @@ import "./styles/array.css";
 import "./styles/failures.css";
 import "./styles/payload.css";
 import "./styles/export.css";
+import "./styles/usage.css";
+import "./styles/print.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("The page has no #root element.");

@@ -31,13 +31,16 @@ theme.subscribe(() => {
   }
 });
 
-/** Calls `changed` when the theme changes, selected or by the system. Returns the unsubscribe. */
+/** What changes the colours, beside the selected theme. A print is always light. */
+const QUERIES = ["(prefers-color-scheme: dark)", "(forced-colors: active)", "print"];
+
+/** Calls `changed` when the colours may have changed. Returns the unsubscribe. */
 export function onColoursChange(changed: () => void): () => void {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  system.addEventListener("change", changed);
+  const queries = QUERIES.map((query) => matchMedia(query));
+  for (const query of queries) query.addEventListener("change", changed);
   const unsubscribe = theme.subscribe(changed);
   return () => {
-    system.removeEventListener("change", changed);
+    for (const query of queries) query.removeEventListener("change", changed);
     unsubscribe();
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EventClass } from "../src/generated/operations";
-import { eventTime, type JobEvent, phasesOf } from "../src/job-phases";
+import { eventTime, type JobEvent, phasesOf, restartsOf, silencesOf } from "../src/job-phases";
 
 const NOW = 100_000;
 
@@ -95,5 +95,46 @@ describe("phasesOf", () => {
     expect(phasesOf([event("FAILED", 1000)], NOW)).toEqual([
       { kind: "RUNNING", from: 1000, to: 1000, end: "FAILED" },
     ]);
+  });
+});
+
+describe("restartsOf", () => {
+  it("is where another attempt begins, and not where a held job goes on", () => {
+    const events = [
+      event("STARTED", 1000),
+      event("HELD", 2000),
+      event("STARTED", 3000),
+      event("FAILED", 4000),
+      event("SUBMITTED", 5000),
+      event("STARTED", 6000),
+      event("STARTED", 7000, { attempt: 1 }),
+    ];
+    expect(restartsOf(events)).toEqual([6000, 7000]);
+    expect(restartsOf(events.toReversed())).toEqual([6000, 7000]);
+  });
+});
+
+describe("silencesOf", () => {
+  /** A job that beats every second, but for some seconds not. */
+  const beats = (...silent: number[]) => [
+    event("STARTED", 0),
+    ...Array.from({ length: 60 }, (_, second) => 1000 * (second + 1))
+      .filter((at) => !silent.includes(at / 1000))
+      .map((at) => event("BEAT", at)),
+  ];
+
+  it("is much longer than usual between two events of a job that runs", () => {
+    const events = beats(20, 21, 22, 23, 24, 25, 40);
+    expect(silencesOf(events, 60_000)).toEqual([{ from: 19_000, to: 26_000 }]);
+  });
+
+  it("lasts until now, and not where the job is held", () => {
+    const held = [...beats().slice(0, 30), event("HELD", 30_000)];
+    expect(silencesOf(held, 60_000)).toEqual([]);
+    expect(silencesOf(beats().slice(0, 31), 60_000)).toEqual([{ from: 30_000, to: 60_000 }]);
+  });
+
+  it("is none where too little is known", () => {
+    expect(silencesOf(beats().slice(0, 4), 60_000)).toEqual([]);
   });
 });

@@ -1,10 +1,13 @@
 import { type KeyboardEvent, type PointerEvent, useMemo, useState } from "react";
-import { formatCompact, formatPercent } from "../format";
-import type { JobState } from "../generated/operations";
-import { JOB_STATES } from "../states";
-import { formatTime } from "../time-format";
-import { scale, timeTicks } from "./axis";
-import { type Counts, countOf, JobsLegend } from "./bar";
+import { formatCompact, formatCount, formatPercent, formatRate } from "../format";
+import { formatDuration, formatTime } from "../time-format";
+import { timeTicks } from "./axis";
+import { type Counts, JobsLegend } from "./bar";
+import { type TimelineOf, useFineTimeline } from "./fine-timeline";
+import { layOut, PLOT, type PlotLayout, timeAt } from "./plot-layout";
+import type { Span } from "./span";
+import { TimeZoomButtons, useTimeZoom } from "./time-zoom";
+import { type Rate, ratesOf, restartsOf, stallsOf } from "./timeline-marks";
 import { useWidth } from "./width";
 
 /** Progress and counts at one time. */
@@ -14,84 +17,88 @@ export interface TimelinePoint {
   counts: Counts;
 }
 
-const HEIGHT_PX = 204;
-const TOP_PX = 22;
-const BOTTOM_PX = 24;
-const RIGHT_PX = 44;
-const LEFT_PX = 44;
+/** How many of the latest marks are told in words. */
+const MAX_TOLD = 3;
+/** Marks that are narrower have no label. */
+const MIN_LABEL_PX = 60;
 
-interface Layout {
-  areas: { state: JobState; path: string }[];
-  line: string;
-  x: (at: number) => number;
-  y: (share: number) => number;
-  times: number[];
+interface PlotProps {
+  points: readonly TimelinePoint[];
+  /** What they are of. More points of it are requested where a part of the time is shown. */
+  of: TimelineOf;
+  /** Since when the work is stalled, if it is now. */
+  stalledSince?: string | null;
 }
 
-function computeLayout(points: readonly TimelinePoint[], width: number): Layout {
-  const times = points.map((point) => Date.parse(point.at));
-  const x = scale([times[0] ?? 0, times.at(-1) ?? 1], [LEFT_PX, width - RIGHT_PX]);
-  const highest = Math.max(1, ...points.map((point) => point.ratio ?? 0));
-  const y = scale([0, highest], [HEIGHT_PX - BOTTOM_PX, TOP_PX]);
-  const floor = points.map(() => 0);
-  // Stacked from the bottom in the order of the bars: DONE first.
-  const areas = JOB_STATES.map((state) => {
-    const upper: string[] = [];
-    const lower: string[] = [];
-    points.forEach((point, position) => {
-      const at = x(times[position] ?? 0).toFixed(1);
-      const base = floor[position] ?? 0;
-      const top = base + countOf(point.counts, state) / Math.max(1, point.counts.total);
-      floor[position] = top;
-      upper.push(`${at},${y(top).toFixed(1)}`);
-      lower.push(`${at},${y(base).toFixed(1)}`);
-    });
-    return { state, path: `M${upper.join("L")}L${lower.reverse().join("L")}Z` };
-  });
-  const known = points.flatMap((point, position) =>
-    point.ratio === null
-      ? []
-      : [`${x(times[position] ?? 0).toFixed(1)},${y(point.ratio).toFixed(1)}`],
-  );
-  return { areas, line: known.length > 1 ? `M${known.join("L")}` : "", x, y, times };
-}
-
-function Numbers({ point }: { point: TimelinePoint }) {
+function Numbers({ point, rate }: { point: TimelinePoint; rate: Rate | undefined }) {
   return (
     <p className="jobs-legend" aria-live="polite">
       <strong>{formatTime(Date.parse(point.at))}</strong>
       {point.ratio !== null && <span>progress {formatPercent(point.ratio)}</span>}
+      {rate && <span>{formatRate(rate.perMinute)}</span>}
       <JobsLegend counts={point.counts} />
     </p>
   );
 }
 
+function timeOf(point: TimelinePoint | undefined): number {
+  return Date.parse(point?.at ?? "");
+}
+
+/** The position of the point nearest to a time. */
+function nearest(times: readonly number[], at: number): number {
+  const after = times.findIndex((time) => time >= at);
+  if (after <= 0) return after < 0 ? times.length - 1 : 0;
+  return (times[after] ?? 0) - at < at - (times[after - 1] ?? 0) ? after : after - 1;
+}
+
+/** What the plot marks: when the work was stalled, and when jobs began again. */
+function useMarks(points: readonly TimelinePoint[], stalledSince: string | null) {
+  return useMemo(() => {
+    const last = Date.parse(points.at(-1)?.at ?? "");
+    const stalls = stallsOf(points);
+    if (stalledSince) stalls.push({ from: Date.parse(stalledSince), to: last });
+    return { stalls, restarts: restartsOf(points) };
+  }, [points, stalledSince]);
+}
+
+type Marks = ReturnType<typeof useMarks>;
+
 /**
- * Jobs by state as stacked areas and progress as a line, over time. Hover, touch or arrow keys
- * select a time whose numbers are shown; without a selection, the latest are.
+ * Jobs by state as stacked areas, progress as a line, and below the rate at which jobs ended, over
+ * time. Hover, touch or arrow keys select a time whose numbers are shown; without a selection, the
+ * latest are. Dragging with a mouse, `+` and `-` show a part of the time.
  */
-export function Plot({ points }: { points: readonly TimelinePoint[] }) {
+export function Plot({ points: coarse, of, stalledSince = null }: PlotProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
+  /** A time in ms. */
   const [selected, setSelected] = useState<number>();
+  const whole = { from: timeOf(coarse[0]), to: timeOf(coarse.at(-1)) };
+  const zoom = useTimeZoom(whole, (place, shown) => timeAt(place, shown, width));
+  const points = useFineTimeline(of, !zoom.isWhole) ?? coarse;
+  const times = useMemo(() => points.map(timeOf), [points]);
+  const { from, to } = zoom.shown;
+  const rates = useMemo(() => ratesOf(coarse), [coarse]);
   const layout = useMemo(
-    () => (width > 0 ? computeLayout(points, width) : undefined),
-    [points, width],
+    () => (width > 0 ? layOut(points, rates, { from, to }, width) : undefined),
+    [points, rates, from, to, width],
   );
-  const last = points.length - 1;
-  const position = Math.min(selected ?? last, last);
+  const marks = useMarks(coarse, stalledSince);
+  const position = nearest(times, selected ?? to);
   const point = points[position];
   if (point === undefined) return <p className="quiet">No events yet.</p>;
 
+  const [first, end] = [nearest(times, from), nearest(times, to)];
   const select = (event: PointerEvent) => {
     const { left } = event.currentTarget.getBoundingClientRect();
-    const step = (width - RIGHT_PX - LEFT_PX) / Math.max(1, last);
-    setSelected(Math.max(0, Math.min(last, Math.round((event.clientX - left - LEFT_PX) / step))));
+    const at = timeAt(event.clientX - left, zoom.shown, width);
+    setSelected(Math.max(from, Math.min(to, at)));
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    const move = { ArrowLeft: -1, ArrowRight: 1, Home: -last, End: last }[event.key];
-    if (move === undefined) return;
+    const move = { ArrowLeft: -1, ArrowRight: 1, Home: -end, End: end }[event.key];
+    if (move !== undefined) setSelected(times[Math.max(first, Math.min(end, position + move))]);
+    else if (!zoom.handleKey(event, times[position] ?? to)) return;
     event.preventDefault();
-    setSelected(Math.max(0, Math.min(last, position + move)));
   };
   return (
     <figure className="plot">
@@ -100,57 +107,159 @@ export function Plot({ points }: { points: readonly TimelinePoint[] }) {
         role="slider"
         tabIndex={0}
         aria-label="Jobs by state and progress over time"
-        aria-valuemin={0}
-        aria-valuemax={last}
+        aria-valuemin={first}
+        aria-valuemax={end}
         aria-valuenow={position}
         aria-valuetext={formatTime(Date.parse(point.at))}
         onKeyDown={onKeyDown}
         onBlur={() => setSelected(undefined)}
-        onPointerDown={select}
-        onPointerMove={select}
+        {...zoom.drag}
+        onPointerDown={(event) => {
+          select(event);
+          zoom.drag.onPointerDown(event);
+        }}
+        onPointerMove={(event) => {
+          select(event);
+          zoom.drag.onPointerMove(event);
+        }}
         onPointerLeave={(event) => event.pointerType === "mouse" && setSelected(undefined)}
+        onDoubleClick={zoom.showAll}
       >
         {layout && (
-          <svg width={width} height={HEIGHT_PX} aria-hidden="true">
-            {layout.areas.map(({ state, path }) => (
-              <path key={state} d={path} className={`tone-${state.toLowerCase()}`} />
-            ))}
-            <Axes layout={layout} width={width} total={point.counts.total} />
-            <path d={layout.line} className="plot-line-under" />
-            <path d={layout.line} className="plot-line" />
+          <svg
+            width={width}
+            height={PLOT.height}
+            viewBox={`0 0 ${width} ${PLOT.height}`}
+            aria-hidden="true"
+          >
+            <Axes layout={layout} shown={zoom.shown} width={width} total={point.counts.total} />
+            <Drawing layout={layout} marks={marks} width={width} />
             {selected !== undefined && (
               <Cursor
-                x={layout.x(layout.times[position] ?? 0)}
-                y={point.ratio && layout.y(point.ratio)}
+                x={layout.x(times[position] ?? 0)}
+                y={point.ratio === null ? null : layout.y(point.ratio)}
+              />
+            )}
+            {zoom.brush && (
+              <rect
+                className="plot-brush"
+                x={Math.min(...zoom.brush)}
+                y={PLOT.top}
+                width={Math.abs(zoom.brush[1] - zoom.brush[0])}
+                height={PLOT.ratesEnd - PLOT.top}
               />
             )}
           </svg>
         )}
       </div>
       <figcaption>
-        <Numbers point={point} />
+        <div className="plot-foot">
+          <Numbers
+            point={point}
+            rate={selected === undefined ? undefined : rates.find(({ to }) => selected <= to)}
+          />
+          <TimeZoomButtons zoom={zoom} at={times[position] ?? to} />
+        </div>
+        <MarksInWords marks={marks} isStalled={stalledSince !== null} />
       </figcaption>
     </figure>
+  );
+}
+
+/** The latest stalls and restarts in words. */
+function MarksInWords({ marks, isStalled }: { marks: Marks; isStalled: boolean }) {
+  const { stalls, restarts } = marks;
+  if (stalls.length + restarts.length === 0) return null;
+  return (
+    <ul className="plot-marks quiet">
+      {stalls.slice(-MAX_TOLD).map(({ from, to }, place, told) => (
+        <li key={from}>
+          {isStalled && place === told.length - 1
+            ? `stalled since ${formatTime(from)}`
+            : `stalled for ${formatDuration(to - from)} from ${formatTime(from)}`}
+        </li>
+      ))}
+      {restarts.slice(-MAX_TOLD).map(({ at, count }) => (
+        <li key={at}>
+          {formatCount(count, "job")} began again at {formatTime(at)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What is drawn of the points and marks, cut at the axes. */
+function Drawing({ layout, marks, width }: { layout: PlotLayout; marks: Marks; width: number }) {
+  const { x } = layout;
+  const inner = Math.max(0, width - PLOT.left - PLOT.right);
+  const height = PLOT.ratesEnd - PLOT.top;
+  return (
+    <svg
+      x={PLOT.left}
+      width={inner}
+      height={PLOT.height}
+      viewBox={`${PLOT.left} 0 ${inner} ${PLOT.height}`}
+      role="presentation"
+    >
+      {layout.areas.map(({ state, path }) => (
+        <path key={state} d={path} className={`tone-${state.toLowerCase()}`} />
+      ))}
+      <path d={layout.rates} className="plot-rates" />
+      {marks.stalls.map(({ from, to }) => (
+        <g key={from}>
+          <rect
+            className="plot-stall"
+            x={x(from)}
+            y={PLOT.top}
+            width={Math.max(2, x(to) - x(from))}
+            height={height}
+          />
+          {x(to) - x(from) >= MIN_LABEL_PX && (
+            <text className="plot-mark-label" x={x(from) + 5} y={PLOT.ratesEnd - 6}>
+              stalled
+            </text>
+          )}
+        </g>
+      ))}
+      <path d={layout.line} className="plot-line-under" />
+      <path d={layout.line} className="plot-line" />
+      {marks.restarts.map(({ at, count }) => (
+        <g key={at}>
+          <path className="plot-restart" d={`M${x(at)} ${PLOT.top - 6}V${PLOT.ratesEnd}`} />
+          <text className="plot-mark-label" x={x(at) + 4} y={PLOT.top - 6}>
+            ↻ {formatCompact(count)}
+          </text>
+        </g>
+      ))}
+    </svg>
   );
 }
 
 function Cursor({ x, y }: { x: number; y: number | null }) {
   return (
     <>
-      <path d={`M${x} ${TOP_PX}V${HEIGHT_PX - BOTTOM_PX}`} className="plot-cursor" />
+      <path d={`M${x} ${PLOT.top}V${PLOT.ratesEnd}`} className="plot-cursor" />
       {y !== null && <circle cx={x} cy={y} r={4} className="plot-dot" />}
     </>
   );
 }
 
-function Axes({ layout, width, total }: { layout: Layout; width: number; total: number }) {
-  const { x, y, times } = layout;
-  const from = times[0] ?? 0;
-  const to = times.at(-1) ?? 0;
-  const ticks = timeTicks(from, to, Math.max(2, Math.floor((width - LEFT_PX - RIGHT_PX) / 110)));
+interface AxesProps {
+  layout: PlotLayout;
+  shown: Span;
+  width: number;
+  total: number;
+}
+
+function Axes({ layout, shown, width, total }: AxesProps) {
+  const { x, y, highestRate } = layout;
+  const { from, to } = shown;
+  const right = width - PLOT.right;
+  const ticks = timeTicks(from, to, Math.max(2, Math.floor((right - PLOT.left) / 110)));
+  const [rate, unit] = formatRate(highestRate).split(" jobs");
   return (
     <g className="axes">
-      <text x={LEFT_PX - 8} y={10} textAnchor="end">
+      <text x={PLOT.left - 8} y={10} textAnchor="end">
         jobs
       </text>
       <text x={width} y={10} textAnchor="end">
@@ -158,19 +267,26 @@ function Axes({ layout, width, total }: { layout: Layout; width: number; total: 
       </text>
       {[0, 0.5, 1].map((share) => (
         <g key={share}>
-          <path d={`M${LEFT_PX} ${y(share)}H${width - RIGHT_PX}`} />
-          <text x={LEFT_PX - 8} y={y(share) + 4} textAnchor="end">
+          <path d={`M${PLOT.left} ${y(share)}H${right}`} />
+          <text x={PLOT.left - 8} y={y(share) + 4} textAnchor="end">
             {Number.isInteger(share * total) ? formatCompact(share * total) : ""}
           </text>
-          <text x={width - RIGHT_PX + 8} y={y(share) + 4}>
+          <text x={right + 8} y={y(share) + 4}>
             {share * 100} %
           </text>
         </g>
       ))}
+      <path d={`M${PLOT.left} ${PLOT.ratesEnd}H${right}`} />
+      <text x={PLOT.left - 8} y={PLOT.ratesTop + 6} textAnchor="end">
+        {highestRate > 0 ? rate : ""}
+      </text>
+      <text x={right + 8} y={PLOT.ratesTop + 6}>
+        {unit}
+      </text>
       {ticks.map((at) => (
         <g key={at}>
-          <path d={`M${x(at)} ${HEIGHT_PX - BOTTOM_PX}v4`} />
-          <text x={x(at)} y={HEIGHT_PX - 5} textAnchor="middle">
+          <path d={`M${x(at)} ${PLOT.ratesEnd}v4`} />
+          <text x={x(at)} y={PLOT.height - 5} textAnchor="middle">
             {formatTime(at, to - from < 600_000)}
           </text>
         </g>

@@ -20,8 +20,8 @@ interface Point {
 
 /**
  * Handles pointers and wheels on a canvas: dragging pans, two fingers or a wheel with Ctrl or ⌘
- * zoom, a click opens. While the whole map is visible, wheels and fingers scroll the page. Returns
- * a function that removes the listeners.
+ * zoom, a click opens. Other wheels scroll the page; a finger does while the whole map is visible.
+ * Returns a function that removes the listeners.
  */
 export function attachGestures(canvas: HTMLCanvasElement, controls: MapControls): () => void {
   const pointers = new Map<number, Point>();
@@ -31,7 +31,6 @@ export function attachGestures(canvas: HTMLCanvasElement, controls: MapControls)
     const box = canvas.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
-  const isFitted = () => controls.view().cell <= controls.grid().fit * 1.001;
 
   const onDown = (event: PointerEvent) => {
     if (pointers.size === 0) distanceMoved = 0;
@@ -70,15 +69,11 @@ export function attachGestures(canvas: HTMLCanvasElement, controls: MapControls)
     distanceMoved = DRAG_THRESHOLD_PX + 1;
   };
   const onWheel = (event: WheelEvent) => {
-    if (event.ctrlKey || event.metaKey) {
-      const at = local(event);
-      const factor = Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.004));
-      controls.setView(zoom(controls.view(), controls.grid(), factor, at.x, at.y));
-    } else if (!isFitted()) {
-      const view = controls.view();
-      controls.setView({ ...view, x: view.x - event.deltaX, y: view.y - event.deltaY });
-    } else return;
+    if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
+    const at = local(event);
+    const factor = Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.004));
+    controls.setView(zoom(controls.view(), controls.grid(), factor, at.x, at.y));
   };
   const onLeave = () => controls.leave();
 

@@ -1,4 +1,5 @@
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { Icon } from "../components/icon";
 import { useWidth } from "../components/width";
 import { labelOf } from "../states";
@@ -43,7 +44,8 @@ function usePalette(canvas: { current: HTMLCanvasElement | null }): Palette | un
       if (canvas.current) setPalette(readPalette(canvas.current));
     };
     read();
-    return onColoursChange(read);
+    // A page that is printed is frozen right after this.
+    return onColoursChange(() => flushSync(read));
   }, [canvas]);
   return palette;
 }
@@ -55,8 +57,8 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
   const palette = usePalette(canvas);
   const maxHeight = width < NARROW_WIDTH_PX ? MAX_HEIGHT_NARROW_PX : MAX_HEIGHT_PX;
   const grid = useMemo(
-    () => gridFor(cells.length, Math.max(200, width), maxHeight),
-    [cells.length, width, maxHeight],
+    () => gridFor(cells.length, first + cells.length - 1, Math.max(200, width), maxHeight),
+    [cells.length, first, width, maxHeight],
   );
   const height = Math.ceil(Math.min(maxHeight, grid.rows * grid.fit));
   const [view, setView] = useState<View>();
@@ -76,7 +78,7 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
 
   useEffect(() => {
     if (painter === undefined || width === 0) return;
-    const request = requestAnimationFrame(() => {
+    const paint = () => {
       if (canvas.current === null) return;
       const ratio = window.devicePixelRatio;
       const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -85,7 +87,9 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
       painter.paint(canvas.current, shown, selected);
       performance.clearMarks(PAINT_MARK);
       performance.mark(PAINT_MARK);
-    });
+    };
+    if (matchMedia("print").matches) return paint();
+    const request = requestAnimationFrame(paint);
     return () => cancelAnimationFrame(request);
   }, [painter, shown, selected, width, height]);
 
@@ -176,7 +180,7 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
       <div className="map-foot">
         <p className="quiet">
           Hover over a cell to identify it, click to open the job. Zoom with Ctrl + wheel or two
-          fingers.
+          fingers, then drag.
         </p>
         <div className="map-tools">
           <button

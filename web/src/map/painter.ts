@@ -1,5 +1,5 @@
 import { CELL_STATES, type CellState, DIMMED, severityOf, stateOf } from "./cells";
-import { type Grid, GUTTER_PX, type View } from "./view";
+import type { Grid, View } from "./view";
 
 type Colour = readonly [number, number, number];
 
@@ -15,6 +15,7 @@ export interface Palette {
 /** Reads the colours that apply to an element. */
 export function readPalette(element: HTMLElement): Palette {
   const probe = document.createElement("span");
+  probe.className = "map-colour";
   element.parentElement?.append(probe);
   const style = getComputedStyle(probe);
   const resolve = (name: string): string => {
@@ -40,7 +41,9 @@ export function readPalette(element: HTMLElement): Palette {
 const DIMMED_OPACITY = 0.18;
 /** Smallest cells that are drawn with gaps, and with marks. */
 const MIN_GAP_CELL_PX = 5;
-const MIN_MARK_CELL_PX = 8;
+const MIN_MARK_CELL_PX = 6;
+/** Smaller cells have thin marks, which leave enough of the colour. */
+const SMALL_CELL_PX = 10;
 const MIN_LABEL_DISTANCE_PX = 22;
 
 /** Draws the cells of an array on a canvas, from an image with one pixel per cell. */
@@ -67,7 +70,7 @@ export class Painter {
     context.clearRect(0, 0, width, height);
     context.save();
     context.beginPath();
-    context.rect(GUTTER_PX, 0, width - GUTTER_PX, height);
+    context.rect(this.grid.gutter, 0, width - this.grid.gutter, height);
     context.clip();
     this.paintCells(context, view, ratio);
     if (view.cell >= MIN_GAP_CELL_PX) this.paintGaps(context, view, width, height);
@@ -153,7 +156,7 @@ export class Painter {
   ): void {
     context.fillStyle = `rgb(${this.palette.background.join(" ")})`;
     const gap = view.cell >= 12 ? 2 : 1;
-    const from = Math.max(0, Math.floor((GUTTER_PX - view.x) / view.cell));
+    const from = Math.max(0, Math.floor((this.grid.gutter - view.x) / view.cell));
     const to = Math.min(this.grid.columns, Math.ceil((width - view.x) / view.cell));
     for (let column = from; column <= to; column += 1) {
       context.fillRect(view.x + column * view.cell - gap / 2, 0, gap, height);
@@ -161,7 +164,7 @@ export class Painter {
     const top = Math.max(0, Math.floor(-view.y / view.cell));
     const bottom = Math.min(this.grid.rows, Math.ceil((height - view.y) / view.cell));
     for (let row = top; row <= bottom; row += 1) {
-      context.fillRect(GUTTER_PX, view.y + row * view.cell - gap / 2, width, gap);
+      context.fillRect(this.grid.gutter, view.y + row * view.cell - gap / 2, width, gap);
     }
   }
 
@@ -173,12 +176,12 @@ export class Painter {
     height: number,
   ): void {
     const { columns, rows } = this.grid;
-    const left = Math.max(0, Math.floor((GUTTER_PX - view.x) / view.cell));
+    const left = Math.max(0, Math.floor((this.grid.gutter - view.x) / view.cell));
     const right = Math.min(columns - 1, Math.floor((width - view.x) / view.cell));
     const top = Math.max(0, Math.floor(-view.y / view.cell));
     const bottom = Math.min(rows - 1, Math.floor((height - view.y) / view.cell));
     context.strokeStyle = `rgb(${this.palette.background.join(" ")})`;
-    context.lineWidth = Math.max(1.2, view.cell / 11);
+    context.lineWidth = view.cell < SMALL_CELL_PX ? 1 : Math.max(1.4, view.cell / 10);
     context.beginPath();
     for (let row = top; row <= bottom; row += 1) {
       for (let column = left; column <= right; column += 1) {
@@ -217,7 +220,11 @@ export class Painter {
       const y = view.y + (row + 0.5) * view.cell;
       if (y > height - 4) break;
       if (y < 0) continue;
-      context.fillText(String(this.first + row * this.grid.columns), GUTTER_PX - 8, Math.max(6, y));
+      context.fillText(
+        String(this.first + row * this.grid.columns),
+        this.grid.gutter - 8,
+        Math.max(6, y),
+      );
     }
   }
 }
@@ -231,13 +238,17 @@ function drawMark(
 ): void {
   const low = cell * 0.3;
   const high = cell * 0.7;
-  if (state === "FAILED" || state === "LOST") {
+  if (state === "FAILED") {
     context.moveTo(x + low, y + low);
     context.lineTo(x + high, y + high);
     context.moveTo(x + high, y + low);
     context.lineTo(x + low, y + high);
+  } else if (state === "LOST") {
+    context.moveTo(x + high, y + low);
+    context.lineTo(x + low, y + high);
   } else if (state === "TERMINATED") {
-    context.rect(x + low, y + low, high - low, high - low);
+    const edge = cell < SMALL_CELL_PX ? 1 : high - low;
+    context.rect(x + (cell - edge) / 2, y + (cell - edge) / 2, edge, edge);
   } else if (state === "LATE") {
     context.moveTo(x + low, y + cell / 2);
     context.lineTo(x + high, y + cell / 2);

@@ -1,8 +1,12 @@
-/** Width of the row labels at the left, in CSS pixels. */
-export const GUTTER_PX = 52;
+/** Width of a digit of the row labels, and of the space beside a label, in CSS pixels. */
+const DIGIT_PX = 7;
+const LABEL_SPACE_PX = 10;
 const MAX_FIT_CELL_PX = 24;
 const MAX_CELL_PX = 40;
 const COLUMNS = [5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500];
+
+/** Cells may be smaller than the largest ones that fit by this factor, if more of the width is used. */
+const MIN_PART_OF_FIT = 0.95;
 
 /** The layout of an array in rows. */
 export interface Grid {
@@ -10,15 +14,21 @@ export interface Grid {
   rows: number;
   /** Cell size at which the whole grid is visible, in CSS pixels. */
   fit: number;
+  /** Width of the row labels at the left, in CSS pixels. */
+  gutter: number;
 }
 
-/** The grid with the largest cells for a number of jobs. Width and height are in CSS pixels. */
-export function gridFor(jobs: number, width: number, height: number): Grid {
-  let best: Grid = { columns: 1, rows: jobs, fit: 0 };
+/**
+ * The grid with the largest cells for a number of jobs, of which the last one has an index; the widest
+ * one of those that hardly differ. Width and height are in CSS pixels.
+ */
+export function gridFor(jobs: number, lastIndex: number, width: number, height: number): Grid {
+  const gutter = LABEL_SPACE_PX + DIGIT_PX * String(lastIndex).length;
+  let best: Grid = { columns: 1, rows: jobs, fit: 0, gutter };
   for (const columns of COLUMNS) {
     const rows = Math.ceil(jobs / columns);
-    const fit = Math.min((width - GUTTER_PX) / columns, height / rows, MAX_FIT_CELL_PX);
-    if (fit >= best.fit) best = { columns, rows, fit };
+    const fit = Math.min((width - gutter) / columns, height / rows, MAX_FIT_CELL_PX);
+    if (fit >= best.fit * MIN_PART_OF_FIT) best = { columns, rows, fit, gutter };
     if (columns >= jobs) break;
   }
   return best;
@@ -33,7 +43,7 @@ export interface View {
 
 /** The view of the whole grid. */
 export function fitView(grid: Grid): View {
-  return { cell: grid.fit, x: GUTTER_PX, y: 0 };
+  return { cell: grid.fit, x: grid.gutter, y: 0 };
 }
 
 /** The view, limited to valid cell sizes and to the edges of the grid. */
@@ -41,7 +51,7 @@ export function clamp(view: View, grid: Grid, width: number, height: number): Vi
   const cell = Math.min(MAX_CELL_PX, Math.max(grid.fit, view.cell));
   return {
     cell,
-    x: limit(Math.min(GUTTER_PX, width - grid.columns * cell), view.x, GUTTER_PX),
+    x: limit(Math.min(grid.gutter, width - grid.columns * cell), view.x, grid.gutter),
     y: limit(Math.min(0, height - grid.rows * cell), view.y, 0),
   };
 }
@@ -65,7 +75,7 @@ export function scrollIntoView(
   const top = Math.floor(offset / grid.columns) * view.cell;
   return {
     cell: view.cell,
-    x: limit(GUTTER_PX - left, view.x, width - view.cell - left),
+    x: limit(grid.gutter - left, view.x, width - view.cell - left),
     y: limit(-top, view.y, height - view.cell - top),
   };
 }
@@ -80,7 +90,7 @@ export function offsetAt(
 ): number | null {
   const column = Math.floor((x - view.x) / view.cell);
   const row = Math.floor((y - view.y) / view.cell);
-  if (x < GUTTER_PX || column < 0 || column >= grid.columns || row < 0) return null;
+  if (x < grid.gutter || column < 0 || column >= grid.columns || row < 0) return null;
   const offset = row * grid.columns + column;
   return offset < jobs ? offset : null;
 }

@@ -31,6 +31,7 @@ import { JobMap } from "../map/job-map";
 import { hrefOf, type Route } from "../route";
 import { navigate, updateQuery } from "../router";
 import { JOB_STATES, labelOf, UNSUCCESSFUL } from "../states";
+import { UsageCard } from "../usage/usage-card";
 import { type ArrayData, useArrayJobs, usePickedJobs } from "./array-data";
 import { HostRanking } from "./host-ranking";
 import { JobTable } from "./job-table";
@@ -276,10 +277,11 @@ export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
       {jobs && (
         <section className="card">
           <h2>Progress over time</h2>
-          <Plot points={jobs.timeline} />
+          <Plot points={jobs.timeline} of={{ task, process: name }} />
           <Timing of={{ ...process, timeline: jobs.timeline }} />
         </section>
       )}
+      {jobs && <UsageCard task={task} name={name} />}
     </>
   );
 }

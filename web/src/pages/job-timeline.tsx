@@ -1,14 +1,28 @@
-import { useMemo, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, useMemo, useState } from "react";
 import { scale, timeTicks } from "../components/axis";
+import type { Span } from "../components/span";
 import { useNow } from "../components/time";
+import { TimeZoomButtons, useTimeZoom } from "../components/time-zoom";
 import { useWidth } from "../components/width";
 import { formatNumber } from "../format";
-import { eventTime, type JobEvent, type Phase, phasesOf } from "../job-phases";
+import {
+  eventTime,
+  type JobEvent,
+  type Phase,
+  phasesOf,
+  restartsOf,
+  silencesOf,
+} from "../job-phases";
 import { labelOf } from "../states";
 import { formatDuration, formatFullTime, formatTime } from "../time-format";
+import { ProgressCurve } from "./progress-curve";
 
-const LANE_HEIGHT_PX = 34;
-const CURVE_HEIGHT_PX = 120;
+/** Where the parts of the timeline are, in CSS pixels from its top. */
+const LANE_TOP_PX = 18;
+const LANE_HEIGHT_PX = 14;
+const TICKS_TOP_PX = 35;
+const CURVE_TOP_PX = 54;
+const CURVE_BOTTOM_PX = 162;
 const AXIS_HEIGHT_PX = 24;
 const LEFT_PX = 44;
 const RIGHT_PX = 16;
@@ -16,6 +30,8 @@ const RIGHT_PX = 16;
 const LABEL_PX = 80;
 /** Number of latest phases that the legend lists. */
 const MAX_LISTED = 6;
+/** And of latest silences. */
+const MAX_SILENCES = 3;
 
 const VERBS: Record<Phase["kind"], string> = {
   SUBMITTED: "waited",
@@ -39,13 +55,22 @@ function describePhase(phase: Phase): string {
   return `${kind} ${formatDuration(phase.to - phase.from)}${end}`;
 }
 
+function describeSilence({ from, to }: Span): string {
+  return `silent for ${formatDuration(to - from)}`;
+}
+
 /** The suffix of the colour class of a phase, by its end or kind. */
 function colourOf(phase: Phase): string {
   return (phase.end ?? phase.kind).toLowerCase();
 }
 
-/** The latest phases in words, oldest first. Waits of less than a second are omitted. */
-function PhaseLegend({ phases }: { phases: readonly Phase[] }) {
+interface PhaseLegendProps {
+  phases: readonly Phase[];
+  silences: readonly Span[];
+}
+
+/** The latest phases and silences in words, oldest first. Waits of less than a second are omitted. */
+function PhaseLegend({ phases, silences }: PhaseLegendProps) {
   const listed = phases.filter(({ kind, from, to }) => kind !== "SUBMITTED" || to - from >= 1000);
   const earlier = listed.length - MAX_LISTED;
   return (
@@ -57,127 +82,223 @@ function PhaseLegend({ phases }: { phases: readonly Phase[] }) {
           {describePhase(phase)}
         </span>
       ))}
+      {silences.slice(-MAX_SILENCES).map((silence) => (
+        <span key={silence.from} title={formatFullTime(silence.from)}>
+          <i className="swatch silence" />
+          {describeSilence(silence)}
+        </span>
+      ))}
     </p>
   );
 }
 
-/** The waits, attempts and holds of a job on a line, and below it the reported progress as a curve. */
+interface MomentProps {
+  at: number;
+  phases: readonly Phase[];
+  /** The events with progress, ordered by time. */
+  reports: readonly JobEvent[];
+  isPercent: boolean;
+}
+
+/** What the job did at a time, and its progress then. */
+function Moment({ at, phases, reports, isPercent }: MomentProps) {
+  const phase = phases.findLast(({ from }) => from <= at);
+  const isPast = phase !== undefined && phase.to < at;
+  const state = isPast ? phase.end : phase?.kind;
+  const begin = phase?.kind === "RUNNING" ? phase.from : at;
+  const report = reports.findLast((event) => eventTime(event) >= begin && eventTime(event) <= at);
+  return (
+    <p className="jobs-legend" aria-live="polite">
+      <strong>{formatTime(at)}</strong>
+      {state && <span>{labelOf(state)}</span>}
+      {report && (
+        <span>
+          progress {formatNumber(report.progress ?? 0)}
+          {isPercent && " %"}
+        </span>
+      )}
+    </p>
+  );
+}
+
+/** What happened to a job, until its end or now. */
+function useHistory(events: readonly JobEvent[], now: number) {
+  const sorted = useMemo(() => [...events].sort((a, b) => eventTime(a) - eventTime(b)), [events]);
+  const reports = useMemo(() => sorted.filter(({ progress }) => progress !== null), [sorted]);
+  const times = useMemo(() => sorted.map(eventTime), [sorted]);
+  const restarts = useMemo(() => restartsOf(sorted), [sorted]);
+  const phases = useMemo(() => phasesOf(sorted, now), [sorted, now]);
+  const from = times[0] ?? now;
+  const to = Math.max(from + 1000, times.at(-1) ?? 0, ...phases.map((phase) => phase.to));
+  const silences = useMemo(() => silencesOf(sorted, to), [sorted, to]);
+  return { whole: { from, to }, reports, times, restarts, phases, silences };
+}
+
+/**
+ * The waits, attempts and holds of a job on a line, with marks where it began again and where it was
+ * silent, and below it the reported progress as a curve. Hover, touch or arrow keys select a time.
+ * Dragging with a mouse, `+` and `-` show a part of the time.
+ */
 export function JobTimeline({ events, isPercent, ended }: JobTimelineProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const current = useNow();
   // The timeline of an ended job does not move.
   const [openedAt] = useState(current);
-  const now = ended ? openedAt : current;
-  const sorted = useMemo(() => [...events].sort((a, b) => eventTime(a) - eventTime(b)), [events]);
-  const first = sorted[0];
-  const latest = sorted.at(-1);
-  if (first === undefined || latest === undefined) return null;
+  const [selected, setSelected] = useState<number>();
+  const history = useHistory(events, ended ? openedAt : current);
+  const { whole, reports, times, restarts, phases, silences } = history;
+  const toTime = (place: number, { from, to }: Span) =>
+    scale([LEFT_PX, width - RIGHT_PX], [from, to])(place);
+  const zoom = useTimeZoom(whole, toTime);
+  if (times.length === 0) return null;
 
-  const phases = phasesOf(sorted, now);
-  const reports = sorted.filter((event) => event.progress !== null);
-  const from = eventTime(first);
-  const to = Math.max(from + 1000, eventTime(latest), ...phases.map((phase) => phase.to));
+  const { from, to } = zoom.shown;
   const x = scale([from, to], [LEFT_PX, width - RIGHT_PX]);
-  const curve = reports.length > 0 ? CURVE_HEIGHT_PX : 0;
-  const height = LANE_HEIGHT_PX + curve + AXIS_HEIGHT_PX;
+  const right = width - RIGHT_PX;
+  const bottom = reports.length > 0 ? CURVE_BOTTOM_PX : CURVE_TOP_PX - 10;
+  const height = bottom + AXIS_HEIGHT_PX;
+  const isShown = (span: Span) => span.to >= from && span.from <= to;
+  const edge = (at: number) => Math.max(LEFT_PX, Math.min(right, x(at)));
+  const at = Math.max(from, Math.min(to, selected ?? to));
+  const select = (event: PointerEvent) => {
+    const { left } = event.currentTarget.getBoundingClientRect();
+    setSelected(toTime(event.clientX - left, zoom.shown));
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const next = {
+      ArrowLeft: times.findLast((time) => time < at),
+      ArrowRight: times.find((time) => time > at) ?? to,
+      Home: from,
+      End: to,
+    }[event.key];
+    if (next !== undefined) setSelected(Math.max(from, Math.min(to, next)));
+    else if (!zoom.handleKey(event, at)) return;
+    event.preventDefault();
+  };
   return (
-    <figure className="job-timeline" ref={ref}>
-      {width > 0 && (
-        <svg width={width} height={height} role="img" aria-label="Waits and attempts over time">
-          {phases.map((phase) => (
-            <rect
-              key={`${phase.kind}${phase.from}`}
-              x={x(phase.from)}
-              y={6}
-              width={Math.max(2, x(phase.to) - x(phase.from))}
-              height={14}
-              rx={3}
-              className={`tone-${colourOf(phase)}`}
-            >
-              <title>{`${describePhase(phase)}\n${formatFullTime(phase.from)}`}</title>
-            </rect>
-          ))}
-          <path
-            className="job-timeline-ticks"
-            d={sorted.map((event) => `M${x(eventTime(event)).toFixed(1)} 23v6`).join("")}
-          />
-          {curve > 0 && (
-            <ProgressCurve
-              reports={reports}
-              phases={phases}
-              x={x}
-              right={width - RIGHT_PX}
-              isPercent={isPercent}
-            />
-          )}
-          <g className="axes">
-            {timeTicks(from, to, Math.max(2, Math.floor(width / 120))).map((at) => (
-              <text
-                key={at}
-                x={x(at)}
-                y={height - 5}
-                textAnchor={x(at) > width - LABEL_PX / 2 ? "end" : "middle"}
+    <figure className="job-timeline">
+      <div
+        ref={ref}
+        role="slider"
+        tabIndex={0}
+        aria-label="Waits, attempts and progress over time"
+        aria-valuemin={Math.round(from / 1000)}
+        aria-valuemax={Math.round(to / 1000)}
+        aria-valuenow={Math.round(at / 1000)}
+        aria-valuetext={formatTime(at)}
+        onKeyDown={onKeyDown}
+        onBlur={() => setSelected(undefined)}
+        {...zoom.drag}
+        onPointerDown={(event) => {
+          select(event);
+          zoom.drag.onPointerDown(event);
+        }}
+        onPointerMove={(event) => {
+          select(event);
+          zoom.drag.onPointerMove(event);
+        }}
+        onPointerLeave={(event) => event.pointerType === "mouse" && setSelected(undefined)}
+        onDoubleClick={zoom.showAll}
+      >
+        {width > 0 && (
+          <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+            {phases.filter(isShown).map((phase) => (
+              <rect
+                key={`${phase.kind}${phase.from}`}
+                x={edge(phase.from)}
+                y={LANE_TOP_PX}
+                width={Math.max(2, edge(phase.to) - edge(phase.from))}
+                height={LANE_HEIGHT_PX}
+                rx={3}
+                className={`tone-${colourOf(phase)}`}
               >
-                {formatTime(at, to - from < 600_000)}
-              </text>
+                <title>{`${describePhase(phase)}\n${formatFullTime(phase.from)}`}</title>
+              </rect>
             ))}
-          </g>
-        </svg>
-      )}
+            {silences.filter(isShown).map((silence) => (
+              <rect
+                key={silence.from}
+                className="job-timeline-silence"
+                x={edge(silence.from)}
+                y={LANE_TOP_PX + LANE_HEIGHT_PX / 2 - 2}
+                width={Math.max(2, edge(silence.to) - edge(silence.from))}
+                height={4}
+              >
+                <title>{`${describeSilence(silence)}\n${formatFullTime(silence.from)}`}</title>
+              </rect>
+            ))}
+            <path
+              className="job-timeline-ticks"
+              d={times
+                .filter((time) => time >= from && time <= to)
+                .map((time) => `M${x(time).toFixed(1)} ${TICKS_TOP_PX}v6`)
+                .join("")}
+            />
+            {reports.length > 0 && (
+              <ProgressCurve
+                reports={reports}
+                starts={phases.filter(({ kind }) => kind === "RUNNING").map((phase) => phase.from)}
+                x={x}
+                left={LEFT_PX}
+                right={right}
+                top={CURVE_TOP_PX}
+                bottom={CURVE_BOTTOM_PX - 4}
+                isPercent={isPercent}
+              />
+            )}
+            {restarts
+              .filter((time) => time >= from && time <= to)
+              .map((time) => (
+                <g key={time}>
+                  <path className="plot-restart" d={`M${x(time)} 4V${bottom}`} />
+                  <text className="plot-mark-label" x={x(time) + 4} y={12}>
+                    ↻
+                  </text>
+                </g>
+              ))}
+            <g className="axes">
+              {timeTicks(from, to, Math.max(2, Math.floor(width / 120))).map((tick) => (
+                <text
+                  key={tick}
+                  x={x(tick)}
+                  y={height - 5}
+                  textAnchor={x(tick) > width - LABEL_PX / 2 ? "end" : "middle"}
+                >
+                  {formatTime(tick, to - from < 600_000)}
+                </text>
+              ))}
+            </g>
+            {selected !== undefined && (
+              <path d={`M${x(at)} ${LANE_TOP_PX - 6}V${bottom}`} className="plot-cursor" />
+            )}
+            {zoom.brush && (
+              <rect
+                className="plot-brush"
+                x={Math.min(...zoom.brush)}
+                y={LANE_TOP_PX - 6}
+                width={Math.abs(zoom.brush[1] - zoom.brush[0])}
+                height={bottom - LANE_TOP_PX + 6}
+              />
+            )}
+          </svg>
+        )}
+      </div>
+      <div className="plot-foot">
+        <Moment at={at} phases={phases} reports={reports} isPercent={isPercent} />
+        <TimeZoomButtons zoom={zoom} at={at} />
+      </div>
       <figcaption>
-        <PhaseLegend phases={phases} />
+        <PhaseLegend phases={phases} silences={silences} />
+        {restarts.length > 0 && (
+          <p className="plot-marks quiet">
+            ↻ began again at{" "}
+            {restarts
+              .slice(-MAX_LISTED)
+              .map((time) => formatTime(time))
+              .join(", ")}
+          </p>
+        )}
       </figcaption>
     </figure>
-  );
-}
-
-interface ProgressCurveProps {
-  reports: readonly JobEvent[];
-  phases: readonly Phase[];
-  x: (at: number) => number;
-  right: number;
-  isPercent: boolean;
-}
-
-/** The reported progress, as one curve for each attempt: a restart resets the progress. */
-function ProgressCurve({ reports, phases, x, right, isPercent }: ProgressCurveProps) {
-  const highest = isPercent ? 100 : Math.max(1, ...reports.map((event) => event.progress ?? 0));
-  const y = scale([0, highest], [LANE_HEIGHT_PX + CURVE_HEIGHT_PX - 4, LANE_HEIGHT_PX + 8]);
-  const starts = phases.filter((phase) => phase.kind === "RUNNING").map((phase) => phase.from);
-  const attempts = new Map<number, string[]>();
-  for (const event of reports) {
-    const at = eventTime(event);
-    const start = starts.findLast((start) => start <= at) ?? at;
-    const path = attempts.get(start) ?? [`${x(start).toFixed(1)} ${y(0).toFixed(1)}`];
-    path.push(`${x(at).toFixed(1)} ${y(event.progress ?? 0).toFixed(1)}`);
-    attempts.set(start, path);
-  }
-  return (
-    <>
-      <g className="axes">
-        {[0, highest / 2, highest].map((value) => (
-          <g key={value}>
-            <path d={`M${LEFT_PX} ${y(value)}H${right}`} />
-            <text x={LEFT_PX - 8} y={y(value) + 4} textAnchor="end">
-              {formatNumber(value)}
-              {isPercent && " %"}
-            </text>
-          </g>
-        ))}
-      </g>
-      {[...attempts].map(([start, points]) => (
-        <path key={start} className="plot-line" d={`M${points.join("L")}`} />
-      ))}
-      {reports.length <= 60 &&
-        reports.map((event) => (
-          <circle
-            key={event.id}
-            className="plot-dot"
-            r={2.6}
-            cx={x(eventTime(event))}
-            cy={y(event.progress ?? 0)}
-          />
-        ))}
-    </>
   );
 }

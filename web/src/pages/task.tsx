@@ -115,7 +115,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
       <div className="columns">
         <section className="card wide">
           <h2>Progress over time</h2>
-          <Plot points={task.timeline} />
+          <Plot points={task.timeline} of={{ task: task.name }} />
           <Timing of={task} />
         </section>
         <About task={task} />

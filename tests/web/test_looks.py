@@ -1,0 +1,88 @@
+"""States are told apart with forced colours and on paper, and the map does not hold the wheel."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import eq
+
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings, wait_for_value
+from tests.support.harness import Server
+from tests.support.sample_task import create_sample_task, page_url
+from tests.web.test_array_page import colours_of_cells
+
+ALLOWED = ("Multiple readback operations",)
+STATES = 8
+"""The sample task has jobs of so many states, late and lost ones among them."""
+
+
+def colour_in(page: Page, kind: str, scheme: str) -> str:
+    """The colour that the style sheet has for a kind of cell in a scheme."""
+    colour: str = page.evaluate(
+        """([kind, scheme]) => {
+             const probe = document.createElement("i");
+             probe.className = "map-colour";
+             probe.style.colorScheme = scheme;
+             probe.style.color = `var(--${kind})`;
+             document.body.append(probe);
+             const { color } = getComputedStyle(probe);
+             probe.remove();
+             return color;
+           }""",
+        [kind, scheme],
+    )
+    return colour
+
+
+def test_forced_colours(sqlite_server: Server, open_page: OpenPage) -> None:
+    """Map and bars keep the colours of states, in those that suit the system's own."""
+    create_sample_task(sqlite_server)
+    page = open_page(
+        page_url(sqlite_server, "tasks", "night", "sweep"), allowed=ALLOWED, forced_colors="active"
+    )
+    expect(page.get_by_role("button", name="late 1")).to_be_visible()
+    for scheme in COLOR_SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        done = colour_in(page, "done", scheme)
+        wait_for_value(page, lambda: colours_of_cells(page)[0], partial(eq, done))
+        assert colours_of_cells(page)[0] == done
+        assert len(set(colours_of_cells(page))) == STATES
+        expect(page.locator(".jobs-bar .fill-done").first).to_have_css("background-color", done)
+        assert serious_findings(page, "main") == []
+
+
+def test_print(sqlite_server: Server, open_page: OpenPage) -> None:
+    """Paper is light, also in the dark theme, and has no controls."""
+    create_sample_task(sqlite_server)
+    page = open_page(
+        page_url(sqlite_server, "tasks", "night", "sweep"), allowed=ALLOWED, color_scheme="dark"
+    )
+    expect(page.get_by_role("button", name="late 1")).to_be_visible()
+    page.emulate_media(media="print", color_scheme="dark")
+    for control in ("Tasks", "GraphiQL"):
+        expect(page.get_by_role("banner").get_by_role("link", name=control)).to_be_hidden()
+    for control in ("Zoom in", "Open"):
+        expect(page.get_by_role("button", name=control, exact=True)).to_be_hidden()
+    expect(page.locator("html")).to_have_css("background-color", "rgb(255, 255, 255)")
+    light = colour_in(page, "done", "light")
+    assert colours_of_cells(page)[0] == light
+
+
+def test_wheel_scrolls_the_page(sqlite_server: Server, open_page: OpenPage) -> None:
+    """Over the map, too, when it is zoomed; with Ctrl it zooms."""
+    create_sample_task(sqlite_server)
+    page = open_page(page_url(sqlite_server, "tasks", "night", "sweep"), height=500)
+    canvas = page.locator("canvas")
+    before = canvas.get_attribute("data-cell")
+    canvas.hover()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    expect(canvas).not_to_have_attribute("data-cell", before or "")
+    place = [canvas.get_attribute(f"data-{name}") for name in ("cell", "x", "y")]
+    top = page.evaluate("scrollY")
+    page.mouse.wheel(0, 200)
+    wait_for_value(page, lambda: page.evaluate("scrollY"), lambda it: it > top)
+    assert page.evaluate("scrollY") > top
+    assert [canvas.get_attribute(f"data-{name}") for name in ("cell", "x", "y")] == place

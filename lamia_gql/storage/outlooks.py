@@ -136,7 +136,8 @@ def _is_at_risk(process: Any) -> ColumnElement[bool]:
             job.task_id == process.task_id,
             job.process_number == process.number,
             is_running(job),
-            # Without an interval, this is null: such jobs are never LOST.
+            # SQLite would take no interval for one of 0 s.
+            interval.is_not(None),
             job.alive_at <= _Earlier(LOST_BEATS * interval),
         )
         .correlate(process)

@@ -41,7 +41,7 @@ def tasks(server: Server) -> Server:
         made = {"risky": tolerant, "failed": ended, "done": ended}.get(name, array)
         if name == "few left":
             made = {"name": "a", "jobCount": 10, "threshold": 10}
-        server.create(name, made)
+        server.create(name, made, *([{"name": "b"}] if name == "good" else []))
     failed = {"index": 0, "eventClass": "FAILED", "hostname": "n1", "message": "No space left: /a"}
     for name in ("doomed", "risky", "failed", "few left"):
         send(server, name, failed)
@@ -49,6 +49,8 @@ def tasks(server: Server) -> Server:
     send(server, "risky", {"index": 1, "eventClass": "STARTED", "hostname": "n2"})
     send(server, "held", {"index": 0, "eventClass": "HELD", "message": "quota"})
     send(server, "good", {"index": 0, "eventClass": "STARTED", "sentAt": ago(1)})
+    # Where no interval is known, nobody is lost.
+    server.submit("good", "b", "STARTED", sentAt=ago(600))
     send(server, "done", {"index": 0, "eventClass": "DONE"})
     silence = {0: 1, 1: 3, 2: 4, 3: 6, 4: 60, 5: 600}
     send(

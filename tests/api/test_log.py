@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lamia_gql.server.log_handler import CondensingHandler
 from tests.support.harness import SUBMIT_EVENT, StartServer
+from tests.support.live_clients import WebSocketClient
 from tests.support.waiting import until
 
 REQUESTS = 200
@@ -82,3 +83,15 @@ def test_a_line_is_new_after_a_pause() -> None:
     log.warning("full")
     assert written.getvalue().splitlines()[-1] == "WARNING full"
     handler.close()
+
+
+async def test_websockets_are_not_logged(start_server: StartServer, sqlite_url: str) -> None:
+    """By default the log has no line for each WebSocket; for debugging it has."""
+    for level, is_logged in (("info", False), ("debug", True)):
+        server = start_server(sqlite_url, log_level=level)
+        async with WebSocketClient(server.url):
+            pass
+        server.stop()
+        assert "startup complete" in server.log()
+        assert ("connection open" in server.log()) is is_logged
+        server.clear_log()

@@ -171,3 +171,15 @@ def test_many_questions_are_one_write(start_server: StartServer, sqlite_url: str
     assert 0 <= writes() - before <= 1 + time.monotonic() - begin
     until(lambda: not reason(server) and writes() > before, lambda: "nothing was written")
     file.close()
+
+
+def test_health_and_readiness(start_server: StartServer, postgres_url: str) -> None:
+    """/healthz reports that the server runs, /readyz whether its database is there and migrated."""
+    server = start_server(postgres_url)
+    assert server.get("/healthz").json()["status"] == "ok"
+    until(lambda: server.get("/readyz").json() == {"status": "ready"}, "ready")
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'of-another-version'")
+    until(lambda: server.get("/readyz").status_code == 503, lambda: "it is ready")
+    assert "lamia-gql migrate" in server.get("/readyz").json()["reason"]
+    assert server.get("/healthz").status_code == 200

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import pyte
 
-from tests.api.test_commands import workflow
+from tests.support.executions import workflow
 from tests.support.harness import Server, StartServer, environment_with, run_cli
 from tests.support.waiting import until
 

@@ -17,16 +17,25 @@ KINDS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 @contextmanager
-def nginx(folder: Path, locations: str) -> Iterator[str]:
-    """A running nginx with these blocks ``location``; its address."""
+def nginx(
+    folder: Path, locations: str, certificate: tuple[Path, Path] | None = None
+) -> Iterator[str]:
+    """A running nginx with these blocks ``location``; its address.
+
+    With a certificate and its key it speaks HTTPS.
+    """
     program = require(shutil.which("nginx"), "Debian's nginx")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     paths = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in KINDS)
+    tls = ""
+    if certificate is not None:
+        tls = " ssl; ssl_certificate {}; ssl_certificate_key {}".format(*certificate)
     config = folder / "nginx.conf"
     config.write_text(
         f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
-        http {{ access_log off; {paths} server {{ listen 127.0.0.1:{port}; {locations} }} }}"""
+        http {{ access_log off; {paths}
+          server {{ listen 127.0.0.1:{port}{tls}; {locations} }} }}"""
     )
     log = folder / "nginx.log"
     with log.open("wb") as output:
@@ -41,7 +50,7 @@ def nginx(folder: Path, locations: str) -> Iterator[str]:
 
     try:
         until(listens, log.read_text, TIMEOUT_S)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(TIMEOUT_S)

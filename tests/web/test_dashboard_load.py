@@ -62,8 +62,8 @@ MOVE = """([kind, clientX, clientY]) => new Promise(resolve => {
   };
   requestAnimationFrame(turn);
 })"""
-"""Turns a wheel or drags as fast as frames come, which a remote hand can't: the frames in which the map was
-another than before, and the seconds that they took."""
+"""Turns a wheel or drags as fast as frames come, which a remote hand can't: the frames in which
+the map was another than before, and the seconds that they took."""
 LONGEST = """() => {
   window.longest = 0;
   let last = performance.now();

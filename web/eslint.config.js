@@ -37,6 +37,7 @@ export default [
               "FailureGroup",
               "HistogramBin",
               "HostCount",
+              "HostUsage",
               "JobCounts",
               "JobUsage",
               "MemoryStatistics",

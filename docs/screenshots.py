@@ -14,10 +14,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from docs.terminal_picture import make_page
 from tests.support.browser import OpenPage, launch_chromium, page_opener
 from tests.support.harness import Server, environment_with
+from tests.support.terminal import Terminal
 
 IMAGES = Path(__file__).parent / "images"
 JOBS = 20_000
@@ -82,8 +84,7 @@ def take(page: Page, name: str) -> None:
 
 def take_all(server: Server, open_page: OpenPage) -> None:
     """The pictures of all pages."""
-    names = server.graphql("{ tasks(first: 10) { nodes { name } } }")["tasks"]["nodes"]
-    trouble = next(task["name"] for task in names if task["name"].startswith("trouble-"))
+    trouble = find_trouble(server)
     root = f"{server.url}/#"
     take(open_page(f"{root}/", height=640), "tasks")
     take(open_page(f"{root}/tasks/{trouble}", height=1000), "task")
@@ -108,6 +109,24 @@ def take_all(server: Server, open_page: OpenPage) -> None:
     take(page, "graphiql")
 
 
+def take_terminals(server: Server, browser: Browser) -> None:
+    """The pictures of ``watch``, of a task and of all tasks."""
+    for name, rows, arguments in (("watch", 15, [find_trouble(server)]), ("watch-tasks", 6, [])):
+        command = ["watch", *arguments, "--url", server.url]
+        with Terminal(*command, columns=125, rows=rows) as terminal:
+            terminal.until(lambda text: "trouble first" in text)
+            page = browser.new_page()
+            page.set_content(make_page(terminal.screen))
+            page.locator("body").screenshot(path=IMAGES / f"{name}.png")
+            page.close()
+
+
+def find_trouble(server: Server) -> str:
+    """The name of the task of the demonstration in which things go wrong."""
+    tasks = server.graphql("{ tasks(first: 10) { nodes { name } } }")["tasks"]["nodes"]
+    return next(str(task["name"]) for task in tasks if task["name"].startswith("trouble-"))
+
+
 def main() -> None:
     """Take them."""
     IMAGES.mkdir(exist_ok=True)
@@ -119,6 +138,7 @@ def main() -> None:
                 purge_chunk(server, 0.8 * 60 * MINUTES)
                 with page_opener(browser) as open_page:
                     take_all(server, open_page)
+                take_terminals(server, browser)
             finally:
                 demo.terminate()
                 demo.wait()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -26,15 +27,20 @@ class ChangeListener:
     A context manager. It listens in a thread with its own event loop, where it can be cancelled
     while it waits: a thread that still runs TLS when the process exits may crash it.
 
+    Wait for it with ``select``: it is readable after a change, until :meth:`clear` is called.
+
     Args:
         url: The root address of the server.
         names: The names of the tasks; None for all tasks.
+        conditions: A ``TaskFilter``; an empty one matches all tasks.
     """
 
-    def __init__(self, url: str, names: Sequence[str] | None) -> None:
+    def __init__(self, url: str, names: Sequence[str] | None, conditions: dict[str, Any]) -> None:
         self._url = f"{url}/graphql"
-        self._names = None if names is None else list(names)
-        self._changed = threading.Event()
+        self._variables = {"names": None if names is None else list(names), "filter": conditions}
+        self._told, self._tell = socket.socketpair()
+        for end in (self._told, self._tell):
+            end.setblocking(False)
         self._loop = asyncio.new_event_loop()
         self._listening = self._loop.create_task(self._listen())
         self._thread = threading.Thread(target=self._run, name="change-listener", daemon=True)
@@ -46,11 +52,22 @@ class ChangeListener:
     def __exit__(self, *_exception: object) -> None:
         self._loop.call_soon_threadsafe(self._listening.cancel)
         self._thread.join()
+        self._told.close()
+        self._tell.close()
 
-    def wait(self, timeout: float) -> None:
-        """Wait for a change since the last call, at most ``timeout`` seconds."""
-        self._changed.wait(timeout)
-        self._changed.clear()
+    def fileno(self) -> int:
+        """Return what ``select`` waits for."""
+        return self._told.fileno()
+
+    def clear(self) -> None:
+        """Forget the changes until now."""
+        with suppress(BlockingIOError):
+            self._told.recv(65536)
+
+    def _announce(self) -> None:
+        # If the buffer is full, it is readable anyway.
+        with suppress(BlockingIOError):
+            self._tell.send(b"!")
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):
@@ -68,17 +85,16 @@ class ChangeListener:
                         delay = MIN_RECONNECT_DELAY_S
                 except httpx.HTTPError:
                     pass  # the query that follows a change reports it
-                self._changed.set()
+                self._announce()
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, MAX_RECONNECT_DELAY_S)
 
     async def _read_stream(self, client: httpx.AsyncClient) -> bool:
         """Read a stream to its end; returns False if the server did not open one."""
-        variables = {"names": self._names}
         async with client.stream(
             "POST",
             self._url,
-            json={"query": load_operation("watch_changes"), "variables": variables},
+            json={"query": load_operation("watch_changes"), "variables": self._variables},
             headers={"accept": "text/event-stream"},
         ) as response:
             if response.status_code != httpx.codes.OK:
@@ -87,5 +103,5 @@ class ChangeListener:
                 # The first comment tells that the subscription is active, so a change before it
                 # may have been missed. Later ones are keep-alives.
                 if line.startswith(("data", ":")):
-                    self._changed.set()
+                    self._announce()
         return True

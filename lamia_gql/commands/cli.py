@@ -6,7 +6,6 @@ Each command imports what it runs when it is called, so that ``--help`` and the 
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
@@ -195,23 +194,6 @@ def submit(
     warning = find_loopback_warning(exported)
     if warning is not None:
         click.echo(warning, err=True)
-
-
-@main.command()
-@click.argument("task", required=False)
-@click.option("--once", is_flag=True, help="Print the current state and exit.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for every update.")
-@URL
-def watch(task: str | None, once: bool, as_json: bool, url: str) -> None:
-    """Show TASK, updated live, until it has finished.
-
-    Without TASK, shows the tasks with the latest events until interrupted. Exits with 1 if TASK
-    has failed.
-    """
-    from lamia_gql.commands.watch import watch as run
-
-    with client_errors(interrupted=""):
-        sys.exit(0 if run(url, task, once=once, as_json=as_json) else 1)
 
 
 @main.command()

@@ -39,3 +39,16 @@ PUBLIC_URL = click.option(
     envvar="LAMIA_PUBLIC_URL",
     help="Address by which jobs reach the server; defaults to --url. [env LAMIA_PUBLIC_URL]",
 )
+USERS = click.option(
+    "--user", "usernames", multiple=True, help="Only tasks of this user. Repeatable."
+)
+TAGS = click.option("--tag", "tags", multiple=True, help="Only tasks with this tag. Repeatable.")
+STATES = click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(
+        ("PENDING", "SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED"), case_sensitive=False
+    ),
+    help="Only tasks in this state. Repeatable.",
+)

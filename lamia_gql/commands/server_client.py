@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import httpx
 
+from lamia_gql import __version__
 from lamia_gql.client.configuration import ConfigurationError
 from lamia_gql.commands.client_token import authorization
 from lamia_gql.commands.server_proxy import find_server_proxy, proxy_options
@@ -105,7 +106,7 @@ class ServerClient:
             message = f"The server at {self.url} is not lamia-gql (status {status})."
             raise ServerClientError(message) from error
         if errors:
-            raise ServerClientError(f"The server refused: {errors[0].get('message')}")
+            raise ServerClientError(_describe_refusal(self.url, errors[0]))
         data: dict[str, Any] = body["data"]
         return data
 
@@ -147,6 +148,18 @@ class ServerClient:
         for result in payload["results"]:
             _raise_user_errors(result["userErrors"])
         return [result["enough"] for result in payload["results"]]
+
+
+def _describe_refusal(url: str, error: dict[str, Any]) -> str:
+    """What is wrong with a request that a server has refused."""
+    message = error.get("message")
+    if error.get("extensions", {}).get("code") == "GRAPHQL_VALIDATION_FAILED":
+        # Our operations are valid for the server of the same version.
+        return (
+            f"The server at {url} does not know what lamia-gql {__version__} asks for: use the "
+            f"version that it has, or update it. It says: {message}"
+        )
+    return f"The server refused: {message}"
 
 
 def _describe(url: str, response: httpx.Response) -> str:

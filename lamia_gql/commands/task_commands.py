@@ -1,13 +1,14 @@
-"""The commands that list, show and delete tasks, and their options."""
+"""The commands that list, watch, show and delete tasks, and their options."""
 
 from __future__ import annotations
+
+import sys
 
 import click
 
 from lamia_gql.commands.failures import client_errors, fail
-from lamia_gql.commands.options import URL
+from lamia_gql.commands.options import STATES, TAGS, URL, USERS
 
-TASK_STATES = ("PENDING", "SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED")
 JOB_STATES = ("PENDING", "SUBMITTED", "RUNNING", "DONE", "FAILED", "TERMINATED", "HELD")
 EXIT_NO_MATCH = 3
 """The exit code of ``indices`` if no job matches."""
@@ -15,15 +16,9 @@ EXIT_NO_MATCH = 3
 
 @click.command()
 @click.argument("patterns", nargs=-1, metavar="[NAME]...")
-@click.option("--user", "usernames", multiple=True, help="Only tasks of this user. Repeatable.")
-@click.option("--tag", "tags", multiple=True, help="Only tasks with this tag. Repeatable.")
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice(TASK_STATES, case_sensitive=False),
-    help="Only tasks in this state. Repeatable.",
-)
+@USERS
+@TAGS
+@STATES
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -59,6 +54,41 @@ def tasks(
             limit=limit,
             as_json=as_json,
         )
+
+
+@click.command()
+@click.argument("task", required=False)
+@USERS
+@TAGS
+@STATES
+@click.option("--once", is_flag=True, help="Print the current state and exit.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for every update.")
+@URL
+def watch(
+    task: str | None,
+    usernames: tuple[str, ...],
+    tags: tuple[str, ...],
+    states: tuple[str, ...],
+    once: bool,
+    as_json: bool,
+    url: str,
+) -> None:
+    """Show TASK, updated live, until it has finished.
+
+    Without TASK, shows the tasks until interrupted, those that need attention first. Exits with 1
+    if TASK has failed.
+
+    The arrow keys, PgUp, PgDn, Home and End scroll; q quits.
+    """
+    if task is not None and (usernames or tags or states):
+        raise click.UsageError("--user, --tag and --state select from the list: give no TASK.")
+    from lamia_gql.commands.watch import watch as run
+
+    with client_errors(interrupted=""):
+        has_succeeded = run(
+            url, task, usernames=usernames, tags=tags, states=states, once=once, as_json=as_json
+        )
+    sys.exit(0 if has_succeeded else 1)
 
 
 @click.command()
@@ -151,4 +181,4 @@ def delete(tasks: tuple[str, ...], yes: bool, url: str) -> None:
         fail(1, "")
 
 
-TASK_COMMANDS = (tasks, show, indices, delete)
+TASK_COMMANDS = (tasks, watch, show, indices, delete)

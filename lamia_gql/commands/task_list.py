@@ -10,7 +10,7 @@ import click
 import orjson
 from rich.console import Console
 
-from lamia_gql.commands.rendering import render_tasks
+from lamia_gql.commands.rendering import picture_tasks
 from lamia_gql.commands.server_client import ServerClient
 
 PAGE_SIZE = 25
@@ -46,16 +46,16 @@ def list_tasks(
         pages = _read_pages(client, conditions, limit)
         first = next(pages)
         tasks = [task for page in (first, *pages) for task in page["nodes"]]
-    total = f"{first['totalCount']}{'' if first['isTotalCountExact'] else '+'}"
     if as_json:
         for task in tasks:
             click.echo(orjson.dumps(task))
         if len(tasks) < first["totalCount"]:
-            click.echo(f"{len(tasks)} of {total} tasks: see --limit.", err=True)
-    elif conditions and not tasks:
-        click.echo("No task matches.")
-    else:
-        Console().print(render_tasks(tasks, total, datetime.now(UTC), order="newest first"))
+            plus = "" if first["isTotalCountExact"] else "+"
+            click.echo(f"{len(tasks)} of {first['totalCount']}{plus} tasks: see --limit.", err=True)
+        return
+    none = "No task matches." if conditions else "There are no tasks yet."
+    listed = {**first, "nodes": tasks}
+    Console().print(picture_tasks(listed, datetime.now(UTC), order="newest first", none=none))
 
 
 def _read_pages(

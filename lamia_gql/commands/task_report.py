@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lamia_gql.commands.cause_text import describe_cause, make_printable
-from lamia_gql.commands.rendering import COLOURS, render_task
+from lamia_gql.commands.outlook_text import COLOURS
+from lamia_gql.commands.rendering import picture_task
 from lamia_gql.commands.server_client import ServerClient
 
 SHOWN_STATES = ("FAILED", "TERMINATED", "HELD")
@@ -45,9 +46,7 @@ def show_task(url: str, name: str, *, limit: int, as_json: bool) -> None:
 def _read_failing_jobs(
     client: ServerClient, task: dict[str, Any], process: dict[str, Any], limit: int
 ) -> list[dict[str, Any]]:
-    counts = process["counts"]
-    trouble = any(counts[state] for state in ("failed", "terminated", "held"))
-    if not trouble and process["outlook"] == "ON_TRACK":
+    if not any(process["counts"][state] for state in ("failed", "terminated", "held", "lost")):
         return []
     found = client.execute("failing_jobs", task=task["name"], name=process["name"], first=limit)[
         "process"
@@ -66,8 +65,8 @@ def _is_lost(job: dict[str, Any]) -> bool:
 
 
 def _render(task: dict[str, Any]) -> RenderableType:
-    rendered = render_task(task, datetime.now(UTC), _render_details(task))
-    return Group(rendered, *_render_failing_jobs(task["processes"]["nodes"]))
+    picture = picture_task(task, datetime.now(UTC), [*_render_details(task)])
+    return Group(picture, *_render_failing_jobs(task["processes"]["nodes"]))
 
 
 def _render_details(task: dict[str, Any]) -> Iterator[Text]:
@@ -90,11 +89,11 @@ def _describe(word: str, text: str | None) -> Iterator[str]:
 
 def _render_failing_jobs(processes: Iterable[dict[str, Any]]) -> Iterator[RenderableType]:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("process", "job", "state", "host", "last event", "reason"):
+    for heading in ("process", "job", "state", "host", "last sign", "reason"):
         table.add_column(heading, overflow="fold")
     for process in processes:
         for job in process["failingJobs"]:
-            state = "LOST" if _is_lost(job) else job["state"]
+            state = "lost" if _is_lost(job) else job["state"].lower()
             table.add_row(
                 Text(process["name"]),
                 "" if job["index"] is None else str(job["index"]),

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from lamia_gql.commands import server_client
 from lamia_gql.commands.cli import main
-from lamia_gql.commands.rendering import NAME_CHARACTERS
+from lamia_gql.commands.task_table import NAME_CHARACTERS
 from tests.support.harness import Server, environment_with
 
 
@@ -84,27 +85,47 @@ def test_names_are_no_markup(sqlite_server: Server) -> None:
     assert run(sqlite_server, "show", "a[b]").stdout.count("fill[red]") == 3
 
 
-@pytest.mark.parametrize(("columns", "left_out"), [(60, 3), (80, 1), (200, 0)])
-def test_a_line_for_a_task(sqlite_server: Server, columns: int, left_out: int) -> None:
+def test_an_older_server(sqlite_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not know is told with what to do, not as a mistake of the user."""
+    document = "{ tasks(first: 1) { nodes { ofTomorrow } } }"
+    monkeypatch.setattr(server_client, "load_operation", lambda _name: document)
+    for command in ("tasks", "watch"):
+        done = run(sqlite_server, command)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "use the version that it has, or update it." in done.stderr
+        assert "Cannot query field 'ofTomorrow' on type 'Task'." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("columns", "left_out"),
+    [
+        (60, {"progress", "rate", "ends in", "pend", "subm"}),
+        (80, {"progress", "rate"}),
+        (200, set()),
+    ],
+)
+def test_a_line_for_a_task(sqlite_server: Server, columns: int, left_out: set[str]) -> None:
     """In a narrow terminal names are cut, after columns that say less were left out."""
     name = "calibration-of-the-second-night-2026-11-27"
     sqlite_server.create(name, {"name": "fill-of-the-second-night-2026", "jobCount": 1000})
     sqlite_server.submit(name, "fill-of-the-second-night-2026", "DONE", index=0)
     for arguments in ("tasks",), ("watch", "--once"), ("show", name):
         done = run(sqlite_server, *arguments, env={"COLUMNS": str(columns)})
-        (place,) = [n for n, line in enumerate(done.stdout.splitlines()) if " pend " in line]
+        (place,) = [n for n, line in enumerate(done.stdout.splitlines()) if " run " in line]
         headings, line = done.stdout.splitlines()[place : place + 2]
         assert len(line) <= columns
-        assert ("progress" not in headings) + ("/min" not in headings) + (
-            "ends in" not in headings
-        ) == left_out
-        shown, *others = line.split()
-        counts = others.index("999")
-        assert others[counts : counts + 6] == ["999", "·", "·", "1", "·", "·"]
-        assert others[1:3] == ["0", "%"]
+        optional = ("progress", "rate", "ends in", "pend", "subm", "late", "lost", "held")
+        assert {word for word in optional if word not in headings} == left_out | {
+            *("late", "lost", "held"),
+        }
+        shown, state, *others = line.split()
+        waiting = [] if "pend" in left_out else ["999", "·"]
+        assert state == "running"
+        assert others[:2] == ["0.1", "%"]
+        assert others[2 : len(waiting) + 6] == [*waiting, "·", "1", "·", "·"]
         full = name if arguments[0] != "show" else "fill-of-the-second-night-2026"
         assert shown == full if columns == 200 else full.startswith(shown.rstrip("…"))
-        assert len(shown) >= min(NAME_CHARACTERS, columns - 50)
+        assert len(shown) >= NAME_CHARACTERS
 
 
 def create_failing_task(server: Server) -> None:
@@ -139,24 +160,28 @@ def test_a_task_is_shown(sqlite_server: Server) -> None:
     done = run(sqlite_server, "show", "night")
     assert done.exit_code == 0, done.stderr
     told = [line.rstrip() for line in done.stdout.splitlines()]
-    assert told[:4] == [
-        "night  HOPELESS",
+    assert re.match("night  cannot succeed  ", told[0])
+    assert told[1:4] == [
         "submitted by ada from login1 at 2026-11-27 12:00:00 tagged 2026, data",
         "With the",
         "new calibration",
     ]
-    (fill,) = [line.split() for line in told if line.startswith("fill") and "HOPELESS" in line]
-    assert fill[fill.index("%") + 1 :] == ["15", "·", "1", "1", "2", "1"]
-    assert "failing fill: 2-4" in told
+    (fill,) = [
+        line.split() for line in told if line.startswith("fill") and "cannot succeed" in line
+    ]
+    # The lost job is one of those that run.
+    assert fill[fill.index("%") + 1 :][:7] == ["15", "·", "1", "1", "1", "2", "1"]
+    assert "lost fill: 5" in told
+    assert "unsuccessful fill: 2-4" in told
     start = next(place for place, line in enumerate(told) if line.startswith("process  job"))
     rows = [re.split(r"  +", line) for line in told[start + 1 :]]
     assert [[*row[:4], *row[5:]] for row in rows[:4]] == [
-        ["fill", "2", "FAILED", "node2", "exit code 139:", "[2JSegmentation fault"],
-        ["fill", "3", "FAILED", "node3 ]0;owned"],
-        ["fill", "4", "TERMINATED", "node2", "SIGTERM"],
-        ["fill", "5", "LOST", "node5"],
+        ["fill", "2", "failed", "node2", "exit code 139:", "[2JSegmentation fault"],
+        ["fill", "3", "failed", "node3 ]0;owned"],
+        ["fill", "4", "terminated", "node2", "SIGTERM"],
+        ["fill", "5", "lost", "node5"],
     ]
-    assert [*rows[4][:2], rows[4][-1]] == ["merge", "FAILED", "no input"]
+    assert [*rows[4][:2], rows[4][-1]] == ["merge", "failed", "no input"]
     assert "\x1b" not in done.stdout
     assert "\x07" not in done.stdout
 

@@ -2,84 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
-import struct
 import subprocess
 import sys
-import termios
-from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-
-import pyte
+from typing import Any
 
 from tests.support.executions import workflow
 from tests.support.harness import Server, StartServer, environment_with, run_cli
+from tests.support.terminal import TIMEOUT_S, Terminal
 from tests.support.waiting import until
-
-ROWS, COLUMNS = 30, 120
-TIMEOUT_S = 30.0
-
-
-class Terminal:
-    """A pseudo-terminal with a program in it, and the screen that it shows."""
-
-    def __init__(self, *arguments: str) -> None:
-        self._screen = pyte.Screen(COLUMNS, ROWS)
-        self._stream = pyte.ByteStream(self._screen)
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self.program = subprocess.Popen(
-            [sys.executable, "-m", "lamia_gql", *arguments],
-            env=environment_with({}) | {"TERM": "xterm-256color"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        )
-        os.close(theirs)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.program.kill()
-        self.program.wait()
-        os.close(self._ours)
-
-    def text(self) -> str:
-        """The current screen, without trailing blanks."""
-        while select.select([self._ours], [], [], 0.05)[0]:
-            try:
-                data = os.read(self._ours, 65536)
-            except OSError:
-                break
-            if not data:
-                break
-            self._stream.feed(data)
-        return "\n".join(line.rstrip() for line in self._screen.display)
-
-    def until(self, seen: Callable[[str], bool]) -> str:
-        """Wait until the screen is as wanted, and return it."""
-        text = ""
-
-        def is_seen() -> bool:
-            nonlocal text
-            text = self.text()
-            return seen(text)
-
-        until(is_seen, lambda: f"the wanted picture; at last:\n{text}", TIMEOUT_S)
-        return text
 
 
 def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url: str) -> None:
@@ -88,12 +21,12 @@ def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url:
     server.create("night", {"name": "fill", "jobCount": 10}, {"name": "merge"})
     with Terminal("watch", "night", "--url", server.url) as terminal:
         text = terminal.until(lambda text: "merge" in text)
-        assert "PENDING" in text
+        assert "pending" in text
         for index in range(4):
             server.submit("night", "fill", "DONE", index=index)
         server.submit("night", "fill", "STARTED", index=5)
         text = terminal.until(lambda text: "40 %" in text)
-        assert "RUNNING" in text
+        assert "running" in text
 
         server.kill()
         server.start()
@@ -101,7 +34,9 @@ def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url:
         # Half of a picture may be seen while it is drawn.
         terminal.until(
             lambda text: (
-                "failing fill: 7" in text and "HOPELESS" in text and "Trying again" not in text
+                "unsuccessful fill: 7" in text
+                and "cannot succeed" in text
+                and "Trying again" not in text
             )
         )
         # It went on, as a retry, and all is well in the end.
@@ -113,9 +48,9 @@ def test_a_task_from_its_start_to_its_end(start_server: StartServer, sqlite_url:
             ]
         )
         server.submit("night", "merge", "DONE")
-        text = terminal.until(lambda text: "SUCCEEDED" in text.splitlines()[0])
+        text = terminal.until(lambda text: "succeeded" in text.splitlines()[0])
         assert "100 %" in text
-        assert "failing" not in text
+        assert "unsuccessful" not in text
         assert text.count("night") == 1
         assert terminal.program.wait(TIMEOUT_S) == 0
 
@@ -136,16 +71,16 @@ def test_watch_survives_a_server_that_is_down(start_server: StartServer, sqlite_
 
 
 def test_all_tasks(sqlite_server: Server) -> None:
-    """Without a name, new tasks appear in the list."""
+    """Without a name, new tasks appear in the list, and stay where they are."""
     with Terminal("watch", "--url", sqlite_server.url) as terminal:
         terminal.until(lambda text: "no tasks yet" in text)
         sqlite_server.create("first", {"name": "p"})
         sqlite_server.create("second", {"name": "p"})
         terminal.until(lambda text: "2 of 2 tasks" in text)
         sqlite_server.submit("first", "p", "DONE")
-        text = terminal.until(lambda text: "SUCCEEDED" in text)
-        # What was heard of last comes first.
-        assert text.index("first") < text.index("second")
+        text = terminal.until(lambda text: "succeeded" in text)
+        # The newest comes first, whichever was heard of last.
+        assert text.index("second") < text.index("first ")
 
 
 def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
@@ -162,13 +97,13 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
     ) as replay:
         until(lambda: server.process("r", "split"), "the task of the replay")
         with Terminal("watch", "r", "--url", server.url) as terminal:
-            seen: list[int] = []
+            seen: list[float] = []
 
-            def ratio(text: str) -> int:
+            def ratio(text: str) -> float:
                 line = next((line for line in text.splitlines() if line.startswith("all")), "")
                 words = line.split()
                 if "%" in words:
-                    seen.append(int(words[words.index("%") - 1]))
+                    seen.append(float(words[words.index("%") - 1]))
                 return seen[-1] if seen else 0
 
             terminal.until(lambda text: ratio(text) < 100 and len(set(seen)) >= 3)
@@ -178,7 +113,7 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
             server.start()
             terminal.until(lambda text: "Trying again" not in text)
             terminal.until(lambda text: ratio(text) == 100)
-            text = terminal.until(lambda text: "SUCCEEDED" in text.splitlines()[0])
+            text = terminal.until(lambda text: "succeeded" in text.splitlines()[0])
             assert terminal.program.wait(TIMEOUT_S) == 0
         assert replay.wait(TIMEOUT_S) == 0
     assert seen == sorted(seen)
@@ -188,7 +123,92 @@ def test_replay_is_watched(sqlite_server: Server, tmp_path: Path) -> None:
     for process in task["processes"]["nodes"]:
         [line] = [line for line in text.splitlines() if line.startswith(process["name"])]
         assert "100 %" in line
-        assert process["state"] in line
+        assert process["state"].lower() in line
+
+
+def test_in_small_and_large_terminals(sqlite_server: Server) -> None:
+    """Trouble is always in sight, keys scroll to the rest, and a new size is used at once."""
+    arrays = [{"name": f"fill-{number:02}", "jobCount": 10} for number in range(40)]
+    sqlite_server.create("night", *arrays, {"name": "merge"})
+    event = {"task": "night", "eventClass": "DONE"}
+    sqlite_server.submit_many(
+        [
+            *({**event, "process": f"fill-{n:02}", "index": 0} for n in range(40)),
+            {**event, "process": "fill-31", "index": 7, "eventClass": "FAILED", "exitCode": 3},
+            {**event, "process": "fill-12", "index": 4, "eventClass": "HELD"},
+        ]
+    )
+    with Terminal("watch", "night", "--url", sqlite_server.url, columns=60, rows=10) as terminal:
+        lines = terminal.until(lambda text: "trouble first" in text).splitlines()
+        assert re.fullmatch("night  cannot succeed.*", lines[0])
+        assert [line.split()[0] for line in lines[1:6]] == [
+            *("process", "fill-31", "fill-12", "fill-00", "all"),
+        ]
+        assert lines[6:9] == [
+            "unsuccessful fill-31: 7",
+            "        1  exit 3  on unknown host",
+            "held fill-12: 4",
+        ]
+        assert lines[9] == "1-3 of 41 processes, trouble first"
+
+        terminal.press("j")
+        terminal.until(lambda text: "2-4 of 41" in text)
+        terminal.press("\x1b[6~")
+        terminal.until(lambda text: "5-7 of 41" in text)
+        terminal.press("G")
+        text = terminal.until(lambda text: "39-41 of 41" in text)
+        assert "merge" in text
+        assert "unsuccessful fill-31: 7" in text
+        # Another one is in trouble and goes up; who looks at the end still sees the end.
+        sqlite_server.submit("night", "fill-20", "FAILED", index=3)
+        text = terminal.until(lambda text: "unsuccessful fill-20: 3" in text)
+        assert "39-41 of 41" in text
+        terminal.press("\x1b[H")
+        text = terminal.until(lambda text: "1-3 of 41" in text)
+        assert text.splitlines()[2].startswith("fill-20")
+
+        terminal.resize(200, 80)
+        lines = terminal.until(lambda text: "\n41 processes, trouble first" in text).splitlines()
+        assert len(lines) == 80
+        assert lines[-1].endswith("q: quit")
+        assert "progress" in lines[1]
+        terminal.press("q")
+        text = terminal.until(lambda _text: terminal.program.poll() is not None)
+        assert terminal.program.returncode == 130
+        # The terminal has again what it had, and then the whole picture.
+        assert terminal.text().count("\nmerge ") == 1
+
+
+def test_selected_tasks(sqlite_server: Server) -> None:
+    """Some users' and tags' tasks in some states, those in trouble first, as they change."""
+    create = sqlite_server.create
+    for number in range(4):
+        create(f"ada-{number}", {"name": "p", "jobCount": 9}, username="ada", tags=["run-7"])
+        sqlite_server.submit(f"ada-{number}", "p", "STARTED", index=0)
+    create("other", {"name": "p", "jobCount": 9}, username="ada")
+    create("grace-0", {"name": "p", "jobCount": 9}, username="grace", tags=["run-7"])
+    sqlite_server.submit("ada-1", "p", "FAILED", index=3)
+    sqlite_server.submit("ada-2", "p", "HELD", index=5)
+    selection = ("--user", "ada", "--tag", "run-7", "--state", "running")
+    with Terminal("watch", *selection, "--url", sqlite_server.url) as terminal:
+        text = terminal.until(lambda text: "4 of 4 tasks, trouble first" in text)
+        assert re.findall(r"^(\S+) .*(cannot succeed|at risk|running) ", text, re.MULTILINE) == [
+            *(("ada-1", "cannot succeed"), ("ada-2", "at risk")),
+            *(("ada-3", "running"), ("ada-0", "running")),
+        ]
+        sqlite_server.submit_many(
+            [
+                {"task": "ada-3", "process": "p", "index": index, "eventClass": "DONE"}
+                for index in range(9)
+            ]
+        )
+        text = terminal.until(lambda text: "3 of 3 tasks, trouble first" in text)
+        assert "ada-3" not in text
+    url = f"--url={sqlite_server.url}"
+    none = run_cli("watch", "--user", "nobody", "--once", url)
+    assert none.stdout == "No task matches.\n"
+    both = run_cli("watch", "ada-1", "--user", "ada", url)
+    assert (both.returncode, "give no TASK" in both.stderr) == (2, True)
 
 
 def test_for_scripts(sqlite_server: Server) -> None:
@@ -198,7 +218,7 @@ def test_for_scripts(sqlite_server: Server) -> None:
     sqlite_server.submit("night", "fill", "FAILED", index=1)
     done = run_cli("watch", "night", "--once", url)
     assert done.returncode == 0
-    assert "failing fill: 1" in done.stdout
+    assert "unsuccessful fill: 1" in done.stdout
     picture = json.loads(run_cli("watch", "night", "--once", "--json", url).stdout)
     assert picture["processes"]["nodes"][0]["failing"] == "1"
     sqlite_server.submit("night", "fill", "FAILED", index=0)
@@ -233,7 +253,7 @@ def test_causes_and_held_jobs(sqlite_server: Server) -> None:
     with Terminal("watch", "night", "--url", sqlite_server.url) as terminal:
         text = terminal.until(lambda text: "killed" in text or "SIGKILL" in text)
         lines = [line.strip() for line in text.splitlines()]
-        at = next(place for place, line in enumerate(lines) if line.startswith("failing fill"))
+        at = next(place for place, line in enumerate(lines) if line.startswith("unsuccessful fill"))
         assert lines[at + 1 : at + 4] == [
             "9  out of memory: # [#J (exit 137, SIGKILL)  on n17",
             "3  disk full  on n2 (2) and 1 more host",
@@ -244,7 +264,7 @@ def test_causes_and_held_jobs(sqlite_server: Server) -> None:
         text = terminal.until(lambda text: "held fill: 20" in text)
         assert "held" in text.splitlines()[1]
         sqlite_server.submit("night", "merge", "FAILED", exitCode=134, message="std::bad_alloc")
-        terminal.until(lambda text: "failing merge: std::bad_alloc (exit 134)" in text)
+        terminal.until(lambda text: "failed merge: std::bad_alloc (exit 134)" in text)
     shown = run_cli("show", "night", url).stdout
-    assert re.search(r"fill +20 +HELD .*no disk space", shown)
-    assert re.search(r"fill +8 +FAILED +n17 .*out of memory", shown)
+    assert re.search(r"fill +20 +held .*no disk space", shown)
+    assert re.search(r"fill +8 +failed +n17 .*out of memory", shown)

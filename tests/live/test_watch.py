@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +212,52 @@ def test_selected_tasks(sqlite_server: Server) -> None:
     assert none.stdout == "No task matches.\n"
     both = run_cli("watch", "ada-1", "--user", "ada", url)
     assert (both.returncode, "give no TASK" in both.stderr) == (2, True)
+
+
+def test_a_stall(sqlite_server: Server) -> None:
+    """Where nothing ends although jobs run, that is told with its time in place of an estimate."""
+    sqlite_server.create("night", {"name": "fill", "jobCount": 40})
+    for word, indices in (("STARTED", range(20)), ("DONE", range(10))):
+        sqlite_server.submit_many(
+            [
+                {"task": "night", "process": "fill", "index": index, "eventClass": word}
+                for index in indices
+            ]
+        )
+    url = f"--url={sqlite_server.url}"
+    told = run_cli("watch", "night", "--once", url).stdout
+    assert "jobs/min" in told.splitlines()[0]
+    assert "stalled" not in told
+    # As if all of that had been an hour ago.
+    path = sqlite_server.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE sample SET at = at - 3600")
+        database.execute("UPDATE process SET sampled_since = sampled_since - 3600")
+    for command in (
+        ["watch", "night", "--once"],
+        ["show", "night"],
+        ["tasks"],
+        ["watch", "--once"],
+    ):
+        told = run_cli(*command, url).stdout
+        assert re.search(r"stalled (since )?(\d\d:\d\d|\d{4}-\d\d-\d\d)", told)
+        assert "/min" not in told
+
+
+def test_the_terminal_is_given_back(sqlite_server: Server) -> None:
+    """While it is suspended, and when it is ended, the terminal is as it was before."""
+    sqlite_server.create("night", {"name": "fill", "jobCount": 3})
+    with Terminal("watch", "night", "--url", sqlite_server.url) as terminal:
+        terminal.until(lambda text: "q: quit" in text)
+        assert not terminal.waits_for_lines()
+        terminal.press("\x1a")
+        terminal.until(lambda text: text.strip() == "")
+        terminal.program.send_signal(signal.SIGCONT)
+        terminal.until(lambda text: "q: quit" in text)
+        terminal.program.terminate()
+        terminal.until(lambda text: "q: quit" not in text and "fill" in text)
+        assert terminal.program.wait(TIMEOUT_S) == 128 + signal.SIGTERM
+        assert terminal.waits_for_lines()
 
 
 def test_for_scripts(sqlite_server: Server) -> None:

@@ -91,6 +91,10 @@ class Terminal:
         self.screen.resize(rows, columns)
         self._set_size(columns, rows)
 
+    def waits_for_lines(self) -> bool:
+        """Whether programs get lines, as in a shell, and not single keys."""
+        return bool(termios.tcgetattr(self._ours)[3] & termios.ICANON)
+
     def text(self) -> str:
         """The current screen, without trailing blanks."""
         while select.select([self._ours], [], [], 0.05)[0]:

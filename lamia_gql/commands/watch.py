@@ -121,16 +121,16 @@ def _follow(
 ) -> Snapshot:
     """Show snapshots until the task has finished; returns the last one."""
     with watched.listen() as listener:
-        problem = ""
+        problem, read_at = "", datetime.now(UTC)
         while True:
             show(snapshot, problem)
             if snapshot.get("state") in FINISHED_STATES and not problem:
                 return snapshot
             _wait(listener, screen)
             try:
-                snapshot, problem = watched.query(), ""
+                snapshot, problem, read_at = watched.query(), "", datetime.now(UTC)
             except ServerUnavailableError as error:
-                problem = f"{error} Trying again …"
+                problem = f"State of {read_at.astimezone():%H:%M:%S}. {error} Trying again …"
 
 
 def _wait(listener: ChangeListener, screen: WatchScreen | None) -> None:

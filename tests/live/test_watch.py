@@ -66,6 +66,7 @@ def test_watch_survives_a_server_that_is_down(start_server: StartServer, sqlite_
         terminal.until(lambda text: "fill" in text)
         server.kill()
         text = terminal.until(lambda text: "Trying again" in text)
+        assert re.search(r"^State of \d\d:\d\d:\d\d\. ", text, re.MULTILINE)
         assert "fill" in text
         server.start()
         terminal.until(lambda text: "Trying again" not in text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
@@ -28,13 +29,17 @@ class TroubleLine:
     """The state of the jobs, or that of the process; empty for a cause."""
     process: str
     text: str
+    end: str = ""
+    """What is kept at the end where the text is too long."""
     detail: int = 0
-    """0 for that there is trouble, more for what can be left out where lines are short."""
+    """0 for that there is trouble, more for what can be left out where there are few lines."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it; a list of indices is cut between two of them."""
         if not self.what:
-            yield Text(self.text, no_wrap=True, overflow="ellipsis")
+            cause = Text(self.text)
+            cause.truncate(max(1, options.max_width - cell_len(self.end)), overflow="ellipsis")
+            yield Text.assemble(cause, self.end, no_wrap=True, overflow="ellipsis")
             return
         name = Text(make_printable(self.process))
         name.truncate(NAME_CHARACTERS, overflow="ellipsis")
@@ -54,7 +59,10 @@ def describe_trouble(processes: Sequence[dict[str, Any]], now: datetime) -> list
 
 
 def select_lines(lines: list[TroubleLine], room: int) -> tuple[list[TroubleLine], int]:
-    """Return what fits into so many lines, without details first, and how many others do not."""
+    """Return what fits into so many lines, and how many lines about other jobs do not.
+
+    Causes are left out first.
+    """
     if len(lines) <= room:
         return lines, 0
     order = sorted(range(len(lines)), key=lambda place: (lines[place].detail, place))
@@ -73,7 +81,9 @@ def _describe_process(process: dict[str, Any], now: datetime) -> Iterator[Troubl
                 yield TroubleLine(what, name, process[field])
             if field == "failing":
                 for rank, group in enumerate(process["causes"], 1):
-                    yield TroubleLine("", name, _describe_group(group), detail=rank)
+                    cause = f"{group['count']:>9,}  {describe_cause(group) or 'nothing told'}"
+                    hosts = f"  on {describe_hosts(group)}"
+                    yield TroubleLine("", name, cause, end=hosts, detail=rank)
     stall = describe_stall(process, now)
     if stall:
         yield TroubleLine("stalled", name, stall.removeprefix("stalled "))
@@ -88,8 +98,3 @@ def _describe_job(name: str, job: dict[str, Any], now: datetime) -> Iterator[Tro
         yield TroubleLine("lost", name, ", ".join(filter(None, (host, at))))
     elif job["state"] in ("FAILED", "TERMINATED", "HELD"):
         yield TroubleLine(job["state"].lower(), name, describe_cause(job) or "nothing told")
-
-
-def _describe_group(group: dict[str, Any]) -> str:
-    cause = describe_cause(group) or "nothing told"
-    return f"{group['count']:>9,}  {cause}  on {describe_hosts(group)}"

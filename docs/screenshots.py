@@ -83,10 +83,16 @@ def take(page: Page, name: str) -> None:
 def take_all(server: Server, open_page: OpenPage) -> None:
     """The pictures of all pages."""
     names = server.graphql("{ tasks(first: 10) { nodes { name } } }")["tasks"]["nodes"]
-    trouble = next(task["name"] for task in names if task["name"].startswith("trouble-"))
+    trouble, analysis = (
+        next(task["name"] for task in names if task["name"].startswith(prefix))
+        for prefix in ("trouble-", "analysis-")
+    )
     root = f"{server.url}/#"
     take(open_page(f"{root}/", height=640), "tasks")
     take(open_page(f"{root}/tasks/{trouble}", height=1000), "task")
+    page = open_page(f"{root}/tasks/{analysis}?view=graph")
+    page.locator(".graph li").last.scroll_into_view_if_needed()
+    take(page, "graph")
     page = open_page(f"{root}/tasks/parameter-sweep/scan", height=1180)
     expect(page.locator("ol.hosts li").first).to_contain_text(BAD.partition(".")[0])
     take(page, "array")

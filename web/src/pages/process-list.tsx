@@ -1,6 +1,9 @@
+import { lazy, Suspense, useMemo } from "react";
 import { Icon } from "../components/icon";
+import { Loading } from "../components/notice";
 import { formatCount } from "../format";
 import { useHeldRows, useHold } from "../held-rows";
+import { parseDependencies } from "../process-graph/dependencies";
 import type { Route } from "../route";
 import { updateQuery } from "../router";
 import {
@@ -18,12 +21,14 @@ const MAX_PLAIN = 10;
 /** Longer lists are compact, unless the address says otherwise. */
 const MAX_ROWS = 24;
 
-const VIEWS = { rows: "Rows", compact: "Compact" } as const;
+const VIEWS = { rows: "Rows", compact: "Compact", graph: "Graph" } as const;
 type View = keyof typeof VIEWS;
 
 function idOf({ id }: Process): string {
   return id;
 }
+
+const ProcessGraph = lazy(() => import("../process-graph/process-graph"));
 
 function Views({ views, shown, route }: { views: View[]; shown: View; route: Route }) {
   return (
@@ -65,20 +70,28 @@ function OrderSelect({ route }: { route: Route }) {
 interface ProcessListProps {
   task: string;
   processes: readonly Process[];
+  /** What the task says of their dependencies, in any form. */
+  dependencies: unknown;
   route: Route;
 }
 
 /**
- * The processes of a task, as rows or compact. Long lists can be searched, sorted and filtered. All of that is in the address.
+ * The processes of a task: as rows, compact, or as a graph where the task tells of what they wait
+ * for. Long lists can be searched, sorted and filtered. All of that is in the address.
  */
-export function ProcessList({ task, processes, route }: ProcessListProps) {
+export function ProcessList({ task, processes, dependencies, route }: ProcessListProps) {
   const { query } = route;
   const isLong = processes.length > MAX_PLAIN;
   const text = isLong ? (query.get("find") ?? "") : "";
   const order = parseProcessOrder(query.get("sort"));
   const failing = processes.filter(needsAttention);
   const isOnlyFailing = isLong && query.get("only") === "attention";
+  const graph = useMemo(
+    () => parseDependencies(dependencies, new Set(processes.map(({ name }) => name))),
+    [dependencies, processes],
+  );
   const views: View[] = ["rows", "compact"];
+  if (graph !== null) views.push("graph");
   const view =
     views.find((view) => view === query.get("view")) ??
     (processes.length > MAX_ROWS ? "compact" : "rows");
@@ -126,10 +139,10 @@ export function ProcessList({ task, processes, route }: ProcessListProps) {
                   onChange={({ target }) => updateQuery(route, { find: target.value }, true)}
                 />
               </label>
-              <OrderSelect route={route} />
+              {view !== "graph" && <OrderSelect route={route} />}
             </>
           )}
-          {isLong && <Views views={views} shown={view} route={route} />}
+          {(isLong || graph !== null) && <Views views={views} shown={view} route={route} />}
         </div>
       </div>
       {view === "rows" && (
@@ -147,6 +160,16 @@ export function ProcessList({ task, processes, route }: ProcessListProps) {
             </li>
           ))}
         </ul>
+      )}
+      {view === "graph" && graph !== null && (
+        <Suspense fallback={<Loading rows={5} />}>
+          <ProcessGraph
+            task={task}
+            processes={processes}
+            dependencies={graph}
+            found={new Set(found.map(({ name }) => name))}
+          />
+        </Suspense>
       )}
     </section>
   );

@@ -48,7 +48,14 @@ function About({ task }: { task: Task }) {
 function TaskDetails({ task, route }: { task: Task; route: Route }) {
   const cause = parseCause(route.query);
   const { nodes } = task.processes;
-  const processes = <ProcessList task={task.name} processes={nodes} route={route} />;
+  const processes = (
+    <ProcessList
+      task={task.name}
+      processes={nodes}
+      dependencies={task.dependencies}
+      route={route}
+    />
+  );
   return (
     <>
       <header className="page-head">

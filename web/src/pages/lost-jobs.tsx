@@ -1,17 +1,17 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { CopyButton } from "../components/copy-button";
 import { Icon } from "../components/icon";
 import { Time } from "../components/time";
 import { fetchLostIndices } from "../failures/fetch-indices";
 import { formatCount, formatNumber, formatPercent } from "../format";
 import { LostJobsDocument, type LostJobsQuery } from "../generated/operations";
-import { useLiveQuery } from "../live-query";
+import { useFetchedQuery } from "../live-query";
 import { Link } from "../router";
 import { labelOf } from "../states";
 
 const SHOWN_AT_FIRST = 10;
 const MAX_SHOWN = 50;
-/** Shortest time between two requests. Jobs become lost slowly. */
+/** Shortest time between two requests, which are made every 20 s, too. */
 const MIN_INTERVAL_MS = 10_000;
 
 type LostJob = Extract<
@@ -64,10 +64,13 @@ interface LostJobsProps {
 /** The lost jobs of an array: where they ran, and what was heard of them last. Nothing without any. */
 export function LostJobs({ task, name, count }: LostJobsProps) {
   const [isOpen, setOpen] = useState(false);
-  const { data } = useLiveQuery(LostJobsDocument, { task, name, first: MAX_SHOWN }, [task], {
+  const variables = { task, name, first: MAX_SHOWN };
+  const { data, changed } = useFetchedQuery(LostJobsDocument, variables, {
     minIntervalMs: MIN_INTERVAL_MS,
     enabled: count > 0,
   });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: which jobs are lost changes with their number
+  useEffect(changed, [count, changed]);
   const jobs = data?.process && "jobs" in data.process ? data.process.jobs : undefined;
   if (count === 0 || jobs === undefined || jobs.totalCount === 0) return null;
   const shown = isOpen ? jobs.nodes : jobs.nodes.slice(0, SHOWN_AT_FIRST);

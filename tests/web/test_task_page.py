@@ -54,7 +54,7 @@ def test_trouble_is_told_with_its_reason(sqlite_server: Server, open_page: OpenP
     table = page.get_by_role("region", name="Lost jobs")
     expect(table.locator("tbody tr")).to_have_count(1)
     expect(table.locator("tbody tr")).to_contain_text(
-        re.compile(r"24.*good\.example\.org.*started.*13 min ago")
+        re.compile(r"24.*good.*started.*13 min ago")
     )
     expect(page.locator(".page-head .badges")).to_contain_text("4 unsuccessful, 1 lost")
     table.get_by_role("button", name="Copy 1 lost index").click()
@@ -93,8 +93,8 @@ def test_why_it_is_at_risk_or_stalled(sqlite_server: Server, open_page: OpenPage
     expect(slow).not_to_contain_text("ends")
     slow.get_by_role("link").click()
     expect(page.locator(".page-head .badges")).to_contain_text("stalled since")
-    expect(page.locator(".facts")).to_contain_text("Stalled since")
-    expect(page.locator(".facts")).not_to_contain_text("Estimated finish")
+    expect(page.locator(".facts").first).to_contain_text("Stalled since")
+    expect(page.locator(".facts").first).not_to_contain_text("Estimated finish")
 
 
 def tiles(page: Page) -> Any:

@@ -1,13 +1,14 @@
 import { useEffect, useState } from "react";
+import { Badge } from "../components/badge";
 import { CopyButton } from "../components/copy-button";
-import { Icon } from "../components/icon";
+import { Host } from "../components/host";
 import { Time } from "../components/time";
 import { fetchLostIndices } from "../failures/fetch-indices";
 import { formatCount, formatNumber, formatPercent } from "../format";
 import { LostJobsDocument, type LostJobsQuery } from "../generated/operations";
+import { commonDomain } from "../hosts";
 import { useFetchedQuery } from "../live-query";
 import { Link } from "../router";
-import { labelOf } from "../states";
 
 const SHOWN_AT_FIRST = 10;
 const MAX_SHOWN = 50;
@@ -19,7 +20,15 @@ type LostJob = Extract<
   { jobs: unknown }
 >["jobs"]["nodes"][number];
 
-function Row({ task, name, job }: { task: string; name: string; job: LostJob }) {
+interface RowProps {
+  task: string;
+  name: string;
+  job: LostJob;
+  /** The domain that all hosts are in. */
+  domain: string;
+}
+
+function Row({ task, name, job, domain }: RowProps) {
   return (
     <tr>
       <td>
@@ -27,15 +36,10 @@ function Row({ task, name, job }: { task: string; name: string; job: LostJob }) 
           {job.index}
         </Link>
       </td>
-      <td className="host">{job.hostname ?? "–"}</td>
       <td>
-        {job.lastEventClass && (
-          <span className="badge">
-            <Icon name={job.lastEventClass} />
-            {labelOf(job.lastEventClass)}
-          </span>
-        )}
+        <Host name={job.hostname} domain={domain} />
       </td>
+      <td>{job.lastEventClass && <Badge name={job.lastEventClass} />}</td>
       <td>
         {job.lastEventAt && (
           <>
@@ -73,6 +77,7 @@ export function LostJobs({ task, name, count }: LostJobsProps) {
   useEffect(changed, [count, changed]);
   const jobs = data?.process && "jobs" in data.process ? data.process.jobs : undefined;
   if (count === 0 || jobs === undefined || jobs.totalCount === 0) return null;
+  const domain = commonDomain(jobs.nodes.map(({ hostname }) => hostname));
   const shown = isOpen ? jobs.nodes : jobs.nodes.slice(0, SHOWN_AT_FIRST);
   const others = jobs.totalCount - jobs.nodes.length;
   return (
@@ -102,7 +107,7 @@ export function LostJobs({ task, name, count }: LostJobsProps) {
           </thead>
           <tbody>
             {shown.map((job) => (
-              <Row key={job.id} task={task} name={name} job={job} />
+              <Row key={job.id} task={task} name={name} job={job} domain={domain} />
             ))}
           </tbody>
         </table>

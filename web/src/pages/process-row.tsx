@@ -3,7 +3,7 @@ import { countUnsuccessful, JobsBar, JobsSummary, ProgressBar } from "../compone
 import { CopyButton } from "../components/copy-button";
 import { Pace } from "../components/timing";
 import { fetchFailedIndices } from "../failures/fetch-indices";
-import { describeBasis, describeFailures, formatCount, formatNumber } from "../format";
+import { describeBasis, describeFailures, formatNumber } from "../format";
 import type { TaskQuery } from "../generated/operations";
 import { Link } from "../router";
 
@@ -20,25 +20,23 @@ interface FailuresProps {
   };
 }
 
-/** The number of failures against the tolerance, and a button that copies the failed indices. */
+/** The number of unsuccessful jobs against the tolerance, and a button that copies their indices. */
 export function Failures({ task, process }: FailuresProps) {
   const { name, threshold, counts, failureTolerance } = process;
-  const failed = countUnsuccessful(counts);
-  if (failureTolerance === undefined || (failed === 0 && failureTolerance === 0)) return null;
+  const number = countUnsuccessful(counts);
+  if (failureTolerance === undefined || (number === 0 && failureTolerance === 0)) return null;
   const words =
     threshold === null
-      ? describeFailures(failed, failureTolerance)
-      : `${formatCount(failed, "failure")}; success depends on the threshold`;
+      ? describeFailures(number, failureTolerance)
+      : `${formatNumber(number)} unsuccessful; success depends on the threshold`;
   return (
     <div className="failures">
-      <span className={threshold === null && failed > failureTolerance ? "bad" : "quiet"}>
+      <span className={threshold === null && number > failureTolerance ? "bad" : "quiet"}>
         {words}
       </span>
-      {failed > 0 && (
+      {number > 0 && (
         <CopyButton
-          label={
-            failed === 1 ? "Copy the failed index" : `Copy ${formatNumber(failed)} failed indices`
-          }
+          label={`Copy ${formatNumber(number)} unsuccessful ${number === 1 ? "index" : "indices"}`}
           text={() => fetchFailedIndices(task, name)}
         />
       )}

@@ -84,10 +84,13 @@ def take(page: Page, name: str) -> None:
 
 def take_all(server: Server, open_page: OpenPage) -> None:
     """The pictures of all pages."""
-    trouble = find_trouble(server)
+    trouble, analysis = (find_task(server, prefix) for prefix in ("trouble-", "analysis-"))
     root = f"{server.url}/#"
     take(open_page(f"{root}/", height=640), "tasks")
     take(open_page(f"{root}/tasks/{trouble}", height=1000), "task")
+    page = open_page(f"{root}/tasks/{analysis}?view=graph")
+    page.locator(".graph li").last.scroll_into_view_if_needed()
+    take(page, "graph")
     page = open_page(f"{root}/tasks/parameter-sweep/scan", height=1180)
     expect(page.locator("ol.hosts li").first).to_contain_text(BAD.partition(".")[0])
     take(page, "array")
@@ -111,7 +114,7 @@ def take_all(server: Server, open_page: OpenPage) -> None:
 
 def take_terminals(server: Server, browser: Browser) -> None:
     """The pictures of ``watch``, of a task and of all tasks."""
-    for name, rows, arguments in (("watch", 15, [find_trouble(server)]), ("watch-tasks", 6, [])):
+    for name, rows, arguments in (("watch", 15, [find_task(server, "trouble-")]), ("watch-tasks", 6, [])):
         command = ["watch", *arguments, "--url", server.url]
         with Terminal(*command, columns=125, rows=rows) as terminal:
             terminal.until(lambda text: "trouble first" in text)
@@ -121,10 +124,10 @@ def take_terminals(server: Server, browser: Browser) -> None:
             page.close()
 
 
-def find_trouble(server: Server) -> str:
-    """The name of the task of the demonstration in which things go wrong."""
+def find_task(server: Server, prefix: str) -> str:
+    """The name of the task of the demonstration that begins with this."""
     tasks = server.graphql("{ tasks(first: 10) { nodes { name } } }")["tasks"]["nodes"]
-    return next(str(task["name"]) for task in tasks if task["name"].startswith("trouble-"))
+    return next(str(task["name"]) for task in tasks if task["name"].startswith(prefix))
 
 
 def main() -> None:

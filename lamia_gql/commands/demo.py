@@ -44,7 +44,12 @@ def demo(url: str, minutes: float) -> None:
     console.print("The demo has ended.", highlight=False)
 
 
-def _task(name: str, comment: str, processes: list[dict[str, Any]]) -> dict[str, Any]:
+def _task(
+    name: str,
+    comment: str,
+    processes: list[dict[str, Any]],
+    dependencies: dict[str, list[str]] | None = None,
+) -> dict[str, Any]:
     return {
         "name": name,
         "username": "ada",
@@ -52,6 +57,7 @@ def _task(name: str, comment: str, processes: list[dict[str, Any]]) -> dict[str,
         "tags": ["demo"],
         "hostname": "login.example.org",
         "config": {"release": "2026.11", "energy": 13.6},
+        "dependencies": dependencies,
         "processes": processes,
     }
 
@@ -69,6 +75,13 @@ def _analysis_task(stamp: str) -> dict[str, Any]:
             {"name": "export", "threshold": 500},
             {"name": "merge"},
         ],
+        {
+            "opaque": ["prepare"],
+            "histograms": ["prepare"],
+            "events": ["calibrate"],
+            "export": ["opaque", "events"],
+            "merge": ["histograms", "export"],
+        },
     )
 
 

@@ -52,7 +52,7 @@ class Execution:
     """The number of jobs of each array; None for a solitary process."""
     jobs: list[ExecutedJob]
     dependencies: dict[str, list[str]]
-    """The ids of the jobs that a job waits for, by the job's id."""
+    """The processes whose jobs the jobs of a process wait for, by the process."""
 
     @property
     def makespan(self) -> float:
@@ -89,7 +89,7 @@ def read_execution(path: str) -> Execution:
             document.get("description"),
             processes,
             [_job(task, places[key], times[key], runtimes[key]) for key, task in executed.items()],
-            parents,
+            _dependencies(parents, {key: process for key, (process, _) in places.items()}),
         )
     except UnorderedError as error:
         raise WfFormatError(str(error)) from error
@@ -143,6 +143,16 @@ def _job(
         (task.get("machines") or [None])[0],
         {name: float(value) for name, value in usage.items() if value is not None},
     )
+
+
+def _dependencies(
+    parents: Mapping[str, list[str]], processes: Mapping[str, str]
+) -> dict[str, list[str]]:
+    awaited: dict[str, set[str]] = {}
+    for job, before in parents.items():
+        process = processes[job]
+        awaited.setdefault(process, set()).update(processes[parent] for parent in before)
+    return {name: sorted(others - {name}) for name, others in awaited.items() if others - {name}}
 
 
 def _assign_jobs(

@@ -28,7 +28,7 @@ REAL = {
     "seismology-chameleon-400p-001.json": {"sG1IterDecon": 400},
     "blast-chameleon-medium-002.json": {"blastall": 300},
 }
-TREE = """query($name: String!) { task(name: $name) { state progress { ratio }
+TREE = """query($name: String!) { task(name: $name) { dependencies state progress { ratio }
   processes { nodes { name kind jobCount state progress { ratio } counts { done failed }
     events(last: 1) { totalCount }
     ... on JobArray { jobs(first: 2) { nodes { index state hostname
@@ -50,6 +50,7 @@ def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
     assert "Replayed 11 jobs as task r" in done.stderr
     task = server.graphql(TREE, name="r")["task"]
     assert (task["state"], task["progress"]["ratio"]) == ("SUCCEEDED", 1)
+    assert task["dependencies"] == {"merge": ["split"]}
     split, merge = task["processes"]["nodes"]
     assert (split["kind"], split["jobCount"], split["counts"]["done"]) == ("ARRAY", 10, 10)
     assert (merge["kind"], merge["progress"]["ratio"]) == ("SOLITARY", 1)

@@ -94,7 +94,7 @@ def test_failed_indices_in_three_clicks(sqlite_server: Server, open_page: OpenPa
     create_sample_task(sqlite_server)
     page = open_page(sqlite_server.url, permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("link", name="night").click()
-    page.get_by_role("button", name="Copy 4 failed indices").click()
+    page.get_by_role("button", name="Copy 4 unsuccessful indices").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     indices = sqlite_server.graphql(
         """{ process(task: "night", name: "sweep") { ... on JobArray {

@@ -276,19 +276,6 @@ def test_everywhere_by_keyboard(sqlite_server: Server, open_page: OpenPage) -> N
     expect(row(page, "night")).to_be_visible()
 
 
-def test_failing_processes_among_many(sqlite_server: Server, open_page: OpenPage) -> None:
-    """Of many processes, those with failures can be shown alone."""
-    names = [f"step-{number}" for number in range(30)]
-    sqlite_server.create("night", *({"name": name, "jobCount": 2} for name in names))
-    sqlite_server.submit("night", "step-7", "FAILED", index=1)
-    page = open_page(page_url(sqlite_server, "tasks", "night"))
-    expect(page.locator("li.process .name")).to_have_text(names)
-    page.get_by_role("button", name="1 process with failures").click()
-    expect(page.locator("li.process .name")).to_have_text(["step-7"])
-    sqlite_server.submit("night", "step-9", "TERMINATED", index=0)
-    expect(page.locator("li.process .name")).to_have_text(["step-7", "step-9"])
-
-
 def test_what_is_not_there_is_said(sqlite_server: Server, open_page: OpenPage) -> None:
     """Unknown tasks, processes, jobs and pages have an answer, and a way on."""
     sqlite_server.create("night", {"name": "sweep", "jobCount": 4})

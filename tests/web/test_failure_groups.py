@@ -145,7 +145,7 @@ def test_copies_in_many_forms(failing: Server, open_page: OpenPage, form: str) -
     """Indices are copied as ``lamia-gql resubmit`` prints them; the choice is for all pages."""
     page = open_page(page_url(failing, "tasks", "night", "fill"), permissions=CLIPBOARD)
     page.get_by_label("Copy as").select_option(form)
-    text = copied(page, page.get_by_role("button", name="Copy 9 failed indices"))
+    text = copied(page, page.get_by_role("button", name="Copy 9 unsuccessful indices"))
     states = "--state=failed,terminated"
     url = f"--url={failing.url}"
     printed = run_cli("resubmit", "night", "fill", states, "--as", form, url).stdout

@@ -61,11 +61,15 @@ export function describeFailures(unsuccessful: number, tolerance: number): strin
   return unsuccessful > tolerance ? `${told}, only ${tolerated}` : `${told} of ${tolerated}`;
 }
 
-/** A rate, like `12.5 jobs/min`; slow rates are given per hour or per day. */
+/** Smaller rates are given by the hour, or by the day. */
+const SMALLEST_RATE = 0.1;
+
+/** A rate of jobs, like `12.5 jobs/min`; a slow one by the hour or the day. */
 export function formatRate(perMinute: number): string {
-  if (perMinute === 0 || perMinute >= 1) return `${formatNumber(perMinute)} jobs/min`;
+  if (perMinute >= SMALLEST_RATE) return `${formatNumber(perMinute)} jobs/min`;
   const perHour = 60 * perMinute;
-  return perHour >= 1 ? `${formatNumber(perHour)} jobs/h` : `${formatNumber(24 * perHour)} jobs/d`;
+  if (perHour >= SMALLEST_RATE) return `${formatNumber(perHour)} jobs/h`;
+  return `${formatNumber(24 * perHour)} jobs/d`;
 }
 
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

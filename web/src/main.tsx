@@ -10,6 +10,7 @@ import "./styles/control.css";
 import "./styles/component.css";
 import "./styles/list.css";
 import "./styles/process.css";
+import "./styles/process-list.css";
 import "./styles/array.css";
 import "./styles/failures.css";
 import "./styles/payload.css";

@@ -1,6 +1,6 @@
 import type { EventClass, JobState, Liveness, Outlook, State } from "./generated/operations";
 
-/** Job states in the order of bars and legends. */
+/** Job states in order. */
 export const JOB_STATES: readonly JobState[] = [
   "DONE",
   "FAILED",
@@ -10,6 +10,14 @@ export const JOB_STATES: readonly JobState[] = [
   "SUBMITTED",
   "PENDING",
 ];
+
+/** A state of a job, or what is said of running ones that are silent. */
+export type BarState = JobState | "LATE" | "LOST";
+
+/** The parts of bars and their legends, in order. */
+export const BAR_STATES: readonly BarState[] = JOB_STATES.flatMap((state) =>
+  state === "RUNNING" ? (["LOST", "LATE", state] as const) : [state],
+);
 
 /** The states of jobs that ended without success. */
 export const UNSUCCESSFUL: readonly JobState[] = ["FAILED", "TERMINATED"];

@@ -47,10 +47,11 @@ describe("formatPercent", () => {
 
 describe("formatRate", () => {
   it.each([
-    [0, "0 jobs/min"],
-    [12.5, "12.5 jobs/min"],
-    [0.5, "30 jobs/h"],
-    [1 / 1440, "1 jobs/d"],
+    [12_345.6, "12,345.6 jobs/min"],
+    [12, "12 jobs/min"],
+    [0.5, "0.5 jobs/min"],
+    [0.05, "3 jobs/h"],
+    [0.001, "1.4 jobs/d"],
   ])("%d per minute", (rate, text) => expect(formatRate(rate)).toBe(text));
 });
 

@@ -27,8 +27,8 @@ export function useNow(): number {
 interface TimeProps {
   /** An ISO time. */
   at: string;
-  /** Whether to show the time of day or the distance from now. */
-  as?: "absolute" | "relative";
+  /** Whether to show the time of day, without seconds for `minute`, or the distance from now. */
+  as?: "absolute" | "minute" | "relative";
 }
 
 /** A time in the browser's time zone; the tooltip has it in full and in UTC. */
@@ -36,7 +36,7 @@ export function Time({ at, as = "absolute" }: TimeProps) {
   const ms = Date.parse(at);
   return (
     <time dateTime={at} title={formatFullTime(ms)}>
-      {as === "absolute" ? formatTime(ms) : <RelativeTime at={ms} />}
+      {as === "relative" ? <RelativeTime at={ms} /> : formatTime(ms, as === "absolute")}
     </time>
   );
 }

@@ -5,6 +5,7 @@ import {
   type FailureCause,
   JobIndicesDocument,
   type JobIndicesQuery,
+  LostIndicesDocument,
 } from "../generated/operations";
 import { UNSUCCESSFUL } from "../states";
 import { copyForm, formatIndices, formatProcesses } from "./copy-forms";
@@ -20,7 +21,13 @@ export async function fetchFailedIndices(task: string, name: string): Promise<st
   return format(name, await execute(JobIndicesDocument, variables, new AbortController().signal));
 }
 
-/** The indices of those of them that have a cause. */
+/** The indices of the lost jobs of an array. */
+export async function fetchLostIndices(task: string, name: string): Promise<string> {
+  const variables = { task, name };
+  return format(name, await execute(LostIndicesDocument, variables, new AbortController().signal));
+}
+
+/** The indices of the unsuccessful ones that have a cause. */
 export async function fetchFailures(
   task: string,
   name: string,

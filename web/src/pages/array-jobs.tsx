@@ -3,6 +3,7 @@ import { CopyButton } from "../components/copy-button";
 import { IndexList } from "../components/index-list";
 import { ErrorNotice, Loading } from "../components/notice";
 import { Plot } from "../components/plot";
+import { Timing } from "../components/timing";
 import {
   causeParameters,
   includesCause,
@@ -35,8 +36,8 @@ import { UsageCard } from "../usage/usage-card";
 import { type ArrayData, useArrayJobs, usePickedJobs } from "./array-data";
 import { HostRanking } from "./host-ranking";
 import { JobTable } from "./job-table";
+import { LostJobs } from "./lost-jobs";
 import type { Process } from "./process";
-import { Timing } from "./task";
 
 const LEGEND_STATES: readonly CellState[] = [...JOB_STATES, "LATE", "LOST"];
 const MAX_SHOWN_CHARS = 160;
@@ -264,6 +265,7 @@ export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
           <HostRanking {...hostsOf(jobs, cause)} picked={cause} pick={pickHost} />
         </div>
       )}
+      <LostJobs task={task} name={name} count={counts.lost ?? 0} />
       {jobs && jobs.heldJobs.totalCount > 0 && (
         <JobTable
           id="held"
@@ -278,7 +280,7 @@ export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
         <section className="card">
           <h2>Progress over time</h2>
           <Plot points={jobs.timeline} of={{ task, process: name }} />
-          <Timing of={{ ...process, timeline: jobs.timeline }} />
+          <Timing of={process} />
         </section>
       )}
       {jobs && <UsageCard task={task} name={name} />}

@@ -1,116 +1,176 @@
-import { useState } from "react";
-import { Badge, OutlookBadge } from "../components/badge";
-import { countUnsuccessful, JobsBar, JobsSummary, ProgressBar } from "../components/bar";
-import { CopyButton } from "../components/copy-button";
+import { lazy, Suspense, useMemo } from "react";
 import { Icon } from "../components/icon";
-import { fetchFailedIndices } from "../failures/fetch-indices";
-import { describeBasis, describeFailures, formatCount, formatNumber } from "../format";
-import type { TaskQuery } from "../generated/operations";
-import { Link } from "../router";
+import { Loading } from "../components/notice";
+import { formatCount } from "../format";
+import { useHeldRows, useHold } from "../held-rows";
+import { parseDependencies } from "../process-graph/dependencies";
+import type { Route } from "../route";
+import { updateQuery } from "../router";
+import {
+  nameMatcher,
+  needsAttention,
+  orderProcesses,
+  PROCESS_ORDERS,
+  parseProcessOrder,
+} from "./process-order";
+import { type Process, ProcessRow } from "./process-row";
+import { ProcessTile } from "./process-tile";
 
-/** Longer lists can be filtered. */
-const MAX_UNFILTERED = 10;
+/** Longer lists can be searched, sorted and filtered. */
+const MAX_PLAIN = 10;
+/** Longer lists are compact, unless the address says otherwise. */
+const MAX_ROWS = 24;
 
-type Process = NonNullable<TaskQuery["task"]>["processes"]["nodes"][number];
+const VIEWS = { rows: "Rows", compact: "Compact", graph: "Graph" } as const;
+type View = keyof typeof VIEWS;
 
-interface FailuresProps {
-  task: string;
-  process: {
-    name: string;
-    threshold: number | null;
-    counts: Process["counts"];
-    failureTolerance?: number;
-  };
+function idOf({ id }: Process): string {
+  return id;
 }
 
-/** The number of failures against the tolerance, and a button that copies the failed indices. */
-export function Failures({ task, process }: FailuresProps) {
-  const { name, threshold, counts, failureTolerance } = process;
-  const failed = countUnsuccessful(counts);
-  if (failureTolerance === undefined || (failed === 0 && failureTolerance === 0)) return null;
-  const words =
-    threshold === null
-      ? describeFailures(failed, failureTolerance)
-      : `${formatCount(failed, "failure")}; success depends on the threshold`;
-  return (
-    <div className="failures">
-      <span className={threshold === null && failed > failureTolerance ? "bad" : "quiet"}>
-        {words}
-      </span>
-      {failed > 0 && (
-        <CopyButton
-          label={
-            failed === 1 ? "Copy the failed index" : `Copy ${formatNumber(failed)} failed indices`
-          }
-          text={() => fetchFailedIndices(task, name)}
-        />
-      )}
-    </div>
-  );
-}
+const ProcessGraph = lazy(() => import("../process-graph/process-graph"));
 
-function Row({ task, process }: { task: string; process: Process }) {
-  const isArray = process.kind === "ARRAY";
-  const ended = process.state === "SUCCEEDED" || process.state === "FAILED";
+function Views({ views, shown, route }: { views: View[]; shown: View; route: Route }) {
   return (
-    <li className="process">
-      <div className="process-name">
-        <Link path={["tasks", task, process.name]} className="name">
-          {process.name}
-        </Link>
-        <span className="quiet">
-          {isArray ? `array of ${formatNumber(process.jobCount)}` : "solitary"}
-        </span>
-      </div>
-      <div className="process-state">
-        <Badge name={process.state} />
-        <OutlookBadge outlook={process.outlook} ended={ended} />
-      </div>
-      <div className="process-progress">
-        <ProgressBar
-          ratio={process.progress?.ratio ?? null}
-          label={`Progress of ${process.name}`}
-        />
-        <span className="quiet">{describeBasis(process.progress, isArray)}</span>
-      </div>
-      <div className="process-jobs">
-        {isArray && (
-          <>
-            <JobsBar counts={process.counts} />
-            <JobsSummary counts={process.counts} />
-          </>
-        )}
-      </div>
-      <Failures task={task} process={process} />
-    </li>
-  );
-}
-
-/** The processes of a task. Long lists can be filtered to those with failures. */
-export function ProcessList({ task, processes }: { task: string; processes: readonly Process[] }) {
-  const [onlyFailing, setOnlyFailing] = useState(false);
-  const withFailures = processes.filter(
-    ({ counts, state }) => countUnsuccessful(counts) > 0 || state === "FAILED",
-  );
-  const canFilter = processes.length > MAX_UNFILTERED && withFailures.length > 0;
-  return (
-    <>
-      {canFilter && (
+    <fieldset className="toggles">
+      <legend className="off-screen">Processes as</legend>
+      {views.map((view) => (
         <button
+          key={view}
           type="button"
-          className="toggle narrow"
-          aria-pressed={onlyFailing}
-          onClick={() => setOnlyFailing(!onlyFailing)}
+          className="toggle"
+          aria-pressed={view === shown}
+          onClick={() => updateQuery(route, { view }, true)}
         >
-          <Icon name="FAILED" />
-          {formatCount(withFailures.length, "process", "processes")} with failures
+          {VIEWS[view]}
         </button>
-      )}
-      <ul className="processes">
-        {(canFilter && onlyFailing ? withFailures : processes).map((process) => (
-          <Row key={process.id} task={task} process={process} />
+      ))}
+    </fieldset>
+  );
+}
+
+function OrderSelect({ route }: { route: Route }) {
+  return (
+    <label className="field">
+      <span>Sort by</span>
+      <select
+        value={parseProcessOrder(route.query.get("sort"))}
+        onChange={({ target }) => updateQuery(route, { sort: target.value }, true)}
+      >
+        {Object.entries(PROCESS_ORDERS).map(([name, label]) => (
+          <option key={name} value={name}>
+            {label}
+          </option>
         ))}
-      </ul>
-    </>
+      </select>
+    </label>
+  );
+}
+
+interface ProcessListProps {
+  task: string;
+  processes: readonly Process[];
+  /** What the task says of their dependencies, in any form. */
+  dependencies: unknown;
+  route: Route;
+}
+
+/**
+ * The processes of a task: as rows, compact, or as a graph where the task tells of what they wait
+ * for. Long lists can be searched, sorted and filtered. All of that is in the address.
+ */
+export function ProcessList({ task, processes, dependencies, route }: ProcessListProps) {
+  const { query } = route;
+  const isLong = processes.length > MAX_PLAIN;
+  const text = isLong ? (query.get("find") ?? "") : "";
+  const order = parseProcessOrder(query.get("sort"));
+  const failing = processes.filter(needsAttention);
+  const isOnlyFailing = isLong && query.get("only") === "attention";
+  const graph = useMemo(
+    () => parseDependencies(dependencies, new Set(processes.map(({ name }) => name))),
+    [dependencies, processes],
+  );
+  const views: View[] = ["rows", "compact"];
+  if (graph !== null) views.push("graph");
+  const view =
+    views.find((view) => view === query.get("view")) ??
+    (processes.length > MAX_ROWS ? "compact" : "rows");
+  const ordered = isLong ? orderProcesses(isOnlyFailing ? failing : processes, order) : processes;
+  const hold = useHold();
+  const { rows } = useHeldRows(ordered, idOf, hold.isHeld, `${order} ${isOnlyFailing}`);
+  const isFound = nameMatcher(text);
+  const found = rows.filter(({ name }) => isFound(name));
+  return (
+    <section
+      className={processes.length > MAX_ROWS ? "is-wide" : undefined}
+      aria-labelledby="processes"
+    >
+      <div className="card-head">
+        <h2 id="processes">
+          {formatCount(processes.length, "process", "processes")}
+          {text !== "" && (
+            <span className="quiet">, {formatCount(found.length, "match", "matches")}</span>
+          )}
+        </h2>
+        <div className="process-tools">
+          {isLong && (
+            <>
+              {(failing.length > 0 || isOnlyFailing) && (
+                <button
+                  type="button"
+                  className="toggle"
+                  aria-pressed={isOnlyFailing}
+                  onClick={() =>
+                    updateQuery(route, { only: isOnlyFailing ? null : "attention" }, true)
+                  }
+                >
+                  <Icon name="AT_RISK" />
+                  {formatCount(failing.length, "needs", "need")} attention
+                </button>
+              )}
+              <label className="field">
+                <span>Find</span>
+                <input
+                  type="search"
+                  value={text}
+                  placeholder="name of a process"
+                  autoComplete="off"
+                  spellCheck={false}
+                  onChange={({ target }) => updateQuery(route, { find: target.value }, true)}
+                />
+              </label>
+              {view !== "graph" && <OrderSelect route={route} />}
+            </>
+          )}
+          {(isLong || graph !== null) && <Views views={views} shown={view} route={route} />}
+        </div>
+      </div>
+      {view === "rows" && (
+        <ul className="processes" {...hold.area}>
+          {found.map((process) => (
+            <ProcessRow key={process.id} task={task} process={process} />
+          ))}
+        </ul>
+      )}
+      {view === "compact" && (
+        <ul className="process-tiles" {...hold.area}>
+          {found.map((process) => (
+            <li key={process.id}>
+              <ProcessTile task={task} process={process} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {view === "graph" && graph !== null && (
+        <Suspense fallback={<Loading rows={5} />}>
+          <ProcessGraph
+            task={task}
+            processes={processes}
+            dependencies={graph}
+            found={new Set(found.map(({ name }) => name))}
+          />
+        </Suspense>
+      )}
+    </section>
   );
 }

@@ -1,6 +1,7 @@
-import { Badge, OutlookBadge } from "../components/badge";
+import { Badge, OutlookBadge, StalledBadge } from "../components/badge";
 import { JobsBar, JobsLegend, ProgressBar } from "../components/bar";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
+import { Pace } from "../components/timing";
 import { describeBasis, formatPercent } from "../format";
 import {
   ProcessChangedDocument,
@@ -13,7 +14,7 @@ import type { Route } from "../route";
 import { Link } from "../router";
 import { ArrayJobs } from "./array-jobs";
 import { JobPage } from "./job";
-import { Failures } from "./process-list";
+import { Failures } from "./process-row";
 
 /** Shortest time between two snapshots, in seconds. */
 const INTERVAL_S = 1;
@@ -30,7 +31,8 @@ function ArrayHeader({ task, process }: { task: string; process: Process }) {
         <h1>{process.name}</h1>
         <span className="badges">
           <Badge name={process.state} />
-          <OutlookBadge outlook={process.outlook} ended={ended} />
+          <OutlookBadge outlook={process.outlook} counts={process.counts} ended={ended} />
+          <StalledBadge since={process.stalledSince} />
           {process.enough && <span className="badge">threshold reached</span>}
         </span>
       </div>
@@ -43,6 +45,7 @@ function ArrayHeader({ task, process }: { task: string; process: Process }) {
           <p className="jobs-legend">
             <JobsLegend counts={process.counts} />
           </p>
+          <Pace of={process} />
         </div>
       </div>
       <Failures task={task} process={process} />

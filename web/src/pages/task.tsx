@@ -1,60 +1,28 @@
-import { Badge, OutlookBadge, Tags } from "../components/badge";
+import { Badge, OutlookBadge, StalledBadge, Tags } from "../components/badge";
 import { JobsBar, JobsLegend, ProgressBar } from "../components/bar";
 import { FactList } from "../components/fact-list";
 import { JsonDetails } from "../components/json";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Plot } from "../components/plot";
-import { Duration, Time } from "../components/time";
+import { Time } from "../components/time";
+import { Pace, Timing } from "../components/timing";
 import { causeParameters, parseCause } from "../failures/cause";
 import { FailedProcesses } from "../failures/failed-processes";
 import { FailureList, MAX_CAUSES, MAX_HOSTS } from "../failures/failure-list";
 import { fetchTaskFailures } from "../failures/fetch-indices";
-import { formatCount, formatPercent, formatRate } from "../format";
+import { formatPercent } from "../format";
 import { TaskDocument, type TaskQuery } from "../generated/operations";
 import { useLiveQuery } from "../live-query";
-import { recentRate } from "../rate";
 import type { Route } from "../route";
 import { Link, updateQuery } from "../router";
+import { LostProcesses } from "./lost-processes";
 import { ProcessList } from "./process-list";
 
 const TIMELINE_POINTS = 90;
+/** More processes are below the chart, so that it is found. */
+const MAX_SHORT = 10;
 
 type Task = NonNullable<TaskQuery["task"]>;
-
-/** Start, duration, rate and estimated finish of a task or process. */
-export function Timing({
-  of,
-}: {
-  of: Pick<Task, "timeline" | "startedAt" | "finishedAt" | "estimatedFinishAt">;
-}) {
-  const rate = recentRate(of.timeline);
-  return (
-    <FactList
-      facts={[
-        ["Started", of.startedAt && <Time at={of.startedAt} />],
-        [
-          of.finishedAt ? "Duration" : "Running for",
-          of.startedAt && <Duration from={of.startedAt} to={of.finishedAt} />,
-        ],
-        ["Recent rate", of.finishedAt || rate === null ? null : formatRate(rate)],
-        ["Finished", of.finishedAt && <Time at={of.finishedAt} />],
-        [
-          "Estimated finish",
-          of.finishedAt
-            ? null
-            : of.estimatedFinishAt && (
-                <>
-                  <Time at={of.estimatedFinishAt} />{" "}
-                  <span className="quiet">
-                    <Time at={of.estimatedFinishAt} as="relative" />
-                  </span>
-                </>
-              ),
-        ],
-      ]}
-    />
-  );
-}
 
 function About({ task }: { task: Task }) {
   return (
@@ -79,6 +47,15 @@ function About({ task }: { task: Task }) {
 
 function TaskDetails({ task, route }: { task: Task; route: Route }) {
   const cause = parseCause(route.query);
+  const { nodes } = task.processes;
+  const processes = (
+    <ProcessList
+      task={task.name}
+      processes={nodes}
+      dependencies={task.dependencies}
+      route={route}
+    />
+  );
   return (
     <>
       <header className="page-head">
@@ -86,7 +63,12 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
           <h1>{task.name}</h1>
           <span className="badges">
             <Badge name={task.state} />
-            <OutlookBadge outlook={task.outlook} ended={task.finishedAt !== null} />
+            <OutlookBadge
+              outlook={task.outlook}
+              counts={task.counts}
+              ended={task.finishedAt !== null}
+            />
+            <StalledBadge since={task.stalledSince} />
           </span>
         </div>
         <div className="summary">
@@ -97,6 +79,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
             <p className="jobs-legend">
               <JobsLegend counts={task.counts} />
             </p>
+            <Pace of={task} />
           </div>
         </div>
       </header>
@@ -108,10 +91,8 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
         indices={(cause) => fetchTaskFailures(task.name, cause)}
         details={cause && <FailedProcesses task={task.name} cause={cause} />}
       />
-      <section aria-labelledby="processes">
-        <h2 id="processes">{formatCount(task.processes.totalCount, "process", "processes")}</h2>
-        <ProcessList task={task.name} processes={task.processes.nodes} />
-      </section>
+      <LostProcesses task={task.name} processes={nodes} />
+      {nodes.length <= MAX_SHORT && processes}
       <div className="columns">
         <section className="card wide">
           <h2>Progress over time</h2>
@@ -120,6 +101,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
         </section>
         <About task={task} />
       </div>
+      {nodes.length > MAX_SHORT && processes}
     </>
   );
 }

@@ -47,7 +47,11 @@ function Row({ task }: { task: TaskRow }) {
       </td>
       <td className="cell-state">
         <Badge name={task.state} />
-        <OutlookBadge outlook={task.outlook} ended={task.finishedAt !== null} />
+        <OutlookBadge
+          outlook={task.outlook}
+          counts={task.counts}
+          ended={task.finishedAt !== null}
+        />
       </td>
       <td className="cell-progress">
         <ProgressBar ratio={task.progress.ratio} label={`Progress of ${task.name}`} />

@@ -1,0 +1,123 @@
+import { useEffect, useState } from "react";
+import { Badge } from "../components/badge";
+import { CopyButton } from "../components/copy-button";
+import { Host } from "../components/host";
+import { Time } from "../components/time";
+import { fetchLostIndices } from "../failures/fetch-indices";
+import { formatCount, formatNumber, formatPercent } from "../format";
+import { LostJobsDocument, type LostJobsQuery } from "../generated/operations";
+import { commonDomain } from "../hosts";
+import { useFetchedQuery } from "../live-query";
+import { Link } from "../router";
+
+const SHOWN_AT_FIRST = 10;
+const MAX_SHOWN = 50;
+/** Shortest time between two requests, which are made every 20 s, too. */
+const MIN_INTERVAL_MS = 10_000;
+
+type LostJob = Extract<
+  NonNullable<LostJobsQuery["process"]>,
+  { jobs: unknown }
+>["jobs"]["nodes"][number];
+
+interface RowProps {
+  task: string;
+  name: string;
+  job: LostJob;
+  /** The domain that all hosts are in. */
+  domain: string;
+}
+
+function Row({ task, name, job, domain }: RowProps) {
+  return (
+    <tr>
+      <td>
+        <Link path={["tasks", task, name, String(job.index)]} className="name">
+          {job.index}
+        </Link>
+      </td>
+      <td>
+        <Host name={job.hostname} domain={domain} />
+      </td>
+      <td>{job.lastEventClass && <Badge name={job.lastEventClass} />}</td>
+      <td>
+        {job.lastEventAt && (
+          <>
+            <Time at={job.lastEventAt} />{" "}
+            <span className="quiet">
+              <Time at={job.lastEventAt} as="relative" />
+            </span>
+          </>
+        )}
+      </td>
+      <td className="number" data-name="progress">
+        {job.progress?.ratio ? formatPercent(job.progress.ratio) : null}
+      </td>
+    </tr>
+  );
+}
+
+interface LostJobsProps {
+  task: string;
+  /** The name of the array. */
+  name: string;
+  /** How many jobs of the array are lost. */
+  count: number;
+}
+
+/** The lost jobs of an array: where they ran, and what was heard of them last. Nothing without any. */
+export function LostJobs({ task, name, count }: LostJobsProps) {
+  const [isOpen, setOpen] = useState(false);
+  const variables = { task, name, first: MAX_SHOWN };
+  const { data, changed } = useFetchedQuery(LostJobsDocument, variables, {
+    minIntervalMs: MIN_INTERVAL_MS,
+    enabled: count > 0,
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: which jobs are lost changes with their number
+  useEffect(changed, [count, changed]);
+  const jobs = data?.process && "jobs" in data.process ? data.process.jobs : undefined;
+  if (count === 0 || jobs === undefined || jobs.totalCount === 0) return null;
+  const domain = commonDomain(jobs.nodes.map(({ hostname }) => hostname));
+  const shown = isOpen ? jobs.nodes : jobs.nodes.slice(0, SHOWN_AT_FIRST);
+  const others = jobs.totalCount - jobs.nodes.length;
+  return (
+    <section className="card wide" aria-labelledby="lost">
+      <div className="card-head">
+        <h2 id="lost">
+          Lost jobs <span className="quiet total">{formatNumber(jobs.totalCount)}</span>
+        </h2>
+        <CopyButton
+          label={`Copy ${formatNumber(jobs.totalCount)} lost ${jobs.totalCount === 1 ? "index" : "indices"}`}
+          text={() => fetchLostIndices(task, name)}
+        />
+      </div>
+      <p className="quiet">They run, but nothing was heard of them for five beat intervals.</p>
+      <div className="scroll">
+        <table className="jobs lost">
+          <thead>
+            <tr>
+              <th scope="col">Job</th>
+              <th scope="col">Host</th>
+              <th scope="col">Last sign</th>
+              <th scope="col">Time</th>
+              <th scope="col" className="number">
+                Progress
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((job) => (
+              <Row key={job.id} task={task} name={name} job={job} domain={domain} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {shown.length < jobs.nodes.length && (
+        <button type="button" className="button start" onClick={() => setOpen(true)}>
+          Show {formatNumber(jobs.nodes.length)} jobs
+        </button>
+      )}
+      {isOpen && others > 0 && <p className="quiet">and {formatCount(others, "more lost job")}</p>}
+    </section>
+  );
+}

@@ -1,0 +1,59 @@
+import { type AnchorHTMLAttributes, memo } from "react";
+import { describeCounts, JobsBar } from "../components/bar";
+import { Icon, type IconName } from "../components/icon";
+import { formatCompact, formatPercent } from "../format";
+import { describeOutlook } from "../outlook";
+import { Link } from "../router";
+import { labelOf } from "../states";
+import { needsAttention } from "./process-order";
+import type { Process } from "./process-row";
+
+/** The states of jobs that are told of before any progress. */
+const PROBLEMS = ["failed", "terminated", "lost", "held"] as const;
+
+/** Its state, or what is worse than that. */
+function iconOf({ state, outlook, stalledSince }: Process): IconName {
+  const hasEnded = state === "SUCCEEDED" || state === "FAILED";
+  if (hasEnded || (outlook === "ON_TRACK" && stalledSince === null)) return state;
+  return outlook === "ON_TRACK" ? "LATE" : outlook;
+}
+
+/** The first problem of its jobs, like `3 failed`; without one, how far it is. */
+function wordsOf({ kind, state, counts, progress, stalledSince }: Process): string {
+  for (const problem of PROBLEMS) {
+    const count = counts[problem] ?? 0;
+    if (count > 0) return kind === "ARRAY" ? `${formatCompact(count)} ${problem}` : problem;
+  }
+  if (stalledSince !== null) return "stalled";
+  const ratio = progress?.ratio ?? null;
+  return state === "RUNNING" && ratio !== null ? formatPercent(ratio) : labelOf(state);
+}
+
+function describe({ name, state, outlook, counts }: Process): string {
+  const words = [labelOf(state)];
+  if (outlook !== "ON_TRACK") words.push(describeOutlook(outlook, counts));
+  return `${name}: ${words.join(", ")}\n${describeCounts(counts)}`;
+}
+
+interface ProcessTileProps extends AnchorHTMLAttributes<HTMLAnchorElement> {
+  task: string;
+  process: Process;
+}
+
+/** A process in one line that leads to its page: its name, how far it is or what is wrong, its jobs. */
+export const ProcessTile = memo(function ProcessTile(props: ProcessTileProps) {
+  const { task, process, ...rest } = props;
+  return (
+    <Link
+      path={["tasks", task, process.name]}
+      className={needsAttention(process) ? "process-tile is-urgent" : "process-tile"}
+      title={describe(process)}
+      {...rest}
+    >
+      <Icon name={iconOf(process)} />
+      <span className="tile-name">{process.name}</span>
+      <span className={needsAttention(process) ? "bad" : "quiet"}>{wordsOf(process)}</span>
+      <JobsBar counts={process.counts} />
+    </Link>
+  );
+});

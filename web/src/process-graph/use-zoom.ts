@@ -1,0 +1,83 @@
+import { type PointerEvent, type RefObject, useEffect, useLayoutEffect, useState } from "react";
+import type { Point } from "./graph-layout";
+
+const MIN_ZOOM = 0.05;
+const MAX_ZOOM = 1.5;
+/** How much a wheel zooms, for each pixel that it would scroll. */
+const WHEEL_RATE = 0.002;
+
+interface View {
+  zoom: number;
+  /** A point of the content, and where it is in the frame; in CSS pixels. */
+  content: Point;
+  at: Point;
+}
+
+/** What a frame that can be zoomed shows, and ways to change that. */
+export interface Zooming {
+  zoom: number;
+  zoomBy: (factor: number) => void;
+  /** Brings a point of the content to the middle of the frame. */
+  centre: (content: Point, zoom?: number) => void;
+  /** Lets the mouse drag the content. */
+  onPointerMove: (event: PointerEvent<HTMLElement>) => void;
+}
+
+function middleOf(element: HTMLElement): Point {
+  return { x: element.clientWidth / 2, y: element.clientHeight / 2 };
+}
+
+/** Zooms the content of a frame that scrolls: with Ctrl or ⌘ and the wheel, at the pointer. */
+export function useZoom(frame: RefObject<HTMLElement | null>): Zooming {
+  const [view, setView] = useState<View>({
+    zoom: 1,
+    content: { x: 0, y: 0 },
+    at: { x: 0, y: 0 },
+  });
+  useLayoutEffect(() => {
+    const { zoom, content, at } = view;
+    frame.current?.scrollTo(content.x * zoom - at.x, content.y * zoom - at.y);
+  }, [frame, view]);
+  useEffect(() => {
+    const element = frame.current;
+    if (element === null) return;
+    const onWheel = (event: WheelEvent) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const { left, top } = element.getBoundingClientRect();
+      const at = { x: event.clientX - left, y: event.clientY - top };
+      setView((before) => zoomed(element, before, Math.exp(-WHEEL_RATE * event.deltaY), at));
+    };
+    element.addEventListener("wheel", onWheel, { passive: false });
+    return () => element.removeEventListener("wheel", onWheel);
+  }, [frame]);
+  return {
+    zoom: view.zoom,
+    zoomBy: (factor) => {
+      const element = frame.current;
+      if (element) setView((before) => zoomed(element, before, factor, middleOf(element)));
+    },
+    centre: (content, zoom) => {
+      const element = frame.current;
+      if (element) {
+        setView((before) => ({ zoom: clamp(zoom ?? before.zoom), content, at: middleOf(element) }));
+      }
+    },
+    onPointerMove: (event) => {
+      const isDragging = event.pointerType === "mouse" && event.buttons === 1;
+      if (isDragging) event.currentTarget.scrollBy(-event.movementX, -event.movementY);
+    },
+  };
+}
+
+function clamp(zoom: number): number {
+  return Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, zoom));
+}
+
+function zoomed(element: HTMLElement, before: View, factor: number, at: Point): View {
+  const content = {
+    x: (element.scrollLeft + at.x) / before.zoom,
+    y: (element.scrollTop + at.y) / before.zoom,
+  };
+  return { zoom: clamp(before.zoom * factor), content, at };
+}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,29 @@ def _life(index: int, chance: random.Random) -> list[dict[str, Any]]:
     return events
 
 
+def submit_failure(server: Server) -> None:
+    """Let a job fail that tells why."""
+    server.create("calibration", {"name": "fit"}, username="ada", tags=["physics"])
+    job: dict[str, Any] = {"task": "calibration", "process": "fit", "hostname": HOSTS[4]}
+    begin = datetime.now(UTC) - timedelta(minutes=7)
+    steps = [
+        f'  File "/opt/calibration/step_{step}.py", line {7 * step + 12}' for step in range(12)
+    ]
+    payload = {
+        "traceback": "\n".join(["Traceback (most recent call last):", *steps, "MemoryError"]),
+        "log": "https://logs.example.org/calibration/fit?attempt=1",
+        "output": "root://data.example.org//store/calibration/fit.root",
+        "events": 41_250,
+    }
+    end: dict[str, Any] = {"exitCode": 134, "signal": "SIGABRT", "message": "std::bad_alloc"}
+    usage = {"cpuSeconds": 402.5, "maxRssBytes": 2_130_000_000, "requestedMemoryBytes": 2 << 30}
+    events = [
+        job | {"eventClass": "STARTED", "sentAt": begin.isoformat()},
+        job | {"eventClass": "FAILED", "payload": payload, "usage": usage} | end,
+    ]
+    assert all(result["userErrors"] == [] for result in server.submit_many(events))
+
+
 def take(page: Page, name: str) -> None:
     """Keep what the window shows, once it stands still."""
     page.wait_for_timeout(1200)
@@ -100,6 +124,7 @@ def take_all(server: Server, open_page: OpenPage) -> None:
     expect(page.locator(".picked code")).to_be_visible()
     take(page, "array-dark")
     take(open_page(f"{root}/tasks/{trouble}/restarted/2", height=860), "job")
+    take(open_page(f"{root}/tasks/calibration/fit", height=980), "job-failed")
     phone = {"width": 390, "height": 780, "is_mobile": True, "has_touch": True}
     take(open_page(f"{root}/", **phone), "phone-tasks")
     take(open_page(f"{root}/tasks/parameter-sweep/scan", **phone), "phone-array")
@@ -114,7 +139,8 @@ def take_all(server: Server, open_page: OpenPage) -> None:
 
 def take_terminals(server: Server, browser: Browser) -> None:
     """The pictures of ``watch``, of a task and of all tasks."""
-    for name, rows, arguments in (("watch", 15, [find_task(server, "trouble-")]), ("watch-tasks", 6, [])):
+    trouble = find_task(server, "trouble-")
+    for name, rows, arguments in (("watch", 15, [trouble]), ("watch-tasks", 6, [])):
         command = ["watch", *arguments, "--url", server.url]
         with Terminal(*command, columns=125, rows=rows) as terminal:
             terminal.until(lambda text: "trouble first" in text)
@@ -138,6 +164,7 @@ def main() -> None:
             command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", str(MINUTES)]
             demo = subprocess.Popen([*command, "--url", server.url], env=environment_with({}))
             try:
+                submit_failure(server)
                 purge_chunk(server, 0.8 * 60 * MINUTES)
                 with page_opener(browser) as open_page:
                     take_all(server, open_page)

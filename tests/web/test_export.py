@@ -35,7 +35,8 @@ def test_a_table_becomes_a_file(sqlite_server: Server, open_page: OpenPage) -> N
     ]
     failed[0] |= {"message": "two\nlines", "usage": {"cpuSeconds": 1.5}}
     sqlite_server.submit_many([*failed, event | {"index": 1, "eventClass": "DONE"}])
-    page = open_page(page_url(sqlite_server, "tasks", "night", "a%3Ab%20sweep"))
+    path = ("tasks", "night", "a%3Ab%20sweep")
+    page = open_page(page_url(sqlite_server, *path), allowed=("status of 429",))
     name, text = save(page, "CSV")
     assert name == "night-a_b sweep-unsuccessful.csv"
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
@@ -44,7 +45,20 @@ def test_a_table_becomes_a_file(sqlite_server: Server, open_page: OpenPage) -> N
     assert rows[0]["cpuSeconds"] == "1.5"
     assert {row["message"] for row in rows[1:]} == {f"'{FORMULA}"}
     expect(page.get_by_text("Saved 120 rows")).to_be_visible()
+    refusals = iter((429,))
+
+    def refuse(route: Route) -> None:
+        """Answer the second page only when it is asked for again."""
+        body = route.request.post_data or ""
+        is_second = "ExportJobs" in body and '"after":"' in body
+        status = next(refusals, None) if is_second else None
+        busy = {"errors": [{"message": "Later.", "extensions": {"code": "RATE_LIMITED"}}]}
+        route.continue_() if status is None else route.fulfill(status=status, json=busy)
+
+    page.route("**/graphql", refuse)
     name, text = save(page, "JSON")
+    page.unroute("**/graphql")
+    assert next(refusals, None) is None
     assert name.endswith(".json")
     jobs = json.loads(text)
     assert len(jobs) == 120

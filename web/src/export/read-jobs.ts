@@ -1,5 +1,6 @@
-import { ApiError, execute } from "../api";
+import { ApiError } from "../api";
 import { ExportJobsDocument, type ExportJobsQuery, type JobFilter } from "../generated/operations";
+import { executePatiently } from "./execute-patiently";
 import type { ReadPage } from "./read-table";
 import type { TableRow } from "./table-file";
 
@@ -26,7 +27,7 @@ function rowOf({ id: _, usage, ...job }: Job): TableRow {
 export function jobReader(task: string, name: string, filter: JobFilter): ReadPage {
   return async (after, signal) => {
     const variables = { task, name, filter, first: PAGE_SIZE, after };
-    const { process } = await execute(ExportJobsDocument, variables, signal);
+    const { process } = await executePatiently(ExportJobsDocument, variables, signal);
     if (process === null || !("jobs" in process)) {
       throw new ApiError("The array has been deleted.", false);
     }

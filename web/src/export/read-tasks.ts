@@ -1,10 +1,11 @@
-import { ApiError, execute } from "../api";
+import { ApiError } from "../api";
 import {
   ExportTasksDocument,
   type ExportTasksQuery,
   type TaskFilter,
   type TaskOrder,
 } from "../generated/operations";
+import { executePatiently } from "./execute-patiently";
 import type { ReadPage } from "./read-table";
 import type { TableRow } from "./table-file";
 
@@ -22,7 +23,7 @@ function rowOf({ id: _, progress, counts, ...task }: Task): TableRow {
 export function taskReader(filter: TaskFilter, orderBy: TaskOrder): ReadPage {
   return async (after, signal) => {
     const variables = { filter, orderBy, first: PAGE_SIZE, after };
-    const { tasks } = await execute(ExportTasksDocument, variables, signal);
+    const { tasks } = await executePatiently(ExportTasksDocument, variables, signal);
     if (tasks === null) throw new ApiError("The server did not answer with tasks.", false);
     const { nodes, pageInfo } = tasks;
     return { rows: nodes.map(rowOf), next: pageInfo.hasNextPage ? pageInfo.endCursor : null };

@@ -1,6 +1,7 @@
 import { Badge, OutlookBadge, StalledBadge, Tags } from "../components/badge";
 import { JobsBar, JobsLegend, ProgressBar } from "../components/bar";
 import { FactList } from "../components/fact-list";
+import { FullHost } from "../components/host";
 import { JsonDetails } from "../components/json";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Plot } from "../components/plot";
@@ -34,7 +35,7 @@ function About({ task }: { task: Task }) {
           ["User", task.username],
           ["E-mail", task.email && <a href={`mailto:${task.email}`}>{task.email}</a>],
           ["Submitted", <Time key="at" at={task.submittedAt} />],
-          ["Submitted from", task.hostname],
+          ["Submitted from", task.hostname && <FullHost name={task.hostname} />],
           ["Client address", task.clientAddress],
           ["Tags", task.tags.length > 0 ? <Tags key="tags" tags={task.tags} /> : null],
         ]}

@@ -96,8 +96,10 @@ export function Plot({ points: coarse, of, stalledSince = null }: PlotProps) {
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const move = { ArrowLeft: -1, ArrowRight: 1, Home: -end, End: end }[event.key];
-    if (move !== undefined) setSelected(times[Math.max(first, Math.min(end, position + move))]);
-    else if (!zoom.handleKey(event, times[position] ?? to)) return;
+    if (!zoom.handleKey(event, times[position] ?? to)) {
+      if (move === undefined) return;
+      setSelected(times[Math.max(first, Math.min(end, position + move))]);
+    }
     event.preventDefault();
   };
   return (
@@ -205,22 +207,26 @@ function Drawing({ layout, marks, width }: { layout: PlotLayout; marks: Marks; w
         <path key={state} d={path} className={`tone-${state.toLowerCase()}`} />
       ))}
       <path d={layout.rates} className="plot-rates" />
-      {marks.stalls.map(({ from, to }) => (
-        <g key={from}>
-          <rect
-            className="plot-stall"
-            x={x(from)}
-            y={PLOT.top}
-            width={Math.max(2, x(to) - x(from))}
-            height={height}
-          />
-          {x(to) - x(from) >= MIN_LABEL_PX && (
-            <text className="plot-mark-label" x={x(from) + 5} y={PLOT.ratesEnd - 6}>
-              stalled
-            </text>
-          )}
-        </g>
-      ))}
+      {marks.stalls.map(({ from, to }) => {
+        const [begin, end] = [Math.max(PLOT.left, x(from)), Math.min(width - PLOT.right, x(to))];
+        if (end < begin) return null;
+        return (
+          <g key={from}>
+            <rect
+              className="plot-stall"
+              x={begin}
+              y={PLOT.top}
+              width={Math.max(2, end - begin)}
+              height={height}
+            />
+            {end - begin >= MIN_LABEL_PX && (
+              <text className="plot-mark-label" x={begin + 5} y={PLOT.ratesEnd - 6}>
+                stalled
+              </text>
+            )}
+          </g>
+        );
+      })}
       <path d={layout.line} className="plot-line-under" />
       <path d={layout.line} className="plot-line" />
       {marks.restarts.map(({ at, count }) => (

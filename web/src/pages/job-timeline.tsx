@@ -171,8 +171,10 @@ export function JobTimeline({ events, isPercent, ended }: JobTimelineProps) {
       Home: from,
       End: to,
     }[event.key];
-    if (next !== undefined) setSelected(Math.max(from, Math.min(to, next)));
-    else if (!zoom.handleKey(event, at)) return;
+    if (!zoom.handleKey(event, at)) {
+      if (next === undefined) return;
+      setSelected(Math.max(from, Math.min(to, next)));
+    }
     event.preventDefault();
   };
   return (

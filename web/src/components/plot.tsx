@@ -21,6 +21,8 @@ export interface TimelinePoint {
 const MAX_TOLD = 3;
 /** Marks that are narrower have no label. */
 const MIN_LABEL_PX = 60;
+/** Room for how many jobs began again. */
+const RESTART_LABEL_PX = 44;
 
 interface PlotProps {
   points: readonly TimelinePoint[];
@@ -232,7 +234,12 @@ function Drawing({ layout, marks, width }: { layout: PlotLayout; marks: Marks; w
       {marks.restarts.map(({ at, count }) => (
         <g key={at}>
           <path className="plot-restart" d={`M${x(at)} ${PLOT.top - 6}V${PLOT.ratesEnd}`} />
-          <text className="plot-mark-label" x={x(at) + 4} y={PLOT.top - 6}>
+          <text
+            className="plot-mark-label"
+            dx={4}
+            x={Math.min(x(at), width - PLOT.right - RESTART_LABEL_PX)}
+            y={PLOT.top - 8}
+          >
             ↻ {formatCompact(count)}
           </text>
         </g>

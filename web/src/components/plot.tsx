@@ -29,7 +29,7 @@ interface PlotProps {
   /** What they are of. More points of it are requested where a part of the time is shown. */
   of: TimelineOf;
   /** Since when the work is stalled, if it is now. */
-  stalledSince?: string | null;
+  stalledSince: string | null;
 }
 
 function Numbers({ point, rate }: { point: TimelinePoint; rate: Rate | undefined }) {
@@ -71,7 +71,7 @@ type Marks = ReturnType<typeof useMarks>;
  * time. Hover, touch or arrow keys select a time whose numbers are shown; without a selection, the
  * latest are. Dragging with a mouse, `+` and `-` show a part of the time.
  */
-export function Plot({ points: coarse, of, stalledSince = null }: PlotProps) {
+export function Plot({ points: coarse, of, stalledSince }: PlotProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   /** A time in ms. */
   const [selected, setSelected] = useState<number>();

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import Locator, Page, expect
+from sqlalchemy import create_engine, text
 
-from tests.support.browser import OpenPage, serious_findings, wait_for_value
+from tests.support.browser import OpenPage, serious_findings
 from tests.support.harness import Server
 from tests.support.sample_task import page_url, seconds_ago
 
@@ -24,7 +25,7 @@ def drag(page: Page, chart: Locator, begin: float, end: float) -> None:
 
 def test_a_part_of_the_time(sqlite_server: Server, open_page: OpenPage) -> None:
     """A job that was silent and began again: it is marked, and one can look closer."""
-    sqlite_server.create("fit", {"name": "alone"}, {"name": "sweep", "jobCount": 4})
+    sqlite_server.create("fit", {"name": "alone"})
     job = {"task": "fit", "process": "alone"}
     moments: list[tuple[str, int, int]] = [("STARTED", 0, 3000)]
     moments += [("PROGRESS", 0, 3000 - 60 * step) for step in range(1, 9)]
@@ -37,9 +38,6 @@ def test_a_part_of_the_time(sqlite_server: Server, open_page: OpenPage) -> None:
         | ({"progress": 10 + number} if event_class == "PROGRESS" else {})
         for number, (event_class, attempt, seconds) in enumerate(moments)
     ]
-    sweep = {"task": "fit", "process": "sweep"}
-    events += [sweep | {"eventClass": "STARTED", "index": index} for index in range(4)]
-    events.append(sweep | {"eventClass": "FAILED", "index": 0})
     assert all(result["userErrors"] == [] for result in sqlite_server.submit_many(events))
     page = open_page(page_url(sqlite_server, "tasks", "fit", "alone"))
     chart = page.get_by_role("slider", name="Waits, attempts and progress over time")
@@ -51,7 +49,11 @@ def test_a_part_of_the_time(sqlite_server: Server, open_page: OpenPage) -> None:
     whole = ticks.all_text_contents()
     drag(page, chart, 0.7, 0.9)
     expect(page.get_by_role("button", name="Show all of the time")).to_be_enabled()
-    assert ticks.all_text_contents() != whole
+    part = ticks.all_text_contents()
+    assert part != whole
+    page.get_by_role("button", name="Earlier").click()
+    page.get_by_role("button", name="Later").click()
+    expect(ticks).to_have_text(part)
     chart.hover(position={"x": 400, "y": 20})
     expect(figure.locator(".plot-cursor")).to_have_count(1)
     expect(figure.locator(".plot-foot")).to_contain_text(re.compile("runningprogress 2. %"))
@@ -59,21 +61,35 @@ def test_a_part_of_the_time(sqlite_server: Server, open_page: OpenPage) -> None:
     chart.dblclick()
     expect(ticks).to_have_text(whole)
 
-    page.goto(page_url(sqlite_server, "tasks", "fit", "sweep"))
-    chart = page.get_by_role("slider", name="Jobs by state and progress over time")
-    chart.focus()
+
+def test_a_stall(sqlite_server: Server, open_page: OpenPage) -> None:
+    """Nothing has ended for an hour: the chart says since when, and which jobs began again."""
+    sqlite_server.create("fit", {"name": "sweep", "jobCount": 4})
+    sweep = {"task": "fit", "process": "sweep"}
+    events = [sweep | {"eventClass": "STARTED", "index": index} for index in range(4)]
+    events += [sweep | {"eventClass": "DONE", "index": index} for index in (0, 1)]
+    events.append(sweep | {"eventClass": "FAILED", "index": 2})
+    assert all(result["userErrors"] == [] for result in sqlite_server.submit_many(events))
+    engine = create_engine(sqlite_server.database_url)
+    with engine.begin() as connection:
+        for change in (
+            "sample SET at = at - 3600",
+            "process SET sampled_since = sampled_since - 3600",
+        ):
+            connection.execute(text(f"UPDATE {change}"))
+    engine.dispose()
+    page = open_page(page_url(sqlite_server, "tasks", "fit", "sweep"))
+    marks = page.locator(".plot-marks")
+    expect(marks).to_contain_text("stalled since")
+    expect(page.locator(".plot-stall")).to_have_count(1)
+    page.get_by_role("slider", name="Jobs by state and progress over time").focus()
     show_all = page.get_by_role("button", name="Show all of the time")
-
-    def zoomed() -> bool:
-        page.keyboard.press("+")
-        return show_all.is_enabled()
-
     with page.expect_response(lambda it: "ProcessTimeline" in (it.request.post_data or "")):
-        # There is nothing to look closer at before two seconds have passed.
-        assert wait_for_value(page, zoomed, bool)
+        page.keyboard.press("+")
+    expect(show_all).to_be_enabled()
     page.keyboard.press("0")
     expect(show_all).to_be_disabled()
-    sqlite_server.submit("fit", "sweep", "STARTED", index=0, attempt=1)
-    expect(page.locator(".plot-marks")).to_contain_text("1 job began again at")
+    sqlite_server.submit("fit", "sweep", "STARTED", index=2, attempt=1)
+    expect(marks).to_contain_text("1 job began again at")
     page.set_viewport_size({"width": 320, "height": 800})
     assert page.locator("figure.plot").evaluate("it => it.scrollWidth <= it.clientWidth")

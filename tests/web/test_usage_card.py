@@ -14,7 +14,7 @@ GIB = 2**30
 
 
 def test_distributions(sqlite_server: Server, open_page: OpenPage) -> None:
-    """Durations as a histogram, stragglers to copy, memory and CPU time against what was given."""
+    """Durations as a histogram and by host, stragglers to copy, memory and CPU time as used."""
     sqlite_server.create("long", {"name": "fit", "jobCount": 24, "beatInterval": 60})
     job = {"task": "long", "process": "fit"}
     used = {"maxRssBytes": GIB, "requestedMemoryBytes": 2 * GIB, "cpus": 2}
@@ -25,7 +25,9 @@ def test_distributions(sqlite_server: Server, open_page: OpenPage) -> None:
         begin, end = seconds_ago(3000), seconds_ago(3000 - seconds)
         events += [
             job | {"index": index, "eventClass": "STARTED", "sentAt": begin},
-            job | {"index": index, "eventClass": "DONE", "sentAt": end, "usage": usage},
+            job
+            | {"index": index, "eventClass": "DONE", "sentAt": end, "usage": usage}
+            | {"hostname": "fast" if index < 10 else "slow"},
         ]
     for index in (20, 21, 23):
         events.append(job | {"index": index, "eventClass": "STARTED", "sentAt": seconds_ago(2000)})
@@ -46,6 +48,10 @@ def test_distributions(sqlite_server: Server, open_page: OpenPage) -> None:
     expect(memory).to_have_accessible_name(re.compile("largest 1 GiB, requested 2 GiB"))
     efficiency = card.get_by_role("progressbar", name="CPU efficiency")
     expect(efficiency).to_have_attribute("aria-valuetext", "50 %")
+    hosts = card.get_by_role("region", name="Hosts on which jobs took longest")
+    expect(hosts.get_by_role("listitem")).to_have_text(
+        ["slow5 min on average10 done", "fast1 min on average10 done"]
+    )
     assert serious_findings(page, "section[aria-labelledby=usage]") == []
     page.set_viewport_size({"width": 320, "height": 800})
     assert card.evaluate("card => card.getBoundingClientRect().right") <= 320

@@ -74,10 +74,14 @@ const SILENCE_SHARE = 0.05;
 /** With fewer events while it ran, nothing is known of what is usual. */
 const MIN_SIGNS = 6;
 
-/** When a job that ran was silent for much longer than usual, until now at the latest. */
-export function silencesOf(events: readonly JobEvent[], now: number): Span[] {
-  const times = events.map(eventTime).sort((one, other) => one - other);
-  const gaps = phasesOf(events, now)
+/**
+ * When a job that ran was silent for much longer than usual.
+ *
+ * @param times When its events were, in order.
+ * @param phases What they describe, until now at the latest.
+ */
+export function silencesOf(times: readonly number[], phases: readonly Phase[]): Span[] {
+  const gaps = phases
     .filter(({ kind }) => kind === "RUNNING")
     .flatMap(({ from, to }) => {
       const signs = [...times.filter((at) => at >= from && at <= to), to];
@@ -86,6 +90,7 @@ export function silencesOf(events: readonly JobEvent[], now: number): Span[] {
   if (gaps.length < MIN_SIGNS) return [];
   const lengths = gaps.map(({ from, to }) => to - from).sort((one, other) => one - other);
   const usual = lengths[Math.floor(lengths.length / 2)] ?? 0;
-  const least = Math.max(SILENCE_FACTOR * usual, SILENCE_SHARE * (now - (times[0] ?? now)));
+  const shown = Math.max(...phases.map(({ to }) => to)) - (times[0] ?? 0);
+  const least = Math.max(SILENCE_FACTOR * usual, SILENCE_SHARE * shown);
   return gaps.filter(({ from, to }) => to > from && to - from >= least);
 }

@@ -123,18 +123,21 @@ describe("silencesOf", () => {
       .map((at) => event("BEAT", at)),
   ];
 
+  const silences = (events: readonly JobEvent[]) =>
+    silencesOf(events.map(eventTime), phasesOf(events, 60_000));
+
   it("is much longer than usual between two events of a job that runs", () => {
     const events = beats(20, 21, 22, 23, 24, 25, 40);
-    expect(silencesOf(events, 60_000)).toEqual([{ from: 19_000, to: 26_000 }]);
+    expect(silences(events)).toEqual([{ from: 19_000, to: 26_000 }]);
   });
 
   it("lasts until now, and not where the job is held", () => {
     const held = [...beats().slice(0, 30), event("HELD", 30_000)];
-    expect(silencesOf(held, 60_000)).toEqual([]);
-    expect(silencesOf(beats().slice(0, 31), 60_000)).toEqual([{ from: 30_000, to: 60_000 }]);
+    expect(silences(held)).toEqual([]);
+    expect(silences(beats().slice(0, 31))).toEqual([{ from: 30_000, to: 60_000 }]);
   });
 
   it("is none where too little is known", () => {
-    expect(silencesOf(beats().slice(0, 4), 60_000)).toEqual([]);
+    expect(silences(beats().slice(0, 4))).toEqual([]);
   });
 });

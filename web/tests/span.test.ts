@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { narrow, zoomSpan } from "../src/components/span";
+import { moveSpan, narrow, zoomSpan } from "../src/components/span";
 
 const WHOLE = { from: 100_000, to: 200_000 };
 
@@ -26,5 +26,14 @@ describe("narrow", () => {
     expect(narrow({ from: 120_000, to: 130_000 }, WHOLE)).toEqual({ from: 120_000, to: 130_000 });
     expect(narrow(WHOLE, WHOLE)).toBeNull();
     expect(narrow({ from: 0, to: 500_000 }, WHOLE)).toBeNull();
+  });
+});
+
+describe("moveSpan", () => {
+  it("moves by a part of the length, up to the ends of the whole", () => {
+    const shown = { from: 120_000, to: 140_000 };
+    expect(moveSpan(shown, WHOLE, 0.5)).toEqual({ from: 130_000, to: 150_000 });
+    expect(moveSpan(shown, WHOLE, -2)).toEqual({ from: 100_000, to: 120_000 });
+    expect(moveSpan(shown, WHOLE, 9)).toEqual({ from: 180_000, to: 200_000 });
   });
 });

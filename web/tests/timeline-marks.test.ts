@@ -64,7 +64,7 @@ describe("stallsOf", () => {
   });
 
   it("is none where that is short, usual, or where no job ran", () => {
-    expect(stallsOf(pointsOf(stalledFor(3)))).toEqual([]);
+    expect(stallsOf(pointsOf(stalledFor(9)))).toEqual([]);
     const inBatches = Array.from({ length: 60 }, (_, minute) => 10 * Math.floor(minute / 12));
     expect(stallsOf(pointsOf(inBatches))).toEqual([]);
     expect(stallsOf(pointsOf(stalledFor(15), 0))).toEqual([]);

@@ -21,13 +21,15 @@ export interface TimelinePoint {
 const MAX_TOLD = 3;
 /** Marks that are narrower have no label. */
 const MIN_LABEL_PX = 60;
+/** Room for how many jobs began again. */
+const RESTART_LABEL_PX = 44;
 
 interface PlotProps {
   points: readonly TimelinePoint[];
   /** What they are of. More points of it are requested where a part of the time is shown. */
   of: TimelineOf;
   /** Since when the work is stalled, if it is now. */
-  stalledSince?: string | null;
+  stalledSince: string | null;
 }
 
 function Numbers({ point, rate }: { point: TimelinePoint; rate: Rate | undefined }) {
@@ -69,7 +71,7 @@ type Marks = ReturnType<typeof useMarks>;
  * time. Hover, touch or arrow keys select a time whose numbers are shown; without a selection, the
  * latest are. Dragging with a mouse, `+` and `-` show a part of the time.
  */
-export function Plot({ points: coarse, of, stalledSince = null }: PlotProps) {
+export function Plot({ points: coarse, of, stalledSince }: PlotProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   /** A time in ms. */
   const [selected, setSelected] = useState<number>();
@@ -96,8 +98,10 @@ export function Plot({ points: coarse, of, stalledSince = null }: PlotProps) {
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const move = { ArrowLeft: -1, ArrowRight: 1, Home: -end, End: end }[event.key];
-    if (move !== undefined) setSelected(times[Math.max(first, Math.min(end, position + move))]);
-    else if (!zoom.handleKey(event, times[position] ?? to)) return;
+    if (!zoom.handleKey(event, times[position] ?? to)) {
+      if (move === undefined) return;
+      setSelected(times[Math.max(first, Math.min(end, position + move))]);
+    }
     event.preventDefault();
   };
   return (
@@ -205,28 +209,37 @@ function Drawing({ layout, marks, width }: { layout: PlotLayout; marks: Marks; w
         <path key={state} d={path} className={`tone-${state.toLowerCase()}`} />
       ))}
       <path d={layout.rates} className="plot-rates" />
-      {marks.stalls.map(({ from, to }) => (
-        <g key={from}>
-          <rect
-            className="plot-stall"
-            x={x(from)}
-            y={PLOT.top}
-            width={Math.max(2, x(to) - x(from))}
-            height={height}
-          />
-          {x(to) - x(from) >= MIN_LABEL_PX && (
-            <text className="plot-mark-label" x={x(from) + 5} y={PLOT.ratesEnd - 6}>
-              stalled
-            </text>
-          )}
-        </g>
-      ))}
+      {marks.stalls.map(({ from, to }) => {
+        const [begin, end] = [Math.max(PLOT.left, x(from)), Math.min(width - PLOT.right, x(to))];
+        if (end < begin) return null;
+        return (
+          <g key={from}>
+            <rect
+              className="plot-stall"
+              x={begin}
+              y={PLOT.top}
+              width={Math.max(2, end - begin)}
+              height={height}
+            />
+            {end - begin >= MIN_LABEL_PX && (
+              <text className="plot-mark-label" x={begin + 5} y={PLOT.ratesEnd - 6}>
+                stalled
+              </text>
+            )}
+          </g>
+        );
+      })}
       <path d={layout.line} className="plot-line-under" />
       <path d={layout.line} className="plot-line" />
       {marks.restarts.map(({ at, count }) => (
         <g key={at}>
           <path className="plot-restart" d={`M${x(at)} ${PLOT.top - 6}V${PLOT.ratesEnd}`} />
-          <text className="plot-mark-label" x={x(at) + 4} y={PLOT.top - 6}>
+          <text
+            className="plot-mark-label"
+            dx={4}
+            x={Math.min(x(at), width - PLOT.right - RESTART_LABEL_PX)}
+            y={PLOT.top - 8}
+          >
             ↻ {formatCompact(count)}
           </text>
         </g>

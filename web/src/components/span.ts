@@ -22,6 +22,12 @@ export function zoomSpan(shown: Span, whole: Span, factor: number, at: number): 
   );
 }
 
+/** The span, moved by a part of its length as far as there is time; null for the whole. */
+export function moveSpan(shown: Span, whole: Span, by: number): Span | null {
+  const shift = by * (shown.to - shown.from);
+  return narrow({ from: shown.from + shift, to: shown.to + shift }, whole);
+}
+
 /** The part of `whole` that a span covers; null if that is the whole. */
 export function narrow(span: Span, whole: Span): Span | null {
   const found = clampSpan(span, whole);

@@ -1,7 +1,9 @@
 import { type KeyboardEvent, type PointerEvent, useState } from "react";
-import { narrow, type Span, zoomSpan } from "./span";
+import { moveSpan, narrow, type Span, zoomSpan } from "./span";
 
 const ZOOM_STEP = 2;
+/** The part of what is shown by which it is moved. */
+const MOVE_STEP = 0.5;
 /** A pointer that moves farther than this selects a span; in CSS pixels. */
 const DRAG_THRESHOLD_PX = 6;
 
@@ -14,8 +16,11 @@ export interface TimeZoom {
   /** Shows half as much, or twice as much, around a time. */
   zoomIn: (at: number) => void;
   zoomOut: (at: number) => void;
+  /** Shows what was earlier, or later. */
+  goEarlier: () => void;
+  goLater: () => void;
   showAll: () => void;
-  /** Handles `+`, `-` and `0`, around a time; false for other keys. */
+  /** Handles `+`, `-` and `0`, around a time, and Shift with arrows; false for other keys. */
   handleKey: (event: KeyboardEvent, at: number) => boolean;
   /** Listeners of the chart: dragging with a mouse selects a span. */
   drag: {
@@ -40,6 +45,9 @@ export function useTimeZoom(whole: Span, timeAt: (place: number, shown: Span) =>
     event.clientX - event.currentTarget.getBoundingClientRect().left;
   const zoomIn = (at: number) => setPicked(zoomSpan(shown, whole, 1 / ZOOM_STEP, at));
   const zoomOut = (at: number) => setPicked(zoomSpan(shown, whole, ZOOM_STEP, at));
+  const move = (by: number) => setPicked(moveSpan(shown, whole, by));
+  const goEarlier = () => move(-MOVE_STEP);
+  const goLater = () => move(MOVE_STEP);
   const showAll = () => setPicked(null);
   return {
     shown,
@@ -47,10 +55,14 @@ export function useTimeZoom(whole: Span, timeAt: (place: number, shown: Span) =>
     brush,
     zoomIn,
     zoomOut,
+    goEarlier,
+    goLater,
     showAll,
     handleKey: (event, at) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return false;
-      if (event.key === "+" || event.key === "=") zoomIn(at);
+      if (event.shiftKey && event.key === "ArrowLeft") goEarlier();
+      else if (event.shiftKey && event.key === "ArrowRight") goLater();
+      else if (event.key === "+" || event.key === "=") zoomIn(at);
       else if (event.key === "-") zoomOut(at);
       else if (event.key === "0") showAll();
       else return false;
@@ -77,36 +89,30 @@ export function useTimeZoom(whole: Span, timeAt: (place: number, shown: Span) =>
   };
 }
 
-/** Buttons that zoom a chart around a time. */
+/** Buttons that zoom a chart around a time, and move what it shows. */
 export function TimeZoomButtons({ zoom, at }: { zoom: TimeZoom; at: number }) {
+  const { isWhole, goEarlier, goLater, zoomIn, zoomOut, showAll } = zoom;
+  const buttons = [
+    { text: "←", label: "Earlier", disabled: isWhole, onClick: goEarlier },
+    { text: "→", label: "Later", disabled: isWhole, onClick: goLater },
+    { text: "+", label: "Zoom in in time", disabled: false, onClick: () => zoomIn(at) },
+    { text: "−", label: "Zoom out in time", disabled: isWhole, onClick: () => zoomOut(at) },
+    { text: "All", label: "Show all of the time", disabled: isWhole, onClick: showAll },
+  ];
   return (
     <div className="map-tools">
-      <button
-        type="button"
-        className="button"
-        aria-label="Zoom in in time"
-        onClick={() => zoom.zoomIn(at)}
-      >
-        +
-      </button>
-      <button
-        type="button"
-        className="button"
-        aria-label="Zoom out in time"
-        disabled={zoom.isWhole}
-        onClick={() => zoom.zoomOut(at)}
-      >
-        −
-      </button>
-      <button
-        type="button"
-        className="button"
-        aria-label="Show all of the time"
-        disabled={zoom.isWhole}
-        onClick={zoom.showAll}
-      >
-        All
-      </button>
+      {buttons.map(({ text, label, disabled, onClick }) => (
+        <button
+          key={label}
+          type="button"
+          className="button"
+          aria-label={label}
+          disabled={disabled}
+          onClick={onClick}
+        >
+          {text}
+        </button>
+      ))}
     </div>
   );
 }

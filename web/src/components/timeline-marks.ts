@@ -5,6 +5,8 @@ import type { Span } from "./span";
 const STALL_FACTOR = 5;
 /** And this part of the whole timeline. */
 const STALL_SHARE = 0.1;
+/** And so long, as also for the server. */
+const MIN_STALL_MS = 600_000;
 
 /** Jobs that had ended and began again. */
 export interface Restart {
@@ -82,6 +84,7 @@ export function stallsOf(points: readonly TimelinePoint[]): Span[] {
     if (place - before < least) return [];
     for (let between = before + 1; between < place; between += 1) if (idle.has(between)) return [];
     // What changed at a point did so since the previous one.
-    return [{ from: timeOf(before), to: timeOf(place - 1) }];
+    const stall = { from: timeOf(before), to: timeOf(place - 1) };
+    return stall.to - stall.from < MIN_STALL_MS ? [] : [stall];
   });
 }

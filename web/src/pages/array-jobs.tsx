@@ -279,7 +279,11 @@ export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
       {jobs && (
         <section className="card">
           <h2>Progress over time</h2>
-          <Plot points={jobs.timeline} of={{ task, process: name }} />
+          <Plot
+            points={jobs.timeline}
+            of={{ task, process: name }}
+            stalledSince={process.stalledSince}
+          />
           <Timing of={process} />
         </section>
       )}

@@ -130,7 +130,7 @@ function useHistory(events: readonly JobEvent[], now: number) {
   const phases = useMemo(() => phasesOf(sorted, now), [sorted, now]);
   const from = times[0] ?? now;
   const to = Math.max(from + 1000, times.at(-1) ?? 0, ...phases.map((phase) => phase.to));
-  const silences = useMemo(() => silencesOf(sorted, to), [sorted, to]);
+  const silences = useMemo(() => silencesOf(times, phases), [times, phases]);
   return { whole: { from, to }, reports, times, restarts, phases, silences };
 }
 
@@ -171,8 +171,10 @@ export function JobTimeline({ events, isPercent, ended }: JobTimelineProps) {
       Home: from,
       End: to,
     }[event.key];
-    if (next !== undefined) setSelected(Math.max(from, Math.min(to, next)));
-    else if (!zoom.handleKey(event, at)) return;
+    if (!zoom.handleKey(event, at)) {
+      if (next === undefined) return;
+      setSelected(Math.max(from, Math.min(to, next)));
+    }
     event.preventDefault();
   };
   return (

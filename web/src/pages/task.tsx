@@ -97,7 +97,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
       <div className="columns">
         <section className="card wide">
           <h2>Progress over time</h2>
-          <Plot points={task.timeline} of={{ task: task.name }} />
+          <Plot points={task.timeline} of={{ task: task.name }} stalledSince={task.stalledSince} />
           <Timing of={task} />
         </section>
         <About task={task} />

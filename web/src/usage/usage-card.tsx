@@ -12,12 +12,15 @@ import {
 import { usePushedQuery } from "../live-query";
 import { formatDuration } from "../time-format";
 import { DurationHistogram } from "./duration-histogram";
+import { HostUsage } from "./host-usage";
 import { MemoryBar } from "./memory-bar";
 
 /** Shortest time between two snapshots, in seconds: distributions change slowly. */
 const INTERVAL_S = 15;
 /** Longest time without a request; stragglers depend on the clock. */
 const POLL_MS = 60_000;
+/** Number of hosts that are listed; fewer than two tell nothing. */
+const MAX_HOSTS = 8;
 /** The server counts no more stragglers. */
 const MAX_STRAGGLERS = 10_000;
 
@@ -103,10 +106,10 @@ function Memory({ memory }: { memory: NonNullable<Usage["memory"]> }) {
 export function UsageCard({ task, name }: { task: string; name: string }) {
   const { data } = usePushedQuery(
     ProcessUsageDocument,
-    { task, name },
+    { task, name, hosts: MAX_HOSTS },
     {
       document: ProcessUsageChangedDocument,
-      variables: { names: [task], process: name, interval: INTERVAL_S },
+      variables: { names: [task], process: name, interval: INTERVAL_S, hosts: MAX_HOSTS },
       dataOf: usageOf,
     },
     { minIntervalMs: POLL_MS },
@@ -128,6 +131,7 @@ export function UsageCard({ task, name }: { task: string; name: string }) {
             </section>
           )}
         </div>
+        {usage.hosts.length > 1 && <HostUsage hosts={usage.hosts} />}
       </div>
     </section>
   );

@@ -1,0 +1,40 @@
+import { Host } from "../components/host";
+import { formatNumber } from "../format";
+import type { ProcessUsageQuery } from "../generated/operations";
+import { commonDomain } from "../hosts";
+import { formatDuration } from "../time-format";
+
+type Used = NonNullable<ProcessUsageQuery["process"]>["usage"]["hosts"][number];
+
+/** The hosts on which jobs took longest on average, and how they ended there. */
+export function HostUsage({ hosts }: { hosts: readonly Used[] }) {
+  const domain = commonDomain(hosts.map(({ hostname }) => hostname));
+  const longest = Math.max(0.001, ...hosts.map(({ meanDuration }) => meanDuration ?? 0));
+  return (
+    <section className="usage-part usage-hosts" aria-labelledby="usage-hosts">
+      <h3 id="usage-hosts">Hosts on which jobs took longest</h3>
+      <ol>
+        {hosts.map(({ hostname, meanDuration, done, unsuccessful }) => (
+          <li key={hostname ?? ""}>
+            <Host name={hostname} domain={domain} unknown="unknown" />
+            <span className="host-track">
+              <span
+                className="host-mean"
+                style={{ width: `${(100 * (meanDuration ?? 0)) / longest}%` }}
+              />
+            </span>
+            <span className="host-numbers">
+              {meanDuration !== null && (
+                <span>{formatDuration(1000 * meanDuration)} on average</span>
+              )}
+              <span className="quiet">{formatNumber(done)} done</span>
+              {unsuccessful > 0 && (
+                <span className="bad">{formatNumber(unsuccessful)} unsuccessful</span>
+              )}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

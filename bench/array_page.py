@@ -33,7 +33,7 @@ POLL_INTERVAL_S = 20.0
 HEADERS = "Accept: application/json\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"
 ARRAY = {"task": "t", "name": "p"}
 WATCHED = {"names": ["t"], "process": "p"}
-SHOWN = {"points": 90, "first": 15, "hosts": 100}
+SHOWN = {"points": 90, "first": 15, "hosts": 8, "groups": 20}
 QUERIES: list[tuple[str, dict[str, Any], float]] = [
     ("process", {}, 1.0),
     ("array_jobs", SHOWN, 2.0),

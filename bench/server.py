@@ -49,7 +49,12 @@ class Server:
 @contextmanager
 def serving(database_url: str) -> Iterator[Server]:
     """A server on this database, with the default settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAMIA_")}
+    # A user's Python keeps compiled modules: pip makes them.
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LAMIA_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     with tempfile.TemporaryFile() as log:
         begin = time.perf_counter()
         process = subprocess.Popen(

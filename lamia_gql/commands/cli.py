@@ -5,6 +5,7 @@ Each command imports what it runs when it is called, so that ``--help`` and the 
 
 from __future__ import annotations
 
+import gc
 import os
 
 import click
@@ -66,11 +67,15 @@ def serve(
         insecure=insecure,
         database_url=database_url,
     )
+    # What is imported stays: to look for garbage among it would take a tenth of the start.
+    gc.disable()
     from lamia_gql.access.secret_keys import UnusableKeys
     from lamia_gql.graph.limits.persisted_documents import UnusableDocuments
     from lamia_gql.server.run import AddressUnavailable, NoCredentials, TooManyWorkers, run
     from lamia_gql.server.service_manager import UnusableSocket
 
+    gc.freeze()
+    gc.enable()
     with database_errors(settings):
         try:
             run(settings)

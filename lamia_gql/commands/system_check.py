@@ -132,7 +132,7 @@ def _server(settings: Settings, database: Database) -> str:
 
 
 def _revision(database: Database) -> str:
-    found, known = database.read_blocking(migrations.current), migrations.head()
+    found, known = database.read_blocking(migrations.current), migrations.HEAD
     if found == known:
         return f"The database is at revision {known}."
     if found is not None and found not in migrations.revisions():

@@ -114,7 +114,7 @@ def contribution(job: Summary, threshold: float | None) -> int:
     With a threshold it is the reported value. Without, it is a percentage: at most 100 whatever
     the job reported, and 100 for a DONE job.
     """
-    if threshold is None and job.state is JobState.DONE:
+    if threshold is None and job.closed is not None and job.state is JobState.DONE:
         return PERCENT
     value = job.progress
     if value is None:

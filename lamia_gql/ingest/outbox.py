@@ -29,7 +29,7 @@ from lamia_gql.ingest.event_ids import new_event_id
 from lamia_gql.ingest.task_totals import TaskTotals
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.models import Task
-from lamia_gql.storage.queries.jobs import JOB_KEY, read_jobs
+from lamia_gql.storage.queries.jobs import JOB_INDEX, read_jobs
 from lamia_gql.storage.queries.processes import all_processes
 from lamia_gql.storage.row_shape import PROCESS
 from lamia_gql.storage.rows import ProcessRow, TaskRow
@@ -236,10 +236,10 @@ def _failing(
     shown = [[p for p in processes if p.failures][:SHOWN_PROCESSES] for processes in groups]
     flat = [process for processes in shown for process in processes]
     jobs = iter(
-        read_jobs(connection, flat, FAILED_JOBS, NAMED_JOBS, now, None, JOB_KEY) if flat else ()
+        read_jobs(connection, flat, FAILED_JOBS, NAMED_JOBS, now, None, JOB_INDEX) if flat else ()
     )
     return [
-        [(process, [job[2] for job in next(jobs).items]) for process in processes]
+        [(process, [job[0] for job in next(jobs).items]) for process in processes]
         for processes in shown
     ]
 

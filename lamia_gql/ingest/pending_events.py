@@ -25,13 +25,27 @@ class Request:
         deadline: when it must have been answered, in the time of the event loop.
     """
 
-    __slots__ = ("_results", "_undecided", "answer", "context", "deadline", "events", "running")
+    __slots__ = (
+        "_results",
+        "_undecided",
+        "answer",
+        "context",
+        "deadline",
+        "events",
+        "is_answered",
+        "running",
+    )
 
     def __init__(self, events: Sequence[NewEvent], deadline: float) -> None:
         self.events = events
         self.deadline = deadline
         self.answer: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-        """The results in the order of the events, or why there are none."""
+        """The results in the order of the events, or why there are none.
+
+        It is cancelled with the task that waits for it, which does not withdraw the events.
+        """
+        self.is_answered = False
+        """Whether all is decided, or the request has failed."""
         self.context = copy_context()
         """In which a line of the log about this request alone is written."""
         self.running = 0
@@ -39,17 +53,15 @@ class Request:
         self._results: list[Result | None] = [None] * len(events)
         self._undecided = len(events)
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether all is decided, or the request has failed."""
-        return self.answer.done()
-
     def decide(self, places: Sequence[int], results: Iterable[Result]) -> None:
         """Take the results of some of the events; answer, if they are the last ones."""
         for place, result in zip(places, results, strict=True):
             self._results[place] = result
         self._undecided -= len(places)
-        if not self._undecided and not self.is_answered:
+        if self._undecided or self.is_answered:
+            return
+        self.is_answered = True
+        if not self.answer.done():
             self.answer.set_result([result for result in self._results if result is not None])
 
     def fail(self, error: Unavailable) -> None:
@@ -58,9 +70,11 @@ class Request:
             return
         if self.running or any(isinstance(result, Outcome) for result in self._results):
             error = OutcomeUnknown()
-        self.answer.set_exception(error)
-        # Nobody fetches the answer of a client that disconnected: asyncio is not to warn of it.
-        self.answer.exception()
+        self.is_answered = True
+        if not self.answer.done():
+            self.answer.set_exception(error)
+            # It may be cancelled before it fetches this: asyncio is not to warn of it.
+            self.answer.exception()
 
 
 class Part(NamedTuple):

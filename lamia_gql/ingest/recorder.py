@@ -134,9 +134,8 @@ class Recorder:
             self._timer = loop.call_at(request.deadline, self._expire)
         self._waiting.add(client, request)
         self._work.set()
-        # A client that disconnects does not withdraw its events.
         try:
-            return await asyncio.shield(request.answer)
+            return await request.answer
         except Unavailable:
             self._count_unavailable(events)
             raise

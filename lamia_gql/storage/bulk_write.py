@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Dialect, String
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -189,23 +190,20 @@ def _encoder(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Row], Row | s
     process = kind.dialect_impl(dialect).bind_processor(dialect)
     if dialect.name == "sqlite":
         return (lambda values: values) if process is None else lambda v: list(map(process, v))
-    literal = _text_array if _is_text(kind) else _array
-    return literal if process is None else lambda values: literal(map(process, values))
+    return _array if process is None else lambda values: _array(list(map(process, values)))
 
 
-def _array(values: Iterable[Any]) -> str:
-    """PostgreSQL's text of an array of numbers, times, UUIDs or truth values.
+def _array(values: Row) -> str:
+    """PostgreSQL's text of an array; the driver would look at each value to find out what it is.
 
-    The driver would look at each value to find out what it is.
+    It is written like an array of JSON, but for the brackets and for some escapes in texts.
     """
-    return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
-
-
-def _text_array(values: Iterable[str | None]) -> str:
-    return f"{{{','.join(['NULL' if value is None else _quote(value) for value in values])}}}"
+    text = orjson.dumps(values).decode()
+    if "\\" in text:
+        text = f"[{','.join(['null' if value is None else _quote(value) for value in values])}]"
+    return f"{{{text[1:-1]}}}"
 
 
 def _quote(text: str) -> str:
-    if "\\" in text or '"' in text:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

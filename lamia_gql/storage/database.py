@@ -72,7 +72,8 @@ class Database:
             settings.database_timeout,
             settings.max_read_time,
         )
-        self.lookups = Lookups(self.readers)
+        # One waits for PostgreSQL while another one makes answers. SQLite is in the process.
+        self.lookups = Lookups(self.readers, 2 if self.has_other_servers else 1)
         self._write_engine = (
             create_write_engine(settings, EVENT_THREADS + WRITE_THREADS)
             if self.has_other_servers

@@ -40,9 +40,11 @@ FIND_BY_KEY = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 """How PostgreSQL plans the statements of writers: they find few rows, by their keys. While a table
-is small or has no statistics, PostgreSQL would read it whole instead, for each transaction."""
+is small or has no statistics, PostgreSQL would read it whole instead, for each transaction. To plan
+a statement for its values each time takes as long as to run it."""
 _WRITES = "lamia_writes"
 """The execution option of a connection whose transactions write."""
 

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +20,8 @@ from lamia_gql.storage.transaction import ReadConnection
 
 T = TypeVar("T")
 Work = Callable[[ReadConnection], T]
+Asked: TypeAlias = "tuple[Work[Any], asyncio.Future[Any]]"
+"""A lookup, and who waits for it."""
 
 MOST_TOGETHER = 32
 """How many lookups one transaction does."""
@@ -36,14 +38,15 @@ class Lookups:
 
     Args:
         readers: where to read.
+        workers: how many transactions may run at once.
     """
 
-    def __init__(self, readers: Readers) -> None:
+    def __init__(self, readers: Readers, workers: int) -> None:
         self._readers = readers
-        self._waiting: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
-        self._asked: list[tuple[Work[Any], asyncio.Future[Any]]] = []
-        """Those that are being done."""
-        self._worker: asyncio.Task[None] | None = None
+        self._limit = workers
+        self._waiting: deque[Asked] = deque()
+        self._workers: dict[asyncio.Task[None], list[Asked]] = {}
+        """What each worker does now."""
 
     async def run(self, work: Work[T]) -> T:
         """The result of ``work``, in a transaction that begins after this call.
@@ -53,21 +56,23 @@ class Lookups:
         """
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, answer))
-        if self._worker is None:
+        if len(self._workers) < self._limit:
             self._start()
         return await answer
 
     def _start(self) -> None:
-        self._worker = asyncio.create_task(self._work(), name="lookups")
+        asked: list[Asked] = []
+        worker = asyncio.create_task(self._work(asked), name="lookups")
+        self._workers[worker] = asked
         # Not at the end of the worker itself: one that is cancelled early never begins.
-        self._worker.add_done_callback(self._end)
+        worker.add_done_callback(self._end)
 
-    async def _work(self) -> None:
+    async def _work(self, asked: list[Asked]) -> None:
         while self._waiting:
             number = min(len(self._waiting), MOST_TOGETHER)
             taken = [self._waiting.popleft() for _ in range(number)]
             # Those who do not wait any more were cancelled.
-            self._asked = asked = [each for each in taken if not each[1].done()]
+            asked[:] = [each for each in taken if not each[1].done()]
             results = await self._run([work for work, _ in asked])
             for (_, answer), result in zip(asked, results, strict=True):
                 if answer.done():
@@ -78,13 +83,13 @@ class Lookups:
                     answer.set_result(result)
 
     def _end(self, worker: asyncio.Task[None]) -> None:
+        asked = self._workers.pop(worker)
         if worker.cancelled() or worker.exception() is not None:
             # Nobody waits for ever.
-            for _, answer in (*self._asked, *self._waiting):
+            for _, answer in (*asked, *self._waiting):
                 answer.cancel()
             self._waiting.clear()
-        self._asked, self._worker = [], None
-        if self._waiting:
+        elif self._waiting:
             # They came after its last look.
             self._start()
 

@@ -1,21 +1,26 @@
-"""Bringing the database schema to the revision that this version of the code expects."""
+"""Bringing the database schema to the revision that this version of the code expects.
+
+Alembic is imported only where there is something to do: it would take a tenth of each start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from alembic import command
 from lamia_gql.storage.database_url import DatabaseTooOld, UnusableDatabase
 from lamia_gql.storage.engine import begin_write, is_sqlite
 from lamia_gql.storage.sqlite_file import exclusive_use
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "2026_11_28_usage"
+"""The revision that this code expects: the last one in ``alembic/versions``."""
 ADVISORY_LOCK_ID = 4_962_101
 """An arbitrary number: the PostgreSQL lock that lets one client migrate at a time."""
 SERVER_LOCK_ID = 4_962_102
@@ -80,28 +85,28 @@ def _scripts() -> Path:
 
 def config(connection: Connection | None = None) -> Config:
     """Alembic's configuration, on an open connection where one is given."""
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", str(_scripts()))
     made.attributes["connection"] = connection
     return made
 
 
-def head() -> str:
-    """The revision that this code expects."""
-    revision = ScriptDirectory.from_config(config()).get_current_head()
-    assert revision is not None
-    return revision
-
-
 def revisions() -> list[str]:
     """All revisions that this code knows, oldest first; the history has no branches."""
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(config()).walk_revisions()
     return [script.revision for script in scripts][::-1]
 
 
 def current(connection: Connection) -> str | None:
     """The revision of the database; None where it has no tables of ours."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def removes_data(engine: Engine, revision: str) -> bool:
@@ -124,6 +129,8 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK_ID}
             )
+        if revision == "head" and current(connection) == HEAD:
+            return
         here, target = _positions(connection, revision)
         if target == here:
             return
@@ -133,6 +140,8 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SERVER_LOCK_ID}
         ):
             raise ServersRunning
+        from alembic import command
+
         move = command.downgrade if target < here else command.upgrade
         move(config(connection), revision)
 
@@ -162,7 +171,7 @@ def prepare(engine: Engine) -> None:
         return
     with engine.connect() as connection:
         check_server(connection)
-        if current(connection) != head():
+        if current(connection) != HEAD:
             raise NotMigrated
 
 

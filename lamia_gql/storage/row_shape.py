@@ -66,7 +66,8 @@ class RowShape(Generic[R]):
         stored: the columns of times to read in the driver's form, in fields that begin with
             ``stored_``.
         is_plain: whether rows are plain tuples, without names, which end with the position of the
-            key that they belong to: a row costs a third less.
+            key that they belong to: a row costs a third less. Those of jobs have the index only of
+            their key, unless more of it is asked for.
     """
 
     def __init__(
@@ -79,7 +80,12 @@ class RowShape(Generic[R]):
         is_plain: bool = False,
     ) -> None:
         self.entity = entity
-        wanted = {*KEYS[entity], *names}
+        key = KEYS[entity]
+        if is_plain and entity is Job and not {*key[:-1]}.intersection(names):
+            key = key[-1:]
+        self.key_width = len(key)
+        """How many of the fields, which are the first, are of the key."""
+        wanted = {*key, *names}
         fields: tuple[str, ...] = full._fields  # type: ignore[attr-defined] # it is a NamedTuple
         self.names = tuple(name for name in fields if name in wanted)
         self.stored = tuple(name for name in fields if name in set(stored))
@@ -200,12 +206,12 @@ def _pending_values(shape: RowShape[JobRow]) -> tuple[Any, ...]:
     pending = pending_job(0, 0, 0)
     known = {STORED_PREFIX + name: getattr(pending, name) for name in shape.stored}
     known |= pending._asdict()
-    values = tuple(known[name] for name in shape.fields[3:])
+    values = tuple(known[name] for name in shape.fields[shape.key_width :])
     # No one asks for the position of its key.
     return (*values, None) if shape.is_plain else values
 
 
 def pending_row(shape: RowShape[JobRow], key: tuple[int, int, int]) -> JobRow:
     """The row of a job without events."""
-    row: Any = (*key, *_pending_values(shape))
+    row: Any = (*key[-shape.key_width :], *_pending_values(shape))
     return row if shape.is_plain else shape.make(row)

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from lamia_gql.commands import system_check
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import begin_write, create_engine
-from lamia_gql.storage.migrations import head
+from lamia_gql.storage.migrations import HEAD
 from lamia_gql.storage.models import Task
 from tests.support.harness import Server, run_cli
 
@@ -50,7 +50,7 @@ def test_all_is_well(server: Server) -> None:
     assert wrong(found) == {}
     subjects = ["settings", "database", "revision", "writing", "disk", "clocks"]
     assert list(found.lines) == subjects
-    assert head() in found.lines["revision"][1]
+    assert HEAD in found.lines["revision"][1]
     assert re.match(r"(SQLite 3|PostgreSQL 1\d)\.\d+", found.lines["database"][1])
 
 

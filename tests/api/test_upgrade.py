@@ -9,7 +9,7 @@ from sqlalchemy import MetaData, inspect, select
 
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
-from lamia_gql.storage.migrations import head
+from lamia_gql.storage.migrations import HEAD
 from tests.support.harness import Server, StartServer, run_cli
 from tests.support.sample_task import create_sample_task
 
@@ -61,7 +61,7 @@ def test_up_and_down(start_server: StartServer, database_url: str) -> None:
     migrate(server, "head")
     # Again, and nothing happens.
     migrate(server, "head")
-    assert dump(server)["alembic_version"] == [{"version_num": head()}]
+    assert dump(server)["alembic_version"] == [{"version_num": HEAD}]
     server.check_counters()
     server.start()
     assert server.graphql(EVERYTHING) == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -16,15 +17,15 @@ from lamia_gql.domain.settings import load
 from lamia_gql.graph.plans.plan import Plans
 from lamia_gql.graph.schema import make_schema
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.lookups import MOST_TOGETHER
+from lamia_gql.storage.lookups import MOST_TOGETHER, Lookups
 
 SOON_S = 20.0
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A database with two reader connections."""
-    database = Database(load(database_url=database_url, database_connections=2))
+    """A database with three reader connections, of which one address may have two."""
+    database = Database(load(database_url=database_url, database_connections=3))
     yield database
     database.close()
 
@@ -120,15 +121,34 @@ async def test_nobody_waits_for_lookups_that_were_given_up(database: Database) -
         loop.call_soon_threadsafe(begun.set)
         return sum(number(connection, 0) for _ in range(100_000))
 
-    running = asyncio.create_task(database.lookups.run(slow))
+    lookups = Lookups(database.readers, 1)
+    running = asyncio.create_task(lookups.run(slow))
     await begun.wait()
-    waiting = asyncio.create_task(database.lookups.run(lookup(1)))
+    waiting = asyncio.create_task(lookups.run(lookup(1)))
     await asyncio.sleep(0)
     [worker] = [task for task in asyncio.all_tasks() if task.get_name() == "lookups"]
     worker.cancel()
     async with asyncio.timeout(SOON_S):
         found = await asyncio.gather(running, waiting, return_exceptions=True)
     assert all(isinstance(error, asyncio.CancelledError) for error in found)
+
+
+async def test_one_that_takes_long_keeps_nobody_waiting(database: Database) -> None:
+    """Where two transactions may run at once, others go on in the second one."""
+    lookups = Lookups(database.readers, 2)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(_: Connection) -> bool:
+        begun.set()
+        return may_end.wait(SOON_S)
+
+    running = asyncio.create_task(lookups.run(slow))
+    await asyncio.to_thread(begun.wait)
+    async with asyncio.timeout(SOON_S / 2):
+        found = await asyncio.gather(*(lookups.run(lookup(n)) for n in range(8)))
+    assert found == list(range(8))
+    may_end.set()
+    assert await running
 
 
 async def test_a_worker_that_never_begins_keeps_nobody_waiting(database: Database) -> None:

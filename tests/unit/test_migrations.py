@@ -16,7 +16,7 @@ from sqlalchemy import Engine, inspect
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import create_engine
-from lamia_gql.storage.migrations import NoSuchRevision, current, head, migrate
+from lamia_gql.storage.migrations import HEAD, NoSuchRevision, current, migrate, revisions
 from tests.conftest import make_postgres
 from tests.support.harness import run_cli
 
@@ -80,7 +80,12 @@ def test_migrations_can_be_reverted(engine: Engine) -> None:
     assert shape(engine) == once
     migrate(engine)
     with engine.connect() as connection:
-        assert current(connection) == head()
+        assert current(connection) == HEAD
+
+
+def test_expected_revision_is_the_last() -> None:
+    """A migration that was added is the one that the code expects."""
+    assert revisions()[-1] == HEAD
 
 
 def test_unknown_revision_is_refused(engine: Engine) -> None:
@@ -89,7 +94,7 @@ def test_unknown_revision_is_refused(engine: Engine) -> None:
     with pytest.raises(NoSuchRevision, match="There is no revision feedbeef"):
         migrate(engine, "feedbeef")
     with engine.connect() as connection:
-        assert current(connection) == head()
+        assert current(connection) == HEAD
 
 
 def test_postgresql_is_migrated_by_its_operator_only(postgres_url: str) -> None:
@@ -98,7 +103,7 @@ def test_postgresql_is_migrated_by_its_operator_only(postgres_url: str) -> None:
     assert refused.returncode == 1
     assert "lamia-gql migrate" in refused.stderr
     done = run_cli("migrate", database_url=postgres_url)
-    assert done.stdout == f"The database is at revision {head()}.\n"
+    assert done.stdout == f"The database is at revision {HEAD}.\n"
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])

@@ -29,8 +29,8 @@ from lamia_gql.storage.transaction import ReadConnection
 JobKey = tuple[int, int, int]
 JOB_CURSORS = Cursors(("j",), (int32,))
 """The cursors of jobs of an array, by their index."""
-JOB_KEY = row_shape(Job, frozenset(), is_plain=True)
-"""The key only."""
+JOB_INDEX = row_shape(Job, frozenset(), is_plain=True)
+"""The index only, as the first value of a row."""
 
 
 def read_jobs(
@@ -64,8 +64,9 @@ def read_jobs(
     found = _read_states(connection, arrays, spans, states, wanted, page, now, beat_interval, shape)
     if JobState.PENDING in states:
         pending = _read_pending(connection, arrays, spans, page, shape)
+        index_of = _index_of(shape)
         found = [
-            list(islice(merge(*rows, key=_index, reverse=page.backward), page.size + 1))
+            list(islice(merge(*rows, key=index_of, reverse=page.backward), page.size + 1))
             for rows in zip(found, pending, strict=True)
         ]
     return [cut(rows, page) for rows in found]
@@ -81,8 +82,10 @@ def _span(array: ProcessRow, page: Page) -> range:
     return range(begin, end)
 
 
-_index: Callable[[JobRow], int] = itemgetter(2)
-"""The index of a job, of whatever shape its row is."""
+@cache
+def _index_of(shape: RowShape[JobRow]) -> Callable[[JobRow], int]:
+    """A function that gives the index of a job from its row, which has this shape."""
+    return itemgetter(shape.key_width - 1)
 
 
 def _read_all(
@@ -131,9 +134,10 @@ def _with_pending(
     array: ProcessRow, part: range, rows: list[JobRow], shape: RowShape[JobRow]
 ) -> list[JobRow]:
     """All jobs of a part of an array, from those that have a row."""
+    index_of = _index_of(shape)
     if len(rows) == len(part):
-        return sorted(rows, key=_index)
-    found = {_index(row): row for row in rows}
+        return sorted(rows, key=index_of)
+    found = {index_of(row): row for row in rows}
     task_id, number = array.task_id, array.number
     return [found.get(index) or pending_row(shape, (task_id, number, index)) for index in part]
 
@@ -172,7 +176,8 @@ def _read_states(
     groups = fetch_by_place(connection, statement, shape, len(rows), keys=rows, size=page.size + 1)
     for place, group in zip(places, groups, strict=True):
         found[place] += group
-    return [sorted(jobs, key=_index, reverse=page.backward)[: page.size + 1] for jobs in found]
+    index_of = _index_of(shape)
+    return [sorted(jobs, key=index_of, reverse=page.backward)[: page.size + 1] for jobs in found]
 
 
 @lru_cache(STATEMENTS_KEPT)
@@ -229,10 +234,10 @@ def _read_pending(
         return found
     number, backward, size = len(rows), page.backward, page.size + 1
     first_row, border = _first_row_statement(backward), _border_statement(backward)
-    first = fetch_by_place(connection, first_row, JOB_KEY, number, keys=rows, size=1)
-    firsts = {place: _index(jobs[0]) for place, jobs in enumerate(first) if jobs}
-    at_borders = fetch_by_place(connection, border, JOB_KEY, number, keys=rows, size=size)
-    borders = [[_index(job) for job in jobs] for jobs in at_borders]
+    first = fetch_by_place(connection, first_row, JOB_INDEX, number, keys=rows, size=1)
+    firsts = {place: jobs[0][0] for place, jobs in enumerate(first) if jobs}
+    at_borders = fetch_by_place(connection, border, JOB_INDEX, number, keys=rows, size=size)
+    borders = [[job[0] for job in jobs] for jobs in at_borders]
     ends = _next_rows(connection, rows, borders, backward)
     for key_place, place in enumerate(places):
         array, span = arrays[place], spans[place]
@@ -257,7 +262,7 @@ def _gap(span: range, near: int, far: int, backward: bool) -> range:
 @cache
 def _first_row_statement(backward: bool) -> Statement:
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
-    return top_n_per_key(k, Job, JOB_KEY, "job_index", _of_process, _of_span, backward)
+    return top_n_per_key(k, Job, JOB_INDEX, "job_index", _of_process, _of_span, backward)
 
 
 @cache
@@ -272,7 +277,7 @@ def _border_statement(backward: bool) -> Statement:
         return [*_of_span(job, k), next_row.scalar_subquery().is_distinct_from(expected)]
 
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
-    return top_n_per_key(k, Job, JOB_KEY, "job_index", _of_process, belongs, backward)
+    return top_n_per_key(k, Job, JOB_INDEX, "job_index", _of_process, belongs, backward)
 
 
 def _next_row(backward: bool, index: Any) -> Select[Any]:

@@ -1,33 +1,44 @@
 import { formatNumber } from "../format";
 import type { HeldRows, Hold } from "../held-rows";
 
-interface HoldButtonsProps {
-  hold: Hold;
+interface NewRowsProps {
   held: Pick<HeldRows<unknown>, "added" | "isBehind" | "release">;
   /** What is listed, like "events". */
   what: string;
 }
 
-/** Buttons that show what a held list lacks, and that pause the list. They need no place below it. */
-export function HoldButtons({ hold, held, what }: HoldButtonsProps) {
-  const { isPaused, setPaused } = hold;
+/** A button that shows what a held list lacks; nothing while it lacks nothing. */
+export function NewRows({ held, what }: NewRowsProps) {
+  if (!held.isBehind) return null;
+  return (
+    <button type="button" className="toggle small" onClick={held.release}>
+      {held.added > 0 ? `${formatNumber(held.added)} new` : "Changed"}
+      <span className="off-screen">: show the latest {what}</span>
+    </button>
+  );
+}
+
+/** A button that pauses what is held: rows stay where they are until it is pressed again. */
+export function PauseButton({ hold: { isPaused, setPaused } }: { hold: Hold }) {
+  return (
+    <button
+      type="button"
+      className="toggle small"
+      aria-pressed={isPaused}
+      title="Keeps the rows where they are. They also stay while you point at them."
+      onClick={() => setPaused(!isPaused)}
+    >
+      Pause
+    </button>
+  );
+}
+
+/** Both buttons, for the line of a heading: they need no place below it. */
+export function HoldButtons({ hold, ...rows }: NewRowsProps & { hold: Hold }) {
   return (
     <span className="hold">
-      {held.isBehind && (
-        <button type="button" className="toggle" onClick={held.release}>
-          {held.added > 0 ? `${formatNumber(held.added)} new` : "Changed"}
-          <span className="off-screen">: show the latest {what}</span>
-        </button>
-      )}
-      <button
-        type="button"
-        className="toggle"
-        aria-pressed={isPaused}
-        title={`Keeps the ${what} as they are`}
-        onClick={() => setPaused(!isPaused)}
-      >
-        Pause<span className="off-screen"> the {what}</span>
-      </button>
+      <NewRows {...rows} />
+      <PauseButton hold={hold} />
     </span>
   );
 }

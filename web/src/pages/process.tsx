@@ -69,7 +69,8 @@ export function ProcessPage({ task, name, route }: { task: string; name: string;
     },
   );
   const process = data?.process;
-  if (process?.kind === "SOLITARY") return <JobPage task={task} process={name} index={null} />;
+  if (process?.kind === "SOLITARY")
+    return <JobPage task={task} process={name} index={null} route={route} />;
   return (
     <>
       <title>{`${name} · ${task} · lamia`}</title>

@@ -1,6 +1,7 @@
 import { Badge, OutlookBadge, StalledBadge, Tags } from "../components/badge";
 import { JobsBar, JobsLegend, ProgressBar } from "../components/bar";
 import { FactList } from "../components/fact-list";
+import { HeldBody } from "../components/held-body";
 import { JsonDetails } from "../components/json";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Plot } from "../components/plot";
@@ -83,25 +84,27 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
           </div>
         </div>
       </header>
-      <FailureList
-        total={task.failures}
-        causes={task.causes}
-        picked={cause}
-        pick={(next) => updateQuery(route, causeParameters(next), true)}
-        indices={(cause) => fetchTaskFailures(task.name, cause)}
-        details={cause && <FailedProcesses task={task.name} cause={cause} />}
-      />
-      <LostProcesses task={task.name} processes={nodes} />
-      {nodes.length <= MAX_SHORT && processes}
-      <div className="columns">
-        <section className="card wide">
-          <h2>Progress over time</h2>
-          <Plot points={task.timeline} of={{ task: task.name }} />
-          <Timing of={task} />
-        </section>
-        <About task={task} />
-      </div>
-      {nodes.length > MAX_SHORT && processes}
+      <HeldBody>
+        <FailureList
+          total={task.failures}
+          causes={task.causes}
+          picked={cause}
+          pick={(next) => updateQuery(route, causeParameters(next), true)}
+          indices={(cause) => fetchTaskFailures(task.name, cause)}
+          details={cause && <FailedProcesses task={task.name} cause={cause} />}
+        />
+        <LostProcesses task={task.name} processes={nodes} />
+        {nodes.length <= MAX_SHORT && processes}
+        <div className="columns">
+          <section className="card wide">
+            <h2>Progress over time</h2>
+            <Plot points={task.timeline} of={{ task: task.name }} />
+            <Timing of={task} />
+          </section>
+          <About task={task} />
+        </div>
+        {nodes.length > MAX_SHORT && processes}
+      </HeldBody>
     </>
   );
 }

@@ -10,10 +10,15 @@ interface NewRowsProps {
 /** A button that shows what a held list lacks; nothing while it lacks nothing. */
 export function NewRows({ held, what }: NewRowsProps) {
   if (!held.isBehind) return null;
+  const label = held.added > 0 ? `${formatNumber(held.added)} new` : "Changed";
   return (
-    <button type="button" className="toggle small" onClick={held.release}>
-      {held.added > 0 ? `${formatNumber(held.added)} new` : "Changed"}
-      <span className="off-screen">: show the latest {what}</span>
+    <button
+      type="button"
+      className="toggle small"
+      aria-label={`${label}: show the latest ${what}`}
+      onClick={held.release}
+    >
+      {label}
     </button>
   );
 }

@@ -48,7 +48,9 @@ function ArrayHeader({ task, process }: { task: string; process: Process }) {
           <Pace of={process} />
         </div>
       </div>
-      <Failures task={task} process={process} />
+      <div className={ended ? undefined : "failures-slot"}>
+        <Failures task={task} process={process} />
+      </div>
     </header>
   );
 }

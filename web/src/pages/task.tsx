@@ -9,17 +9,16 @@ import { Time } from "../components/time";
 import { Pace, Timing } from "../components/timing";
 import { causeParameters, parseCause } from "../failures/cause";
 import { FailedProcesses } from "../failures/failed-processes";
-import { FailureList, MAX_CAUSES, MAX_HOSTS } from "../failures/failure-list";
+import { FailureList } from "../failures/failure-list";
 import { fetchTaskFailures } from "../failures/fetch-indices";
 import { formatPercent } from "../format";
-import { TaskDocument, type TaskQuery } from "../generated/operations";
-import { useLiveQuery } from "../live-query";
+import type { TaskQuery } from "../generated/operations";
 import type { Route } from "../route";
 import { Link, updateQuery } from "../router";
 import { LostProcesses } from "./lost-processes";
 import { ProcessList } from "./process-list";
+import { useTask } from "./task-data";
 
-const TIMELINE_POINTS = 90;
 /** More processes are below the chart, so that it is found. */
 const MAX_SHORT = 10;
 
@@ -111,8 +110,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
 
 /** One task: its processes, its timeline and its metadata. */
 export function TaskPage({ name, route }: { name: string; route: Route }) {
-  const shown = { points: TIMELINE_POINTS, groups: MAX_CAUSES, hosts: MAX_HOSTS };
-  const { data, error, refresh } = useLiveQuery(TaskDocument, { name, ...shown }, [name]);
+  const { data, error, refresh } = useTask(name);
   return (
     <>
       <title>{`${name} · lamia`}</title>

@@ -2,7 +2,7 @@ import { useMemo, useState } from "react";
 
 /** A row moves above another one only if it is so many times as large, and larger by so much. */
 const TIMES = 1.5;
-const BY = 2;
+const BY = 4;
 
 /**
  * The rows with the largest first, but in the earlier order where none is clearly larger: rows of

@@ -233,7 +233,7 @@ def test_a_picked_cause_is_pushed(failing: Server, open_page: OpenPage) -> None:
     page.goto(page_url(failing, "tasks", "night", "fill"))
     cause(page, BAD_ALLOC).click()
     expect(indices_in_table(page)).to_have_count(5)
-    traffic.until_pushed(3)
+    traffic.until_pushed(4)
     traffic.requests.clear()
     failing.submit(
         *("night", "fill", "FAILED"),

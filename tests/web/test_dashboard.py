@@ -46,7 +46,7 @@ def test_list_updates_by_itself(sqlite_server: Server, open_page: OpenPage) -> N
     expect(row(page, "night").get_by_role("progressbar")).to_have_attribute("aria-valuenow", "75")
     expect(row(page, "night")).to_contain_text("running")
     sqlite_server.submit("night", "sweep", "FAILED", index=3)
-    expect(row(page, "night")).to_contain_text("1 failed")
+    expect(row(page, "night")).to_contain_text("1 unsuccessful")
     expect(row(page, "night").locator(".cell-state")).to_have_text("failed")
 
 
@@ -80,6 +80,7 @@ def test_filter_is_in_the_address(sqlite_server: Server, open_page: OpenPage) ->
     expect(page).to_have_url(re.compile(r"text=swee"))
     page.get_by_role("button", name="running").click()
     page.get_by_label("Sort by").select_option("name")
+    page.get_by_role("button", name="Filters", exact=True).click()
     page.get_by_role("combobox", name="Submitted").select_option("24h")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.reload()
@@ -108,16 +109,16 @@ def test_filter_is_in_the_address(sqlite_server: Server, open_page: OpenPage) ->
 
 def test_list_is_paged(sqlite_server: Server, open_page: OpenPage) -> None:
     """A page of the list has an address of its own, and leads to the next and back."""
-    for number in range(30):
-        sqlite_server.create(f"task-{number:02}", {"name": "alone"})
+    for number in range(105):
+        sqlite_server.create(f"task-{number:03}", {"name": "alone"})
     page = open_page(f"{sqlite_server.url}/#/?sort=name")
-    expect(page.locator("tbody .name")).to_have_count(25)
+    expect(page.locator("tbody .name")).to_have_count(100)
     page.get_by_role("button", name="Next").click()
-    expect(page.locator("tbody .name").first).to_have_text("task-25")
+    expect(page.locator("tbody .name").first).to_have_text("task-100")
     page.reload()
     expect(page.locator("tbody .name")).to_have_count(5)
     page.get_by_role("button", name="Previous").click()
-    expect(page.locator("tbody .name").first).to_have_text("task-00")
+    expect(page.locator("tbody .name").first).to_have_text("task-000")
 
 
 def test_what_is_not_there_is_said(sqlite_server: Server, open_page: OpenPage) -> None:

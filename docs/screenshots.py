@@ -111,6 +111,7 @@ def take_all(server: Server, open_page: OpenPage) -> None:
     trouble, analysis = (find_task(server, prefix) for prefix in ("trouble-", "analysis-"))
     root = f"{server.url}/#"
     take(open_page(f"{root}/", height=640), "tasks")
+    take(open_page(f"{root}/?kiosk", width=1920, height=1080, color_scheme="dark"), "wall")
     take(open_page(f"{root}/tasks/{trouble}", height=1000), "task")
     page = open_page(f"{root}/tasks/{analysis}?view=graph")
     page.locator(".graph li").last.scroll_into_view_if_needed()

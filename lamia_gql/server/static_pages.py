@@ -36,7 +36,7 @@ PAGE_DIRECTIVES = {
     "script-src": "'self'",
     "worker-src": "'self'",
     "style-src": "'self'",
-    "img-src": "'self'",
+    "img-src": "'self' data:",
     "font-src": "'self'",
     "connect-src": "'self'",
     "form-action": "'self'",

@@ -160,6 +160,9 @@ def test_many_failures(sqlite_server: Server, open_page: OpenPage) -> None:
         pages.get_by_role("button", name="Previous").click()
         expect(links.first).to_have_text(first)
     sqlite_server.submit("bad", "sweep", "STARTED", index=0, attempt=1)
+    expect(page.get_by_role("button", name="1 new: show the latest jobs")).to_be_visible()
+    expect(links.first).to_have_text("0")
+    page.mouse.move(0, 0)
     expect(links.first).to_have_text("1")
 
 

@@ -65,6 +65,7 @@ def test_a_table_becomes_a_file(sqlite_server: Server, open_page: OpenPage) -> N
     assert jobs[1] | {"index": 3, "state": "FAILED", "message": FORMULA, "signal": None} == jobs[1]
 
     page.goto(page_url(sqlite_server, "?text=night"))
+    page.locator("summary", has_text="Download").click()
     [task] = csv.DictReader(io.StringIO(save(page, "CSV")[1], newline=""))
     assert (task["name"], task["tags"], task["jobs"]) == ("night", "'=y, x", "400")
     assert (task["failed"], task["outlook"]) == ("120", "CANNOT_SUCCEED")

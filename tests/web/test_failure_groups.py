@@ -233,7 +233,7 @@ def test_a_picked_cause_is_pushed(failing: Server, open_page: OpenPage) -> None:
     page.goto(page_url(failing, "tasks", "night", "fill"))
     cause(page, BAD_ALLOC).click()
     expect(indices_in_table(page)).to_have_count(5)
-    traffic.until_pushed(3)
+    traffic.until_pushed(4)
     traffic.requests.clear()
     failing.submit(
         *("night", "fill", "FAILED"),
@@ -243,6 +243,7 @@ def test_a_picked_cause_is_pushed(failing: Server, open_page: OpenPage) -> None:
         message="std::bad_alloc at 0x1234",
     )
     expect(page.get_by_role("heading", name="10 failures, 4 causes")).to_be_visible()
+    page.mouse.move(0, 0)
     expect(indices_in_table(page)).to_have_text(["20", "21", "22", "25", "30", "36"])
     expect(page.locator(".picked code")).to_have_text("20-22,25,30,36")
     failing.submit("night", "fill", "STARTED", index=20, attempt=1)

@@ -58,7 +58,7 @@ def test_changes_are_pushed(sqlite_server: Server, open_page: OpenPage) -> None:
     traffic = Traffic(page)
     page.goto(page_url(sqlite_server, "tasks", "night", "sweep"))
     expect_done(page, 16)
-    traffic.until_pushed(2)
+    traffic.until_pushed(3)
     traffic.requests.clear()
     for index in range(25, 31):
         sqlite_server.submit("night", "sweep", "DONE", index=index)
@@ -98,10 +98,10 @@ def test_a_hidden_page_is_sent_nothing(sqlite_server: Server, open_page: OpenPag
     traffic = Traffic(page)
     page.goto(page_url(sqlite_server, "tasks", "night", "sweep"))
     expect_done(page, 16)
-    traffic.until_pushed(2)
+    traffic.until_pushed(3)
     page.evaluate(SET_HIDDEN, True)
-    wait_for_value(page, lambda: traffic.ended, lambda ended: ended == 2)
-    assert traffic.ended == 2
+    wait_for_value(page, lambda: traffic.ended, lambda ended: ended == 3)
+    assert traffic.ended == 3
     pushed = traffic.pushed
     sqlite_server.submit("night", "sweep", "DONE", index=25)
     # If it were told, it would be before this one, whose page is seen.

@@ -53,9 +53,7 @@ def test_trouble_is_told_with_its_reason(sqlite_server: Server, open_page: OpenP
 
     table = page.get_by_role("region", name="Lost jobs")
     expect(table.locator("tbody tr")).to_have_count(1)
-    expect(table.locator("tbody tr")).to_contain_text(
-        re.compile(r"24.*good.*started.*13 min ago")
-    )
+    expect(table.locator("tbody tr")).to_contain_text(re.compile(r"24.*good.*started.*13 min ago"))
     expect(page.locator(".page-head .badges")).to_contain_text("4 unsuccessful, 1 lost")
     table.get_by_role("button", name="Copy 1 lost index").click()
     expect(table.get_by_role("button", name="Copied")).to_be_visible()

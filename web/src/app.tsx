@@ -1,11 +1,13 @@
 import { useEffect, useRef } from "react";
 import { ConnectionBanner, Header } from "./components/header";
 import { Notice } from "./components/notice";
+import { ShortcutHelp } from "./components/shortcut-help";
 import { SignIn } from "./components/sign-in";
 import { JobPage } from "./pages/job";
 import { ProcessPage } from "./pages/process";
 import { TaskPage } from "./pages/task";
 import { TasksPage } from "./pages/tasks";
+import { isKnownPlace, restorePlace, useAddress } from "./place";
 import type { Route } from "./route";
 import { Link, useRoute } from "./router";
 import { signedOut } from "./session";
@@ -21,7 +23,13 @@ function Page({ route }: { route: Route }) {
     }
     if (/^\d{1,9}$/.test(index)) {
       return (
-        <JobPage key={route.path.join("/")} task={task} process={process} index={Number(index)} />
+        <JobPage
+          key={route.path.join("/")}
+          task={task}
+          process={process}
+          index={Number(index)}
+          route={route}
+        />
       );
     }
   }
@@ -39,17 +47,18 @@ export function App() {
   const route = useRoute();
   const main = useRef<HTMLElement>(null);
   const path = route.path.join("/");
-  const shown = useRef(path);
+  const { moves } = useAddress();
+  const shown = useRef({ path, moves: -1 });
 
   const needsToken = useStore(signedOut);
 
-  // A new page starts at its top, and takes the keyboard focus.
+  // A new page starts at its top and takes the keyboard focus; one that is known, where it was left.
   useEffect(() => {
-    if (shown.current === path) return;
-    shown.current = path;
-    window.scrollTo(0, 0);
-    main.current?.focus({ preventScroll: true });
-  }, [path]);
+    const { path: previous, moves: moved } = shown.current;
+    shown.current = { path, moves };
+    if (previous !== path) main.current?.focus({ preventScroll: true });
+    if (previous !== path || (moved !== moves && isKnownPlace())) restorePlace();
+  }, [path, moves]);
 
   if (needsToken) {
     return (
@@ -68,6 +77,7 @@ export function App() {
       <main ref={main} tabIndex={-1}>
         <Page route={route} />
       </main>
+      <ShortcutHelp />
     </>
   );
 }

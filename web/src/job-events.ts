@@ -16,7 +16,13 @@ const PAGE_SIZE = 100;
 /** Number of latest events that are kept: a page that stays open must not grow. */
 const MAX_EVENTS = 500;
 /** Shortest time between two moments at which new events are shown. */
-const MIN_INTERVAL_MS = 500;
+const MIN_INTERVAL_MS = 1000;
+/** More new events in this time are too many to read. */
+const MAX_READABLE = 8;
+/** After so long without an event, a job is not busy any more. */
+const CALM_MS = 2000;
+/** Shortest time between two calls of `changed` for events that neither start nor end anything. */
+const MINOR_INTERVAL_MS = 5000;
 /** The cursor before the first event. */
 const START_CURSOR = "";
 const MILESTONES: EventClass[] = [
@@ -43,6 +49,10 @@ export interface JobEvents {
   /** Older starts, ends and numbers, for the timeline. */
   earlier: readonly JobEvent[];
   total: number;
+  /** Tells which list this is: another one once older events are loaded, or all anew. */
+  scope: string;
+  /** Whether more events come than one can read. */
+  isBusy: boolean;
   /** Loads older events; null if there are none, or if the maximum is loaded. */
   loadOlder: (() => void) | null;
   error: ApiError | undefined;
@@ -139,12 +149,14 @@ async function fetchInitial(
 
 /**
  * The events of a job, which are loaded once; new ones are pushed. All of them are loaded anew when
- * the task was deleted or replaced by another one of the same name. `changed` is called in each case.
+ * the task was deleted or replaced by another one of the same name. `changed` is called in each case;
+ * of events that neither start nor end anything, every 5 seconds.
  */
 export function useJobEvents({ task, process, index }: JobAddress, changed: () => void): JobEvents {
   const [loaded, setLoaded] = useState<LoadedEvents>();
   const [error, setError] = useState<ApiError>();
   const [replacements, setReplacements] = useState(0);
+  const [isBusy, setBusy] = useState(false);
 
   const reload = useCallback(() => {
     setReplacements((count) => count + 1);
@@ -159,6 +171,8 @@ export function useJobEvents({ task, process, index }: JobAddress, changed: () =
     let after: string | undefined;
     let fresh: JobEvent[] = [];
     let shownAt = 0;
+    let toldAt = 0;
+    let calm: ReturnType<typeof setTimeout> | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let unsubscribe = () => {};
 
@@ -168,8 +182,18 @@ export function useJobEvents({ task, process, index }: JobAddress, changed: () =
         const shown = fresh;
         fresh = [];
         setLoaded((before) => before && append(before, shown));
+        setBusy(shown.length > MAX_READABLE);
+        clearTimeout(calm);
+        calm = setTimeout(() => setBusy(false), CALM_MS);
       },
       () => shownAt + MIN_INTERVAL_MS - Date.now(),
+    );
+    const minor = throttle(
+      async () => {
+        toldAt = Date.now();
+        changed();
+      },
+      () => toldAt + MINOR_INTERVAL_MS - Date.now(),
     );
     const follow = () => {
       if (after === undefined) return;
@@ -179,7 +203,8 @@ export function useJobEvents({ task, process, index }: JobAddress, changed: () =
           after = cursor;
           fresh.push(node);
           show();
-          changed();
+          if (MILESTONES.includes(node.eventClass)) changed();
+          else minor.call();
         },
         ended: reload,
       });
@@ -206,9 +231,11 @@ export function useJobEvents({ task, process, index }: JobAddress, changed: () =
     return () => {
       control.abort();
       clearTimeout(timer);
+      clearTimeout(calm);
       unlisten();
       unsubscribe();
       cancel();
+      minor.cancel();
     };
   }, [task, process, index, replacements, reload, changed]);
 
@@ -230,6 +257,8 @@ export function useJobEvents({ task, process, index }: JobAddress, changed: () =
     latest: loaded?.latest ?? [],
     earlier: loaded?.earlier ?? [],
     total: loaded?.total ?? 0,
+    scope: `${replacements} ${start}`,
+    isBusy,
     loadOlder: canLoadMore ? loadOlder : null,
     error,
   };

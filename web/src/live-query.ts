@@ -37,6 +37,8 @@ interface Pace {
   minIntervalMs?: number;
   /** Whether it is requested at all. */
   enabled?: boolean;
+  /** Whether it is requested every 20 seconds while the page is hidden, too. */
+  inBackground?: boolean;
 }
 
 /** Data from the server that is kept up to date. */
@@ -59,7 +61,7 @@ export interface FetchedResult<T> extends LiveResult<T> {
 function useFetched<T>(
   queryKey: readonly unknown[],
   fetchData: (signal: AbortSignal) => Promise<T>,
-  { minIntervalMs = MIN_INTERVAL_MS, enabled = true }: Pace,
+  { minIntervalMs = MIN_INTERVAL_MS, enabled = true, inBackground = false }: Pace,
 ): FetchedResult<T> {
   const latest = useRef({ startedAt: 0, durationMs: 0 });
   const { data, failureReason } = useQuery(
@@ -75,6 +77,7 @@ function useFetched<T>(
           latest.current.durationMs = Date.now() - startedAt;
         }
       },
+      refetchIntervalInBackground: inBackground,
       // Data that was pushed is not requested, either, before this time has passed.
       refetchInterval: () =>
         Math.max(POLL_INTERVAL_MS, minIntervalMs, 3 * latest.current.durationMs),

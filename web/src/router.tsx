@@ -1,22 +1,19 @@
 import { type AnchorHTMLAttributes, type ReactNode, useMemo } from "react";
+import { replaceAddress, savePlace, useAddress } from "./place";
 import { hrefOf, hrefWith, parseHash, type Route } from "./route";
-import { Store, useStore } from "./store";
-
-const hash = new Store(window.location.hash);
-window.addEventListener("hashchange", () => hash.set(window.location.hash));
 
 /** The current route. */
 export function useRoute(): Route {
-  const current = useStore(hash);
-  return useMemo(() => parseHash(current), [current]);
+  const { hash } = useAddress();
+  return useMemo(() => parseHash(hash), [hash]);
 }
 
 /** Goes to a hash. With `replace`, the browser's history gets no new entry. */
 export function navigate(to: string, replace = false): void {
   if (replace) {
-    window.history.replaceState(null, "", to);
-    hash.set(window.location.hash);
+    replaceAddress(to);
   } else {
+    savePlace();
     window.location.hash = to;
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { findAddressFaults } from "../src/pages/address-check";
 import {
   formatSort,
   isFiltered,
@@ -15,12 +16,16 @@ const filterOf = (query: string) => parseFilter(new URLSearchParams(query), NOW)
 describe("parseFilter", () => {
   it("is empty without parameters", () => expect(filterOf("")).toEqual({}));
 
-  it("reads text, states, tags and users", () => {
-    expect(filterOf("text=sweep&state=failed,running,none&tag=a,%20b,&user=ada,grace")).toEqual({
+  it("reads text, states, outlooks, tags, users, hosts and messages", () => {
+    const lists = "state=failed,running,none&outlook=at_risk&tag=a,%20b,&user=ada,grace&host=n1,n2";
+    expect(filterOf(`text=sweep&${lists}&message=bad,%20alloc`)).toEqual({
       text: "sweep",
       states: ["RUNNING", "FAILED"],
+      outlooks: ["AT_RISK"],
       tagsAll: ["a", "b"],
       usernames: ["ada", "grace"],
+      hostnames: ["n1", "n2"],
+      message: "bad, alloc",
     });
   });
 
@@ -43,6 +48,26 @@ describe("parseFilter", () => {
   });
 });
 
+describe("findAddressFaults", () => {
+  const faultsOf = (query: string) => findAddressFaults(new URLSearchParams(query));
+
+  it("finds none in what the page writes", () => {
+    const filter = "text=x&state=failed,running&outlook=at_risk&within=24h&from=2026-11-01&to=";
+    const others = "sort=-finished&group=tag&after=xyz&kiosk&host=n1&message=m&user=u&tag=t";
+    expect(faultsOf(`${filter}&${others}`)).toEqual([]);
+  });
+
+  it("tells of unknown values and parameters", () => {
+    const query = "colour=red&state=failed,broken&sort=-size&group=host&within=2h&to=2026-99-99";
+    const faults = faultsOf(query);
+    const names = ["colour", "state", "within", "sort", "group", "to"];
+    expect(faults.map(({ name }) => name)).toEqual(names);
+    expect(faults.map(({ text }) => text)).toContain(
+      "There is no state “broken”. Known are pending, submitted, running, succeeded, failed.",
+    );
+  });
+});
+
 describe("parseStates", () => {
   it("has the order of the lifecycle", () => {
     expect(parseStates(new URLSearchParams("state=succeeded,PENDING"))).toEqual([
@@ -55,10 +80,12 @@ describe("parseStates", () => {
 describe("parseOrder", () => {
   const orderOf = (sort: string) => parseOrder(new URLSearchParams({ sort }));
 
-  it("defaults to the latest received", () => {
-    const latest = { name: "received", field: "RECEIVED_AT", direction: "DESC" };
-    expect(orderOf("")).toEqual(latest);
-    expect(orderOf("-nonsense")).toEqual(latest);
+  it("defaults to what needs attention, which has one direction", () => {
+    const attention = { name: "attention", field: "ATTENTION", direction: "DESC" };
+    for (const sort of ["", "-nonsense", "attention", "-attention"]) {
+      expect(orderOf(sort)).toEqual(attention);
+    }
+    expect(formatSort("attention", true)).toBe("attention");
   });
 
   it("reads what formatSort writes", () => {
@@ -74,7 +101,8 @@ describe("parseOrder", () => {
 
 describe("NO_FILTER", () => {
   it("removes every filter, but not the order", () => {
-    const route = parseHash("#/?text=a&user=b&tag=c&state=failed&within=1h&from=x&to=y&sort=name");
+    const fields = "text=a&user=b&tag=c&host=h&message=m&state=failed&outlook=at_risk";
+    const route = parseHash(`#/?${fields}&within=1h&from=x&to=y&sort=name`);
     expect(isFiltered(route.query)).toBe(true);
     expect(hrefWith(route, NO_FILTER)).toBe("#/?sort=name");
   });

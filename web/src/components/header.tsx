@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { reachable } from "../api";
 import { type ConnectionState, useConnection } from "../connection";
+import { isKiosk } from "../pages/list-settings";
 import { Link, useRoute } from "../router";
 import { useStore } from "../store";
 import { type Theme, theme } from "../theme";
@@ -40,10 +41,22 @@ const CONNECTION_LABELS = {
   blocked: "Delayed",
 } as const;
 
-/** The header of every page, with the state of the connection. */
-export function Header() {
+/** Whether changes arrive. */
+export function ConnectionStatus() {
   const state = useConnectionState();
-  const isList = useRoute().path.length === 0;
+  return (
+    <span className={`connection is-${state}`} role="status">
+      <span className="dot" />
+      {CONNECTION_LABELS[state]}
+    </span>
+  );
+}
+
+/** The header of every page but a list on a wall, with the state of the connection. */
+export function Header() {
+  const route = useRoute();
+  const isList = route.path.length === 0;
+  if (isKiosk(route)) return null;
   return (
     <header className="head">
       <Link path={[]} className="brand">
@@ -61,10 +74,7 @@ export function Header() {
         </Link>
         <a href="graphiql">GraphiQL</a>
       </nav>
-      <span className={`connection is-${state}`} role="status">
-        <span className="dot" />
-        {CONNECTION_LABELS[state]}
-      </span>
+      <ConnectionStatus />
       <Viewer />
       <ThemeButton />
     </header>

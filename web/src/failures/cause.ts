@@ -58,6 +58,14 @@ export function causeParameters(cause: FailureCause | null): Record<string, stri
   };
 }
 
+/** The query parameters of a page on which a cause is picked; none for null. */
+export function queryOf(cause: FailureCause | null): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(causeParameters(cause)))
+    if (value !== null) query.set(name, value);
+  return query;
+}
+
 /** The fields of a cause by what it is by. */
 const FIELDS = {
   EXIT: ["exitCode", "signal"],

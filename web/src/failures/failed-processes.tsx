@@ -3,20 +3,11 @@ import { formatCount } from "../format";
 import { FailedProcessesDocument, type FailureCause } from "../generated/operations";
 import { useLiveQuery } from "../live-query";
 import { Link } from "../router";
-import { causeParameters } from "./cause";
+import { queryOf } from "./cause";
 import { copyForm, formatIndices } from "./copy-forms";
 
 /** Shortest time between two requests, each of which may bring the indices of many jobs. */
 const MIN_INTERVAL_MS = 5000;
-
-/** The address of a process, with the cause picked there. */
-function queryOf(cause: FailureCause): URLSearchParams {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(causeParameters(cause))) {
-    if (value !== null) query.set(name, value);
-  }
-  return query;
-}
 
 /** The processes of a task that have failures of a cause, each with its indices. */
 export function FailedProcesses({ task, cause }: { task: string; cause: FailureCause }) {

@@ -1,10 +1,15 @@
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import { CopyButton } from "../components/copy-button";
+import { useBodyHold } from "../components/held-body";
+import { NewRows } from "../components/hold-buttons";
 import { Host } from "../components/host";
 import { Time } from "../components/time";
 import { formatCount, formatNumber } from "../format";
 import type { FailureCause, TaskQuery } from "../generated/operations";
+import { useHeldRows, useHeldValue } from "../held-rows";
 import { commonDomain } from "../hosts";
+import { useKept } from "../place";
+import { useSettledOrder } from "../settled-order";
 import { describeExit, includesCause, NOTHING_TOLD } from "./cause";
 import { CopyFormSelect } from "./copy-form-select";
 
@@ -22,6 +27,14 @@ export type Cause = NonNullable<TaskQuery["task"]>["causes"][number];
 /** The cause of a group, as a filter. */
 export function causeOf({ exitCode, signal, message }: Cause): FailureCause {
   return { by: ["EXIT", "MESSAGE"], exitCode, signal, message };
+}
+
+function keyOf(cause: Cause): string {
+  return JSON.stringify(causeOf(cause));
+}
+
+function sizeOf({ count }: Cause): number {
+  return count;
 }
 
 function Hosts({ cause }: { cause: Cause }) {
@@ -49,14 +62,16 @@ interface RowProps {
   isPicked: boolean;
   pick: () => void;
   indices: () => Promise<string>;
+  /** Whether it is not among the largest groups any more; the numbers are older. */
+  isGone: boolean;
   /** What is shown below the row. */
   children: ReactNode;
 }
 
-function Row({ cause, most, isPicked, pick, indices, children }: RowProps) {
+function Row({ cause, most, isPicked, pick, indices, isGone, children }: RowProps) {
   const exit = describeExit(cause);
   return (
-    <li className="cause">
+    <li className={isGone ? "cause is-gone" : "cause"}>
       <button type="button" className="cause-pick" aria-pressed={isPicked} onClick={pick}>
         <span className="cause-count">
           <strong>{formatNumber(cause.count)}</strong>
@@ -115,15 +130,19 @@ interface FailureListProps {
 /** The causes of failures: how many jobs, on which hosts, since when. One of them can be picked. */
 export function FailureList(props: FailureListProps) {
   const { total, causes, picked, pick, indices, details, children } = props;
-  const [isOpen, setOpen] = useState(false);
+  const [isOpen, setOpen] = useKept("all-causes", false);
+  const settled = useSettledOrder(causes, keyOf, sizeOf);
   const failures = total[0]?.count ?? 0;
-  if (failures === 0) return null;
-  const isLong = causes.length > SHOWN_CAUSES + 1;
+  const { isHeld } = useBodyHold();
+  const { value: isShown } = useHeldValue(failures > 0, isHeld);
+  const held = useHeldRows(settled, keyOf, isHeld);
+  if (!isShown) return null;
+  const isLong = held.rows.length > SHOWN_CAUSES + 1;
   const isFolded =
     isLong &&
     !isOpen &&
-    !causes.slice(SHOWN_CAUSES).some((each) => includesCause(picked, causeOf(each)));
-  const most = causes[0]?.count ?? 1;
+    !held.rows.slice(SHOWN_CAUSES).some((each) => includesCause(picked, causeOf(each)));
+  const most = Math.max(1, ...held.rows.map(sizeOf));
   const listed = causes.reduce((sum, { count }) => sum + count, 0);
   const number = listed < failures ? `more than ${causes.length}` : formatNumber(causes.length);
   return (
@@ -132,20 +151,24 @@ export function FailureList(props: FailureListProps) {
         <h2 id="causes">
           {formatCount(failures, "failure")}, {number} {causes.length === 1 ? "cause" : "causes"}
         </h2>
-        <CopyFormSelect />
+        <span className="hold">
+          <NewRows held={held} what="causes" />
+          <CopyFormSelect />
+        </span>
       </div>
       <ol className="causes">
-        {(isFolded ? causes.slice(0, SHOWN_CAUSES) : causes).map((cause) => {
+        {(isFolded ? held.rows.slice(0, SHOWN_CAUSES) : held.rows).map((cause) => {
           const filter = causeOf(cause);
           const isPicked = includesCause(picked, filter);
           return (
             <Row
-              key={JSON.stringify(filter)}
+              key={keyOf(cause)}
               cause={cause}
               most={most}
               isPicked={isPicked}
               pick={() => pick(isPicked ? null : filter)}
               indices={() => indices(filter)}
+              isGone={held.gone.has(keyOf(cause))}
             >
               {isPicked && details}
             </Row>

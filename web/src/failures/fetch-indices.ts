@@ -10,21 +10,39 @@ import {
 import { UNSUCCESSFUL } from "../states";
 import { copyForm, formatIndices, formatProcesses } from "./copy-forms";
 
-function format(name: string, { process }: JobIndicesQuery): string {
-  const indices = process !== null && "indices" in process ? process.indices : "";
+function indicesOf({ process }: JobIndicesQuery): string {
+  return process !== null && "indices" in process ? process.indices : "";
+}
+
+function format(name: string, indices: string): string {
   return formatIndices({ name, indices }, copyForm.get());
+}
+
+/**
+ * The indices of the unsuccessful jobs of an array, or of those of them that have a cause, like
+ * `813,900-904`.
+ */
+export async function fetchIndices(
+  task: string,
+  name: string,
+  cause: FailureCause | null,
+): Promise<string> {
+  const { signal } = new AbortController();
+  if (cause !== null)
+    return indicesOf(await execute(FailedIndicesDocument, { task, name, cause }, signal));
+  const states = [...UNSUCCESSFUL];
+  return indicesOf(await execute(JobIndicesDocument, { task, name, states }, signal));
 }
 
 /** The indices of the unsuccessful jobs of an array, in the selected form. */
 export async function fetchFailedIndices(task: string, name: string): Promise<string> {
-  const variables = { task, name, states: [...UNSUCCESSFUL] };
-  return format(name, await execute(JobIndicesDocument, variables, new AbortController().signal));
+  return format(name, await fetchIndices(task, name, null));
 }
 
 /** The indices of the lost jobs of an array. */
 export async function fetchLostIndices(task: string, name: string): Promise<string> {
-  const variables = { task, name };
-  return format(name, await execute(LostIndicesDocument, variables, new AbortController().signal));
+  const { signal } = new AbortController();
+  return format(name, indicesOf(await execute(LostIndicesDocument, { task, name }, signal)));
 }
 
 /** The indices of the unsuccessful ones that have a cause. */
@@ -33,11 +51,7 @@ export async function fetchFailures(
   name: string,
   cause: FailureCause,
 ): Promise<string> {
-  const variables = { task, name, cause };
-  return format(
-    name,
-    await execute(FailedIndicesDocument, variables, new AbortController().signal),
-  );
+  return format(name, await fetchIndices(task, name, cause));
 }
 
 /** The same for all processes of a task. */

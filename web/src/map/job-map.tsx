@@ -6,23 +6,17 @@ import { labelOf } from "../states";
 import { onColoursChange } from "../theme";
 import { type CellState, stateOf } from "./cells";
 import { attachGestures } from "./gestures";
+import { placeOf, viewAt } from "./map-place";
 import { Painter, type Palette, readPalette } from "./painter";
-import {
-  clamp,
-  fitView,
-  type Grid,
-  gridFor,
-  offsetAt,
-  scrollIntoView,
-  type View,
-  zoom,
-} from "./view";
+import { clamp, type Grid, gridFor, offsetAt, scrollIntoView, type View, zoom } from "./view";
 
 /** Maximum height of the map; larger on narrow pages. */
 const MAX_HEIGHT_PX = 420;
 const MAX_HEIGHT_NARROW_PX = 560;
 const NARROW_WIDTH_PX = 600;
 const ZOOM_STEP = 1.6;
+/** Delay after which a new view is told. */
+const PLACE_DELAY_MS = 300;
 /** Size of the tooltip of a cell. */
 const TOOLTIP_PX = { width: 190, height: 40 };
 /** Name of the performance mark of the latest paint. */
@@ -35,6 +29,10 @@ interface MapProps {
   first: number;
   /** Called with the index of a job that is clicked or opened with Enter. */
   onOpen: (index: number) => void;
+  /** What is shown at first; see {@link placeOf}. */
+  place: string | null;
+  /** Called with what is shown once it has not changed for a moment, and before a job is opened. */
+  onPlace: (place: string | null) => void;
 }
 
 function usePalette(canvas: { current: HTMLCanvasElement | null }): Palette | undefined {
@@ -51,7 +49,7 @@ function usePalette(canvas: { current: HTMLCanvasElement | null }): Palette | un
 }
 
 /** The map of an array: a cell for each job, with zoom, pan, tooltips and keyboard control. */
-export function JobMap({ cells, first, onOpen }: MapProps) {
+export function JobMap({ cells, first, onOpen, place, onPlace }: MapProps) {
   const [frame, width] = useWidth<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const palette = usePalette(canvas);
@@ -64,17 +62,33 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
   const [view, setView] = useState<View>();
   const [selected, setSelected] = useState<number | null>(null);
   const shown = useMemo(
-    () => clamp(view ?? fitView(grid), grid, width, height),
-    [view, grid, width, height],
+    () => clamp(view ?? viewAt(place, grid, width, height), grid, width, height),
+    [view, place, grid, width, height],
   );
   const painter = useMemo(
     () => (palette ? new Painter(cells, grid, palette, first) : undefined),
     [cells, grid, palette, first],
   );
-  const latest = useRef({ shown, grid, onOpen });
+  const open = (index: number) => {
+    if (view !== undefined) onPlace(placeOf(shown, grid, width, height));
+    onOpen(index);
+  };
+  const showAll = () => {
+    setView(undefined);
+    onPlace(null);
+  };
+  const latest = useRef({ shown, grid, open, onPlace });
   useEffect(() => {
-    latest.current = { shown, grid, onOpen };
+    latest.current = { shown, grid, open, onPlace };
   });
+
+  useEffect(() => {
+    if (view === undefined) return;
+    const timer = setTimeout(() => {
+      latest.current.onPlace(placeOf(shown, grid, width, height));
+    }, PLACE_DELAY_MS);
+    return () => clearTimeout(timer);
+  }, [view, shown, grid, width, height]);
 
   useEffect(() => {
     if (painter === undefined || width === 0) return;
@@ -109,7 +123,7 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
       leave: () => setSelected(null),
       click: (x, y) => {
         const offset = offsetUnder(x, y);
-        if (offset !== null) latest.current.onOpen(first + offset);
+        if (offset !== null) latest.current.open(first + offset);
       },
     });
   }, [cells.length, first]);
@@ -133,9 +147,9 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
     else if (key === "End") moveBy(cells.length);
     else if (key === "+" || key === "=") zoomBy(ZOOM_STEP);
     else if (key === "-") zoomBy(1 / ZOOM_STEP);
-    else if (key === "0") setView(undefined);
+    else if (key === "0") showAll();
     else if (key === "Escape") setSelected(null);
-    else if (key === "Enter" && selected !== null) onOpen(first + selected);
+    else if (key === "Enter" && selected !== null) open(first + selected);
     else return false;
     return true;
   };
@@ -200,12 +214,7 @@ export function JobMap({ cells, first, onOpen }: MapProps) {
           >
             −
           </button>
-          <button
-            type="button"
-            className="button"
-            disabled={isFitted}
-            onClick={() => setView(undefined)}
-          >
+          <button type="button" className="button" disabled={isFitted} onClick={showAll}>
             All
           </button>
         </div>

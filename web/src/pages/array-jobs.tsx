@@ -1,6 +1,6 @@
-import { type FormEvent, useMemo } from "react";
-import { CopyButton } from "../components/copy-button";
-import { IndexList } from "../components/index-list";
+import { useMemo } from "react";
+import { HeldBody, useBodyHold } from "../components/held-body";
+import { NewRows } from "../components/hold-buttons";
 import { ErrorNotice, Loading } from "../components/notice";
 import { Plot } from "../components/plot";
 import { Timing } from "../components/timing";
@@ -10,136 +10,30 @@ import {
   NO_CAUSE,
   nameOf,
   parseCause,
+  queryOf,
   withCause,
   withoutKeys,
 } from "../failures/cause";
-import { copyForm, formatIndices } from "../failures/copy-forms";
 import { ExitFacets } from "../failures/exit-facets";
 import { causeOf, FailureList } from "../failures/failure-list";
 import { fetchFailures } from "../failures/fetch-indices";
-import { formatCompact, formatCount } from "../format";
 import type { FailureCause, JobFilter } from "../generated/operations";
-import {
-  CELL_STATES,
-  type CellState,
-  decodeCells,
-  highlightIndices,
-  highlightState,
-  indicesOf,
-  type JobIndices,
-} from "../map/cells";
-import { JobMap } from "../map/job-map";
-import { hrefOf, type Route } from "../route";
-import { navigate, updateQuery } from "../router";
-import { JOB_STATES, labelOf, UNSUCCESSFUL } from "../states";
+import { useHeldValue } from "../held-rows";
+import { decodeCells, highlightIndices, highlightState, indicesOf } from "../map/cells";
+import type { Route } from "../route";
+import { updateQuery } from "../router";
+import { UNSUCCESSFUL } from "../states";
 import { UsageCard } from "../usage/usage-card";
 import { type ArrayData, useArrayJobs, usePickedJobs } from "./array-data";
+import { ArrayMap, LEGEND_STATES } from "./array-map";
 import { HostRanking } from "./host-ranking";
-import { JobTable } from "./job-table";
+import { firstPageOf, JobTable } from "./job-table";
 import { LostJobs } from "./lost-jobs";
 import type { Process } from "./process";
 
-const LEGEND_STATES: readonly CellState[] = [...JOB_STATES, "LATE", "LOST"];
-const MAX_SHOWN_CHARS = 160;
 const FAILURES: JobFilter = { states: [...UNSUCCESSFUL] };
 const HELD: JobFilter = { states: ["HELD"] };
-
-function MapLegend({
-  cells,
-  picked,
-  pick,
-}: {
-  cells: Uint8Array;
-  picked: CellState | null;
-  pick: (state: CellState | null) => void;
-}) {
-  const counts = useMemo(() => {
-    const found = new Uint32Array(CELL_STATES.length);
-    for (const code of cells) found[code] = (found[code] ?? 0) + 1;
-    return found;
-  }, [cells]);
-  return (
-    <fieldset className="toggles legend">
-      <legend>Highlight</legend>
-      {LEGEND_STATES.map((state) => {
-        const jobs = counts[CELL_STATES.indexOf(state)] ?? 0;
-        if (jobs === 0 && picked !== state) return null;
-        return (
-          <button
-            key={state}
-            type="button"
-            className="toggle"
-            aria-pressed={picked === state}
-            onClick={() => pick(picked === state ? null : state)}
-          >
-            <i className={`swatch fill-${state.toLowerCase()}`} />
-            {labelOf(state)} <strong>{formatCompact(jobs)}</strong>
-          </button>
-        );
-      })}
-    </fieldset>
-  );
-}
-
-interface PickedIndicesProps {
-  /** The name of the array. */
-  name: string;
-  /** The label of the button. */
-  label: string;
-  indices: string;
-}
-
-/** The indices of what is picked, and a button that copies them in the selected form. */
-function PickedIndices({ name, label, indices }: PickedIndicesProps) {
-  const end = indices.lastIndexOf(",", MAX_SHOWN_CHARS);
-  const short = indices.length > MAX_SHOWN_CHARS ? `${indices.slice(0, end)} …` : indices;
-  return (
-    <div className="picked">
-      <code>{short === "" ? "none" : <IndexList indices={short} />}</code>
-      {indices !== "" && (
-        <CopyButton
-          key={label}
-          label={label}
-          text={() => formatIndices({ name, indices }, copyForm.get())}
-        />
-      )}
-    </div>
-  );
-}
-
-function OpenJobForm({
-  task,
-  name,
-  jobIndices,
-}: {
-  task: string;
-  name: string;
-  jobIndices: JobIndices;
-}) {
-  const submit = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const index = new FormData(event.currentTarget).get("index");
-    if (typeof index === "string" && index !== "") navigate(hrefOf(["tasks", task, name, index]));
-  };
-  return (
-    <form className="go-to" onSubmit={submit}>
-      <label>
-        Job{" "}
-        <input
-          type="number"
-          name="index"
-          required
-          min={jobIndices.firstIndex}
-          max={jobIndices.firstIndex + jobIndices.jobCount - 1}
-          placeholder="index"
-        />
-      </label>
-      <button type="submit" className="button">
-        Open
-      </button>
-    </form>
-  );
-}
+const NO_QUERY = new URLSearchParams();
 
 interface PickedCauseProps {
   cause: FailureCause;
@@ -182,37 +76,76 @@ interface ArrayJobsProps {
 }
 
 /** The jobs of an array: why they failed, the map, tables of failed and held jobs, and progress. */
-export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
+export function ArrayJobs(props: ArrayJobsProps) {
+  return (
+    <HeldBody>
+      <Jobs {...props} />
+    </HeldBody>
+  );
+}
+
+function Jobs({ task, process, route }: ArrayJobsProps) {
   const { name, counts } = process;
   const { jobs, error, refresh } = useArrayJobs(task, name, counts.total);
-  const cells = useMemo(() => (jobs ? decodeCells(jobs) : undefined), [jobs]);
+  if (jobs) return <LoadedJobs task={task} process={process} route={route} jobs={jobs} />;
+  return (
+    <section className="card">
+      <h2>Map of jobs</h2>
+      {error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={5} />}
+    </section>
+  );
+}
+
+/** The sections that are shown. While the page is held, none comes or goes. */
+function useSections(jobs: ArrayData, lost: number, cause: FailureCause | null) {
+  const failures = jobs.failures[0]?.count ?? 0;
+  const now = {
+    failures: failures > 0,
+    exits: jobs.exits.length > 1 && jobs.exits.length < jobs.causes.length,
+    unsuccessful: jobs.unsuccessful.totalCount > 0 || cause !== null,
+    lost: lost > 0,
+    held: jobs.heldJobs.totalCount > 0,
+  };
+  const { value: shown, release } = useHeldValue(now, useBodyHold().isHeld);
+  const added =
+    (shown.failures ? 0 : failures) +
+    (shown.lost ? 0 : lost) +
+    (shown.held ? 0 : jobs.heldJobs.totalCount);
+  const isBehind = JSON.stringify(shown) !== JSON.stringify(now);
+  return { shown, news: { added, isBehind, release } };
+}
+
+function LoadedJobs({ task, process, route, jobs }: ArrayJobsProps & { jobs: ArrayData }) {
+  const { name, counts } = process;
+  const { firstIndex } = jobs;
+  const cells = useMemo(() => decodeCells(jobs), [jobs]);
   const cause = parseCause(route.query);
   const requested = route.query.get("pick")?.toUpperCase();
   const state =
     cause === null ? (LEGEND_STATES.find((state) => state === requested) ?? null) : null;
   const picked = usePickedJobs(task, name, counts.total, cause);
-  const firstIndex = jobs?.firstIndex ?? 0;
-  const indices = useMemo(() => {
-    if (cells === undefined) return undefined;
-    return state === null ? picked?.indices : indicesOf(cells, state, firstIndex);
-  }, [cells, state, picked?.indices, firstIndex]);
+  const indices = useMemo(
+    () => (state === null ? picked?.indices : indicesOf(cells, state, firstIndex)),
+    [cells, state, picked?.indices, firstIndex],
+  );
   const shownCells = useMemo(() => {
-    if (cells === undefined) return undefined;
     if (state !== null) return highlightState(cells, state);
     return indices === undefined ? cells : highlightIndices(cells, indices, firstIndex);
   }, [cells, state, indices, firstIndex]);
+  const { shown, news } = useSections(jobs, counts.lost ?? 0, cause);
+  const change = (changes: Record<string, string | null>) => updateQuery(route, changes, true);
   const pick = (next: FailureCause | null) =>
-    updateQuery(route, { ...causeParameters(next), pick: null }, true);
+    change({ ...causeParameters(next), ...firstPageOf("unsuccessful"), pick: null });
   const pickWhy = (why: FailureCause | null) => {
     const others = withoutKeys(cause, ["EXIT", "MESSAGE"]);
     pick(why === null ? others : withCause(others, why));
   };
   const pickHost = (host: FailureCause | null) =>
     pick(host === null ? withoutKeys(cause, ["HOST"]) : withCause(cause, host));
-  const label = state ? `Copy indices: ${labelOf(state)}` : "Copy the picked indices";
+  const jobQuery = queryOf(cause);
   return (
     <>
-      {jobs && (
+      {shown.failures && (
         <FailureList
           total={jobs.failures}
           causes={jobs.causes}
@@ -220,53 +153,48 @@ export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
           pick={pickWhy}
           indices={(cause) => fetchFailures(task, name, cause)}
         >
-          {jobs.exits.length > 1 && jobs.exits.length < jobs.causes.length && (
-            <ExitFacets exits={jobs.exits} picked={cause} pick={pickWhy} />
-          )}
+          {shown.exits && <ExitFacets exits={jobs.exits} picked={cause} pick={pickWhy} />}
         </FailureList>
       )}
-      <section className="card" aria-labelledby="map">
-        <div className="card-head">
-          <h2 id="map">Map of {jobs ? formatCount(jobs.jobCount, "job") : "jobs"}</h2>
-          {jobs && <OpenJobForm task={task} name={name} jobIndices={jobs} />}
-        </div>
-        {jobs && cells && shownCells && (
-          <>
-            <MapLegend
-              cells={cells}
-              picked={state}
-              pick={(state) =>
-                updateQuery(route, { ...NO_CAUSE, pick: state?.toLowerCase() ?? null }, true)
-              }
-            />
-            {indices !== undefined && <PickedIndices name={name} label={label} indices={indices} />}
-            <JobMap
-              cells={shownCells}
-              first={jobs.firstIndex}
-              onOpen={(index) => navigate(hrefOf(["tasks", task, name, String(index)]))}
-            />
-          </>
-        )}
-        {!jobs && (error ? <ErrorNotice error={error} retry={refresh} /> : <Loading rows={5} />)}
-      </section>
-      {jobs && (jobs.unsuccessful.totalCount > 0 || cause) && (
+      <ArrayMap
+        task={task}
+        name={name}
+        jobIndices={jobs}
+        cells={cells}
+        shownCells={shownCells}
+        state={state}
+        pick={(state) => change({ ...NO_CAUSE, pick: state?.toLowerCase() ?? null })}
+        indices={indices}
+        place={route.query.get("map")}
+        onPlace={(map) => change({ map })}
+      >
+        <NewRows held={news} what="failed, lost and held jobs" />
+      </ArrayMap>
+      {(shown.unsuccessful || cause !== null) && (
         <div className="columns">
           <JobTable
-            key={JSON.stringify(cause)}
+            key={`jobs ${JSON.stringify(cause)}`}
             id="unsuccessful"
             title="Unsuccessful jobs"
             task={task}
             name={name}
             filter={cause ? { cause } : FAILURES}
             firstPage={cause ? picked?.jobs : jobs.unsuccessful}
+            route={route}
+            jobQuery={jobQuery}
           >
             {cause && <PickedCause cause={cause} pick={pick} />}
           </JobTable>
-          <HostRanking {...hostsOf(jobs, cause)} picked={cause} pick={pickHost} />
+          <HostRanking
+            key={`hosts ${JSON.stringify(withoutKeys(cause, ["HOST"]))}`}
+            {...hostsOf(jobs, cause)}
+            picked={cause}
+            pick={pickHost}
+          />
         </div>
       )}
-      <LostJobs task={task} name={name} count={counts.lost ?? 0} />
-      {jobs && jobs.heldJobs.totalCount > 0 && (
+      {shown.lost && <LostJobs task={task} name={name} count={counts.lost ?? 0} />}
+      {shown.held && (
         <JobTable
           id="held"
           title="Held jobs"
@@ -274,20 +202,20 @@ export function ArrayJobs({ task, process, route }: ArrayJobsProps) {
           name={name}
           filter={HELD}
           firstPage={jobs.heldJobs}
+          route={route}
+          jobQuery={NO_QUERY}
         />
       )}
-      {jobs && (
-        <section className="card">
-          <h2>Progress over time</h2>
-          <Plot
-            points={jobs.timeline}
-            of={{ task, process: name }}
-            stalledSince={process.stalledSince}
-          />
-          <Timing of={process} />
-        </section>
-      )}
-      {jobs && <UsageCard task={task} name={name} />}
+      <section className="card">
+        <h2>Progress over time</h2>
+        <Plot
+          points={jobs.timeline}
+          of={{ task, process: name }}
+          stalledSince={process.stalledSince}
+        />
+        <Timing of={process} />
+      </section>
+      <UsageCard task={task} name={name} />
     </>
   );
 }

@@ -1,5 +1,7 @@
-import { memo } from "react";
+import { memo, useMemo } from "react";
 import { Badge } from "../components/badge";
+import { useBodyHold } from "../components/held-body";
+import { HoldButtons } from "../components/hold-buttons";
 import { Host } from "../components/host";
 import { LinkedText } from "../components/linked-text";
 import { Payload } from "../components/payload";
@@ -8,6 +10,7 @@ import { describeCause } from "../failures/cause";
 import { formatNumber } from "../format";
 import { JobEventsDocument } from "../generated/operations";
 import { graphiqlHref } from "../graphiql-link";
+import { useHeldRows, useHeldValue } from "../held-rows";
 import { commonDomain } from "../hosts";
 import type { JobAddress, JobEvents } from "../job-events";
 import type { JobEvent } from "../job-phases";
@@ -50,15 +53,36 @@ function hrefOfEvents(address: JobAddress): string {
   return graphiqlHref({ query: JobEventsDocument.toString(), variables });
 }
 
-/** The events of a job, latest first. */
+function keyOf({ id }: JobEvent): string {
+  return id;
+}
+
+/** The events of a job, latest first. New ones are only counted while they are too many to read. */
 export function EventTable({ address, events }: { address: JobAddress; events: JobEvents }) {
-  const { latest, total, loadOlder, error } = events;
+  const { latest, total, loadOlder, scope, isBusy, error } = events;
   const domain = commonDomain(latest.map(({ hostname }) => hostname));
+  const hold = useBodyHold();
+  const newestFirst = useMemo(() => latest.toReversed(), [latest]);
+  const isHeld = hold.isHeld || isBusy;
+  const held = useHeldRows(newestFirst, keyOf, isHeld, scope);
+  // More may have come than are kept.
+  const seen = useHeldValue(total, isHeld);
+  const news = {
+    isBehind: held.isBehind,
+    added: total - seen.value,
+    release: () => {
+      held.release();
+      seen.release();
+    },
+  };
   return (
     <section className="card" aria-labelledby="events">
-      <h2 id="events">
-        Events <span className="quiet total">{formatNumber(total)}</span>
-      </h2>
+      <div className="card-head">
+        <h2 id="events">
+          Events <span className="quiet total">{formatNumber(total)}</span>
+        </h2>
+        <HoldButtons hold={hold} held={news} what="events" />
+      </div>
       {total === 0 && (
         <p className="quiet">{error ? error.message : "No events yet. New events appear here."}</p>
       )}
@@ -80,7 +104,7 @@ export function EventTable({ address, events }: { address: JobAddress; events: J
               </tr>
             </thead>
             <tbody>
-              {latest.toReversed().map((event) => (
+              {held.rows.map((event) => (
                 <Row key={event.id} event={event} domain={domain} />
               ))}
             </tbody>

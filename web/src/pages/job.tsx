@@ -2,11 +2,13 @@ import { Badge } from "../components/badge";
 import { ProgressBar } from "../components/bar";
 import { CopyButton } from "../components/copy-button";
 import { FactList } from "../components/fact-list";
+import { HeldBody } from "../components/held-body";
 import { FullHost } from "../components/host";
 import { LinkedText } from "../components/linked-text";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Duration, Time } from "../components/time";
 import { describeCause } from "../failures/cause";
+import { FailingJobs } from "../failures/failing-jobs";
 import {
   describeBasis,
   describeCpu,
@@ -20,6 +22,7 @@ import { useJobEvents } from "../job-events";
 import type { JobEvent } from "../job-phases";
 import { useFetchedQuery } from "../live-query";
 import { payloadMessage } from "../payload";
+import type { Route } from "../route";
 import { Link } from "../router";
 import { labelOf, UNSUCCESSFUL } from "../states";
 import { EventTable } from "./event-table";
@@ -129,10 +132,12 @@ interface JobPageProps {
   process: string;
   /** Null for a solitary process. */
   index: number | null;
+  /** A cause in its query is that of the jobs between which the page leads. */
+  route: Route;
 }
 
 /** One job: its timeline, its progress and its events. */
-export function JobPage({ task, process, index }: JobPageProps) {
+export function JobPage({ task, process, index, route }: JobPageProps) {
   const address = { task, process, index };
   const { data, error, refresh, changed } = useFetchedQuery(JobDocument, address, {
     minIntervalMs: MIN_INTERVAL_MS,
@@ -146,22 +151,31 @@ export function JobPage({ task, process, index }: JobPageProps) {
       <nav className="crumbs" aria-label="Breadcrumb">
         <Link path={[]}>Tasks</Link>
         <Link path={["tasks", task]}>{task}</Link>
-        {index !== null && <Link path={["tasks", task, process]}>{process}</Link>}
+        {index !== null && (
+          <>
+            <Link path={["tasks", task, process]} query={route.query}>
+              {process}
+            </Link>
+            <FailingJobs task={task} name={process} index={index} route={route} />
+          </>
+        )}
       </nav>
       {job && (
         <>
           <JobHeader job={job} events={events.latest} />
-          {events.total > 0 && (
-            <section className="card">
-              <h2>Timeline</h2>
-              <JobTimeline
-                events={[...events.earlier, ...events.latest]}
-                isPercent={job.process.threshold === null}
-                ended={job.finishedAt !== null}
-              />
-            </section>
-          )}
-          <EventTable address={address} events={events} />
+          <HeldBody>
+            {events.total > 0 && (
+              <section className="card">
+                <h2>Timeline</h2>
+                <JobTimeline
+                  events={[...events.earlier, ...events.latest]}
+                  isPercent={job.process.threshold === null}
+                  ended={job.finishedAt !== null}
+                />
+              </section>
+            )}
+            <EventTable address={address} events={events} />
+          </HeldBody>
         </>
       )}
       {data && job === null && (

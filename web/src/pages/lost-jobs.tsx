@@ -1,11 +1,13 @@
 import { useEffect, useState } from "react";
 import { Badge } from "../components/badge";
 import { CopyButton } from "../components/copy-button";
+import { useBodyHold } from "../components/held-body";
 import { Host } from "../components/host";
 import { Time } from "../components/time";
 import { fetchLostIndices } from "../failures/fetch-indices";
 import { formatCount, formatNumber, formatPercent } from "../format";
 import { LostJobsDocument, type LostJobsQuery } from "../generated/operations";
+import { useHeldRows } from "../held-rows";
 import { commonDomain } from "../hosts";
 import { useFetchedQuery } from "../live-query";
 import { Link } from "../router";
@@ -20,17 +22,22 @@ type LostJob = Extract<
   { jobs: unknown }
 >["jobs"]["nodes"][number];
 
+function keyOf({ id }: LostJob): string {
+  return id;
+}
+
 interface RowProps {
   task: string;
   name: string;
   job: LostJob;
   /** The domain that all hosts are in. */
   domain: string;
+  isGone: boolean;
 }
 
-function Row({ task, name, job, domain }: RowProps) {
+function Row({ task, name, job, domain, isGone }: RowProps) {
   return (
-    <tr>
+    <tr className={isGone ? "is-gone" : undefined}>
       <td>
         <Link path={["tasks", task, name, String(job.index)]} className="name">
           {job.index}
@@ -76,9 +83,10 @@ export function LostJobs({ task, name, count }: LostJobsProps) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: which jobs are lost changes with their number
   useEffect(changed, [count, changed]);
   const jobs = data?.process && "jobs" in data.process ? data.process.jobs : undefined;
-  if (count === 0 || jobs === undefined || jobs.totalCount === 0) return null;
-  const domain = commonDomain(jobs.nodes.map(({ hostname }) => hostname));
-  const shown = isOpen ? jobs.nodes : jobs.nodes.slice(0, SHOWN_AT_FIRST);
+  const held = useHeldRows(jobs?.nodes ?? [], keyOf, useBodyHold().isHeld);
+  if (jobs === undefined || held.rows.length === 0) return null;
+  const domain = commonDomain(held.rows.map(({ hostname }) => hostname));
+  const shown = isOpen ? held.rows : held.rows.slice(0, SHOWN_AT_FIRST);
   const others = jobs.totalCount - jobs.nodes.length;
   return (
     <section className="card wide" aria-labelledby="lost">
@@ -107,14 +115,21 @@ export function LostJobs({ task, name, count }: LostJobsProps) {
           </thead>
           <tbody>
             {shown.map((job) => (
-              <Row key={job.id} task={task} name={name} job={job} domain={domain} />
+              <Row
+                key={job.id}
+                task={task}
+                name={name}
+                job={job}
+                domain={domain}
+                isGone={held.gone.has(job.id)}
+              />
             ))}
           </tbody>
         </table>
       </div>
-      {shown.length < jobs.nodes.length && (
+      {shown.length < held.rows.length && (
         <button type="button" className="button start" onClick={() => setOpen(true)}>
-          Show {formatNumber(jobs.nodes.length)} jobs
+          Show {formatNumber(held.rows.length)} jobs
         </button>
       )}
       {isOpen && others > 0 && <p className="quiet">and {formatCount(others, "more lost job")}</p>}

@@ -48,7 +48,9 @@ function ArrayHeader({ task, process }: { task: string; process: Process }) {
           <Pace of={process} />
         </div>
       </div>
-      <Failures task={task} process={process} />
+      <div className={ended ? undefined : "failures-slot"}>
+        <Failures task={task} process={process} />
+      </div>
     </header>
   );
 }
@@ -69,7 +71,8 @@ export function ProcessPage({ task, name, route }: { task: string; name: string;
     },
   );
   const process = data?.process;
-  if (process?.kind === "SOLITARY") return <JobPage task={task} process={name} index={null} />;
+  if (process?.kind === "SOLITARY")
+    return <JobPage task={task} process={name} index={null} route={route} />;
   return (
     <>
       <title>{`${name} · ${task} · lamia`}</title>

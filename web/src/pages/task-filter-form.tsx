@@ -1,5 +1,7 @@
 import { useEffect, useId, useState } from "react";
 import { Icon } from "../components/icon";
+import { UsernamesDocument } from "../generated/operations";
+import { useFetchedQuery } from "../live-query";
 import type { Route } from "../route";
 import { updateQuery } from "../router";
 import { labelOf, STATES } from "../states";
@@ -9,23 +11,34 @@ import {
   isFiltered,
   NO_FILTER,
   ORDERS,
+  OUTLOOKS,
   PERIODS,
+  parseDay,
   parseOrder,
+  parseOutlooks,
   parseStates,
 } from "./task-filter";
+import { GROUPINGS, parseGrouping } from "./task-groups";
 
 /** Delay between typing and filtering. */
 const TYPING_DELAY_MS = 250;
+const SUGGESTION_PACE = { minIntervalMs: 60_000 };
+/** The parameters whose fields are shown on demand. */
+const FOLDED = ["tag", "host", "message", "within", "from", "to"];
 
 interface FieldProps {
   route: Route;
   name: string;
   label: string;
   placeholder: string;
+  /** Users of tasks are suggested. */
+  suggestsUsers?: boolean;
 }
 
 /** A text field for a query parameter. */
-function TextField({ route, name, label, placeholder }: FieldProps) {
+function TextField({ route, name, label, placeholder, suggestsUsers = false }: FieldProps) {
+  const [isFocused, setFocused] = useState(false);
+  const listId = useId();
   const current = route.query.get(name) ?? "";
   const [text, setText] = useState(current);
   useEffect(() => setText(current), [current]);
@@ -43,9 +56,26 @@ function TextField({ route, name, label, placeholder }: FieldProps) {
         placeholder={placeholder}
         autoComplete="off"
         spellCheck={false}
+        list={suggestsUsers ? listId : undefined}
+        onFocus={() => setFocused(true)}
+        onBlur={() => setFocused(false)}
         onChange={(event) => setText(event.target.value)}
       />
+      {suggestsUsers && isFocused && <Usernames id={listId} text={text} />}
     </label>
+  );
+}
+
+/** Suggests users for the last name of a list that is separated by commas. */
+function Usernames({ id, text }: { id: string; text: string }) {
+  const [, given = "", prefix = ""] = /^((?:.*,)?\s*)(.*)$/s.exec(text) ?? [];
+  const { data } = useFetchedQuery(UsernamesDocument, { prefix }, SUGGESTION_PACE);
+  return (
+    <datalist id={id}>
+      {data?.usernames?.map((username) => (
+        <option key={username} value={given + username} />
+      ))}
+    </datalist>
   );
 }
 
@@ -67,6 +97,31 @@ function StateToggles({ route }: { route: Route }) {
           >
             <Icon name={state} />
             {labelOf(state)}
+          </button>
+        );
+      })}
+    </fieldset>
+  );
+}
+
+function OutlookToggles({ route }: { route: Route }) {
+  const selected = parseOutlooks(route.query);
+  return (
+    <fieldset className="toggles">
+      <legend className="off-screen">Outlook</legend>
+      {OUTLOOKS.map((outlook) => {
+        const isOn = selected.includes(outlook);
+        const next = isOn ? selected.filter((other) => other !== outlook) : [...selected, outlook];
+        return (
+          <button
+            key={outlook}
+            type="button"
+            className="toggle"
+            aria-pressed={isOn}
+            onClick={() => updateQuery(route, { outlook: next.join(",").toLowerCase() })}
+          >
+            <Icon name={outlook} />
+            {labelOf(outlook)}
           </button>
         );
       })}
@@ -106,7 +161,7 @@ function TimeField({ route }: { route: Route }) {
             <span>{name === "from" ? "From" : "To"}</span>
             <input
               type="date"
-              value={query.get(name) ?? ""}
+              value={parseDay(query.get(name)) === null ? "" : (query.get(name) ?? "")}
               onChange={(event) => updateQuery(route, { [name]: event.target.value }, true)}
             />
           </label>
@@ -139,6 +194,7 @@ function OrderField({ route }: { route: Route }) {
         <button
           type="button"
           className="button"
+          disabled={order.name === "attention"}
           aria-label={isDescending ? "Sort ascending" : "Sort descending"}
           onClick={() => sort(order.name, !isDescending)}
         >
@@ -149,17 +205,44 @@ function OrderField({ route }: { route: Route }) {
   );
 }
 
+function GroupField({ route }: { route: Route }) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>Group by</label>
+      <select
+        id={id}
+        value={parseGrouping(route.query) ?? ""}
+        onChange={(event) => updateQuery(route, { group: event.target.value })}
+      >
+        <option value="">nothing</option>
+        {Object.entries(GROUPINGS).map(([name, { label }]) => (
+          <option key={name} value={name}>
+            {label}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
 /** The filter and order of the task list. Both are in the URL, so that they can be shared. */
 export function TaskFilterForm({ route }: { route: Route }) {
-  const [isOpen, setOpen] = useState(false);
+  const { query } = route;
+  const [isOpen, setOpen] = useState(() => FOLDED.some((name) => query.has(name)));
   return (
     <search className={isOpen ? "filters is-open" : "filters"}>
       <TextField
         route={route}
         name="text"
         label="Search"
-        placeholder="name, user, comment, host or tag"
+        placeholder="words of name, user, comment, host or tag"
       />
+      <TextField route={route} name="user" label="User" placeholder="anyone" suggestsUsers />
+      <OrderField route={route} />
+      <GroupField route={route} />
+      <StateToggles route={route} />
+      <OutlookToggles route={route} />
       <button
         type="button"
         className="button more"
@@ -168,15 +251,23 @@ export function TaskFilterForm({ route }: { route: Route }) {
       >
         Filters
       </button>
-      <TextField route={route} name="user" label="User" placeholder="anyone" />
-      <TextField route={route} name="tag" label="Tags" placeholder="any" />
-      <TimeField route={route} />
-      <OrderField route={route} />
-      <StateToggles route={route} />
-      {isFiltered(route.query) && (
+      {isFiltered(query) && (
         <button type="button" className="bare clear" onClick={() => updateQuery(route, NO_FILTER)}>
           Clear filters
         </button>
+      )}
+      {isOpen && (
+        <div className="more-filters">
+          <TextField route={route} name="tag" label="Tags" placeholder="any" />
+          <TextField route={route} name="host" label="Host of a job" placeholder="any" />
+          <TextField
+            route={route}
+            name="message"
+            label="Message of a failed job"
+            placeholder="any part of it"
+          />
+          <TimeField route={route} />
+        </div>
       )}
     </search>
   );

@@ -1,6 +1,7 @@
 import { Badge, OutlookBadge, StalledBadge, Tags } from "../components/badge";
 import { JobsBar, JobsLegend, ProgressBar } from "../components/bar";
 import { FactList } from "../components/fact-list";
+import { HeldBody } from "../components/held-body";
 import { FullHost } from "../components/host";
 import { JsonDetails } from "../components/json";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
@@ -9,17 +10,16 @@ import { Time } from "../components/time";
 import { Pace, Timing } from "../components/timing";
 import { causeParameters, parseCause } from "../failures/cause";
 import { FailedProcesses } from "../failures/failed-processes";
-import { FailureList, MAX_CAUSES, MAX_HOSTS } from "../failures/failure-list";
+import { FailureList } from "../failures/failure-list";
 import { fetchTaskFailures } from "../failures/fetch-indices";
 import { formatPercent } from "../format";
-import { TaskDocument, type TaskQuery } from "../generated/operations";
-import { useLiveQuery } from "../live-query";
+import type { TaskQuery } from "../generated/operations";
 import type { Route } from "../route";
 import { Link, updateQuery } from "../router";
 import { LostProcesses } from "./lost-processes";
 import { ProcessList } from "./process-list";
+import { useTask } from "./task-data";
 
-const TIMELINE_POINTS = 90;
 /** More processes are below the chart, so that it is found. */
 const MAX_SHORT = 10;
 
@@ -84,33 +84,38 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
           </div>
         </div>
       </header>
-      <FailureList
-        total={task.failures}
-        causes={task.causes}
-        picked={cause}
-        pick={(next) => updateQuery(route, causeParameters(next), true)}
-        indices={(cause) => fetchTaskFailures(task.name, cause)}
-        details={cause && <FailedProcesses task={task.name} cause={cause} />}
-      />
-      <LostProcesses task={task.name} processes={nodes} />
-      {nodes.length <= MAX_SHORT && processes}
-      <div className="columns">
-        <section className="card wide">
-          <h2>Progress over time</h2>
-          <Plot points={task.timeline} of={{ task: task.name }} stalledSince={task.stalledSince} />
-          <Timing of={task} />
-        </section>
-        <About task={task} />
-      </div>
-      {nodes.length > MAX_SHORT && processes}
+      <HeldBody>
+        <FailureList
+          total={task.failures}
+          causes={task.causes}
+          picked={cause}
+          pick={(next) => updateQuery(route, causeParameters(next), true)}
+          indices={(cause) => fetchTaskFailures(task.name, cause)}
+          details={cause && <FailedProcesses task={task.name} cause={cause} />}
+        />
+        <LostProcesses task={task.name} processes={nodes} />
+        {nodes.length <= MAX_SHORT && processes}
+        <div className="columns">
+          <section className="card wide">
+            <h2>Progress over time</h2>
+            <Plot
+              points={task.timeline}
+              of={{ task: task.name }}
+              stalledSince={task.stalledSince}
+            />
+            <Timing of={task} />
+          </section>
+          <About task={task} />
+        </div>
+        {nodes.length > MAX_SHORT && processes}
+      </HeldBody>
     </>
   );
 }
 
 /** One task: its processes, its timeline and its metadata. */
 export function TaskPage({ name, route }: { name: string; route: Route }) {
-  const shown = { points: TIMELINE_POINTS, groups: MAX_CAUSES, hosts: MAX_HOSTS };
-  const { data, error, refresh } = useLiveQuery(TaskDocument, { name, ...shown }, [name]);
+  const { data, error, refresh } = useTask(name);
   return (
     <>
       <title>{`${name} · lamia`}</title>

@@ -1,107 +1,32 @@
 import { useMemo } from "react";
-import { Badge, OutlookBadge, Tags } from "../components/badge";
-import { JobsBar, JobsSummary, ProgressBar } from "../components/bar";
+import { NewRows, PauseButton } from "../components/hold-buttons";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { StalePage } from "../components/stale-page";
-import { Time } from "../components/time";
-import { ExportButtons } from "../export/export-buttons";
 import { taskReader } from "../export/read-tasks";
-import { formatNumber } from "../format";
 import { TasksDocument, type TasksQuery } from "../generated/operations";
+import { useHeldRows, useHold } from "../held-rows";
 import { useLiveQuery } from "../live-query";
-import { hrefOf, type Route, withoutCursors } from "../route";
-import { Link, navigate, updateQuery } from "../router";
-import {
-  formatSort,
-  isDescendingByDefault,
-  isFiltered,
-  NO_FILTER,
-  parseFilter,
-  parseOrder,
-} from "./task-filter";
+import { hrefOf, hrefWith, type Route, withoutCursors } from "../route";
+import { navigate, updateQuery } from "../router";
+import { useStore } from "../store";
+import { findAddressFaults } from "./address-check";
+import { FailingTasks } from "./failing-tasks";
+import { KioskHead } from "./kiosk-head";
+import { density, isKiosk } from "./list-settings";
+import { ListToolbar } from "./list-toolbar";
+import { isFiltered, NO_FILTER, parseFilter, parseOrder } from "./task-filter";
 import { TaskFilterForm } from "./task-filter-form";
+import type { ListedTask } from "./task-row";
+import { TaskTable } from "./task-table";
+import { totalsOf } from "./task-totals";
+import { TaskTotalsLine } from "./task-totals-line";
 
-const PAGE_SIZE = 25;
-const ARIA_SORT = { ASC: "ascending", DESC: "descending" } as const;
-const ARROWS = { none: "", ascending: "↑", descending: "↓" };
+const PAGE_SIZE = 100;
+const NO_TASKS: readonly ListedTask[] = [];
 
-type TaskList = NonNullable<TasksQuery["tasks"]>;
-type TaskRow = TaskList["nodes"][number];
-type PageInfo = TaskList["pageInfo"];
+type PageInfo = NonNullable<TasksQuery["tasks"]>["pageInfo"];
 
-function Row({ task }: { task: TaskRow }) {
-  return (
-    <tr>
-      <td className="cell-name">
-        <Link path={["tasks", task.name]} className="name">
-          {task.name}
-        </Link>
-        <span className="under">
-          {task.username && (
-            <a className="user" href={`#/?${new URLSearchParams({ user: task.username })}`}>
-              {task.username}
-            </a>
-          )}
-          <Tags tags={task.tags} />
-        </span>
-      </td>
-      <td className="cell-state">
-        <Badge name={task.state} />
-        <OutlookBadge
-          outlook={task.outlook}
-          counts={task.counts}
-          ended={task.finishedAt !== null}
-        />
-      </td>
-      <td className="cell-progress">
-        <ProgressBar ratio={task.progress.ratio} label={`Progress of ${task.name}`} />
-      </td>
-      <td className="cell-jobs">
-        <JobsBar counts={task.counts} />
-        <JobsSummary counts={task.counts} />
-      </td>
-      <td className="cell-age">
-        <Time at={task.submittedAt} as="relative" />
-      </td>
-      <td className="cell-finish">
-        <Finish task={task} />
-      </td>
-    </tr>
-  );
-}
-
-function Finish({ task }: { task: TaskRow }) {
-  if (task.finishedAt) {
-    return (
-      <span className="finished">
-        <Time at={task.finishedAt} as="relative" />
-      </span>
-    );
-  }
-  if (task.estimatedFinishAt === null) return <span className="quiet">–</span>;
-  return (
-    <span className="estimate">
-      <Time at={task.estimatedFinishAt} as="relative" />
-    </span>
-  );
-}
-
-/** A column header that sorts the list; a second click reverses the order. */
-function SortableHeader({ route, name, label }: { route: Route; name: string; label: string }) {
-  const order = parseOrder(route.query);
-  const sorted = order.name !== name ? "none" : ARIA_SORT[order.direction];
-  const descending = sorted === "none" ? isDescendingByDefault(name) : sorted === "ascending";
-  return (
-    <th scope="col" aria-sort={sorted}>
-      <button
-        type="button"
-        onClick={() => updateQuery(route, { sort: formatSort(name, descending) })}
-      >
-        {label} <span aria-hidden="true">{ARROWS[sorted]}</span>
-      </button>
-    </th>
-  );
-}
+const idOf = ({ id }: ListedTask) => id;
 
 function Pager({ route, info }: { route: Route; info: PageInfo }) {
   const turn = (name: string, cursor: string | null) => {
@@ -121,11 +46,11 @@ function Pager({ route, info }: { route: Route; info: PageInfo }) {
       >
         ← Previous
       </button>
-      {route.query.has("after") || route.query.has("before") ? (
+      {(route.query.has("after") || route.query.has("before")) && (
         <button type="button" className="bare" onClick={() => turn("after", null)}>
           First page
         </button>
-      ) : null}
+      )}
       <button
         type="button"
         className="button"
@@ -156,7 +81,24 @@ function EmptyList({ route }: { route: Route }) {
   );
 }
 
-/** The list of tasks. Filter, order and page are in the URL. */
+/** What in the URL is ignored, because it is not valid. */
+function AddressFaults({ route }: { route: Route }) {
+  const faults = findAddressFaults(route.query);
+  if (faults.length === 0) return null;
+  const without = Object.fromEntries(faults.map(({ name }) => [name, null]));
+  return (
+    <p className="faults" role="alert">
+      {faults.map(({ name, text }) => (
+        <span key={name}>{text}</span>
+      ))}
+      <span>
+        The list ignores it. <a href={hrefWith(route, without)}>Remove it from the address</a>
+      </span>
+    </p>
+  );
+}
+
+/** The list of tasks. Filter, order, groups and page are in the URL. */
 export function TasksPage({ route }: { route: Route }) {
   // A relative period starts when it is selected, so that the query stays the same afterwards.
   const variables = useMemo(() => {
@@ -167,47 +109,58 @@ export function TasksPage({ route }: { route: Route }) {
     return { ...page, filter: parseFilter(route.query, Date.now()), orderBy: { field, direction } };
   }, [route]);
   const { data, error, refresh } = useLiveQuery(TasksDocument, variables, null);
-  const tasks = data?.tasks;
+  const list = data?.tasks;
   const isLater = route.query.has("after") || route.query.has("before");
-  const isStale = error?.code === "CURSOR_INVALID" || (isLater && tasks?.nodes.length === 0);
+  const isStale = error?.code === "CURSOR_INVALID" || (isLater && list?.nodes.length === 0);
+  const hold = useHold();
+  const isWall = isKiosk(route);
+  const held = useHeldRows(
+    list?.nodes ?? NO_TASKS,
+    idOf,
+    // Where nobody touches the pointer, it may rest on the list.
+    !isWall && hold.isHeld,
+    JSON.stringify(variables),
+  );
+  const rowHeight = useStore(density);
+  const totals = useMemo(() => totalsOf(held.rows), [held.rows]);
+  const totalsLine = list && <TaskTotalsLine totals={totals} matching={list.totalCount} />;
   return (
-    <>
-      <title>Tasks · lamia</title>
-      <div className="title-row">
-        <h1>Tasks</h1>
-        {tasks && <span className="quiet total">{formatNumber(tasks.totalCount)}</span>}
-      </div>
-      <TaskFilterForm route={route} />
-      {isStale && <StalePage showFirst={() => updateQuery(route, {})} />}
-      {error && !tasks && !isStale && <ErrorNotice error={error} retry={refresh} />}
-      {!error && !tasks && <Loading rows={8} />}
-      {tasks && tasks.nodes.length === 0 && !isStale && <EmptyList route={route} />}
-      {tasks && tasks.nodes.length > 0 && (
+    <div className={isWall ? "list is-kiosk" : `list is-${rowHeight}`}>
+      <FailingTasks key={JSON.stringify(variables.filter)} filter={variables.filter} />
+      {isWall ? (
+        <KioskHead route={route}>{totalsLine}</KioskHead>
+      ) : (
         <>
-          <table className="tasks">
-            <thead>
-              <tr>
-                <SortableHeader route={route} name="name" label="Task" />
-                <th scope="col">State</th>
-                <th scope="col">Progress</th>
-                <th scope="col">Jobs</th>
-                <SortableHeader route={route} name="submitted" label="Submitted" />
-                <SortableHeader route={route} name="finished" label="Finish" />
-              </tr>
-            </thead>
-            <tbody>
-              {tasks.nodes.map((task) => (
-                <Row key={task.id} task={task} />
-              ))}
-            </tbody>
-          </table>
-          <Pager route={route} info={tasks.pageInfo} />
-          <ExportButtons
-            name={["tasks"]}
-            readPage={taskReader(variables.filter, variables.orderBy)}
-          />
+          <div className="title-row">
+            <h1>Tasks</h1>
+            {totalsLine}
+            <div className="list-tools">
+              <PauseButton hold={hold} />
+              <ListToolbar
+                route={route}
+                readPage={taskReader(variables.filter, variables.orderBy)}
+              />
+            </div>
+          </div>
+          <TaskFilterForm route={route} />
         </>
       )}
-    </>
+      <AddressFaults route={route} />
+      {isStale && <StalePage showFirst={() => updateQuery(route, {})} />}
+      {error && !list && !isStale && <ErrorNotice error={error} retry={refresh} />}
+      {!error && !list && <Loading rows={8} />}
+      {list && held.rows.length === 0 && !isStale && <EmptyList route={route} />}
+      {list && held.rows.length > 0 && (
+        <>
+          <div {...hold.area}>
+            <div className="new-rows">
+              <NewRows held={held} what="tasks" />
+            </div>
+            <TaskTable route={route} tasks={held.rows} />
+          </div>
+          <Pager route={route} info={list.pageInfo} />
+        </>
+      )}
+    </div>
   );
 }

@@ -1,0 +1,80 @@
+import { useEffect, useRef } from "react";
+import { useNow } from "../components/time";
+import { formatCount, formatNumber } from "../format";
+import {
+  FailingTasksDocument,
+  type FailingTasksQuery,
+  type TaskFilter,
+} from "../generated/operations";
+import { useLiveQuery } from "../live-query";
+import { describeTrouble } from "../outlook";
+import { hrefOf } from "../route";
+import { navigate } from "../router";
+import { useStore } from "../store";
+import { showFailingIcon } from "./favicon";
+import { notifies } from "./list-settings";
+
+/** Tasks that failed count as failing for this long. */
+const RECENT_HOURS = 24;
+const HOUR_MS = 3_600_000;
+/** Number of tasks that are compared to find those that have begun to fail. */
+const COMPARED = 100;
+const MIN_INTERVAL_MS = 5000;
+
+type FailingTask = NonNullable<FailingTasksQuery["unfinished"]>["nodes"][number];
+
+/**
+ * The title and the icon of the tab, with the number of failing tasks: those that cannot succeed, and
+ * those that failed within the last 24 hours. Of the list's filter, states and outlooks don't count.
+ * New ones are notified of if the user wants it, also in a hidden tab.
+ */
+export function FailingTasks({ filter }: { filter: TaskFilter }) {
+  const hour = Math.floor(useNow() / HOUR_MS);
+  const after = new Date((hour - RECENT_HOURS) * HOUR_MS).toISOString();
+  const { states: _states, outlooks: _outlooks, ...shared } = filter;
+  const variables = {
+    first: COMPARED,
+    unfinished: {
+      ...shared,
+      states: ["PENDING" as const, "SUBMITTED" as const, "RUNNING" as const],
+      outlooks: ["CANNOT_SUCCEED" as const],
+    },
+    failed: { ...shared, states: ["FAILED" as const], finished: { after } },
+  };
+  const pace = { minIntervalMs: MIN_INTERVAL_MS, inBackground: true };
+  const { data } = useLiveQuery(FailingTasksDocument, variables, null, pace);
+  const count = (data?.unfinished?.totalCount ?? 0) + (data?.failed?.totalCount ?? 0);
+  useEffect(() => showFailingIcon(count), [count]);
+  useNotifications(data);
+  return <title>{`${count > 0 ? `(${formatNumber(count)}) ` : ""}Tasks · lamia`}</title>;
+}
+
+function useNotifications(data: FailingTasksQuery | undefined): void {
+  const isWanted = useStore(notifies);
+  const seen = useRef<Set<string> | null>(null);
+  useEffect(() => {
+    if (!data) return;
+    const failing = [...(data.unfinished?.nodes ?? []), ...(data.failed?.nodes ?? [])];
+    const known = seen.current;
+    const fresh = known ? failing.filter(({ id }) => !known.has(id)) : [];
+    seen.current = new Set([...(known ?? []), ...failing.map(({ id }) => id)]);
+    if (isWanted && fresh.length > 0) notify(fresh);
+  }, [data, isWanted]);
+}
+
+function notify(tasks: readonly FailingTask[]): void {
+  if (!("Notification" in window) || Notification.permission !== "granted") return;
+  const [first, ...others] = tasks;
+  if (first === undefined) return;
+  const title =
+    others.length > 0
+      ? `${formatCount(tasks.length, "task")} are failing`
+      : `${first.name} ${first.finishedAt ? "failed" : "cannot succeed"}`;
+  const body =
+    others.length > 0 ? tasks.map(({ name }) => name).join(", ") : describeTrouble(first.counts);
+  const notification = new Notification(title, { body });
+  notification.onclick = () => {
+    window.focus();
+    navigate(others.length > 0 ? hrefOf([]) : hrefOf(["tasks", first.name]));
+  };
+}

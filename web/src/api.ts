@@ -7,7 +7,7 @@ export const GRAPHQL_URL = new URL("graphql", document.baseURI).href;
 
 const PROBE_TIMEOUT_MS = 5000;
 
-/** Whether the last request reached the server. */
+/** Whether the last request, or a connection since then, reached the server. */
 export const reachable = new Store(true);
 
 /** A failed request. The message is shown to the user. */

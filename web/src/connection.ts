@@ -1,5 +1,5 @@
 import { type Client, createClient } from "graphql-ws";
-import { answers, GRAPHQL_URL } from "./api";
+import { answers, GRAPHQL_URL, reachable } from "./api";
 import { createEventStreams } from "./event-streams";
 import { signedOut } from "./session";
 import { Store, useStore } from "./store";
@@ -33,6 +33,8 @@ let interrupted = false;
 function opened() {
   if (interrupted) reconnectCount.set(reconnectCount.get() + 1);
   interrupted = false;
+  // What is pushed now may replace the request that would have told it.
+  reachable.set(true);
   connection.set("live");
 }
 

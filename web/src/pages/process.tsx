@@ -45,7 +45,9 @@ function ArrayHeader({ task, process }: { task: string; process: Process }) {
           <p className="jobs-legend">
             <JobsLegend counts={process.counts} />
           </p>
-          <Pace of={process} />
+          <div className={ended ? undefined : "pace-slot"}>
+            <Pace of={process} />
+          </div>
         </div>
       </div>
       <div className={ended ? undefined : "failures-slot"}>

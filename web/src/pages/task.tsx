@@ -80,7 +80,9 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
             <p className="jobs-legend">
               <JobsLegend counts={task.counts} />
             </p>
-            <Pace of={task} />
+            <div className={task.finishedAt === null ? "pace-slot" : undefined}>
+              <Pace of={task} />
+            </div>
           </div>
         </div>
       </header>

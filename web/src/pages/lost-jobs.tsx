@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect } from "react";
 import { Badge } from "../components/badge";
 import { CopyButton } from "../components/copy-button";
 import { useBodyHold } from "../components/held-body";
@@ -10,6 +10,7 @@ import { LostJobsDocument, type LostJobsQuery } from "../generated/operations";
 import { useHeldRows } from "../held-rows";
 import { commonDomain } from "../hosts";
 import { useFetchedQuery } from "../live-query";
+import { useKept } from "../place";
 import { Link } from "../router";
 
 const SHOWN_AT_FIRST = 10;
@@ -74,7 +75,7 @@ interface LostJobsProps {
 
 /** The lost jobs of an array: where they ran, and what was heard of them last. Nothing without any. */
 export function LostJobs({ task, name, count }: LostJobsProps) {
-  const [isOpen, setOpen] = useState(false);
+  const [isOpen, setOpen] = useKept("lost-jobs", false);
   const variables = { task, name, first: MAX_SHOWN };
   const { data, changed } = useFetchedQuery(LostJobsDocument, variables, {
     minIntervalMs: MIN_INTERVAL_MS,

@@ -1,9 +1,9 @@
-import { useState } from "react";
 import { CopyButton } from "../components/copy-button";
 import { useBodyHold } from "../components/held-body";
 import { fetchLostIndices } from "../failures/fetch-indices";
 import { formatCount, formatNumber } from "../format";
 import { useHeldRows, useHeldValue } from "../held-rows";
+import { useKept } from "../place";
 import { Link } from "../router";
 import type { Process } from "./process-row";
 
@@ -21,7 +21,7 @@ interface LostProcessesProps {
 
 /** The processes of a task with lost jobs, those with most first, each with the indices to copy. */
 export function LostProcesses({ task, processes }: LostProcessesProps) {
-  const [isOpen, setOpen] = useState(false);
+  const [isOpen, setOpen] = useKept("lost-processes", false);
   const concerned = processes
     .map((process) => ({ ...process, lost: process.counts.lost ?? 0 }))
     .filter(({ lost }) => lost > 0)

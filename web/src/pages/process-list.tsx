@@ -1,4 +1,6 @@
 import { lazy, Suspense, useMemo } from "react";
+import { useBodyHold } from "../components/held-body";
+import { NewRows, PauseButton } from "../components/hold-buttons";
 import { Icon } from "../components/icon";
 import { Loading } from "../components/notice";
 import { formatCount } from "../format";
@@ -97,9 +99,11 @@ export function ProcessList({ task, processes, dependencies, route }: ProcessLis
     (processes.length > MAX_ROWS ? "compact" : "rows");
   const ordered = isLong ? orderProcesses(isOnlyFailing ? failing : processes, order) : processes;
   const hold = useHold();
-  const { rows } = useHeldRows(ordered, idOf, hold.isHeld, `${order} ${isOnlyFailing}`);
+  const body = useBodyHold();
+  const isHeld = hold.isHeld || body.isPaused;
+  const held = useHeldRows(ordered, idOf, isHeld, `${order} ${isOnlyFailing}`);
   const isFound = nameMatcher(text);
-  const found = rows.filter(({ name }) => isFound(name));
+  const found = held.rows.filter(({ name }) => isFound(name));
   return (
     <section
       className={processes.length > MAX_ROWS ? "is-wide" : undefined}
@@ -113,6 +117,8 @@ export function ProcessList({ task, processes, dependencies, route }: ProcessLis
           )}
         </h2>
         <div className="process-tools">
+          <NewRows held={held} what="processes" />
+          <PauseButton hold={body} />
           {isLong && (
             <>
               {(failing.length > 0 || isOnlyFailing) && (

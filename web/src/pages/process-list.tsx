@@ -174,6 +174,7 @@ export function ProcessList({ task, processes, dependencies, route }: ProcessLis
             processes={processes}
             dependencies={graph}
             found={new Set(found.map(({ name }) => name))}
+            text={text}
           />
         </Suspense>
       )}

@@ -86,30 +86,24 @@ interface ProcessGraphProps {
   dependencies: Dependencies;
   /** The names of processes to bring out. */
   found: ReadonlySet<string>;
+  /** What is searched for; empty for nothing. */
+  text: string;
 }
 
 /** The processes of a task in layers from left to right, each to the right of those it waits for. */
 export default function ProcessGraph(props: ProcessGraphProps) {
-  const { task, processes, dependencies, found } = props;
+  const { processes, dependencies } = props;
   const names = processes.map(({ name }) => name);
   const { layout, hasFailed } = useLayout(names, dependencies.edges);
   if (hasFailed) return <Notice title="The graph can’t be drawn">{null}</Notice>;
   if (layout === undefined) return <Loading rows={5} />;
-  return (
-    <Drawing
-      task={task}
-      processes={processes}
-      dependencies={dependencies}
-      found={found}
-      layout={layout}
-    />
-  );
+  return <Drawing {...props} layout={layout} />;
 }
 
 function Drawing(props: ProcessGraphProps & { layout: GraphLayout }) {
-  const { task, processes, dependencies, found, layout } = props;
+  const { task, processes, dependencies, found, text, layout } = props;
   const frame = useRef<HTMLDivElement>(null);
-  const { zoom, zoomBy, centre, onPointerMove } = useZoom(frame);
+  const { zoom, zoomBy, centre, dragging } = useZoom(frame);
   const [picked, setPicked] = useState("");
   const byName = useMemo(
     () => new Map(processes.map((process) => [process.name, process])),
@@ -118,7 +112,6 @@ function Drawing(props: ProcessGraphProps & { layout: GraphLayout }) {
   const sorted = orderProcesses(processes, "attention");
   const first = (sorted.find(({ name }) => found.has(name)) ?? sorted[0])?.name;
   const tabStop = byName.has(picked) ? picked : first;
-  const isAllFound = found.size === processes.length;
   const bringIn = (name: string | undefined, zoom?: number) => {
     const node = layout.nodes.find((node) => node.name === name);
     if (node) centre({ x: node.x + NODE_WIDTH_PX / 2, y: node.y + NODE_HEIGHT_PX / 2 }, zoom);
@@ -134,8 +127,8 @@ function Drawing(props: ProcessGraphProps & { layout: GraphLayout }) {
   useEffect(() => bringIn(first, Math.max(MIN_FIRST_ZOOM, fitted(false))), [layout]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: likewise
   useEffect(() => {
-    if (!isAllFound) bringIn(first);
-  }, [isAllFound, first]);
+    if (text !== "") bringIn(first);
+  }, [text]);
 
   const pick = ({ target }: SyntheticEvent) => {
     const name = target instanceof Element && target.closest<HTMLElement>("li")?.dataset.name;
@@ -157,7 +150,7 @@ function Drawing(props: ProcessGraphProps & { layout: GraphLayout }) {
         role="application"
         aria-label="Graph of the processes. Arrow keys lead from one to the next, Enter opens it."
         className={zoom < MIN_READABLE_ZOOM ? "graph-frame is-far" : "graph-frame"}
-        onPointerMove={onPointerMove}
+        {...dragging}
         onKeyDown={onKeyDown}
       >
         <div style={{ width: `${layout.width * zoom}px`, height: `${layout.height * zoom}px` }}>

@@ -1,10 +1,21 @@
-import { type PointerEvent, type RefObject, useEffect, useLayoutEffect, useState } from "react";
+import {
+  type MouseEvent,
+  type PointerEvent,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 import type { Point } from "./graph-layout";
 
 const MIN_ZOOM = 0.05;
 const MAX_ZOOM = 1.5;
 /** How much a wheel zooms, for each pixel that it would scroll. */
 const WHEEL_RATE = 0.002;
+
+/** A mouse that was moved farther does not open what it is released over. */
+const DRAG_THRESHOLD_PX = 5;
 
 interface View {
   zoom: number;
@@ -19,8 +30,12 @@ export interface Zooming {
   zoomBy: (factor: number) => void;
   /** Brings a point of the content to the middle of the frame. */
   centre: (content: Point, zoom?: number) => void;
-  /** Lets the mouse drag the content. */
-  onPointerMove: (event: PointerEvent<HTMLElement>) => void;
+  /** Listeners of the frame that let the mouse drag the content, also where it is a link. */
+  dragging: {
+    onPointerDown: () => void;
+    onPointerMove: (event: PointerEvent<HTMLElement>) => void;
+    onClickCapture: (event: MouseEvent<HTMLElement>) => void;
+  };
 }
 
 function middleOf(element: HTMLElement): Point {
@@ -34,6 +49,8 @@ export function useZoom(frame: RefObject<HTMLElement | null>): Zooming {
     content: { x: 0, y: 0 },
     at: { x: 0, y: 0 },
   });
+  /** How far the mouse has moved since it was pressed, in CSS pixels. */
+  const dragged = useRef(0);
   useLayoutEffect(() => {
     const { zoom, content, at } = view;
     frame.current?.scrollTo(content.x * zoom - at.x, content.y * zoom - at.y);
@@ -63,9 +80,21 @@ export function useZoom(frame: RefObject<HTMLElement | null>): Zooming {
         setView((before) => ({ zoom: clamp(zoom ?? before.zoom), content, at: middleOf(element) }));
       }
     },
-    onPointerMove: (event) => {
-      const isDragging = event.pointerType === "mouse" && event.buttons === 1;
-      if (isDragging) event.currentTarget.scrollBy(-event.movementX, -event.movementY);
+    dragging: {
+      onPointerDown: () => {
+        dragged.current = 0;
+      },
+      onPointerMove: (event) => {
+        if (event.pointerType !== "mouse" || event.buttons !== 1) return;
+        dragged.current += Math.hypot(event.movementX, event.movementY);
+        if (dragged.current <= DRAG_THRESHOLD_PX) return;
+        event.currentTarget.setPointerCapture(event.pointerId);
+        event.currentTarget.scrollBy(-event.movementX, -event.movementY);
+      },
+      onClickCapture: (event) => {
+        if (dragged.current > DRAG_THRESHOLD_PX) event.preventDefault();
+        dragged.current = 0;
+      },
     },
   };
 }

@@ -25,13 +25,13 @@ def event(process: str, event_class: str, index: int | None = None, **fields: An
 
 def create_many(server: Server) -> None:
     """Create a task of two hundred arrays, of which four need attention."""
-    names = [f"step-{number}" for number in range(200)]
+    names = [f"simulated-step-{number}" for number in range(200)]
     arrays = ({"name": name, "jobCount": 5, "beatInterval": 60} for name in names)
     server.create("many", *arrays, dependencies={})
     started = [event(name, "STARTED", 0) for name in names[:100]]
-    lost = event("step-30", "STARTED", 1, sentAt=seconds_ago(900), hostname="node7")
-    failed = [event(f"step-{number}", "FAILED", 1, exitCode=1) for number in (150, 60)]
-    held = event("step-90", "HELD", 1, message="over the limit")
+    lost = event("simulated-step-30", "STARTED", 1, sentAt=seconds_ago(900), hostname="node7")
+    failed = [event(f"simulated-step-{number}", "FAILED", 1, exitCode=1) for number in (150, 60)]
+    held = event("simulated-step-90", "HELD", 1, message="over the limit")
     results = server.submit_many([*started, lost, *failed, held])
     assert all(result["userErrors"] == [] for result in results)
 
@@ -105,7 +105,7 @@ def test_two_hundred_processes_on_one_screen(sqlite_server: Server, open_page: O
     create_many(sqlite_server)
     page = open_page(page_url(sqlite_server, "tasks", "many"), **WALL)
     expect(tiles(page)).to_have_count(200)
-    urgent = ["step-60", "step-150", "step-30", "step-90"]
+    urgent = ["simulated-step-60", "simulated-step-150", "simulated-step-30", "simulated-step-90"]
     first = tiles(page).evaluate_all("names => names.slice(0, 5).map(name => name.textContent)")
     assert sorted(first[:4]) == sorted(urgent)
     box = page.get_by_role("region", name="200 processes").bounding_box()
@@ -114,25 +114,35 @@ def test_two_hundred_processes_on_one_screen(sqlite_server: Server, open_page: O
     assert serious_findings(page) == []
 
     # Nothing moves under the pointer; what has changed is in its place when it leaves.
-    last = page.locator(".process-tile").filter(has_text="step-199")
+    last = page.locator(".process-tile").filter(has_text="simulated-step-199")
     last.hover()
-    sqlite_server.submit("many", "step-199", "FAILED", index=0, exitCode=1)
+    sqlite_server.submit("many", "simulated-step-199", "FAILED", index=0, exitCode=1)
     expect(last).to_contain_text("1 failed")
-    assert tiles(page).nth(199).text_content() == "step-199"
+    assert tiles(page).nth(199).text_content() == "simulated-step-199"
     page.get_by_role("heading", level=1).hover()
     wait_for_value(
-        page, lambda: tiles(page).nth(199).text_content(), lambda name: name != "step-199"
+        page, lambda: tiles(page).nth(199).text_content(), lambda name: name != "simulated-step-199"
     )
 
     page.get_by_role("button", name="5 need attention").click()
     expect(tiles(page)).to_have_count(5)
     page.get_by_label("Sort by").select_option("name")
-    names = ["step-30", "step-60", "step-90", "step-150", "step-199"]
+    names = [
+        "simulated-step-30",
+        "simulated-step-60",
+        "simulated-step-90",
+        "simulated-step-150",
+        "simulated-step-199",
+    ]
     expect(tiles(page)).to_have_text(names)
     page.get_by_label("Find").fill("9 STEP")
-    expect(tiles(page)).to_have_text(["step-90", "step-199"])
+    expect(tiles(page)).to_have_text(["simulated-step-90", "simulated-step-199"])
     page.get_by_role("button", name="Rows").click()
-    expect(page.locator("li.process .name")).to_have_text(["step-90", "step-199"])
+    expect(page.locator("li.process .name")).to_have_text(
+        ["simulated-step-90", "simulated-step-199"]
+    )
     page.reload()
-    expect(page.locator("li.process .name")).to_have_text(["step-90", "step-199"])
+    expect(page.locator("li.process .name")).to_have_text(
+        ["simulated-step-90", "simulated-step-199"]
+    )
     expect(page.get_by_text("200 processes, 2 matches")).to_be_visible()

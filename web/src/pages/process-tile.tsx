@@ -35,6 +35,24 @@ function describe({ name, state, outlook, counts }: Process): string {
   return `${name}: ${words.join(", ")}\n${describeCounts(counts)}`;
 }
 
+/** The end of a name, by which names with the same beginning differ, has so many characters. */
+const TAIL_LENGTH = 6;
+const CHARACTERS = new Intl.Segmenter();
+
+/** A name that is cut in its middle where it has too little room. */
+function ShortName({ name }: { name: string }) {
+  const characters = Array.from(CHARACTERS.segment(name), ({ segment }) => segment);
+  const tailLength = characters.length > 2 * TAIL_LENGTH ? TAIL_LENGTH : 0;
+  const end = characters.length - tailLength;
+  return (
+    // Screen readers would read the parts as two words.
+    <span className="tile-name" role="img" aria-label={name}>
+      <span className="tile-head">{characters.slice(0, end).join("")}</span>
+      {tailLength > 0 && <span className="tile-tail">{characters.slice(end).join("")}</span>}
+    </span>
+  );
+}
+
 interface ProcessTileProps extends AnchorHTMLAttributes<HTMLAnchorElement> {
   task: string;
   process: Process;
@@ -51,7 +69,7 @@ export const ProcessTile = memo(function ProcessTile(props: ProcessTileProps) {
       {...rest}
     >
       <Icon name={iconOf(process)} />
-      <span className="tile-name">{process.name}</span>
+      <ShortName name={process.name} />
       <span className={needsAttention(process) ? "bad" : "quiet"}>{wordsOf(process)}</span>
       <JobsBar counts={process.counts} />
     </Link>

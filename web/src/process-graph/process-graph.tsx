@@ -8,7 +8,7 @@ import {
   useState,
 } from "react";
 import { Loading, Notice } from "../components/notice";
-import { formatCount } from "../format";
+import { formatNumber } from "../format";
 import { orderProcesses } from "../pages/process-order";
 import type { Process } from "../pages/process-row";
 import { ProcessTile } from "../pages/process-tile";
@@ -25,8 +25,8 @@ const MIN_READABLE_ZOOM = 0.45;
 /** Smaller graphs are shown in their whole width at first. */
 const MIN_FIRST_ZOOM = 0.8;
 const ZOOM_STEP = 1.3;
-/** Names that no process has are listed up to this number. */
-const MAX_UNKNOWN = 5;
+/** Of more names, so many are listed. */
+const MAX_NAMES = 6;
 
 interface NodeProps {
   task: string;
@@ -69,15 +69,18 @@ const Lines = memo(function Lines({ layout, picked }: { layout: GraphLayout; pic
   );
 });
 
+function listNames(names: readonly string[]): string {
+  const others = names.length - MAX_NAMES;
+  if (others <= 1) return names.join(", ");
+  return `${names.slice(0, MAX_NAMES).join(", ")} and ${formatNumber(others)} more`;
+}
+
 /** What a process waits for, and what waits for it, in words. */
 function describeNeighbours({ edges }: Dependencies, name: string): string {
   const before = edges.filter(({ to }) => to === name).map(({ from }) => from);
   const after = edges.filter(({ from }) => from === name).map(({ to }) => to);
-  const words = [
-    before.length === 0 ? "waits for none" : `waits for ${before.join(", ")}`,
-    after.length > 0 && `awaited by ${after.join(", ")}`,
-  ];
-  return `${name}: ${words.filter(Boolean).join("; ")}`;
+  const waits = before.length === 0 ? "waits for none" : `waits for ${listNames(before)}`;
+  return `${name}: ${waits}${after.length === 0 ? "" : `; awaited by ${listNames(after)}`}`;
 }
 
 interface ProcessGraphProps {
@@ -211,11 +214,7 @@ function Drawing(props: ProcessGraphProps & { layout: GraphLayout }) {
       </div>
       {dependencies.unknown.length > 0 && (
         <p className="quiet">
-          Not shown, as this task has no such process:{" "}
-          {dependencies.unknown.slice(0, MAX_UNKNOWN).join(", ")}
-          {dependencies.unknown.length > MAX_UNKNOWN &&
-            ` and ${formatCount(dependencies.unknown.length - MAX_UNKNOWN, "more name")}`}
-          .
+          Not shown, as this task has no such process: {listNames(dependencies.unknown)}.
         </p>
       )}
     </div>

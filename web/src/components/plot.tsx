@@ -37,7 +37,7 @@ function Numbers({ point, rate }: { point: TimelinePoint; rate: Rate | undefined
     <p className="jobs-legend" aria-live="polite">
       <strong>{formatTime(Date.parse(point.at))}</strong>
       {point.ratio !== null && <span>progress {formatPercent(point.ratio)}</span>}
-      {rate && <span>{formatRate(rate.perMinute)}</span>}
+      {rate && <span>{rate.perMinute > 0 ? formatRate(rate.perMinute) : "no job ended"}</span>}
       <JobsLegend counts={point.counts} />
     </p>
   );
@@ -290,12 +290,16 @@ function Axes({ layout, shown, width, total }: AxesProps) {
         </g>
       ))}
       <path d={`M${PLOT.left} ${PLOT.ratesEnd}H${right}`} />
-      <text x={PLOT.left - 8} y={PLOT.ratesTop + 6} textAnchor="end">
-        {highestRate > 0 ? rate : ""}
-      </text>
-      <text x={right + 8} y={PLOT.ratesTop + 6}>
-        {unit}
-      </text>
+      {highestRate > 0 && (
+        <>
+          <text x={PLOT.left - 8} y={PLOT.ratesTop + 6} textAnchor="end">
+            {rate}
+          </text>
+          <text x={right + 8} y={PLOT.ratesTop + 6}>
+            {unit}
+          </text>
+        </>
+      )}
       {ticks.map((at) => (
         <g key={at}>
           <path d={`M${x(at)} ${PLOT.ratesEnd}v4`} />

@@ -12,9 +12,8 @@ interface Run {
   estimatedFinishAt: string | null;
 }
 
-/** At which rate jobs end, and when the last will; nothing if neither is known. */
+/** At which rate jobs end, and when the last will; an empty line if neither is known. */
 export function Pace({ of }: { of: Pick<Run, "rate" | "estimatedFinishAt"> }) {
-  if (!of.rate && of.estimatedFinishAt === null) return null;
   return (
     <p className="pace quiet">
       {of.rate ? <span>{formatRate(of.rate)}</span> : null}

@@ -1,7 +1,7 @@
 """Takes the pictures of the pages for the documentation: run by ``make screenshots``.
 
-A server on a fresh database has the tasks of several people, and runs the demonstration and an array of
-20,000 jobs with a bad node, until there is something to see.
+A server on a fresh database has the tasks of several people, and runs the demonstration and an
+array of 20,000 jobs with a bad node, until there is something to see.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
-from docs.terminal_picture import make_page
 from docs.crowd import create_crowd
+from docs.terminal_picture import make_page
 from tests.support.browser import OpenPage, launch_chromium, page_opener
 from tests.support.harness import Server, environment_with
 from tests.support.terminal import Terminal

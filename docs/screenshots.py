@@ -1,7 +1,7 @@
 """Takes the pictures of the pages for the documentation: run by ``make screenshots``.
 
-A server on a fresh database runs the demonstration, and beside it an array of 20,000 jobs with a
-bad node, until there is something to see.
+A server on a fresh database has the tasks of several people, and runs the demonstration and an
+array of 20,000 jobs with a bad node, until there is something to see.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
+from docs.crowd import create_crowd
 from docs.terminal_picture import make_page
 from tests.support.browser import OpenPage, launch_chromium, page_opener
 from tests.support.harness import Server, environment_with
@@ -162,6 +163,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, launch_chromium() as browser:
         with Server(f"sqlite:///{folder}/lamia.sqlite", Path(folder)) as server:
+            create_crowd(server)
             command = [sys.executable, "-m", "lamia_gql", "demo", "--minutes", str(MINUTES)]
             demo = subprocess.Popen([*command, "--url", server.url], env=environment_with({}))
             try:

@@ -23,11 +23,16 @@ RECORD_NOTIFICATIONS = """
 BAD_ALLOC = {"message": "std::bad_alloc", "exitCode": 134, "hostname": "node17"}
 
 
-def begin(server: Server, name: str, tolerance: int = 5, **fields: Any) -> None:
-    """Create a task with an array of 20 jobs, of which four have started."""
-    process = {"name": "fill", "jobCount": 20, "failureTolerance": tolerance, "beatInterval": 60}
-    server.create(name, process, **fields)
-    report(server, name, "STARTED", 0, 1, 2, 3)
+CREATE = "mutation($i: CreateTasksInput!) { createTasks(input: $i) { userErrors { code } } }"
+
+
+def begin(server: Server, *names: str, **fields: Any) -> None:
+    """Create tasks with an array of 20 jobs, of which four have started."""
+    process = {"name": "fill", "jobCount": 20, "failureTolerance": 5, "beatInterval": 60}
+    tasks = [{"name": name, "processes": [process]} | fields for name in names]
+    assert server.graphql(CREATE, i={"tasks": tasks})["createTasks"]["userErrors"] == []
+    for name in names:
+        report(server, name, "STARTED", 0, 1, 2, 3)
 
 
 def report(server: Server, name: str, event_class: str, *indices: int, **fields: Any) -> None:
@@ -39,8 +44,7 @@ def report(server: Server, name: str, event_class: str, *indices: int, **fields:
 
 def begin_forty(server: Server) -> None:
     """Forty tasks, of which five need help, in the midst of the others."""
-    for number in range(40):
-        begin(server, f"task-{number:02}", username=("ada", "grace")[number % 2])
+    begin(server, *(f"task-{number:02}" for number in range(40)))
     for name in ("task-07", "task-21"):
         report(server, name, "FAILED", *range(6), **BAD_ALLOC)
     report(server, "task-21", "TERMINATED", 6, hostname="node3")
@@ -71,7 +75,7 @@ def test_a_shift_sees_what_needs_help_and_why(sqlite_server: Server, open_page: 
         ("task-12", "at risk: 2 lost"),
         ("task-33", "20 unsuccessful · std::bad_alloc (exit 134)"),
     ]
-    for address in ("/", "/?kiosk"):
+    for address, scheme in zip(("/", "/?kiosk"), COLOR_SCHEMES, strict=True):
         page = open_page(f"{sqlite_server.url}{address}", width=1920, height=1080)
         expect(rows(page)).to_have_count(40)
         for place, (name, why) in enumerate(helped):
@@ -88,15 +92,13 @@ def test_a_shift_sees_what_needs_help_and_why(sqlite_server: Server, open_page: 
         for text in ("40 tasks", "2 cannot succeed", "2 at risk", "1 failed", "38 running"):
             expect(totals).to_contain_text(text)
         expect(totals).to_contain_text("34 unsuccessful, 2 lost, 1 held")
-        for scheme in COLOR_SCHEMES:
-            page.emulate_media(color_scheme=scheme)
-            assert serious_findings(page) == [], (address, scheme)
+        page.emulate_media(color_scheme=scheme)
+        assert serious_findings(page) == [], (address, scheme)
 
 
 def test_rows_stay_under_the_pointer(sqlite_server: Server, open_page: OpenPage) -> None:
     """What comes while somebody points at the list waits for them; a pause holds it, too."""
-    for name in ("one", "two"):
-        begin(sqlite_server, name)
+    begin(sqlite_server, "one", "two")
     page = open_page(sqlite_server.url)
     expect(names(page)).to_have_text(["two", "one"])
     names(page).last.hover()
@@ -173,8 +175,7 @@ def test_tasks_are_found_and_grouped(sqlite_server: Server, open_page: OpenPage)
 
 def test_the_browser_tells_of_tasks_that_fail(sqlite_server: Server, open_page: OpenPage) -> None:
     """Once allowed, it tells of a task that can no longer succeed, and not of earlier ones."""
-    for name in ("early", "late"):
-        begin(sqlite_server, name)
+    begin(sqlite_server, "early", "late")
     report(sqlite_server, "early", "FAILED", *range(6))
     page = open_page("about:blank")
     page.add_init_script(RECORD_NOTIFICATIONS)

@@ -11,6 +11,7 @@ import "./styles/component.css";
 import "./styles/list.css";
 import "./styles/task-filter.css";
 import "./styles/task-table.css";
+import "./styles/task-cards.css";
 import "./styles/kiosk.css";
 import "./styles/process.css";
 import "./styles/process-list.css";

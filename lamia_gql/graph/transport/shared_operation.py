@@ -15,9 +15,10 @@ from lamia_gql.live.pubsub import StreamEnded
 
 PIECE_S = 0.001
 """How long results are handed out before the event loop does something else."""
-PAUSE_FACTOR = 0.5
+PAUSE_FACTOR = 2.0
 """How many times as long as a round took, the next one waits: the thread that writes events to the
-database gets the interpreter only when the event loop rests."""
+database gets the interpreter only when the event loop rests. And what comes meanwhile is written at
+once: a write takes as long for several results as for one."""
 LONGEST_PAUSE_S = 0.02
 CLOCK_STEP = 16
 """Subscribers that are served before the time is looked at."""

@@ -33,8 +33,9 @@ from lamia_gql.storage.column_types import UTCDateTime
 from lamia_gql.storage.models import Job, Process, Task
 from lamia_gql.storage.queries.job_states import is_running
 
-LONGEST_S = literal_column("3e9", Float())
-"""Nobody waits for longer. Much earlier times do not exist."""
+LONGEST_INTERVAL_S = literal_column("6e8", Float())
+"""A longer beat interval counts as one of 19 years: five of some that can be stored are no time, or
+no number."""
 RANKS = {
     Outlook.ON_TRACK: (0, 1),
     Outlook.AT_RISK: (3,),
@@ -43,35 +44,40 @@ RANKS = {
 """The ranks of the tasks with an outlook; the second one is of FAILED tasks, and of the others."""
 
 
-class _Earlier(ColumnElement[Any]):
-    """The time so many seconds before now. On SQLite, it is rounded to a millisecond."""
+class _LostSince(ColumnElement[Any]):
+    """A job without a sign of life since then is LOST, for a beat interval in seconds.
+
+    On SQLite, it is rounded to a millisecond.
+    """
 
     inherit_cache = True
     type = UTCDateTime()
     _traverse_internals = [  # noqa: RUF012  (SQLAlchemy's own name and form)
         ("now", InternalTraversal.dp_clauseelement),
-        ("seconds", InternalTraversal.dp_clauseelement),
+        ("interval", InternalTraversal.dp_clauseelement),
     ]
 
-    def __init__(self, seconds: ColumnElement[Any]) -> None:
+    def __init__(self, interval: ColumnElement[Any]) -> None:
         self.now = bindparam("now", required=False, type_=UTCDateTime())
-        self.seconds = seconds
+        self.interval = interval
 
     @property
     def _from_objects(self) -> list[Any]:
-        return [*self.seconds._from_objects]
+        return [*self.interval._from_objects]
 
 
-@compiles(_Earlier, "sqlite")
-def _text(earlier: _Earlier, compiler: SQLCompiler, **options: Any) -> str:
-    seconds = func.printf("-%f seconds", func.min(earlier.seconds, LONGEST_S))
-    return compiler.process(func.strftime("%Y-%m-%d %H:%M:%f", earlier.now, seconds), **options)
+@compiles(_LostSince, "sqlite")
+def _text(since: _LostSince, compiler: SQLCompiler, **options: Any) -> str:
+    silence = LOST_BEATS * func.min(since.interval, LONGEST_INTERVAL_S)
+    modifier = func.printf("-%f seconds", silence)
+    return compiler.process(func.strftime("%Y-%m-%d %H:%M:%f", since.now, modifier), **options)
 
 
-@compiles(_Earlier, "postgresql")
-def _time(earlier: _Earlier, compiler: SQLCompiler, **options: Any) -> str:
-    seconds = func.make_interval(0, 0, 0, 0, 0, 0, func.least(earlier.seconds, LONGEST_S))
-    return compiler.process(earlier.now - seconds, **options)
+@compiles(_LostSince, "postgresql")
+def _time(since: _LostSince, compiler: SQLCompiler, **options: Any) -> str:
+    silence = LOST_BEATS * func.least(since.interval, LONGEST_INTERVAL_S)
+    span = func.make_interval(0, 0, 0, 0, 0, 0, silence)
+    return compiler.process(since.now - span, **options)
 
 
 def attention() -> ColumnElement[int]:
@@ -138,7 +144,7 @@ def _is_at_risk(process: Any) -> ColumnElement[bool]:
             is_running(job),
             # SQLite would take no interval for one of 0 s.
             interval.is_not(None),
-            job.alive_at <= _Earlier(LOST_BEATS * interval),
+            job.alive_at <= _LostSince(interval),
         )
         .correlate(process)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from enum import StrEnum
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, literal_column, select, tuple_
+from sqlalchemy import bindparam, func, literal_column, select, tuple_
 
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32, int64, moment, string
 from lamia_gql.domain.text_checks import is_storable
@@ -21,16 +22,14 @@ from lamia_gql.storage.queries.bounds import SIZE, Bounds, bound, parameters
 from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.fetch import fetch_one_by_place
 from lamia_gql.storage.row_shape import TASK, RowShape
-from lamia_gql.storage.rows import (
-    TASK_JSON_COLUMNS,
-    TaskJson,
-    TaskRow,
-)
+from lamia_gql.storage.rows import TASK_JSON_COLUMNS, TaskJson, TaskRow
 from lamia_gql.storage.statement import STATEMENTS_KEPT, Statement
 from lamia_gql.storage.transaction import Hold, ReadConnection
 
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 """Stands for a missing time when tasks are ordered by it."""
+SPECIAL_IN_LIKE = re.compile("[%_/]")
+"""The characters that LIKE does not take for themselves; a slash before one changes that."""
 
 
 class TaskOrderField(StrEnum):
@@ -218,15 +217,18 @@ def _task_json_statement() -> Statement:
 
 def read_usernames(connection: ReadConnection, prefix: str, size: int) -> list[str]:
     """The first users of tasks whose names begin with a text, in any case, in their order."""
-    return [name for (name,) in _usernames_statement(prefix).fetch(connection, size=size)]
+    pattern = SPECIAL_IN_LIKE.sub(r"/\g<0>", prefix) + "%"
+    found = _usernames_statement().fetch(connection, pattern=pattern, size=size)
+    return [name for (name,) in found]
 
 
-@lru_cache(STATEMENTS_KEPT)
-def _usernames_statement(prefix: str) -> Statement:
+@cache
+def _usernames_statement() -> Statement:
+    pattern = func.lower(bindparam("pattern", required=False, type_=TEXT))
     found = select(Task.username).where(
         Task.deleted_at.is_(None),
         Task.username.is_not(None),
-        Task.username.istartswith(prefix, autoescape=True),
+        func.lower(Task.username).like(pattern, escape="/"),
     )
     return Statement(found.distinct().order_by(Task.username).limit(SIZE))
 

@@ -124,7 +124,7 @@ class TaskFilter:
     @property
     def searched(self) -> list[str]:
         """The words of the text, all of which are searched for."""
-        return list(dict.fromkeys((self.text or "").lower().split()))
+        return list(dict.fromkeys((self.text or "").split()))
 
     def matches(self, task: TaskState) -> bool:
         """Whether a task meets the conditions, of which none is on jobs."""
@@ -137,7 +137,7 @@ class TaskFilter:
             and (self.tags_all is None or all(tag in task.tags for tag in self.tags_all))
             and _is_within(row.submitted_at, self.submitted_after, self.submitted_before)
             and _is_within(row.finished_at, self.finished_after, self.finished_before)
-            and all(any(word in text for text in task.words) for word in self.searched)
+            and all(any(word.lower() in text for text in task.words) for word in self.searched)
             and (
                 self.has_event_class is None
                 or task.event_classes & class_mask(self.has_event_class) != 0

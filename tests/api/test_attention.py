@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.support.harness import Server
+from tests.conftest import make_postgres
+from tests.support.harness import Server, StartServer
 
 TASKS = """query($order: TaskOrder, $filter: TaskFilter, $first: Int, $after: String, $last: Int,
     $before: String) {
@@ -109,6 +112,17 @@ def test_filters_agree_with_the_fields(tasks: Server) -> None:
     assert names(tasks, filter={"text": "few nothing"}) == []
 
 
+def test_words_are_found_by_a_database_that_knows_only_ascii(
+    postgres: Path, start_server: StartServer
+) -> None:
+    """Its locale C leaves other letters as they are: they are found as they are written."""
+    with contextmanager(make_postgres)(postgres, "LOCALE 'C' TEMPLATE template0") as url:
+        server = start_server(url)
+        server.create("Élan", {"name": "a"})
+        assert names(server, filter={"text": "É LAN"}) == ["Élan"]
+        server.stop()
+
+
 def test_a_subscription_cannot_filter_by_jobs(tasks: Server) -> None:
     """They change with the time, without an event; so do bad texts get a clear error."""
     answer = tasks.post(
@@ -137,12 +151,14 @@ def test_silent_jobs_are_counted(tasks: Server) -> None:
 
 def test_users_are_suggested(server: Server) -> None:
     """By the beginning of their names, in any case; each once."""
-    for number, user in enumerate(["Ada", "adele", "bob", "Ada", None]):
+    for number, user in enumerate(["Ada", "adele", "bob", "Ada", None, "c_/d"]):
         server.create(f"t{number}", {"name": "a"}, username=user)
     query = "query($p: String!, $n: Int!) { usernames(prefix: $p, first: $n) }"
     assert server.graphql(query, p="AD", n=20)["usernames"] == ["Ada", "adele"]
     assert server.graphql(query, p="", n=2)["usernames"] == ["Ada", "adele"]
     assert server.graphql(query, p="%", n=20)["usernames"] == []
+    assert server.graphql(query, p="A_", n=20)["usernames"] == []
+    assert server.graphql(query, p="c_/", n=20)["usernames"] == ["c_/d"]
     error = server.graphql_error(query, p="", n=-1)
     assert error["extensions"]["code"] == "PAGE_SIZE_INVALID"
 

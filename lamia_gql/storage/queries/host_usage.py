@@ -92,7 +92,7 @@ def _statement() -> Statement:
             func.row_number()
             .over(
                 partition_by=k.c.place,
-                order_by=(func.coalesce(mean, -1).desc(), Job.seen_hostname),
+                order_by=(mean.desc().nulls_last(), Job.seen_hostname.nulls_last()),
             )
             .label("rank"),
         )

@@ -18,11 +18,11 @@ from lamia_gql.domain.throughput import (
 )
 from lamia_gql.domain.usage_sketch import Measure, quantile
 from lamia_gql.graph.reads import Reads
-from lamia_gql.storage.queries.samples import Instant, read_samples, samples_at
+from lamia_gql.storage.queries.samples import Instant, SampleRow, read_samples, samples_at
 from lamia_gql.storage.queries.usage import read_usage
 from lamia_gql.storage.rows import ProcessRow
 
-NEEDS = frozenset({"sampled_since"})
+NEEDS = frozenset({"sampled_since", "sample_step"})
 """The columns that it needs, with those of progress."""
 MS_PER_S = 1000
 
@@ -51,7 +51,10 @@ def read_throughput(reads: Reads, processes: Sequence[ProcessRow]) -> list[Throu
         past = []
         for age in _ages(now - since):
             sample = next(samples)
-            past.append(Past(age, Counters() if sample is None else sample.counters))
+            if sample is None:
+                past.append(Past(age, Counters()))
+            else:
+                past.append(Past(max(0, min(age, now - _holds_from(row, sample))), sample.counters))
         past.append(Past(now - since, Counters()))
         histories.append(past)
     stalled = _stalled(reads, silent)
@@ -60,6 +63,11 @@ def read_throughput(reads: Reads, processes: Sequence[ProcessRow]) -> list[Throu
         key = row.task_id, row.number
         found[key] = throughput(row, row, past, stalled.get(key))
     return [found.get((row.task_id, row.number)) for row in processes]
+
+
+def _holds_from(row: ProcessRow, sample: SampleRow) -> int:
+    """From when on its counters hold: those before, in its interval, are not known."""
+    return sample.at + row.sample_step
 
 
 def _work(counters: JobCounters) -> tuple[int, int]:
@@ -85,11 +93,12 @@ def _stalled(reads: Reads, silent: Sequence[ProcessRow]) -> dict[tuple[int, int]
         if not samples or (p95_s is None and not row.reporting):
             # Nothing tells how long its jobs take.
             continue
-        changed_at = samples[0].at
+        changed_at = _holds_from(row, samples[-1])
         for sample in reversed(samples):
-            if _work(sample.counters) != _work(row):
+            # While no job runs, there is nothing to wait for.
+            if _work(sample.counters) != _work(row) or not sample.counters.running:
                 break
-            changed_at = sample.at
+            changed_at = _holds_from(row, sample)
         since = stall(moment(changed_at), moment(samples[0].at), p95_s, reads.now)
         if since is not None:
             found[row.task_id, row.number] = since

@@ -163,6 +163,17 @@ def test_users_are_suggested(server: Server) -> None:
     assert error["extensions"]["code"] == "PAGE_SIZE_INVALID"
 
 
+def age(server: Server, minutes: int, **columns: int) -> None:
+    """Make the whole history so much older; ``columns`` of the processes get other values."""
+    changes = ["sample SET at = at - :s", "process SET sampled_since = sampled_since - :s"]
+    changes += [f"process SET {name} = {value}" for name, value in columns.items()]
+    engine = create_engine(server.database_url)
+    with engine.begin() as connection:
+        for change in changes:
+            connection.execute(text(f"UPDATE {change}"), {"s": 60 * minutes})
+    engine.dispose()
+
+
 def test_rate_and_stall(server: Server) -> None:
     """The rate is a recent one, the estimate follows it, and silence is told from when it began."""
     server.create("t", {"name": "a", "jobCount": 40})
@@ -183,14 +194,7 @@ def test_rate_and_stall(server: Server) -> None:
 
     def earlier(minutes: int) -> dict[str, Any]:
         """What is shown when all of that was so long ago."""
-        engine = create_engine(server.database_url)
-        with engine.begin() as connection:
-            for change in (
-                "sample SET at = at - :s",
-                "process SET sampled_since = sampled_since - :s",
-            ):
-                connection.execute(text(f"UPDATE {change}"), {"s": 60 * minutes})
-        engine.dispose()
+        age(server, minutes)
         found: dict[str, Any] = server.graphql(query)["task"]
         shown = {name: found[name] for name in nothing}
         process = found["process"]
@@ -213,3 +217,31 @@ def test_rate_and_stall(server: Server) -> None:
     send(server, "t", {"index": 21, "eventClass": "FAILED"})
     shown = server.graphql(query)["task"]
     assert shown["estimatedFinishAt"] is shown["stalledSince"] is None
+
+
+def test_no_stall_is_told_without_reason(server: Server) -> None:
+    """Nothing has stalled while all jobs waited, nor where the history is too coarse to tell."""
+    server.create("t", {"name": "a", "jobCount": 40})
+
+    def stalled_for() -> timedelta | None:
+        since = server.graphql('{ task(name: "t") { stalledSince } }')["task"]["stalledSince"]
+        return None if since is None else datetime.now(UTC) - datetime.fromisoformat(since)
+
+    began = ago(1)
+    send(server, "t", {"index": 0, "eventClass": "STARTED", "sentAt": began})
+    send(server, "t", {"index": 0, "eventClass": "DONE"})
+    age(server, 120)
+    send(server, "t", {"index": 1, "eventClass": "STARTED"})
+    age(server, 9)
+    assert stalled_for() is None
+    age(server, 3)
+    silent = stalled_for()
+    assert silent is not None
+    assert timedelta(minutes=11) < silent < timedelta(minutes=13)
+    # What was stored of these twelve minutes may be of any time in the last half hour.
+    age(server, 0, sample_step=1800)
+    assert stalled_for() is None
+    age(server, 30)
+    silent = stalled_for()
+    assert silent is not None
+    assert timedelta(minutes=11) < silent < timedelta(minutes=13)

@@ -10,7 +10,7 @@ import socket
 import sys
 from contextlib import ExitStack, suppress
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 KEYS = {
     "\x1b[A": "up",
@@ -48,6 +48,8 @@ class Keyboard:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._terminal: int | None = None
+        self._modes: list[Any] = []
+        """How it was before."""
         self._resized: socket.socket | None = None
         self._unfinished = ""
 
@@ -91,6 +93,25 @@ class Keyboard:
 
     if sys.platform != "win32":
 
+        def suspend(self) -> None:
+            """Stop the program until it is continued; the terminal gives lines meanwhile."""
+            self._give_lines()
+            os.kill(os.getpid(), signal.SIGSTOP)
+            # A shell has given the terminal its own modes.
+            self._take_keys()
+
+        def _take_keys(self) -> None:
+            import tty
+
+            if self._terminal is not None:
+                tty.setcbreak(self._terminal)
+
+        def _give_lines(self) -> None:
+            import termios
+
+            if self._terminal is not None:
+                termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._modes)
+
         def _hear_of_sizes(self) -> None:
             """Let a change of the size write to a socket: no signal ends ``select``."""
             self._resized, written = socket.socketpair()
@@ -104,7 +125,6 @@ class Keyboard:
 
         def _open_terminal(self) -> None:
             import termios
-            import tty
 
             try:
                 terminal = sys.stdin.fileno()
@@ -112,11 +132,9 @@ class Keyboard:
                     return
             except (AttributeError, OSError):
                 return  # standard input is closed, no terminal, or that of others
-            self._stack.callback(
-                termios.tcsetattr, terminal, termios.TCSADRAIN, termios.tcgetattr(terminal)
-            )
-            tty.setcbreak(terminal)
-            self._terminal = terminal
+            self._terminal, self._modes = terminal, termios.tcgetattr(terminal)
+            self._stack.callback(self._give_lines)
+            self._take_keys()
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

@@ -137,8 +137,8 @@ def _wait(listener: ChangeListener, screen: WatchScreen | None) -> None:
     """Wait until it is time for a new snapshot, and meanwhile do what the keys say."""
     begin = time.monotonic()
     end = begin + MAX_REFRESH_INTERVAL_S
-    inputs = [] if screen is None else screen.keyboard.inputs
     while (left := end - time.monotonic()) > 0:
+        inputs = [] if screen is None else screen.keyboard.inputs
         ready, _, _ = select.select([listener, *inputs], [], [], min(left, REDRAW_INTERVAL_S))
         if listener in ready:
             listener.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -78,7 +77,7 @@ def open_screen(picture: Callable[[Snapshot], Picture]) -> Iterator[WatchScreen]
     try:
         with ExitStack() as stack:
             if is_full:
-                for part in (_heard_signals(console), live, screen.keyboard):
+                for part in (_heard_signals(console, screen.keyboard), live, screen.keyboard):
                     stack.enter_context(part)
             yield screen
     finally:
@@ -87,7 +86,7 @@ def open_screen(picture: Callable[[Snapshot], Picture]) -> Iterator[WatchScreen]
 
 
 @contextmanager
-def _heard_signals(console: Console) -> Iterator[None]:
+def _heard_signals(console: Console, keyboard: Keyboard) -> Iterator[None]:
     """Give the terminal back when the program is ended or suspended."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -96,7 +95,7 @@ def _heard_signals(console: Console) -> Iterator[None]:
     def suspend(_number: int, _frame: FrameType | None) -> None:
         was_full = console.set_alt_screen(False)
         console.show_cursor(True)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        keyboard.suspend()
         if was_full:
             console.set_alt_screen(True)
             console.show_cursor(False)

@@ -252,9 +252,9 @@ def test_the_terminal_is_given_back(sqlite_server: Server) -> None:
         terminal.until(lambda text: "q: quit" in text)
         assert not terminal.waits_for_lines()
         terminal.press("\x1a")
-        terminal.until(lambda text: text.strip() == "")
+        terminal.until(lambda text: text.strip() == "" and terminal.waits_for_lines())
         terminal.program.send_signal(signal.SIGCONT)
-        terminal.until(lambda text: "q: quit" in text)
+        terminal.until(lambda text: "q: quit" in text and not terminal.waits_for_lines())
         terminal.program.terminate()
         terminal.until(lambda text: "q: quit" not in text and "fill" in text)
         assert terminal.program.wait(TIMEOUT_S) == 128 + signal.SIGTERM

@@ -146,12 +146,18 @@ def page(
                 f"This list may be long: give `first` or `last`, from 0 to {limit}.",
             )
         size = default
-    elif not 0 <= size <= limit:
+    else:
+        check_size("last" if first is None else "first", size, 0, limit)
+    return Page(size, last is not None, cursors.decode(after), cursors.decode(before))
+
+
+def check_size(argument: str, size: int, smallest: int, largest: int) -> None:
+    """Raise :class:`RequestError` unless the size that an argument gives is within bounds."""
+    if not smallest <= size <= largest:
         raise RequestError(
             ErrorCode.PAGE_SIZE_INVALID,
-            f"`first` and `last` must be from 0 to {limit}, not {size}.",
+            f"`{argument}` must be from {smallest} to {largest}, not {size}.",
         )
-    return Page(size, last is not None, cursors.decode(after), cursors.decode(before))
 
 
 def cut(rows: Sequence[T], wanted: Page) -> Slice[T]:

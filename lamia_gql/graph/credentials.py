@@ -12,7 +12,8 @@ from lamia_gql.access.access_tokens import AccessTokenSpec, create, revoke
 from lamia_gql.api.audit import Action, audit
 from lamia_gql.domain import errors
 from lamia_gql.domain.access import JobGrant
-from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.errors import ErrorCode
+from lamia_gql.domain.pagination import check_size
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.types import credential
@@ -55,11 +56,7 @@ class CredentialQuery:
         """Some of the tokens, which are in memory."""
         context = info.context
         context.principal.require_admin()
-        limit = context.settings.page_limit
-        if not 0 <= first <= limit:
-            raise RequestError(
-                ErrorCode.PAGE_SIZE_INVALID, f"`first` must be from 0 to {limit}, not {first}."
-            )
+        check_size("first", first, 0, context.settings.page_limit)
         rows = [row for row in context.services.authentication.tokens.rows() if row.name > after]
         return [credential.AccessToken.of(row) for row in rows[:first]]
 

@@ -11,7 +11,7 @@ import strawberry
 
 from lamia_gql import __version__
 from lamia_gql.domain.errors import ErrorCode, RequestError
-from lamia_gql.domain.pagination import Slice, page
+from lamia_gql.domain.pagination import Slice, check_size, page
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.graph.credentials import CredentialQuery
 from lamia_gql.graph.reads import ListRead, NodeRead, Reads, RowRead, Rows, ValueRead
@@ -184,11 +184,7 @@ def _usernames(
     ),
 ) -> ValueRead:
     def read(reads: Reads, _rows: Rows) -> list[list[str]]:
-        if not 0 <= first <= reads.settings.page_limit:
-            raise RequestError(
-                ErrorCode.PAGE_SIZE_INVALID,
-                f"`first` must be from 0 to {reads.settings.page_limit}, not {first}.",
-            )
+        check_size("first", first, 0, reads.settings.page_limit)
         check_length(prefix, "prefix")
         return [read_usernames(reads.connection, prefix, first) if is_storable(prefix) else []]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 import strawberry
 
-from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.pagination import check_size
 from lamia_gql.graph.reads import Reads, RowRead, ValueRead
 from lamia_gql.graph.types.arguments import argument
 from lamia_gql.graph.types.failure_cause import BY_CAUSE, FailureCause, keys_of
@@ -58,10 +58,7 @@ class HostCount:
 def _hosts(
     *, first: Annotated[int, argument(f"Number of hosts; at most {MAX_HOSTS}.")] = MAX_HOSTS
 ) -> ValueRead:
-    if not 1 <= first <= MAX_HOSTS:
-        raise RequestError(
-            ErrorCode.PAGE_SIZE_INVALID, f"`first` must be from 1 to {MAX_HOSTS}, not {first}."
-        )
+    check_size("first", first, 1, MAX_HOSTS)
 
     def read(reads: Reads, rows: Sequence[FailureRow]) -> list[list[HostRow]]:
         return group_hosts(reads.connection, rows, first)
@@ -172,11 +169,7 @@ def failure_groups_of(description: str, owner: Callable[[Any], Owner], needs: Se
         cause: Only = None,
     ) -> ValueRead:
         first = GROUPS if first is None else first
-        if not 1 <= first <= reads.settings.page_limit:
-            raise RequestError(
-                ErrorCode.PAGE_SIZE_INVALID,
-                f"`first` must be from 1 to {reads.settings.page_limit}, not {first}.",
-            )
+        check_size("first", first, 1, reads.settings.page_limit)
         wanted = None if cause is None else cause.parse()
         keys = keys_of(BY_CAUSE if by is None else by) if wanted is None else wanted.by
         return ValueRead(

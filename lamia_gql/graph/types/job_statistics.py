@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import strawberry
 
-from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.progress import ProgressBasis
 from lamia_gql.graph import timeline
@@ -139,11 +138,3 @@ def history_point(point: timeline.Point, total: int) -> HistoryPoint:
             counters.terminated,
         ),
     )
-
-
-def check_points(points: int, limit: int) -> None:
-    """Raise :class:`RequestError` unless ``points`` is from 2 to ``limit``."""
-    if not 2 <= points <= limit:
-        raise RequestError(
-            ErrorCode.PAGE_SIZE_INVALID, f"`points` must be from 2 to {limit}, not {points}."
-        )

@@ -10,6 +10,7 @@ import strawberry
 
 from lamia_gql.domain import progress as rules
 from lamia_gql.domain.lifecycle import EventClass
+from lamia_gql.domain.pagination import check_size
 from lamia_gql.domain.progress import (
     Outlook,
     ProcessKind,
@@ -48,7 +49,6 @@ from lamia_gql.graph.types.job_statistics import (
     Progress,
     StateRange,
     TimelinePoint,
-    check_points,
     history_point,
 )
 from lamia_gql.graph.types.parents import require, task_of
@@ -149,7 +149,7 @@ def _estimated_finish_at(
 
 def _timeline(*, points: Points = 60) -> ValueRead:
     def read(reads: Reads, rows: Sequence[ProcessRow]) -> list[list[HistoryPoint]]:
-        check_points(points, reads.settings.timeline_limit)
+        check_size("points", points, 2, reads.settings.timeline_limit)
         histories = INPUTS["samples"].read(reads, rows)
         return [
             [

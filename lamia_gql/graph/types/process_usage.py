@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple, Self
 
 import strawberry
 
-from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.pagination import check_size
 from lamia_gql.domain.usage_sketch import STRAGGLER, Bucket, Measure, histogram, quantile
 from lamia_gql.graph.reads import Reads, ValueRead
 from lamia_gql.graph.types.arguments import argument
@@ -142,10 +142,7 @@ def _hosts(
     *,
     first: Annotated[int, argument("Largest number of hosts, from 1 to 1,000.")] = 20,
 ) -> ValueRead:
-    if not 1 <= first <= MAX_HOSTS:
-        raise RequestError(
-            ErrorCode.PAGE_SIZE_INVALID, f"`first` must be from 1 to {MAX_HOSTS}, not {first}."
-        )
+    check_size("first", first, 1, MAX_HOSTS)
 
     def read(reads: Reads, rows: Sequence[UsageRow]) -> list[list[HostUsageRow]]:
         keys = [(row.task_id, row.number, row.first_index) for row in rows]

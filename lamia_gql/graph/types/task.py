@@ -11,7 +11,7 @@ from strawberry.scalars import JSON
 
 from lamia_gql.domain import progress as rules
 from lamia_gql.domain.notifications import Occasion, occasions_of
-from lamia_gql.domain.pagination import Page, Slice, cut, page
+from lamia_gql.domain.pagination import Page, Slice, check_size, cut, page
 from lamia_gql.domain.progress import (
     Outlook,
     ProgressBasis,
@@ -51,7 +51,6 @@ from lamia_gql.graph.types.job_statistics import (
     Progress,
     TimelinePoint,
     add_counts,
-    check_points,
     history_point,
 )
 from lamia_gql.graph.types.process import RATE, STALLED_SINCE, Process
@@ -200,7 +199,7 @@ def _process(*, name: Annotated[str, argument("Name of the process.")]) -> RowRe
 
 def _timeline(*, points: Points = 60) -> ValueRead:
     def read(reads: Reads, rows: Sequence[TaskRow]) -> list[list[HistoryPoint]]:
-        check_points(points, reads.settings.timeline_limit)
+        check_size("points", points, 2, reads.settings.timeline_limit)
         groups = INPUTS["processes"].read(reads, rows)
         histories = INPUTS["samples_by_process"].read(reads, rows)
         found = []

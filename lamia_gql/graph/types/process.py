@@ -69,8 +69,8 @@ RATE = (
 )
 STALLED_SINCE = (
     "Since when nothing has ended or progressed, although jobs run: for at least ten minutes, and"
-    " 1.5 times as long as 95 % of the DONE jobs took; before one is DONE, a quarter of the time"
-    " until then. Null otherwise."
+    " 1.5 times as long as 95 % of the DONE jobs took; before one is DONE, for a quarter of the"
+    " time until then, where jobs report progress. Null otherwise."
 )
 BOUNDS = ("first_index", "job_count")
 """What the indices of an array follow from."""

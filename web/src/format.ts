@@ -66,7 +66,7 @@ const SMALLEST_RATE = 0.1;
 
 /** A rate of jobs, like `12.5 jobs/min`; a slow one by the hour or the day. */
 export function formatRate(perMinute: number): string {
-  if (perMinute >= SMALLEST_RATE) return `${formatNumber(perMinute)} jobs/min`;
+  if (perMinute === 0 || perMinute >= SMALLEST_RATE) return `${formatNumber(perMinute)} jobs/min`;
   const perHour = 60 * perMinute;
   if (perHour >= SMALLEST_RATE) return `${formatNumber(perHour)} jobs/h`;
   return `${formatNumber(24 * perHour)} jobs/d`;

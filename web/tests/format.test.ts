@@ -47,6 +47,7 @@ describe("formatPercent", () => {
 
 describe("formatRate", () => {
   it.each([
+    [0, "0 jobs/min"],
     [12_345.6, "12,345.6 jobs/min"],
     [12, "12 jobs/min"],
     [0.5, "0.5 jobs/min"],

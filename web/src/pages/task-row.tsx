@@ -33,7 +33,8 @@ function Why({ task, cause }: TaskRowProps) {
   const isAtWork = finishedAt === null;
   const reasons = [
     isAtWork && outlook !== "ON_TRACK" ? describeOutlook(outlook, counts) : "",
-    isAtWork ? "" : describeTrouble(counts),
+    // What a task that has succeeded tolerated needs no help.
+    task.state === "FAILED" ? describeTrouble(counts) : "",
     stalledSince === null ? "" : `stalled since ${formatTime(Date.parse(stalledSince), false)}`,
   ].filter((reason) => reason !== "");
   if (reasons.length === 0) return null;

@@ -19,6 +19,8 @@ const RECENT_HOURS = 24;
 const HOUR_MS = 3_600_000;
 /** Number of tasks that are compared to find those that have begun to fail. */
 const COMPARED = 100;
+/** So many of the latest failing tasks are known, to tell of each once. */
+const MAX_SEEN = 10 * COMPARED;
 const MIN_INTERVAL_MS = 5000;
 
 type FailingTask = NonNullable<FailingTasksQuery["unfinished"]>["nodes"][number];
@@ -57,7 +59,8 @@ function useNotifications(data: FailingTasksQuery | undefined): void {
     const failing = [...(data.unfinished?.nodes ?? []), ...(data.failed?.nodes ?? [])];
     const known = seen.current;
     const fresh = known ? failing.filter(({ id }) => !known.has(id)) : [];
-    seen.current = new Set([...(known ?? []), ...failing.map(({ id }) => id)]);
+    const ids = [...failing.map(({ id }) => id), ...(known ?? [])];
+    seen.current = new Set(ids.slice(0, MAX_SEEN));
     if (isWanted && fresh.length > 0) notify(fresh);
   }, [data, isWanted]);
 }

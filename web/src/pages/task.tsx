@@ -98,7 +98,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
         <LostProcesses task={task.name} processes={nodes} />
         {nodes.length <= MAX_SHORT && processes}
         <div className="columns">
-          <section className="card wide">
+          <section className="card">
             <h2>Progress over time</h2>
             <Plot
               points={task.timeline}

@@ -12,8 +12,14 @@ interface Run {
   estimatedFinishAt: string | null;
 }
 
-/** At which rate jobs end, and when the last will; an empty line if neither is known. */
-export function Pace({ of }: { of: Pick<Run, "rate" | "estimatedFinishAt"> }) {
+interface PaceProps {
+  of: Pick<Run, "rate" | "estimatedFinishAt">;
+  ended: boolean;
+}
+
+/** At which rate jobs end, and when the last will; an empty line until either is known. */
+export function Pace({ of, ended }: PaceProps) {
+  if (ended) return null;
   return (
     <p className="pace quiet">
       {of.rate ? <span>{formatRate(of.rate)}</span> : null}

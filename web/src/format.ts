@@ -72,6 +72,18 @@ export function formatRate(perMinute: number): string {
   return `${formatNumber(24 * perHour)} jobs/d`;
 }
 
+/** How fast the work on a task or process goes. */
+export interface Speed {
+  /** Jobs that end in a minute. */
+  rate: number | null;
+  stalledSince: string | null;
+}
+
+/** The rate of a task or process, like `12 jobs/min`; empty without one, and while it is stalled. */
+export function describeRate({ rate, stalledSince }: Speed): string {
+  return rate !== null && stalledSince === null ? formatRate(rate) : "";
+}
+
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /** A number of bytes in its largest unit, like `1.5 GiB`. */

@@ -62,7 +62,7 @@ def test_print(sqlite_server: Server, open_page: OpenPage) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     for control in ("Tasks", "GraphiQL"):
         expect(page.get_by_role("banner").get_by_role("link", name=control)).to_be_hidden()
-    for control in ("Zoom in", "Open"):
+    for control in ("Zoom in", "Open", "Pause", "Keyboard shortcuts ?"):
         expect(page.get_by_role("button", name=control, exact=True)).to_be_hidden()
     expect(page.locator("html")).to_have_css("background-color", "rgb(255, 255, 255)")
     light = colour_in(page, "done", "light")

@@ -52,7 +52,8 @@ def begin_forty(server: Server) -> None:
     report(server, "task-30", "FAILED", 1, message="no convergence", hostname="node2")
     report(server, "task-30", "HELD", 2)
     report(server, "task-33", "FAILED", *range(20), **BAD_ALLOC)
-    report(server, "task-05", "DONE", *range(20))
+    report(server, "task-05", "FAILED", 0, message="tolerated")
+    report(server, "task-05", "DONE", *range(1, 20))
 
 
 def rows(page: Page) -> Locator:
@@ -84,6 +85,9 @@ def test_a_shift_sees_what_needs_help_and_why(sqlite_server: Server, open_page: 
             expect(reason).to_have_text(re.compile(re.escape(why.split(" · ")[0])))
             expect(reason).to_contain_text(why.split(" · ")[-1])
         expect(rows(page).nth(5).locator(".cell-why")).to_be_empty()
+        succeeded = rows(page).filter(has_text="task-05")
+        expect(succeeded).to_contain_text("succeeded")
+        expect(succeeded.locator(".cell-why")).to_be_empty()
         assert page.evaluate("document.documentElement.scrollHeight") <= 1080
         expect(page).to_have_title("(3) Tasks · lamia")
         icon = page.locator('link[rel="icon"]')
@@ -91,7 +95,7 @@ def test_a_shift_sees_what_needs_help_and_why(sqlite_server: Server, open_page: 
         totals = page.locator(".totals").first
         for text in ("40 tasks", "2 cannot succeed", "2 at risk", "1 failed", "38 running"):
             expect(totals).to_contain_text(text)
-        expect(totals).to_contain_text("34 unsuccessful, 2 lost, 1 held")
+        expect(totals).to_contain_text("35 unsuccessful, 2 lost, 1 held")
         page.emulate_media(color_scheme=scheme)
         assert serious_findings(page) == [], (address, scheme)
 
@@ -161,7 +165,7 @@ def test_tasks_are_found_and_grouped(sqlite_server: Server, open_page: OpenPage)
     page.reload()
     expect(page.get_by_role("alert")).to_contain_text("There is no state “broken”.")
     expect(page.get_by_role("alert")).to_contain_text("There is no parameter “colour”.")
-    page.get_by_role("link", name="Remove it from the address").click()
+    page.get_by_role("link", name="Remove them from the address").click()
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(names(page)).to_have_count(3)
     page.get_by_text("Views", exact=True).click()

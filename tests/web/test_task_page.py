@@ -124,13 +124,33 @@ def test_two_hundred_processes_on_one_screen(sqlite_server: Server, open_page: O
         page, lambda: tiles(page).nth(199).text_content(), lambda name: name != "simulated-step-199"
     )
 
-    page.get_by_role("button", name="5 need attention").click()
-    expect(tiles(page)).to_have_count(5)
+    # Nor when one points at another part of the page; a button tells of it, and keys lead along.
+    page.locator(".plot").hover()
+    sqlite_server.submit("many", "simulated-step-120", "FAILED", index=0, exitCode=1)
+    changed = page.get_by_role("button", name="Changed: show the latest processes")
+    expect(changed).to_be_visible()
+    place = tiles(page).all_text_contents().index("simulated-step-120")
+    assert place > 4
+    changed.click()
+    wait_for_value(
+        page,
+        lambda: tiles(page).all_text_contents().index("simulated-step-120"),
+        lambda found: found < place,
+    )
+    page.locator(".process-tile").first.focus()
+    page.keyboard.press("j")
+    expect(page.locator(".process-tile").nth(1)).to_be_focused()
+    page.keyboard.press("k")
+    expect(page.locator(".process-tile").first).to_be_focused()
+
+    page.get_by_role("button", name="6 need attention").click()
+    expect(tiles(page)).to_have_count(6)
     page.get_by_label("Sort by").select_option("name")
     names = [
         "simulated-step-30",
         "simulated-step-60",
         "simulated-step-90",
+        "simulated-step-120",
         "simulated-step-150",
         "simulated-step-199",
     ]

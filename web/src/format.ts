@@ -66,10 +66,22 @@ const SMALLEST_RATE = 0.1;
 
 /** A rate of jobs, like `12.5 jobs/min`; a slow one by the hour or the day. */
 export function formatRate(perMinute: number): string {
-  if (perMinute >= SMALLEST_RATE) return `${formatNumber(perMinute)} jobs/min`;
+  if (perMinute === 0 || perMinute >= SMALLEST_RATE) return `${formatNumber(perMinute)} jobs/min`;
   const perHour = 60 * perMinute;
   if (perHour >= SMALLEST_RATE) return `${formatNumber(perHour)} jobs/h`;
   return `${formatNumber(24 * perHour)} jobs/d`;
+}
+
+/** How fast the work on a task or process goes. */
+export interface Speed {
+  /** Jobs that end in a minute. */
+  rate: number | null;
+  stalledSince: string | null;
+}
+
+/** The rate of a task or process, like `12 jobs/min`; empty without one, and while it is stalled. */
+export function describeRate({ rate, stalledSince }: Speed): string {
+  return rate !== null && stalledSince === null ? formatRate(rate) : "";
 }
 
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

@@ -125,33 +125,22 @@ export function useFetchedQuery<T, V>(
   return useFetched([document.toString(), variables], fetchData, pace);
 }
 
-/** The data of an operation, kept up to date; see {@link useLiveFetch}. */
-export function useLiveQuery<T, V>(
-  document: TypedDocumentString<T, V>,
-  variables: V,
-  taskNames: readonly string[] | null,
-  pace?: Pace,
-): LiveResult<T> {
-  const fetchData = (signal: AbortSignal) => execute(document, variables, signal);
-  return useLiveFetch([document.toString(), variables], fetchData, taskNames, pace);
-}
-
 /**
- * The result of `fetchData`, kept up to date. Equal keys must stand for equal data.
+ * The data of an operation, kept up to date.
  *
  * It is fetched again when one of the tasks changes (any task, for null), at its pace; after a
  * reconnect; and every 20 seconds. Data that takes long to answer is requested less often. Hidden
  * pages wait until they are shown. Failed requests are retried.
  */
-export function useLiveFetch<T>(
-  queryKey: readonly unknown[],
-  fetchData: (signal: AbortSignal) => Promise<T>,
+export function useLiveQuery<T, V>(
+  document: TypedDocumentString<T, V>,
+  variables: V,
   taskNames: readonly string[] | null,
   pace: Pace = {},
 ): LiveResult<T> {
-  const { changed, ...result } = useFetched(queryKey, fetchData, pace);
+  const { changed, ...result } = useFetchedQuery(document, variables, pace);
   const { enabled = true } = pace;
-  const keyText = JSON.stringify(queryKey);
+  const keyText = JSON.stringify([document.toString(), variables]);
   const namesText = JSON.stringify(taskNames);
   // biome-ignore lint/correctness/useExhaustiveDependencies: other data is watched anew
   useEffect(() => {

@@ -1,28 +1,11 @@
 import { useEffect, useRef } from "react";
-import { Store } from "./store";
+import { storedSwitch } from "./stored-value";
 
-const STORAGE_KEY = "lamia-shortcuts";
 /** Elements in which keys have a meaning of their own. */
 const EDITABLE = "input, textarea, select, [contenteditable], dialog";
 
-function readStored(): boolean {
-  try {
-    return localStorage.getItem(STORAGE_KEY) !== "off";
-  } catch {
-    return true;
-  }
-}
-
-/** Whether single keys do something; kept in local storage. Voice control may type keys by mistake. */
-export const shortcutsEnabled = new Store(readStored());
-
-shortcutsEnabled.subscribe(() => {
-  try {
-    localStorage.setItem(STORAGE_KEY, shortcutsEnabled.get() ? "on" : "off");
-  } catch {
-    // Without storage, the selection lasts until the page is closed.
-  }
-});
+/** Whether single keys do something. Voice control may type keys by mistake. */
+export const shortcutsEnabled = storedSwitch("lamia-shortcuts", true);
 
 /**
  * Calls `act` when a key is pressed outside of form fields and dialogs, while shortcuts are on. It

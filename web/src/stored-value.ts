@@ -30,6 +30,15 @@ export function storedValue<T>(
   return store;
 }
 
+/** A {@link storedValue} that is on or off, at first as `initial` says. */
+export function storedSwitch(key: string, initial: boolean): Store<boolean> {
+  return storedValue(
+    key,
+    (text) => (text === "on" || text === "off" ? text === "on" : initial),
+    (isOn) => (isOn ? "on" : "off"),
+  );
+}
+
 function read(key: string): string | null {
   try {
     return localStorage.getItem(key);

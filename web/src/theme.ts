@@ -1,35 +1,21 @@
-import { Store } from "./store";
+import { storedValue } from "./stored-value";
 
 /** A colour theme; `auto` follows the operating system. */
 export type Theme = "auto" | "light" | "dark";
 
-const STORAGE_KEY = "lamia-theme";
-
-function readStored(): Theme {
-  try {
-    const found = localStorage.getItem(STORAGE_KEY);
-    return found === "light" || found === "dark" ? found : "auto";
-  } catch {
-    return "auto";
-  }
-}
-
 /** The selected theme, kept in local storage. */
-export const theme = new Store<Theme>(readStored());
+export const theme = storedValue<Theme>(
+  "lamia-theme",
+  (text) => (text === "light" || text === "dark" ? text : "auto"),
+  (value) => value,
+);
 
 function apply(): void {
   document.documentElement.dataset.theme = theme.get();
 }
 
 apply();
-theme.subscribe(() => {
-  apply();
-  try {
-    localStorage.setItem(STORAGE_KEY, theme.get());
-  } catch {
-    // Without storage, the selection lasts until the page is closed.
-  }
-});
+theme.subscribe(apply);
 
 /** What changes the colours, beside the selected theme. A print is always light. */
 const QUERIES = ["(prefers-color-scheme: dark)", "(forced-colors: active)", "print"];

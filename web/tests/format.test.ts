@@ -4,6 +4,7 @@ import {
   describeCpu,
   describeFailures,
   describeMemory,
+  describeRate,
   formatBytes,
   formatCompact,
   formatCount,
@@ -47,12 +48,23 @@ describe("formatPercent", () => {
 
 describe("formatRate", () => {
   it.each([
+    [0, "0 jobs/min"],
     [12_345.6, "12,345.6 jobs/min"],
     [12, "12 jobs/min"],
     [0.5, "0.5 jobs/min"],
     [0.05, "3 jobs/h"],
     [0.001, "1.4 jobs/d"],
   ])("%d per minute", (rate, text) => expect(formatRate(rate)).toBe(text));
+});
+
+describe("describeRate", () => {
+  it.each([
+    [12, null, "12 jobs/min"],
+    [12, "2026-11-24T10:00:00Z", ""],
+    [null, null, ""],
+  ])("%s, stalled since %s", (rate, stalledSince, text) =>
+    expect(describeRate({ rate, stalledSince })).toBe(text),
+  );
 });
 
 describe("describeBasis", () => {

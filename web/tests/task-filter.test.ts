@@ -63,7 +63,7 @@ describe("findAddressFaults", () => {
     const names = ["colour", "state", "within", "sort", "group", "to"];
     expect(faults.map(({ name }) => name)).toEqual(names);
     expect(faults.map(({ text }) => text)).toContain(
-      "There is no state “broken”. Known are pending, submitted, running, succeeded, failed.",
+      "There is no state “broken”. Use one of: pending, submitted, running, succeeded, failed.",
     );
   });
 });

@@ -1,5 +1,4 @@
 import { useRef } from "react";
-import { savePlace } from "../place";
 import { navigate } from "../router";
 import { shortcutsEnabled, useShortcuts } from "../shortcuts";
 import { useStore } from "../store";
@@ -9,11 +8,11 @@ const KEYS: readonly [keys: string, meaning: string][] = [
   ["j k", "Next or previous row"],
   ["Enter", "Open the row"],
   ["[ ]", "Previous or next unsuccessful job, on the page of a job"],
-  ["+ − 0", "Zoom the map in, out, or show all of it, when it has the focus"],
+  ["+ − 0", "Zoom in, out, or show all of a map or chart that has the focus"],
   ["?", "Show these keys"],
 ];
-/** The links of rows: of tables, and of lists of processes. */
-const ROWS = "main tbody a.name, main li a.name";
+/** The links of rows: of tables, and of lists of processes, also compact ones. */
+const ROWS = "main :is(tbody, li) a.name, main li a.process-tile";
 const SEARCH = 'main input[type="search"], main [data-search] input';
 
 function isVisible(element: HTMLElement): boolean {
@@ -47,7 +46,6 @@ export function ShortcutHelp() {
     else if (key === "j" || key === "k") return moveBy(key === "j" ? 1 : -1);
     else if (key === "/") {
       if (focusSearch()) return true;
-      savePlace();
       navigate("#/");
       // The form of the list is there with its first frame.
       requestAnimationFrame(() => requestAnimationFrame(focusSearch));

@@ -1,22 +1,26 @@
-import { formatRate } from "../format";
+import { describeRate, type Speed } from "../format";
 import { FactList } from "./fact-list";
 import { Duration, Time } from "./time";
 
 /** When a task or process runs, and at which rate its jobs end. */
-interface Run {
+interface Run extends Speed {
   startedAt: string | null;
   finishedAt: string | null;
-  /** Jobs that end in a minute. */
-  rate: number | null;
-  stalledSince: string | null;
   estimatedFinishAt: string | null;
 }
 
-/** At which rate jobs end, and when the last will; an empty line if neither is known. */
-export function Pace({ of }: { of: Pick<Run, "rate" | "estimatedFinishAt"> }) {
+interface PaceProps {
+  of: Omit<Run, "startedAt" | "finishedAt">;
+  ended: boolean;
+}
+
+/** At which rate jobs end, and when the last will; an empty line until either is known. */
+export function Pace({ of, ended }: PaceProps) {
+  if (ended) return null;
+  const rate = describeRate(of);
   return (
     <p className="pace quiet">
-      {of.rate ? <span>{formatRate(of.rate)}</span> : null}
+      {rate !== "" && <span>{rate}</span>}
       {of.estimatedFinishAt && (
         <span>
           ends <Time at={of.estimatedFinishAt} as="relative" />
@@ -36,7 +40,7 @@ export function Timing({ of }: { of: Run }) {
           of.finishedAt ? "Duration" : "Running for",
           of.startedAt && <Duration from={of.startedAt} to={of.finishedAt} />,
         ],
-        ["Recent rate", of.rate ? formatRate(of.rate) : null],
+        ["Recent rate", describeRate(of)],
         ["Stalled since", of.stalledSince && <Time at={of.stalledSince} />],
         ["Finished", of.finishedAt && <Time at={of.finishedAt} />],
         [

@@ -1,11 +1,8 @@
 import { ApiError } from "../api";
 import { ExportJobsDocument, type ExportJobsQuery, type JobFilter } from "../generated/operations";
 import { executePatiently } from "./execute-patiently";
-import type { ReadPage } from "./read-table";
+import { type ReadPage, ROWS_PER_PAGE } from "./read-table";
 import type { TableRow } from "./table-file";
-
-/** The largest page that every server answers. */
-const PAGE_SIZE = 100;
 
 type Process = NonNullable<ExportJobsQuery["process"]>;
 type Job = Extract<Process, { jobs: unknown }>["jobs"]["nodes"][number];
@@ -26,7 +23,7 @@ function rowOf({ id: _, usage, ...job }: Job): TableRow {
 /** Reads the jobs of an array that match a filter. */
 export function jobReader(task: string, name: string, filter: JobFilter): ReadPage {
   return async (after, signal) => {
-    const variables = { task, name, filter, first: PAGE_SIZE, after };
+    const variables = { task, name, filter, first: ROWS_PER_PAGE, after };
     const { process } = await executePatiently(ExportJobsDocument, variables, signal);
     if (process === null || !("jobs" in process)) {
       throw new ApiError("The array has been deleted.", false);

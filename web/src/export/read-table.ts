@@ -3,6 +3,9 @@ import { TableFile, type TableFormat, type TableRow } from "./table-file";
 /** The largest number of rows in a file: more would take the browser's memory, and minutes. */
 export const MAX_ROWS = 50_000;
 
+/** How many rows are read at once: the largest page that every server answers. */
+export const ROWS_PER_PAGE = 100;
+
 /** A page of a table. */
 export interface TablePage {
   rows: readonly TableRow[];

@@ -6,11 +6,8 @@ import {
   type TaskOrder,
 } from "../generated/operations";
 import { executePatiently } from "./execute-patiently";
-import type { ReadPage } from "./read-table";
+import { type ReadPage, ROWS_PER_PAGE } from "./read-table";
 import type { TableRow } from "./table-file";
-
-/** The largest page that every server answers. */
-const PAGE_SIZE = 100;
 
 type Task = NonNullable<ExportTasksQuery["tasks"]>["nodes"][number];
 
@@ -22,7 +19,7 @@ function rowOf({ id: _, progress, counts, ...task }: Task): TableRow {
 /** Reads the tasks that match a filter. */
 export function taskReader(filter: TaskFilter, orderBy: TaskOrder): ReadPage {
   return async (after, signal) => {
-    const variables = { filter, orderBy, first: PAGE_SIZE, after };
+    const variables = { filter, orderBy, first: ROWS_PER_PAGE, after };
     const { tasks } = await executePatiently(ExportTasksDocument, variables, signal);
     if (tasks === null) throw new ApiError("The server did not answer with tasks.", false);
     const { nodes, pageInfo } = tasks;

@@ -1,5 +1,6 @@
 import { useStore } from "../store";
-import { COPY_FORMS, type CopyForm, copyForm } from "./copy-forms";
+import { copyForm } from "./copy-form";
+import { COPY_FORMS, type CopyForm } from "./copy-forms";
 
 /** Selects the form in which all buttons of the pages copy indices. */
 export function CopyFormSelect() {

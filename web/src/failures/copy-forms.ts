@@ -1,5 +1,3 @@
-import { Store } from "../store";
-
 /** The forms in which indices are copied: those of `lamia-gql resubmit --as`, and plain ranges. */
 export type CopyForm = "ranges" | "slurm" | "condor" | "lsf" | "grid-engine" | "list";
 
@@ -15,27 +13,6 @@ export const COPY_FORMS: Record<CopyForm, string> = {
 
 /** How many characters of indices one submission gets: Slurm and LSF take some 4,096. */
 const MAX_LIST_LENGTH = 4000;
-const STORAGE_KEY = "lamia-copy-form";
-
-function readStored(): CopyForm {
-  try {
-    const found = localStorage.getItem(STORAGE_KEY) ?? "";
-    return found in COPY_FORMS ? (found as CopyForm) : "ranges";
-  } catch {
-    return "ranges";
-  }
-}
-
-/** The selected form, kept in local storage. */
-export const copyForm = new Store<CopyForm>(readStored());
-
-copyForm.subscribe(() => {
-  try {
-    localStorage.setItem(STORAGE_KEY, copyForm.get());
-  } catch {
-    // Without storage, the selection lasts until the page is closed.
-  }
-});
 
 /** Jobs of an array. */
 export interface ArrayIndices {

@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { asApiError } from "../api";
 import { hrefOf, type Route } from "../route";
 import { navigate } from "../router";
 import { useShortcuts } from "../shortcuts";
@@ -31,8 +32,8 @@ export function FailingJobs({ task, name, index, route }: FailingJobsProps) {
       const found = neighboursOf(await fetchIndices(task, name, cause), index)[where];
       if (found === null) setTold(`No ${kind} ${where === "next" ? "after" : "before"} this one.`);
       else navigate(hrefOf(["tasks", task, name, String(found)], route.query), true);
-    } catch {
-      setTold("The server can’t be reached.");
+    } catch (error) {
+      setTold(asApiError(error).message);
     }
   };
   useShortcuts((key) => {

@@ -8,14 +8,11 @@ import {
   LostIndicesDocument,
 } from "../generated/operations";
 import { UNSUCCESSFUL } from "../states";
-import { copyForm, formatIndices, formatProcesses } from "./copy-forms";
+import { copyForm, formatSelected } from "./copy-form";
+import { formatProcesses } from "./copy-forms";
 
 function indicesOf({ process }: JobIndicesQuery): string {
   return process !== null && "indices" in process ? process.indices : "";
-}
-
-function format(name: string, indices: string): string {
-  return formatIndices({ name, indices }, copyForm.get());
 }
 
 /**
@@ -36,22 +33,23 @@ export async function fetchIndices(
 
 /** The indices of the unsuccessful jobs of an array, in the selected form. */
 export async function fetchFailedIndices(task: string, name: string): Promise<string> {
-  return format(name, await fetchIndices(task, name, null));
+  return formatSelected({ name, indices: await fetchIndices(task, name, null) });
 }
 
-/** The indices of the lost jobs of an array. */
+/** The indices of the lost jobs of an array, in the selected form. */
 export async function fetchLostIndices(task: string, name: string): Promise<string> {
   const { signal } = new AbortController();
-  return format(name, indicesOf(await execute(LostIndicesDocument, { task, name }, signal)));
+  const lost = await execute(LostIndicesDocument, { task, name }, signal);
+  return formatSelected({ name, indices: indicesOf(lost) });
 }
 
-/** The indices of the unsuccessful ones that have a cause. */
+/** The indices of the unsuccessful jobs that have a cause, in the selected form. */
 export async function fetchFailures(
   task: string,
   name: string,
   cause: FailureCause,
 ): Promise<string> {
-  return format(name, await fetchIndices(task, name, cause));
+  return formatSelected({ name, indices: await fetchIndices(task, name, cause) });
 }
 
 /** The same for all processes of a task. */

@@ -18,7 +18,7 @@ export function findAddressFaults(query: URLSearchParams): AddressFault[] {
   const refuse = (name: string, value: string, known: readonly string[]) =>
     faults.push({
       name,
-      text: `There is no ${name} “${value}”. Known are ${known.join(", ").toLowerCase()}.`,
+      text: `There is no ${name} “${value}”. Use one of: ${known.join(", ").toLowerCase()}.`,
     });
   const check = (name: string, values: readonly string[], known: readonly string[]) => {
     const unknown = values.find(

@@ -3,7 +3,7 @@ import { CopyButton } from "../components/copy-button";
 import { useBodyHold } from "../components/held-body";
 import { PauseButton } from "../components/hold-buttons";
 import { IndexList } from "../components/index-list";
-import { copyForm, formatIndices } from "../failures/copy-forms";
+import { formatSelected } from "../failures/copy-form";
 import { formatCompact, formatCount } from "../format";
 import { CELL_STATES, type CellState, type JobIndices } from "../map/cells";
 import { JobMap } from "../map/job-map";
@@ -68,11 +68,7 @@ function PickedIndices({ name, label, indices }: PickedIndicesProps) {
     <div className="picked">
       <code>{short === "" ? "none" : <IndexList indices={short} />}</code>
       {indices !== "" && (
-        <CopyButton
-          key={label}
-          label={label}
-          text={() => formatIndices({ name, indices }, copyForm.get())}
-        />
+        <CopyButton key={label} label={label} text={() => formatSelected({ name, indices })} />
       )}
     </div>
   );

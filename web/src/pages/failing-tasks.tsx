@@ -1,5 +1,4 @@
-import { useEffect, useRef } from "react";
-import { useNow } from "../components/time";
+import { useEffect, useRef, useState } from "react";
 import { formatCount, formatNumber } from "../format";
 import {
   FailingTasksDocument,
@@ -16,9 +15,12 @@ import { notifies } from "./list-settings";
 
 /** Tasks that failed count as failing for this long. */
 const RECENT_HOURS = 24;
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 /** Number of tasks that are compared to find those that have begun to fail. */
 const COMPARED = 100;
+/** So many of the latest failing tasks are known, to tell of each once. */
+const MAX_SEEN = 10 * COMPARED;
 const MIN_INTERVAL_MS = 5000;
 
 type FailingTask = NonNullable<FailingTasksQuery["unfinished"]>["nodes"][number];
@@ -29,7 +31,7 @@ type FailingTask = NonNullable<FailingTasksQuery["unfinished"]>["nodes"][number]
  * New ones are notified of if the user wants it, also in a hidden tab.
  */
 export function FailingTasks({ filter }: { filter: TaskFilter }) {
-  const hour = Math.floor(useNow() / HOUR_MS);
+  const hour = useHour();
   const after = new Date((hour - RECENT_HOURS) * HOUR_MS).toISOString();
   const { states: _states, outlooks: _outlooks, ...shared } = filter;
   const variables = {
@@ -49,6 +51,20 @@ export function FailingTasks({ filter }: { filter: TaskFilter }) {
   return <title>{`${count > 0 ? `(${formatNumber(count)}) ` : ""}Tasks · lamia`}</title>;
 }
 
+function currentHour(): number {
+  return Math.floor(Date.now() / HOUR_MS);
+}
+
+/** The hours since 1970, also in a hidden tab, for which `useNow` stands still. */
+function useHour(): number {
+  const [hour, setHour] = useState(currentHour);
+  useEffect(() => {
+    const timer = setInterval(() => setHour(currentHour()), MINUTE_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return hour;
+}
+
 function useNotifications(data: FailingTasksQuery | undefined): void {
   const isWanted = useStore(notifies);
   const seen = useRef<Set<string> | null>(null);
@@ -57,7 +73,8 @@ function useNotifications(data: FailingTasksQuery | undefined): void {
     const failing = [...(data.unfinished?.nodes ?? []), ...(data.failed?.nodes ?? [])];
     const known = seen.current;
     const fresh = known ? failing.filter(({ id }) => !known.has(id)) : [];
-    seen.current = new Set([...(known ?? []), ...failing.map(({ id }) => id)]);
+    const ids = [...failing.map(({ id }) => id), ...(known ?? [])];
+    seen.current = new Set(ids.slice(0, MAX_SEEN));
     if (isWanted && fresh.length > 0) notify(fresh);
   }, [data, isWanted]);
 }

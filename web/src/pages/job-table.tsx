@@ -139,7 +139,7 @@ export function JobTable(props: JobTableProps) {
     if (isFirst) turn("after", null);
   }, [isFirst]);
   return (
-    <section className="card wide" aria-labelledby={id}>
+    <section className="card" aria-labelledby={id}>
       <div className="card-head">
         <h2 id={id}>
           {title} {jobs && <span className="quiet total">{formatNumber(jobs.totalCount)}</span>}

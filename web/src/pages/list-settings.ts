@@ -1,5 +1,5 @@
 import type { Route } from "../route";
-import { storedValue } from "../stored-value";
+import { storedSwitch, storedValue } from "../stored-value";
 
 /** How high the rows of the list are. */
 export type Density = "dense" | "spacious";
@@ -12,11 +12,7 @@ export const density = storedValue<Density>(
 );
 
 /** Whether the browser is to notify of tasks that fail. It must also be permitted to. */
-export const notifies = storedValue(
-  "lamia-notify",
-  (text) => text === "on",
-  (value) => (value ? "on" : "off"),
-);
+export const notifies = storedSwitch("lamia-notify", false);
 
 /** Whether the list is for a screen that nobody touches: `kiosk` is in the URL, before or after the #. */
 export function isKiosk({ path, query }: Route): boolean {

@@ -90,7 +90,7 @@ export function LostJobs({ task, name, count }: LostJobsProps) {
   const shown = isOpen ? held.rows : held.rows.slice(0, SHOWN_AT_FIRST);
   const others = jobs.totalCount - jobs.nodes.length;
   return (
-    <section className="card wide" aria-labelledby="lost">
+    <section className="card" aria-labelledby="lost">
       <div className="card-head">
         <h2 id="lost">
           Lost jobs <span className="quiet total">{formatNumber(jobs.totalCount)}</span>

@@ -1,10 +1,10 @@
 import { lazy, Suspense, useMemo } from "react";
 import { useBodyHold } from "../components/held-body";
-import { NewRows, PauseButton } from "../components/hold-buttons";
+import { HoldButtons } from "../components/hold-buttons";
 import { Icon } from "../components/icon";
 import { Loading } from "../components/notice";
 import { formatCount } from "../format";
-import { useHeldRows, useHold } from "../held-rows";
+import { useHeldRows } from "../held-rows";
 import { parseDependencies } from "../process-graph/dependencies";
 import type { Route } from "../route";
 import { updateQuery } from "../router";
@@ -98,10 +98,8 @@ export function ProcessList({ task, processes, dependencies, route }: ProcessLis
     views.find((view) => view === query.get("view")) ??
     (processes.length > MAX_ROWS ? "compact" : "rows");
   const ordered = isLong ? orderProcesses(isOnlyFailing ? failing : processes, order) : processes;
-  const hold = useHold();
-  const body = useBodyHold();
-  const isHeld = hold.isHeld || body.isPaused;
-  const held = useHeldRows(ordered, idOf, isHeld, `${order} ${isOnlyFailing}`);
+  const hold = useBodyHold();
+  const held = useHeldRows(ordered, idOf, hold.isHeld, `${order} ${isOnlyFailing}`);
   const isFound = nameMatcher(text);
   const found = held.rows.filter(({ name }) => isFound(name));
   return (
@@ -117,8 +115,7 @@ export function ProcessList({ task, processes, dependencies, route }: ProcessLis
           )}
         </h2>
         <div className="process-tools">
-          <NewRows held={held} what="processes" />
-          <PauseButton hold={body} />
+          <HoldButtons hold={hold} held={held} what="processes" />
           {isLong && (
             <>
               {(failing.length > 0 || isOnlyFailing) && (
@@ -152,14 +149,14 @@ export function ProcessList({ task, processes, dependencies, route }: ProcessLis
         </div>
       </div>
       {view === "rows" && (
-        <ul className="processes" {...hold.area}>
+        <ul className="processes">
           {found.map((process) => (
             <ProcessRow key={process.id} task={task} process={process} />
           ))}
         </ul>
       )}
       {view === "compact" && (
-        <ul className="process-tiles" {...hold.area}>
+        <ul className="process-tiles">
           {found.map((process) => (
             <li key={process.id}>
               <ProcessTile task={task} process={process} />

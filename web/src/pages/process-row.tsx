@@ -69,7 +69,7 @@ export function ProcessRow({ task, process }: { task: string; process: Process }
           label={`Progress of ${process.name}`}
         />
         <span className="quiet">{describeBasis(process.progress, isArray)}</span>
-        <Pace of={process} />
+        <Pace of={process} ended={ended} />
       </div>
       <div className="process-jobs">
         {isArray && (

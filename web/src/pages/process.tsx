@@ -45,9 +45,7 @@ function ArrayHeader({ task, process }: { task: string; process: Process }) {
           <p className="jobs-legend">
             <JobsLegend counts={process.counts} />
           </p>
-          <div className={ended ? undefined : "pace-slot"}>
-            <Pace of={process} />
-          </div>
+          <Pace of={process} ended={ended} />
         </div>
       </div>
       <div className={ended ? undefined : "failures-slot"}>

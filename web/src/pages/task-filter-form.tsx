@@ -1,6 +1,6 @@
 import { useEffect, useId, useState } from "react";
 import { Icon } from "../components/icon";
-import { UsernamesDocument } from "../generated/operations";
+import { type Outlook, type State, UsernamesDocument } from "../generated/operations";
 import { useFetchedQuery } from "../live-query";
 import type { Route } from "../route";
 import { updateQuery } from "../router";
@@ -79,49 +79,34 @@ function Usernames({ id, text }: { id: string; text: string }) {
   );
 }
 
-function StateToggles({ route }: { route: Route }) {
-  const selected = parseStates(route.query);
-  return (
-    <fieldset className="toggles">
-      <legend>State</legend>
-      {STATES.map((state) => {
-        const isOn = selected.includes(state);
-        const next = isOn ? selected.filter((other) => other !== state) : [...selected, state];
-        return (
-          <button
-            key={state}
-            type="button"
-            className="toggle"
-            aria-pressed={isOn}
-            onClick={() => updateQuery(route, { state: next.join(",").toLowerCase() })}
-          >
-            <Icon name={state} />
-            {labelOf(state)}
-          </button>
-        );
-      })}
-    </fieldset>
-  );
+interface TogglesProps<T> {
+  route: Route;
+  /** The parameter in the URL. */
+  name: string;
+  label: string;
+  values: readonly T[];
+  selected: readonly T[];
 }
 
-function OutlookToggles({ route }: { route: Route }) {
-  const selected = parseOutlooks(route.query);
+/** A button for each value of a parameter that may have several. */
+function Toggles<T extends State | Outlook>(props: TogglesProps<T>) {
+  const { route, name, label, values, selected } = props;
   return (
     <fieldset className="toggles">
-      <legend className="off-screen">Outlook</legend>
-      {OUTLOOKS.map((outlook) => {
-        const isOn = selected.includes(outlook);
-        const next = isOn ? selected.filter((other) => other !== outlook) : [...selected, outlook];
+      <legend>{label}</legend>
+      {values.map((value) => {
+        const isOn = selected.includes(value);
+        const next = isOn ? selected.filter((other) => other !== value) : [...selected, value];
         return (
           <button
-            key={outlook}
+            key={value}
             type="button"
             className="toggle"
             aria-pressed={isOn}
-            onClick={() => updateQuery(route, { outlook: next.join(",").toLowerCase() })}
+            onClick={() => updateQuery(route, { [name]: next.join(",").toLowerCase() })}
           >
-            <Icon name={outlook} />
-            {labelOf(outlook)}
+            <Icon name={value} />
+            {labelOf(value)}
           </button>
         );
       })}
@@ -241,8 +226,20 @@ export function TaskFilterForm({ route }: { route: Route }) {
       <TextField route={route} name="user" label="User" placeholder="anyone" suggestsUsers />
       <OrderField route={route} />
       <GroupField route={route} />
-      <StateToggles route={route} />
-      <OutlookToggles route={route} />
+      <Toggles
+        route={route}
+        name="state"
+        label="State"
+        values={STATES}
+        selected={parseStates(query)}
+      />
+      <Toggles
+        route={route}
+        name="outlook"
+        label="Outlook"
+        values={OUTLOOKS}
+        selected={parseOutlooks(query)}
+      />
       <button
         type="button"
         className="button more"

@@ -2,7 +2,7 @@ import { Badge, Tags } from "../components/badge";
 import { JobsBar, ProgressBar } from "../components/bar";
 import { Icon } from "../components/icon";
 import { Time } from "../components/time";
-import { formatCompact, formatRate } from "../format";
+import { describeRate, formatCompact } from "../format";
 import type { TasksQuery } from "../generated/operations";
 import { describeOutlook, describeTrouble } from "../outlook";
 import { Link } from "../router";
@@ -33,7 +33,8 @@ function Why({ task, cause }: TaskRowProps) {
   const isAtWork = finishedAt === null;
   const reasons = [
     isAtWork && outlook !== "ON_TRACK" ? describeOutlook(outlook, counts) : "",
-    isAtWork ? "" : describeTrouble(counts),
+    // What a task that has succeeded tolerated needs no help.
+    task.state === "FAILED" ? describeTrouble(counts) : "",
     stalledSince === null ? "" : `stalled since ${formatTime(Date.parse(stalledSince), false)}`,
   ].filter((reason) => reason !== "");
   if (reasons.length === 0) return null;
@@ -96,9 +97,7 @@ export function TaskRow({ task, cause }: TaskRowProps) {
           </span>
         </div>
       </td>
-      <td className="cell-rate">
-        {task.rate !== null && task.stalledSince === null && formatRate(task.rate)}
-      </td>
+      <td className="cell-rate">{describeRate(task)}</td>
       <td className="cell-finish">
         <Finish task={task} />
       </td>

@@ -49,6 +49,7 @@ function About({ task }: { task: Task }) {
 function TaskDetails({ task, route }: { task: Task; route: Route }) {
   const cause = parseCause(route.query);
   const { nodes } = task.processes;
+  const ended = task.finishedAt !== null;
   const processes = (
     <ProcessList
       task={task.name}
@@ -64,11 +65,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
           <h1>{task.name}</h1>
           <span className="badges">
             <Badge name={task.state} />
-            <OutlookBadge
-              outlook={task.outlook}
-              counts={task.counts}
-              ended={task.finishedAt !== null}
-            />
+            <OutlookBadge outlook={task.outlook} counts={task.counts} ended={ended} />
             <StalledBadge since={task.stalledSince} />
           </span>
         </div>
@@ -80,9 +77,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
             <p className="jobs-legend">
               <JobsLegend counts={task.counts} />
             </p>
-            <div className={task.finishedAt === null ? "pace-slot" : undefined}>
-              <Pace of={task} />
-            </div>
+            <Pace of={task} ended={ended} />
           </div>
         </div>
       </header>
@@ -98,7 +93,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
         <LostProcesses task={task.name} processes={nodes} />
         {nodes.length <= MAX_SHORT && processes}
         <div className="columns">
-          <section className="card wide">
+          <section className="card">
             <h2>Progress over time</h2>
             <Plot
               points={task.timeline}

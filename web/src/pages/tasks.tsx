@@ -92,7 +92,10 @@ function AddressFaults({ route }: { route: Route }) {
         <span key={name}>{text}</span>
       ))}
       <span>
-        The list ignores it. <a href={hrefWith(route, without)}>Remove it from the address</a>
+        The list ignores {faults.length === 1 ? "it" : "them"}.{" "}
+        <a href={hrefWith(route, without)}>
+          Remove {faults.length === 1 ? "it" : "them"} from the address
+        </a>
       </span>
     </p>
   );

@@ -15,6 +15,7 @@ export function useLayout(
     const worker = new LayoutWorker();
     worker.onmessage = ({ data }: MessageEvent<GraphLayout>) => {
       setLayout(data);
+      setFailed(false);
       worker.terminate();
     };
     worker.onerror = () => setFailed(true);

@@ -1,20 +1,27 @@
+import { useBodyHold } from "../components/held-body";
 import { Host } from "../components/host";
 import { formatNumber } from "../format";
 import type { ProcessUsageQuery } from "../generated/operations";
+import { useHeldRows } from "../held-rows";
 import { commonDomain } from "../hosts";
 import { formatDuration } from "../time-format";
 
 type Used = NonNullable<ProcessUsageQuery["process"]>["usage"]["hosts"][number];
 
+function keyOf({ hostname }: Used): string {
+  return hostname ?? "";
+}
+
 /** The hosts on which jobs took longest on average, and how they ended there. */
 export function HostUsage({ hosts }: { hosts: readonly Used[] }) {
-  const domain = commonDomain(hosts.map(({ hostname }) => hostname));
-  const longest = Math.max(0.001, ...hosts.map(({ meanDuration }) => meanDuration ?? 0));
+  const { rows } = useHeldRows(hosts, keyOf, useBodyHold().isHeld);
+  const domain = commonDomain(rows.map(({ hostname }) => hostname));
+  const longest = Math.max(0.001, ...rows.map(({ meanDuration }) => meanDuration ?? 0));
   return (
     <section className="usage-part usage-hosts" aria-labelledby="usage-hosts">
       <h3 id="usage-hosts">Hosts on which jobs took longest</h3>
       <ol>
-        {hosts.map(({ hostname, meanDuration, done, unsuccessful }) => (
+        {rows.map(({ hostname, meanDuration, done, unsuccessful }) => (
           <li key={hostname ?? ""}>
             <Host name={hostname} domain={domain} unknown="unknown" />
             <span className="host-track">

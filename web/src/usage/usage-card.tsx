@@ -1,7 +1,7 @@
 import { ProgressBar } from "../components/bar";
 import { CopyButton } from "../components/copy-button";
 import { FactList } from "../components/fact-list";
-import { copyForm, formatIndices } from "../failures/copy-forms";
+import { formatSelected } from "../failures/copy-form";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "../format";
 import {
   ProcessUsageChangedDocument,
@@ -47,7 +47,7 @@ function Stragglers({ name, of }: { name: string; of: NonNullable<Usage["straggl
       </span>
       <CopyButton
         label={`Copy ${formatCount(count, "index", "indices")}`}
-        text={() => formatIndices({ name, indices }, copyForm.get())}
+        text={() => formatSelected({ name, indices })}
       />
     </p>
   );

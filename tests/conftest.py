@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from graphql import GraphQLSchema
@@ -32,6 +33,10 @@ from tests.support.harness import Server, StartServer
 # Where Python is told to keep no bytecode, every process that a test starts would compile us anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# How long an example takes depends on the machine.
+hypothesis.settings.register_profile("lamia", deadline=None)
+hypothesis.settings.load_profile("lamia")
 
 # A shell that starts us in background has us ignore SIGINT, as would every program of a test then.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from graphql import GraphQLSchema
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamia_gql.domain.errors import LimitExceeded
@@ -130,7 +130,6 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(TREES)
-@settings(deadline=None)
 def test_fragments_change_nothing(schema: GraphQLSchema, tree: dict[str, tuple[bool, Any]]) -> None:
     """A document has the same cost and depth with fragments as without."""
     fragments: list[str] = []

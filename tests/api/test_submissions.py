@@ -32,13 +32,13 @@ RESULTS = (
     " userErrors { __typename message } duplicate",
     "enough @include(if: true) duplicate @skip(if: true) event { payload attempt hostname }",
     "event { id job { state } } process { name }",
-    "process { outlook counts { done } } userErrors { code }",
+    "process { outlook estimatedFinishAt counts { done } } userErrors { code }",
 )
 """Selections of results; the last two read the database after the commit."""
 FRAGMENTS = """fragment E on Event {
   id uuid eventClass receivedAt sentAt attempt hostname clientAddress payload progress }
 fragment P on Process { __typename id name kind jobCount threshold state startedAt finishedAt
-  lastEventAt lastEventClass counts { pending running done } estimatedFinishAt }"""
+  lastEventAt lastEventClass counts { pending running done } enough }"""
 GENERATED = re.compile(rb'"(id|uuid)":"[^"]*"')
 INCIDENT = re.compile(rb'(?<=incident )[0-9a-f]{12}|(?<="incident":")[0-9a-f]{12}')
 PRESENT = re.compile(rb"(?!202[01]-)\d{4}-\d\d-\d\dT[\d:.+]+")

@@ -44,6 +44,16 @@ class _Screen(pyte.Screen):
             self.dirty.update(range(self.lines))
 
 
+def _environment() -> dict[str, str]:
+    """That of a shell in a terminal, without the size that parallel tests are told to have."""
+    kept = {
+        name: value
+        for name, value in environment_with({}).items()
+        if name not in ("COLUMNS", "LINES")
+    }
+    return kept | {"TERM": "xterm-256color"}
+
+
 class Terminal:
     """A pseudo-terminal with `python -m lamia_gql` in it: a context manager.
 
@@ -60,7 +70,7 @@ class Terminal:
         self._set_size(columns, rows)
         self.program = subprocess.Popen(
             [sys.executable, "-m", "lamia_gql", *arguments],
-            env=environment_with({}) | {"TERM": "xterm-256color"},
+            env=_environment(),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

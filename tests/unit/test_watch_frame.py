@@ -66,7 +66,7 @@ outlooks = st.sampled_from(["ON_TRACK", "AT_RISK", "CANNOT_SUCCEED"])
 rows = st.builds(make_row, names, numbers, outlooks, st.booleans())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     task=rows,
     processes=st.lists(st.tuples(names, rows), min_size=1, max_size=30),

@@ -115,6 +115,26 @@ def test_a_page_of_a_list_that_is_none(sqlite_server: Server, open_page: OpenPag
     expect(page.locator("table.unsuccessful tbody a").first).to_have_text("0")
 
 
+def test_an_address_with_values_that_are_wrong(sqlite_server: Server, open_page: OpenPage) -> None:
+    """Each page says what it ignores, and a link removes that, but not what it knows."""
+    create_failures(sqlite_server)
+    path = ["tasks", "night", "sweep", "1000"]
+    page = open_page("about:blank")
+    for length, wrong, right in (
+        (2, "view=tree", "why=message&message=timeout"),
+        (3, "pick=broken&map=middle", "why=message&message=timeout"),
+        (4, "exit=134", "why=message&message=timeout"),
+    ):
+        page.goto(page_url(sqlite_server, *path[:length]) + f"?{wrong}&{right}")
+        page.reload()
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("This page ignores")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        alert.get_by_role("link", name="from the address").click()
+        expect(alert).to_have_count(0)
+        assert page.url.endswith(f"?{right}")
+
+
 def test_keys(sqlite_server: Server, open_page: OpenPage) -> None:
     """Rows, search and help by single keys, which fields leave alone and a reader can turn off."""
     create_sample_task(sqlite_server)

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { findAddressFaults } from "../src/pages/address-check";
 import {
   formatSort,
   isFiltered,
@@ -45,26 +44,6 @@ describe("parseFilter", () => {
 
   it("ignores invalid days and periods", () => {
     expect(filterOf("from=yesterday&to=2026-99-99&within=always")).toEqual({});
-  });
-});
-
-describe("findAddressFaults", () => {
-  const faultsOf = (query: string) => findAddressFaults(new URLSearchParams(query));
-
-  it("finds none in what the page writes", () => {
-    const filter = "text=x&state=failed,running&outlook=at_risk&within=24h&from=2026-11-01&to=";
-    const others = "sort=-finished&group=tag&after=xyz&kiosk&host=n1&message=m&user=u&tag=t";
-    expect(faultsOf(`${filter}&${others}`)).toEqual([]);
-  });
-
-  it("tells of unknown values and parameters", () => {
-    const query = "colour=red&state=failed,broken&sort=-size&group=host&within=2h&to=2026-99-99";
-    const faults = faultsOf(query);
-    const names = ["colour", "state", "within", "sort", "group", "to"];
-    expect(faults.map(({ name }) => name)).toEqual(names);
-    expect(faults.map(({ text }) => text)).toContain(
-      "There is no state “broken”. Use one of: pending, submitted, running, succeeded, failed.",
-    );
   });
 });
 

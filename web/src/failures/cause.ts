@@ -21,8 +21,13 @@ export function describeCause(told: Told): string {
   return exit === "" ? message : `${message} (${exit})`;
 }
 
-const KEYS: readonly FailureKey[] = ["EXIT", "MESSAGE", "HOST"];
-const DIGITS = /^-?\d{1,10}$/;
+/** What jobs may have in common. */
+export const CAUSE_KEYS: readonly FailureKey[] = ["EXIT", "MESSAGE", "HOST"];
+
+/** Whether a text is an exit code. */
+export function isExitCode(text: string): boolean {
+  return /^-?\d{1,10}$/.test(text);
+}
 
 /** The query parameters of no cause. */
 export const NO_CAUSE = { why: null, exit: null, signal: null, message: null, host: null };
@@ -32,13 +37,13 @@ export const NO_CAUSE = { why: null, exit: null, signal: null, message: null, ho
  * `message` and `host` are its values, which jobs that told none lack. Null without a valid `why`.
  */
 export function parseCause(query: URLSearchParams): FailureCause | null {
-  const words = (query.get("why") ?? "").toUpperCase().split(",");
-  const by = KEYS.filter((key) => words.includes(key));
+  const words = (query.get("why") ?? "").split(",").map((word) => word.trim().toUpperCase());
+  const by = CAUSE_KEYS.filter((key) => words.includes(key));
   if (by.length === 0) return null;
   const cause: FailureCause = { by };
   const exit = query.get("exit") ?? "";
   if (by.includes("EXIT")) {
-    cause.exitCode = DIGITS.test(exit) ? Number(exit) : null;
+    cause.exitCode = isExitCode(exit) ? Number(exit) : null;
     cause.signal = query.get("signal");
   }
   if (by.includes("MESSAGE")) cause.message = query.get("message");
@@ -74,7 +79,7 @@ const FIELDS = {
 } as const;
 
 function keysOf({ by }: FailureCause): readonly FailureKey[] {
-  return KEYS.filter((key) => by?.includes(key));
+  return CAUSE_KEYS.filter((key) => by?.includes(key));
 }
 
 /** Whether all jobs of a cause have what `part` has in common. */

@@ -1,4 +1,5 @@
 import type { JobState, Liveness } from "../generated/operations";
+import { JOB_STATES } from "../states";
 
 /** What a cell shows: the state of a job, or the liveness of a running job that is silent. */
 export type CellState = JobState | Exclude<Liveness, "ALIVE">;
@@ -15,6 +16,9 @@ export const CELL_STATES: readonly CellState[] = [
   "LOST",
   "HELD",
 ];
+
+/** What a map can highlight, in the order of its legend. */
+export const LEGEND_STATES: readonly CellState[] = [...JOB_STATES, "LATE", "LOST"];
 
 /** From least to most severe. A pixel that covers many jobs shows the most severe state. */
 const BY_SEVERITY: readonly CellState[] = [

@@ -3,6 +3,11 @@ import { clamp, fitView, type Grid, type View } from "./view";
 /** A place is `factor,offset`, like `4.5,1234`: how much is enlarged, and the job in the middle. */
 const PLACE = /^(\d{1,4}(?:\.\d+)?),(\d{1,9})$/;
 
+/** Whether a text is a place of a map, like `4.5,1234`. */
+export function isMapPlace(text: string): boolean {
+  return PLACE.test(text);
+}
+
 /**
  * What a view shows, in words that do not depend on the width of the map: for the address. Null for
  * the whole grid. `width` and `height` are those of the map, in CSS pixels.

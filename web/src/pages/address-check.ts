@@ -1,10 +1,6 @@
-import { STATES } from "../states";
-import { listOf, NO_FILTER, ORDERS, OUTLOOKS, PERIODS, parseDay } from "./task-filter";
-import { GROUPINGS } from "./task-groups";
+import { listOf, parseDay } from "./task-filter";
 
-const OTHERS = ["sort", "group", "after", "before", "kiosk"];
-
-/** What is wrong with a parameter of the list's URL, which is ignored. */
+/** What is wrong with a parameter of a page's URL, which is ignored. */
 export interface AddressFault {
   /** Name of the parameter. */
   name: string;
@@ -12,41 +8,68 @@ export interface AddressFault {
   text: string;
 }
 
-/** The parameters of the list's URL that are unknown or have a value that is not. */
-export function findAddressFaults(query: URLSearchParams): AddressFault[] {
-  const faults: AddressFault[] = [];
-  const refuse = (name: string, value: string, known: readonly string[]) =>
-    faults.push({
-      name,
-      text: `There is no ${name} “${value}”. Use one of: ${known.join(", ").toLowerCase()}.`,
-    });
-  const check = (name: string, values: readonly string[], known: readonly string[]) => {
-    const unknown = values.find(
-      (value) => !known.includes(value) && !known.includes(value.toUpperCase()),
-    );
-    if (unknown !== undefined) refuse(name, unknown, known);
-  };
-  const given = (name: string) => [query.get(name) ?? ""].filter((value) => value !== "");
+/** Tells what is wrong with a parameter that has a value, as a sentence; null for nothing. */
+export type Check = (name: string, query: URLSearchParams) => string | null;
 
-  for (const name of new Set(query.keys())) {
-    if (!Object.hasOwn(NO_FILTER, name) && !OTHERS.includes(name)) {
-      faults.push({ name, text: `There is no parameter “${name}”.` });
-    }
-  }
-  check("state", listOf(query, "state"), STATES);
-  check("outlook", listOf(query, "outlook"), OUTLOOKS);
-  check("within", given("within"), Object.keys(PERIODS));
-  check(
-    "sort",
-    given("sort").map((value) => value.replace(/^-/, "")),
-    Object.keys(ORDERS),
-  );
-  check("group", given("group"), Object.keys(GROUPINGS));
-  for (const name of ["from", "to"]) {
-    const [value] = given(name);
-    if (value !== undefined && parseDay(value) === null) {
-      faults.push({ name, text: `“${value}” is not a day like 2026-11-24.` });
-    }
-  }
-  return faults;
+/** The parameters that a page knows. */
+export type Checks = Readonly<Record<string, Check>>;
+
+function textOf(name: string, query: URLSearchParams): string {
+  return query.get(name) ?? "";
+}
+
+/** Any value is right. */
+export const anything: Check = () => null;
+
+/**
+ * Each word of a list, separated by commas, is one of these, in upper or lower case. `noun` is what
+ * they are, if not what the name says.
+ */
+export function wordsOf(known: readonly string[], noun?: string): Check {
+  return (name, query) => {
+    const unknown = listOf(query, name).find((word) => !known.includes(word.toUpperCase()));
+    return unknown === undefined ? null : refuse(noun ?? name, unknown, known);
+  };
+}
+
+/** The value is one of these, or in lower case one of these; see {@link wordsOf}. */
+export function oneOf(known: readonly string[], noun?: string): Check {
+  return (name, query) => {
+    const value = textOf(name, query);
+    const isKnown = known.includes(value) || known.includes(value.toUpperCase());
+    return isKnown ? null : refuse(noun ?? name, value, known);
+  };
+}
+
+/** Like {@link oneOf}, with `-` in front or without. */
+export function orderOf(known: readonly string[]): Check {
+  return (name, query) => {
+    const value = textOf(name, query).replace(/^-/, "");
+    return known.includes(value) ? null : refuse(name, value, known);
+  };
+}
+
+/** The value has a form, of which `example` is one. */
+export function formOf(isRight: (value: string) => boolean, noun: string, example: string): Check {
+  return (name, query) => {
+    const value = textOf(name, query);
+    return isRight(value) ? null : `“${value}” is not ${noun} like ${example}.`;
+  };
+}
+
+/** A day like `2026-11-24`. */
+export const day = formOf((value) => parseDay(value) !== null, "a day", "2026-11-24");
+
+function refuse(noun: string, value: string, known: readonly string[]): string {
+  return `There is no ${noun} “${value}”. Use one of: ${known.join(", ").toLowerCase()}.`;
+}
+
+/** The parameters of a URL that a page does not know, or whose values are wrong. */
+export function findAddressFaults(query: URLSearchParams, checks: Checks): AddressFault[] {
+  return [...new Set(query.keys())].flatMap((name) => {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (check === undefined) return [{ name, text: `There is no parameter “${name}”.` }];
+    const text = textOf(name, query) === "" ? null : check(name, query);
+    return text === null ? [] : [{ name, text }];
+  });
 }

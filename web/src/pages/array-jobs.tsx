@@ -19,13 +19,19 @@ import { causeOf, FailureList } from "../failures/failure-list";
 import { fetchFailures } from "../failures/fetch-indices";
 import type { FailureCause, JobFilter } from "../generated/operations";
 import { useHeldValue } from "../held-rows";
-import { decodeCells, highlightIndices, highlightState, indicesOf } from "../map/cells";
+import {
+  decodeCells,
+  highlightIndices,
+  highlightState,
+  indicesOf,
+  LEGEND_STATES,
+} from "../map/cells";
 import type { Route } from "../route";
 import { updateQuery } from "../router";
 import { UNSUCCESSFUL } from "../states";
 import { UsageCard } from "../usage/usage-card";
 import { type ArrayData, useArrayJobs, usePickedJobs } from "./array-data";
-import { ArrayMap, LEGEND_STATES } from "./array-map";
+import { ArrayMap } from "./array-map";
 import { HostRanking } from "./host-ranking";
 import { firstPageOf, JobTable } from "./job-table";
 import { LostJobs } from "./lost-jobs";

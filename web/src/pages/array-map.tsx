@@ -5,14 +5,12 @@ import { PauseButton } from "../components/hold-buttons";
 import { IndexList } from "../components/index-list";
 import { formatSelected } from "../failures/copy-form";
 import { formatCompact, formatCount } from "../format";
-import { CELL_STATES, type CellState, type JobIndices } from "../map/cells";
+import { CELL_STATES, type CellState, type JobIndices, LEGEND_STATES } from "../map/cells";
 import { JobMap } from "../map/job-map";
 import { hrefOf } from "../route";
 import { navigate } from "../router";
-import { JOB_STATES, labelOf } from "../states";
+import { labelOf } from "../states";
 
-/** What the map can highlight. */
-export const LEGEND_STATES: readonly CellState[] = [...JOB_STATES, "LATE", "LOST"];
 const MAX_SHOWN_CHARS = 160;
 
 function MapLegend({

@@ -25,6 +25,8 @@ import { payloadMessage } from "../payload";
 import type { Route } from "../route";
 import { Link } from "../router";
 import { labelOf, UNSUCCESSFUL } from "../states";
+import { AddressFaults } from "./address-faults";
+import { JOB_PARAMETERS } from "./address-parameters";
 import { EventTable } from "./event-table";
 import { JobTimeline } from "./job-timeline";
 
@@ -160,6 +162,7 @@ export function JobPage({ task, process, index, route }: JobPageProps) {
           </>
         )}
       </nav>
+      <AddressFaults route={route} parameters={JOB_PARAMETERS} />
       {job && (
         <>
           <JobHeader job={job} events={events.latest} />

@@ -17,14 +17,12 @@ import {
 } from "./process-order";
 import { type Process, ProcessRow } from "./process-row";
 import { ProcessTile } from "./process-tile";
+import { PROCESS_VIEWS, type ProcessView } from "./process-views";
 
 /** Longer lists can be searched, sorted and filtered. */
 const MAX_PLAIN = 10;
 /** Longer lists are compact, unless the address says otherwise. */
 const MAX_ROWS = 24;
-
-const VIEWS = { rows: "Rows", compact: "Compact", graph: "Graph" } as const;
-type View = keyof typeof VIEWS;
 
 function idOf({ id }: Process): string {
   return id;
@@ -32,7 +30,15 @@ function idOf({ id }: Process): string {
 
 const ProcessGraph = lazy(() => import("../process-graph/process-graph"));
 
-function Views({ views, shown, route }: { views: View[]; shown: View; route: Route }) {
+function Views({
+  views,
+  shown,
+  route,
+}: {
+  views: ProcessView[];
+  shown: ProcessView;
+  route: Route;
+}) {
   return (
     <fieldset className="toggles">
       <legend className="off-screen">Processes as</legend>
@@ -44,7 +50,7 @@ function Views({ views, shown, route }: { views: View[]; shown: View; route: Rou
           aria-pressed={view === shown}
           onClick={() => updateQuery(route, { view }, true)}
         >
-          {VIEWS[view]}
+          {PROCESS_VIEWS[view]}
         </button>
       ))}
     </fieldset>
@@ -92,7 +98,7 @@ export function ProcessList({ task, processes, dependencies, route }: ProcessLis
     () => parseDependencies(dependencies, new Set(processes.map(({ name }) => name))),
     [dependencies, processes],
   );
-  const views: View[] = ["rows", "compact"];
+  const views: ProcessView[] = ["rows", "compact"];
   if (graph !== null) views.push("graph");
   const view =
     views.find((view) => view === query.get("view")) ??

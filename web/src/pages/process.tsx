@@ -12,6 +12,8 @@ import {
 import { usePushedQuery } from "../live-query";
 import type { Route } from "../route";
 import { Link } from "../router";
+import { AddressFaults } from "./address-faults";
+import { ARRAY_PARAMETERS } from "./address-parameters";
 import { ArrayJobs } from "./array-jobs";
 import { JobPage } from "./job";
 import { Failures } from "./process-row";
@@ -82,6 +84,7 @@ export function ProcessPage({ task, name, route }: { task: string; name: string;
       </nav>
       {process && (
         <>
+          <AddressFaults route={route} parameters={ARRAY_PARAMETERS} />
           <ArrayHeader task={task} process={process} />
           <ArrayJobs task={task} process={process} route={route} />
         </>

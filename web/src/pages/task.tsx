@@ -16,6 +16,8 @@ import { formatPercent } from "../format";
 import type { TaskQuery } from "../generated/operations";
 import type { Route } from "../route";
 import { Link, updateQuery } from "../router";
+import { AddressFaults } from "./address-faults";
+import { TASK_PARAMETERS } from "./address-parameters";
 import { LostProcesses } from "./lost-processes";
 import { ProcessList } from "./process-list";
 import { useTask } from "./task-data";
@@ -119,6 +121,7 @@ export function TaskPage({ name, route }: { name: string; route: Route }) {
       <nav className="crumbs" aria-label="Breadcrumb">
         <Link path={[]}>Tasks</Link>
       </nav>
+      <AddressFaults route={route} parameters={TASK_PARAMETERS} />
       {data?.task && <TaskDetails task={data.task} route={route} />}
       {data && data.task === null && (
         <Notice title="Task not found">

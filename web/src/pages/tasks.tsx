@@ -6,10 +6,11 @@ import { taskReader } from "../export/read-tasks";
 import { TasksDocument, type TasksQuery } from "../generated/operations";
 import { useHeldRows, useHold } from "../held-rows";
 import { useLiveQuery } from "../live-query";
-import { hrefOf, hrefWith, type Route, withoutCursors } from "../route";
+import { hrefOf, type Route, withoutCursors } from "../route";
 import { navigate, updateQuery } from "../router";
 import { useStore } from "../store";
-import { findAddressFaults } from "./address-check";
+import { AddressFaults } from "./address-faults";
+import { LIST_PARAMETERS } from "./address-parameters";
 import { FailingTasks } from "./failing-tasks";
 import { KioskHead } from "./kiosk-head";
 import { density, isKiosk } from "./list-settings";
@@ -81,26 +82,6 @@ function EmptyList({ route }: { route: Route }) {
   );
 }
 
-/** What in the URL is ignored, because it is not valid. */
-function AddressFaults({ route }: { route: Route }) {
-  const faults = findAddressFaults(route.query);
-  if (faults.length === 0) return null;
-  const without = Object.fromEntries(faults.map(({ name }) => [name, null]));
-  return (
-    <p className="faults" role="alert">
-      {faults.map(({ name, text }) => (
-        <span key={name}>{text}</span>
-      ))}
-      <span>
-        The list ignores {faults.length === 1 ? "it" : "them"}.{" "}
-        <a href={hrefWith(route, without)}>
-          Remove {faults.length === 1 ? "it" : "them"} from the address
-        </a>
-      </span>
-    </p>
-  );
-}
-
 /** The list of tasks. Filter, order, groups and page are in the URL. */
 export function TasksPage({ route }: { route: Route }) {
   // A relative period starts when it is selected, so that the query stays the same afterwards.
@@ -148,7 +129,7 @@ export function TasksPage({ route }: { route: Route }) {
           <TaskFilterForm route={route} />
         </>
       )}
-      <AddressFaults route={route} />
+      <AddressFaults route={route} parameters={LIST_PARAMETERS} />
       {isStale && <StalePage showFirst={() => updateQuery(route, {})} />}
       {error && !list && !isStale && <ErrorNotice error={error} retry={refresh} />}
       {!error && !list && <Loading rows={8} />}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings
 from tests.support.harness import Server
@@ -175,6 +175,35 @@ def test_tasks_are_found_and_grouped(sqlite_server: Server, open_page: OpenPage)
     page.get_by_text("out of memory").first.click()
     page.get_by_role("button", name="Remove the view out of memory").click()
     expect(page.get_by_text("No saved views yet.")).to_be_visible()
+
+
+def test_the_list_stays_until_another_is_there(sqlite_server: Server, open_page: OpenPage) -> None:
+    """A new filter empties neither the list nor the tab's title while its answer is awaited."""
+    begin(sqlite_server, "early", "late")
+    report(sqlite_server, "early", "FAILED", *range(6))
+    page = open_page(sqlite_server.url)
+    expect(page).to_have_title("(1) Tasks · lamia")
+    held: list[Route] = []
+    waiting = True
+
+    def hold(route: Route) -> None:
+        if waiting:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/graphql", hold)
+    page.get_by_label("Search").fill("earl")
+    expect(page.locator("[aria-busy=true] table")).to_be_visible()
+    expect(names(page)).to_have_text(["early", "late"])
+    expect(page).to_have_title("(1) Tasks · lamia")
+    assert page.get_by_label("Loading").count() == 0
+    waiting = False
+    for route in held:
+        route.continue_()
+    expect(names(page)).to_have_text(["early"])
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    expect(page).to_have_title("(1) Tasks · lamia")
 
 
 def test_the_browser_tells_of_tasks_that_fail(sqlite_server: Server, open_page: OpenPage) -> None:

@@ -39,12 +39,16 @@ interface Pace {
   enabled?: boolean;
   /** Whether it is requested every 20 seconds while the page is hidden, too. */
   inBackground?: boolean;
+  /** Whether the data of other variables stands in until that of new ones is there. */
+  keepsPrevious?: boolean;
 }
 
 /** Data from the server that is kept up to date. */
 export interface LiveResult<T> {
   /** The latest data; kept while requests fail. Undefined until the first response. */
   data: T | undefined;
+  /** Whether the data is that of earlier variables; see `keepsPrevious`. */
+  isPrevious: boolean;
   /** Why the latest request failed; undefined after a success. */
   error: ApiError | undefined;
   /** Requests the data now. */
@@ -61,13 +65,15 @@ export interface FetchedResult<T> extends LiveResult<T> {
 function useFetched<T>(
   queryKey: readonly unknown[],
   fetchData: (signal: AbortSignal) => Promise<T>,
-  { minIntervalMs = MIN_INTERVAL_MS, enabled = true, inBackground = false }: Pace,
+  pace: Pace,
 ): FetchedResult<T> {
+  const { minIntervalMs = MIN_INTERVAL_MS, enabled = true } = pace;
   const latest = useRef({ startedAt: 0, durationMs: 0 });
-  const { data, failureReason } = useQuery(
+  const { data, failureReason, isPlaceholderData } = useQuery(
     {
       queryKey,
       enabled,
+      placeholderData: (previous) => (pace.keepsPrevious ? previous : undefined),
       queryFn: async ({ signal }) => {
         const startedAt = Date.now();
         latest.current.startedAt = startedAt;
@@ -77,7 +83,7 @@ function useFetched<T>(
           latest.current.durationMs = Date.now() - startedAt;
         }
       },
-      refetchIntervalInBackground: inBackground,
+      refetchIntervalInBackground: pace.inBackground ?? false,
       // Data that was pushed is not requested, either, before this time has passed.
       refetchInterval: () =>
         Math.max(POLL_INTERVAL_MS, minIntervalMs, 3 * latest.current.durationMs),
@@ -108,7 +114,11 @@ function useFetched<T>(
   const refresh = useCallback(() => void restart(exactly(keyText)), [keyText]);
   const changed = useCallback(() => refetching.current(), []);
   const error = failureReason ? asApiError(failureReason) : undefined;
-  return { data, error, refresh, changed };
+  // Where the new data cannot be had, that of others does not hide why.
+  // The library's types know no placeholder of a generic type.
+  const shown = (isPlaceholderData && error ? undefined : data) as T | undefined;
+  const isPrevious = isPlaceholderData && shown !== undefined;
+  return { data: shown, isPrevious, error, refresh, changed };
 }
 
 function exactly(keyText: string) {
@@ -174,7 +184,7 @@ export function usePushedQuery<T, V, S, W extends Record<string, unknown>>(
   const variablesText = JSON.stringify(pushed.variables);
   const { document: subscription, dataOf } = pushed;
   // The subscription begins with the present state, so nothing is missed.
-  const isLoaded = result.data !== undefined;
+  const isLoaded = result.data !== undefined && !result.isPrevious;
   useEffect(() => {
     if (!isLoaded) return;
     const filters = exactly(keyText);

@@ -43,11 +43,11 @@ export function FailingTasks({ filter }: { filter: TaskFilter }) {
     },
     failed: { ...shared, states: ["FAILED" as const], finished: { after } },
   };
-  const pace = { minIntervalMs: MIN_INTERVAL_MS, inBackground: true };
-  const { data } = useLiveQuery(FailingTasksDocument, variables, null, pace);
+  const pace = { minIntervalMs: MIN_INTERVAL_MS, inBackground: true, keepsPrevious: true };
+  const { data, isPrevious } = useLiveQuery(FailingTasksDocument, variables, null, pace);
   const count = (data?.unfinished?.totalCount ?? 0) + (data?.failed?.totalCount ?? 0);
   useEffect(() => showFailingIcon(count), [count]);
-  useNotifications(data);
+  useNotifications(isPrevious ? undefined : data, JSON.stringify(filter));
   return <title>{`${count > 0 ? `(${formatNumber(count)}) ` : ""}Tasks · lamia`}</title>;
 }
 
@@ -65,18 +65,19 @@ function useHour(): number {
   return hour;
 }
 
-function useNotifications(data: FailingTasksQuery | undefined): void {
+/** Tells of tasks that are new among the failing ones of a filter. The first ones are known. */
+function useNotifications(data: FailingTasksQuery | undefined, filter: string): void {
   const isWanted = useStore(notifies);
-  const seen = useRef<Set<string> | null>(null);
+  const seen = useRef<{ filter: string; ids: Set<string> } | null>(null);
   useEffect(() => {
     if (!data) return;
     const failing = [...(data.unfinished?.nodes ?? []), ...(data.failed?.nodes ?? [])];
-    const known = seen.current;
+    const known = seen.current?.filter === filter ? seen.current.ids : null;
     const fresh = known ? failing.filter(({ id }) => !known.has(id)) : [];
     const ids = [...failing.map(({ id }) => id), ...(known ?? [])];
-    seen.current = new Set(ids.slice(0, MAX_SEEN));
+    seen.current = { filter, ids: new Set(ids.slice(0, MAX_SEEN)) };
     if (isWanted && fresh.length > 0) notify(fresh);
-  }, [data, isWanted]);
+  }, [data, filter, isWanted]);
 }
 
 function notify(tasks: readonly FailingTask[]): void {

@@ -29,8 +29,16 @@ type PageInfo = NonNullable<TasksQuery["tasks"]>["pageInfo"];
 
 const idOf = ({ id }: ListedTask) => id;
 
-function Pager({ route, info }: { route: Route; info: PageInfo }) {
+interface PagerProps {
+  route: Route;
+  info: PageInfo;
+  /** Whether another page is on its way, to which these cursors do not belong. */
+  isBusy: boolean;
+}
+
+function Pager({ route, info, isBusy }: PagerProps) {
   const turn = (name: string, cursor: string | null) => {
+    if (isBusy) return;
     const query = withoutCursors(route.query);
     if (cursor) query.set(name, cursor);
     navigate(hrefOf([], query));
@@ -92,8 +100,11 @@ export function TasksPage({ route }: { route: Route }) {
     const page = before ? { last: PAGE_SIZE, before } : { first: PAGE_SIZE, after };
     return { ...page, filter: parseFilter(route.query, Date.now()), orderBy: { field, direction } };
   }, [route]);
-  const { data, error, refresh } = useLiveQuery(TasksDocument, variables, null);
-  const list = data?.tasks;
+  const { data, isPrevious, error, refresh } = useLiveQuery(TasksDocument, variables, null, {
+    keepsPrevious: true,
+  });
+  // What an empty list says holds for its own filter only.
+  const list = isPrevious && data?.tasks?.nodes.length === 0 ? undefined : data?.tasks;
   const isLater = route.query.has("after") || route.query.has("before");
   const isStale = error?.code === "CURSOR_INVALID" || (isLater && list?.nodes.length === 0);
   const hold = useHold();
@@ -103,14 +114,14 @@ export function TasksPage({ route }: { route: Route }) {
     idOf,
     // Where nobody touches the pointer, it may rest on the list.
     !isWall && hold.isHeld,
-    JSON.stringify(variables),
+    JSON.stringify([variables, isPrevious]),
   );
   const rowHeight = useStore(density);
   const totals = useMemo(() => totalsOf(held.rows), [held.rows]);
   const totalsLine = list && <TaskTotalsLine totals={totals} matching={list.totalCount} />;
   return (
     <div className={isWall ? "list is-kiosk" : `list is-${rowHeight}`}>
-      <FailingTasks key={JSON.stringify(variables.filter)} filter={variables.filter} />
+      <FailingTasks filter={variables.filter} />
       {isWall ? (
         <KioskHead route={route}>{totalsLine}</KioskHead>
       ) : (
@@ -136,13 +147,13 @@ export function TasksPage({ route }: { route: Route }) {
       {list && held.rows.length === 0 && !isStale && <EmptyList route={route} />}
       {list && held.rows.length > 0 && (
         <>
-          <div {...hold.area}>
+          <div {...hold.area} aria-busy={isPrevious}>
             <div className="new-rows">
               <NewRows held={held} what="tasks" />
             </div>
             <TaskTable route={route} tasks={held.rows} />
           </div>
-          <Pager route={route} info={list.pageInfo} />
+          <Pager route={route} info={list.pageInfo} isBusy={isPrevious} />
         </>
       )}
     </div>

@@ -219,3 +219,13 @@ def test_the_browser_tells_of_tasks_that_fail(sqlite_server: Server, open_page: 
     report(sqlite_server, "late", "FAILED", *range(7))
     expect(page).to_have_title("(2) Tasks · lamia")
     assert page.evaluate("told") == ["late cannot succeed: 7 unsuccessful"]
+
+    # This browser refuses it when it is asked.
+    refused = open_page(sqlite_server.url, width=375)
+    refused.get_by_role("button", name="Notify").press("Enter")
+    reason = refused.get_by_text("This page cannot notify: your browser refuses it.")
+    expect(reason).to_be_visible()
+    refused.keyboard.press("Escape")
+    expect(reason).to_be_hidden()
+    refused.keyboard.press("Enter")
+    expect(reason).to_be_visible()

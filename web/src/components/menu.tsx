@@ -4,11 +4,13 @@ import { useRoute } from "../router";
 interface MenuProps {
   /** Text of the button that opens it. */
   label: string;
+  /** Whether it is open and has the focus when it appears. */
+  startsOpen?: boolean;
   children: ReactNode;
 }
 
 /** A button and what it opens, until Escape, a click elsewhere or another page. */
-export function Menu({ label, children }: MenuProps) {
+export function Menu({ label, startsOpen = false, children }: MenuProps) {
   const menu = useRef<HTMLDetailsElement>(null);
   const route = useRoute();
   useEffect(() => {
@@ -22,6 +24,11 @@ export function Menu({ label, children }: MenuProps) {
   useEffect(() => {
     if (menu.current) menu.current.open = false;
   }, [route]);
+  useEffect(() => {
+    if (!startsOpen || !menu.current) return;
+    menu.current.open = true;
+    menu.current.querySelector("summary")?.focus();
+  }, [startsOpen]);
   return (
     <details
       className="menu"

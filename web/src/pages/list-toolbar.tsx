@@ -21,12 +21,17 @@ function DensityButton() {
   );
 }
 
-/** Turns notifications on and off; asks for the permission first. */
+const INSECURE = "This page cannot notify: browsers allow it only on HTTPS and on localhost.";
+const REFUSED =
+  "This page cannot notify: your browser refuses it. Its settings for this site may allow it.";
+
+/** Turns notifications on and off; asks for the permission first. Without it, tells why not. */
 function NotifyButton() {
   const isWanted = useStore(notifies);
   const [permission, setPermission] = useState(() =>
     "Notification" in window && window.isSecureContext ? Notification.permission : "denied",
   );
+  const [isAnswered, setAnswered] = useState(false);
   const isOn = isWanted && permission === "granted";
   const toggle = async () => {
     if (isOn) {
@@ -35,20 +40,22 @@ function NotifyButton() {
     }
     const answer = await Notification.requestPermission();
     setPermission(answer);
+    setAnswered(true);
     notifies.set(answer === "granted");
   };
-  const isRefused = permission === "denied";
+  if (permission === "denied") {
+    return (
+      <Menu label="Notify" startsOpen={isAnswered}>
+        <p>{window.isSecureContext ? REFUSED : INSECURE}</p>
+      </Menu>
+    );
+  }
   return (
     <button
       type="button"
       className="toggle"
       aria-pressed={isOn}
-      disabled={isRefused}
-      title={
-        isRefused
-          ? "Your browser does not allow this page to notify; it needs HTTPS and the permission"
-          : "Tells of tasks that fail or cannot succeed any more, while this page is open"
-      }
+      title="Tells of tasks that fail or cannot succeed any more, while this page is open"
       onClick={() => void toggle()}
     >
       Notify

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -37,7 +39,7 @@ def create_many(server: Server) -> None:
 
 
 def test_trouble_is_told_with_its_reason(sqlite_server: Server, open_page: OpenPage) -> None:
-    """Lost and late jobs are in bars, legends and words; the lost ones are listed, to be copied."""
+    """Lost and late jobs are in bars and words; lost ones are listed, to be copied and saved."""
     create_sample_task(sqlite_server)
     page = open_page(page_url(sqlite_server, "tasks", "night"), **COPY)
     head = page.locator(".page-head")
@@ -57,6 +59,11 @@ def test_trouble_is_told_with_its_reason(sqlite_server: Server, open_page: OpenP
     expect(page.locator(".page-head .badges")).to_contain_text("4 unsuccessful, 1 lost")
     table.get_by_role("button", name="Copy 1 lost index").click()
     expect(table.get_by_role("button", name="Copied")).to_be_visible()
+    with page.expect_download() as download:
+        table.get_by_role("button", name="Download as JSON").click()
+    [saved] = json.loads(Path(download.value.path()).read_text())
+    told = {"index": 24, "liveness": "LOST", "lastEventClass": "STARTED", "progress": None}
+    assert saved | told == saved
     table.get_by_role("link", name="24").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("sweep 24")
 

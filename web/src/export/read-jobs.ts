@@ -7,9 +7,10 @@ import type { TableRow } from "./table-file";
 type Process = NonNullable<ExportJobsQuery["process"]>;
 type Job = Extract<Process, { jobs: unknown }>["jobs"]["nodes"][number];
 
-function rowOf({ id: _, usage, ...job }: Job): TableRow {
+function rowOf({ id: _, progress, usage, ...job }: Job): TableRow {
   return {
     ...job,
+    progress: progress?.ratio ?? null,
     cpuSeconds: usage?.cpuSeconds ?? null,
     wallSeconds: usage?.wallSeconds ?? null,
     maxRssBytes: usage?.maxRssBytes ?? null,

@@ -4,15 +4,18 @@ import { CopyButton } from "../components/copy-button";
 import { useBodyHold } from "../components/held-body";
 import { Host } from "../components/host";
 import { Time } from "../components/time";
+import { ExportButtons } from "../export/export-buttons";
+import { jobReader } from "../export/read-jobs";
 import { fetchLostIndices } from "../failures/fetch-indices";
 import { formatCount, formatNumber, formatPercent } from "../format";
-import { LostJobsDocument, type LostJobsQuery } from "../generated/operations";
+import { type JobFilter, LostJobsDocument, type LostJobsQuery } from "../generated/operations";
 import { useHeldRows } from "../held-rows";
 import { commonDomain } from "../hosts";
 import { useFetchedQuery } from "../live-query";
 import { useKept } from "../place";
 import { Link } from "../router";
 
+const LOST: JobFilter = { liveness: "LOST" };
 const SHOWN_AT_FIRST = 10;
 const MAX_SHOWN = 50;
 /** Shortest time between two requests, which are made every 20 s, too. */
@@ -134,6 +137,7 @@ export function LostJobs({ task, name, count }: LostJobsProps) {
         </button>
       )}
       {isOpen && others > 0 && <p className="quiet">and {formatCount(others, "more lost job")}</p>}
+      <ExportButtons name={[task, name, "lost"]} readPage={jobReader(task, name, LOST)} />
     </section>
   );
 }

@@ -52,7 +52,7 @@ export function phasesOf(events: readonly JobEvent[], now: number): Phase[] {
 }
 
 /** When a job began again: at the START of a new attempt, but not where it only went on after a hold. */
-export function restartsOf(events: readonly JobEvent[]): number[] {
+export function restartTimesOf(events: readonly JobEvent[]): number[] {
   const restarts: number[] = [];
   let attempt = -1;
   let isOver = false;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EventClass } from "../src/generated/operations";
-import { eventTime, type JobEvent, phasesOf, restartsOf, silencesOf } from "../src/job-phases";
+import { eventTime, type JobEvent, phasesOf, restartTimesOf, silencesOf } from "../src/job-phases";
 
 const NOW = 100_000;
 
@@ -98,7 +98,7 @@ describe("phasesOf", () => {
   });
 });
 
-describe("restartsOf", () => {
+describe("restartTimesOf", () => {
   it("is where another attempt begins, and not where a held job goes on", () => {
     const events = [
       event("STARTED", 1000),
@@ -109,8 +109,8 @@ describe("restartsOf", () => {
       event("STARTED", 6000),
       event("STARTED", 7000, { attempt: 1 }),
     ];
-    expect(restartsOf(events)).toEqual([6000, 7000]);
-    expect(restartsOf(events.toReversed())).toEqual([6000, 7000]);
+    expect(restartTimesOf(events)).toEqual([6000, 7000]);
+    expect(restartTimesOf(events.toReversed())).toEqual([6000, 7000]);
   });
 });
 

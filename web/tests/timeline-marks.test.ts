@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { TimelinePoint } from "../src/components/plot";
 import { ratesOf, restartsOf, stallsOf } from "../src/components/timeline-marks";
+import type { TimelinePoint } from "../src/components/timeline-point";
 
 const MINUTE = 60_000;
 const TOTAL = 1000;

@@ -1,6 +1,6 @@
 import { ProcessTimelineDocument, TaskTimelineDocument } from "../generated/operations";
 import { useLiveQuery } from "../live-query";
-import type { TimelinePoint } from "./plot";
+import type { TimelinePoint } from "./timeline-point";
 
 /** The server keeps no more than about half as many samples of a process. */
 const POINTS = 500;

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { reachable } from "../api";
 import { type ConnectionState, useConnection } from "../connection";
-import { isKiosk } from "../pages/list-settings";
+import { isKiosk } from "../kiosk";
 import { Link, useRoute } from "../router";
 import { useStore } from "../store";
 import { type Theme, theme } from "../theme";

@@ -2,9 +2,9 @@ import type { JobState } from "../generated/operations";
 import { JOB_STATES } from "../states";
 import { scale } from "./axis";
 import { countOf } from "./bar";
-import type { TimelinePoint } from "./plot";
 import type { Span } from "./span";
 import type { Rate } from "./timeline-marks";
+import type { TimelinePoint } from "./timeline-point";
 
 /** Where the parts of a plot are, in CSS pixels from its top. */
 export const PLOT = {

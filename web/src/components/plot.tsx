@@ -2,20 +2,14 @@ import { type KeyboardEvent, type PointerEvent, useMemo, useState } from "react"
 import { formatCompact, formatCount, formatPercent, formatRate } from "../format";
 import { formatDuration, formatTime } from "../time-format";
 import { timeTicks } from "./axis";
-import { type Counts, JobsLegend } from "./bar";
+import { JobsLegend } from "./bar";
 import { type TimelineOf, useFineTimeline } from "./fine-timeline";
 import { layOut, PLOT, type PlotLayout, timeAt } from "./plot-layout";
 import type { Span } from "./span";
 import { TimeZoomButtons, useTimeZoom } from "./time-zoom";
 import { type Rate, ratesOf, restartsOf, stallsOf } from "./timeline-marks";
+import type { TimelinePoint } from "./timeline-point";
 import { useWidth } from "./width";
-
-/** Progress and counts at one time. */
-export interface TimelinePoint {
-  at: string;
-  ratio: number | null;
-  counts: Counts;
-}
 
 /** How many of the latest marks are told in words. */
 const MAX_TOLD = 3;

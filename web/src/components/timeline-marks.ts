@@ -1,5 +1,5 @@
-import type { TimelinePoint } from "./plot";
 import type { Span } from "./span";
+import type { TimelinePoint } from "./timeline-point";
 
 /** A stall takes so many times as long as what usually passes between two changes. */
 const STALL_FACTOR = 5;

@@ -10,7 +10,7 @@ import {
   type JobEvent,
   type Phase,
   phasesOf,
-  restartsOf,
+  restartTimesOf,
   silencesOf,
 } from "../job-phases";
 import { labelOf } from "../states";
@@ -126,7 +126,7 @@ function useHistory(events: readonly JobEvent[], now: number) {
   const sorted = useMemo(() => [...events].sort((a, b) => eventTime(a) - eventTime(b)), [events]);
   const reports = useMemo(() => sorted.filter(({ progress }) => progress !== null), [sorted]);
   const times = useMemo(() => sorted.map(eventTime), [sorted]);
-  const restarts = useMemo(() => restartsOf(sorted), [sorted]);
+  const restarts = useMemo(() => restartTimesOf(sorted), [sorted]);
   const phases = useMemo(() => phasesOf(sorted, now), [sorted, now]);
   const from = times[0] ?? now;
   const to = Math.max(from + 1000, times.at(-1) ?? 0, ...phases.map((phase) => phase.to));

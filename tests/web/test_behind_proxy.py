@@ -26,6 +26,8 @@ PREFIXED = """location /monitor/ {{
 NETWORK = ("WebSocket connection to", "Failed to load resource")
 """What Chromium itself says about what a proxy refuses."""
 SUBSCRIPTION = "subscription "
+WORKERS = 3
+"""Those of GraphiQL's editors: for text, GraphQL and JSON."""
 
 
 def status(page: Page, text: str) -> None:
@@ -146,5 +148,7 @@ def test_under_a_prefix(
             "href", "./"
         )
         # A worker that is still being loaded when the page is closed is told as an error.
+        while len(page.workers) < WORKERS:
+            page.wait_for_event("worker")
         for each in page.workers:
             each.evaluate("null")

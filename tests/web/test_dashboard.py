@@ -210,7 +210,7 @@ def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: OpenPage) -> 
     sqlite_server.submit(long, long, "FAILED", index=1, **failed)
     page = open_page(page_url(sqlite_server), width=375, height=700, has_touch=True, is_mobile=True)
     expect(page.get_by_label("User")).to_be_hidden()
-    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("button", name="Filters", exact=True).click()
     expect(page.get_by_label("User")).to_be_visible()
     paths = {
         ("tasks", long): long,

@@ -117,7 +117,12 @@ class Connection(asyncio.Protocol):
             self.failed.set_exception(exc or ConnectionResetError("the server has closed it"))
 
     def send(self, raw: bytes, answered: Callable[[bytes], None]) -> None:
-        """Send a request; ``answered`` gets the body of its answer if it succeeds."""
+        """Send a request; ``answered`` gets the body of its answer if it succeeds.
+
+        Raises ``ConnectionResetError`` if the server has closed the connection.
+        """
+        if self._transport.is_closing():
+            raise ConnectionResetError("the server has closed it")
         self._answered = answered
         self._transport.write(raw)
 

@@ -32,7 +32,7 @@ RESULTS = (
     " userErrors { __typename message } duplicate",
     "enough @include(if: true) duplicate @skip(if: true) event { payload attempt hostname }",
     "event { id job { state } } process { name }",
-    "process { outlook estimatedFinishAt counts { done } } userErrors { code }",
+    "process { outlook counts { done lost } } userErrors { code }",
 )
 """Selections of results; the last two read the database after the commit."""
 FRAGMENTS = """fragment E on Event {

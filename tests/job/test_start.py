@@ -142,15 +142,15 @@ def test_the_first_hour(
     assert {event["job"]["index"] for event in found} == set(indices)
     assert {event["hostname"] for event in found} == {socket.gethostname()}
     told = reader.go_on("show")
-    assert "failing fill: 7\n" in told
-    assert re.search(r"^fill +7 +FAILED .* no such file \(exit 3\) *$", told, re.MULTILINE)
+    assert "unsuccessful fill: 7\n" in told
+    assert re.search(r"^fill +7 +failed .* no such file \(exit 3\) *$", told, re.MULTILINE)
     assert reader.go_on("flush") == "0 events sent, 0 refused, 0 files left.\n"
 
     reader.go_on(COMMANDS[system])
     assert network_server.process("fifty", "fill")["counts"]["done"] == len(indices)
     again = stored_events(network_server, "fifty")[len(found) :]
     assert [(e["job"]["index"], e["eventClass"]) for e in again] == [(7, "STARTED"), (7, "DONE")]
-    assert "SUCCEEDED" in reader.go_on("watch")
+    assert "succeeded" in reader.go_on("watch")
 
     assert reader.go_on("delete") == "Deleted “fifty”.\n"
     assert reader.has_finished

@@ -103,7 +103,7 @@ interface MomentProps {
 /** What the job did at a time, and its progress then. */
 function Moment({ at, phases, reports, isPercent }: MomentProps) {
   const phase = phases.findLast(({ from }) => from <= at);
-  const isPast = phase !== undefined && phase.to < at;
+  const isPast = phase !== undefined && (phase.end === null ? phase.to < at : phase.to <= at);
   const state = isPast ? phase.end : phase?.kind;
   const begin = phase?.kind === "RUNNING" ? phase.from : at;
   const report = reports.findLast((event) => eventTime(event) >= begin && eventTime(event) <= at);

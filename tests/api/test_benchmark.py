@@ -42,21 +42,21 @@ def test_quick_run_measures_lines_and_keeps_the_results() -> None:
 
 
 @pytest.mark.slow
-def test_a_fleet_loses_nothing(server: Server) -> None:
+def test_a_fleet_loses_nothing(sqlite_server: Server) -> None:
     """Jobs report, viewers look, the server is killed meanwhile; every event is stored."""
     options = "--jobs 200 --tasks 4 --beat 1 --duration 6 --batch 20 --connections 4 --viewers 0"
-    command = [sys.executable, "-m", "bench.fleet", server.url, *options.split()]
+    command = [sys.executable, "-m", "bench.fleet", sqlite_server.url, *options.split()]
     total = "query($name: String!) { task(name: $name) { events(first: 0) { totalCount } } }"
 
     def stored() -> int:
         """How many events of the last task are stored; -1 before it is created."""
-        task = server.graphql(total, name="fleet-3")["task"]
+        task = sqlite_server.graphql(total, name="fleet-3")["task"]
         return -1 if task is None else int(task["events"]["totalCount"])
 
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as fleet:
         until(lambda: stored() > 20, "the fleet sends no events", 30)
-        server.kill()
-        server.start()
+        sqlite_server.kill()
+        sqlite_server.start()
         told, _ = fleet.communicate(timeout=60)
     assert fleet.returncode == 0, told
     assert "acknowledged events that are missing: 0" in told

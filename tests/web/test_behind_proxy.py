@@ -149,7 +149,8 @@ def test_under_a_prefix(
         expect(page.locator(".graphiql-logo-link, .graphiql-logo a")).to_have_attribute(
             "href", "./"
         )
-        # A worker that is still being loaded when the page is closed is told as an error.
+        # What is still being loaded when nginx ends, or the page is closed, is told as an error.
+        page.wait_for_load_state("networkidle")
         while len(page.workers) < WORKERS:
             page.wait_for_event("worker")
         for each in page.workers:

@@ -39,9 +39,14 @@ class WebSocketClient:
 
     async def __aenter__(self) -> Self:
         self.socket = await self._connecting.__aenter__()
-        if self._greet:
-            await self.send({"type": "connection_init"})
-            assert await self.receive() == {"type": "connection_ack"}
+        try:
+            if self._greet:
+                await self.send({"type": "connection_init"})
+                assert await self.receive() == {"type": "connection_ack"}
+        except BaseException:
+            # Nobody calls __aexit__ then, and the socket would stay open.
+            await self._connecting.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from lamia_gql.domain.counters import Counters, JobCounters
@@ -158,8 +158,3 @@ def estimated_finish(
         return now + timedelta(seconds=(1 - ratio) / found.ratio)
     except OverflowError:
         return None
-
-
-def moment(seconds: int) -> datetime:
-    """The time of a sample."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -36,7 +36,7 @@ from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.events import events_by_id
 from lamia_gql.storage.queries.processes import processes_by_key, processes_by_name
 from lamia_gql.storage.queries.tasks import (
-    Moment,
+    LivenessTerms,
     TaskOrder,
     count_tasks,
     read_tasks,
@@ -153,19 +153,19 @@ def _tasks(
         before=before,
     )
 
-    at = Moment(reads.now, reads.beat_interval)
+    terms = LivenessTerms(reads.now, reads.beat_interval)
 
     def ranks(task_ids: list[int], found: Mapping[int, int]) -> list[int]:
         # Kept by the operation: the cursors may be those of a page that another field has read.
         return reads.once("attention", task_ids, lambda ids: [found.get(each, 0) for each in ids])
 
     def read(reads: Reads, _rows: Rows, shape: RowShape[Any]) -> list[Slice[Any] | Exception]:
-        found = read_tasks(reads.connection, wanted, order, part, at, shape)
+        found = read_tasks(reads.connection, wanted, order, part, terms, shape)
         ranks([*found.ranks], found.ranks)
         return [found.tasks]
 
     def count(reads: Reads, _rows: Rows) -> list[Count]:
-        return [count_tasks(reads.connection, wanted, at)]
+        return [count_tasks(reads.connection, wanted, terms)]
 
     return ListRead(
         ("tasks", wanted, order, part),

@@ -12,13 +12,18 @@ from lamia_gql.domain.throughput import (
     Past,
     Throughput,
     is_working,
-    moment,
     stall,
     throughput,
 )
 from lamia_gql.domain.usage_sketch import Measure, quantile
 from lamia_gql.graph.reads import Reads
-from lamia_gql.storage.queries.samples import Instant, SampleRow, read_samples, samples_at
+from lamia_gql.storage.queries.samples import (
+    Instant,
+    SampleRow,
+    read_samples,
+    sample_time,
+    samples_at,
+)
 from lamia_gql.storage.queries.usage import read_usage
 from lamia_gql.storage.rows import ProcessRow
 
@@ -99,7 +104,7 @@ def _stalled(reads: Reads, silent: Sequence[ProcessRow]) -> dict[tuple[int, int]
             if _work(sample.counters) != _work(row) or not sample.counters.running:
                 break
             changed_at = _holds_from(row, sample)
-        since = stall(moment(changed_at), moment(samples[0].at), p95_s, reads.now)
+        since = stall(sample_time(changed_at), sample_time(samples[0].at), p95_s, reads.now)
         if since is not None:
             found[row.task_id, row.number] = since
     return found

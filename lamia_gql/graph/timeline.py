@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from lamia_gql.domain.counters import Counters
 from lamia_gql.domain.progress import process_progress, task_ratio
-from lamia_gql.storage.queries.samples import SampleRow
+from lamia_gql.storage.queries.samples import SampleRow, sample_time
 from lamia_gql.storage.rows import ProcessRow
 
 
@@ -61,16 +61,12 @@ def _times(
     known = [history for history in samples if history]
     if not known:
         return []
-    begin = _utc(min(history[0].at for history in known))
-    end = _utc(max(history[-1].at for history in known) + 1)
+    begin = sample_time(min(history[0].at for history in known))
+    end = sample_time(max(history[-1].at for history in known) + 1)
     if any(process.finished_at is None for process in processes):
         end = max(end, now)
     step = (end - begin) / (points - 1)
     return [begin + step * place for place in range(points - 1)] + [end]
-
-
-def _utc(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _counters_at(samples: Sequence[SampleRow], at: datetime) -> Counters:

@@ -300,7 +300,7 @@ def _set_up_logging(settings: Settings) -> None:
     if settings.log_level == "info":
         logging.getLogger(WEBSOCKET_LOG).setLevel(logging.WARNING)
     # At every start it logs the kind of the database, which the operator knows.
-    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def raise_file_limit() -> None:

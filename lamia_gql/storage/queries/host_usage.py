@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Float, func, literal_column, select
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy import ColumnElement, Float, Select, func, literal_column, select
 
 from lamia_gql.storage.key_table import INT, key_table
 from lamia_gql.storage.models import Job
@@ -32,37 +29,6 @@ class HostUsageRow(NamedTuple):
     """Of those that are DONE and told when they started, in seconds; None if there are none."""
 
 
-class _Duration(ColumnElement[float]):
-    """How long a job ran, in seconds. On SQLite, it is exact to a millisecond."""
-
-    inherit_cache = True
-    type = Float()
-    _traverse_internals = [  # noqa: RUF012  (SQLAlchemy's own name and form)
-        ("started_at", InternalTraversal.dp_clauseelement),
-        ("closed_at", InternalTraversal.dp_clauseelement),
-    ]
-
-    def __init__(self) -> None:
-        self.started_at: Any = Job.__table__.c.started_at
-        self.closed_at: Any = Job.__table__.c.closed_at
-
-    @property
-    def _from_objects(self) -> list[Any]:
-        return [Job.__table__]
-
-
-@compiles(_Duration, "sqlite")
-def _days(duration: _Duration, compiler: SQLCompiler, **options: Any) -> str:
-    days = func.julianday(duration.closed_at) - func.julianday(duration.started_at)
-    return compiler.process(days * literal_column("86400.0"), **options)
-
-
-@compiles(_Duration, "postgresql")
-def _interval(duration: _Duration, compiler: SQLCompiler, **options: Any) -> str:
-    span = duration.closed_at - duration.started_at
-    return compiler.process(func.date_part("epoch", span), **options)
-
-
 def read_host_usage(
     connection: ReadConnection, processes: Sequence[tuple[int, int, int]], first: int
 ) -> list[list[HostUsageRow]]:
@@ -77,11 +43,23 @@ def read_host_usage(
     return found
 
 
+def _duration(engine: str) -> ColumnElement[float]:
+    """How long a job ran, in seconds. On SQLite, it is exact to a millisecond."""
+    if engine == "sqlite":
+        days = func.julianday(Job.closed_at) - func.julianday(Job.started_at)
+        return days * literal_column("86400.0", Float())
+    return func.date_part("epoch", Job.closed_at - Job.started_at)
+
+
 @cache
 def _statement() -> Statement:
+    return Statement(_slowest_hosts)
+
+
+def _slowest_hosts(engine: str) -> Select[Any]:
     k = key_table(task_id=INT, number=INT, before=INT)
     is_done = Job.state == literal_column("'DONE'")
-    mean = func.avg(_Duration()).filter(is_done)
+    mean = func.avg(_duration(engine)).filter(is_done)
     hosts = (
         select(
             k.c.place,
@@ -101,7 +79,7 @@ def _statement() -> Statement:
         .group_by(k.c.place, Job.seen_hostname)
         .subquery()
     )
-    return Statement(
+    return (
         select(hosts.c.place, hosts.c.hostname, hosts.c.done, hosts.c.unsuccessful, hosts.c.mean)
         .where(hosts.c.rank <= SIZE)
         .order_by(hosts.c.place, hosts.c.rank)

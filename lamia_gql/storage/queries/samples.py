@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
 
@@ -33,6 +34,11 @@ def read_samples(
     for place, at, *counters in _statement().values(connection, keys=processes):
         found[place].append(SampleRow(at, Counters(*counters)))
     return found
+
+
+def sample_time(seconds: int) -> datetime:
+    """The time of a sample, from seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class Instant(NamedTuple):

@@ -86,7 +86,7 @@ class TaskOrder:
         return column
 
 
-class Moment(NamedTuple):
+class LivenessTerms(NamedTuple):
     """What the outlook of tasks depends on, besides themselves."""
 
     now: datetime
@@ -108,13 +108,13 @@ def read_tasks(
     wanted: TaskFilter,
     order: TaskOrder,
     page: Page,
-    at: Moment | None = None,
+    terms: LivenessTerms | None = None,
     shape: RowShape[TaskRow] = TASK,
 ) -> TaskPage:
-    """A page of the tasks, in an order. ``at`` is for outlooks, in the filter or the order."""
+    """A page of the tasks, in an order. ``terms`` are for outlooks, in the filter or the order."""
     statement = _tasks_statement(wanted, order, Bounds.of(page), shape)
     is_ranked = order.field is TaskOrderField.ATTENTION
-    given = at._asdict() if at and (is_ranked or wanted.outlooks is not None) else {}
+    given = terms._asdict() if terms and (is_ranked or wanted.outlooks is not None) else {}
     rows = statement.fetch(connection, **parameters(page), **given)
     tasks = cut(shape.reader(connection.dialect)(rows), page)
     return TaskPage(tasks, {row[0]: row[-1] for row in rows} if is_ranked else {})
@@ -144,9 +144,9 @@ def _tasks_statement(
     return Statement(statement.order_by(*ends).limit(SIZE))
 
 
-def count_tasks(connection: ReadConnection, wanted: TaskFilter, at: Moment) -> Count:
+def count_tasks(connection: ReadConnection, wanted: TaskFilter, terms: LivenessTerms) -> Count:
     """The number of tasks that a filter selects."""
-    given = {} if wanted.outlooks is None else at._asdict()
+    given = {} if wanted.outlooks is None else terms._asdict()
     [(number,)] = _count_statement(wanted).fetch(connection, **given)
     return Count(number) if wanted == TaskFilter() else Count.of_limited(number)
 

@@ -126,7 +126,8 @@ class AnswerBudget:
 
     async def settle(self) -> None:
         """Wait until no part of the operation waits for its turn."""
-        rounds = 1
+        # One whose turn has just come waits no more, and has not started those below it.
+        rounds = ROUNDS_TO_GO_ON if self.values > FREE_VALUES else 1
         while rounds > 0:
             rounds = ROUNDS_TO_GO_ON if self._turns.has_waiting(self) else rounds - 1
             await asyncio.sleep(0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ import pytest
 import uvicorn
 from sqlalchemy import Engine, text
 
+from lamia_gql.api.turns import Turns
 from lamia_gql.domain.settings import Settings, load
 from lamia_gql.server.app import create_app
 from lamia_gql.storage.engine import create_engine
@@ -97,12 +100,14 @@ def running(settings: Settings) -> Iterator[App]:
         server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60
-        ) as client:
-            yield App(settings, client)
-        server.should_exit = True
-        thread.join()
+        try:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60
+            ) as client:
+                yield App(settings, client)
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def test_nested_lists_cost_the_same_for_ten_and_for_a_thousand(app: App) -> None:
@@ -120,6 +125,38 @@ def test_nested_lists_cost_the_same_for_ten_and_for_a_thousand(app: App) -> None
     assert seen[0] == seen[1]
     # A plan reads the processes once, for the list and for the fields of the tasks.
     assert seen[0] == (10 if app.settings.compiled_queries else 11)
+
+
+def test_parts_that_wait_for_their_turn_cost_no_further_statements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever an operation lets others work, those below are read together."""
+    rng = random.Random(0)
+    asked, over = 0, {0}
+
+    def is_over(_turns: Turns) -> bool:
+        nonlocal asked
+        asked += 1
+        return asked in over
+
+    monkeypatch.setattr(Turns, "is_over", is_over)
+    with running(
+        load(
+            database_url=f"sqlite:///{tmp_path}/lamia.sqlite",
+            compiled_queries=False,
+            max_cost=10**15,
+        )
+    ) as app:
+        app.fill(range(40))
+        asked = 0
+        app.graphql(DEEP, n=40)
+        longest = asked
+        assert longest > 500
+        for _ in range(30):
+            asked, over = 0, {rng.randrange(longest) for _ in range(rng.randint(1, 3))}
+            with record_statements() as statements:
+                app.graphql(DEEP, n=40)
+            assert len(statements) == 10  # no job of these can be lost
 
 
 def test_a_batch_costs_as_many_statements_as_one_event(app: App) -> None:

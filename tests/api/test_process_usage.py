@@ -138,3 +138,34 @@ def test_slow_hosts_come_first(server: Server) -> None:
     assert server.graphql(query, first=1)["process"]["usage"]["hosts"] == hosts[:1]
     error = server.graphql_error(query, first=0)
     assert error["extensions"]["code"] == "PAGE_SIZE_INVALID"
+
+
+def test_what_jobs_used_on_each_host(server: Server) -> None:
+    """The memory of those that told it, and the CPU time of those that told all of it."""
+    server.create("t", {"name": "a", "jobCount": 6})
+    full = {"cpuSeconds": 30, "wallSeconds": 60, "cpus": 2}
+    lives: list[tuple[str, str, dict[str, Any]]] = [
+        ("one", "DONE", {"maxRssBytes": 1e9, **full}),
+        ("one", "DONE", {"maxRssBytes": 3e9}),
+        ("one", "FAILED", {"cpuSeconds": 60, "wallSeconds": 60, "cpus": 1}),
+        ("one", "DONE", {"cpuSeconds": 1e6}),
+        ("two", "DONE", {"wallSeconds": 60, "cpus": 2}),
+        ("zero", "DONE", {**full, "cpus": 0}),
+    ]
+    results = server.submit_many(
+        [
+            {**event, "hostname": host}
+            for index, (host, end, used) in enumerate(lives)
+            for event in life(index, 60, end, **used)
+        ]
+    )
+    assert all(result["userErrors"] == [] for result in results)
+    hosts = server.graphql(
+        """{ process(task: "t", name: "a") { usage { hosts {
+          hostname meanMemory efficiency } } } }"""
+    )["process"]["usage"]["hosts"]
+    assert {host.pop("hostname"): host for host in hosts} == {
+        "one": {"meanMemory": 2e9, "efficiency": 0.5},
+        "two": {"meanMemory": None, "efficiency": None},
+        "zero": {"meanMemory": None, "efficiency": None},
+    }

@@ -50,7 +50,10 @@ def test_distributions(sqlite_server: Server, open_page: OpenPage) -> None:
     expect(efficiency).to_have_attribute("aria-valuetext", "50 %")
     hosts = card.get_by_role("region", name="Hosts on which jobs took longest")
     expect(hosts.get_by_role("listitem")).to_have_text(
-        ["slow5 min on average10 done", "fast1 min on average10 done"]
+        [
+            "slow5 min on average1 GiB50 % CPU efficiency10 done",
+            "fast1 min on average1 GiB50 % CPU efficiency10 done",
+        ]
     )
     assert serious_findings(page, "section[aria-labelledby=usage]") == []
     page.set_viewport_size({"width": 320, "height": 800})

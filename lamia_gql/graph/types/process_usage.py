@@ -136,6 +136,12 @@ class HostUsage:
         "How long the DONE ones ran on average, in seconds. Null if there are none that told when"
         " they started."
     )
+    mean_memory: float | None = field(
+        "The largest memory of a job, on average, in bytes. Null if none told it."
+    )
+    efficiency: float | None = field(
+        "CPU time that the jobs used, divided by what they were given. Null if none told both."
+    )
 
 
 def _hosts(

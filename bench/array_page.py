@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from graphql import parse, print_ast, separate_operations
 
 from bench.environment import Environment, Scale
 from bench.events import ONE, create, submit
@@ -35,16 +36,20 @@ ARRAY = {"task": "t", "name": "p"}
 WATCHED = {"names": ["t"], "process": "p"}
 SHOWN = {"points": 90, "first": 15, "hosts": 8, "groups": 20}
 QUERIES: list[tuple[str, dict[str, Any], float]] = [
-    ("process", {}, 1.0),
-    ("array_jobs", SHOWN, 2.0),
+    ("Process", {}, 1.0),
+    ("ArrayJobs", SHOWN, 2.0),
 ]
 """The queries of the page, their variables besides the names, and the interval in seconds of the
 subscription that pushes the same. There are too few failures for later pages of jobs and hosts."""
 
 
-def document(name: str) -> str:
-    """An operation of our own clients."""
-    return (OPERATIONS / f"{name}.graphql").read_text()
+def documents() -> dict[str, str]:
+    """The operations of our own clients, each with its fragments, by name."""
+    return {
+        name: print_ast(document)
+        for file in OPERATIONS.glob("*.graphql")
+        for name, document in separate_operations(parse(file.read_text())).items()
+    }
 
 
 class Page:
@@ -56,7 +61,8 @@ class Page:
 
     async def show(self, url: str) -> None:
         """Show it, until cancelled."""
-        queries = [operation(document(name), **ARRAY, **shown) for name, shown, _ in QUERIES]
+        stored = documents()
+        queries = [operation(stored[name], **ARRAY, **shown) for name, shown, _ in QUERIES]
         connection = await Connection.open(url)
         requests = [request(url, "/graphql", query, headers=HEADERS) for query in queries]
         for raw in requests:
@@ -64,7 +70,7 @@ class Page:
         subscription = Subscription(
             url,
             *(
-                operation(document(f"{name}_changed"), **WATCHED, **shown, interval=interval_s)
+                operation(stored[f"{name}Changed"], **WATCHED, **shown, interval=interval_s)
                 for name, shown, interval_s in QUERIES
             ),
         )

@@ -44,7 +44,9 @@ const output = await codegen({
   plugins: [{ operations: {} }, { documents: {} }],
   pluginMap: { operations: typescriptOperations, documents: typedDocumentNode },
 });
-// They are a part of each page that is loaded, and of each request.
-const stripped = output.replace(/(?<=TypedDocumentString\(`)[^`]*/g, stripIgnoredCharacters);
+// They are a part of each page that is loaded, and of each request. Documents contain their fragments.
+const stripped = output
+  .replace(/(?<=TypedDocumentString\(`)[^`]*/g, stripIgnoredCharacters)
+  .replace(/^export const \w+FragmentDoc = .*\n/gm, "");
 mkdirSync(target, { recursive: true });
 writeFileSync(join(target, "operations.ts"), `${stripped}\n`);

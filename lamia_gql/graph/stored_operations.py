@@ -6,6 +6,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from graphql import parse, print_ast, separate_operations
+
 
 @cache
 def load_operation(name: str) -> str:
@@ -20,8 +22,10 @@ def operation_names() -> set[str]:
 
 
 def stored_documents() -> list[str]:
-    """All these documents."""
-    return [file.read_text() for file in sorted(_folder().glob("*.graphql"))]
+    """All these documents; and for those with several operations, each with its fragments."""
+    files = [file.read_text() for file in sorted(_folder().glob("*.graphql"))]
+    parts = [separate_operations(parse(text)) for text in files]
+    return [*files, *(print_ast(each) for of in parts if len(of) > 1 for each in of.values())]
 
 
 def _folder() -> Path:

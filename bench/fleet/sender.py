@@ -1,83 +1,98 @@
-"""Sends the events of the fleet, and notes which of them were acknowledged, and when."""
+"""Sends the events of the fleet as jobs do, until they are acknowledged."""
 
 from __future__ import annotations
 
 import asyncio
-from array import array
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+import httptools
 
 from bench.fleet.jobs import Event
+from bench.fleet.ledger import Ledger, submission
 from bench.http_client import Connection, request
 
-PATH = "/api/v0/events"
-ACCEPTED = b'{"created":true'
+STORED = b'"duplicate":'
 RETRY_S = 0.2
 ANSWER_TIMEOUT_S = 60.0
+FAILURES = (OSError, AssertionError, TimeoutError, httptools.HttpParserError)
+"""What a server, or a proxy before it, that goes away may lead to."""
 
 
 class Sender:
-    """One connection. What fails is sent again, with the same ids, until it is acknowledged.
+    """One connection. A request has the events of one task, and names it in a header.
+
+    What fails is sent again, with the same ids, to the next of the servers.
 
     Args:
-        url: the address of the server.
+        urls: their addresses; the first one is preferred until it fails.
         batch: how many events a request has at most.
-        clock: the time of the fleet, in seconds.
+        ledger: is told what waits and what is acknowledged.
+        fresh: whether each request has a connection of its own, as those of jobs that beat less
+            often than a server keeps an idle one.
     """
 
-    def __init__(self, url: str, batch: int, clock: Callable[[], float]) -> None:
-        self._url, self._batch, self._clock = url, batch, clock
-        self._queue: deque[Event] = deque()
+    def __init__(self, urls: Sequence[str], batch: int, ledger: Ledger, *, fresh: bool) -> None:
+        self._urls, self._batch, self._ledger, self._fresh = urls, batch, ledger, fresh
+        self._turn = 0
+        self._queues: dict[int, deque[Event]] = {}
+        """The events by their tasks, whose turns are in this order."""
         self._filled = asyncio.Event()
-        self.idle = asyncio.Event()
-        """Set while nothing waits."""
-        self.delays = array("d")
-        """For each acknowledged event, how long after it was due, in seconds."""
-        self.acknowledged: Counter[int] = Counter()
-        """How many, by task."""
-        self.body_bytes = 0
-        self.retries = 0
-
-    @property
-    def waiting(self) -> int:
-        """How many events are not acknowledged."""
-        return len(self._queue)
+        self.requests = 0
+        self.bytes_sent = 0
+        self.failures = 0
+        """How many requests and connections have failed."""
 
     def add(self, event: Event) -> None:
         """Send an event as soon as there is time."""
-        self._queue.append(event)
+        self._ledger.expect()
+        self._queues.setdefault(event.task, deque()).append(event)
         self._filled.set()
-        self.idle.clear()
 
     async def run(self) -> None:
         """Send, until cancelled."""
         while True:
             try:
-                connection = await Connection.open(self._url)
-                try:
-                    await self._send(connection)
-                finally:
-                    connection.close()
-            except (OSError, AssertionError, TimeoutError):
-                self.retries += 1
+                await self._send(self._urls[self._turn % len(self._urls)])
+            except FAILURES:
+                self.failures += 1
+                self._turn += 1
                 await asyncio.sleep(RETRY_S)
 
-    async def _send(self, connection: Connection) -> None:
-        queue = self._queue
-        while True:
-            if not queue:
-                self._filled.clear()
-                self.idle.set()
-                await self._filled.wait()
-            events = [queue[place] for place in range(min(self._batch, len(queue)))]
-            body = b"\n".join(event.body for event in events)
-            raw = request(self._url, PATH, body, "application/x-ndjson")
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                answer = await connection.ask(raw)
-            assert answer.count(ACCEPTED) == len(events), answer[:500]
-            now = self._clock()
-            self.body_bytes += len(body)
-            for event in events:
-                queue.popleft()
-                self.delays.append(now - event.due_s)
-                self.acknowledged[event.task] += 1
+    async def _send(self, url: str) -> None:
+        """Send over one connection, as long as it is usable."""
+        await self._wait_for_events()
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            connection = await Connection.open(url)
+        try:
+            # Servers close connections that are idle.
+            while not connection.failed.done():
+                await self._send_some(url, connection)
+                if self._fresh:
+                    break
+                await self._wait_for_events()
+        finally:
+            connection.close()
+
+    async def _wait_for_events(self) -> None:
+        if not self._queues:
+            self._filled.clear()
+            await self._filled.wait()
+
+    async def _send_some(self, url: str, connection: Connection) -> None:
+        task, queue = next(iter(self._queues.items()))
+        events = list(islice(queue, self._batch))
+        body = submission([event.body for event in events])
+        raw = request(url, "/graphql", body, headers=f"Lamia-Task: fleet-{task}\r\n")
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            answer = await connection.ask(raw)
+        assert answer.count(STORED) == len(events), answer[:500]
+        self.requests += 1
+        self.bytes_sent += len(raw)
+        self._ledger.acknowledge(events)
+        for _ in events:
+            queue.popleft()
+        del self._queues[task]
+        if queue:
+            self._queues[task] = queue

@@ -1,60 +1,124 @@
-"""People who look at the fleet: a subscription each, and the pages of the list."""
+"""People who look at the fleet, and programs that follow its events."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from array import array
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
+import orjson
+
+from bench.array_page import document
+from bench.fleet.sender import ANSWER_TIMEOUT_S, FAILURES, RETRY_S
+from bench.fleet.streams import Stream
 from bench.http_client import Connection, operation, request
-from bench.subscription import Subscription
 
-OPERATIONS = Path(__file__).parents[2] / "schema" / "operations"
-CHANGES = """subscription($names: [String!]) { taskChanged(names: $names, interval: 2) {
-  name state outlook progress { ratio } counts { running done failed late lost } rate } }"""
+EVENTS = """subscription($task: String!, $after: String) {
+  events(task: $task, after: $after) { cursor node { uuid } } }"""
+STORED = "query($task: String!) { task(name: $task) { events(first: 0) { totalCount } } }"
+SHOWN = {"points": 90, "groups": 20, "hosts": 8}
+"""What the page of a task shows at most."""
+INTERVAL_S = 2.0
+"""The time between two snapshots for it."""
 PAGE_S = 20.0
-"""How often a viewer asks for the list."""
+"""How often a viewer goes from the list to the page of the task, or back."""
+
+
+async def ask(url: str, body: bytes) -> bytes:
+    """The answer to one operation, over a connection of its own."""
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        connection = await Connection.open(url)
+        try:
+            return await connection.ask(request(url, "/graphql", body))
+        finally:
+            connection.close()
 
 
 class Viewer:
-    """One of them, with a task of their own.
+    """Somebody with a task of their own, whose page is pushed what changes.
 
     Args:
-        url: the address of the server.
+        urls: the addresses of servers; the first one is preferred until it fails.
         task: the name of the task.
         chance: the source of chance.
     """
 
-    def __init__(self, url: str, task: str, chance: random.Random) -> None:
-        self._url, self._task, self._chance = url, task, chance
+    def __init__(self, urls: Sequence[str], task: str, chance: random.Random) -> None:
+        self._urls, self._chance, self._turn = urls, chance, 0
+        self._pages = (
+            operation(document("tasks"), first=25),
+            operation(document("task"), name=task, **SHOWN),
+        )
+        watched = {"names": [task], "interval": INTERVAL_S, **SHOWN}
+        self.stream = Stream(urls, document("task_page_changed"), lambda: watched, self._receive)
         self.pushes = 0
+        self.failures = 0
+        """How many pages could not be read at once."""
         self.page_times = array("d")
         """How long each page took, in seconds."""
 
     async def run(self) -> None:
         """Look, until cancelled."""
-        loop = asyncio.get_running_loop()
         # They do not come all at once.
         await asyncio.sleep(self._chance.uniform(0, PAGE_S))
-        list_tasks = (OPERATIONS / "tasks.graphql").read_text()
-        page = request(self._url, "/graphql", operation(list_tasks, first=25))
-        changes = operation(CHANGES, names=[self._task])
-        subscription = await asyncio.to_thread(Subscription, self._url, changes)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.stream.run())
+            group.create_task(self._look())
 
-        def read() -> None:
-            self.pushes += len(subscription.read())
-
-        loop.add_reader(subscription.socket, read)
-        try:
-            while True:
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            for page in self._pages:
                 begin = loop.time()
-                # Servers close connections that are idle for that long.
-                connection = await Connection.open(self._url)
-                await connection.ask(page)
-                connection.close()
+                while not await self._read(page):
+                    self.failures += 1
+                    self._turn += 1
+                    await asyncio.sleep(RETRY_S)
                 self.page_times.append(loop.time() - begin)
                 await asyncio.sleep(PAGE_S)
-        finally:
-            loop.remove_reader(subscription.socket)
-            subscription.close()
+
+    async def _read(self, page: bytes) -> bool:
+        try:
+            await ask(self._urls[self._turn % len(self._urls)], page)
+        except FAILURES:
+            return False
+        return True
+
+    def _receive(self, _data: Any) -> None:
+        self.pushes += 1
+
+
+class Follower:
+    """A program that gets every event of a task, and goes on by its cursor.
+
+    Args:
+        urls: the addresses of servers; the first one is preferred until it fails.
+        task: the name of the task.
+    """
+
+    def __init__(self, urls: Sequence[str], task: str) -> None:
+        self._task = task
+        self._cursor = ""
+        self._seen: set[str] = set()
+        self.repeated = 0
+        """How many events came more than once."""
+        self.stream = Stream(
+            urls, EVENTS, lambda: {"task": task, "after": self._cursor}, self._receive
+        )
+
+    async def missing(self) -> int:
+        """How many events of the task it has not got.
+
+        Raises one of ``FAILURES`` if the server does not answer.
+        """
+        body = await ask(self.stream.url, operation(STORED, task=self._task))
+        total: int = orjson.loads(body)["data"]["task"]["events"]["totalCount"]
+        return total - len(self._seen)
+
+    def _receive(self, data: Any) -> None:
+        event = data["events"]
+        self._cursor = event["cursor"]
+        self.repeated += event["node"]["uuid"] in self._seen
+        self._seen.add(event["node"]["uuid"])

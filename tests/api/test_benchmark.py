@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.table import parse
-from tests.support.harness import Server
+from tests.support.harness import StartServer
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -42,22 +43,29 @@ def test_quick_run_measures_lines_and_keeps_the_results() -> None:
 
 
 @pytest.mark.slow
-def test_a_fleet_loses_nothing(sqlite_server: Server) -> None:
-    """Jobs report, viewers look, the server is killed meanwhile; every event is stored."""
-    options = "--jobs 200 --tasks 4 --beat 1 --duration 6 --batch 20 --connections 4 --viewers 0"
-    command = [sys.executable, "-m", "bench.fleet", sqlite_server.url, *options.split()]
+def test_a_fleet_loses_nothing(start_server: StartServer, postgres_url: str) -> None:
+    """One of two servers is killed: nothing is lost, and who follows it goes on with the other."""
+    servers = [start_server(postgres_url) for _ in range(2)]
+    options = "--jobs 200 --tasks 4 --beat 1 --run 2 --duration 6 --batch 20 --connections 4"
+    command = [sys.executable, "-m", "bench.fleet", *(server.url for server in servers)]
+    command += [*options.split(), "--viewers=4", "--followers=4", f"--database={postgres_url}"]
     total = "query($name: String!) { task(name: $name) { events(first: 0) { totalCount } } }"
 
     def stored() -> int:
         """How many events of the last task are stored; -1 before it is created."""
-        task = sqlite_server.graphql(total, name="fleet-3")["task"]
+        task = servers[1].graphql(total, name="fleet-3")["task"]
         return -1 if task is None else int(task["events"]["totalCount"])
 
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as fleet:
         until(lambda: stored() > 20, "the fleet sends no events", 30)
-        sqlite_server.kill()
-        sqlite_server.start()
+        servers[0].kill()
         told, _ = fleet.communicate(timeout=60)
     assert fleet.returncode == 0, told
-    assert "acknowledged events that are missing: 0" in told
-    assert "requests that were sent again: 0" not in told
+    found = dict(line.split(": ", 1) for line in told.splitlines())
+    assert found["acknowledged events that are missing"] == "0"
+    assert found["events that followers missed"] == found["events that followers got again"] == "0"
+    assert found["requests that failed"] != "0"
+    assert int(found["subscriptions begun anew"]) >= 2
+    assert all(
+        int(size) > 0 for size in re.findall(r"\d+", found["bytes in the database for an event"])
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from bench.server import cpu_s
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
@@ -134,6 +135,12 @@ class PostgresCluster(Databases):
         """Its version."""
         [(version,)] = self._execute(SQL("SHOW server_version"))
         return str(version)
+
+    def cpu_s(self) -> float:
+        """The CPU time that all its processes have used."""
+        first = self._server.get_postmaster_info().pid
+        others = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return sum(cpu_s(pid) for pid in (first, *map(int, others)))
 
     def url(self, name: str) -> str:
         """The address of a database."""

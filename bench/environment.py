@@ -26,6 +26,8 @@ class Scale:
         live_s: how long events are sent to them.
         events: how many events are sent while the memory is looked at.
         starts: how often a server is started.
+        jobs: how many jobs the largest task has.
+        minute_s: how long they beat.
     """
 
     rounds: int = 3
@@ -37,6 +39,8 @@ class Scale:
     live_s: float = 20.0
     events: int = 1_000_000
     starts: int = 5
+    jobs: int = 1_000_000
+    minute_s: float = 60.0
 
 
 FULL = Scale()
@@ -50,6 +54,8 @@ QUICK = Scale(
     live_s=2.0,
     events=8_000,
     starts=1,
+    jobs=10_000,
+    minute_s=2.0,
 )
 """To see that it works. The figures mean nothing."""
 

@@ -35,15 +35,20 @@ class Server:
 
     def cpu_s(self) -> float:
         """The CPU time that it has used."""
-        # The name of the program, in brackets, may contain spaces.
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.pid)
 
     def resident_bytes(self) -> int:
         """Its resident memory."""
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert found is not None
         return 1024 * int(found[1])
+
+
+def cpu_s(pid: int) -> float:
+    """The CPU time that a process has used, with that of its children that have ended."""
+    # The name of the program, in brackets, may contain spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

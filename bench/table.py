@@ -23,7 +23,7 @@ class Goal:
     unit: str = ""
 
     def __str__(self) -> str:
-        return f"{self.sign} {self.number:g}{self.unit}"
+        return f"{self.sign} {self.number:,g}{self.unit}"
 
     def is_reached(self, figure: float) -> bool:
         """Whether a figure reaches the goal."""

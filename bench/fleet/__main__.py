@@ -70,7 +70,9 @@ def main() -> None:
         uvloop.run(run.live())
         print(run.report(), flush=True)
         if before is not None:
-            grown = Sizes.read(options.database).growth(before, len(run.ledger.delays))
+            after = Sizes.read(options.database)
+            print(f"bytes of other tables for a job: {after.growth_by_job(before)}")
+            grown = after.growth(before, len(run.ledger.delays))
             print(f"bytes in the database for an event: {grown}", flush=True)
         lost = run.ledger.missing(options.urls)
     print(f"acknowledged events that are missing: {lost}")

@@ -15,12 +15,13 @@ WITH found AS (
 SELECT coalesce(sum(pg_table_size(oid)) FILTER (WHERE of_events), 0)::bigint,
   coalesce(sum(pg_indexes_size(oid)) FILTER (WHERE of_events), 0)::bigint,
   coalesce(sum(pg_total_relation_size(oid)) FILTER (WHERE NOT of_events), 0)::bigint,
-  pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint
+  pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint,
+  (SELECT count(*) FROM job)
 FROM found"""
 
 
 class Sizes(NamedTuple):
-    """In bytes."""
+    """Sizes in bytes, and a number."""
 
     events: int
     """The table of events, with its partitions."""
@@ -30,6 +31,8 @@ class Sizes(NamedTuple):
     """All other tables, with their indexes."""
     wal: int
     """The position in the write-ahead log."""
+    jobs: int
+    """How many jobs have events."""
 
     @classmethod
     def read(cls, database: str) -> Sizes:
@@ -40,9 +43,13 @@ class Sizes(NamedTuple):
         return cls(*found)
 
     def growth(self, before: Sizes, events: int) -> str:
-        """By how much they have grown since, for each of so many events."""
-        each = [(now - then) / events for now, then in zip(self, before, strict=True)]
+        """By how much it has grown since, for each of so many events."""
+        grown = [(now - then) / events for now, then in zip(self, before, strict=True)]
         return (
-            f"table {each[0]:.0f}, indexes {each[1]:.0f}, other tables {each[2]:.0f},"
-            f" write-ahead log {each[3]:.0f}"
+            f"table {grown[0]:.0f}, indexes {grown[1]:.0f}, other tables {grown[2]:.0f},"
+            f" write-ahead log {grown[3]:.0f}"
         )
+
+    def growth_by_job(self, before: Sizes) -> str:
+        """By how much the other tables have grown since, for each new job."""
+        return f"{(self.others - before.others) / max(self.jobs - before.jobs, 1):.0f}"

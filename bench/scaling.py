@@ -1,0 +1,215 @@
+"""What a number of running jobs needs, computed from what was measured.
+
+Prints the tables and the example of ``docs/scaling.md``:
+
+    .venv/bin/python -m bench.scaling
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+DAY_S = 86_400
+BEAT_S = 60
+EVENTS_BESIDE_BEATS = 3
+"""SUBMITTED, STARTED and the end of each job."""
+MEAN_RUN_S = 1_400
+"""The mean duration of the fleet's jobs, whose median is 1,200 s."""
+IDLE_S = 20
+"""How long a server keeps an idle connection."""
+BUSY = 0.5
+"""The share of the cores that may be busy on average: what comes in bursts takes the rest."""
+PROCESS_CONNECTIONS = 17
+"""Of a server process to the database, with the default settings: 10 read, 6 write, 1 listens."""
+BEAT_DAYS, EVENT_DAYS = 7, 90
+"""For how long BEATs are kept, and everything else."""
+NUMBERS = (10_000, 100_000, 1_000_000)
+EXAMPLE = 100_000
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What was measured. CPU times are in microseconds, sizes in bytes; all for an event, but one.
+
+    Args:
+        what: how events are sent.
+        server_us: the CPU time of the server.
+        postgresql_us: the CPU time of all processes of PostgreSQL.
+        table: in the table of events.
+        indexes: in its indexes.
+        wal: in the write-ahead log.
+        job: in all other tables, for a job.
+        load: of the machine, which had two cores.
+    """
+
+    what: str
+    server_us: int
+    postgresql_us: int
+    table: int
+    indexes: int
+    wal: int
+    job: int
+    load: float
+
+
+ALONE = Costs("an event in a request, each on a new connection", 1006, 415, 136, 219, 2250, 620, 22)
+BATCHED = Costs("a thousand events in a request", 35, 42, 125, 215, 1645, 620, 14)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a site needs.
+
+    Args:
+        jobs: how many jobs run.
+        costs: what their events take.
+    """
+
+    jobs: int
+    costs: Costs
+
+    @property
+    def beats_per_s(self) -> float:
+        """BEATs in a second."""
+        return self.jobs / BEAT_S
+
+    @property
+    def jobs_per_s(self) -> float:
+        """Jobs that end in a second, each of which is followed by another one."""
+        return self.jobs / MEAN_RUN_S
+
+    @property
+    def events_per_s(self) -> float:
+        """Events in a second."""
+        return self.beats_per_s + EVENTS_BESIDE_BEATS * self.jobs_per_s
+
+    @property
+    def server_cores(self) -> float:
+        """Cores of the servers."""
+        return self.events_per_s * self.costs.server_us / 1e6 / BUSY
+
+    @property
+    def processes(self) -> int:
+        """Server processes; each uses one core."""
+        return math.ceil(self.server_cores)
+
+    @property
+    def database_cores(self) -> float:
+        """Cores of PostgreSQL."""
+        return self.events_per_s * self.costs.postgresql_us / 1e6 / BUSY
+
+    @property
+    def wal_per_s(self) -> float:
+        """Bytes of the write-ahead log in a second."""
+        return self.events_per_s * self.costs.wal
+
+    @property
+    def event_bytes(self) -> int:
+        """Bytes of an event, with its entries in indexes."""
+        return self.costs.table + self.costs.indexes
+
+    @property
+    def disk_per_day(self) -> float:
+        """Bytes by which the tables grow in a day, while nothing is removed."""
+        return DAY_S * (self.events_per_s * self.event_bytes + self.jobs_per_s * self.costs.job)
+
+    @property
+    def disk(self) -> float:
+        """Bytes of the tables once as much is removed as comes in."""
+        beats = BEAT_DAYS * self.beats_per_s * self.event_bytes
+        of_job = EVENTS_BESIDE_BEATS * self.event_bytes + self.costs.job
+        return DAY_S * (beats + EVENT_DAYS * self.jobs_per_s * of_job)
+
+
+def measured() -> str:
+    """The costs, in Markdown."""
+    head = ("", "server", "PostgreSQL", "table", "indexes", "write-ahead log", "job", "load")
+    return _table(
+        head,
+        (
+            (
+                *(each.what, f"{each.server_us:,} µs", f"{each.postgresql_us:,} µs"),
+                *(f"{size:,} B" for size in (each.table, each.indexes, each.wal, each.job)),
+                f"{each.load:.0f}",
+            )
+            for each in (ALONE, BATCHED)
+        ),
+    )
+
+
+def needed(costs: Costs) -> str:
+    """The needs of each number of jobs, in Markdown."""
+    needs = [Needs(jobs, costs) for jobs in NUMBERS]
+    return _table(
+        ("running jobs", *(f"{each.jobs:,}" for each in needs)),
+        (
+            ("events a second", *(f"{each.events_per_s:,.0f}" for each in needs)),
+            ("server processes, a core each", *(f"{each.processes:,}" for each in needs)),
+            ("cores of PostgreSQL", *(f"{math.ceil(each.database_cores):,}" for each in needs)),
+            (
+                "connections to PostgreSQL",
+                *(f"{PROCESS_CONNECTIONS * each.processes:,}" for each in needs),
+            ),
+            ("write-ahead log", *(f"{_bytes(each.wal_per_s)}/s" for each in needs)),
+            ("write-ahead log a day", *(_bytes(DAY_S * each.wal_per_s) for each in needs)),
+            ("new rows a day", *(_bytes(each.disk_per_day) for each in needs)),
+            ("disk for what is kept", *(_bytes(each.disk) for each in needs)),
+        ),
+    )
+
+
+def example() -> str:
+    """How the needs of one number of jobs are computed, a line each."""
+    needs = Needs(EXAMPLE, ALONE)
+    rate, costs = f"{needs.events_per_s:,.0f}", needs.costs
+    return "".join(
+        f"{line}\n"
+        for line in (
+            f"{EXAMPLE:,} / {BEAT_S} = {needs.beats_per_s:,.0f} BEATs a second",
+            f"{EXAMPLE:,} / {MEAN_RUN_S:,} = {needs.jobs_per_s:.1f} new jobs a second",
+            f"{needs.beats_per_s:,.0f} + {EVENTS_BESIDE_BEATS} · {needs.jobs_per_s:.1f}"
+            f" = {rate} events a second",
+            f"{rate} · {costs.server_us:,} µs / {BUSY} = {needs.server_cores:.1f} cores of servers",
+            f"{rate} · {costs.postgresql_us:,} µs / {BUSY}"
+            f" = {needs.database_cores:.1f} cores of PostgreSQL",
+            f"{PROCESS_CONNECTIONS} · {needs.processes} ="
+            f" {PROCESS_CONNECTIONS * needs.processes} connections to PostgreSQL",
+            f"{rate} · {IDLE_S} s = {IDLE_S * needs.events_per_s:,.0f} connections of jobs",
+            f"{rate} · {costs.wal:,} B = {_bytes(needs.wal_per_s)}/s of write-ahead log",
+            f"{DAY_S:,} s · ({rate} · ({costs.table} + {costs.indexes}) B"
+            f" + {needs.jobs_per_s:.1f} · {costs.job} B) = {_bytes(needs.disk_per_day)}"
+            " of new rows a day",
+            f"{DAY_S:,} s · ({BEAT_DAYS} · {needs.beats_per_s:,.0f} · {needs.event_bytes} B"
+            f" + {EVENT_DAYS} · {needs.jobs_per_s:.1f} · ({EVENTS_BESIDE_BEATS} ·"
+            f" {needs.event_bytes} + {costs.job}) B) = {_bytes(needs.disk)} of disk",
+        )
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _bytes(number: float) -> str:
+    """A number of bytes, with two digits at least."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1_000:
+            return f"{_rounded(number)} {unit}"
+        number /= 1_000
+    return f"{_rounded(number)} TB"
+
+
+def _rounded(number: float) -> str:
+    return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
+
+
+def main() -> None:
+    """Print them."""
+    print(needed(ALONE), needed(BATCHED), example(), measured(), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ QUERIES: list[tuple[str, dict[str, Any], float]] = [
 subscription that pushes the same. There are too few failures for later pages of jobs and hosts."""
 
 
+@cache
 def documents() -> dict[str, str]:
     """The operations of our own clients, each with its fragments, by name."""
     return {

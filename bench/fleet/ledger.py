@@ -11,11 +11,11 @@ from typing import IO
 
 import orjson
 
-from bench.array_page import document
+from bench.array_page import documents
 from bench.fleet.jobs import Event
 from bench.http_client import Client, operation, request
 
-SUBMIT = document("submit_events")
+SUBMIT = documents()["SubmitEvents"]
 """What ``lamia-job`` sends."""
 CHUNK = 1_000
 PATIENCE_S = 60.0

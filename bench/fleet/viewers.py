@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from bench.array_page import document
+from bench.array_page import documents
 from bench.fleet.sender import ANSWER_TIMEOUT_S, FAILURES, RETRY_S
 from bench.fleet.streams import Stream
 from bench.http_client import Connection, operation, request
@@ -48,11 +48,11 @@ class Viewer:
     def __init__(self, urls: Sequence[str], task: str, chance: random.Random) -> None:
         self._urls, self._chance, self._turn = urls, chance, 0
         self._pages = (
-            operation(document("tasks"), first=25),
-            operation(document("task"), name=task, **SHOWN),
+            operation(documents()["Tasks"], first=25),
+            operation(documents()["Task"], name=task, **SHOWN),
         )
         watched = {"names": [task], "interval": INTERVAL_S, **SHOWN}
-        self.stream = Stream(urls, document("task_page_changed"), lambda: watched, self._receive)
+        self.stream = Stream(urls, documents()["TaskPageChanged"], lambda: watched, self._receive)
         self.pushes = 0
         self.failures = 0
         """How many pages could not be read at once."""

@@ -1,22 +1,27 @@
 """Runs a fleet of virtual jobs against servers, and checks that no acknowledged event is lost.
 
-The tasks are named ``fleet-0``, ``fleet-1`` …, and must not exist.
+The tasks are named ``fleet-0``, ``fleet-1`` …, and must not exist. The variable ``LAMIA_TOKEN``
+has the credential, if the servers want one.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import uvloop
 
-from bench.events import create
+from bench.events import CREATE
 from bench.fleet.jobs import Fleet
 from bench.fleet.lives import Lives, measure, read_known
 from bench.fleet.run import Run
+from bench.fleet.servers import Servers
 from bench.fleet.sizes import Sizes
+from bench.http_client import Client, operation
 from lamia_gql.commands.wfformat import read_execution
 from lamia_gql.server.run import raise_file_limit
 
@@ -60,13 +65,16 @@ def main() -> None:
     recorded = [measure(read_execution(str(path))) for path in options.executions]
     lives = Lives(recorded or read_known(), options.run, chance)
     fleet = Fleet(options.tasks, options.jobs // options.tasks, lives, options.beat, chance)
-    for number in range(options.tasks):
-        create(options.urls[0], f"fleet-{number}", fleet.array)
+    servers = Servers(options.urls, os.environ.get("LAMIA_TOKEN"))
+    with closing(Client(servers.url)) as client:
+        for number in range(options.tasks):
+            task = {"name": f"fleet-{number}", "processes": [fleet.array]}
+            client.send(servers.request(operation(CREATE, input=task)))
     before = Sizes.read(options.database) if options.database else None
     with (
         open(options.acknowledged, "w+b") if options.acknowledged else tempfile.TemporaryFile()
     ) as file:
-        run = Run(options, fleet, file, chance)
+        run = Run(options, servers, fleet, file, chance)
         uvloop.run(run.live())
         print(run.report(), flush=True)
         if before is not None:
@@ -74,7 +82,7 @@ def main() -> None:
             print(f"bytes of other tables for a job: {after.growth_by_job(before)}")
             grown = after.growth(before, len(run.ledger.delays))
             print(f"bytes in the database for an event: {grown}", flush=True)
-        lost = run.ledger.missing(options.urls)
+        lost = run.ledger.missing(servers)
     print(f"acknowledged events that are missing: {lost}")
     raise SystemExit(lost > 0 or run.has_failed)
 

@@ -13,7 +13,8 @@ import orjson
 
 from bench.array_page import documents
 from bench.fleet.jobs import Event
-from bench.http_client import Client, operation, request
+from bench.fleet.servers import Servers
+from bench.http_client import Client, operation
 
 SUBMIT = documents()["SubmitEvents"]
 """What ``lamia-job`` sends."""
@@ -62,7 +63,7 @@ class Ledger:
         self.delays.extend(now - event.due_s for event in events)
         self._file.write(b"".join(b"%b\n" % event.body for event in events))
 
-    def missing(self, urls: Sequence[str]) -> int:
+    def missing(self, servers: Servers) -> int:
         """How many acknowledged events are not stored.
 
         All are sent again, and their ids must be known. What is missing is then stored, so this
@@ -71,20 +72,19 @@ class Ledger:
         self._file.seek(0)
         number = 0
         while lines := list(islice(self._file, CHUNK)):
-            number += _unknown(urls, submission(lines))
+            number += _unknown(servers, submission(lines))
         return number
 
 
-def _unknown(urls: Sequence[str], body: bytes) -> int:
+def _unknown(servers: Servers, body: bytes) -> int:
     """How many events of a request were not stored before."""
-    deadline, turn = time.monotonic() + PATIENCE_S, 0
+    deadline = time.monotonic() + PATIENCE_S
     while True:
-        url = urls[turn % len(urls)]
         try:
-            with closing(Client(url)) as client:
-                return client.send(request(url, "/graphql", body)).count(b'"duplicate":false')
+            with closing(Client(servers.url)) as client:
+                return client.send(servers.request(body)).count(b'"duplicate":false')
         except (OSError, AssertionError):
             if time.monotonic() > deadline:
                 raise
-            turn += 1
+            servers.move_on()
             time.sleep(RETRY_S)

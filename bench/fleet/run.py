@@ -13,6 +13,7 @@ from typing import IO
 from bench.fleet.jobs import Fleet
 from bench.fleet.ledger import Ledger
 from bench.fleet.sender import FAILURES, Sender
+from bench.fleet.servers import Servers
 from bench.fleet.viewers import Follower, Viewer
 
 TICK_S = 0.02
@@ -25,34 +26,34 @@ class Run:
 
     Args:
         options: those of the command.
+        servers: where all of them go.
         fleet: the jobs.
         file: gets the acknowledged events.
         chance: the source of chance.
     """
 
     def __init__(
-        self, options: argparse.Namespace, fleet: Fleet, file: IO[bytes], chance: random.Random
+        self,
+        options: argparse.Namespace,
+        servers: Servers,
+        fleet: Fleet,
+        file: IO[bytes],
+        chance: random.Random,
     ) -> None:
         self._options, self._fleet = options, fleet
         self._begin = time.monotonic()
         self.ledger = Ledger(file, self._clock)
-        urls, tasks = options.urls, options.tasks
-
-        def from_(number: int) -> list[str]:
-            """The servers, in an order such that each is the first one for some."""
-            place = number % len(urls)
-            return [*urls[place:], *urls[:place]]
-
+        tasks = options.tasks
         self._senders = [
-            Sender(from_(number), options.batch, self.ledger, fresh=options.fresh)
+            Sender(servers.for_client(number), options.batch, self.ledger, fresh=options.fresh)
             for number in range(options.connections)
         ]
         self._viewers = [
-            Viewer(from_(number), f"fleet-{number % tasks}", chance)
+            Viewer(servers.for_client(number), f"fleet-{number % tasks}", chance)
             for number in range(options.viewers)
         ]
         self._followers = [
-            Follower(from_(number), f"fleet-{number % tasks}")
+            Follower(servers.for_client(number), f"fleet-{number % tasks}")
             for number in range(options.followers)
         ]
         self._lasted_s = 0.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from itertools import islice
 
 import httptools
 
 from bench.fleet.jobs import Event
 from bench.fleet.ledger import Ledger, submission
-from bench.http_client import Connection, request
+from bench.fleet.servers import Servers
+from bench.http_client import Connection
 
 STORED = b'"duplicate":'
 RETRY_S = 0.2
@@ -26,16 +26,15 @@ class Sender:
     What fails is sent again, with the same ids, to the next of the servers.
 
     Args:
-        urls: their addresses; the first one is preferred until it fails.
+        servers: where they are sent.
         batch: how many events a request has at most.
         ledger: is told what waits and what is acknowledged.
         fresh: whether each request has a connection of its own, as those of jobs that beat less
             often than a server keeps an idle one.
     """
 
-    def __init__(self, urls: Sequence[str], batch: int, ledger: Ledger, *, fresh: bool) -> None:
-        self._urls, self._batch, self._ledger, self._fresh = urls, batch, ledger, fresh
-        self._turn = 0
+    def __init__(self, servers: Servers, batch: int, ledger: Ledger, *, fresh: bool) -> None:
+        self._servers, self._batch, self._ledger, self._fresh = servers, batch, ledger, fresh
         self._queues: dict[int, deque[Event]] = {}
         """The events by their tasks, whose turns are in this order."""
         self._filled = asyncio.Event()
@@ -54,21 +53,21 @@ class Sender:
         """Send, until cancelled."""
         while True:
             try:
-                await self._send(self._urls[self._turn % len(self._urls)])
+                await self._send()
             except FAILURES:
                 self.failures += 1
-                self._turn += 1
+                self._servers.move_on()
                 await asyncio.sleep(RETRY_S)
 
-    async def _send(self, url: str) -> None:
+    async def _send(self) -> None:
         """Send over one connection, as long as it is usable."""
         await self._wait_for_events()
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            connection = await Connection.open(url)
+            connection = await Connection.open(self._servers.url)
         try:
             # Servers close connections that are idle.
             while not connection.failed.done():
-                await self._send_some(url, connection)
+                await self._send_some(connection)
                 if self._fresh:
                     break
                 await self._wait_for_events()
@@ -80,11 +79,11 @@ class Sender:
             self._filled.clear()
             await self._filled.wait()
 
-    async def _send_some(self, url: str, connection: Connection) -> None:
+    async def _send_some(self, connection: Connection) -> None:
         task, queue = next(iter(self._queues.items()))
         events = list(islice(queue, self._batch))
         body = submission([event.body for event in events])
-        raw = request(url, "/graphql", body, headers=f"Lamia-Task: fleet-{task}\r\n")
+        raw = self._servers.request(body, **{"Lamia-Task": f"fleet-{task}"})
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             answer = await connection.ask(raw)
         assert answer.count(STORED) == len(events), answer[:500]

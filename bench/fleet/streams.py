@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import orjson
 import websockets
 from websockets.typing import Subprotocol
+
+from bench.fleet.servers import Servers
 
 RETRY_S = 0.2
 
@@ -18,7 +21,7 @@ class Stream:
     """A subscription over WebSocket.
 
     Args:
-        urls: the addresses of servers; the first one is preferred until it fails.
+        servers: where it comes from.
         document: the subscription.
         variables: makes its variables, each time it is begun.
         receive: gets the data of each result.
@@ -26,35 +29,31 @@ class Stream:
 
     def __init__(
         self,
-        urls: Sequence[str],
+        servers: Servers,
         document: str,
         variables: Callable[[], Mapping[str, Any]],
         receive: Callable[[Any], None],
     ) -> None:
-        self._urls, self._document = urls, document
+        # Pages may be served by another one.
+        self.servers, self._document = copy(servers), document
         self._variables, self._receive = variables, receive
-        self._turn = 0
         self.ends = 0
         """How many times it had to be begun anew."""
-
-    @property
-    def url(self) -> str:
-        """The server that it comes from."""
-        return self._urls[self._turn % len(self._urls)]
 
     async def run(self) -> None:
         """Receive, until cancelled."""
         while True:
             with suppress(OSError, websockets.WebSocketException):
-                await self._follow(self.url)
+                await self._follow()
             self.ends += 1
-            self._turn += 1
+            self.servers.move_on()
             await asyncio.sleep(RETRY_S)
 
-    async def _follow(self, url: str) -> None:
+    async def _follow(self) -> None:
         """Receive over one connection, until it or the subscription ends."""
         async with websockets.connect(
-            f"{url.replace('http', 'ws', 1)}/graphql",
+            f"{self.servers.url.replace('http', 'ws', 1)}/graphql",
+            additional_headers=self.servers.credential,
             subprotocols=[Subprotocol("graphql-transport-ws")],
             compression=None,
             max_size=None,

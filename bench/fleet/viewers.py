@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from array import array
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from bench.array_page import documents
 from bench.fleet.sender import ANSWER_TIMEOUT_S, FAILURES, RETRY_S
+from bench.fleet.servers import Servers
 from bench.fleet.streams import Stream
-from bench.http_client import Connection, operation, request
+from bench.http_client import Connection, operation
 
 EVENTS = """subscription($task: String!, $after: String) {
   events(task: $task, after: $after) { cursor node { uuid } } }"""
@@ -26,12 +26,12 @@ PAGE_S = 20.0
 """How often a viewer goes from the list to the page of the task, or back."""
 
 
-async def ask(url: str, body: bytes) -> bytes:
+async def ask(servers: Servers, body: bytes) -> bytes:
     """The answer to one operation, over a connection of its own."""
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
-        connection = await Connection.open(url)
+        connection = await Connection.open(servers.url)
         try:
-            return await connection.ask(request(url, "/graphql", body))
+            return await connection.ask(servers.request(body))
         finally:
             connection.close()
 
@@ -40,19 +40,21 @@ class Viewer:
     """Somebody with a task of their own, whose page is pushed what changes.
 
     Args:
-        urls: the addresses of servers; the first one is preferred until it fails.
+        servers: where they look, and what is pushed comes from.
         task: the name of the task.
         chance: the source of chance.
     """
 
-    def __init__(self, urls: Sequence[str], task: str, chance: random.Random) -> None:
-        self._urls, self._chance, self._turn = urls, chance, 0
+    def __init__(self, servers: Servers, task: str, chance: random.Random) -> None:
+        self._servers, self._chance = servers, chance
         self._pages = (
             operation(documents()["Tasks"], first=25),
             operation(documents()["Task"], name=task, **SHOWN),
         )
         watched = {"names": [task], "interval": INTERVAL_S, **SHOWN}
-        self.stream = Stream(urls, documents()["TaskPageChanged"], lambda: watched, self._receive)
+        self.stream = Stream(
+            servers, documents()["TaskPageChanged"], lambda: watched, self._receive
+        )
         self.pushes = 0
         self.failures = 0
         """How many pages could not be read at once."""
@@ -74,14 +76,14 @@ class Viewer:
                 begin = loop.time()
                 while not await self._read(page):
                     self.failures += 1
-                    self._turn += 1
+                    self._servers.move_on()
                     await asyncio.sleep(RETRY_S)
                 self.page_times.append(loop.time() - begin)
                 await asyncio.sleep(PAGE_S)
 
     async def _read(self, page: bytes) -> bool:
         try:
-            await ask(self._urls[self._turn % len(self._urls)], page)
+            await ask(self._servers, page)
         except FAILURES:
             return False
         return True
@@ -94,18 +96,18 @@ class Follower:
     """A program that gets every event of a task, and goes on by its cursor.
 
     Args:
-        urls: the addresses of servers; the first one is preferred until it fails.
+        servers: where they look, and what is pushed comes from.
         task: the name of the task.
     """
 
-    def __init__(self, urls: Sequence[str], task: str) -> None:
+    def __init__(self, servers: Servers, task: str) -> None:
         self._task = task
         self._cursor = ""
         self._seen: set[str] = set()
         self.repeated = 0
         """How many events came more than once."""
         self.stream = Stream(
-            urls, EVENTS, lambda: {"task": task, "after": self._cursor}, self._receive
+            servers, EVENTS, lambda: {"task": task, "after": self._cursor}, self._receive
         )
 
     async def missing(self) -> int:
@@ -113,7 +115,7 @@ class Follower:
 
         Raises one of ``FAILURES`` if the server does not answer.
         """
-        body = await ask(self.stream.url, operation(STORED, task=self._task))
+        body = await ask(self.stream.servers, operation(STORED, task=self._task))
         total: int = orjson.loads(body)["data"]["task"]["events"]["totalCount"]
         return total - len(self._seen)
 

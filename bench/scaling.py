@@ -1,6 +1,6 @@
 """What a number of running jobs needs, computed from what was measured.
 
-Prints the tables and the example of ``docs/scaling.md``:
+Writes the tables and the example of ``docs/scaling.md``:
 
     .venv/bin/python -m bench.scaling
 """
@@ -8,9 +8,17 @@ Prints the tables and the example of ``docs/scaling.md``:
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
+PARTS = re.compile(
+    r"^(?:\| (?:running jobs|how events are sent) \|.*\n(?:\|.*\n)*|```text\n\d(?:.+\n)*?```\n)",
+    re.MULTILINE,
+)
+"""What is computed, on that page."""
 DAY_S = 86_400
 BEAT_S = 60
 EVENTS_BESIDE_BEATS = 3
@@ -23,8 +31,8 @@ BUSY = 0.5
 """The share of the cores that may be busy on average: what comes in bursts takes the rest."""
 PROCESS_CONNECTIONS = 17
 """Of a server process to the database, with the default settings: 10 read, 6 write, 1 listens."""
-BEAT_DAYS, EVENT_DAYS = 7, 90
-"""For how long BEATs are kept, and everything else."""
+BEAT_DAYS, TASK_DAYS = 7, 90
+"""For how long BEATs are kept, and tasks with everything else."""
 NUMBERS = (10_000, 100_000, 1_000_000)
 EXAMPLE = 100_000
 
@@ -54,8 +62,8 @@ class Costs:
     load: float
 
 
-ALONE = Costs("an event in a request, each on a new connection", 1006, 415, 136, 219, 2250, 620, 22)
-BATCHED = Costs("a thousand events in a request", 35, 42, 125, 215, 1645, 620, 14)
+ALONE = Costs("an event in a request, each on a new connection", 1006, 415, 136, 219, 2250, 638, 22)
+BATCHED = Costs("a thousand events in a request", 35, 42, 125, 215, 1645, 638, 14)
 
 
 @dataclass(frozen=True)
@@ -116,16 +124,29 @@ class Needs:
         return DAY_S * (self.events_per_s * self.event_bytes + self.jobs_per_s * self.costs.job)
 
     @property
-    def disk(self) -> float:
-        """Bytes of the tables once as much is removed as comes in."""
-        beats = BEAT_DAYS * self.beats_per_s * self.event_bytes
+    def beat_disk(self) -> float:
+        """Bytes of the BEATs that are kept."""
+        return BEAT_DAYS * DAY_S * self.beats_per_s * self.event_bytes
+
+    @property
+    def other_disk(self) -> float:
+        """Bytes of the jobs that are kept, and of their other events."""
         of_job = EVENTS_BESIDE_BEATS * self.event_bytes + self.costs.job
-        return DAY_S * (beats + EVENT_DAYS * self.jobs_per_s * of_job)
+        return TASK_DAYS * DAY_S * self.jobs_per_s * of_job
 
 
 def measured() -> str:
     """The costs, in Markdown."""
-    head = ("", "server", "PostgreSQL", "table", "indexes", "write-ahead log", "job", "load")
+    head = (
+        "how events are sent",
+        "server",
+        "PostgreSQL",
+        "table",
+        "indexes",
+        "write-ahead log",
+        "job",
+        "load",
+    )
     return _table(
         head,
         (
@@ -155,7 +176,8 @@ def needed(costs: Costs) -> str:
             ("write-ahead log", *(f"{_bytes(each.wal_per_s)}/s" for each in needs)),
             ("write-ahead log a day", *(_bytes(DAY_S * each.wal_per_s) for each in needs)),
             ("new rows a day", *(_bytes(each.disk_per_day) for each in needs)),
-            ("disk for what is kept", *(_bytes(each.disk) for each in needs)),
+            (f"BEATs of {BEAT_DAYS} days", *(_bytes(each.beat_disk) for each in needs)),
+            (f"the rest, of {TASK_DAYS} days", *(_bytes(each.other_disk) for each in needs)),
         ),
     )
 
@@ -181,9 +203,10 @@ def example() -> str:
             f"{DAY_S:,} s · ({rate} · ({costs.table} + {costs.indexes}) B"
             f" + {needs.jobs_per_s:.1f} · {costs.job} B) = {_bytes(needs.disk_per_day)}"
             " of new rows a day",
-            f"{DAY_S:,} s · ({BEAT_DAYS} · {needs.beats_per_s:,.0f} · {needs.event_bytes} B"
-            f" + {EVENT_DAYS} · {needs.jobs_per_s:.1f} · ({EVENTS_BESIDE_BEATS} ·"
-            f" {needs.event_bytes} + {costs.job}) B) = {_bytes(needs.disk)} of disk",
+            f"{BEAT_DAYS} · {DAY_S:,} s · {needs.beats_per_s:,.0f} · {needs.event_bytes} B"
+            f" = {_bytes(needs.beat_disk)} of BEATs that are kept",
+            f"{TASK_DAYS} · {DAY_S:,} s · {needs.jobs_per_s:.1f} · ({EVENTS_BESIDE_BEATS} ·"
+            f" {needs.event_bytes} + {costs.job}) B = {_bytes(needs.other_disk)} of the rest",
         )
     )
 
@@ -206,9 +229,15 @@ def _rounded(number: float) -> str:
     return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
 
 
+def render(page: str) -> str:
+    """The page, with what is computed anew."""
+    parts = iter((needed(ALONE), needed(BATCHED), f"```text\n{example()}```\n", measured()))
+    return PARTS.sub(lambda _: next(parts), page)
+
+
 def main() -> None:
-    """Print them."""
-    print(needed(ALONE), needed(BATCHED), example(), measured(), sep="\n")
+    """Write the page."""
+    PAGE.write_text(render(PAGE.read_text()))
 
 
 if __name__ == "__main__":

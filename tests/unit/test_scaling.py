@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 import pytest
 
-from bench.scaling import ALONE, BATCHED, Costs, Needs, example, measured, needed
-
-PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+from bench.scaling import PAGE, PROCESS_CONNECTIONS, Costs, Needs, render
+from lamia_gql.domain.settings import Settings
 
 
 def test_the_page_shows_what_is_computed() -> None:
-    """Its tables and its example are those of ``python -m bench.scaling``."""
+    """``python -m bench.scaling`` changes nothing."""
     page = PAGE.read_text()
-    for part in (needed(ALONE), needed(BATCHED), example(), measured()):
-        assert f"\n{part}" in page
+    assert page == render(page)
+    assert page.count("| running jobs |") == 2
+
+
+def test_a_process_has_as_many_connections_as_operators_are_told() -> None:
+    """The page on operation has their kinds."""
+    told = (PAGE.parent / "operation.md").read_text().replace("\n", " ")
+    found = re.search(
+        r"`database_connections` \+ (\d+) connections that read, (\d+) that write,", told
+    )
+    assert found is not None
+    reading = Settings.model_fields["database_connections"].default
+    assert reading + int(found[1]) + int(found[2]) + 1 == PROCESS_CONNECTIONS
 
 
 def test_needs_follow_from_costs() -> None:
@@ -28,4 +38,5 @@ def test_needs_follow_from_costs() -> None:
     assert needs.database_cores == pytest.approx(0.79)
     assert needs.wal_per_s == pytest.approx(1.58e6)
     assert needs.disk_per_day == pytest.approx(86_400 * (1580 * 200 + 60 * 400))
-    assert needs.disk == pytest.approx(86_400 * (7 * 1400 * 200 + 90 * 60 * 1000))
+    assert needs.beat_disk == pytest.approx(86_400 * 7 * 1400 * 200)
+    assert needs.other_disk == pytest.approx(86_400 * 90 * 60 * (3 * 200 + 400))

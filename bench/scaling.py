@@ -35,6 +35,8 @@ BEAT_DAYS, TASK_DAYS = 7, 90
 """For how long BEATs are kept, and tasks with everything else."""
 NUMBERS = (10_000, 100_000, 1_000_000)
 EXAMPLE = 100_000
+CORES = 2
+"""Of the machine where events were measured."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Costs:
         indexes: in its indexes.
         wal: in the write-ahead log.
         job: in all other tables, for a job.
-        load: of the machine, which had two cores.
+        load: of the machine.
     """
 
     what: str
@@ -63,7 +65,7 @@ class Costs:
 
 
 ALONE = Costs("an event in a request, each on a new connection", 1006, 415, 136, 219, 2250, 638, 22)
-BATCHED = Costs("a thousand events in a request", 35, 42, 125, 215, 1645, 638, 14)
+BATCHED = Costs("a thousand events in a request", 37, 51, 125, 287, 1489, 638, 20)
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,13 @@ def example() -> str:
     )
 
 
+def room() -> str:
+    """How many events the cores that were measured on have room for, in batches, as a line."""
+    server_us, postgresql_us = BATCHED.server_us, BATCHED.postgresql_us
+    rate = 1e6 * CORES / (server_us + postgresql_us)
+    return f"{CORES} cores / ({server_us} + {postgresql_us}) µs = {rate:,.0f} events a second\n"
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
@@ -231,7 +240,12 @@ def _rounded(number: float) -> str:
 
 def render(page: str) -> str:
     """The page, with what is computed anew."""
-    parts = iter((needed(ALONE), needed(BATCHED), f"```text\n{example()}```\n", measured()))
+    parts = iter(
+        (
+            *(needed(ALONE), needed(BATCHED), f"```text\n{example()}```\n"),
+            *(measured(), f"```text\n{room()}```\n"),
+        )
+    )
     return PARTS.sub(lambda _: next(parts), page)
 
 

@@ -20,7 +20,7 @@ from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "RESULTS.md"
-SOME = [3, 7, 10]
+SOME = [3, 7, 10, 16]
 """Quick ones on both engines; lines 1 and 2 need PostGraphile, which comes from npm."""
 
 

@@ -29,7 +29,7 @@ def main() -> None:
             each = _spend(options, (server.cpu_s, cluster.cpu_s))
     finally:
         cluster.stop()
-    print(f"CPU time for an event: server {each[0]:.0f} µs, PostgreSQL {each[1]:.0f} µs")
+    print(f"CPU time for an event: server {each[0]:,.0f} µs, PostgreSQL {each[1]:,.0f} µs")
     print(f"load: {os.getloadavg()[0]:.1f}")
 
 

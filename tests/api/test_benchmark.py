@@ -29,10 +29,27 @@ SOME = [3, 7, 10, 16]
 def test_quick_run_measures_lines_and_keeps_the_results() -> None:
     """It prints what it measured, and writes nothing."""
     before = RESULTS.read_text()
+    told = run("-m", "bench", "--quick", *map(str, SOME))
+    found = parse(told)
+    assert [number for number, row in found.items() if row[3] != "?"] == SOME
+    assert RESULTS.read_text() == before
+
+
+@pytest.mark.slow
+def test_what_an_event_costs_is_measured() -> None:
+    """It is what server and PostgreSQL have taken while a fleet reported."""
+    small = "--jobs 40 --tasks 2 --beat 1 --duration 3 --viewers 0 --followers 1"
+    told = run("-m", "bench.costs", *small.split())
+    [costs] = re.findall(r"CPU time for an event: server ([\d,]+) µs, PostgreSQL ([\d,]+) µs", told)
+    assert all(int(cost.replace(",", "")) > 10 for cost in costs)
+
+
+def run(*arguments: str) -> str:
+    """What a command of the benchmark prints."""
     # Not below pytest's own folder: PostgreSQL runs as a user that may not enter there.
     with tempfile.TemporaryDirectory(prefix="lamia-bench-") as folder:
         done = subprocess.run(
-            [sys.executable, "-m", "bench", "--quick", *map(str, SOME)],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=os.environ | {"XDG_CACHE_HOME": folder},
             capture_output=True,
@@ -40,9 +57,7 @@ def test_quick_run_measures_lines_and_keeps_the_results() -> None:
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = parse(done.stdout)
-    assert [number for number, row in found.items() if row[3] != "?"] == SOME
-    assert RESULTS.read_text() == before
+    return done.stdout
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.pagination import Slice, check_size, page
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.graph.credentials import CredentialQuery
-from lamia_gql.graph.reads import ListRead, NodeRead, Reads, RowRead, Rows, ValueRead
+from lamia_gql.graph.reads import KeyRead, ListRead, NodeRead, Reads, RowRead, Rows, ValueRead
 from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.arguments import After, Before, First, Last, argument
 from lamia_gql.graph.types.connection import (
@@ -120,11 +120,8 @@ def _node(node_id: str, read: Callable[..., Any]) -> RowRead:
     )
 
 
-def _task(*, name: TaskName) -> RowRead:
-    return RowRead(
-        ("task", name),
-        lambda reads, _rows, shape, _owner: tasks_by_name(reads.connection, [name], shape),
-    )
+def _task(*, name: TaskName) -> KeyRead:
+    return KeyRead("task", name, tasks_by_name)
 
 
 def _tasks(
@@ -264,7 +261,11 @@ class Query(CredentialQuery):
         owner_needs=FIND_JOBS,
     )
     task: Task | None = single(
-        "The task with this name. Null if there is none.", _task, models.Task, Task.of
+        "The task with this name. Null if there is none.",
+        _task,
+        models.Task,
+        Task.of,
+        is_by_key=True,
     )
     tasks: Connection[Task] | None = page_of(
         "All tasks that match, by default the newest first. Null only with an error.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,13 +76,17 @@ class Executors(NamedTuple):
         context.reads.end()
         return found.errors or orjson.dumps(found.data), context
 
-    async def planned(self, query: Query, now: Any, pushed: Any = None) -> bytes | Exception | None:
-        """The data by a plan, or what goes wrong; None if there is no plan."""
+    def plans(self, query: Query) -> Plans:
+        """The plans of a query."""
         document = parse(query.document)
         [operation] = [
             node for node in document.definitions if isinstance(node, OperationDefinitionNode)
         ]
-        plans = Plans(self.schema, document, operation)
+        return Plans(self.schema, document, operation)
+
+    async def planned(self, query: Query, now: Any, pushed: Any = None) -> bytes | Exception | None:
+        """The data by a plan, or what goes wrong; None if there is no plan."""
+        plans = self.plans(query)
         variables = plans.variables(query.variables)
         plan = None if variables is None else plans.plan(variables)
         if plan is None:
@@ -94,6 +98,22 @@ class Executors(NamedTuple):
             )
         except Exception as error:
             return error
+
+    async def planned_together(
+        self, queries: Sequence[Query], now: Any
+    ) -> list[bytes] | Exception | None:
+        """The data of queries that differ in their variables, by one run; None if it can't."""
+        plans = self.plans(queries[0])
+        each = [plans.variables(query.variables) for query in queries]
+        plan = plans.plan(each[0])
+        if plan is None or not plan.is_shared:
+            return None
+        reads = Reads(now, self.settings, self.context().budget, ANYONE)
+        try:
+            found = await self.database.read(lambda c: plan.run_many(reads.on(c), each))
+        except Exception as error:
+            return error
+        return [orjson.dumps(one) for one in found]
 
 
 @pytest.fixture
@@ -182,6 +202,33 @@ async def compare(executors: Executors, seeds: range) -> None:
     assert answered > len(seeds) / 3
 
 
+async def compare_shared(executors: Executors, seeds: range) -> None:
+    """Run for several operations at once, a plan gives each the bytes of its own run."""
+    known = await find_known(executors)
+    now, shared = datetime.now(UTC), 0
+    for seed in seeds:
+        body = QueryGenerator(executors.schema._schema, random.Random(seed), known).part("Task")
+        below, own = body.head.strip("()"), [f"t{1 + seed % 2}", "none", "t1", "empty", "t1"]
+        document = (
+            f"query($name: String! {below}) {{ __typename key: task(name: $name) {body.selections}"
+            f" other: task(name: $name) {{ name }} }}{body.fragments}"
+        )
+        if validate(executors.schema._schema, parse(document)):
+            continue
+        queries = [Query(document, {**body.variables, "name": name}) for name in own]
+        each = [await executors.planned(query, now) for query in queries]
+        found = await executors.planned_together(queries, now)
+        if found is None:
+            assert below, f"not shared: {document}"
+            continue
+        if any(isinstance(one, Exception) for one in each):
+            assert isinstance(found, Exception), f"seed {seed}: {document}"
+            continue
+        assert found == each, f"seed {seed}: {document}"
+        shared += 1
+    assert shared > len(seeds) / 5
+
+
 async def compare_snapshots(executors: Executors, seeds: range) -> None:
     """A snapshot by a plan has the bytes of the task that a query resolves field by field."""
     known = await find_known(executors)
@@ -263,6 +310,11 @@ async def test_random_queries(executors: Executors) -> None:
     await compare(executors, range(QUERIES))
 
 
+async def test_random_queries_for_several_tasks(executors: Executors) -> None:
+    """Those of one task each, run at once, on each engine."""
+    await compare_shared(executors, range(SNAPSHOTS))
+
+
 async def test_random_snapshots(executors: Executors) -> None:
     """Those of ``taskChanged``, on each engine."""
     await compare_snapshots(executors, range(SNAPSHOTS))
@@ -294,5 +346,6 @@ def test_our_own_operations_have_plans() -> None:
 async def test_many_random_queries(executors: Executors) -> None:
     """Some thousand more."""
     await compare(executors, range(QUERIES, QUERIES + MANY_QUERIES))
+    await compare_shared(executors, range(SNAPSHOTS, MANY_SNAPSHOTS))
     await compare_snapshots(executors, range(SNAPSHOTS, MANY_SNAPSHOTS))
     await compare_events(executors, range(SNAPSHOTS, MANY_SNAPSHOTS))

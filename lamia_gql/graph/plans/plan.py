@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -25,6 +25,7 @@ from lamia_gql.graph.plans.compiler import Compiler
 from lamia_gql.graph.plans.levels import Run
 from lamia_gql.graph.plans.payload_compiler import PayloadCompiler
 from lamia_gql.graph.plans.selection import CONDITIONS, NotPlannable, Selection, fragments_of
+from lamia_gql.graph.plans.shared_root import Arguments, SharedRoot
 from lamia_gql.graph.reads import Reads
 
 PLANS_OF_OPERATION = 8
@@ -45,6 +46,8 @@ class Root:
     """From what the field of a subscription has yielded to the data of the answer."""
     needs_database: bool
     """Whether anything is read."""
+    shared: SharedRoot | None = None
+    """The root for many operations at once, where that is possible."""
 
 
 class Plan:
@@ -79,6 +82,27 @@ class Plan:
         Raises whatever goes wrong in any field: which one does not matter, as the operation is then
         resolved field by field.
         """
+        reads.processes_shape = self._processes_shape
+        return self._root.run(Run(reads, self._arguments(variables)), pushed)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it may run for many operations at once."""
+        return self._root.shared is not None
+
+    def run_many(self, reads: Reads, each: Sequence[Any]) -> list[dict[str, Any]]:
+        """The data of the answers to several operations, from the coerced variables of each.
+
+        They are read together, so ``reads`` belongs to all of them. Raises as :meth:`run`, whatever
+        goes wrong for any of them. The plan must be shared.
+        """
+        assert self._root.shared is not None
+        reads.processes_shape = self._processes_shape
+        arguments = [self._arguments(variables) for variables in each]
+        # Below the root, the arguments of all are the same.
+        return self._root.shared.run(Run(reads, arguments[0]), arguments)
+
+    def _arguments(self, variables: Any) -> Arguments:
         known: dict[int, Mapping[str, Any]] = {}
 
         def arguments(place: int) -> Mapping[str, Any]:
@@ -86,8 +110,7 @@ class Plan:
                 known[place] = self._places[place].values(variables, self._schema)
             return known[place]
 
-        reads.processes_shape = self._processes_shape
-        return self._root.run(Run(reads, arguments), pushed)
+        return arguments
 
 
 class Plans:
@@ -145,7 +168,11 @@ class Plans:
             query = compiler.query(self._operation.selection_set)
         except NotPlannable:
             return None
-        root = Root(lambda run, _: query.run(run, [None], ())[0], bool(query.children))
+        root = Root(
+            lambda run, _: query.run(run, [None], ())[0],
+            bool(query.children),
+            SharedRoot.of(query, compiler.places),
+        )
         return Plan(self._schema, root, compiler)
 
     def _subscription(self, selection: Selection) -> Plan:

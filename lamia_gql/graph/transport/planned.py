@@ -22,6 +22,7 @@ from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.transport.encoding import Encoded, encode_at_once
 from lamia_gql.graph.transport.operation import Operation
 from lamia_gql.graph.transport.result import Result
+from lamia_gql.graph.transport.shared_answers import Asked, SharedAnswers
 from lamia_gql.graph.transport.submissions import submit
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -135,10 +136,14 @@ class PlannedOperations:
             async with query_limits(context):
                 if not plan.needs_database:
                     encoded = run()
-                elif plan.is_lookup and context.services.cost_gate.is_cheap(context.cost):
-                    encoded = await context.reads.look_up(run_on)
-                else:
+                elif not plan.is_lookup or not context.services.cost_gate.is_cheap(context.cost):
                     encoded = await context.reads.read_once(run_on)
+                elif plan.is_shared:
+                    answers = SharedAnswers(plan, context.principal, context.services)
+                    asked = Asked(reads, variables, extensions)
+                    encoded = await context.reads.look_up(answers, asked)
+                else:
+                    encoded = await context.reads.look_up(lambda c, _: [run_on(c)], None)
         except (LimitExceeded, Unavailable) as error:
             failure = GraphQLError(str(error), original_error=error)
             return ExecutionResult(data=None, errors=[failure], extensions=extensions)

@@ -91,6 +91,8 @@ class Read:
     """The columns of the process of a job that is read that the read itself needs."""
     is_page: bool = False
     """Whether pages of rows are read."""
+    is_by_key: bool = False
+    """Whether the function returns a ``KeyRead``."""
     whole: str | None = None
     """The input that has all rows of the list, if fields of the row read it."""
     tables: Mapping[str, type[Base]] | None = None
@@ -236,13 +238,18 @@ def single(
     *,
     needs: Sequence[str] = (),
     owner_needs: Sequence[str] = (),
+    is_by_key: bool = False,
 ) -> Any:
-    """A field that is another row, or None; ``function`` returns a ``RowRead``.
+    """A field that is another row, or None; ``function`` returns a ``RowRead`` or a ``KeyRead``.
 
     ``make`` turns what is read, a row or a pair of rows, into an object of the schema.
     """
     declaration = read_declaration(
-        function, entity=entity, needs=frozenset(needs), owner_needs=frozenset(owner_needs)
+        function,
+        entity=entity,
+        needs=frozenset(needs),
+        owner_needs=frozenset(owner_needs),
+        is_by_key=is_by_key,
     )
 
     async def resolve(self: Any, info: Info, **given: Any) -> Any:

@@ -70,6 +70,8 @@ class Derived:
     arguments: tuple[inspect.Parameter, ...]
     only_for: Mapping[str, Collection[str]] = field_(default_factory=dict)
     """Inputs that are None unless one of these fields of the value is asked for."""
+    parts: Mapping[str, str] = field_(default_factory=dict)
+    """Fields of the value that are columns: where nothing else is asked for, it is not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +136,16 @@ def derived(
     function: Callable[..., Any],
     *,
     only_for: Mapping[str, Collection[str]] | None = None,
+    parts: Mapping[str, str] | None = None,
 ) -> Any:
     """A field whose value ``function`` derives from inputs, and from arguments of the field.
 
     ``only_for`` has inputs that are None unless one of some fields of the value is asked for.
+    ``parts`` has the columns that some fields of the value are equal to, by the fields' names.
     """
     inputs, arguments = _parameters(function)
     only_for = only_for or {}
-    declaration = Derived(function, inputs, arguments, only_for)
+    declaration = Derived(function, inputs, arguments, only_for, parts or {})
 
     def get(self: Any, info: Info, name: str) -> Any:
         if name == "reads":

@@ -28,7 +28,7 @@ from lamia_gql.api.turns import Turns
 from lamia_gql.domain.access import ANYONE
 from lamia_gql.domain.settings import Settings, load
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.plans.plan import Plans
+from lamia_gql.graph.plans.plan import Plans, Variables
 from lamia_gql.graph.plans.submission import Submission
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.schema import Schema, make_schema
@@ -86,11 +86,10 @@ class Executors(NamedTuple):
 
     async def planned(self, query: Query, now: Any, pushed: Any = None) -> bytes | Exception | None:
         """The data by a plan, or what goes wrong; None if there is no plan."""
-        plans = self.plans(query)
-        variables = plans.variables(query.variables)
-        plan = None if variables is None else plans.plan(variables)
-        if plan is None:
+        prepared = self.plans(query).prepare(query.variables)
+        if prepared is None:
             return None
+        plan, variables = prepared
         reads = Reads(now, self.settings, self.context().budget, ANYONE)
         try:
             return orjson.dumps(
@@ -104,8 +103,9 @@ class Executors(NamedTuple):
     ) -> list[bytes] | Exception | None:
         """The data of queries that differ in their variables, by one run; None if it can't."""
         plans = self.plans(queries[0])
-        each = [plans.variables(query.variables) for query in queries]
-        plan = plans.plan(each[0])
+        prepared = [plans.prepare(query.variables) for query in queries]
+        each = [one[1] for one in prepared if one is not None]
+        plan = None if prepared[0] is None else prepared[0][0]
         if plan is None or not plan.is_shared:
             return None
         reads = Reads(now, self.settings, self.context().budget, ANYONE)
@@ -335,7 +335,9 @@ def test_our_own_operations_have_plans() -> None:
                 continue
             text = print_ast(node)
             if node.operation is OperationType.QUERY or "taskChanged" in text:
-                plan: Any = Plans(schema, document, node).plan(SimpleNamespace(coerced={}))
+                plan: Any = Plans(schema, document, node).plan(
+                    Variables(SimpleNamespace(coerced={}))
+                )
                 assert plan is not None, path
             elif "submitEvents" in text:
                 assert Submission(schema, document, node).plan is not None, path

@@ -232,6 +232,6 @@ def test_what_is_a_lookup(query: str, expected: bool) -> None:
     [operation] = document.definitions
     assert isinstance(operation, OperationDefinitionNode)
     plans = Plans(schema, document, operation)
-    plan = plans.plan(plans.variables({}))
-    assert plan is not None
-    assert plan.is_lookup == expected
+    prepared = plans.prepare({})
+    assert prepared is not None
+    assert prepared[0].is_lookup == expected

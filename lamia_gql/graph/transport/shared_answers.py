@@ -8,7 +8,7 @@ from typing import Any
 
 from lamia_gql.api.services import Services
 from lamia_gql.domain.access import Principal
-from lamia_gql.graph.plans.plan import Plan
+from lamia_gql.graph.plans.plan import Plan, Variables
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.transport.encoding import Encoded, encode_at_once
 from lamia_gql.storage.transaction import ReadConnection
@@ -20,12 +20,12 @@ class Asked:
 
     Args:
         reads: its own reads, which are told the size of its answer.
-        variables: its coerced variables.
+        variables: its variables.
         extensions: the ``extensions`` of its answer.
     """
 
     reads: Reads
-    variables: Any
+    variables: Variables
     extensions: dict[str, Any]
 
 

@@ -42,6 +42,7 @@ from lamia_gql.storage.queries.tasks import tasks_by_name
 from tests.support.harness import Server
 from tests.support.query_generator import Known, Query, QueryGenerator
 
+PROCESS = "{ __typename name counts { done pending } task { name } }"
 QUERIES = 150
 MANY_QUERIES = 1_500
 SNAPSHOTS = 40
@@ -211,7 +212,8 @@ async def compare_shared(executors: Executors, seeds: range) -> None:
         below, own = body.head.strip("()"), [f"t{1 + seed % 2}", "none", "t1", "empty", "t1"]
         document = (
             f"query($name: String! {below}) {{ __typename key: task(name: $name) {body.selections}"
-            f" other: task(name: $name) {{ name }} }}{body.fragments}"
+            f' other: task(name: $name) {{ name }} process(task: $name, name: "p") {PROCESS} }}'
+            f"{body.fragments}"
         )
         if validate(executors.schema._schema, parse(document)):
             continue

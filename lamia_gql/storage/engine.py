@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.database_url import DatabaseTooOld, DatabaseURLError, parse_url
+from lamia_gql.storage.prepared_reads import keep_prepared
 from lamia_gql.storage.unused_connections import note_use
 
 MIN_SQLITE = (3, 35)
@@ -117,13 +118,14 @@ def create_read_engine(settings: Settings) -> Engine:
 
     Raises :class:`DatabaseURLError`.
     """
-    return _create_postgres_engine(
+    engine = _create_postgres_engine(
         parse_url(settings.database_url),
         settings,
         {
             "pool_size": settings.database_connections,
             "max_overflow": 0,
             "pool_timeout": settings.database_timeout,
+            "pool_reset_on_return": None,
         },
         {
             "timezone": "UTC",
@@ -131,6 +133,8 @@ def create_read_engine(settings: Settings) -> Engine:
             "default_transaction_read_only": "on",
         },
     )
+    keep_prepared(engine)
+    return engine
 
 
 def create_write_engine(settings: Settings, connections: int) -> Engine:

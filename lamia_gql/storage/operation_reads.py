@@ -11,11 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lamia_gql.domain.access import ANYONE, Principal
 from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavailable
+from lamia_gql.storage import lookups
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.readers import Readers, ReadSession, busy_error
 from lamia_gql.storage.transaction import ReadConnection
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 Work = Callable[[ReadConnection], T]
 
@@ -207,15 +209,15 @@ class OperationReads:
         finally:
             session.close()
 
-    async def look_up(self, work: Work[T]) -> T:
-        """Like :meth:`read_once`, for a work that finds a few rows by their keys.
+    async def look_up(self, work: lookups.Work[Q, T], asked: Q) -> T:
+        """What a work finds by keys for ``asked``: a few rows. Raises as :meth:`read_once`.
 
-        It goes on where the caller is cancelled.
+        Equal works of several operations are called once. It goes on where the caller is cancelled.
         """
         self._principal.require_reading()
         if self._stopped:
             raise self.error()
-        return await self._lookups.run(work)
+        return await self._lookups.run(work, asked)
 
     async def read_in_time(self, work: Work[T]) -> T:
         """The result of ``work``, which is stopped after the time limit; nothing can be read then.

@@ -6,12 +6,15 @@ the error that SQLAlchemy would raise.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+
+log = logging.getLogger(__name__)
 
 Cursor: TypeAlias = Any
 """A cursor of the driver."""
@@ -92,6 +95,32 @@ class Driver:
             raise
         except Exception as error:
             raise self._translated(error, None, None) from error
+
+    def commit(self, *, afterwards: str) -> None:
+        """Commit on PostgreSQL, which then runs a statement in a transaction of its own.
+
+        It gets both in one message, so it does so even if nobody waits for the answer any more. If
+        only the statement fails, that is logged.
+        """
+        try:
+            failed = self._commit(f"COMMIT; {afterwards}")
+        except Exception as error:
+            raise self._translated(error, "COMMIT", None) from error
+        if failed is not None:
+            log.error("a statement after a commit failed: %s", failed)
+
+    def _commit(self, statements: str) -> Exception | None:
+        """Run COMMIT and what follows, which may fail: its error."""
+        dbapi = self.dialect.loaded_dbapi
+        self._driver.pgconn.send_query(statements.encode())
+        results = self._driver.wait(dbapi.generators.execute(self._driver.pgconn))
+        errors = [
+            dbapi.errors.error_from_result(result) if result.error_message else None
+            for result in results
+        ]
+        if errors[0] is not None:
+            raise errors[0]
+        return errors[-1]
 
     def _translated(self, error: Exception, statement: str | None, parameters: Any) -> Exception:
         """What SQLAlchemy raises for an error of the driver; the error itself if it is none."""

@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.change_feed import Change, notify_statement
+from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.engine import cut_socket, duplicate_socket, is_sqlite, writing_connection
 from lamia_gql.storage.transaction import WriteTransaction
 
@@ -81,7 +82,7 @@ class Write(Generic[T]):
             begun = connection.begin()
             try:
                 times.begun = times.begun or time.monotonic()
-                transaction = WriteTransaction(connection, server_id, self._deadline)
+                transaction = WriteTransaction(connection, self._deadline)
                 result = self._work(transaction)
                 self._begin_commit()
                 times.commit_begun = time.monotonic()
@@ -92,6 +93,9 @@ class Write(Generic[T]):
                     raise GivenUp from error
                 raise
             try:
+                if transaction.changes and not is_sqlite(engine):
+                    notify = notify_statement(server_id, transaction.changes)
+                    Driver(connection).commit(afterwards=notify)
                 begun.commit()
             except Exception as error:
                 if is_sqlite(engine) or _is_refusal(error):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Sequence
+import urllib.parse
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from lamia_gql.client.configuration import ServerConfig
@@ -41,6 +42,9 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
+TASK_HEADER = "Lamia-Task"
+"""The header with the task of all events of a request, percent-encoded: balancers send a task's
+events to the same server, since one at a time can write to a task."""
 UNKNOWN_CODE = "BAD_USER_INPUT"
 """The code of an error that is caused by a field or a value that the server does not know."""
 REQUEST_ERROR_CODES = {
@@ -139,7 +143,8 @@ class ServerConnection:
         event can't be encoded.
         """
         body = encode_json({"query": DOCUMENT, "variables": {"input": {"events": events}}})
-        status, content = self._send(body, with_clock=with_clock)
+        tasks = {str(event.get("task", "")) for event in events}
+        status, content = self._send(body, with_clock=with_clock, tasks=tasks)
         return self._parse_response(status, content, len(events))
 
     def execute(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -160,9 +165,14 @@ class ServerConnection:
             raise ServerUnavailableError(message) from error
         return data
 
-    def _send(self, body: bytes, *, with_clock: bool = False) -> tuple[int, bytes]:
+    def _send(
+        self, body: bytes, *, with_clock: bool = False, tasks: Collection[str] = ()
+    ) -> tuple[int, bytes]:
         """The status and the content of the answer. Raises :class:`ServerUnavailableError`."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if len(tasks) == 1:
+            [task] = tasks
+            headers[TASK_HEADER] = urllib.parse.quote(task, safe="", errors="replace")
         if with_clock:
             headers[CLOCK_HEADER] = ""
         try:

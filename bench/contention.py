@@ -41,7 +41,7 @@ from lamia_gql.storage.database import Database
 CONNECTIONS = 128
 JOBS = 1_000
 SERVERS = (1, 2, 4)
-CHUNK = 1_000
+CHUNK = 100
 WARM_UP_S = 1.0
 ROUTES = ("any", "that of the task")
 

@@ -160,7 +160,7 @@ def connect_arguments(url: URL, timeout_s: float, parameters: Mapping[str, str])
 
 @contextmanager
 def collected_warnings(driver: Any) -> Iterator[list[str]]:
-    """What a connection to the database warns of in the block: standbys that it did not wait for."""
+    """What a connection warns of during the block: standbys that it did not wait for."""
     found: list[str] = []
 
     def take(notice: Any) -> None:

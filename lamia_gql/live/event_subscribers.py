@@ -78,6 +78,11 @@ class EventSubscribers:
             for subscriber in places[place][classes]:
                 subscriber.add(found)
 
+    def longest_queue(self, task_id: int) -> int:
+        """The largest number of events that wait for a subscriber of a task."""
+        queues = (subscriber.waiting for group in self._groups(task_id) for subscriber in group)
+        return max(queues, default=0)
+
     def end(self, task_id: int) -> None:
         """End all subscribers of a task, because it does not exist any more."""
         for group in self._groups(task_id):

@@ -34,6 +34,9 @@ ALL_TASKS = 0
 MAX_EVENTS_PER_READ = 1_000
 RETRY_DELAY_S = 1.0
 """How long to wait after the database has failed."""
+ROOM_WAIT_S = 1.0
+"""How long missed events wait for subscribers that have not yet taken the ones before."""
+ROOM_POLL_S = 0.005
 CATCH_UP_TIMEOUT_S = 10.0
 """How long the database may take to say what was committed."""
 ALL_EVENTS = EventFilter()
@@ -213,6 +216,8 @@ class Feeds:
 
     async def _read_to_latest(self, task_id: int, feed: _Feed) -> None:
         """Publish all events that are known to exist; for a new feed, only find its start."""
+        # No more than what fits into an empty queue.
+        limit = min(MAX_EVENTS_PER_READ, self._max_waiting)
         while feed.published_seq is None or feed.published_seq < feed.latest_seq:
             try:
                 if feed.published_seq is None:
@@ -225,8 +230,7 @@ class Feeds:
                         task_id=task_id,
                         seq=feed.published_seq,
                         wanted=ALL_EVENTS,
-                        # No more than what fits into an empty queue.
-                        limit=min(MAX_EVENTS_PER_READ, self._max_waiting),
+                        limit=limit,
                     )
                 )
             except Exception:
@@ -234,10 +238,23 @@ class Feeds:
                 await asyncio.sleep(RETRY_DELAY_S)
                 continue
             if events:
+                await self._wait_for_room(task_id, limit)
                 self.events.publish(task_id, events)
             # There are none if the task was deleted.
             feed.published_seq = events[-1].seq if events else feed.latest_seq
         feed.reading = None
+
+    async def _wait_for_room(self, task_id: int, size: int) -> None:
+        """Wait a moment for subscribers of a task whose queues have no room for so many events.
+
+        Else all that were missed together would make subscribers too slow that read at once.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ROOM_WAIT_S
+        while self.events.longest_queue(task_id) + size > self._max_waiting:
+            if loop.time() > deadline:
+                return
+            await asyncio.sleep(ROOM_POLL_S)
 
     async def _read_last_seq(self, task_id: int, feed: _Feed) -> int:
         [task] = await self._database.read(lambda c: tasks_by_id(c, [task_id]))

@@ -12,8 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
-IN_TRANSACTION = 2
-"""libpq's status of a transaction in which nothing has failed."""
+from lamia_gql.storage.postgres_connection import IN_TRANSACTION
 
 
 def keep_prepared(engine: Engine) -> None:

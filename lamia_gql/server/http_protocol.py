@@ -165,6 +165,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._ended:
             raise RequestRefused
         super().on_headers_complete()
+        if self._limits.end_with_answers:
+            self.end_with_answer()
         self._limits.wait(self)
         self._stage = Stage.BODY
         self._overhead = 0
@@ -230,6 +232,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _next_deadline(self) -> float:
         return self.loop.time() + self._limits.request_timeout_s
+
+    def end_with_answer(self) -> None:
+        """Tell the client that the connection ends with the answer to the request that it has sent.
+
+        If its headers are on their way already, the next answer tells.
+        """
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
         """End the connection, after a request that is being received or answered."""

@@ -18,9 +18,13 @@ KINDS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 @contextmanager
 def nginx(
-    folder: Path, locations: str, certificate: tuple[Path, Path] | None = None
+    folder: Path,
+    locations: str,
+    certificate: tuple[Path, Path] | None = None,
+    *,
+    upstream: str = "",
 ) -> Iterator[str]:
-    """A running nginx with these blocks ``location``; its address.
+    """A running nginx with these blocks ``location``, and blocks ``upstream``; its address.
 
     With a certificate and its key it speaks HTTPS.
     """
@@ -34,7 +38,7 @@ def nginx(
     config = folder / "nginx.conf"
     config.write_text(
         f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
-        http {{ access_log off; {paths}
+        http {{ access_log off; {paths} {upstream}
           server {{ listen 127.0.0.1:{port}{tls}; {locations} }} }}"""
     )
     log = folder / "nginx.log"

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from lamia_gql.domain.errors import Unavailable
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.migrations import HEAD, NotMigrated, current
+from lamia_gql.storage.migrations import NotMigrated, is_usable
 from lamia_gql.storage.trial_write import write_on_trial
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Readiness:
 
     async def _run(self) -> str | None:
         try:
-            if await self._database.read(current) != HEAD:
+            if not await self._database.read(is_usable):
                 return str(NotMigrated())
             await self._database.write(write_on_trial)
         except Unavailable as error:

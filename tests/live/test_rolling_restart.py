@@ -14,7 +14,7 @@ import websockets
 
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer
 from tests.support.live_clients import EVENTS, WebSocketClient, open_sse
-from tests.support.nginx import nginx
+from tests.support.nginx import balancer
 from tests.support.waiting import until_async
 
 JOBS = 4
@@ -22,11 +22,6 @@ JOBS = 4
 ROUNDS = 2
 PAGE = """{ task(name: "t") { state counts { done total } processes { nodes { name state
   ... on JobArray { jobs(first: 20) { nodes { index state } } } } } } }"""
-BALANCE = """location / { proxy_pass http://lamia; proxy_http_version 1.1;
-  proxy_set_header Host $http_host; proxy_set_header Upgrade $http_upgrade;
-  proxy_set_header Connection $connection_upgrade; }"""
-UPSTREAM = """map $http_upgrade $connection_upgrade { default upgrade; "" ""; }
-  upstream lamia { SERVERS keepalive 64; keepalive_timeout 15s; }"""
 
 
 class Load:
@@ -134,8 +129,7 @@ async def test_no_client_notices(
     first = postgres_server
     second = start_server(first.database_url)
     first.create("t", {"name": "p", "jobCount": 50})
-    servers = " ".join(f"server {one.url[7:]} max_fails=0;" for one in (first, second))
-    with nginx(tmp_path, BALANCE, upstream=UPSTREAM.replace("SERVERS", servers)) as url:
+    with balancer(tmp_path, [first.url, second.url]) as url:
         load = Load(url)
         followed: list[list[str]] = [[] for _ in range(8)]
         async with load.running(followed):

@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer
 from tests.support.live_clients import (
@@ -20,7 +22,7 @@ from tests.support.live_clients import (
     open_sse,
     until_events_come,
 )
-from tests.support.waiting import until_async
+from tests.support.waiting import until, until_async
 
 
 async def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
@@ -153,3 +155,28 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
     # What was on its way when the server was told is at most one event for each writer.
     assert len(stored - acknowledged) <= 16
     server.check_counters()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_connection_is_answered_or_refused(
+    start_server: StartServer, postgres_url: str, workers: int
+) -> None:
+    """A connection that the system has accepted for the server is never reset."""
+    server = start_server(postgres_url, workers=workers)
+    answered = [0] * 16
+
+    def ask_again_and_again(number: int) -> None:
+        while True:
+            # A new connection each time.
+            try:
+                assert httpx.get(f"{server.url}/healthz", verify=False).status_code == 200
+            except httpx.ConnectError:
+                return
+            answered[number] += 1
+
+    with ThreadPoolExecutor(len(answered)) as threads:
+        asking = [threads.submit(ask_again_and_again, number) for number in range(len(answered))]
+        until(lambda: all(number > 3 for number in answered), lambda: answered)
+        server.stop()
+        for one in asking:
+            one.result()

@@ -19,6 +19,7 @@ from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.graph.transport.result import error_body
 from lamia_gql.graph.transport.sse import ABORT_EXTENSION
 from lamia_gql.server.connection_limits import MIN_RATE, ConnectionLimits
+from lamia_gql.server.unread_data import has_unread_data
 
 MAX_HEADER_BYTES = 65_536
 """The largest size of a request's first line and headers; also of the trailers behind a body."""
@@ -245,7 +246,7 @@ class HttpProtocol(HttpToolsProtocol):
         """End the connection, after a request that is being received or answered."""
         if self._ended:
             self.transport.close()
-        else:
+        elif self._stage is not Stage.HEADERS and not has_unread_data(self.transport):
             super().shutdown()
 
     def check_deadline(self, now: float) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +15,13 @@ import pytest
 import websockets
 
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer
+from tests.support.job_side import (
+    LAMIA_JOB,
+    ROOT,
+    job_environment,
+    spooled_events,
+    stored_events,
+)
 from tests.support.live_clients import EVENTS, WebSocketClient, open_sse
 from tests.support.nginx import balancer
 from tests.support.waiting import until_async
@@ -30,6 +39,8 @@ class Load:
     def __init__(self, url: str) -> None:
         self.url = url
         self.acknowledged: set[str] = set()
+        self.given = 0
+        """How many events lamia-job was given."""
         self.answers = 0
         self.moves = 0
         """How often a subscriber had to move."""
@@ -64,6 +75,21 @@ class Load:
             await self._post(client, PAGE)
             await asyncio.sleep(0.01)
 
+    async def program(self, folder: Path) -> None:
+        """Give lamia-job beats of the task ``by lamia-job``; it must complain of nothing."""
+        environ = job_environment(self.url, folder, task="by lamia-job")
+        command = [*LAMIA_JOB, "emit", "--batch"]
+        running = await asyncio.create_subprocess_exec(
+            *command, env=environ, cwd=ROOT, stdin=PIPE, stderr=PIPE
+        )
+        assert running.stdin is not None
+        while not self.ends:
+            running.stdin.write(json.dumps({"eventClass": "BEAT", "index": 0}).encode() + b"\n")
+            self.given += 1
+            await asyncio.sleep(0.01)
+        _, complaints = await running.communicate(b"")
+        assert (running.returncode, complaints) == (0, b"")
+
     async def by_websocket(self, received: list[str]) -> None:
         """Follow the events, and resume at once where the server says that it goes away."""
         cursor = ""
@@ -97,7 +123,7 @@ class Load:
             self.moves += 1
 
     @asynccontextmanager
-    async def running(self, followed: Sequence[list[str]]) -> AsyncIterator[None]:
+    async def running(self, followed: Sequence[list[str]], folder: Path) -> AsyncIterator[None]:
         """Run all of them in the block, with subscribers for these lists. Whoever fails ends it.
 
         The subscribers go on until they have followed all that was stored.
@@ -112,6 +138,7 @@ class Load:
                 for index in range(JOBS)
                 for made in (self.job(client, index), self.page(client))
             ]
+            others.append(g.create_task(self.program(folder)))
             yield
             self.ends = True
             await asyncio.wait(others)
@@ -128,11 +155,12 @@ async def test_no_client_notices(
     """Every request is answered, every event is stored, and followed once, by its cursor."""
     first = postgres_server
     second = start_server(first.database_url)
-    first.create("t", {"name": "p", "jobCount": 50})
+    for task in ("t", "by lamia-job"):
+        first.create(task, {"name": "p", "jobCount": 50})
     with balancer(tmp_path, [first.url, second.url]) as url:
         load = Load(url)
         followed: list[list[str]] = [[] for _ in range(8)]
-        async with load.running(followed):
+        async with load.running(followed, tmp_path):
             for server in (first, second) * ROUNDS:
                 await load.until_answered(50)
                 await asyncio.to_thread(server.stop)
@@ -142,6 +170,8 @@ async def test_no_client_notices(
         assert len(received) == len(set(received))
         assert set(received) == load.acknowledged
     assert load.moves >= 2 * ROUNDS
+    assert load.given == len(stored_events(first, "by lamia-job")) > 0
+    assert spooled_events(tmp_path) == []
     first.check_counters()
     for server in (first, second):
         assert not re.search("WARNING|ERROR|Traceback", server.log()), server.log()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -20,12 +22,23 @@ from tests.support.other_version import (
 )
 from tests.support.waiting import until
 
+Done = CompletedProcess[str]
 pytestmark = pytest.mark.slow
 
 
 def until_it_listens(server: Server) -> None:
     """Wait until it listens: from then on, nobody may change the tables as he likes."""
     until(lambda: scrape(server).sum("lamia_listener_connected") == 1, server.log)
+
+
+async def under_load(server: Server, migrate: Callable[[], Done]) -> Done:
+    """Run a migration while the server takes events, each of which must be accepted."""
+    await asyncio.to_thread(until_it_listens, server)
+    await asyncio.to_thread(server.create, "load", {"name": "p"})
+    migrating = asyncio.create_task(asyncio.to_thread(migrate))
+    while not migrating.done():
+        await asyncio.to_thread(server.submit, "load", "p", "BEAT")
+    return migrating.result()
 
 
 async def write_on_both(first: Server, second: Server, task: str) -> None:
@@ -50,8 +63,7 @@ async def test_an_upgrade_without_a_stop(
     """The next version migrates while this one runs, which goes on, and can even be restarted."""
     tree = make_next_version(tmp_path / "next", online=True)
     now = start_server(postgres_url)
-    await asyncio.to_thread(until_it_listens, now)
-    done = await asyncio.to_thread(run_in, tree, "migrate", database_url=postgres_url)
+    done = await under_load(now, lambda: run_in(tree, "migrate", database_url=postgres_url))
     assert done.stdout == f"The database is at revision {NEXT_REVISION}.\n", done.stderr
     with OtherServer(tree, postgres_url, tmp_path) as later:
         await write_on_both(now, later, "both")
@@ -103,8 +115,7 @@ async def test_the_previous_version(postgres_url: str, tmp_path: Path) -> None:
     tree = previous_version(tmp_path / "previous")
     assert run_in(tree, "migrate", database_url=postgres_url).returncode == 0
     with OtherServer(tree, postgres_url, tmp_path) as before:
-        await asyncio.to_thread(until_it_listens, before)
-        done = run_cli("migrate", database_url=postgres_url)
+        done = await under_load(before, lambda: run_cli("migrate", database_url=postgres_url))
         if "stop all servers" in done.stderr:
             before.stop()
             done = run_cli("migrate", database_url=postgres_url)

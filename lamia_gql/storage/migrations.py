@@ -18,8 +18,9 @@ from lamia_gql.storage.sqlite_file import exclusive_use
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import Script
 
-HEAD = "2026_11_28_usage"
+HEAD = "2026_11_28_partitions"
 """The revision that this code expects: the last one in ``alembic/versions``."""
 ADVISORY_LOCK_ID = 4_962_101
 """An arbitrary number: the PostgreSQL lock that lets one client migrate at a time."""
@@ -95,10 +96,13 @@ def config(connection: Connection | None = None) -> Config:
 
 def revisions() -> list[str]:
     """All revisions that this code knows, oldest first; the history has no branches."""
+    return [script.revision for script in _scripts_in_order()]
+
+
+def _scripts_in_order() -> list[Script]:
     from alembic.script import ScriptDirectory
 
-    scripts = ScriptDirectory.from_config(config()).walk_revisions()
-    return [script.revision for script in scripts][::-1]
+    return [*ScriptDirectory.from_config(config()).walk_revisions()][::-1]
 
 
 def current(connection: Connection) -> str | None:
@@ -119,8 +123,8 @@ def removes_data(engine: Engine, revision: str) -> bool:
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the database to a revision, up or down, all or nothing.
 
-    May run in several processes at the same time; not while a server uses the database, unless
-    nothing has to be changed. Raises :class:`lamia_gql.storage.database_url.UnusableDatabase`.
+    May run in several processes at the same time. While a server uses the database, only to apply
+    migrations that are ``ONLINE``. Raises :class:`lamia_gql.storage.database_url.UnusableDatabase`.
     """
     with ExitStack() as stack:
         connection = stack.enter_context(begin_write(engine))
@@ -136,7 +140,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             return
         if is_sqlite(engine):
             stack.enter_context(exclusive_use(engine.url))
-        elif not connection.scalar(
+        elif not _are_online(here, target) and not connection.scalar(
             text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SERVER_LOCK_ID}
         ):
             raise ServersRunning
@@ -144,6 +148,15 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
         move = command.downgrade if target < here else command.upgrade
         move(config(connection), revision)
+
+
+def _are_online(here: int, target: int) -> bool:
+    """Whether servers may run during all migrations between these positions."""
+    return here < target and all(map(_is_online, _scripts_in_order()[here:target]))
+
+
+def _is_online(script: Script) -> bool:
+    return getattr(script.module, "ONLINE", False)
 
 
 def _positions(connection: Connection, revision: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from alembic import context
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import create_engine
+from lamia_gql.storage.partitions import comparison
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | bool:
@@ -22,7 +23,7 @@ def render_item(kind: str, item: Any, _context: Any) -> str | bool:
 
 def run(connection: Connection) -> None:
     """Run the requested migrations on one connection, in its transaction."""
-    options: dict[str, Any] = {"render_item": render_item}
+    options: dict[str, Any] = {"render_item": render_item, **comparison(connection)}
     context.configure(connection=connection, target_metadata=Base.metadata, **options)
     with context.begin_transaction():
         context.run_migrations()

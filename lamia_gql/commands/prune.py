@@ -85,7 +85,7 @@ async def _prune(database: Database, retention: Retention) -> None:
     before = await database.read(read_space)
     everything = await database.read(read_size)
     pruned = await Pruning(database, retention).run()
-    await purge(database)
+    await purge(database, retention.shortest)
     click.echo(f"Removed {_describe(pruned)}.")
     after = await database.read(read_space)
     if database.has_other_servers:

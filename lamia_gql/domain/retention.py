@@ -53,8 +53,15 @@ class Retention(NamedTuple):
     @property
     def shortest(self) -> timedelta | None:
         """The shortest time for which a task may be kept; None if no task is removed."""
-        found = [time for time in (*self.states.values(), *self.tags.values()) if time is not None]
-        return min(found, default=None)
+        return min((*self._of_states(), *self.tags.values()), default=None)
+
+    @property
+    def longest(self) -> timedelta | None:
+        """The longest time for which a task is kept because of its state, or else of its tags."""
+        return max(self._of_states() or self.tags.values(), default=None)
+
+    def _of_states(self) -> list[timedelta]:
+        return [time for time in self.states.values() if time is not None]
 
 
 def _days(days: float | None) -> timedelta | None:

@@ -218,5 +218,6 @@ class Pruner:
                         pruned.size.events,
                         pruned.beats,
                     )
-                    self._purger.wake()
+                # Also for what has waited long enough.
+                self._purger.wake()
             await asyncio.sleep(self._interval_s)

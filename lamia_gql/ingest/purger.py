@@ -1,16 +1,22 @@
-"""Removes the rows of deleted tasks in chunks, so that events never wait long for it."""
+"""Removes the rows of deleted tasks: whole partitions, else in chunks.
+
+So events never wait long for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Connection, and_, delete, func, select
 
 from lamia_gql.domain.background_task import BackgroundTask
 from lamia_gql.domain.usage_sketch import MAX_BUCKETS, Measure
+from lamia_gql.ingest.expiry import MAX_TASKS_PER_READ
 from lamia_gql.ingest.pace import PAUSE_S, TARGET_S, Pace
+from lamia_gql.ingest.ranges import drop_ranges, may_be_dropped
 from lamia_gql.ingest.samples import MAX_SAMPLES
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.free_space import give_back
@@ -26,15 +32,21 @@ RETRY_S = 30.0
 
 
 class Purger:
-    """A background task that removes the rows. Lives as long as the application."""
+    """A background task that removes the rows. Lives as long as the application.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: the database.
+        shortest: the shortest time for which any task is kept; None if none is removed by its age.
+    """
+
+    def __init__(self, database: Database, shortest: timedelta | None) -> None:
         self._database = database
+        self._shortest = shortest
         self._work = asyncio.Event()
         self._task = BackgroundTask("purger", self._run)
 
     def wake(self) -> None:
-        """Start to remove rows: a task was deleted."""
+        """Start to remove rows: a task was deleted, or may have waited long enough."""
         self._work.set()
 
     async def start(self) -> None:
@@ -51,45 +63,65 @@ class Purger:
             await self._work.wait()
             self._work.clear()
             try:
-                await purge(self._database)
+                await purge(self._database, self._shortest)
             except Exception:
                 log.exception("deleted tasks could not be purged; trying again in %g s", RETRY_S)
                 await asyncio.sleep(RETRY_S)
                 self._work.set()
 
 
-async def purge(database: Database) -> None:
-    """Remove all rows of deleted tasks, and give the free space back as far as possible."""
+async def purge(database: Database, shortest: timedelta | None) -> None:
+    """Remove the rows of deleted tasks, and give the free space back as far as possible.
+
+    Where tasks are removed by their age, rows on PostgreSQL wait for a while for their partition to
+    be dropped: see :func:`lamia_gql.ingest.ranges.may_be_dropped`.
+    """
+    if database.has_other_servers:
+        await drop_ranges(database)
     pace = Pace()
-    while await database.write(partial(purge_chunk, pace=pace)):  # noqa: ASYNC110  (a pause, not a poll)
+    while left := await database.write(partial(_read_deleted, shortest=shortest)):
+        while left := await database.write(partial(purge_chunk, task_ids=left, pace=pace)):  # noqa: ASYNC110  (a pause, not a poll)
+            await asyncio.sleep(PAUSE_S)
         await asyncio.sleep(PAUSE_S)
     while await database.write(partial(give_back, limit_s=TARGET_S)):  # noqa: ASYNC110  (likewise)
         await asyncio.sleep(PAUSE_S)
 
 
-def purge_chunk(transaction: WriteTransaction, pace: Pace) -> bool:
-    """Remove some rows of deleted tasks; False when no deleted task is left."""
+def _read_deleted(transaction: WriteTransaction, shortest: timedelta | None) -> list[int]:
+    """The first deleted tasks whose rows are to be removed."""
     connection = transaction.connection
-    left = pace.rows
+    wait = may_be_dropped(connection, shortest)
+    found = select(Task.id).where(Task.deleted_at.is_not(None), ~wait).order_by(Task.id)
+    return list(connection.scalars(found.limit(MAX_TASKS_PER_READ)))
+
+
+def purge_chunk(transaction: WriteTransaction, task_ids: list[int], pace: Pace) -> list[int]:
+    """Remove some rows of these deleted tasks; those tasks of which rows may be left."""
+    connection = transaction.connection
+    rows = pace.rows
     with pace.measured():
-        while left > 0:
-            task_id = connection.scalar(
-                select(Task.id).where(Task.deleted_at.is_not(None)).order_by(Task.id).limit(1)
-            )
-            if task_id is None:
-                return False
-            left -= max(_remove_some(connection, task_id, left), STEP_ROWS)
-    return True
+        while task_ids and rows > 0:
+            removed = _remove_some(connection, task_ids[0], rows)
+            rows -= max(removed, STEP_ROWS)
+            if not removed:
+                task_ids = task_ids[1:]
+    return task_ids
 
 
 def _remove_some(connection: Connection, task_id: int, rows: int) -> int:
     # Those without children first: what goes with its parent would be one transaction.
-    for remove in (_remove_events, _remove_jobs, _remove_samples, _remove_usage, _remove_processes):
+    for remove in (
+        _remove_events,
+        _remove_jobs,
+        _remove_samples,
+        _remove_usage,
+        _remove_processes,
+        _remove_task,
+    ):
         number = remove(connection, task_id, rows)
         if number:
             return number
-    connection.execute(delete(Task).where(Task.id == task_id))
-    return 1
+    return 0
 
 
 def _remove_events(connection: Connection, task_id: int, rows: int) -> int:
@@ -152,3 +184,7 @@ def _remove_processes(connection: Connection, task_id: int, rows: int) -> int:
     return connection.execute(
         delete(Process).where(of_task, Process.number < first + rows)
     ).rowcount
+
+
+def _remove_task(connection: Connection, task_id: int, _rows: int) -> int:
+    return connection.execute(delete(Task).where(Task.id == task_id)).rowcount

@@ -42,6 +42,7 @@ from lamia_gql.graph.transport.websocket import WebSocketEndpoint
 from lamia_gql.ingest.outbox import Outbox
 from lamia_gql.ingest.pruner import Pruner
 from lamia_gql.ingest.purger import Purger
+from lamia_gql.ingest.ranges import RangeKeeper
 from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.ingest.silence import SilenceWatch
 from lamia_gql.live.feeds import Feeds
@@ -181,7 +182,8 @@ def _lifespan(
                 outbox=outbox if outbox.is_used else None,
                 trace=nullcontext if spans is None else spans.commit,
             )
-            purger = Purger(database)
+            retention = Retention.of(settings)
+            purger = Purger(database, retention.shortest)
             feeds = Feeds(database, settings.max_waiting_changes)
             tokens = TokenTable(database)
             web_tokens = WebTokens(settings.token_issuers, settings.role_rules)
@@ -221,7 +223,8 @@ def _lifespan(
                 purger,
                 SilenceWatch(database, outbox, settings),
                 Deliverer(database, settings),
-                Pruner(database, Retention.of(settings), settings.prune_interval, purger),
+                RangeKeeper(database, retention),
+                Pruner(database, retention, settings.prune_interval, purger),
                 listener,
                 ReplicaWatch(database),
                 feeds,

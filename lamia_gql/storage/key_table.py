@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
+    BindParameter,
     Dialect,
     FromClause,
     TableClause,
@@ -35,6 +36,10 @@ INT = BigInteger()
 TEXT = Text()
 UUID = UUIDText()
 TIME = UTCDateTime()
+
+LEAST_KEY: BindParameter[int] = bindparam("least_key", required=False, type_=INT)
+GREATEST_KEY: BindParameter[int] = bindparam("greatest_key", required=False, type_=INT)
+"""Between these two lie the first values of all keys; a statement that has them is given them."""
 
 Keys = Iterable[Sequence[Any]]
 

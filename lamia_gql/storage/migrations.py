@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import Script
 
-HEAD = "2026_11_28_usage"
+HEAD = "2026_11_28_partitions"
 """The revision that this code expects: the last one in ``alembic/versions``."""
 ADVISORY_LOCK_ID = 4_962_101
 """An arbitrary number: the PostgreSQL lock that lets one client migrate at a time."""

@@ -1,10 +1,15 @@
 """The tables.
 
 The keys of processes, jobs, events and samples start with the task, so that these tables can be
-partitioned or distributed by it. A job without events has no row: an array of a million jobs starts
-as one row. Events are numbered within their task (``seq``) under the lock of the task's row, so the
-order of the numbers is the order of the commits, whichever server wrote them. Old BEATs may be
-thinned (see ``ingest/thinning.py``); their numbers are not used again.
+distributed by it. PostgreSQL has jobs, events and samples in partitions (see ``partitions``). No
+foreign key leads from them to their process there: it would be looked for with each row, and to
+drop a partition would lock all processes. They need none: what is stored for a task is stored under
+the lock of its row, and what a deleted task has is removed before the task.
+
+A job without events has no row: an array of a million jobs starts as one row. Events are numbered
+within their task (``seq``) under the lock of the task's row, so the order of the numbers is the
+order of the commits, whichever server wrote them. Old BEATs may be thinned (see
+``ingest/thinning.py``); their numbers are not used again.
 """
 
 from __future__ import annotations
@@ -34,6 +39,14 @@ from lamia_gql.storage.constraints import one_of
 _DELETED = text("deleted_at IS NOT NULL")
 _RUNNING = text("state = 'RUNNING'")
 _FAILED = text("state IN ('FAILED', 'TERMINATED')")
+_BY_TASK = {"postgresql_partition_by": "RANGE (task_id)"}
+
+
+def _of_process() -> ForeignKeyConstraint:
+    """The key to the process, which goes with its rows; on SQLite only."""
+    return ForeignKeyConstraint(
+        ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
+    ).ddl_if(dialect="sqlite")
 
 
 class Task(Base):
@@ -174,9 +187,7 @@ class Job(Base):
 
     __tablename__ = "job"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
-        ),
+        _of_process(),
         one_of("state", [state for state in JobState if state is not JobState.PENDING]),
         Index("ix_job_state", "task_id", "process_number", "state", "job_index"),
         # Partial, or PostgreSQL without statistics uses it to find single jobs, and reads the whole
@@ -197,7 +208,7 @@ class Job(Base):
             sqlite_where=_FAILED,
             postgresql_where=_FAILED,
         ),
-        {"sqlite_with_rowid": False},
+        {"sqlite_with_rowid": False, **_BY_TASK},
     )
 
     task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -247,15 +258,14 @@ class Event(Base):
 
     __tablename__ = "event"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
-        ),
+        _of_process(),
         UniqueConstraint("task_id", "id"),
         one_of("event_class", EventClass),
         CheckConstraint("progress >= 0", name="progress"),
         CheckConstraint("attempt >= 0", name="attempt"),
         Index("ix_event_job", "task_id", "process_number", "job_index", "seq"),
         Index("ix_event_process", "task_id", "process_number", "seq"),
+        _BY_TASK,
     )
 
     task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -302,10 +312,8 @@ class Sample(Base):
 
     __tablename__ = "sample"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["task_id", "process_number"], ["process.task_id", "process.number"], ondelete="CASCADE"
-        ),
-        {"sqlite_with_rowid": False},
+        _of_process(),
+        {"sqlite_with_rowid": False, **_BY_TASK},
     )
 
     task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

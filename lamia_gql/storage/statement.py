@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection, Dialect, SelectBase
 
 from lamia_gql.storage.driver import Cursor, Driver
-from lamia_gql.storage.key_table import Keys
+from lamia_gql.storage.key_table import GREATEST_KEY, LEAST_KEY, Keys
 
 R = TypeVar("R", bound=tuple[Any, ...])
 STATEMENTS_KEPT = 256
@@ -118,11 +118,15 @@ class _Compiled:
             self._values.append(value if encode is None or value is None else encode(value))
             self._places.setdefault(name, []).append((place, encode))
         self._needed = {name for name, value in compiled.params.items() if value is None}
+        self._is_bounded = LEAST_KEY.key in self._needed
         self._types = [column.type.dialect_impl(dialect) for column in select.selected_columns]
         self._dialect = dialect
         self._decoders: list[tuple[int, Convert]] | None = None
 
     def parameters(self, given: dict[str, Any]) -> list[Any]:
+        if self._is_bounded:
+            first = [key[0] for key in given["keys"]]
+            given |= {LEAST_KEY.key: min(first, default=0), GREATEST_KEY.key: max(first, default=0)}
         if given.keys() != self._needed:
             raise TypeError(f"the parameters are {sorted(self._needed)}, not {sorted(given)}")
         values = self._values.copy()

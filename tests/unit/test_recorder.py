@@ -150,7 +150,7 @@ async def test_stored_events_are_found_by_their_ids(postgres_url: str) -> None:
 
     def entries_read() -> int:
         found = connection.scalar(
-            text("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'event'")
+            text("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'event_r0'")
         )
         return int(found or 0)
 

@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, FromClause, Select, select, true
 from sqlalchemy.orm import aliased
 
 from lamia_gql.storage.base import Base
+from lamia_gql.storage.key_table import GREATEST_KEY, LEAST_KEY
+from lamia_gql.storage.partitions import PARTITIONED
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.statement import Statement
@@ -54,7 +56,11 @@ def top_n_per_key(
 
     def lateral() -> Select[Any]:
         read = dict.fromkeys((*shape.columns_read, order_by))
-        row = first(*(getattr(inner, name) for name in read)).lateral("row")
+        rows = first(*(getattr(inner, name) for name in read))
+        if entity.__tablename__ in PARTITIONED:
+            # Or it would be planned for each partition.
+            rows = rows.where(inner.task_id.between(LEAST_KEY, GREATEST_KEY))
+        row = rows.lateral("row")
         last = row.c[order_by]
         return (
             select(*shape.select(row.c.__getitem__), k.c.place)

@@ -1,0 +1,95 @@
+"""What PostgreSQL does with partitions: by the plans and the locks of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from lamia_gql.domain.pagination import Page
+from lamia_gql.domain.settings import load
+from lamia_gql.ingest.event_statements import READ_JOBS
+from lamia_gql.storage.database import Database
+from lamia_gql.storage.driver import Cursor, Driver
+from lamia_gql.storage.filters import EventFilter
+from lamia_gql.storage.migrations import migrate
+from lamia_gql.storage.partitions import WIDTH, add_range, move_ids, read_ranges
+from lamia_gql.storage.queries.events import read_events
+from lamia_gql.storage.transaction import WriteTransaction
+
+RANGES = 9
+"""As many as there are where retention removes tasks."""
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    """A migrated database with several ranges."""
+    database = Database(load(database_url=postgres_url))
+    migrate(database.engine)
+    database.write_blocking(lambda transaction: _fill(transaction.connection))
+    yield database
+    database.close()
+
+
+def _fill(connection: Connection) -> None:
+    for number in range(1, RANGES + 1):
+        move_ids(connection, add_range(connection, number * WIDTH))
+
+
+def locked(connection: Connection) -> set[str]:
+    """The tables that the transaction has locked, without indexes."""
+    found = connection.scalars(
+        text(
+            "SELECT relname FROM pg_locks JOIN pg_class AS c ON c.oid = relation"
+            " WHERE pid = pg_backend_pid() AND relkind IN ('r', 'p') AND relname LIKE 'event%'"
+        )
+    )
+    return set(found)
+
+
+def test_a_page_is_planned_for_its_partition(database: Database) -> None:
+    """PostgreSQL does not look at the others, which would take longer than to read the page."""
+
+    def read(connection: Connection) -> set[str]:
+        page = Page(10)
+        read_events(connection, [(3 * WIDTH + 5,)], EventFilter(), page, lambda _: None)
+        return locked(connection)
+
+    assert database.read_blocking(read) == {"event", "event_r3"}
+
+
+class ExplainingDriver(Driver):
+    """Keeps the plan of each statement that it runs."""
+
+    def execute(
+        self, statement: str, parameters: Sequence[Any] = (), *, many: bool = False
+    ) -> Cursor:
+        """Run it, and ask for its plan before."""
+        cursor = super().execute(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}", parameters)
+        self.plan = [line for (line,) in self.fetch(cursor)]
+        return super().execute(statement, parameters, many=many)
+
+
+def test_writers_run_in_the_partitions_of_their_tasks(database: Database) -> None:
+    """The jobs of a transaction are looked for in those, by their keys."""
+
+    def explain(transaction: WriteTransaction) -> list[str]:
+        driver = ExplainingDriver(transaction.connection)
+        READ_JOBS.run_on(driver, [(3 * WIDTH + 5, 0, 0)])
+        return driver.plan
+
+    scans = [line for line in database.write_blocking(explain) if "on job_r" in line]
+    assert len(scans) == RANGES + 1
+    assert all("Index Scan using" in scan for scan in scans)
+    [run] = [scan for scan in scans if "never executed" not in scan]
+    assert "on job_r3 " in run
+
+
+def test_ranges_are_read_as_they_were_made(database: Database) -> None:
+    """With the bounds that their names tell."""
+    found = database.read_blocking(read_ranges)
+    assert [known.number for known in found.ended] == [*range(RANGES)]
+    assert (found.current.begin, found.current.end) == (RANGES * WIDTH, (RANGES + 1) * WIDTH)
+    assert (found.ahead, found.last_id) == ([], RANGES * WIDTH)

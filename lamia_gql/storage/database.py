@@ -33,6 +33,9 @@ from lamia_gql.storage.engine import (
     is_sqlite,
 )
 from lamia_gql.storage.lookups import Lookups
+from lamia_gql.storage.read_position import Position
+from lamia_gql.storage.read_replica import ReadSource, connect_replicas
+from lamia_gql.storage.read_sources import ReadSources
 from lamia_gql.storage.readers import STORAGE_FAILURES, Readers
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 from lamia_gql.storage.unused_connections import release_memory
@@ -65,15 +68,20 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.engine = create_engine(settings)
-        self._read_engine = create_read_engine(settings) if self.has_other_servers else self.engine
         self.readers = Readers(
-            self._read_engine,
+            create_read_engine(settings) if self.has_other_servers else self.engine,
             settings.database_connections,
             settings.database_timeout,
             settings.max_read_time,
         )
         # One waits for PostgreSQL while another one makes answers. SQLite is in the process.
         self.lookups = Lookups(self.readers, 2 if self.has_other_servers else 1)
+        self.sources = ReadSources(
+            ReadSource(self.readers, self.lookups),
+            connect_replicas(settings),
+            settings.max_replica_lag,
+        )
+        """Where queries read."""
         self._write_engine = (
             create_write_engine(settings, EVENT_THREADS + WRITE_THREADS)
             if self.has_other_servers
@@ -95,6 +103,9 @@ class Database:
         It changes when the outcome of a transaction is unknown: if that was committed, or will be,
         its notification has the former id and is not ignored.
         """
+        self.position: Position | None = None
+        """Everything that this server has committed is before it. None if that is not known, and
+        where there are no replicas."""
         self.on_commit: Callable[[Sequence[Change]], None] | None = None
         """Called, in a writer's thread, with the changes of each committed transaction."""
         self.on_unknown_outcome: Callable[[], None] | None = None
@@ -142,7 +153,9 @@ class Database:
         work: Callable[[WriteTransaction], T],
         timeout_s: float,
     ) -> T:
-        write = Write(work, time.monotonic() + self.timeout_s)
+        write = Write(
+            work, time.monotonic() + self.timeout_s, with_position=bool(self.sources.replicas)
+        )
         self._writes.add(write)
         running = asyncio.ensure_future(self._run(threads, self._run_write, write))
         running.add_done_callback(lambda _: self._writes.discard(write))
@@ -160,7 +173,9 @@ class Database:
             done, _ = await asyncio.wait([running], timeout=END_OF_COMMIT_S)
             if not done:
                 raise OutcomeUnknown
-        return await running
+        result = await running
+        self.position = max(self.position or 0, write.position or 0) or None
+        return result
 
     async def _run(self, threads: ThreadPoolExecutor, transaction: Callable[[W], T], work: W) -> T:
         try:
@@ -223,10 +238,11 @@ class Database:
         for write in list(self._writes):
             write.give_up()
         self.readers.close()
+        for replica in self.sources.replicas:
+            replica.source.readers.close()
         self._writers.shutdown()
         self._event_writers.shutdown()
         self._write_engine.dispose()
-        self._read_engine.dispose()
         self.engine.dispose()
 
 

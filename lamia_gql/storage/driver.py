@@ -93,6 +93,20 @@ class Driver:
         except Exception as error:
             raise self._translated(error, None, None) from error
 
+    def commit_and_fetch(self, statement: str) -> tuple[Any, ...]:
+        """Commit, and run a SELECT in the same message to PostgreSQL; its one row.
+
+        The driver then has nothing left to commit.
+        """
+        try:
+            cursor = self.dialect.loaded_dbapi.RawCursor(self._driver)
+            # Two statements can't be prepared.
+            cursor.execute(f"COMMIT; {statement}", prepare=False)
+            cursor.nextset()
+            return cursor.fetchone()  # type: ignore[no-any-return] # the driver's
+        except Exception as error:
+            raise self._translated(error, "COMMIT", None) from error
+
     def _translated(self, error: Exception, statement: str | None, parameters: Any) -> Exception:
         """What SQLAlchemy raises for an error of the driver; the error itself if it is none."""
         errors = self.dialect.loaded_dbapi.Error

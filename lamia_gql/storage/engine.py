@@ -28,6 +28,8 @@ MAX_CONNECT_TIME_S = 10.0
 """How long the database may take to accept a connection; less if ``database_timeout`` is less."""
 MAX_PING_TIME_S = 10.0
 """How long an idle connection may take to answer a test; likewise."""
+REPLICA_TIMEOUT_S = 3.0
+"""``database_timeout`` of connections to a replica, unless that is less."""
 KEEPALIVE_PROBES = 3
 CONNECTION_OK = 0
 """libpq's status of a connection that works."""
@@ -112,13 +114,21 @@ def create_engine(settings: Settings) -> Engine:
     return _create_postgres_engine(url, settings, sizes, {"timezone": "UTC"})
 
 
-def create_read_engine(settings: Settings) -> Engine:
+def create_read_engine(settings: Settings, replica: URL | None = None) -> Engine:
     """An engine for PostgreSQL whose transactions see one state of the database, and cannot write.
 
     Raises :class:`DatabaseURLError`.
+
+    Args:
+        settings: the settings of the server.
+        replica: the address of a replica; by default, the engine is for the primary.
     """
+    if replica is not None:
+        # Another database answers in place of one that is gone: it is given up soon.
+        timeout_s = min(REPLICA_TIMEOUT_S, settings.database_timeout)
+        settings = settings.model_copy(update={"database_timeout": timeout_s})
     return _create_postgres_engine(
-        parse_url(settings.database_url),
+        replica or parse_url(settings.database_url),
         settings,
         {
             "pool_size": settings.database_connections,

@@ -29,6 +29,10 @@ STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
 """Errors of the storage itself, rather than of the statement."""
 
 
+class ReplicaFailed(Unavailable):
+    """A replica has failed, or is too busy; the primary may answer."""
+
+
 class _Turns:
     """Who has a connection, and whose turn it is: the client addresses that wait take turns.
 
@@ -116,11 +120,21 @@ class Readers:
         limit: the number of connections that may be used for reading at once.
         timeout_s: the longest wait for a connection, in seconds.
         max_read_s: the longest time that one read may take, in seconds.
+        replica: the name of the replica; None for the primary. On a replica,
+            :class:`ReplicaFailed` is raised wherever it is :class:`Unavailable` else.
     """
 
-    def __init__(self, engine: Engine, limit: int, timeout_s: float, max_read_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limit: int,
+        timeout_s: float,
+        max_read_s: float,
+        replica: str | None = None,
+    ) -> None:
         self._engine = engine
         self._timeout_s = timeout_s
+        self._replica = replica
         self.max_read_s = max_read_s
         """The longest time that one read may take, in seconds."""
         self.waits = Histogram(SECONDS)
@@ -167,10 +181,22 @@ class Readers:
                 async with asyncio.timeout(self._timeout_s):
                     await self._turns.take(address)
             except TimeoutError:
+                if self._replica is not None:
+                    raise ReplicaFailed(ErrorCode.BUSY, "The replica is busy.") from None
                 raise busy_error(self._timeout_s) from None
             finally:
                 self.waits.add(time.monotonic() - begin)
         return ReadSession(self, address, asyncio.get_running_loop())
+
+    def failure(self, error: Exception) -> Unavailable:
+        """What to raise for an error of the database, which goes into the log."""
+        if self._replica is not None:
+            log.warning("replica %s has failed: %s", self._replica, error)
+            return ReplicaFailed(ErrorCode.STORAGE_FAILED, "The replica has failed.")
+        log.exception("the database failed")
+        return Unavailable(
+            ErrorCode.STORAGE_FAILED, "The database failed. Nothing was changed; try again later."
+        )
 
     def stop(self, read: CancellableRead[Any]) -> None:
         """Stop a read. Does not wait for its end."""
@@ -189,9 +215,10 @@ class Readers:
         self._turns.give_back(address)
 
     def close(self) -> None:
-        """Wait for running reads. Sessions that are open are not waited for."""
+        """Wait for running reads, and disconnect. Sessions that are open are not waited for."""
         self._threads.shutdown()
         self._stoppers.shutdown()
+        self._engine.dispose()
 
 
 def busy_error(seconds: float) -> Unavailable:
@@ -253,11 +280,7 @@ class ReadSession:
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             if not lost and not isinstance(error, STORAGE_FAILURES):
                 raise
-            log.exception("the database failed")
-            raise Unavailable(
-                ErrorCode.STORAGE_FAILED,
-                "The database failed. Nothing was changed; try again later.",
-            ) from error
+            raise self._readers.failure(error) from error
         finally:
             if future.done():
                 timer.cancel()

@@ -15,7 +15,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.engine import cut_socket, duplicate_socket, is_sqlite, writing_connection
+from lamia_gql.storage.read_position import READ_COMMITTED_POSITION, Position
 from lamia_gql.storage.transaction import WriteTransaction
 
 T = TypeVar("T")
@@ -49,14 +51,22 @@ class Write(Generic[T]):
     Args:
         work: what to do in the transaction.
         deadline: until when it may wait for locks, by ``time.monotonic``; None for no limit.
+        with_position: whether to find the :attr:`position`; on PostgreSQL only.
     """
 
     def __init__(
-        self, work: Callable[[WriteTransaction], T], deadline: float | None = None
+        self,
+        work: Callable[[WriteTransaction], T],
+        deadline: float | None = None,
+        *,
+        with_position: bool = False,
     ) -> None:
         self._work = work
         self._deadline = deadline
+        self._with_position = with_position
         self.times = WriteTimes()
+        self.position: Position | None = None
+        """A position behind its commit, if it is to find one."""
         # Guards everything below: a connection is only cut while it is in use.
         self._lock = threading.Lock()
         self._given_up = False
@@ -92,6 +102,8 @@ class Write(Generic[T]):
                     raise GivenUp from error
                 raise
             try:
+                if self._with_position:
+                    [self.position] = Driver(connection).commit_and_fetch(READ_COMMITTED_POSITION)
                 begun.commit()
             except Exception as error:
                 if is_sqlite(engine) or _is_refusal(error):

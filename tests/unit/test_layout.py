@@ -60,6 +60,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     "ingest.event_decoder": {"pydantic"},
     # LISTEN needs the driver itself.
     "live.pg_listener": {"psycopg"},
+    # Many reads may wait for the next answer: that takes no thread.
+    "live.replica_watch": {"psycopg"},
     # Uvicorn's protocols are made of these; a refusal is written without the application.
     "server.http_protocol": {"httptools", "orjson"},
     "server.websocket_protocol": {"websockets"},

@@ -60,6 +60,7 @@ def read_settings(config: str | None, **overrides: Any) -> Settings:
     from lamia_gql.commands.setting_errors import UnknownSettingError, check_variables, describe
     from lamia_gql.domain.settings import SettingsFileError, load
     from lamia_gql.storage.database_url import DatabaseURLError, parse_url
+    from lamia_gql.storage.read_replica import replica_urls
 
     if config is not None:
         os.environ["LAMIA_CONFIG"] = config
@@ -67,6 +68,7 @@ def read_settings(config: str | None, **overrides: Any) -> Settings:
         check_variables(os.environ)
         settings = load(**overrides)
         parse_url(settings.database_url)
+        replica_urls(settings)
     except ValidationError as error:
         raise InvalidSettingsError(describe(error)) from error
     except (UnknownSettingError, SettingsFileError, DatabaseURLError) as error:

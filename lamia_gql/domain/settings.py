@@ -51,7 +51,7 @@ class Settings(Limits, AccessSettings, NotificationSettings, RetentionSettings):
     )
     max_replica_lag: float = Field(
         10.0,
-        gt=0,
+        ge=2,
         allow_inf_nan=False,
         description="A replica that is further behind, in seconds, is not read.",
     )

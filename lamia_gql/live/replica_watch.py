@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-INTERVAL_S = 1.0
+INTERVAL_S = 0.5
 """Between two questions, while nobody waits for the answer; also before a new connection."""
 WAITING_INTERVAL_S = 0.005
 """The same while reads wait until a replica has what they must see."""

@@ -80,7 +80,6 @@ class Metrics(Collector):
         if self._listener.is_needed:
             yield from self._notifications()
             yield from self._replication()
-        if self._services.database.sources.replicas:
             yield from self._read_replicas()
         yield histogram(
             "event_loop_delay_seconds",
@@ -327,6 +326,7 @@ class Metrics(Collector):
 
     def _read_replicas(self) -> Iterator[Metric]:
         sources = self._services.database.sources
+        outcomes = ReadOutcome if sources.replicas else ()
         lags = {(each.name,): sources.lag_s(each) for each in sources.replicas}
         yield gauge(
             "read_replica_usable",
@@ -344,6 +344,6 @@ class Metrics(Collector):
             "replica_reads",
             "Queries, by where they were read: from a replica, or from the primary, as no replica"
             " was usable, or all were too late, or one has failed.",
-            {(outcome.value,): sources.outcomes[outcome] for outcome in ReadOutcome},
+            {(outcome.value,): sources.outcomes[outcome] for outcome in outcomes},
             ["outcome"],
         )

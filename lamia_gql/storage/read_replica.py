@@ -55,19 +55,18 @@ def connect_replicas(settings: Settings) -> list[ReadReplica]:
 
     Raises :class:`DatabaseURLError` for an address that can't be used, and on SQLite.
     """
-    urls = [_parse(address) for address in settings.read_database_url]
-    if urls and parse_url(settings.database_url).get_backend_name() == "sqlite":
-        raise DatabaseURLError("Only PostgreSQL has replicas: omit read_database_url for SQLite.")
-    return [_connect(settings, url) for url in urls]
+    return [_connect(settings, url) for url in replica_urls(settings)]
 
 
-def _parse(address: str) -> URL:
-    url = parse_url(address)
-    if url.get_backend_name() == "sqlite":
+def replica_urls(settings: Settings) -> list[URL]:
+    """The addresses of the replicas. Raises as :func:`connect_replicas`."""
+    urls = list(map(parse_url, settings.read_database_url))
+    databases = [parse_url(settings.database_url), *urls] if urls else []
+    if any(url.get_backend_name() == "sqlite" for url in databases):
         raise DatabaseURLError(
-            "read_database_url must be like postgresql://user:password@host/name."
+            "Only PostgreSQL has replicas: read_database_url and database_url must both be of it."
         )
-    return url
+    return urls
 
 
 def _connect(settings: Settings, url: URL) -> ReadReplica:

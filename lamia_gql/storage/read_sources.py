@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from time import monotonic
 from typing import NamedTuple, TypeAlias
 
 from lamia_gql.storage.read_position import Position
@@ -103,13 +103,13 @@ class ReadSources:
     def lag_s(self, replica: ReadReplica) -> float | None:
         """How long ago, in seconds, the primary had more than the replica has; None if unknown.
 
-        It is known to a second, and not much more than ``max_lag_s``.
+        It is known to half a second, and not much more than ``max_lag_s``.
         """
         if replica.position is None or not self._samples:
             return None
         for moment, position in self._samples:
             if position > replica.position:
-                return time.monotonic() - moment
+                return monotonic() - moment
         return 0.0
 
     def ask(self) -> list[asyncio.Future[Position | None]]:
@@ -127,7 +127,7 @@ class ReadSources:
             position: what is committed.
             before: what the replicas had replayed before it was asked for.
         """
-        now = time.monotonic()
+        now = monotonic()
         self._samples.append((now, position))
         while len(self._samples) > 1 and self._samples[1][0] <= now - self._max_lag_s:
             self._samples.popleft()

@@ -22,6 +22,7 @@ NO_FOLDER = "/nowhere/at/all/l.sqlite can't be used: the folder /nowhere/at/all 
         (["migrate"], {"database_url": "sqlite:////tmp"}, 1, "/tmp can't be used: it is a folder."),
         (["migrate"], {"database_url": "postgresql://u:s@cret@h/db"}, 2, "%40"),
         (["migrate"], {"database_url": "postgresql://u:s@cret:s@h/db"}, 2, "%40"),
+        (["serve"], {"read_database_url": "postgresql://h/db"}, 2, "Only PostgreSQL has replicas"),
         (["migrate"], {"database_url": "postgresql+asyncpg://h/db"}, 2, "write postgresql://"),
         (["recount"], {"database_url": "postgres://nobody@127.0.0.1:9/none"}, 1, "refused"),
         (["recount"], {"database_url": "postgresql+psycopg://a@127.0.0.1:9/b"}, 1, "refused"),

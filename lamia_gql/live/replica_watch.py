@@ -117,7 +117,11 @@ async def _connect(place: Database | ReadReplica) -> AsyncConnection[Any]:
     engine = place.engine
     arguments, given = engine.dialect.create_connect_args(engine.url)
     always = connect_arguments(engine.url, ANSWER_TIMEOUT_S, {})
-    options: dict[str, Any] = {"application_name": "lamia-gql positions"}
+    # What is prepared would be lost behind a pooler.
+    options: dict[str, Any] = {
+        "application_name": "lamia-gql positions",
+        "prepare_threshold": None,
+    }
     return await AsyncConnection.connect(
         *arguments, autocommit=True, **{**always, **options, **given, **ENCODING}
     )

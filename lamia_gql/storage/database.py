@@ -174,7 +174,8 @@ class Database:
             if not done:
                 raise OutcomeUnknown
         result = await running
-        self.position = max(self.position or 0, write.position or 0) or None
+        position = write.position
+        self.position = None if position is None else max(self.position or 0, position)
         return result
 
     async def _run(self, threads: ThreadPoolExecutor, transaction: Callable[[W], T], work: W) -> T:

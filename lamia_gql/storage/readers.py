@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
 from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
+from lamia_gql.storage.reader_turns import ReaderTurns
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -31,81 +31,6 @@ STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
 
 class ReplicaFailed(Unavailable):
     """A replica has failed, or is too busy; the primary may answer."""
-
-
-class _Turns:
-    """Who has a connection, and whose turn it is: the client addresses that wait take turns.
-
-    One address never has all connections, unless there is only one: so whatever it reads, another
-    one need not wait for the end of it. All methods must be called in the thread of the event loop.
-
-    Args:
-        limit: the number of connections.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._share = max(1, limit - 1)
-        self._held: Counter[str | None] = Counter()
-        self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
-
-    @property
-    def taken(self) -> int:
-        """How many connections are taken."""
-        return self._held.total()
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for a connection."""
-        return sum(map(len, self._waiting.values()))
-
-    def take_free(self, address: str | None) -> bool:
-        """Take a connection, which must be given back, if one is free for an address."""
-        if address in self._waiting or not self._free or self._held[address] >= self._share:
-            return False
-        self._free -= 1
-        self._held[address] += 1
-        return True
-
-    async def take(self, address: str | None) -> None:
-        """Wait for a connection. It must be given back."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(address, deque()).append(turn)
-        self._let_in()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give_back(address)
-            raise
-
-    def give_back(self, address: str | None) -> None:
-        """Let the next one have the connection of an address."""
-        self._free += 1
-        self._held[address] -= 1
-        if not self._held[address]:
-            del self._held[address]
-        self._let_in()
-
-    def _let_in(self) -> None:
-        for address in list(self._waiting):
-            if not self._free:
-                return
-            if self._held[address] < self._share:
-                self._let_in_first(address)
-
-    def _let_in_first(self, address: str | None) -> None:
-        turns = self._waiting.pop(address)
-        while turns:
-            turn = turns.popleft()
-            if not turn.done():
-                self._free -= 1
-                self._held[address] += 1
-                turn.set_result(None)
-                break
-        if turns:
-            # Last in the row of the addresses.
-            self._waiting[address] = turns
 
 
 class Readers:
@@ -139,7 +64,7 @@ class Readers:
         """The longest time that one read may take, in seconds."""
         self.waits = Histogram(SECONDS)
         """How long those reads waited for a connection that did not get one at once."""
-        self._turns = _Turns(limit)
+        self._turns = ReaderTurns(limit)
         self._threads = ThreadPoolExecutor(limit, "lamia-read")
         # Stopping a statement is a request to the database: as many at once as there are readers.
         self._stoppers = ThreadPoolExecutor(limit, "lamia-stop")

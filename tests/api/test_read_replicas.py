@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,7 +23,7 @@ from lamia_gql.storage.operation_reads import OperationReads
 from lamia_gql.storage.read_sources import Freshness, Outcome
 from lamia_gql.storage.transaction import ReadConnection
 from tests.support.database_proxy import DatabaseProxy, Fault
-from tests.support.harness import SUBMIT_EVENT, Server, StartServer
+from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient
 from tests.support.metrics import scrape
 from tests.support.replica import Replica, running_replica
@@ -198,12 +197,12 @@ def test_a_lost_answer_to_a_commit(start_server: StartServer, postgres_url: str)
     with DatabaseProxy(postgres_url) as proxy:
         server = start_server(proxy.url, read_database_url=postgres_url)
         server.create("t", {"name": "p"})
-        event = {"task": "t", "process": "p", "eventClass": "DONE", "id": str(uuid.uuid4())}
+        change = {"input": {"name": "t", "comment": "changed"}}
         proxy.fail(Fault.CUT_AFTER)
-        lost = server.request(SUBMIT_EVENT, {"input": event})
+        lost = server.request(UPDATE_TASK, change)
         assert lost.json()["errors"][0]["extensions"]["code"] == "OUTCOME_UNKNOWN"
-        again = server.request(SUBMIT_EVENT, {"input": event})
-        assert again.json()["data"]["submitEvent"]["duplicate"]
+        again = server.request(UPDATE_TASK, change)
+        assert again.json()["data"]["updateTask"] is not None
         assert int(again.headers[HEADER], 16) > 0
 
 

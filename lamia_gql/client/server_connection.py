@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -43,6 +44,9 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
 COMMITTED = {"Lamia-Position": "committed"}
 """Asks for all that is committed, also where the server reads from replicas."""
+TASK_HEADER = "Lamia-Task"
+"""The header with the task of all events of a request, percent-encoded: balancers send a task's
+events to the same server, since one at a time can write to a task."""
 UNKNOWN_CODE = "BAD_USER_INPUT"
 """The code of an error that is caused by a field or a value that the server does not know."""
 REQUEST_ERROR_CODES = {
@@ -141,7 +145,11 @@ class ServerConnection:
         event can't be encoded.
         """
         body = encode_json({"query": DOCUMENT, "variables": {"input": {"events": events}}})
-        status, content = self._send(body, {CLOCK_HEADER: ""} if with_clock else {})
+        more = {CLOCK_HEADER: ""} if with_clock else {}
+        tasks = {str(event.get("task", "")) for event in events}
+        if len(tasks) == 1:
+            more[TASK_HEADER] = urllib.parse.quote(tasks.pop(), safe="", errors="replace")
+        status, content = self._send(body, more)
         return self._parse_response(status, content, len(events))
 
     def execute(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:

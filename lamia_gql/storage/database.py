@@ -53,8 +53,8 @@ CONFLICTS = frozenset({"40001", "40P01"})
 LOCK_TIMEOUTS = frozenset({"55P03", "57014"})
 """PostgreSQL's codes of a lock that was not available in time: lock_not_available, and
 query_canceled at the deadline of a transaction."""
-EVENT_THREADS = 2
-"""The recorder writes the events of locked tasks beside those of all others."""
+EVENT_TRANSACTIONS = 4
+"""So many transactions of events may run at once on PostgreSQL."""
 WRITE_THREADS = 4
 """So many other writes can wait for locks before the next one waits for a thread."""
 WRITE_MARGIN_S = 1.0
@@ -82,13 +82,16 @@ class Database:
             settings.max_replica_lag,
         )
         """Where queries read."""
+        self.event_transactions = EVENT_TRANSACTIONS if self.has_other_servers else 1
+        """How many transactions of events run at once, besides one for tasks that are locked."""
+        event_threads = self.event_transactions + 1
         self._write_engine = (
-            create_write_engine(settings, EVENT_THREADS + WRITE_THREADS)
+            create_write_engine(settings, event_threads + WRITE_THREADS)
             if self.has_other_servers
             else self.engine
         )
         self._writers = ThreadPoolExecutor(WRITE_THREADS, "lamia-write")
-        self._event_writers = ThreadPoolExecutor(EVENT_THREADS, "lamia-write-events")
+        self._event_writers = ThreadPoolExecutor(event_threads, "lamia-write-events")
         self._writes: set[Write[Any]] = set()
         # SQLite has one writer at a time: threads queue here rather than poll the file's lock.
         self._write_lock = None if self.has_other_servers else threading.Lock()

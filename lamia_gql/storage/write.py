@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.change_feed import Change, notify_statement
 from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.engine import cut_socket, duplicate_socket, is_sqlite, writing_connection
 from lamia_gql.storage.read_position import READ_COMMITTED_POSITION, Position
@@ -91,7 +91,7 @@ class Write(Generic[T]):
             begun = connection.begin()
             try:
                 times.begun = times.begun or time.monotonic()
-                transaction = WriteTransaction(connection, server_id, self._deadline)
+                transaction = WriteTransaction(connection, self._deadline)
                 result = self._work(transaction)
                 self._begin_commit()
                 times.commit_begun = time.monotonic()
@@ -102,8 +102,12 @@ class Write(Generic[T]):
                     raise GivenUp from error
                 raise
             try:
-                if self._with_position:
-                    [self.position] = Driver(connection).commit_and_fetch(READ_COMMITTED_POSITION)
+                afterwards = [READ_COMMITTED_POSITION] if self._with_position else []
+                if transaction.changes and not is_sqlite(engine):
+                    afterwards.append(notify_statement(server_id, transaction.changes))
+                if afterwards:
+                    values = Driver(connection).commit(afterwards=afterwards)
+                    self.position = int(values[0]) if self._with_position and values else None
                 begun.commit()
             except Exception as error:
                 if is_sqlite(engine) or _is_refusal(error):

@@ -59,14 +59,14 @@ def read_settings(config: str | None, **overrides: Any) -> Settings:
 
     from lamia_gql.commands.setting_errors import UnknownSettingError, check_variables, describe
     from lamia_gql.domain.settings import SettingsFileError, load
-    from lamia_gql.storage.database_url import DatabaseURLError, parse_url
+    from lamia_gql.storage.database_url import DatabaseURLError, session_url
 
     if config is not None:
         os.environ["LAMIA_CONFIG"] = config
     try:
         check_variables(os.environ)
         settings = load(**overrides)
-        parse_url(settings.database_url)
+        session_url(settings)
     except ValidationError as error:
         raise InvalidSettingsError(describe(error)) from error
     except (UnknownSettingError, SettingsFileError, DatabaseURLError) as error:

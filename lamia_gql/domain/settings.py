@@ -45,6 +45,11 @@ class Settings(Limits, AccessSettings, NotificationSettings, RetentionSettings):
         "sqlite:///lamia.sqlite",
         description="The database: sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/NAME.",
     )
+    listen_database_url: str | None = Field(
+        None,
+        description="The address of the same PostgreSQL itself, where database_url is that of a"
+        " pooler such as PgBouncer, in transaction mode: LISTEN and migrations need it.",
+    )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(
         8088, ge=0, le=65535, description="The port to listen on; 0 chooses a free one."

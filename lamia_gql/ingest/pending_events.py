@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextvars import copy_context
 from typing import NamedTuple
 
-from lamia_gql.domain.errors import OutcomeUnknown, Unavailable, UserError
+from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable, UserError
 from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent
@@ -33,6 +33,7 @@ class Request:
         "deadline",
         "events",
         "is_answered",
+        "may_be_stored",
         "running",
     )
 
@@ -46,6 +47,8 @@ class Request:
         """
         self.is_answered = False
         """Whether all is decided, or the request has failed."""
+        self.may_be_stored = False
+        """Whether it is unknown if a transaction that had a part of it was committed."""
         self.context = copy_context()
         """In which a line of the log about this request alone is written."""
         self.running = 0
@@ -68,7 +71,8 @@ class Request:
         """Answer with an error: this one, unless a part of the request is or may be stored."""
         if self.is_answered:
             return
-        if self.running or any(isinstance(result, Outcome) for result in self._results):
+        is_stored = any(isinstance(result, Outcome) for result in self._results)
+        if self.running or self.may_be_stored or is_stored:
             error = OutcomeUnknown()
         self.is_answered = True
         if not self.answer.done():
@@ -152,6 +156,15 @@ class LockedTasks:
         for task in [task for task, waiting in self._parts.items() if not waiting]:
             del self._parts[task]
             self.waits.add(time.monotonic() - self._since.pop(task))
+
+
+def locked_error() -> Unavailable:
+    """The error for events that could not be stored in time."""
+    return Unavailable(
+        ErrorCode.BUSY,
+        "The events could not be stored in time: another transaction keeps a task locked, or the"
+        " database is too slow. Nothing was stored; try again later.",
+    )
 
 
 def _task(part: Part) -> str:

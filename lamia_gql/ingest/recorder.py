@@ -19,14 +19,14 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from lamia_gql.domain.errors import ErrorCode, Unavailable
+from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.histogram import SIZES, Histogram
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.ingest.event_batch import Outcome, record
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_targets import LockMode
 from lamia_gql.ingest.outbox import Outbox
-from lamia_gql.ingest.pending_events import LockedTasks, Part, Request, Result
+from lamia_gql.ingest.pending_events import LockedTasks, Part, Request, Result, locked_error
 from lamia_gql.ingest.waiting_requests import WaitingRequests
 from lamia_gql.storage.database import WRITE_MARGIN_S, Database
 from lamia_gql.storage.transaction import WriteTransaction
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 LOCKED_PAUSE_S = 0.02
 """Pause between two attempts to store the events of locked tasks."""
+UNKNOWN_PAUSE_S = 0.05
+"""Pause before events are sent again of which the database has not said whether it stored them."""
 
 
 OUTCOMES = ("stored", "duplicate", "refused", "unavailable")
@@ -118,7 +120,8 @@ class Recorder:
         Clients take turns; the requests of one are stored in their order. Returns after the commit.
         Raises :class:`Unavailable`, with nothing stored, when too many events wait already, a task
         stays locked, or the storage fails; and :class:`OutcomeUnknown` when a part of the events is
-        or may be stored.
+        or may be stored. Where the database has not said whether it has committed, they are stored
+        again until it does: those that are stored already are found by their ids.
         """
         if not events:
             return []
@@ -189,7 +192,7 @@ class Recorder:
         for part in parts:
             waiting = self._locked.event_count
             if waiting and waiting + len(part.places) > self._max_waiting:
-                part.request.fail(_locked_error())
+                part.request.fail(locked_error())
             else:
                 for task, events in part.by_task().items():
                     self._locked.add(task, events)
@@ -209,7 +212,7 @@ class Recorder:
                     await asyncio.sleep(LOCKED_PAUSE_S)
             if self._stopping and self._loops[0].done():
                 for request in list(self._open):
-                    request.fail(_locked_error())
+                    request.fail(locked_error())
                 return
 
     async def _commit_locked(self) -> bool:
@@ -280,6 +283,15 @@ class Recorder:
     ) -> list[Part]:
         for part in parts:
             part.request.running -= 1
+        first = min(part.request.deadline for part in parts)
+        if isinstance(error, OutcomeUnknown) and first > asyncio.get_running_loop().time():
+            # Those that are stored will be found by their ids.
+            for part in parts:
+                part.request.may_be_stored = True
+                for event in part.events:
+                    event.may_be_stored = True
+            await asyncio.sleep(UNKNOWN_PAUSE_S)
+            return await self._commit(parts, mode)
         if not isinstance(error, Unavailable):
             if len(parts) > 1:
                 # One part makes the transaction fail: halve until it is alone, and store the
@@ -311,7 +323,7 @@ class Recorder:
             and not request.running
             and request.deadline <= asyncio.get_running_loop().time()
         ):
-            request.fail(_locked_error())
+            request.fail(locked_error())
         if request.is_answered:
             self._open.pop(request, None)
 
@@ -335,11 +347,3 @@ def _outcome(result: Result) -> str:
     if isinstance(result, Outcome):
         return "duplicate" if result.duplicate else "stored"
     return "refused"
-
-
-def _locked_error() -> Unavailable:
-    return Unavailable(
-        ErrorCode.BUSY,
-        "The events could not be stored in time: another transaction keeps a task locked, or the"
-        " database is too slow. Nothing was stored; try again later.",
-    )

@@ -12,8 +12,8 @@ from lamia_gql.domain.errors import Unavailable
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.storage.change_feed import ACCESS_CHANNEL, CHANNEL, decode
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.engine import ENCODING, connect_arguments
 from lamia_gql.storage.migrations import SERVER_LOCK_ID
+from lamia_gql.storage.postgres_connection import ENCODING, connect_arguments
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -24,7 +24,7 @@ HEALTH_CHECK_INTERVAL_S = 30.0
 """After how long without a notification the connection is tested."""
 RECONNECT_DELAY_S = 0.5
 CONNECTION_TIMEOUT_S = 10
-"""How long the database may take to accept the connection, and to answer a test."""
+"""How long the database may take to answer a test."""
 
 
 class PgListener:
@@ -82,15 +82,14 @@ class PgListener:
     async def _connect(self) -> AsyncConnection[Any]:
         from psycopg import AsyncConnection
 
-        engine = self._database.engine
-        arguments, given = engine.dialect.create_connect_args(engine.url)
-        options: dict[str, Any] = {
-            "connect_timeout": CONNECTION_TIMEOUT_S,
+        url = self._database.listen_url
+        arguments, given = self._database.engine.dialect.create_connect_args(url)
+        options = {
+            **connect_arguments(url, self._database.timeout_s, {}),
             "application_name": "lamia-gql listener",
         }
-        always = connect_arguments(engine.url, self._database.timeout_s, {})
         return await AsyncConnection.connect(
-            *arguments, autocommit=True, **{**always, **options, **given, **ENCODING}
+            *arguments, autocommit=True, **{**options, **given, **ENCODING}
         )
 
     async def _listen(self, connection: AsyncConnection[Any]) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
 from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
+from lamia_gql.storage.retries import Retries, is_gone
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -123,6 +124,8 @@ class Readers:
         self._timeout_s = timeout_s
         self.max_read_s = max_read_s
         """The longest time that one read may take, in seconds."""
+        self.max_search_s = min(timeout_s, max_read_s / 2)
+        """How long a read waits for a database that is gone, in seconds; never on SQLite."""
         self.waits = Histogram(SECONDS)
         """How long those reads waited for a connection that did not get one at once."""
         self._turns = _Turns(limit)
@@ -284,9 +287,18 @@ class ReadSession:
                 self._end()
 
     def _run(self, read: CancellableRead[T]) -> T:
-        if self._connection is None:
-            self._connection = self._readers.connect()
-        return read(self._connection)
+        if self._connection is not None:
+            return read(self._connection)
+        # Nothing has been read yet, so another database may answer in place of one that is gone.
+        retries = Retries(time.monotonic() + self._readers.max_search_s)
+        while True:
+            try:
+                self._connection = self._readers.connect()
+                return read(self._connection)
+            except DBAPIError as error:
+                if read.is_stopped or not is_gone(error) or not retries.wait(error):
+                    raise
+                self._disconnect()
 
     def _run_last(self, read: CancellableRead[T]) -> T:
         # One call of a thread instead of two.

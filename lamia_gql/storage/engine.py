@@ -167,7 +167,7 @@ def _create_postgres_engine(
     session = Session(
         parameters,
         reads=reads,
-        is_pooled=settings.listen_database_url not in (None, settings.database_url),
+        is_pooled=settings.listen_database_url is not None,
         timeout_s=settings.database_timeout,
     )
     try:

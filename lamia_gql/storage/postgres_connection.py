@@ -36,7 +36,9 @@ TEXT_FORMAT = 0
 """The driver's number of the format in which the database sends values as text."""
 REPEATABLE_READ = 3
 """The driver's number of this isolation."""
-WARNING = "WARNING"
+WAIT_FOR_STANDBY = "SyncRepWaitForLSN"
+"""The function of PostgreSQL that waits for synchronous standbys, and warns if that is cancelled.
+It is named in each version and language."""
 ENCODING = {"client_encoding": "utf8"}
 """What always applies to a connection, whatever the address, the environment or the user says."""
 
@@ -158,11 +160,11 @@ def connect_arguments(url: URL, timeout_s: float, parameters: Mapping[str, str])
 
 @contextmanager
 def collected_warnings(driver: Any) -> Iterator[list[str]]:
-    """The warnings that the database sends on a connection during the block."""
+    """What a connection to the database warns of in the block: standbys that it did not wait for."""
     found: list[str] = []
 
     def take(notice: Any) -> None:
-        if notice.severity_nonlocalized == WARNING:
+        if notice.source_function == WAIT_FOR_STANDBY:
             found.append(notice.message_primary)
 
     driver.add_notice_handler(take)

@@ -45,6 +45,11 @@ class Settings(Limits, AccessSettings, NotificationSettings, RetentionSettings):
         "sqlite:///lamia.sqlite",
         description="The database: sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/NAME.",
     )
+    listen_database_url: str | None = Field(
+        None,
+        description="The address of the same PostgreSQL itself, where database_url is that of a"
+        " pooler such as PgBouncer, in transaction mode: LISTEN and migrations need it.",
+    )
     read_database_url: Annotated[list[str], NoDecode, SPLIT_ADDRESSES] = Field(
         [],
         description="Replicas of a PostgreSQL, separated by spaces: queries are read from them.",

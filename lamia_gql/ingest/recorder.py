@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from lamia_gql.domain.errors import ErrorCode, Unavailable
+from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.histogram import SIZES, Histogram
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.ingest.event_batch import Outcome, record
@@ -41,6 +41,8 @@ LANES = 64
 """Tasks of one lane wait for each other's transactions; on SQLite, all do."""
 LOCKED_PAUSE_S = 0.02
 """Pause between two attempts to store the events of locked tasks."""
+UNKNOWN_PAUSE_S = 0.05
+"""Pause before events are sent again of which the database has not said whether it stored them."""
 
 
 OUTCOMES = ("stored", "duplicate", "refused", "unavailable")
@@ -124,7 +126,8 @@ class Recorder:
         Clients take turns; the requests of one are stored in their order. Returns after the commit.
         Raises :class:`Unavailable`, with nothing stored, when too many events wait already, a task
         stays locked, or the storage fails; and :class:`OutcomeUnknown` when a part of the events is
-        or may be stored.
+        or may be stored. Where the database has not said whether it has committed, they are stored
+        again until it does: those that are stored already are found by their ids.
         """
         if not events:
             return []
@@ -296,6 +299,15 @@ class Recorder:
     ) -> list[Part]:
         for part in parts:
             part.request.running -= 1
+        first = min(part.request.deadline for part in parts)
+        if isinstance(error, OutcomeUnknown) and first > asyncio.get_running_loop().time():
+            # Those that are stored will be found by their ids.
+            for part in parts:
+                part.request.may_be_stored = True
+                for event in part.events:
+                    event.may_be_stored = True
+            await asyncio.sleep(UNKNOWN_PAUSE_S)
+            return await self._commit(parts, mode)
         if not isinstance(error, Unavailable):
             if len(parts) > 1:
                 # One part makes the transaction fail: halve until it is alone, and store the

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamia_gql.domain.background_task import BackgroundTask
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.engine import ENCODING, connect_arguments
+from lamia_gql.storage.postgres_connection import ENCODING, connect_arguments
 from lamia_gql.storage.read_position import READ_PRIMARY, READ_REPLICA, Position
 from lamia_gql.storage.read_replica import ReadReplica
 

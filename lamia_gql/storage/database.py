@@ -26,6 +26,7 @@ from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.cancellation import CancellableRead
 from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.database_url import session_url
 from lamia_gql.storage.engine import (
     create_engine,
     create_read_engine,
@@ -46,10 +47,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 W = TypeVar("W")
 
-MAX_ATTEMPTS = 5
-"""How often a transaction is run that conflicts with others."""
-CONFLICTS = frozenset({"40001", "40P01"})
-"""PostgreSQL's codes of conflicts: serialization_failure and deadlock_detected."""
 LOCK_TIMEOUTS = frozenset({"55P03", "57014"})
 """PostgreSQL's codes of a lock that was not available in time: lock_not_available, and
 query_canceled at the deadline of a transaction."""
@@ -98,6 +95,8 @@ class Database:
         self.event_writes = WriteStatistics()
         """Of the transactions of events."""
         self.other_writes = WriteStatistics()
+        self.listen_url = session_url(settings)
+        """Where PostgreSQL can be listened to."""
         self.timeout_s = settings.database_timeout
         """The setting ``database_timeout``."""
         self.id = uuid.uuid4().hex
@@ -134,8 +133,8 @@ class Database:
         """The result of ``work``, run in a writer's thread in a transaction.
 
         The transaction is committed unless ``work`` raises. ``work`` runs again from the start
-        when its transaction conflicts with another one, so it must change nothing but the
-        database.
+        when its transaction conflicts with another one, or the database is gone and another one may
+        take over, so it must change nothing but the database.
 
         Returns or raises soon after ``database_timeout``, whatever the database does. Raises
         :class:`Unavailable` when the storage fails: with the code BUSY if others keep a lock, and
@@ -146,7 +145,10 @@ class Database:
         )
 
     async def write_events(self, work: Callable[[WriteTransaction], T], timeout_s: float) -> T:
-        """Like :meth:`write`, in threads in which no other write has to wait for a lock."""
+        """Like :meth:`write`, in threads in which no other write has to wait for a lock.
+
+        ``timeout_s`` is the time for it, of which the last :data:`WRITE_MARGIN_S` are for its end.
+        """
         return await self._write(self._event_writers, self.event_writes, work, timeout_s)
 
     async def _write(
@@ -157,7 +159,9 @@ class Database:
         timeout_s: float,
     ) -> T:
         write = Write(
-            work, time.monotonic() + self.timeout_s, with_position=bool(self.sources.replicas)
+            work,
+            time.monotonic() + timeout_s - WRITE_MARGIN_S,
+            with_position=bool(self.sources.replicas),
         )
         self._writes.add(write)
         running = asyncio.ensure_future(self._run(threads, self._run_write, write))
@@ -218,7 +222,7 @@ class Database:
         return self._run_write(Write(work))
 
     def _run_write(self, write: Write[T]) -> T:
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        while True:
             try:
                 with self._write_lock or nullcontext():
                     result, changes = write.run(self._write_engine, self.id)
@@ -228,14 +232,12 @@ class Database:
                     catch_up()
                 raise
             except DBAPIError as error:
-                if attempt == MAX_ATTEMPTS or not _is_conflict(error):
+                if not write.retries.wait(error):
                     raise
-                log.info("a transaction conflicted with another one; retrying: %s", error.orig)
             else:
                 if changes and (publish := self.on_commit) is not None:
                     publish(changes)
                 return result
-        raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Wait for running reads, give up writes whose outcome nobody awaits, and disconnect."""
@@ -256,10 +258,6 @@ def _failure(reason: str) -> Unavailable:
 
 def _busy(reason: str) -> Unavailable:
     return Unavailable(ErrorCode.BUSY, f"{reason} Nothing was changed; try again later.")
-
-
-def _is_conflict(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) in CONFLICTS
 
 
 def _is_lock_timeout(error: Exception) -> bool:

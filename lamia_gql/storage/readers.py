@@ -21,6 +21,7 @@ from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
 from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.reader_turns import ReaderTurns
+from lamia_gql.storage.retries import Retries, is_gone
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Readers:
         self._replica = replica
         self.max_read_s = max_read_s
         """The longest time that one read may take, in seconds."""
+        self._max_search_s = min(timeout_s, max_read_s / 2)
         self.waits = Histogram(SECONDS)
         """How long those reads waited for a connection that did not get one at once."""
         self._turns = ReaderTurns(limit)
@@ -112,6 +114,13 @@ class Readers:
             finally:
                 self.waits.add(time.monotonic() - begin)
         return ReadSession(self, address, asyncio.get_running_loop())
+
+    def search_deadline(self) -> float | None:
+        """Until when a read that begins now waits for a database that is gone.
+
+        That is by ``time.monotonic``. It is None for a replica: the primary answers at once.
+        """
+        return None if self._replica is not None else time.monotonic() + self._max_search_s
 
     def failure(self, error: Exception) -> Unavailable:
         """What to raise for an error of the database, which goes into the log."""
@@ -232,9 +241,18 @@ class ReadSession:
                 self._end()
 
     def _run(self, read: CancellableRead[T]) -> T:
-        if self._connection is None:
-            self._connection = self._readers.connect()
-        return read(self._connection)
+        if self._connection is not None:
+            return read(self._connection)
+        # Nothing has been read yet, so another database may answer in place of one that is gone.
+        retries = Retries(self._readers.search_deadline())
+        while True:
+            try:
+                self._connection = self._readers.connect()
+                return read(self._connection)
+            except DBAPIError as error:
+                if read.is_stopped or not is_gone(error) or not retries.wait(error):
+                    raise
+                self._disconnect()
 
     def _run_last(self, read: CancellableRead[T]) -> T:
         # One call of a thread instead of two.

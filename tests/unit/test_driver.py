@@ -157,14 +157,14 @@ def test_what_follows_a_commit_does_not_undo_it(
     with database.connect() as connection:
         driver = Driver(connection)
         driver.execute(constraint)
-        driver.commit(afterwards="SELECT pg_notify('c', '')")
+        assert driver.commit(afterwards=["SELECT 7", "SELECT pg_notify('c', '')"]) == ["7", ""]
         driver.execute("INSERT INTO a VALUES (1)")
-        driver.commit(afterwards="SELECT 1 / 0")
+        assert driver.commit(afterwards=["SELECT 7", "SELECT 1 / 0", "SELECT 8"]) == ["7"]
         assert "division by zero" in caplog.text
         caplog.clear()
         driver.execute("INSERT INTO a VALUES (1), (2)")
         with pytest.raises(IntegrityError):
-            driver.commit(afterwards="INSERT INTO a VALUES (3)")
+            driver.commit(afterwards=["INSERT INTO a VALUES (3)"])
         connection.rollback()
         assert list(connection.exec_driver_sql("SELECT i FROM a").scalars()) == [1]
     assert caplog.text == ""

@@ -23,7 +23,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {
         *("graph", "rest", "api", "access", "notification", "ingest", "live", "storage", "domain"),
     },
-    "commands": {"server", "graph", "access", "ingest", "storage", "domain", "client", "adapters"},
+    "commands": {
+        *("server", "graph", "access", "ingest", "live", "storage", "domain", "client", "adapters"),
+    },
     "adapters": {"client"},
     "client": set(),
     "__main__": {"commands"},

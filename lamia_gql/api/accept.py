@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
+
+REMEMBERED = 64
+"""How many quality lists are remembered: clients send the same few again and again."""
 
 
 class Preference(NamedTuple):
@@ -13,15 +17,19 @@ class Preference(NamedTuple):
     """The media type or the encoding, in lower case."""
     quality: float
     """Its weight: 1 if none is given, and 0, which means not acceptable, if it is not a number."""
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
     """All other parameters."""
 
 
-def parse_quality_list(header: str) -> Iterator[Preference]:
+@lru_cache(REMEMBERED)
+def parse_quality_list(header: str) -> tuple[Preference, ...]:
     """Parse a list such as ``br;q=0.5, gzip``, in the order of the header."""
+    found = []
     for entry in header.split(","):
         name, parameters = parse_media_type(entry)
-        yield Preference(name, _quality(parameters.pop("q", "1")), parameters)
+        quality = _quality(parameters.pop("q", "1"))
+        found.append(Preference(name, quality, parameters))
+    return tuple(found)
 
 
 def parse_media_type(text: str) -> tuple[str, dict[str, str]]:

@@ -14,7 +14,7 @@ from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.pagination import Slice, check_size, page
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.graph.credentials import CredentialQuery
-from lamia_gql.graph.reads import ListRead, NodeRead, Reads, RowRead, Rows, ValueRead
+from lamia_gql.graph.reads import KeyRead, ListRead, NodeRead, Reads, RowRead, Rows, ValueRead
 from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.arguments import After, Before, First, Last, argument
 from lamia_gql.graph.types.connection import (
@@ -46,6 +46,7 @@ from lamia_gql.storage.queries.tasks import (
 )
 from lamia_gql.storage.row_shape import RowShape, row_shape
 from lamia_gql.storage.rows import ProcessRow
+from lamia_gql.storage.transaction import ReadConnection
 
 TaskName = Annotated[str, argument("Name of the task.")]
 ProcessName = Annotated[str, argument("Name of the process in the task.")]
@@ -120,11 +121,8 @@ def _node(node_id: str, read: Callable[..., Any]) -> RowRead:
     )
 
 
-def _task(*, name: TaskName) -> RowRead:
-    return RowRead(
-        ("task", name),
-        lambda reads, _rows, shape, _owner: tasks_by_name(reads.connection, [name], shape),
-    )
+def _task(*, name: TaskName) -> KeyRead:
+    return KeyRead("task", name, tasks_by_name)
 
 
 def _tasks(
@@ -191,20 +189,22 @@ def _usernames(
     return ValueRead(("usernames", prefix, first), read)
 
 
-def _process_rows(
-    reads: Reads, task: str, name: str, shape: RowShape[ProcessRow]
+def _find_processes(
+    connection: ReadConnection, wanted: Sequence[tuple[str, str]], shape: RowShape[ProcessRow]
 ) -> list[ProcessRow | None]:
-    [owner] = tasks_by_name(reads.connection, [task], TASK_KEY)
-    if owner is None:
-        return [None]
-    return processes_by_name(reads.connection, [(owner.id, name)], shape)
+    """The process of each name of a task and name; None where there is none."""
+    owners = tasks_by_name(connection, [task for task, _ in wanted], TASK_KEY)
+    keys = [
+        (owner.id, name)
+        for owner, (_, name) in zip(owners, wanted, strict=True)
+        if owner is not None
+    ]
+    found = iter(processes_by_name(connection, keys, shape) if keys else ())
+    return [None if owner is None else next(found) for owner in owners]
 
 
-def _process(*, task: TaskName, name: ProcessName) -> RowRead:
-    return RowRead(
-        ("process", task, name),
-        lambda reads, _rows, shape, _owner: _process_rows(reads, task, name, shape),
-    )
+def _process(*, task: TaskName, name: ProcessName) -> KeyRead:
+    return KeyRead("process", (task, name), _find_processes)
 
 
 def _job(
@@ -221,7 +221,7 @@ def _job(
     def read(
         reads: Reads, _rows: Rows, shape: RowShape[Any], owner: RowShape[Any]
     ) -> Sequence[Any]:
-        [found] = _process_rows(reads, task, process, owner)
+        [found] = _find_processes(reads.connection, [(task, process)], owner)
         if found is None:
             return [None]
         if found.is_array and index is None:
@@ -264,7 +264,11 @@ class Query(CredentialQuery):
         owner_needs=FIND_JOBS,
     )
     task: Task | None = single(
-        "The task with this name. Null if there is none.", _task, models.Task, Task.of
+        "The task with this name. Null if there is none.",
+        _task,
+        models.Task,
+        Task.of,
+        is_by_key=True,
     )
     tasks: Connection[Task] | None = page_of(
         "All tasks that match, by default the newest first. Null only with an error.",
@@ -281,6 +285,7 @@ class Query(CredentialQuery):
         _process,
         models.Process,
         Process.of,
+        is_by_key=True,
     )
     job: Job | None = single(
         "A job of a process. Null if the task, the process or the index does not exist.",

@@ -126,6 +126,33 @@ class RowRead:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRead:
+    """Reads one row by a key that is no row: a field of the root, which many operations ask for.
+
+    It gives None where there is none. Like a :class:`RowRead`, and one statement may find the rows
+    of several operations.
+    """
+
+    kind: str
+    """What is read: of equal kinds, ``find`` is the same."""
+    wanted: Hashable
+    """The key."""
+    find: Callable[[ReadConnection, Sequence[Any], RowShape[Any]], Sequence[Any]]
+    """From keys to the row of each."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal reads of one operation."""
+        return self.kind, self.wanted
+
+    def read(
+        self, reads: Reads, _rows: Rows, shape: RowShape[Any], _owner: RowShape[Any]
+    ) -> Sequence[Any]:
+        """The row, in a list."""
+        return self.find(reads.connection, [self.wanted], shape)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRead:
     """Reads one row of any type, which is known from an id."""
 
@@ -147,7 +174,7 @@ class ListRead:
     """The length of the whole list of each row."""
 
 
-AnyRead = ValueRead | RowRead | ListRead
+AnyRead = ValueRead | RowRead | KeyRead | ListRead
 
 
 def run(read: AnyRead, reads: Reads, rows: Rows, full: RowShape[Any] | None) -> Sequence[Any]:

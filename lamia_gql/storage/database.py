@@ -119,7 +119,7 @@ class Database:
         return not is_sqlite(self.engine)
 
     async def read(self, work: Callable[[ReadConnection], T], address: str | None = None) -> T:
-        """The result of ``work``, run in a reader's thread in a transaction that is rolled back.
+        """The result of ``work``, run in a reader's thread in a transaction of its own.
 
         All statements of the transaction see the same state of the database. Where the caller is
         cancelled, the running statement is cancelled as well, so that the thread and its

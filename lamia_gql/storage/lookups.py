@@ -1,7 +1,8 @@
 """Lookups of several operations, in one turn of a thread and one transaction.
 
 To hand work to a thread and back takes longer than to find a few rows by their keys. So lookups
-that come while others run wait for them, and are then done together.
+that come while others run wait for them, and are then done together: those of the same work in one
+call.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from lamia_gql.storage.cancellation import CancellableRead
 from lamia_gql.storage.readers import Readers
 from lamia_gql.storage.transaction import ReadConnection
 
+Q = TypeVar("Q")
 T = TypeVar("T")
-Work = Callable[[ReadConnection], T]
-Asked: TypeAlias = "tuple[Work[Any], asyncio.Future[Any]]"
+Work = Callable[[ReadConnection, Sequence[Q]], Sequence[T]]
+"""Finds what each of several operations asks for. Equal works are called once."""
+Lookup: TypeAlias = "tuple[Work[Any, Any], Any]"
+"""A work, and what is asked of it."""
+Asked: TypeAlias = "tuple[Lookup, asyncio.Future[Any]]"
 """A lookup, and who waits for it."""
 
 MOST_TOGETHER = 32
@@ -48,14 +53,14 @@ class Lookups:
         self._workers: dict[asyncio.Task[None], list[Asked]] = {}
         """What each worker does now."""
 
-    async def run(self, work: Work[T]) -> T:
-        """The result of ``work``, in a transaction that begins after this call.
+    async def run(self, work: Work[Q, T], asked: Q) -> T:
+        """What ``work`` finds for ``asked``, in a transaction that begins after this call.
 
-        If the caller is cancelled, it goes on. Raises what the work raises, and as
-        :meth:`lamia_gql.storage.readers.Readers.run`.
+        If the caller is cancelled, it goes on. Raises what the work raises for ``asked`` alone, and
+        as :meth:`lamia_gql.storage.readers.Readers.run`.
         """
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, answer))
+        self._waiting.append(((work, asked), answer))
         if len(self._workers) < self._limit:
             self._start()
         return await answer
@@ -73,7 +78,7 @@ class Lookups:
             taken = [self._waiting.popleft() for _ in range(number)]
             # Those who do not wait any more were cancelled.
             asked[:] = [each for each in taken if not each[1].done()]
-            results = await self._run([work for work, _ in asked])
+            results = await self._run([lookup for lookup, _ in asked])
             for (_, answer), result in zip(asked, results, strict=True):
                 if answer.done():
                     continue
@@ -93,28 +98,41 @@ class Lookups:
             # They came after its last look.
             self._start()
 
-    async def _run(self, works: Sequence[Work[Any]]) -> list[Any]:
-        if not works:
+    async def _run(self, lookups: Sequence[Lookup]) -> list[Any]:
+        if not lookups:
             return []
         try:
-            return await self._readers.run(CancellableRead(partial(_run_all, works=works)), None)
+            read = CancellableRead(partial(_run_all, lookups=lookups))
+            return await self._readers.run(read, None)
         except SQLAlchemyError as error:
             # It has ended the transaction, and is that of one of them.
-            if len(works) == 1:
+            if len(lookups) == 1:
                 return [_Failed(error)]
-            return [(await self._run([work]))[0] for work in works]
+            return [(await self._run([lookup]))[0] for lookup in lookups]
         except Exception as error:
-            return [_Failed(error)] * len(works)
+            return [_Failed(error)] * len(lookups)
 
 
-def _run_all(connection: ReadConnection, works: Sequence[Work[Any]]) -> list[Any]:
-    found: list[Any] = []
-    for work in works:
-        try:
-            found.append(work(connection))
-        except SQLAlchemyError:
-            raise
-        except Exception as error:
-            # Who waits for it is in a cycle with it: it must not keep what was read.
-            found.append(_Failed(error.with_traceback(None)))
+def _run_all(connection: ReadConnection, lookups: Sequence[Lookup]) -> list[Any]:
+    places: dict[Work[Any, Any], list[int]] = {}
+    for place, (work, _) in enumerate(lookups):
+        places.setdefault(work, []).append(place)
+    found: list[Any] = [None] * len(lookups)
+    for work, own in places.items():
+        results = _call(work, connection, [lookups[place][1] for place in own])
+        for place, result in zip(own, results, strict=True):
+            found[place] = result
     return found
+
+
+def _call(work: Work[Any, Any], connection: ReadConnection, asked: Sequence[Any]) -> Sequence[Any]:
+    try:
+        return work(connection, asked)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        if len(asked) == 1:
+            # Who waits for it is in a cycle with it: it must not keep what was read.
+            return [_Failed(error.with_traceback(None))]
+    # It is that of one of them.
+    return [_call(work, connection, [each])[0] for each in asked]

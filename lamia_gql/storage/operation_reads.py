@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lamia_gql.domain.access import ANYONE, Principal
 from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavailable
+from lamia_gql.storage import lookups
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.read_replica import ReadSource
@@ -18,6 +19,7 @@ from lamia_gql.storage.read_sources import Freshness, Outcome, Wanted
 from lamia_gql.storage.readers import Readers, ReadSession, ReplicaFailed, busy_error
 from lamia_gql.storage.transaction import ReadConnection
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 Work = Callable[[ReadConnection], T]
 
@@ -198,12 +200,14 @@ class OperationReads:
         """
         return await self._on_source(lambda source: self._read_once(source, work), again)
 
-    async def look_up(self, work: Work[T], again: Callable[[], object]) -> T:
-        """Like :meth:`read_once`, for a work that finds a few rows by their keys.
+    async def look_up(
+        self, work: lookups.Work[Q, T], ask: Callable[[], Q], again: Callable[[], object]
+    ) -> T:
+        """What a work finds by keys for what ``ask`` returns: a few rows. Like :meth:`read_once`.
 
-        It goes on where the caller is cancelled.
+        Equal works of several operations are called once. It goes on where the caller is cancelled.
         """
-        return await self._on_source(lambda source: source.lookups.run(work), again)
+        return await self._on_source(lambda source: source.lookups.run(work, ask()), again)
 
     async def _on_source(
         self, read: Callable[[ReadSource], Awaitable[T]], again: Callable[[], object]

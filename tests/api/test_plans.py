@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ from lamia_gql.api.turns import Turns
 from lamia_gql.domain.access import ANYONE
 from lamia_gql.domain.settings import Settings, load
 from lamia_gql.graph.context import Context
-from lamia_gql.graph.plans.plan import Plans
+from lamia_gql.graph.plans.plan import Plans, Variables
 from lamia_gql.graph.plans.submission import Submission
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.schema import Schema, make_schema
@@ -42,6 +42,7 @@ from lamia_gql.storage.queries.tasks import tasks_by_name
 from tests.support.harness import Server
 from tests.support.query_generator import Known, Query, QueryGenerator
 
+PROCESS = "{ __typename name counts { done pending } task { name } }"
 QUERIES = 150
 MANY_QUERIES = 1_500
 SNAPSHOTS = 40
@@ -76,17 +77,20 @@ class Executors(NamedTuple):
         context.reads.end()
         return found.errors or orjson.dumps(found.data), context
 
-    async def planned(self, query: Query, now: Any, pushed: Any = None) -> bytes | Exception | None:
-        """The data by a plan, or what goes wrong; None if there is no plan."""
+    def plans(self, query: Query) -> Plans:
+        """The plans of a query."""
         document = parse(query.document)
         [operation] = [
             node for node in document.definitions if isinstance(node, OperationDefinitionNode)
         ]
-        plans = Plans(self.schema, document, operation)
-        variables = plans.variables(query.variables)
-        plan = None if variables is None else plans.plan(variables)
-        if plan is None:
+        return Plans(self.schema, document, operation)
+
+    async def planned(self, query: Query, now: Any, pushed: Any = None) -> bytes | Exception | None:
+        """The data by a plan, or what goes wrong; None if there is no plan."""
+        prepared = self.plans(query).prepare(query.variables)
+        if prepared is None:
             return None
+        plan, variables = prepared
         reads = Reads(now, self.settings, self.context().budget, ANYONE)
         try:
             return orjson.dumps(
@@ -94,6 +98,23 @@ class Executors(NamedTuple):
             )
         except Exception as error:
             return error
+
+    async def planned_together(
+        self, queries: Sequence[Query], now: Any
+    ) -> list[bytes] | Exception | None:
+        """The data of queries that differ in their variables, by one run; None if it can't."""
+        plans = self.plans(queries[0])
+        prepared = [plans.prepare(query.variables) for query in queries]
+        each = [one[1] for one in prepared if one is not None]
+        plan = None if prepared[0] is None else prepared[0][0]
+        if plan is None or not plan.is_shared:
+            return None
+        reads = Reads(now, self.settings, self.context().budget, ANYONE)
+        try:
+            found = await self.database.read(lambda c: plan.run_many(reads.on(c), each))
+        except Exception as error:
+            return error
+        return [orjson.dumps(one) for one in found]
 
 
 @pytest.fixture
@@ -182,6 +203,34 @@ async def compare(executors: Executors, seeds: range) -> None:
     assert answered > len(seeds) / 3
 
 
+async def compare_shared(executors: Executors, seeds: range) -> None:
+    """Run for several operations at once, a plan gives each the bytes of its own run."""
+    known = await find_known(executors)
+    now, shared = datetime.now(UTC), 0
+    for seed in seeds:
+        body = QueryGenerator(executors.schema._schema, random.Random(seed), known).part("Task")
+        below, own = body.head.strip("()"), [f"t{1 + seed % 2}", "none", "t1", "empty", "t1"]
+        document = (
+            f"query($name: String! {below}) {{ __typename key: task(name: $name) {body.selections}"
+            f' other: task(name: $name) {{ name }} process(task: $name, name: "p") {PROCESS} }}'
+            f"{body.fragments}"
+        )
+        if validate(executors.schema._schema, parse(document)):
+            continue
+        queries = [Query(document, {**body.variables, "name": name}) for name in own]
+        each = [await executors.planned(query, now) for query in queries]
+        found = await executors.planned_together(queries, now)
+        if found is None:
+            assert below, f"not shared: {document}"
+            continue
+        if any(isinstance(one, Exception) for one in each):
+            assert isinstance(found, Exception), f"seed {seed}: {document}"
+            continue
+        assert found == each, f"seed {seed}: {document}"
+        shared += 1
+    assert shared > len(seeds) / 5
+
+
 async def compare_snapshots(executors: Executors, seeds: range) -> None:
     """A snapshot by a plan has the bytes of the task that a query resolves field by field."""
     known = await find_known(executors)
@@ -263,6 +312,11 @@ async def test_random_queries(executors: Executors) -> None:
     await compare(executors, range(QUERIES))
 
 
+async def test_random_queries_for_several_tasks(executors: Executors) -> None:
+    """Those of one task each, run at once, on each engine."""
+    await compare_shared(executors, range(SNAPSHOTS))
+
+
 async def test_random_snapshots(executors: Executors) -> None:
     """Those of ``taskChanged``, on each engine."""
     await compare_snapshots(executors, range(SNAPSHOTS))
@@ -283,7 +337,9 @@ def test_our_own_operations_have_plans() -> None:
                 continue
             text = print_ast(node)
             if node.operation is OperationType.QUERY or "taskChanged" in text:
-                plan: Any = Plans(schema, document, node).plan(SimpleNamespace(coerced={}))
+                plan: Any = Plans(schema, document, node).plan(
+                    Variables(SimpleNamespace(coerced={}))
+                )
                 assert plan is not None, path
             elif "submitEvents" in text:
                 assert Submission(schema, document, node).plan is not None, path
@@ -294,5 +350,6 @@ def test_our_own_operations_have_plans() -> None:
 async def test_many_random_queries(executors: Executors) -> None:
     """Some thousand more."""
     await compare(executors, range(QUERIES, QUERIES + MANY_QUERIES))
+    await compare_shared(executors, range(SNAPSHOTS, MANY_SNAPSHOTS))
     await compare_snapshots(executors, range(SNAPSHOTS, MANY_SNAPSHOTS))
     await compare_events(executors, range(SNAPSHOTS, MANY_SNAPSHOTS))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import TypeVar
 
 import pytest
 from graphql import OperationDefinitionNode, parse
@@ -17,8 +18,9 @@ from lamia_gql.domain.settings import load
 from lamia_gql.graph.plans.plan import Plans
 from lamia_gql.graph.schema import make_schema
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.lookups import MOST_TOGETHER, Lookups
+from lamia_gql.storage.lookups import MOST_TOGETHER, Lookups, Work
 
+T = TypeVar("T")
 SOON_S = 20.0
 
 
@@ -35,9 +37,22 @@ def number(connection: Connection, value: int) -> int:
     return int(connection.scalar(text(f"SELECT {value}")) or 0)
 
 
-def lookup(value: int) -> Callable[[Connection], int]:
+def alone(look: Callable[[Connection], T]) -> Work[None, T]:
+    """A work that is equal to no other one."""
+    return lambda connection, asked: [look(connection) for _ in asked]
+
+
+def lookup(value: int) -> Work[None, int]:
     """A lookup of a number."""
-    return partial(number, value=value)
+    return alone(partial(number, value=value))
+
+
+def numbers(connection: Connection, asked: Sequence[int]) -> list[int]:
+    """Numbers, from the database in one statement; it must not find any below zero."""
+    if min(asked) < 0:
+        raise UserError(ErrorCode.TASK_NOT_FOUND, "There is none.", "name")
+    shown = " UNION ALL ".join(f"SELECT {value}" for value in asked)
+    return list(connection.scalars(text(shown)))
 
 
 async def test_those_that_wait_are_done_together(database: Database) -> None:
@@ -50,10 +65,33 @@ async def test_those_that_wait_are_done_together(database: Database) -> None:
 
     event.listen(database.readers._engine, "checkout", count)
     found = await asyncio.gather(
-        *(database.lookups.run(lookup(n)) for n in range(4 * MOST_TOGETHER))
+        *(database.lookups.run(lookup(n), None) for n in range(4 * MOST_TOGETHER))
     )
     assert found == list(range(4 * MOST_TOGETHER))
     assert transactions == 4
+
+
+async def test_the_same_work_is_called_once_for_all(database: Database) -> None:
+    """Others between them are called on their own; an error is that of one."""
+    statements = []
+    event.listen(
+        database.readers._engine,
+        "before_cursor_execute",
+        lambda *arguments: statements.append(arguments[2]),
+    )
+    asked = [1, 2, 3, 4]
+    found = await asyncio.gather(
+        database.lookups.run(lookup(7), None),
+        *(database.lookups.run(numbers, one) for one in asked),
+        database.lookups.run(lookup(8), None),
+    )
+    assert found == [7, *asked, 8]
+    assert sum("SELECT" in one for one in statements) == 3
+    failed = await asyncio.gather(
+        *(database.lookups.run(numbers, one) for one in (1, -1, 3)), return_exceptions=True
+    )
+    assert failed[::2] == [1, 3]
+    assert isinstance(failed[1], UserError)
 
 
 async def test_an_error_is_that_of_one(database: Database) -> None:
@@ -67,9 +105,9 @@ async def test_an_error_is_that_of_one(database: Database) -> None:
     def refused(_: Connection) -> int:
         raise UserError(ErrorCode.TASK_NOT_FOUND, "There is none.", "name")
 
-    works = [lookup(1), wrong, lookup(2), refused, lookup(3)]
+    works = [lookup(1), alone(wrong), lookup(2), alone(refused), lookup(3)]
     found = await asyncio.gather(
-        *(database.lookups.run(work) for work in works), return_exceptions=True
+        *(database.lookups.run(work, None) for work in works), return_exceptions=True
     )
     assert [found[place] for place in (0, 2, 4)] == [1, 2, 3]
     assert isinstance(found[1], DBAPIError)
@@ -85,9 +123,9 @@ async def test_who_is_cancelled_disturbs_nobody(database: Database) -> None:
         loop.call_soon_threadsafe(begun.set)
         return sum(number(connection, 0) for _ in range(200))
 
-    running = asyncio.create_task(database.lookups.run(slow))
+    running = asyncio.create_task(database.lookups.run(alone(slow), None))
     await begun.wait()
-    waiting = [asyncio.create_task(database.lookups.run(lookup(n))) for n in range(4)]
+    waiting = [asyncio.create_task(database.lookups.run(lookup(n), None)) for n in range(4)]
     await asyncio.sleep(0)
     running.cancel()
     waiting[1].cancel()
@@ -105,11 +143,11 @@ async def test_a_database_that_fails_fails_all(database: Database) -> None:
         raise DBAPIError("SELECT", None, Exception("gone"), connection_invalidated=True)
 
     found = await asyncio.gather(
-        *(database.lookups.run(work) for work in (lost, lookup(1))),
+        *(database.lookups.run(work, None) for work in (alone(lost), lookup(1))),
         return_exceptions=True,
     )
     assert all(isinstance(error, Unavailable) for error in found)
-    assert await database.lookups.run(lookup(2)) == 2
+    assert await database.lookups.run(lookup(2), None) == 2
 
 
 async def test_nobody_waits_for_lookups_that_were_given_up(database: Database) -> None:
@@ -122,9 +160,9 @@ async def test_nobody_waits_for_lookups_that_were_given_up(database: Database) -
         return sum(number(connection, 0) for _ in range(100_000))
 
     lookups = Lookups(database.readers, 1)
-    running = asyncio.create_task(lookups.run(slow))
+    running = asyncio.create_task(lookups.run(alone(slow), None))
     await begun.wait()
-    waiting = asyncio.create_task(lookups.run(lookup(1)))
+    waiting = asyncio.create_task(lookups.run(lookup(1), None))
     await asyncio.sleep(0)
     [worker] = [task for task in asyncio.all_tasks() if task.get_name() == "lookups"]
     worker.cancel()
@@ -142,10 +180,10 @@ async def test_one_that_takes_long_keeps_nobody_waiting(database: Database) -> N
         begun.set()
         return may_end.wait(SOON_S)
 
-    running = asyncio.create_task(lookups.run(slow))
+    running = asyncio.create_task(lookups.run(alone(slow), None))
     await asyncio.to_thread(begun.wait)
     async with asyncio.timeout(SOON_S / 2):
-        found = await asyncio.gather(*(lookups.run(lookup(n)) for n in range(8)))
+        found = await asyncio.gather(*(lookups.run(lookup(n), None) for n in range(8)))
     assert found == list(range(8))
     may_end.set()
     assert await running
@@ -153,14 +191,14 @@ async def test_one_that_takes_long_keeps_nobody_waiting(database: Database) -> N
 
 async def test_a_worker_that_never_begins_keeps_nobody_waiting(database: Database) -> None:
     """It is cancelled in the moment in which it was made."""
-    waiting = asyncio.create_task(database.lookups.run(lookup(1)))
+    waiting = asyncio.create_task(database.lookups.run(lookup(1), None))
     await asyncio.sleep(0)
     [worker] = [task for task in asyncio.all_tasks() if task.get_name() == "lookups"]
     worker.cancel()
     async with asyncio.timeout(SOON_S):
         found = await asyncio.gather(waiting, return_exceptions=True)
     assert isinstance(found[0], asyncio.CancelledError)
-    assert await database.lookups.run(lookup(2)) == 2
+    assert await database.lookups.run(lookup(2), None) == 2
 
 
 PROCESS = 'process(task: "t", name: "p")'
@@ -194,6 +232,6 @@ def test_what_is_a_lookup(query: str, expected: bool) -> None:
     [operation] = document.definitions
     assert isinstance(operation, OperationDefinitionNode)
     plans = Plans(schema, document, operation)
-    plan = plans.plan(plans.variables({}))
-    assert plan is not None
-    assert plan.is_lookup == expected
+    prepared = plans.prepare({})
+    assert prepared is not None
+    assert prepared[0].is_lookup == expected

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from graphql import (
     GraphQLField,
     GraphQLInterfaceType,
-    GraphQLList,
-    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
     SelectionSetNode,
     get_named_type,
-    is_leaf_type,
 )
 
 from lamia_gql.graph.inputs import INPUTS
@@ -23,12 +20,8 @@ from lamia_gql.graph.plans.definitions import ArgumentsPlace, strawberry_field
 from lamia_gql.graph.plans.levels import Child, Level, Needs, TypeLevel
 from lamia_gql.graph.plans.page_compiler import PageCompiler
 from lamia_gql.graph.plans.pages import PageChild
-from lamia_gql.graph.plans.plain_values import (
-    CONVERSIONS,
-    JSON,
-    TIME,
-    charge_json,
-)
+from lamia_gql.graph.plans.plain_compiler import PlainCompiler
+from lamia_gql.graph.plans.plain_values import TIME
 from lamia_gql.graph.plans.selection import Fields, NotPlannable, Selection
 from lamia_gql.graph.plans.source import (
     Expression,
@@ -36,7 +29,6 @@ from lamia_gql.graph.plans.source import (
     call,
     column_of,
     constant,
-    object_to_dict,
     owned,
     variable,
 )
@@ -74,6 +66,8 @@ class Compiler:
         self._schema = schema
         self._selection = selection
         self._names = Namespace()
+        self.plain = PlainCompiler(self._names, self.collect)
+        """Compiles values without rows of their own."""
         self.fields = 0
         """How many fields have been collected."""
         self.is_lookup = True
@@ -133,8 +127,11 @@ class Compiler:
                 case Derived():
                     if declaration.arguments:
                         raise NotPlannable(f"arguments of {name}")
-                    expression = self._derived(level, declaration, inputs, definition, below)
-                    level.entries[key] = self._shown(expression, definition.type, below)
+                    expression = self.plain.parts(level.needs, declaration, definition.type, below)
+                    if expression is None:
+                        expression = self._derived(level, declaration, inputs, definition, below)
+                        expression = self.plain.shown(expression, definition.type, below)
+                    level.entries[key] = expression
                 case Owner():
                     value = level.child(self._owner(level, definition, below))
                     level.entries[key] = variable(value)
@@ -146,7 +143,7 @@ class Compiler:
                     child = self._reading(level, declaration, definition, below, entity)
                     expression = variable(level.child(child))
                     if isinstance(child, reading.ValueChild):
-                        expression = self._shown(expression, definition.type, below)
+                        expression = self.plain.shown(expression, definition.type, below)
                     level.entries[key] = expression
                 case None:
                     raise NotPlannable(name)
@@ -228,44 +225,6 @@ class Compiler:
         level.needs.owner_stored |= found.needs.stored
         return reading.OwnerChild(found)
 
-    def _shown(self, expression: Expression, type_: Any, below: Sets) -> Expression:
-        """A plain value as it is in the answer: without rows of its own."""
-        show = self._show(type_, below)
-        if get_named_type(type_).name != JSON:
-            return lambda layout: show(expression(layout))
-        charge = self._names.name(charge_json)
-        return lambda layout: call(charge, ["reads", expression(layout)])
-
-    def _show(self, type_: Any, below: Sets) -> Callable[[str], str]:
-        if isinstance(type_, GraphQLNonNull):
-            return self._show(type_.of_type, below)
-        if isinstance(type_, GraphQLList):
-            item = self._show(type_.of_type, below)
-            shown = item("x")
-            return lambda value: value if shown == "x" else f"[{shown} for x in {value}]"
-        if is_leaf_type(type_):
-            convert = CONVERSIONS.get(type_.name)
-            if convert is None:
-                return lambda value: value
-            function = self._names.name(convert)
-            return lambda value: call(function, [value])
-        if not isinstance(type_, GraphQLObjectType):
-            raise NotPlannable(str(type_))
-        entries: dict[str, Callable[[str], str]] = {}
-        for key, nodes in self.collect(type_, below).items():
-            name = nodes[0].name.value
-            if name == "__typename":
-                entries[key] = _typename(type_.name)
-                continue
-            definition = type_.fields[name]
-            field = strawberry_field(definition)
-            if field.base_resolver is not None:
-                raise NotPlannable(name)
-            show = self._show(definition.type, [node.selection_set for node in nodes])
-            entries[key] = _attribute(field.python_name, show)
-        build = object_to_dict(self._names, entries)
-        return lambda value: call(build, [value])
-
     def _reading(
         self,
         level: TypeLevel,
@@ -337,11 +296,3 @@ def _share_processes(level: TypeLevel) -> None:
         needs.add(child.process_needs())
     for child in children:
         child.share_process(needs)
-
-
-def _typename(name: str) -> Callable[[str], str]:
-    return lambda _: repr(name)
-
-
-def _attribute(name: str, show: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda value: show(f"{value}.{name}")

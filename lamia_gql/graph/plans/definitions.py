@@ -21,7 +21,8 @@ class ArgumentsPlace:
         self._definition = definition
         self._node = node
         self._field = field
-        self._depends = any(map(has_variables, node.arguments or ()))
+        self.depends = any(map(has_variables, node.arguments or ()))
+        """Whether they depend on variables."""
         self._constant: Mapping[str, Any] | None = None
 
     def values(self, variables: Any, schema: Schema) -> Mapping[str, Any]:
@@ -34,7 +35,7 @@ class ArgumentsPlace:
             schema.schema_converter.scalar_registry,
             schema.config,
         )
-        if not self._depends:
+        if not self.depends:
             self._constant = found
         return found
 

@@ -107,10 +107,20 @@ class TypeLevel:
         """The dicts of the rows."""
         if not rows:
             return []
-        assert self._build is not None
         self._charge(run.reads, rows)
         values = [child.values(run, rows, owners) for child in self.children]
-        return self._build(rows, owners, run.reads, values)
+        return self._make(run.reads, rows, owners, values)
+
+    def run_with(self, run: Run, rows: Rows, values: Sequence[Sequence[Any]]) -> list[Dict]:
+        """The dicts of rows without owners; ``values`` has what the children give for them."""
+        self._charge(run.reads, rows)
+        return self._make(run.reads, rows, (), values)
+
+    def _make(
+        self, reads: Reads, rows: Rows, owners: Rows, values: Sequence[Sequence[Any]]
+    ) -> list[Dict]:
+        assert self._build is not None
+        return self._build(rows, owners, reads, values)
 
     def _charge(self, reads: Reads, rows: Rows) -> None:
         reads.charge(len(rows) * self._size, len(rows) * len(self.entries))

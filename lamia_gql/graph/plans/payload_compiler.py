@@ -71,7 +71,7 @@ class PayloadCompiler(Compiler):
             below = [node.selection_set for node in nodes]
             entity = WRITTEN.get(get_named_type(definition.type).name)
             if entity is None:
-                entries[key] = self._show(definition.type, below)(f"o.{attribute}")
+                entries[key] = self.plain.show(definition.type, below)(f"o.{attribute}")
                 continue
             level = self.level(get_named_type(definition.type), below, entity)
             level.prepare(FULL[entity])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+import orjson
 from graphql import (
     DocumentNode,
     GraphQLObjectType,
@@ -25,16 +26,31 @@ from lamia_gql.graph.plans.compiler import Compiler
 from lamia_gql.graph.plans.levels import Run
 from lamia_gql.graph.plans.payload_compiler import PayloadCompiler
 from lamia_gql.graph.plans.selection import CONDITIONS, NotPlannable, Selection, fragments_of
+from lamia_gql.graph.plans.shared_root import Arguments, SharedRoot
 from lamia_gql.graph.reads import Reads
 
 PLANS_OF_OPERATION = 8
 """How many plans of one operation are kept: one for each choice of what conditions include."""
+KEPT_VARIABLES, KEPT_VARIABLES_BYTES = 64, 256
+"""How many variables of an operation are kept, and how long their JSON may be."""
+VARIABLES_FIELDS = 3
+"""Those take about as much memory as so many fields of a plan."""
 SNAPSHOTS, EVENTS = "taskChanged", "events"
 """The subscriptions whose results have plans."""
 KEPT_OPERATIONS = 256
 """How many operations have plans that are kept."""
 KEPT_FIELDS = 20_000
 """How many fields all plans may have that are kept: one takes about 1 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The variables of an operation, coerced."""
+
+    values: Any
+    """As graphql-core gives them."""
+    arguments: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """What their plan has made of them: the arguments of fields, by the place in the plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,8 @@ class Root:
     """From what the field of a subscription has yielded to the data of the answer."""
     needs_database: bool
     """Whether anything is read."""
+    shared: SharedRoot | None = None
+    """The root for many operations at once, where that is possible."""
 
 
 class Plan:
@@ -68,26 +86,46 @@ class Plan:
         self.fields = compiler.fields
         """How many fields it has."""
 
-    def run(self, reads: Reads, variables: Any, pushed: Any = None) -> dict[str, Any]:
+    def run(self, reads: Reads, variables: Variables, pushed: Any = None) -> dict[str, Any]:
         """The data of the answer, as dicts and lists; blocks while it reads.
 
         Args:
             reads: what the operation reads, on a connection if the plan needs the database.
-            variables: the coerced variables, as graphql-core gives them.
+            variables: the variables, for which this must be the plan.
             pushed: what the field of a subscription has yielded.
 
         Raises whatever goes wrong in any field: which one does not matter, as the operation is then
         resolved field by field.
         """
-        known: dict[int, Mapping[str, Any]] = {}
+        reads.processes_shape = self._processes_shape
+        return self._root.run(Run(reads, self._arguments(variables)), pushed)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it may run for many operations at once."""
+        return self._root.shared is not None
+
+    def run_many(self, reads: Reads, each: Sequence[Variables]) -> list[dict[str, Any]]:
+        """The data of the answers to several operations, from the variables of each.
+
+        They are read together, so ``reads`` belongs to all of them. Raises as :meth:`run`, whatever
+        goes wrong for any of them. The plan must be shared.
+        """
+        assert self._root.shared is not None
+        reads.processes_shape = self._processes_shape
+        arguments = [self._arguments(variables) for variables in each]
+        # Below the root, the arguments of all are the same.
+        return self._root.shared.run(Run(reads, arguments[0]), arguments)
+
+    def _arguments(self, variables: Variables) -> Arguments:
+        known = variables.arguments
 
         def arguments(place: int) -> Mapping[str, Any]:
             if place not in known:
-                known[place] = self._places[place].values(variables, self._schema)
+                known[place] = self._places[place].values(variables.values, self._schema)
             return known[place]
 
-        reads.processes_shape = self._processes_shape
-        return self._root.run(Run(reads, arguments), pushed)
+        return arguments
 
 
 class Plans:
@@ -109,25 +147,51 @@ class Plans:
         visit(document, conditions)
         self._conditions = sorted(conditions.variables)
         self._plans: dict[tuple[Any, ...], Plan | None] = {}
+        self._variables: dict[bytes, Variables] = {}
+        """The latest short ones, by their JSON: pages ask for the same again and again."""
 
-    def variables(self, given: Mapping[str, Any]) -> Any:
+    def variables(self, given: Mapping[str, Any]) -> Variables | None:
         """The coerced variables; None where they are wrong."""
+        try:
+            key = orjson.dumps(given)
+        except orjson.JSONEncodeError:  # they are nested too deeply
+            return self._coerced(given)
+        found = self._variables.get(key)
+        if found is None:
+            found = self._coerced(given)
+            if found is not None and len(key) <= KEPT_VARIABLES_BYTES:
+                if len(self._variables) >= KEPT_VARIABLES:
+                    del self._variables[next(iter(self._variables))]
+                self._variables[key] = found
+        return found
+
+    def _coerced(self, given: Mapping[str, Any]) -> Variables | None:
         definitions = self._operation.variable_definitions or ()
         found = get_variable_values(self._core, definitions, dict(given))
-        return None if isinstance(found, list) else found
+        return None if isinstance(found, list) else Variables(found)
 
     @property
     def fields(self) -> int:
-        """How many fields its plans have."""
-        return sum(plan.fields for plan in self._plans.values() if plan is not None)
+        """How many fields its plans have; variables that are kept count as much as some."""
+        fields = sum(plan.fields for plan in self._plans.values() if plan is not None)
+        return fields + VARIABLES_FIELDS * len(self._variables)
 
     @property
     def _core(self) -> GraphQLSchema:
         return self._schema._schema
 
-    def plan(self, variables: Any) -> Plan | None:
+    def prepare(self, given: Mapping[str, Any]) -> tuple[Plan, Variables] | None:
+        """The plan for these variables, and the coerced variables.
+
+        None where these are wrong, or the operation has no plan for them.
+        """
+        variables = self.variables(given)
+        plan = None if variables is None else self.plan(variables)
+        return None if plan is None or variables is None else (plan, variables)
+
+    def plan(self, variables: Variables) -> Plan | None:
         """The plan for these variables; None where the operation has none."""
-        chosen = tuple(variables.coerced.get(name) for name in self._conditions)
+        chosen = tuple(variables.values.coerced.get(name) for name in self._conditions)
         if chosen not in self._plans:
             if len(self._plans) >= PLANS_OF_OPERATION:
                 self._plans.clear()
@@ -145,7 +209,11 @@ class Plans:
             query = compiler.query(self._operation.selection_set)
         except NotPlannable:
             return None
-        root = Root(lambda run, _: query.run(run, [None], ())[0], bool(query.children))
+        root = Root(
+            lambda run, _: query.run(run, [None], ())[0],
+            bool(query.children),
+            SharedRoot.of(query, compiler.places),
+        )
         return Plan(self._schema, root, compiler)
 
     def _subscription(self, selection: Selection) -> Plan:

@@ -10,7 +10,7 @@ import orjson
 
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans.levels import Child, Level, Needs, Run, TypeLevel
-from lamia_gql.graph.reads import Rows
+from lamia_gql.graph.reads import KeyRead, Reads, Rows
 from lamia_gql.graph.types.fields import Read
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.models import Job, Process
@@ -48,11 +48,12 @@ class ReadingChild(Child):
 
     def __init__(self, declaration: Read, place: int) -> None:
         self._declaration = declaration
-        self._place = place
+        self.place = place
+        """Where the arguments of the field are."""
 
     def read(self, run: Run) -> Any:
         """What is to be read."""
-        return self._declaration.call(run.reads, run.arguments(self._place))
+        return self._declaration.call(run.reads, run.arguments(self.place))
 
 
 class OnceChild(ReadingChild):
@@ -164,9 +165,25 @@ class RowChild(ReadingChild):
         """The dict of each row that is found."""
         return self.dicts(run, self.read(run), rows)
 
+    @property
+    def is_by_key(self) -> bool:
+        """Whether the row is found by a key, so that the rows of many can be found at once."""
+        return self._declaration.is_by_key
+
+    def find_many(self, reads: Reads, each: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        """The row that is found by a key for each of these arguments."""
+        wanted: list[KeyRead] = [self._declaration.call(reads, given) for given in each]
+        keys = list(dict.fromkeys(read.wanted for read in wanted))
+        rows = wanted[0].find(reads.connection, keys, self._shape)
+        found = dict(zip(keys, rows, strict=True))
+        return [found[read.wanted] for read in wanted]
+
     def dicts(self, run: Run, read: Any, rows: Rows) -> Sequence[Any]:
         """The dict of what a read finds for each row."""
-        found = read.read(run.reads, rows, self._shape, self._owner_shape)
+        return self.shown(run, read.read(run.reads, rows, self._shape, self._owner_shape))
+
+    def shown(self, run: Run, found: Sequence[Any]) -> Sequence[Any]:
+        """The dict of each row that was found. Raises an error among them."""
         raise_first(found)
         present = [each for each in found if each is not None]
         dicts: Sequence[Any]

@@ -143,6 +143,11 @@ def owned(name: str) -> Expression:
     return lambda layout: layout.owner(name)
 
 
+def dict_of(entries: Mapping[str, Expression]) -> Expression:
+    """An object with these entries."""
+    return lambda layout: _dict({key: each(layout) for key, each in entries.items()})
+
+
 def call(function: str, arguments: Sequence[str]) -> str:
     """The source of a call."""
     return f"{function}({', '.join(arguments)})"

@@ -16,12 +16,13 @@ from lamia_gql.graph.context import Context
 from lamia_gql.graph.limits.cost import max_resolved
 from lamia_gql.graph.limits.deadline import query_limits
 from lamia_gql.graph.limits.documents import Document
-from lamia_gql.graph.plans.plan import Plan, PlanCache, Plans
+from lamia_gql.graph.plans.plan import Plan, PlanCache, Plans, Variables
 from lamia_gql.graph.plans.submission import Submission
 from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.transport.encoding import Encoded, encode_at_once
 from lamia_gql.graph.transport.operation import Operation
 from lamia_gql.graph.transport.result import Result
+from lamia_gql.graph.transport.shared_answers import Asked, SharedAnswers
 from lamia_gql.graph.transport.submissions import submit
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -73,10 +74,9 @@ class PlannedOperations:
         if node is None or document.subscription_root(operation.name) is None:
             return
         plans = self.plans.plans(document.node, node)
-        variables = plans.variables(operation.variables or {})
-        plan = None if variables is None else plans.plan(variables)
-        if plan is not None:
-            context.plan = partial(_run, plan, variables, context)
+        prepared = plans.prepare(operation.variables or {})
+        if prepared is not None:
+            context.plan = partial(_run, *prepared, context)
 
     async def _answer(
         self, operation: Operation, context: Context, allowed: Collection[OperationType]
@@ -134,10 +134,18 @@ class PlannedOperations:
             async with query_limits(context):
                 if not plan.needs_database:
                     encoded = run()
-                elif plan.is_lookup and context.services.cost_gate.is_cheap(context.cost):
-                    encoded = await context.reads.look_up(run_on, context.forget)
-                else:
+                elif not plan.is_lookup or not context.services.cost_gate.is_cheap(context.cost):
                     encoded = await context.reads.read_once(run_on, context.forget)
+                elif plan.is_shared:
+                    encoded = await context.reads.look_up(
+                        SharedAnswers(plan, context.principal, context.services),
+                        lambda: Asked(context.load.reads, variables, extensions),
+                        context.forget,
+                    )
+                else:
+                    encoded = await context.reads.look_up(
+                        lambda c, _: [run_on(c)], lambda: None, context.forget
+                    )
         except (LimitExceeded, Unavailable) as error:
             failure = GraphQLError(str(error), original_error=error)
             return ExecutionResult(data=None, errors=[failure], extensions=extensions)
@@ -160,14 +168,11 @@ class PlannedOperations:
         node: OperationDefinitionNode,
         operation: Operation,
         context: Context,
-    ) -> tuple[Plan, Any] | None:
+    ) -> tuple[Plan, Variables] | None:
         """The plan of a query that may be executed, and its variables."""
         if not _is_affordable(document, operation, context):
             return None
-        plans = self.plans.plans(document.node, node)
-        variables = plans.variables(operation.variables or {})
-        plan = None if variables is None else plans.plan(variables)
-        return None if plan is None else (plan, variables)
+        return self.plans.plans(document.node, node).prepare(operation.variables or {})
 
     async def _submit(
         self,
@@ -183,7 +188,9 @@ class PlannedOperations:
         return await submit(plan, operation, context)
 
 
-async def _run(plan: Plan, variables: Any, context: Context, pushed: Any) -> dict[str, Any] | None:
+async def _run(
+    plan: Plan, variables: Variables, context: Context, pushed: Any
+) -> dict[str, Any] | None:
     reads = context.load.reads
     try:
         if not plan.needs_database:

@@ -70,6 +70,8 @@ class Derived:
     arguments: tuple[inspect.Parameter, ...]
     only_for: Mapping[str, Collection[str]] = field_(default_factory=dict)
     """Inputs that are None unless one of these fields of the value is asked for."""
+    parts: Mapping[str, str] = field_(default_factory=dict)
+    """Fields of the value that are columns: where nothing else is asked for, it is not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class Read:
     """The columns of the process of a job that is read that the read itself needs."""
     is_page: bool = False
     """Whether pages of rows are read."""
+    is_by_key: bool = False
+    """Whether the function returns a ``KeyRead``."""
     whole: str | None = None
     """The input that has all rows of the list, if fields of the row read it."""
     tables: Mapping[str, type[Base]] | None = None
@@ -132,14 +136,16 @@ def derived(
     function: Callable[..., Any],
     *,
     only_for: Mapping[str, Collection[str]] | None = None,
+    parts: Mapping[str, str] | None = None,
 ) -> Any:
     """A field whose value ``function`` derives from inputs, and from arguments of the field.
 
     ``only_for`` has inputs that are None unless one of some fields of the value is asked for.
+    ``parts`` has the columns that some fields of the value are equal to, by the fields' names.
     """
     inputs, arguments = _parameters(function)
     only_for = only_for or {}
-    declaration = Derived(function, inputs, arguments, only_for)
+    declaration = Derived(function, inputs, arguments, only_for, parts or {})
 
     def get(self: Any, info: Info, name: str) -> Any:
         if name == "reads":
@@ -236,13 +242,18 @@ def single(
     *,
     needs: Sequence[str] = (),
     owner_needs: Sequence[str] = (),
+    is_by_key: bool = False,
 ) -> Any:
-    """A field that is another row, or None; ``function`` returns a ``RowRead``.
+    """A field that is another row, or None; ``function`` returns a ``RowRead`` or a ``KeyRead``.
 
     ``make`` turns what is read, a row or a pair of rows, into an object of the schema.
     """
     declaration = read_declaration(
-        function, entity=entity, needs=frozenset(needs), owner_needs=frozenset(owner_needs)
+        function,
+        entity=entity,
+        needs=frozenset(needs),
+        owner_needs=frozenset(owner_needs),
+        is_by_key=is_by_key,
     )
 
     async def resolve(self: Any, info: Info, **given: Any) -> Any:

@@ -222,7 +222,10 @@ class Process(Node):
         _enough,
     )
     counts: JobCounts = derived(
-        "Number of jobs in each state.", _counts, only_for={"silent": SILENT}
+        "Number of jobs in each state.",
+        _counts,
+        only_for={"silent": SILENT},
+        parts={"total": "job_count"} | {name: name for name in COUNTERS},
     )
     outlook: Outlook = derived("Whether the process can still succeed.", _outlook)
     rate: float | None = derived(RATE, _rate)

@@ -131,6 +131,11 @@ class PostgresCluster(Databases):
         self._server.cleanup()
 
     @property
+    def pid(self) -> int:
+        """The process that has started all others of it."""
+        return int(self._server.get_postmaster_info().pid)
+
+    @property
     def version(self) -> str:
         """Its version."""
         [(version,)] = self._execute(SQL("SHOW server_version"))

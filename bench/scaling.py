@@ -29,8 +29,8 @@ IDLE_S = 20
 """How long a server keeps an idle connection."""
 BUSY = 0.5
 """The share of the cores that may be busy on average: what comes in bursts takes the rest."""
-PROCESS_CONNECTIONS = 17
-"""Of a server process to the database, with the default settings: 10 read, 6 write, 1 listens."""
+PROCESS_CONNECTIONS = 20
+"""Of a server process to the database, with the default settings: 10 read, 9 write, 1 listens."""
 BEAT_DAYS, TASK_DAYS = 7, 90
 """For how long BEATs are kept, and tasks with everything else."""
 NUMBERS = (10_000, 100_000, 1_000_000)

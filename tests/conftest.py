@@ -110,7 +110,8 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def start_on(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
     """Start a server on a database, which is migrated first."""
     if database_url.startswith("postgresql"):
-        engine = create_engine(load(database_url=database_url))
+        session_url = settings.get("listen_database_url", database_url)
+        engine = create_engine(load(database_url=session_url))
         migrate(engine, "head")
         engine.dispose()
     return stack.enter_context(Server(database_url, folder, forked=True, **settings))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Sequence
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lamia_gql.client.configuration import ServerConfig
@@ -41,6 +42,11 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 }
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
+COMMITTED = {"Lamia-Position": "committed"}
+"""Asks for all that is committed, also where the server reads from replicas."""
+TASK_HEADER = "Lamia-Task"
+"""The header with the task of all events of a request, percent-encoded: balancers send a task's
+events to the same server, since one at a time can write to a task."""
 UNKNOWN_CODE = "BAD_USER_INPUT"
 """The code of an error that is caused by a field or a value that the server does not know."""
 REQUEST_ERROR_CODES = {
@@ -139,7 +145,11 @@ class ServerConnection:
         event can't be encoded.
         """
         body = encode_json({"query": DOCUMENT, "variables": {"input": {"events": events}}})
-        status, content = self._send(body, with_clock=with_clock)
+        more = {CLOCK_HEADER: ""} if with_clock else {}
+        tasks = {str(event.get("task", "")) for event in events}
+        if len(tasks) == 1:
+            more[TASK_HEADER] = urllib.parse.quote(tasks.pop(), safe="", errors="replace")
+        status, content = self._send(body, more)
         return self._parse_response(status, content, len(events))
 
     def execute(self, document: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -148,23 +158,22 @@ class ServerConnection:
         Raises :class:`ServerUnavailableError` if there is none. Raises ValueError, TypeError or
         RecursionError if a variable can't be encoded.
         """
-        status, content = self._send(encode_json({"query": document, "variables": variables}))
+        body = encode_json({"query": document, "variables": variables})
+        status, content = self._send(body, COMMITTED)
         try:
-            body = json.loads(content)
-            errors = body.get("errors")
+            answer = json.loads(content)
+            errors = answer.get("errors")
             if errors:
                 raise ServerUnavailableError(str(errors[0].get("message")))
-            data: dict[str, Any] = body["data"]
+            data: dict[str, Any] = answer["data"]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             message = f"The server at {self._server.url} answers with status {status}."
             raise ServerUnavailableError(message) from error
         return data
 
-    def _send(self, body: bytes, *, with_clock: bool = False) -> tuple[int, bytes]:
+    def _send(self, body: bytes, more: Mapping[str, str]) -> tuple[int, bytes]:
         """The status and the content of the answer. Raises :class:`ServerUnavailableError`."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if with_clock:
-            headers[CLOCK_HEADER] = ""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **more}
         try:
             with self._watchdog:
                 token = self._read_token()

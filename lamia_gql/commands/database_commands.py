@@ -28,10 +28,10 @@ def migrate(revision: str, yes: bool, database_url: str | None, config: str | No
     """
     settings = load_settings(config, database_url=database_url)
     from lamia_gql.storage import migrations
-    from lamia_gql.storage.engine import create_engine
+    from lamia_gql.storage.engine import create_engine, create_session_engine
 
     with database_errors(settings):
-        engine = create_engine(settings)
+        engine = create_engine(settings) if database_url else create_session_engine(settings)
         try:
             if not yes and migrations.removes_data(engine, revision):
                 where = engine.url.set(drivername=engine.dialect.name).render_as_string()

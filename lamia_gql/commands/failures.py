@@ -17,6 +17,9 @@ import click
 if TYPE_CHECKING:
     from lamia_gql.domain.settings import Settings
 
+POOLER = "unsupported startup parameter"
+"""By these words PgBouncer refuses to open a session with parameters of its own."""
+
 
 def fail(code: int, message: str) -> NoReturn:
     """Print a message to stderr, unless it is empty, and exit with a code."""
@@ -59,14 +62,16 @@ def read_settings(config: str | None, **overrides: Any) -> Settings:
 
     from lamia_gql.commands.setting_errors import UnknownSettingError, check_variables, describe
     from lamia_gql.domain.settings import SettingsFileError, load
-    from lamia_gql.storage.database_url import DatabaseURLError, parse_url
+    from lamia_gql.storage.database_url import DatabaseURLError, session_url
+    from lamia_gql.storage.read_replica import replica_urls
 
     if config is not None:
         os.environ["LAMIA_CONFIG"] = config
     try:
         check_variables(os.environ)
         settings = load(**overrides)
-        parse_url(settings.database_url)
+        session_url(settings)
+        replica_urls(settings)
     except ValidationError as error:
         raise InvalidSettingsError(describe(error)) from error
     except (UnknownSettingError, SettingsFileError, DatabaseURLError) as error:
@@ -103,7 +108,8 @@ def database_problem(error: Exception, settings: Settings) -> str | None:
     reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     url = parse_url(settings.database_url)
     if url.get_backend_name() != "sqlite":
-        return f"The database can't be used: {reason.removesuffix('.')}."
+        advice = " Through PgBouncer, listen_database_url is needed." if POOLER in reason else ""
+        return f"The database can't be used: {reason.removesuffix('.')}.{advice}"
     # SQLite itself names neither the file nor what is wrong with it.
     reason = access_problem(url) or reason
     return f"The database {url.database} can't be used: {reason}."

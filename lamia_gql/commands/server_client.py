@@ -18,6 +18,9 @@ REQUEST_TIMEOUT_S = 30.0
 RETRY_DURATION_S = 30.0
 """How long a request to an unavailable server is retried."""
 MIN_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 0.2, 5.0
+COMMITTED = {"lamia-position": "committed"}
+"""Asks for all that is committed, also where the server reads from replicas: whoever has changed
+something by one command expects to see it by the next."""
 MAX_COMPLAINTS = 3
 """How many reasons of a refusal are shown: what is wrong with one process often is with all."""
 
@@ -51,7 +54,7 @@ class ServerClient:
         self.has_token = bool(headers)
         """Whether it identifies the user."""
         self._client = httpx.Client(
-            timeout=REQUEST_TIMEOUT_S, headers=headers, **proxy_options(self._proxy)
+            timeout=REQUEST_TIMEOUT_S, headers=headers | COMMITTED, **proxy_options(self._proxy)
         )
 
     def __enter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from lamia_gql.commands.failures import InvalidSettingsError, database_problem, read_settings
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.limits.persisted_documents import UnusableDocuments
+from lamia_gql.live.pg_listener import hears
 from lamia_gql.server.run import TooManyWorkers, check_documents, check_workers
 from lamia_gql.storage import migrations
 from lamia_gql.storage.database import Database
@@ -81,7 +83,10 @@ def check(config: str | None, database_url: str | None) -> Iterator[Finding]:
         revision = _find("revision", lambda: _revision(database))
         yield revision
         if not revision.is_wrong:
-            yield _find("writing", lambda: _guarded(settings, lambda: _write(database)))
+            writing = _find("writing", lambda: _guarded(settings, lambda: _write(database)))
+            yield writing
+            if database.has_other_servers and not writing.is_wrong:
+                yield _find("listening", lambda: _guarded(settings, lambda: _listen(database)))
         yield _find("disk", lambda: _disk(settings, _size(database)))
         yield _find("clocks", lambda: _clocks(database, with_tasks=not revision.is_wrong))
 
@@ -148,6 +153,15 @@ def _revision(database: Database) -> str:
 def _write(database: Database) -> str:
     database.write_blocking(write_on_trial)
     return "A small write was committed."
+
+
+def _listen(database: Database) -> str:
+    if not asyncio.run(hears(database)):
+        raise _Wrong(
+            "A notification of the database has not arrived: listen_database_url must be the"
+            " address of the same database, and not of a pooler in transaction mode."
+        )
+    return "A notification of the database has arrived."
 
 
 def _size(database: Database) -> int:

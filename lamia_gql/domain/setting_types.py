@@ -24,6 +24,14 @@ def _split(value: Any) -> Any:
     return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
+def _split_addresses(value: Any) -> Any:
+    """An address may have commas itself, between several hosts."""
+    if not isinstance(value, str):
+        return value
+    found = value.strip(", \t\n")
+    return re.split(r"[,\s]+(?=\w+(?:\+\w+)?://)", found) if found else []
+
+
 def _check_host_name(name: str) -> str:
     if not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", name, re.ASCII):
         raise ValueError("a host name has no scheme and no port, as in lamia.example.org")
@@ -112,6 +120,7 @@ def _check_header_name(name: str) -> str:
 
 
 SPLIT = BeforeValidator(_split)
+SPLIT_ADDRESSES = BeforeValidator(_split_addresses)
 HostName = Annotated[str, AfterValidator(_check_host_name)]
 Origin = Annotated[str, AfterValidator(_check_origin)]
 HeaderName = Annotated[str, AfterValidator(_check_header_name)]

@@ -26,7 +26,7 @@ from lamia_gql.domain.access_settings import AccessSettings
 from lamia_gql.domain.limits import Limits
 from lamia_gql.domain.notification_settings import NotificationSettings
 from lamia_gql.domain.retention_settings import RetentionSettings
-from lamia_gql.domain.setting_types import SPLIT, HostName, Origin
+from lamia_gql.domain.setting_types import SPLIT, SPLIT_ADDRESSES, HostName, Origin
 
 ENV_PREFIX = "LAMIA_"
 """What the names of settings begin with in the environment."""
@@ -44,6 +44,21 @@ class Settings(Limits, AccessSettings, NotificationSettings, RetentionSettings):
     database_url: str = Field(
         "sqlite:///lamia.sqlite",
         description="The database: sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/NAME.",
+    )
+    listen_database_url: str | None = Field(
+        None,
+        description="The address of the same PostgreSQL itself, where database_url is that of a"
+        " pooler such as PgBouncer, in transaction mode: LISTEN and migrations need it.",
+    )
+    read_database_url: Annotated[list[str], NoDecode, SPLIT_ADDRESSES] = Field(
+        [],
+        description="Replicas of a PostgreSQL, separated by spaces: queries are read from them.",
+    )
+    max_replica_lag: float = Field(
+        10.0,
+        ge=2,
+        allow_inf_nan=False,
+        description="A replica that is further behind, in seconds, is not read.",
     )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(

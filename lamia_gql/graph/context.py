@@ -17,6 +17,7 @@ from lamia_gql.graph.loaders import Loaders
 from lamia_gql.live.pubsub import Subscriber
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.operation_reads import OperationReads, Snapshot
+from lamia_gql.storage.read_sources import Freshness, Wanted
 from lamia_gql.storage.rows import EventRow
 
 
@@ -38,6 +39,10 @@ class Context:
     principal: Principal
     """Who asks."""
     client_address: str | None = None
+    wanted: Wanted = Freshness.PRIMARY
+    """What the plan of a query must see. Whatever is resolved field by field sees the primary."""
+    has_written: bool = False
+    """Whether it is a mutation."""
     clock_offset: timedelta | None = None
     """What to add to the client's times, if its clock is wrong."""
     last_event_id: str | None = None
@@ -103,6 +108,7 @@ class Context:
             self.settings.max_operation_time,
             self.client_address,
             self.principal,
+            self.wanted,
         )
 
     def _new_loaders(self, snapshot: Snapshot) -> Loaders:

@@ -127,6 +127,8 @@ class _Batch:
         """The number of the last event of each task."""
         self._added: list[EventRow] = []
         """The new events, in order."""
+        self._found: set[EventKey] = set()
+        """Events that a former transaction for the same requests has stored."""
 
     def apply(self, events: Sequence[NewEvent]) -> list[tuple[EventRow, bool] | UserError | None]:
         """Add the events to their jobs and processes.
@@ -144,7 +146,7 @@ class _Batch:
         known = self._stored.get((task_id, event.id))
         if known is not None:
             if (known.process_number, known.job_index) == (number, index):
-                return known, True
+                return known, not self._is_first(event, known)
             return UserError(
                 ErrorCode.EVENT_ID_TAKEN,
                 f"Another job of this task has sent an event with the id {event.id}.",
@@ -181,6 +183,15 @@ class _Batch:
         self._stored[task_id, event.id] = row
         self._added.append(row)
         return row, False
+
+    def _is_first(self, event: NewEvent, known: EventRow) -> bool:
+        """Whether the row was stored for this very event, not for one that came before it."""
+        if not event.may_be_stored or known.received_at != event.received_at:
+            return False
+        key = known.task_id, known.id
+        is_first = key not in self._found
+        self._found.add(key)
+        return is_first
 
     def write(
         self, driver: Driver, transaction: WriteTransaction

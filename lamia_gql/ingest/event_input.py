@@ -55,6 +55,8 @@ class NewEvent:
     """What it tells about its job beside that: see :mod:`lamia_gql.domain.job_details`."""
     principal: Principal = ANYONE
     """Who submits it."""
+    may_be_stored: bool = False
+    """Whether a former transaction may have stored it, without the database having said so."""
 
 
 def check_event(

@@ -33,6 +33,7 @@ class Request:
         "deadline",
         "events",
         "is_answered",
+        "may_be_stored",
         "running",
     )
 
@@ -46,6 +47,8 @@ class Request:
         """
         self.is_answered = False
         """Whether all is decided, or the request has failed."""
+        self.may_be_stored = False
+        """Whether it is unknown if a transaction that had a part of it was committed."""
         self.context = copy_context()
         """In which a line of the log about this request alone is written."""
         self.running = 0
@@ -68,7 +71,8 @@ class Request:
         """Answer with an error: this one, unless a part of the request is or may be stored."""
         if self.is_answered:
             return
-        if self.running or any(isinstance(result, Outcome) for result in self._results):
+        is_stored = any(isinstance(result, Outcome) for result in self._results)
+        if self.running or self.may_be_stored or is_stored:
             error = OutcomeUnknown()
         self.is_answered = True
         if not self.answer.done():

@@ -1,6 +1,8 @@
 """The write path for events, shared by GraphQL and REST.
 
 Requests wait while a transaction commits; the next transaction takes all that wait, up to a size.
+On PostgreSQL, where one takes long, others begin beside it. Each task belongs to a lane, and no two
+of them have events of the same lane, so those of a task keep their order.
 Each request is answered only after its own commit, and changes are published only then (see
 :mod:`lamia_gql.storage.change_feed`).
 
@@ -19,22 +21,28 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from lamia_gql.domain.errors import ErrorCode, Unavailable
+from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.histogram import SIZES, Histogram
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.ingest.event_batch import Outcome, record
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_targets import LockMode
+from lamia_gql.ingest.open_requests import OpenRequests, locked_error
 from lamia_gql.ingest.outbox import Outbox
 from lamia_gql.ingest.pending_events import LockedTasks, Part, Request, Result
+from lamia_gql.ingest.transaction_turn import Begun, TransactionTurn
 from lamia_gql.ingest.waiting_requests import WaitingRequests
 from lamia_gql.storage.database import WRITE_MARGIN_S, Database
 from lamia_gql.storage.transaction import WriteTransaction
 
 log = logging.getLogger(__name__)
 
+LANES = 64
+"""Tasks of one lane wait for each other's transactions; on SQLite, all do."""
 LOCKED_PAUSE_S = 0.02
 """Pause between two attempts to store the events of locked tasks."""
+UNKNOWN_PAUSE_S = 0.05
+"""Pause before events are sent again of which the database has not said whether it stored them."""
 
 
 OUTCOMES = ("stored", "duplicate", "refused", "unavailable")
@@ -68,16 +76,16 @@ class Recorder:
         self._trace = trace
         self._batch_size = batch_size
         self._max_waiting = max_waiting
-        self._waiting = WaitingRequests(max_waiting)
+        self._waiting = WaitingRequests(max_waiting, LANES if database.has_other_servers else 1)
+        self._turn = TransactionTurn()
         self._locked = LockedTasks()
-        self._open: dict[Request, None] = {}
-        """Requests that are not answered, in the order of their deadlines."""
-        self._timer: asyncio.TimerHandle | None = None
-        """Rings at the deadline of the first of them, or earlier."""
+        self._open = OpenRequests()
         self._work = asyncio.Event()
+        """Set when there may be something to take, or no more will come."""
         self._locked_work = asyncio.Event()
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
+        self._locked_loops: list[asyncio.Task[None]] = []
         self.batch_sizes = Histogram(SIZES)
         """How many events each transaction was given."""
         self.outcomes: Counter[tuple[EventClass, str]] = Counter()
@@ -118,7 +126,8 @@ class Recorder:
         Clients take turns; the requests of one are stored in their order. Returns after the commit.
         Raises :class:`Unavailable`, with nothing stored, when too many events wait already, a task
         stays locked, or the storage fails; and :class:`OutcomeUnknown` when a part of the events is
-        or may be stored.
+        or may be stored. Where the database has not said whether it has committed, they are stored
+        again until it does: those that are stored already are found by their ids.
         """
         if not events:
             return []
@@ -127,11 +136,9 @@ class Recorder:
         except Unavailable:
             self._count_unavailable(events)
             raise
-        loop = asyncio.get_running_loop()
-        request = Request(events, loop.time() + self._database.timeout_s)
-        self._open[request] = None
-        if self._timer is None:
-            self._timer = loop.call_at(request.deadline, self._expire)
+        deadline = asyncio.get_running_loop().time() + self._database.timeout_s
+        request = Request(events, deadline)
+        self._open.add(request)
         self._waiting.add(client, request)
         self._work.set()
         try:
@@ -143,57 +150,66 @@ class Recorder:
     async def start(self) -> None:
         """Start to commit events."""
         self._loops = [
-            asyncio.create_task(self._run(), name="recorder"),
-            asyncio.create_task(self._run_locked(), name="recorder of locked tasks"),
+            asyncio.create_task(self._run(), name="recorder")
+            for _ in range(self._database.event_transactions)
+        ]
+        self._locked_loops = [
+            asyncio.create_task(self._run_locked(), name="recorder of locked tasks")
         ]
 
     async def stop(self) -> None:
         """Commit the waiting events, then end; new ones, and those of locked tasks, are refused."""
         self._stopping = True
-        for loop, work in zip(self._loops, (self._work, self._locked_work), strict=False):
-            work.set()
-            await loop
-        if self._timer is not None:
-            self._timer.cancel()
+        self._work.set()
+        await asyncio.gather(*self._loops)
+        self._locked_work.set()
+        await asyncio.gather(*self._locked_loops)
+        self._open.stop()
 
     async def _run(self) -> None:
         while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._waiting:
-                self._set_aside(await self._commit(self._next_batch(), LockMode.SKIP))
-            if self._stopping:
-                return
+            await self._turn.take()
+            while not self._waiting:
+                if self._stopping and not self._waiting.event_count:
+                    self._turn.pass_on()
+                    return
+                await self._work.wait()
+                self._work.clear()
+            parts, lanes = self._waiting.take(self._batch_size)
+            begun = self._turn.begin()
+            self._set_aside(await self._commit(self._unlocked(parts), LockMode.SKIP, begun))
+            self._waiting.release(lanes)
+            self._work.set()
+            self._turn.end(begun)
 
-    def _next_batch(self) -> list[Part]:
-        taken: list[Part] = []
-        size = 0
-        while self._waiting and (
-            not size or size + len(self._waiting.first.events) <= self._batch_size
-        ):
-            request = self._waiting.take()
-            if request.is_answered:
+    def _unlocked(self, parts: Sequence[Part]) -> list[Part]:
+        """Set aside the events of locked tasks; the others."""
+        if not self._locked:
+            return list(parts)
+        free: list[Part] = []
+        for part in parts:
+            locked = [event.task in self._locked for event in part.events]
+            if not any(locked):
+                free.append(part)
                 continue
-            part = Part(request, range(len(request.events)))
-            if self._locked and any(event.task in self._locked for event in request.events):
-                locked = [event.task in self._locked for event in request.events]
-                # Later events must not overtake those that wait for the lock.
-                self._set_aside([Part(request, [i for i in part.places if locked[i]])])
-                part = Part(request, [i for i in part.places if not locked[i]])
-            if part.places:
-                taken.append(part)
-                size += len(part.places)
-        return taken
+            # Later events must not overtake those that wait for the lock.
+            found: tuple[list[int], list[int]] = [], []
+            for place, is_locked in zip(part.places, locked, strict=True):
+                found[is_locked].append(place)
+            self._set_aside([Part(part.request, found[True])])
+            if found[False]:
+                free.append(Part(part.request, found[False]))
+        return free
 
     def _set_aside(self, parts: Iterable[Part]) -> None:
         for part in parts:
             waiting = self._locked.event_count
             if waiting and waiting + len(part.places) > self._max_waiting:
-                part.request.fail(_locked_error())
+                part.request.fail(locked_error())
             else:
                 for task, events in part.by_task().items():
                     self._locked.add(task, events)
-            self._settle(part.request)
+            self._open.settle(part.request)
         if self._locked:
             self._locked_work.set()
 
@@ -207,9 +223,7 @@ class Recorder:
                     if self._stopping:
                         break
                     await asyncio.sleep(LOCKED_PAUSE_S)
-            if self._stopping and self._loops[0].done():
-                for request in list(self._open):
-                    request.fail(_locked_error())
+            if self._stopping and all(loop.done() for loop in self._loops):
                 return
 
     async def _commit_locked(self) -> bool:
@@ -226,7 +240,9 @@ class Recorder:
         self._locked.put_back(locked)
         return len(locked) < len(taken)
 
-    async def _commit(self, parts: Sequence[Part], mode: LockMode) -> list[Part]:
+    async def _commit(
+        self, parts: Sequence[Part], mode: LockMode, begun: Begun | None = None
+    ) -> list[Part]:
         """Store and answer these parts of requests; returns what is locked by somebody else."""
         if not parts:
             return []
@@ -235,7 +251,10 @@ class Recorder:
         events = [event for part in parts for event in part.events]
 
         def work(transaction: WriteTransaction) -> list[Result | None]:
-            return record(transaction, events, mode, self._outbox)
+            results = record(transaction, events, mode, self._outbox)
+            if begun is not None:
+                begun.is_prepared = True
+            return results
 
         self.batch_sizes.add(len(events))
         for part in parts:
@@ -272,7 +291,7 @@ class Recorder:
                 stored = set(places)
                 left = [place for place in part.places if place not in stored]
                 locked.append(Part(part.request, left))
-            self._settle(part.request)
+            self._open.settle(part.request)
         return locked
 
     async def _end_failed(
@@ -280,6 +299,15 @@ class Recorder:
     ) -> list[Part]:
         for part in parts:
             part.request.running -= 1
+        first = min(part.request.deadline for part in parts)
+        if isinstance(error, OutcomeUnknown) and first > asyncio.get_running_loop().time():
+            # Those that are stored will be found by their ids.
+            for part in parts:
+                part.request.may_be_stored = True
+                for event in part.events:
+                    event.may_be_stored = True
+            await asyncio.sleep(UNKNOWN_PAUSE_S)
+            return await self._commit(parts, mode)
         if not isinstance(error, Unavailable):
             if len(parts) > 1:
                 # One part makes the transaction fail: halve until it is alone, and store the
@@ -294,52 +322,18 @@ class Recorder:
             error = Unavailable(ErrorCode.STORAGE_FAILED, "The events can't be stored.")
         if mode is LockMode.WAIT and error.code is ErrorCode.BUSY:
             for part in parts:
-                self._settle(part.request)
+                self._open.settle(part.request)
             return list(parts)
         for part in parts:
             part.request.fail(error)
-            self._settle(part.request)
+            self._open.settle(part.request)
         return []
 
     def _count_unavailable(self, events: Iterable[NewEvent]) -> None:
         self.outcomes.update((event.event_class, "unavailable") for event in events)
-
-    def _settle(self, request: Request) -> None:
-        """Forget a request if it is answered; answer it if its time is over."""
-        if (
-            not request.is_answered
-            and not request.running
-            and request.deadline <= asyncio.get_running_loop().time()
-        ):
-            request.fail(_locked_error())
-        if request.is_answered:
-            self._open.pop(request, None)
-
-    def _expire(self) -> None:
-        """Answer the requests whose time is over, unless a transaction is about to decide them."""
-        loop = asyncio.get_running_loop()
-        due = []
-        for request in self._open:
-            if request.deadline > loop.time():
-                break
-            due.append(request)
-        for request in due:
-            self._settle(request)
-            # The end of its transaction settles what is still open.
-            self._open.pop(request, None)
-        first = next(iter(self._open), None)
-        self._timer = None if first is None else loop.call_at(first.deadline, self._expire)
 
 
 def _outcome(result: Result) -> str:
     if isinstance(result, Outcome):
         return "duplicate" if result.duplicate else "stored"
     return "refused"
-
-
-def _locked_error() -> Unavailable:
-    return Unavailable(
-        ErrorCode.BUSY,
-        "The events could not be stored in time: another transaction keeps a task locked, or the"
-        " database is too slow. Nothing was stored; try again later.",
-    )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lamia_gql.domain.background_task import BackgroundTask
-from lamia_gql.domain.errors import Unavailable
+from lamia_gql.domain.errors import ErrorCode, Unavailable
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.storage.change_feed import ACCESS_CHANNEL, CHANNEL, decode
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.engine import ENCODING, connect_arguments
 from lamia_gql.storage.migrations import SERVER_LOCK_ID
+from lamia_gql.storage.postgres_connection import ENCODING, connect_arguments
+from lamia_gql.storage.transaction import WriteTransaction
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -24,7 +26,47 @@ HEALTH_CHECK_INTERVAL_S = 30.0
 """After how long without a notification the connection is tested."""
 RECONNECT_DELAY_S = 0.5
 CONNECTION_TIMEOUT_S = 10
-"""How long the database may take to accept the connection, and to answer a test."""
+"""How long the database may take to answer a test."""
+TRIAL_TIME_S = 5.0
+"""How long a notification may take to arrive."""
+
+
+async def hears(database: Database) -> bool:
+    """Whether a notification of the database arrives where the server listens.
+
+    Raises :class:`Unavailable` if it can't listen there.
+    """
+    import psycopg
+
+    channel = f"lamia_trial_{uuid.uuid4().hex}"
+
+    def notify(transaction: WriteTransaction) -> None:
+        transaction.connection.exec_driver_sql(f"NOTIFY {channel}")
+
+    try:
+        async with await _connect(database) as connection:
+            await connection.execute(f"LISTEN {channel}".encode())
+            await database.write(notify)
+            heard = connection.notifies(timeout=TRIAL_TIME_S, stop_after=1)
+            return [notification.channel async for notification in heard] == [channel]
+    except (psycopg.Error, OSError) as error:
+        reason = str(error).strip().splitlines()[0].removesuffix(".")
+        message = f"The server can't listen for changes: {reason}."
+        raise Unavailable(ErrorCode.STORAGE_FAILED, message) from error
+
+
+async def _connect(database: Database) -> AsyncConnection[Any]:
+    from psycopg import AsyncConnection
+
+    url = database.listen_url
+    arguments, given = database.engine.dialect.create_connect_args(url)
+    options = {
+        **connect_arguments(url, database.timeout_s, {}),
+        "application_name": "lamia-gql listener",
+    }
+    return await AsyncConnection.connect(
+        *arguments, autocommit=True, **{**options, **given, **ENCODING}
+    )
 
 
 class PgListener:
@@ -68,7 +110,7 @@ class PgListener:
 
         while True:
             try:
-                async with await self._connect() as connection:
+                async with await _connect(self._database) as connection:
                     await self._listen(connection)
             except (psycopg.Error, OSError, Unavailable) as error:
                 reason = str(error).strip() or "the database does not answer"
@@ -78,20 +120,6 @@ class PgListener:
             finally:
                 self.is_connected = False
             await asyncio.sleep(RECONNECT_DELAY_S)
-
-    async def _connect(self) -> AsyncConnection[Any]:
-        from psycopg import AsyncConnection
-
-        engine = self._database.engine
-        arguments, given = engine.dialect.create_connect_args(engine.url)
-        options: dict[str, Any] = {
-            "connect_timeout": CONNECTION_TIMEOUT_S,
-            "application_name": "lamia-gql listener",
-        }
-        always = connect_arguments(engine.url, self._database.timeout_s, {})
-        return await AsyncConnection.connect(
-            *arguments, autocommit=True, **{**always, **options, **given, **ENCODING}
-        )
 
     async def _listen(self, connection: AsyncConnection[Any]) -> None:
         async with asyncio.timeout(CONNECTION_TIMEOUT_S):

@@ -23,6 +23,8 @@ from lamia_gql.api.client_clock import HEADER as CLOCK
 from lamia_gql.api.client_clock import clock_offset
 from lamia_gql.api.current_request import note_operation
 from lamia_gql.api.rate_limits import Client
+from lamia_gql.api.read_position import HEADER as POSITION
+from lamia_gql.api.read_position import position_header, wanted_position
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
 from lamia_gql.api.services import Services
 from lamia_gql.domain.access import NOBODY, Principal
@@ -36,6 +38,7 @@ from lamia_gql.domain.errors import (
 )
 from lamia_gql.ingest.task_input import InvalidInput
 from lamia_gql.storage.operation_reads import OperationReads
+from lamia_gql.storage.read_sources import Freshness
 from lamia_gql.storage.transaction import ReadConnection
 
 log = logging.getLogger(__name__)
@@ -112,6 +115,16 @@ class RestRequest:
         if "budget" in self.__dict__:
             self.budget.close()
 
+    def forget(self) -> None:
+        """Count anew what the answer takes."""
+        if "budget" in self.__dict__:
+            self.budget.restart()
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it changes nothing."""
+        return self.method in ("GET", "HEAD")
+
     @property
     def path(self) -> str:
         """The path of the address, percent-encoded, with the prefix of a proxy."""
@@ -143,9 +156,10 @@ class RestRequest:
             services.settings.max_operation_time,
             self.client_address,
             self.principal,
+            wanted_position(self.headers.get(POSITION)) if self.is_read else Freshness.PRIMARY,
         )
         await self.take_turn()
-        return await reads.read_in_time(work)
+        return await reads.read_in_time(work, self.forget)
 
     async def raw_body(self) -> bytes:
         """The body, when it is the turn of this request.
@@ -205,7 +219,8 @@ class Endpoint:
                 (b"content-length", b"%d" % len(body)),
                 (b"content-type", LINES_TYPE if answer.lines else JSON_TYPE),
             ]
-            for name, value in answer.headers.items():
+            written = {} if request.is_read else position_header(request.services)
+            for name, value in (answer.headers | written).items():
                 headers.append((name.encode("latin-1"), value.encode("latin-1")))
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             await send({"type": "http.response.body", "body": body})

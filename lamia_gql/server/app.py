@@ -47,6 +47,7 @@ from lamia_gql.ingest.silence import SilenceWatch
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.live.live_connections import LiveConnections
 from lamia_gql.live.pg_listener import PgListener
+from lamia_gql.live.replica_watch import ReplicaWatch
 from lamia_gql.live.subscription_limit import SubscriptionLimit
 from lamia_gql.live.task_watches import TaskWatches
 from lamia_gql.notification.deliverer import Deliverer
@@ -147,8 +148,8 @@ def _middleware(
                 CORSMiddleware,
                 allow_origins=settings.allowed_origins,
                 allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Last-Event-ID"],
-                expose_headers=["Link", "X-Request-ID"],
+                allow_headers=["Authorization", "Last-Event-ID", "Lamia-Position"],
+                expose_headers=["Link", "X-Request-ID", "Lamia-Position"],
                 # Pages of the internet need it to use a server of an internal network.
                 allow_private_network=True,
             )
@@ -222,6 +223,7 @@ def _lifespan(
                 Deliverer(database, settings),
                 Pruner(database, Retention.of(settings), settings.prune_interval, purger),
                 listener,
+                ReplicaWatch(database),
                 feeds,
                 Memory(database.release_memory),
                 loop_delay,

@@ -27,6 +27,7 @@ from lamia_gql.server.connection_limits import REFUSALS, ConnectionLimits
 from lamia_gql.server.loop_delay import LoopDelay
 from lamia_gql.server.metric_families import Labels, counter, gauge, histogram
 from lamia_gql.server.replica_lag import ReplicaLag
+from lamia_gql.storage.read_sources import Outcome as ReadOutcome
 from lamia_gql.storage.write_statistics import OUTCOMES as WRITE_OUTCOMES
 
 
@@ -79,6 +80,7 @@ class Metrics(Collector):
         if self._listener.is_needed:
             yield from self._notifications()
             yield from self._replication()
+            yield from self._read_replicas()
         yield histogram(
             "event_loop_delay_seconds",
             "How much later than planned a timer of the event loop rang.",
@@ -320,4 +322,28 @@ class Metrics(Collector):
             "How much a replica of the database has not yet replayed.",
             {(replica.name,): replica.lag_bytes for replica in replicas},
             ["replica"],
+        )
+
+    def _read_replicas(self) -> Iterator[Metric]:
+        sources = self._services.database.sources
+        outcomes = ReadOutcome if sources.replicas else ()
+        lags = {(each.name,): sources.lag_s(each) for each in sources.replicas}
+        yield gauge(
+            "read_replica_usable",
+            "Whether queries may be read from a replica.",
+            {(each.name,): sources.is_usable(each) for each in sources.replicas},
+            ["replica"],
+        )
+        yield gauge(
+            "read_replica_lag_seconds",
+            "How long ago the primary had more than this replica has.",
+            {replica: lag_s for replica, lag_s in lags.items() if lag_s is not None},
+            ["replica"],
+        )
+        yield counter(
+            "replica_reads",
+            "Queries, by where they were read: from a replica, or from the primary, as no replica"
+            " was usable, or all were too late, or one has failed.",
+            {(outcome.value,): sources.outcomes[outcome] for outcome in outcomes},
+            ["outcome"],
         )

@@ -143,7 +143,8 @@ class Spans:
 
         It is linked to the others.
         """
-        spans = (part.request.context.run(get_current_span) for part in parts)
+        of_parts = dict.fromkeys(part.request for part in parts)
+        spans = (request.context.run(get_current_span) for request in of_parts)
         contexts = (span.get_span_context() for span in spans)
         requests = [context for context in contexts if context.trace_flags.sampled]
         if not requests:
@@ -155,7 +156,7 @@ class Spans:
             context=set_span_in_context(NonRecordingSpan(first)),
             attributes={
                 "lamia.commit.events": sum(len(part.places) for part in parts),
-                "lamia.commit.requests": len(parts),
+                "lamia.commit.requests": len(of_parts),
             },
             links=[Link(other) for other in others[:MAX_LINKS]],
             record_exception=False,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from lamia_gql.domain.errors import LamiaError
-from lamia_gql.storage.engine import cut
+from lamia_gql.storage.postgres_connection import cut
 
 log = logging.getLogger(__name__)
 T_co = TypeVar("T_co", covariant=True)
@@ -27,7 +27,10 @@ class Stopped(Exception):  # noqa: N818  (a requested outcome, not an error)
 
 
 class CancellableRead(Generic[T_co]):
-    """A call of ``work`` with a connection: run it once in a thread, :meth:`stop` it in another."""
+    """A call of ``work`` with a connection: run it in a thread, :meth:`stop` it in another.
+
+    It may be run again, one run after the other.
+    """
 
     def __init__(self, work: Callable[[Connection], T_co]) -> None:
         self._work = work
@@ -43,6 +46,7 @@ class CancellableRead(Generic[T_co]):
             if self._stopped.is_set():
                 raise Stopped
             self._connection = connection
+            self._ended.clear()
         try:
             return self._work(connection)
         except DBAPIError as error:
@@ -60,6 +64,11 @@ class CancellableRead(Generic[T_co]):
                     # PostgreSQL may act late on a cancel request; it must not hit the next
                     # statement on the same connection.
                     connection.invalidate()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         """Stop the work now, or before it starts. Blocks until it has ended."""

@@ -1,8 +1,9 @@
 """What a transaction has changed, published to all subscribers once it is committed.
 
 The server that wrote publishes the changes in its own process, with the rows. Other servers on the
-same PostgreSQL get a NOTIFY: which tasks changed, and up to which event. PostgreSQL delivers a
-notification only if the transaction that sent it commits.
+same PostgreSQL get a NOTIFY: which tasks changed, and up to which event. It is sent to PostgreSQL
+together with COMMIT, and done after it: a transaction with a NOTIFY would lock out all others of
+its kind until its commit is on the disk, and on a synchronous standby.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Connection
 
-from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.rows import EventRow, TaskRow
 
 CHANNEL = "lamia_changes"
@@ -22,7 +21,6 @@ ACCESS_CHANNEL = "lamia_access"
 """The channel by which servers tell each other that access tokens were created or revoked."""
 TASKS_PER_NOTIFICATION = 150
 """PostgreSQL limits a payload to less than 8,000 bytes."""
-NOTIFY = f"SELECT pg_notify('{CHANNEL}', $1)"
 
 
 class Change(NamedTuple):
@@ -40,12 +38,11 @@ class Change(NamedTuple):
         return cls(task.id, task.last_seq, deleted)
 
 
-def notify(connection: Connection, server_id: str, changes: Iterable[Change]) -> None:
-    """Send changes to other servers on commit; SQLite has no other servers."""
-    if connection.dialect.name == "postgresql":
-        driver = Driver(connection)
-        for payload in encode(server_id, changes):
-            driver.execute(NOTIFY, (payload,))
+def notify_statement(server_id: str, changes: Iterable[Change]) -> str:
+    """The statement that sends changes to other servers; empty if there are none."""
+    # A payload has no quotes but those of JSON.
+    calls = [f"pg_notify('{CHANNEL}', '{payload}')" for payload in encode(server_id, changes)]
+    return f"SELECT {', '.join(calls)}" if calls else ""
 
 
 def encode(server_id: str, changes: Iterable[Change]) -> Iterator[str]:

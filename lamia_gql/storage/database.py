@@ -26,6 +26,7 @@ from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.cancellation import CancellableRead
 from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.database_url import session_url
 from lamia_gql.storage.engine import (
     create_engine,
     create_read_engine,
@@ -33,6 +34,9 @@ from lamia_gql.storage.engine import (
     is_sqlite,
 )
 from lamia_gql.storage.lookups import Lookups
+from lamia_gql.storage.read_position import Position
+from lamia_gql.storage.read_replica import ReadSource, connect_replicas
+from lamia_gql.storage.read_sources import ReadSources
 from lamia_gql.storage.readers import STORAGE_FAILURES, Readers
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 from lamia_gql.storage.unused_connections import release_memory
@@ -43,15 +47,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 W = TypeVar("W")
 
-MAX_ATTEMPTS = 5
-"""How often a transaction is run that conflicts with others."""
-CONFLICTS = frozenset({"40001", "40P01"})
-"""PostgreSQL's codes of conflicts: serialization_failure and deadlock_detected."""
 LOCK_TIMEOUTS = frozenset({"55P03", "57014"})
 """PostgreSQL's codes of a lock that was not available in time: lock_not_available, and
 query_canceled at the deadline of a transaction."""
-EVENT_THREADS = 2
-"""The recorder writes the events of locked tasks beside those of all others."""
+EVENT_TRANSACTIONS = 4
+"""So many transactions of events may run at once on PostgreSQL."""
 WRITE_THREADS = 4
 """So many other writes can wait for locks before the next one waits for a thread."""
 WRITE_MARGIN_S = 1.0
@@ -65,28 +65,38 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.engine = create_engine(settings)
-        self._read_engine = create_read_engine(settings) if self.has_other_servers else self.engine
         self.readers = Readers(
-            self._read_engine,
+            create_read_engine(settings) if self.has_other_servers else self.engine,
             settings.database_connections,
             settings.database_timeout,
             settings.max_read_time,
         )
         # One waits for PostgreSQL while another one makes answers. SQLite is in the process.
         self.lookups = Lookups(self.readers, 2 if self.has_other_servers else 1)
+        self.sources = ReadSources(
+            ReadSource(self.readers, self.lookups),
+            connect_replicas(settings),
+            settings.max_replica_lag,
+        )
+        """Where queries read."""
+        self.event_transactions = EVENT_TRANSACTIONS if self.has_other_servers else 1
+        """How many transactions of events run at once, besides one for tasks that are locked."""
+        event_threads = self.event_transactions + 1
         self._write_engine = (
-            create_write_engine(settings, EVENT_THREADS + WRITE_THREADS)
+            create_write_engine(settings, event_threads + WRITE_THREADS)
             if self.has_other_servers
             else self.engine
         )
         self._writers = ThreadPoolExecutor(WRITE_THREADS, "lamia-write")
-        self._event_writers = ThreadPoolExecutor(EVENT_THREADS, "lamia-write-events")
+        self._event_writers = ThreadPoolExecutor(event_threads, "lamia-write-events")
         self._writes: set[Write[Any]] = set()
         # SQLite has one writer at a time: threads queue here rather than poll the file's lock.
         self._write_lock = None if self.has_other_servers else threading.Lock()
         self.event_writes = WriteStatistics()
         """Of the transactions of events."""
         self.other_writes = WriteStatistics()
+        self.listen_url = session_url(settings)
+        """Where PostgreSQL can be listened to."""
         self.timeout_s = settings.database_timeout
         """The setting ``database_timeout``."""
         self.id = uuid.uuid4().hex
@@ -95,6 +105,9 @@ class Database:
         It changes when the outcome of a transaction is unknown: if that was committed, or will be,
         its notification has the former id and is not ignored.
         """
+        self.position: Position | None = None
+        """Everything that this server has committed is before it. None if that is not known, and
+        where there are no replicas."""
         self.on_commit: Callable[[Sequence[Change]], None] | None = None
         """Called, in a writer's thread, with the changes of each committed transaction."""
         self.on_unknown_outcome: Callable[[], None] | None = None
@@ -120,8 +133,8 @@ class Database:
         """The result of ``work``, run in a writer's thread in a transaction.
 
         The transaction is committed unless ``work`` raises. ``work`` runs again from the start
-        when its transaction conflicts with another one, so it must change nothing but the
-        database.
+        when its transaction conflicts with another one, or the database is gone and another one may
+        take over, so it must change nothing but the database.
 
         Returns or raises soon after ``database_timeout``, whatever the database does. Raises
         :class:`Unavailable` when the storage fails: with the code BUSY if others keep a lock, and
@@ -132,7 +145,10 @@ class Database:
         )
 
     async def write_events(self, work: Callable[[WriteTransaction], T], timeout_s: float) -> T:
-        """Like :meth:`write`, in threads in which no other write has to wait for a lock."""
+        """Like :meth:`write`, in threads in which no other write has to wait for a lock.
+
+        ``timeout_s`` is the time for it, of which the last :data:`WRITE_MARGIN_S` are for its end.
+        """
         return await self._write(self._event_writers, self.event_writes, work, timeout_s)
 
     async def _write(
@@ -142,7 +158,11 @@ class Database:
         work: Callable[[WriteTransaction], T],
         timeout_s: float,
     ) -> T:
-        write = Write(work, time.monotonic() + self.timeout_s)
+        write = Write(
+            work,
+            time.monotonic() + timeout_s - WRITE_MARGIN_S,
+            with_position=bool(self.sources.replicas),
+        )
         self._writes.add(write)
         running = asyncio.ensure_future(self._run(threads, self._run_write, write))
         running.add_done_callback(lambda _: self._writes.discard(write))
@@ -160,7 +180,10 @@ class Database:
             done, _ = await asyncio.wait([running], timeout=END_OF_COMMIT_S)
             if not done:
                 raise OutcomeUnknown
-        return await running
+        result = await running
+        position = write.position
+        self.position = None if position is None else max(self.position or 0, position)
+        return result
 
     async def _run(self, threads: ThreadPoolExecutor, transaction: Callable[[W], T], work: W) -> T:
         try:
@@ -199,7 +222,7 @@ class Database:
         return self._run_write(Write(work))
 
     def _run_write(self, write: Write[T]) -> T:
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        while True:
             try:
                 with self._write_lock or nullcontext():
                     result, changes = write.run(self._write_engine, self.id)
@@ -209,24 +232,23 @@ class Database:
                     catch_up()
                 raise
             except DBAPIError as error:
-                if attempt == MAX_ATTEMPTS or not _is_conflict(error):
+                if not write.retries.wait(error):
                     raise
-                log.info("a transaction conflicted with another one; retrying: %s", error.orig)
             else:
                 if changes and (publish := self.on_commit) is not None:
                     publish(changes)
                 return result
-        raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Wait for running reads, give up writes whose outcome nobody awaits, and disconnect."""
         for write in list(self._writes):
             write.give_up()
         self.readers.close()
+        for replica in self.sources.replicas:
+            replica.source.readers.close()
         self._writers.shutdown()
         self._event_writers.shutdown()
         self._write_engine.dispose()
-        self._read_engine.dispose()
         self.engine.dispose()
 
 
@@ -236,10 +258,6 @@ def _failure(reason: str) -> Unavailable:
 
 def _busy(reason: str) -> Unavailable:
     return Unavailable(ErrorCode.BUSY, f"{reason} Nothing was changed; try again later.")
-
-
-def _is_conflict(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) in CONFLICTS
 
 
 def _is_lock_timeout(error: Exception) -> bool:

@@ -6,12 +6,15 @@ the error that SQLAlchemy would raise.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+
+log = logging.getLogger(__name__)
 
 Cursor: TypeAlias = Any
 """A cursor of the driver."""
@@ -92,6 +95,34 @@ class Driver:
             raise
         except Exception as error:
             raise self._translated(error, None, None) from error
+
+    def commit(self, *, afterwards: Sequence[str]) -> list[str]:
+        """Commit on PostgreSQL, which then runs SELECTs in another transaction; the value of each.
+
+        It gets all in one message, so it does so even if nobody waits for the answer any more. If
+        only a SELECT fails, that is logged, and it has no value, nor have those after it.
+        """
+        try:
+            values, failed = self._commit("; ".join(("COMMIT", *afterwards)))
+        except Exception as error:
+            raise self._translated(error, "COMMIT", None) from error
+        if failed is not None:
+            log.error("a statement after a commit failed: %s", failed)
+        return values
+
+    def _commit(self, statements: str) -> tuple[list[str], Exception | None]:
+        """Run COMMIT and what follows, which may fail: the values, and the error."""
+        dbapi = self.dialect.loaded_dbapi
+        self._driver.pgconn.send_query(statements.encode())
+        committed, *results = self._driver.wait(dbapi.generators.execute(self._driver.pgconn))
+        if committed.error_message:
+            raise dbapi.errors.error_from_result(committed)
+        values: list[str] = []
+        for result in results:
+            if result.error_message:
+                return values, dbapi.errors.error_from_result(result)
+            values.append((result.get_value(0, 0) or b"").decode())
+        return values, None
 
     def _translated(self, error: Exception, statement: str | None, parameters: Any) -> Exception:
         """What SQLAlchemy raises for an error of the driver; the error itself if it is none."""

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import os
-import select
-import socket
 import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lamia_gql.domain.settings import Settings
-from lamia_gql.storage.database_url import DatabaseTooOld, DatabaseURLError, parse_url
+from lamia_gql.storage.database_url import (
+    DatabaseTooOld,
+    DatabaseURLError,
+    parse_url,
+    session_url,
+)
+from lamia_gql.storage.postgres_connection import Session
 from lamia_gql.storage.prepared_reads import keep_prepared
 from lamia_gql.storage.unused_connections import note_use
 
 MIN_SQLITE = (3, 35)
 """The first version that knows RETURNING."""
-MAX_CONNECT_TIME_S = 10.0
-"""How long the database may take to accept a connection; less if ``database_timeout`` is less."""
-MAX_PING_TIME_S = 10.0
-"""How long an idle connection may take to answer a test; likewise."""
-KEEPALIVE_PROBES = 3
-CONNECTION_OK = 0
-"""libpq's status of a connection that works."""
-TEXT_FORMAT = 0
-"""The driver's number of the format in which the database sends values as text."""
-ENCODING = {"client_encoding": "utf8"}
-"""What always applies to a connection, whatever the address, the environment or the user says."""
+REPLICA_TIMEOUT_S = 3.0
+"""``database_timeout`` of connections to a replica, unless that is less."""
 FIND_BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -113,13 +107,34 @@ def create_engine(settings: Settings) -> Engine:
     return _create_postgres_engine(url, settings, sizes, {"timezone": "UTC"})
 
 
-def create_read_engine(settings: Settings) -> Engine:
+def create_session_engine(settings: Settings) -> Engine:
+    """An engine like that of :func:`create_engine`, for what needs more than transactions.
+
+    Raises :class:`DatabaseURLError` and :class:`DatabaseTooOld`.
+    """
+    if settings.listen_database_url is None:
+        return create_engine(settings)
+    url = session_url(settings).render_as_string(hide_password=False)
+    return create_engine(
+        settings.model_copy(update={"database_url": url, "listen_database_url": None})
+    )
+
+
+def create_read_engine(settings: Settings, replica: URL | None = None) -> Engine:
     """An engine for PostgreSQL whose transactions see one state of the database, and cannot write.
 
     Raises :class:`DatabaseURLError`.
+
+    Args:
+        settings: the settings of the server.
+        replica: the address of a replica; by default, the engine is for the primary.
     """
+    if replica is not None:
+        # Another database answers in place of one that is gone: it is given up soon.
+        timeout_s = min(REPLICA_TIMEOUT_S, settings.database_timeout)
+        settings = settings.model_copy(update={"database_timeout": timeout_s})
     engine = _create_postgres_engine(
-        parse_url(settings.database_url),
+        replica or parse_url(settings.database_url),
         settings,
         {
             "pool_size": settings.database_connections,
@@ -127,11 +142,8 @@ def create_read_engine(settings: Settings) -> Engine:
             "pool_timeout": settings.database_timeout,
             "pool_reset_on_return": None,
         },
-        {
-            "timezone": "UTC",
-            "default_transaction_isolation": "repeatable\\ read",
-            "default_transaction_read_only": "on",
-        },
+        {"timezone": "UTC"},
+        reads=True,
     )
     keep_prepared(engine)
     return engine
@@ -159,104 +171,27 @@ def create_write_engine(settings: Settings, connections: int) -> Engine:
 
 
 def _create_postgres_engine(
-    url: URL, settings: Settings, sizes: dict[str, Any], parameters: dict[str, str]
+    url: URL,
+    settings: Settings,
+    sizes: dict[str, Any],
+    parameters: dict[str, str],
+    *,
+    reads: bool = False,
 ) -> Engine:
+    session = Session(
+        parameters,
+        reads=reads,
+        is_pooled=settings.listen_database_url is not None,
+        timeout_s=settings.database_timeout,
+    )
     try:
-        engine = sqlalchemy.create_engine(
-            url,
-            connect_args=connect_arguments(url, settings.database_timeout, parameters),
-            **sizes,
-        )
+        engine = sqlalchemy.create_engine(url, connect_args=session.connect_arguments(url), **sizes)
     except ModuleNotFoundError as error:
         raise DatabaseURLError(
             "PostgreSQL needs its driver: pip install 'lamia-gql[postgres]'."
         ) from error
-    limit_s = min(MAX_PING_TIME_S, settings.database_timeout / 3)
-
-    def check(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-        # A new connection needs no test; the driver begins its transaction.
-        if record.info.setdefault("used", False) and not _begins(connection.pgconn, limit_s):
-            cut(connection)
-            raise InvalidatePoolError("the connection does not answer")
-        record.info["used"] = True
-
-    event.listen(engine, "connect", _load_uuids_as_text)
-    event.listen(engine, "checkout", check)
+    session.set_up(engine)
     return engine
-
-
-def _load_uuids_as_text(connection: Any, _record: ConnectionPoolEntry) -> None:
-    # The driver would make an object of each, of which we make the text again.
-    adapters = connection.adapters
-    adapters.register_loader("uuid", adapters.get_loader(adapters.types["text"].oid, TEXT_FORMAT))
-
-
-def connect_arguments(url: URL, timeout_s: float, parameters: dict[str, str]) -> dict[str, Any]:
-    """The arguments with which every connection to PostgreSQL is opened.
-
-    A connection whose other end is gone, without a word, fails after about ``timeout_s``. What the
-    address itself says takes precedence, except for the encoding: the program works with UTF-8.
-
-    Args:
-        url: the address of the database.
-        timeout_s: the setting ``database_timeout``.
-        parameters: run-time parameters of the database.
-    """
-    interval_s = max(1, round(timeout_s / (KEEPALIVE_PROBES + 1)))
-    defaults: dict[str, Any] = {
-        # At least two seconds: libpq knows no less.
-        "connect_timeout": max(2, int(min(timeout_s, MAX_CONNECT_TIME_S))),
-        "keepalives": 1,
-        "keepalives_idle": interval_s,
-        "keepalives_interval": interval_s,
-        "keepalives_count": KEEPALIVE_PROBES,
-        "tcp_user_timeout": round(1000 * timeout_s),
-    }
-    given = url.query.get("options", "")
-    options = [given] if isinstance(given, str) else list(given)
-    options += [f"-c {name}={value}" for name, value in parameters.items()]
-    return {name: value for name, value in defaults.items() if name not in url.query} | {
-        **ENCODING,
-        "options": " ".join(options).strip(),
-    }
-
-
-def duplicate_socket(driver: Any) -> int:
-    """A descriptor of the connection's socket to PostgreSQL; the caller must close it."""
-    return os.dup(driver.pgconn.socket)
-
-
-def cut_socket(descriptor: int) -> None:
-    """End the connection of this socket: a thread that waits for its answer gets an error."""
-    with socket.socket(fileno=os.dup(descriptor)) as end:
-        with suppress(OSError):  # it has ended already
-            end.shutdown(socket.SHUT_RDWR)
-
-
-def cut(driver: Any) -> None:
-    """End a connection to PostgreSQL that no other thread closes meanwhile."""
-    if not driver.closed:
-        cut_socket(driver.pgconn.socket)
-
-
-def _begins(pgconn: Any, limit_s: float) -> bool:
-    """Begin the transaction; whether the database answers within this time."""
-    # The driver waits without a limit, and a dead connection is silent for ever.
-    deadline = time.monotonic() + limit_s
-    try:
-        pgconn.send_query(b"BEGIN")
-        poll = select.poll()
-        poll.register(pgconn.socket, select.POLLIN)
-        while True:
-            while not pgconn.is_busy():
-                if pgconn.get_result() is None:
-                    return bool(pgconn.status == CONNECTION_OK)
-            left_s = deadline - time.monotonic()
-            if left_s <= 0 or not poll.poll(1000 * left_s):
-                return False
-            pgconn.consume_input()
-    except Exception:  # of the driver, which is not a dependency
-        return False
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,7 +14,9 @@ from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavai
 from lamia_gql.storage import lookups
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.readers import Readers, ReadSession, busy_error
+from lamia_gql.storage.read_replica import ReadSource
+from lamia_gql.storage.read_sources import Freshness, Outcome, Wanted
+from lamia_gql.storage.readers import Readers, ReadSession, ReplicaFailed, busy_error
 from lamia_gql.storage.transaction import ReadConnection
 
 Q = TypeVar("Q")
@@ -160,6 +162,8 @@ class OperationReads:
         time_limit: the time in seconds after which the owner, or :meth:`read_in_time`, stops them.
         address: the address of the client that asks; None for the server.
         principal: who asks. One that may not read gets :class:`AccessDenied` for every read.
+        wanted: what :meth:`read_once`, :meth:`look_up` and :meth:`read_in_time` must see: they may
+            read from a replica. Snapshots are of the primary.
     """
 
     def __init__(
@@ -168,9 +172,10 @@ class OperationReads:
         time_limit: float,
         address: str | None = None,
         principal: Principal = ANYONE,
+        wanted: Wanted = Freshness.PRIMARY,
     ) -> None:
-        self._readers = database.readers
-        self._lookups = database.lookups
+        self._sources = database.sources
+        self._wanted = wanted
         self._principal = principal
         self._time_limit = time_limit
         self._address = address
@@ -186,47 +191,58 @@ class OperationReads:
         """
         return await self.snapshot.read(work)
 
-    async def read_once(self, work: Work[T]) -> T:
+    async def read_once(self, work: Work[T], again: Callable[[], object]) -> T:
         """The result of ``work`` in a snapshot of its own. Raises as :meth:`read`.
 
         For an operation that reads everything in one go: it takes fewer turns of threads. Where the
-        caller is cancelled, the read is stopped.
+        caller is cancelled, the read is stopped. Where a replica fails, ``again`` is called, and
+        ``work`` runs once more.
         """
+        return await self._on_source(lambda source: self._read_once(source, work), again)
+
+    async def look_up(
+        self, work: lookups.Work[Q, T], ask: Callable[[], Q], again: Callable[[], object]
+    ) -> T:
+        """What a work finds by keys for what ``ask`` returns: a few rows. Like :meth:`read_once`.
+
+        Equal works of several operations are called once. It goes on where the caller is cancelled.
+        """
+        return await self._on_source(lambda source: source.lookups.run(work, ask()), again)
+
+    async def _on_source(
+        self, read: Callable[[ReadSource], Awaitable[T]], again: Callable[[], object]
+    ) -> T:
         self._principal.require_reading()
         if self._stopped:
             raise self.error()
+        source = await self._sources.choose(self._wanted)
+        try:
+            return await read(source)
+        except ReplicaFailed:
+            self._sources.outcomes[Outcome.FAILED] += 1
+        again()
+        return await read(self._sources.primary)
+
+    async def _read_once(self, source: ReadSource, work: Work[T]) -> T:
         self._waits = True
-        session = await self._readers.open(self._address)
+        session = await source.readers.open(self._address)
         self._waits = False
         read = CancellableRead(work)
         try:
             return await session.run(read, is_last=True)
         except asyncio.CancelledError:
-            self._readers.stop(read)
+            source.readers.stop(read)
             raise
         except Stopped:
             raise self.error() from None
         finally:
             session.close()
 
-    async def look_up(self, work: lookups.Work[Q, T], asked: Q) -> T:
-        """What a work finds by keys for ``asked``: a few rows. Raises as :meth:`read_once`.
-
-        Equal works of several operations are called once. It goes on where the caller is cancelled.
-        """
-        self._principal.require_reading()
-        if self._stopped:
-            raise self.error()
-        return await self._lookups.run(work, asked)
-
-    async def read_in_time(self, work: Work[T]) -> T:
-        """The result of ``work``, which is stopped after the time limit; nothing can be read then.
-
-        Raises as :meth:`read`.
-        """
+    async def read_in_time(self, work: Work[T], again: Callable[[], object]) -> T:
+        """Like :meth:`read_once`; stopped after the time limit, and nothing can be read then."""
         try:
             async with asyncio.timeout(self._time_limit):
-                return await self.snapshot.read(work)
+                return await self.read_once(work, again)
         except TimeoutError:
             raise self.error() from None
         finally:
@@ -250,7 +266,8 @@ class OperationReads:
         self.snapshot.close()
 
     def _new_snapshot(self) -> Snapshot:
-        return Snapshot(self._readers, self._address, self._time_limit, self._principal)
+        readers = self._sources.primary.readers
+        return Snapshot(readers, self._address, self._time_limit, self._principal)
 
     def error(self) -> LamiaError:
         """The error for an operation that takes too long, or gets no connection for so long."""

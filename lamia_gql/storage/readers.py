@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -21,6 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
 from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
+from lamia_gql.storage.reader_turns import ReaderTurns
+from lamia_gql.storage.retries import Retries, is_gone
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,79 +30,8 @@ STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
 """Errors of the storage itself, rather than of the statement."""
 
 
-class _Turns:
-    """Who has a connection, and whose turn it is: the client addresses that wait take turns.
-
-    One address never has all connections, unless there is only one: so whatever it reads, another
-    one need not wait for the end of it. All methods must be called in the thread of the event loop.
-
-    Args:
-        limit: the number of connections.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._share = max(1, limit - 1)
-        self._held: Counter[str | None] = Counter()
-        self._waiting: OrderedDict[str | None, deque[asyncio.Future[None]]] = OrderedDict()
-
-    @property
-    def taken(self) -> int:
-        """How many connections are taken."""
-        return self._held.total()
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for a connection."""
-        return sum(map(len, self._waiting.values()))
-
-    def take_free(self, address: str | None) -> bool:
-        """Take a connection, which must be given back, if one is free for an address."""
-        if address in self._waiting or not self._free or self._held[address] >= self._share:
-            return False
-        self._free -= 1
-        self._held[address] += 1
-        return True
-
-    async def take(self, address: str | None) -> None:
-        """Wait for a connection. It must be given back."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(address, deque()).append(turn)
-        self._let_in()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give_back(address)
-            raise
-
-    def give_back(self, address: str | None) -> None:
-        """Let the next one have the connection of an address."""
-        self._free += 1
-        self._held[address] -= 1
-        if not self._held[address]:
-            del self._held[address]
-        self._let_in()
-
-    def _let_in(self) -> None:
-        for address in list(self._waiting):
-            if not self._free:
-                return
-            if self._held[address] < self._share:
-                self._let_in_first(address)
-
-    def _let_in_first(self, address: str | None) -> None:
-        turns = self._waiting.pop(address)
-        while turns:
-            turn = turns.popleft()
-            if not turn.done():
-                self._free -= 1
-                self._held[address] += 1
-                turn.set_result(None)
-                break
-        if turns:
-            # Last in the row of the addresses.
-            self._waiting[address] = turns
+class ReplicaFailed(Unavailable):
+    """A replica has failed, or is too busy; the primary may answer."""
 
 
 class Readers:
@@ -116,16 +46,27 @@ class Readers:
         limit: the number of connections that may be used for reading at once.
         timeout_s: the longest wait for a connection, in seconds.
         max_read_s: the longest time that one read may take, in seconds.
+        replica: the name of the replica; None for the primary. On a replica,
+            :class:`ReplicaFailed` is raised wherever it is :class:`Unavailable` else.
     """
 
-    def __init__(self, engine: Engine, limit: int, timeout_s: float, max_read_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limit: int,
+        timeout_s: float,
+        max_read_s: float,
+        replica: str | None = None,
+    ) -> None:
         self._engine = engine
         self._timeout_s = timeout_s
+        self._replica = replica
         self.max_read_s = max_read_s
         """The longest time that one read may take, in seconds."""
+        self._max_search_s = min(timeout_s, max_read_s / 2)
         self.waits = Histogram(SECONDS)
         """How long those reads waited for a connection that did not get one at once."""
-        self._turns = _Turns(limit)
+        self._turns = ReaderTurns(limit)
         self._threads = ThreadPoolExecutor(limit, "lamia-read")
         # Stopping a statement is a request to the database: as many at once as there are readers.
         self._stoppers = ThreadPoolExecutor(limit, "lamia-stop")
@@ -167,10 +108,29 @@ class Readers:
                 async with asyncio.timeout(self._timeout_s):
                     await self._turns.take(address)
             except TimeoutError:
+                if self._replica is not None:
+                    raise ReplicaFailed(ErrorCode.BUSY, "The replica is busy.") from None
                 raise busy_error(self._timeout_s) from None
             finally:
                 self.waits.add(time.monotonic() - begin)
         return ReadSession(self, address, asyncio.get_running_loop())
+
+    def search_deadline(self) -> float | None:
+        """Until when a read that begins now waits for a database that is gone.
+
+        That is by ``time.monotonic``. It is None for a replica: the primary answers at once.
+        """
+        return None if self._replica is not None else time.monotonic() + self._max_search_s
+
+    def failure(self, error: Exception) -> Unavailable:
+        """What to raise for an error of the database, which goes into the log."""
+        if self._replica is not None:
+            log.warning("replica %s has failed: %s", self._replica, error)
+            return ReplicaFailed(ErrorCode.STORAGE_FAILED, "The replica has failed.")
+        log.exception("the database failed")
+        return Unavailable(
+            ErrorCode.STORAGE_FAILED, "The database failed. Nothing was changed; try again later."
+        )
 
     def stop(self, read: CancellableRead[Any]) -> None:
         """Stop a read. Does not wait for its end."""
@@ -189,9 +149,10 @@ class Readers:
         self._turns.give_back(address)
 
     def close(self) -> None:
-        """Wait for running reads. Sessions that are open are not waited for."""
+        """Wait for running reads, and disconnect. Sessions that are open are not waited for."""
         self._threads.shutdown()
         self._stoppers.shutdown()
+        self._engine.dispose()
 
 
 def busy_error(seconds: float) -> Unavailable:
@@ -253,11 +214,7 @@ class ReadSession:
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             if not lost and not isinstance(error, STORAGE_FAILURES):
                 raise
-            log.exception("the database failed")
-            raise Unavailable(
-                ErrorCode.STORAGE_FAILED,
-                "The database failed. Nothing was changed; try again later.",
-            ) from error
+            raise self._readers.failure(error) from error
         finally:
             if future.done():
                 timer.cancel()
@@ -284,9 +241,18 @@ class ReadSession:
                 self._end()
 
     def _run(self, read: CancellableRead[T]) -> T:
-        if self._connection is None:
-            self._connection = self._readers.connect()
-        return read(self._connection)
+        if self._connection is not None:
+            return read(self._connection)
+        # Nothing has been read yet, so another database may answer in place of one that is gone.
+        retries = Retries(self._readers.search_deadline())
+        while True:
+            try:
+                self._connection = self._readers.connect()
+                return read(self._connection)
+            except DBAPIError as error:
+                if read.is_stopped or not is_gone(error) or not retries.wait(error):
+                    raise
+                self._disconnect()
 
     def _run_last(self, read: CancellableRead[T]) -> T:
         # One call of a thread instead of two.

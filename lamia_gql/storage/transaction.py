@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, text
 
-from lamia_gql.storage.change_feed import Change, notify
+from lamia_gql.storage.change_feed import Change
 
 ReadConnection: TypeAlias = Connection
 """A connection in a transaction that reads; what the functions of ``queries`` take."""
@@ -22,17 +22,15 @@ class WriteTransaction:
 
     Args:
         connection: a connection on which the transaction has begun.
-        server_id: the id of this server, by which it ignores its own notifications.
         deadline: until when it may wait for locks, by ``time.monotonic``; None for no limit.
     """
 
-    __slots__ = ("_deadline", "_server_id", "changes", "connection")
+    __slots__ = ("_deadline", "changes", "connection")
 
-    def __init__(self, connection: Connection, server_id: str, deadline: float | None) -> None:
+    def __init__(self, connection: Connection, deadline: float | None) -> None:
         self.connection = connection
         self.changes: list[Change] = []
-        """What is published in this process after the commit."""
-        self._server_id = server_id
+        """What is published after the commit, here and to other servers."""
         self._deadline = deadline
 
     @contextmanager
@@ -52,6 +50,4 @@ class WriteTransaction:
 
     def publish_on_commit(self, changes: Sequence[Change]) -> None:
         """Publish changes here and to other servers if, and only if, the transaction commits."""
-        if changes:
-            self.changes.extend(changes)
-            notify(self.connection, self._server_id, changes)
+        self.changes.extend(changes)

@@ -11,11 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DBAPIError
 
-from lamia_gql.storage.change_feed import Change
-from lamia_gql.storage.engine import cut_socket, duplicate_socket, is_sqlite, writing_connection
+from lamia_gql.storage.change_feed import Change, notify_statement
+from lamia_gql.storage.driver import Driver
+from lamia_gql.storage.engine import is_sqlite, writing_connection
+from lamia_gql.storage.postgres_connection import (
+    collected_warnings,
+    cut_socket,
+    duplicate_socket,
+)
+from lamia_gql.storage.read_position import READ_COMMITTED_POSITION, Position
+from lamia_gql.storage.retries import Retries, is_gone
 from lamia_gql.storage.transaction import WriteTransaction
 
 T = TypeVar("T")
@@ -26,7 +34,10 @@ class GivenUp(Exception):  # noqa: N818  (a requested outcome, not an error)
 
 
 class CommitUnconfirmed(Exception):  # noqa: N818  (it says what is the case)
-    """The connection broke during COMMIT: the database may or may not have committed."""
+    """The database may or may not have committed, or only where the commit may yet be lost.
+
+    The connection broke during COMMIT; or the wait for a synchronous standby was cancelled.
+    """
 
 
 @dataclass(slots=True)
@@ -44,19 +55,30 @@ class WriteTimes:
 class Write(Generic[T]):
     """A call of ``work`` with a transaction: run it in a thread, :meth:`give_up` in another.
 
-    It may be run again, one run after the other, if the transaction conflicts with others.
+    It may be run again, one run after the other, as :attr:`retries` decide.
 
     Args:
         work: what to do in the transaction.
-        deadline: until when it may wait for locks, by ``time.monotonic``; None for no limit.
+        deadline: until when it may wait for locks, and for a database that is gone, by
+            ``time.monotonic``; None for no limit of the first, and nothing of the other.
+        with_position: whether to find the :attr:`position`; on PostgreSQL only.
     """
 
     def __init__(
-        self, work: Callable[[WriteTransaction], T], deadline: float | None = None
+        self,
+        work: Callable[[WriteTransaction], T],
+        deadline: float | None = None,
+        *,
+        with_position: bool = False,
     ) -> None:
         self._work = work
         self._deadline = deadline
+        self._with_position = with_position
         self.times = WriteTimes()
+        self.position: Position | None = None
+        """A position behind its commit, if it is to find one."""
+        self.retries = Retries(deadline)
+        """Whether it is run again where it has failed."""
         # Guards everything below: a connection is only cut while it is in use.
         self._lock = threading.Lock()
         self._given_up = False
@@ -81,18 +103,24 @@ class Write(Generic[T]):
             begun = connection.begin()
             try:
                 times.begun = times.begun or time.monotonic()
-                transaction = WriteTransaction(connection, server_id, self._deadline)
+                transaction = WriteTransaction(connection, self._deadline)
                 result = self._work(transaction)
                 self._begin_commit()
                 times.commit_begun = time.monotonic()
             except BaseException as error:
                 # Here rather than by the pool, because a dead connection can still be cut.
                 begun.rollback()
-                if self._given_up and isinstance(error, DBAPIError):
-                    raise GivenUp from error
+                if isinstance(error, DBAPIError):
+                    if self._given_up:
+                        raise GivenUp from error
+                    if is_gone(error):
+                        # The others of its pool are connected to the same database.
+                        connection.invalidate()
+                        engine.dispose()
                 raise
             try:
-                begun.commit()
+                notify = notify_statement(server_id, transaction.changes)
+                warnings = self._commit(begun, connection, notify)
             except Exception as error:
                 if is_sqlite(engine) or _is_refusal(error):
                     with self._lock:
@@ -102,6 +130,8 @@ class Write(Generic[T]):
                     raise
                 connection.invalidate()
                 raise CommitUnconfirmed from error
+            if warnings:
+                raise CommitUnconfirmed("; ".join(warnings))
             times.ended = time.monotonic()
             return result, transaction.changes
 
@@ -128,6 +158,22 @@ class Write(Generic[T]):
             if self._given_up:
                 raise GivenUp
             self._may_be_committed = True
+
+    def _commit(self, begun: Transaction, connection: Connection, notify: str) -> list[str]:
+        """Commit and notify; the warnings of standbys that PostgreSQL did not wait for."""
+        driver: Any = connection.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            begun.commit()
+            return []
+        afterwards = [READ_COMMITTED_POSITION] if self._with_position else []
+        if notify:
+            afterwards.append(notify)
+        with collected_warnings(driver) as warnings:
+            values = Driver(connection).commit(afterwards=afterwards) if afterwards else []
+            # The driver may have nothing left to commit.
+            begun.commit()
+        self.position = int(values[0]) if self._with_position and values else None
+        return warnings
 
     @contextmanager
     def _stoppable(self, connection: Connection) -> Iterator[None]:

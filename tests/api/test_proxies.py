@@ -1,4 +1,4 @@
-"""The site for nginx, and the recipe for Caddy in the documentation, with real ones."""
+"""The sites for nginx and HAProxy, and the recipe for Caddy, with real ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,48 +18,17 @@ from lamia_gql.domain.settings import load
 from tests.support.browser import require
 from tests.support.harness import CREATE_TASK, SUBMIT_EVENT, StartServer
 from tests.support.live_clients import CHANGES, EVENTS, WebSocketClient, open_sse
-from tests.support.waiting import until
+from tests.support.reverse_proxies import NAME, SECONDS, haproxy, nginx, running
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "operation.md"
-SITE = ROOT / "deploy" / "nginx" / "lamia-gql.conf"
-NAME = "lamia.example.org"
 CLIENT = "127.0.0.2"
-SECONDS = 20.0
 
 
 def recipe(language: str) -> str:
     """The only block of this language in the guide."""
     (found,) = re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     return str(found)
-
-
-def nginx(folder: Path, port: int, server: str) -> list[str]:
-    """The command that runs the site for nginx, with a certificate of its own."""
-    certificate = [require(shutil.which("openssl"), "openssl"), "req", "-x509", "-nodes"]
-    certificate += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "1"]
-    certificate += ["-subj", f"/CN={NAME}", "-keyout", f"{folder}/{NAME}.key"]
-    subprocess.run([*certificate, "-out", f"{folder}/{NAME}.crt"], check=True, capture_output=True)
-    site = re.sub(r" *listen \[::\].*\n", "", SITE.read_text())
-    for there, here in (
-        ("listen 80;", f"listen 127.0.0.3:{port};"),
-        ("listen 443 ", f"listen 127.0.0.1:{port} "),
-        ("/etc/nginx/tls", str(folder)),
-        ("server 127.0.0.1:8088", f"server {server.removeprefix('http://')}"),
-    ):
-        assert site.count(there) > 0
-        site = site.replace(there, here)
-    paths = " ".join(
-        f"{kind}_temp_path {folder}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
-        http {{ access_log off; {paths} {site} }}"""
-    )
-    program = require(shutil.which("nginx"), "Debian's nginx")
-    return [program, "-e", "stderr", "-c", str(config)]
 
 
 def caddy(folder: Path, port: int, server: str) -> list[str]:
@@ -76,36 +44,14 @@ def caddy(folder: Path, port: int, server: str) -> list[str]:
     return [program, "run", "--adapter", "caddyfile", "--config", str(config)]
 
 
-@contextmanager
-def running(command: list[str], folder: Path, url: str) -> Iterator[None]:
-    """Run a proxy."""
-    log = folder / "proxy.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, env={"HOME": str(folder), "PATH": ""}
-        )
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            return httpx.get(f"{url}/readyz", verify=False).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    try:
-        until(answers, log.read_text, SECONDS)
-        yield
-    finally:
-        process.terminate()
-        process.wait(SECONDS)
-
-
-@pytest.mark.parametrize(("proxy", "scheme"), [(nginx, "https"), (caddy, "http")])
+@pytest.mark.parametrize(
+    ("proxy", "scheme"), [(nginx, "https"), (haproxy, "https"), (caddy, "http")]
+)
 async def test_behind_a_proxy(
     start_server: StartServer,
     sqlite_url: str,
     tmp_path: Path,
-    proxy: Callable[[Path, int, str], list[str]],
+    proxy: Callable[..., list[str]],
     scheme: str,
 ) -> None:
     """Requests, subscriptions and the addresses of clients get through; foreign pages do not."""

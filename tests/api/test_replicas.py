@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from lamia_gql.storage.replicas import READ_REPLICAS
-from tests.api.test_backup import TOOLS
 from tests.support.harness import Server, StartServer
 from tests.support.metrics import scrape
+from tests.support.replica import NAME, running_replica
 from tests.support.waiting import until
-
-NAME = "copy-1"
-
-
-@contextmanager
-def running_replica(primary: Path) -> Iterator[Path]:
-    """A replica of the PostgreSQL whose socket is in a folder; the folder of its own socket."""
-    # The programs refuse to run as root.
-    owner = pwd.getpwuid(primary.stat().st_uid)
-    folder = Path(tempfile.mkdtemp(prefix="lamia-replica-"))
-    os.chown(folder, owner.pw_uid, owner.pw_gid)
-    data = folder / "data"
-
-    def run(program: str, *arguments: str) -> None:
-        user = owner.pw_name if os.geteuid() == 0 else None
-        command = [str(TOOLS / program), *arguments]
-        with (folder / f"{program}.log").open("wb") as log:
-            subprocess.run(command, user=user, stdout=log, stderr=log, cwd=folder, check=True)
-
-    source = f"host={primary} user=postgres application_name={NAME}"
-    try:
-        run("pg_basebackup", "-d", source, "-D", str(data), "-R", "-X", "stream", "-c", "fast")
-        options = f"-h '' -k {folder} -c hot_standby=on"
-        run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
-        try:
-            yield folder
-        finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder)
 
 
 def lag(server: Server) -> float | None:
@@ -75,12 +39,11 @@ def test_a_replica(start_server: StartServer, postgres: Path, postgres_url: str)
     server.clear_log()
     with running_replica(postgres) as replica:
         until(lambda: lag(server) == 0, lambda: lag(server))
-        with psycopg.connect(f"postgresql://postgres@/postgres?host={replica}") as standby:
-            standby.execute("SELECT pg_wal_replay_pause()")
-            for _ in range(10):
-                server.submit("t", "p", "BEAT")
-            until(lambda: (lag(server) or 0) > 0, lambda: lag(server))
-            standby.execute("SELECT pg_wal_replay_resume()")
+        replica.pause()
+        for _ in range(10):
+            server.submit("t", "p", "BEAT")
+        until(lambda: (lag(server) or 0) > 0, lambda: lag(server))
+        replica.resume()
         until(lambda: lag(server) == 0, lambda: lag(server))
         with psycopg.connect(postgres_url) as connection:
             query = str(READ_REPLICAS)

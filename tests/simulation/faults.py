@@ -78,6 +78,7 @@ class Gate:
         """Watch all engines until the block is left."""
         original: Any = DefaultDialect.do_commit
         original_run: Any = Driver._run
+        original_commit: Any = Driver._commit
 
         def do_commit(dialect: DefaultDialect, connection: Any) -> None:
             self._pass(COMMIT, dialect.name)
@@ -90,8 +91,13 @@ class Gate:
             self._pass(0, driver.dialect.name)
             return original_run(driver, *statement)
 
+        def commit(driver: Driver, statements: str) -> Any:
+            self._pass(COMMIT, driver.dialect.name)
+            return original_commit(driver, statements)
+
         DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
         Driver._run = run  # type: ignore[method-assign, assignment]
+        Driver._commit = commit  # type: ignore[method-assign, assignment]
         for name in ("do_execute", "do_executemany"):
             event.listen(Engine, name, do_execute)
         try:
@@ -100,6 +106,7 @@ class Gate:
             self.calm()
             DefaultDialect.do_commit = original  # type: ignore[method-assign]
             Driver._run = original_run  # type: ignore[method-assign]
+            Driver._commit = original_commit  # type: ignore[method-assign]
             for name in ("do_execute", "do_executemany"):
                 event.remove(Engine, name, do_execute)
 

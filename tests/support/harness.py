@@ -276,7 +276,8 @@ class Server:
 
     def check_counters(self, *tasks: str) -> None:
         """Check that a recount of these tasks, or of all, finds no difference."""
-        database = Database(load(database_url=self.database_url))
+        session_url = self.settings.get("listen_database_url", self.database_url)
+        database = Database(load(database_url=session_url))
         try:
             assert list(recount(database, tasks)) == []
         finally:

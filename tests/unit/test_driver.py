@@ -146,3 +146,26 @@ def test_a_lost_connection_is_not_used_again(postgres_url: str, together: bool) 
         driver = Driver(connection)
         assert driver.fetch(driver.execute(pid)) != [(mine,)]
     engine.dispose()
+
+
+def test_what_follows_a_commit_does_not_undo_it(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is another transaction: its error is logged. That of COMMIT itself is raised."""
+    database = create_engine(load(database_url=postgres_url))
+    constraint = "CREATE TABLE a (i int UNIQUE DEFERRABLE INITIALLY DEFERRED)"
+    with database.connect() as connection:
+        driver = Driver(connection)
+        driver.execute(constraint)
+        assert driver.commit(afterwards=["SELECT 7", "SELECT pg_notify('c', '')"]) == ["7", ""]
+        driver.execute("INSERT INTO a VALUES (1)")
+        assert driver.commit(afterwards=["SELECT 7", "SELECT 1 / 0", "SELECT 8"]) == ["7"]
+        assert "division by zero" in caplog.text
+        caplog.clear()
+        driver.execute("INSERT INTO a VALUES (1), (2)")
+        with pytest.raises(IntegrityError):
+            driver.commit(afterwards=["INSERT INTO a VALUES (3)"])
+        connection.rollback()
+        assert list(connection.exec_driver_sql("SELECT i FROM a").scalars()) == [1]
+    assert caplog.text == ""
+    database.dispose()

@@ -23,7 +23,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {
         *("graph", "rest", "api", "access", "notification", "ingest", "live", "storage", "domain"),
     },
-    "commands": {"server", "graph", "access", "ingest", "storage", "domain", "client", "adapters"},
+    "commands": {
+        *("server", "graph", "access", "ingest", "live", "storage", "domain", "client", "adapters"),
+    },
     "adapters": {"client"},
     "client": set(),
     "__main__": {"commands"},
@@ -60,6 +62,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     "ingest.event_decoder": {"pydantic"},
     # LISTEN needs the driver itself.
     "live.pg_listener": {"psycopg"},
+    # Many reads may wait for the next answer: that takes no thread.
+    "live.replica_watch": {"psycopg"},
     # Uvicorn's protocols are made of these; a refusal is written without the application.
     "server.http_protocol": {"httptools", "orjson"},
     "server.websocket_protocol": {"websockets"},

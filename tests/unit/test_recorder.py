@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,26 +12,25 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 
 from lamia_gql.domain.errors import Unavailable, UserError
-from lamia_gql.domain.lifecycle import EventClass, Occurrence
+from lamia_gql.domain.lifecycle import Occurrence
 from lamia_gql.domain.settings import load
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.recorder import Recorder
 from lamia_gql.ingest.recount import recount
-from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
-from lamia_gql.ingest.tasks import create_tasks
+from lamia_gql.ingest.task_input import ProcessSpec
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Event, Process, Task, Usage
 from lamia_gql.storage.rows import JOB_COLUMNS, JobRow
-from tests.support.strategies import NOON, job_histories
+from tests.support.new_events import ARRAY, create, event, occurrences_of
+from tests.support.strategies import job_histories
 from tests.support.waiting import until
 
-ARRAY = 3
 COUNTERS = (
     "submitted",
     "held",
@@ -52,35 +50,6 @@ def database(database_url: str) -> Iterator[Database]:
     migrate(database.engine)
     yield database
     database.close()
-
-
-def create(database: Database, *processes: ProcessSpec) -> str:
-    """A fresh task with an array and these processes; its name."""
-    spec = TaskSpec(uuid.uuid4().hex, [ProcessSpec("array", ARRAY, threshold=7.5), *processes])
-    database.write_blocking(create_tasks(load(), [spec], datetime.now(UTC)))
-    return spec.name
-
-
-def event(task: str, index: int | None, told: Occurrence, process: str = "array") -> NewEvent:
-    """An event as GraphQL and REST hand it to the recorder, of the only submission of its job."""
-    details = {name: value for name, value in (told.details or {}).items() if name != "base"}
-    if "batch_id" in details:
-        details["batch_id"] = "1_1"
-    return NewEvent(
-        id=told.id,
-        task=task,
-        process=process,
-        index=index,
-        event_class=told.event_class,
-        attempt=told.attempt,
-        sent_at=told.time,
-        received_at=NOON,
-        progress=told.progress,
-        payload=None,
-        hostname=told.hostname,
-        client_address=None,
-        details=details,
-    )
 
 
 async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:
@@ -229,11 +198,6 @@ async def test_recount_brings_readings_of_earlier_versions_up_to_date(database: 
     assert list(recount(database)) == []
 
 
-def occurrences_of(*classes: str) -> list[Occurrence]:
-    """Events of these classes, one after the other."""
-    return [Occurrence(str(uuid.uuid4()), EventClass(name), NOON) for name in classes]
-
-
 async def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> None:
     """Each event of a request has its own result, in order."""
     task = create(database)
@@ -276,64 +240,6 @@ async def test_a_full_recorder_is_busy(database: Database) -> None:
     assert [error.code for error in refused] == ["BUSY", "BUSY"]
     with database.engine.connect() as connection:
         assert len(connection.execute(select(Event.id)).all()) == 800
-
-
-async def test_events_of_a_locked_task_keep_their_order(postgres_url: str) -> None:
-    """They wait for the lock while others are stored; then the earlier come before the later."""
-    database = Database(load(database_url=postgres_url))
-    migrate(database.engine)
-    locked, free, deleted = create(database), create(database), create(database)
-    recorder = Recorder(database, batch_size=3, max_waiting=1000)
-    await recorder.start()
-    sent = occurrences_of(*["BEAT"] * 20)
-    with database.engine.connect() as other:
-        other.execute(select(Task).where(Task.name.in_([locked, deleted])).with_for_update())
-        waiting = [
-            asyncio.create_task(recorder.record([event(locked, 0, told), event(free, 0, beat)]))
-            for told, beat in zip(sent, occurrences_of(*["BEAT"] * 20), strict=True)
-        ]
-        gone = asyncio.create_task(recorder.record([event(deleted, 0, occurrences_of("BEAT")[0])]))
-        for told in occurrences_of(*["BEAT"] * 5):
-            assert isinstance((await recorder.record([event(free, 1, told)]))[0], Outcome)
-        assert not any(task.done() for task in (*waiting, gone))
-        other.execute(update(Task).where(Task.name == deleted).values(name=None, deleted_at=NOON))
-        other.commit()
-    for answer in await asyncio.gather(*waiting):
-        assert all(isinstance(outcome, Outcome) for outcome in answer)
-    [result] = await gone
-    assert isinstance(result, UserError)
-    assert result.code == "TASK_NOT_FOUND"
-    with database.engine.connect() as connection:
-        stored = connection.scalars(
-            select(Event.id)
-            .join(Task, Task.id == Event.task_id)
-            .where(Task.name == locked)
-            .order_by(Event.seq)
-        )
-        assert list(stored) == [told.id for told in sent]
-    await recorder.stop()
-    assert list(recount(database)) == []
-    database.close()
-
-
-async def test_a_recorder_that_stops_refuses_what_is_locked(postgres_url: str) -> None:
-    """It does not wait for the lock; the clients send again."""
-    database = Database(load(database_url=postgres_url))
-    migrate(database.engine)
-    locked, free = create(database), create(database)
-    recorder = Recorder(database, batch_size=3, max_waiting=1000)
-    await recorder.start()
-    with database.engine.connect() as other:
-        other.execute(select(Task).where(Task.name == locked).with_for_update())
-        waiting = asyncio.create_task(
-            recorder.record([event(locked, 0, occurrences_of("BEAT")[0])])
-        )
-        assert await recorder.record([event(free, 0, occurrences_of("BEAT")[0])])
-        await recorder.stop()
-        with pytest.raises(Unavailable) as refused:
-            await waiting
-        assert refused.value.code == "BUSY"
-    database.close()
 
 
 async def test_times_are_utc_on_the_way_back(database: Database) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, cast
 
 from hypothesis import given
@@ -13,17 +15,18 @@ from lamia_gql.ingest.waiting_requests import WaitingRequests
 
 
 class Waiting:
-    """A request of a client, with a number and a size."""
+    """A request of a client, with a number and tasks, one for each event."""
 
-    def __init__(self, client: str, number: int, size: int) -> None:
+    def __init__(self, client: str, number: int, tasks: list[int]) -> None:
         self.client = client
         self.number = number
-        self.events = [None] * size
+        self.events = [SimpleNamespace(task=task) for task in tasks]
+        self.is_answered = False
 
 
-def request(client: str, number: int = 0, size: int = 1) -> Any:
+def request(client: str, number: int = 0, size: int = 1, tasks: list[int] | None = None) -> Any:
     """A stand-in for a request: making one needs an event loop."""
-    return cast(Request, Waiting(client, number, size))
+    return cast(Request, Waiting(client, number, tasks or [0] * size))
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 5))))
@@ -38,9 +41,11 @@ def test_turns_and_order(arrivals: list[tuple[str, int]]) -> None:
     assert waiting.event_count == sum(size for _, size in arrivals)
     taken: list[Any] = []
     while waiting:
-        first = waiting.first
-        assert waiting.take() is first
-        taken.append(first)
+        [part], lanes = waiting.take(1)
+        taken.append(part.request)
+        assert list(part.places) == list(range(len(part.request.events)))
+        assert not waiting
+        waiting.release(lanes)
     assert waiting.event_count == 0
     assert sorted(one.number for one in taken) == list(range(len(arrivals)))
     for client in "abc":
@@ -49,6 +54,67 @@ def test_turns_and_order(arrivals: list[tuple[str, int]]) -> None:
     for place, (one, following) in enumerate(pairwise(taken)):
         if one.client == following.client:
             assert {left.client for left in taken[place + 1 :]} == {one.client}
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from("abc"), st.lists(st.integers(0, 9), min_size=1, max_size=4)),
+            st.integers(1, 4),
+            st.none(),
+        )
+    )
+)
+def test_lanes(steps: list[tuple[str, list[int]] | int | None]) -> None:
+    """However transactions overlap, no two have a lane, and each client's events of it keep order.
+
+    A step is a request of a client for some tasks, a transaction that takes so many events, or the
+    end of the one that was begun first.
+    """
+    waiting = WaitingRequests(10**6, lanes=4)
+    running: list[set[int]] = []
+    wanted: dict[tuple[str, int], list[int]] = defaultdict(list)
+    taken: dict[tuple[str, int], list[int]] = defaultdict(list)
+
+    def take(limit: int) -> None:
+        parts, lanes = waiting.take(limit)
+        assert all(lanes.isdisjoint(others) for others in running)
+        running.append(lanes)
+        for part in parts:
+            one: Any = part.request
+            for place in part.places:
+                lane = one.events[place].task % 4
+                assert lane in lanes
+                taken[one.client, lane].append(one.number)
+
+    for number, step in enumerate(steps):
+        if isinstance(step, tuple):
+            client, tasks = step
+            waiting.add(client, request(client, number, tasks=tasks))
+            for task in tasks:
+                wanted[client, task % 4].append(number)
+        elif step is not None:
+            take(step)
+        elif running:
+            waiting.release(running.pop(0))
+    for lanes in running:
+        waiting.release(lanes)
+    running.clear()
+    while waiting:
+        take(10)
+        waiting.release(running.pop())
+    assert taken == wanted
+    assert waiting.event_count == 0
+
+
+def test_nobody_waits_for_all_lanes_of_somebody_else() -> None:
+    """A client that has filled all lanes has one request taken before that of another client."""
+    waiting = WaitingRequests(10**6, lanes=4)
+    for task in range(100):
+        waiting.add("a", request("a", tasks=[task]))
+    waiting.add("b", request("b", tasks=[3]))
+    parts, _ = waiting.take(2)
+    assert [cast(Any, part.request).client for part in parts] == ["a", "b"]
 
 
 def test_one_client_leaves_room_for_others() -> None:
@@ -61,5 +127,5 @@ def test_one_client_leaves_room_for_others() -> None:
     assert not waiting.has_room("b", 51)
     waiting.add("b", request("b", size=50))
     assert not waiting.has_room("c", 1)
-    waiting.take()
+    waiting.take(50)
     assert waiting.has_room("c", 50)

@@ -7,6 +7,12 @@ export const GRAPHQL_URL = new URL("graphql", document.baseURI).href;
 
 const PROBE_TIMEOUT_MS = 5000;
 
+/**
+ * Asks for all that is committed, also where the server reads from replicas: a change that was pushed
+ * is to be in the answer to the request that follows it.
+ */
+export const COMMITTED = { "lamia-position": "committed" };
+
 /** Whether the last request, or a connection since then, reached the server. */
 export const reachable = new Store(true);
 
@@ -66,7 +72,11 @@ export async function answers(): Promise<boolean> {
 
 async function send<T>(body: string, signal: AbortSignal): Promise<GraphQLResponse<T>> {
   try {
-    const headers = { "content-type": "application/json", accept: "application/json" };
+    const headers = {
+      "content-type": "application/json",
+      accept: "application/json",
+      ...COMMITTED,
+    };
     const response = await fetch(GRAPHQL_URL, { method: "POST", body, headers, signal });
     if (response.status >= 500) {
       throw new ApiError(`The server answered with status ${response.status}.`, true);

@@ -56,6 +56,7 @@ class Deadline(SchemaExtension):
                 async with query_limits(context):
                     yield
             case OperationType.MUTATION:
+                context.has_written = True
                 limit = context.settings.max_operation_time
                 timer = asyncio.get_running_loop().call_later(limit, context.reads.stop)
                 try:

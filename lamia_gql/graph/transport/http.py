@@ -23,6 +23,8 @@ from lamia_gql.api.client_clock import HEADER as CLOCK
 from lamia_gql.api.client_clock import clock_offset
 from lamia_gql.api.current_request import note_operation
 from lamia_gql.api.rate_limits import Client
+from lamia_gql.api.read_position import HEADER as POSITION
+from lamia_gql.api.read_position import position_header, wanted_position
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
 from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import AccessDenied, LimitExceeded, RateExceeded, Unavailable
@@ -35,6 +37,7 @@ from lamia_gql.graph.transport.operation import MalformedOperation, Operation
 from lamia_gql.graph.transport.result import Result, build_result, error_body
 from lamia_gql.graph.transport.sse import EVENT_STREAM, EventStream, abort_function
 from lamia_gql.graph.transport.streams import OperationStreams
+from lamia_gql.storage.read_sources import Freshness
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -83,7 +86,14 @@ class GraphQLEndpoint:
             operation = await read_operation(request, self.schema.documents.persisted)
             note_operation(operation.shown_name)
             require_permission(self.schema, operation, principal)
-            context = Context(services, principal, request.client.host if request.client else None)
+            # The answer of a stream begins before anything is written.
+            wanted = (
+                Freshness.PRIMARY
+                if media_type == EVENT_STREAM
+                else wanted_position(request.headers.get(POSITION))
+            )
+            address = request.client.host if request.client else None
+            context = Context(services, principal, address, wanted)
             context.clock_offset = clock_offset(request.headers.get(CLOCK), context.now)
             allowed = POST_OPERATIONS if request.method == "POST" else GET_OPERATIONS
             if media_type == EVENT_STREAM:
@@ -178,7 +188,8 @@ class Answer(Response):
 
     def __init__(self, body: Encoded, status: int, media_type: str, context: Context) -> None:
         content = body if isinstance(body, bytes) else memoryview(body)
-        super().__init__(content, status, media_type=media_type)
+        headers = position_header(context.services) if context.has_written else None
+        super().__init__(content, status, headers, media_type)
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

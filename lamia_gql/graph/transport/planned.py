@@ -119,16 +119,15 @@ class PlannedOperations:
         limit = context.settings.max_cost
         extensions = {"cost": {"requested": context.cost, "limit": limit}}
 
-        reads = context.load.reads
-
         def run() -> Encoded:
+            reads = context.load.reads
             body = {"data": plan.run(reads, variables), "extensions": extensions}
             encoded = encode_at_once(body, reads.budget)
             reads.charge(max(0, len(encoded) - reads.budget.size))
             return encoded
 
         def run_on(connection: ReadConnection) -> Encoded:
-            reads.on(connection)
+            context.load.reads.on(connection)
             return run()
 
         try:
@@ -136,13 +135,17 @@ class PlannedOperations:
                 if not plan.needs_database:
                     encoded = run()
                 elif not plan.is_lookup or not context.services.cost_gate.is_cheap(context.cost):
-                    encoded = await context.reads.read_once(run_on)
+                    encoded = await context.reads.read_once(run_on, context.forget)
                 elif plan.is_shared:
-                    answers = SharedAnswers(plan, context.principal, context.services)
-                    asked = Asked(reads, variables, extensions)
-                    encoded = await context.reads.look_up(answers, asked)
+                    encoded = await context.reads.look_up(
+                        SharedAnswers(plan, context.principal, context.services),
+                        lambda: Asked(context.load.reads, variables, extensions),
+                        context.forget,
+                    )
                 else:
-                    encoded = await context.reads.look_up(lambda c, _: [run_on(c)], None)
+                    encoded = await context.reads.look_up(
+                        lambda c, _: [run_on(c)], lambda: None, context.forget
+                    )
         except (LimitExceeded, Unavailable) as error:
             failure = GraphQLError(str(error), original_error=error)
             return ExecutionResult(data=None, errors=[failure], extensions=extensions)
@@ -181,6 +184,7 @@ class PlannedOperations:
         plan = self.submissions.plans(document.node, node).plan
         if plan is None or not _is_affordable(document, operation, context):
             return None
+        context.has_written = True
         return await submit(plan, operation, context)
 
 

@@ -1,7 +1,7 @@
 import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
 import { getOperationAST, parse } from "graphql";
 import { createClient } from "graphql-sse";
-import { GRAPHQL_URL } from "../api";
+import { COMMITTED, GRAPHQL_URL } from "../api";
 import { Store } from "../store";
 
 /** The protocol of subscriptions. */
@@ -13,6 +13,7 @@ export const transport = new Store<Transport>("WebSocket");
 const overHttpAndWebSocket = createGraphiQLFetcher({
   url: GRAPHQL_URL,
   subscriptionUrl: GRAPHQL_URL.replace(/^http/, "ws"),
+  headers: COMMITTED,
 });
 
 /** Sends queries and mutations by POST, and subscriptions by the selected protocol. */

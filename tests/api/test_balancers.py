@@ -1,0 +1,82 @@
+"""Several servers behind the balancers of ``deploy/``: a task's events go to the same one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lamia_gql.client.configuration import ServerConfig
+from lamia_gql.client.server_connection import ServerConnection
+from tests.support.harness import StartServer
+from tests.support.metrics import scrape
+from tests.support.reverse_proxies import NAME, SECONDS, haproxy, nginx, running
+
+TASKS = [f"tâche {number}" for number in range(5)]
+EACH = 3
+
+
+def submit(url: str, task: str) -> None:
+    """Send events of a task in requests of their own, as a job does."""
+    connection = ServerConnection(ServerConfig(f"{url}/graphql", None, None, "", {}))
+    for index in range(EACH):
+        event = {"task": task, "process": "p", "index": index, "eventClass": "BEAT"}
+        [result] = connection.submit([event])
+        assert result.code is None, result.message
+    connection.close()
+
+
+@pytest.mark.parametrize("balancer", [nginx, haproxy])
+def test_events_of_a_task_prefer_one_server(
+    start_server: StartServer,
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    balancer: Callable[..., list[str]],
+) -> None:
+    """Tasks are spread, and so is what names no task. Where a server is gone, another one is used.
+
+    The one that is left then takes all, and no request fails.
+    """
+    settings = {"allowed_hosts": NAME, "trusted_proxies": "127.0.0.1"}
+    servers = [start_server(postgres_url, **settings) for _ in range(2)]
+    for task in TASKS:
+        servers[0].create(task, {"name": "p", "jobCount": EACH})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"https://127.0.0.1:{port}"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+
+    def stored() -> list[int]:
+        return [
+            int(scrape(server).sum("lamia_events_total", outcome="stored")) for server in servers
+        ]
+
+    with running(balancer(tmp_path, port, *(server.url for server in servers)), tmp_path, url):
+        ways = set()
+        for task in TASKS:
+            before = stored()
+            submit(url, task)
+            way = tuple(now - then for now, then in zip(stored(), before, strict=True))
+            assert sorted(way) == [0, EACH], task
+            ways.add(way)
+        assert len(ways) == 2
+        before = stored()
+        with httpx.Client(base_url=url, verify=False, timeout=SECONDS) as client:
+            for number in range(20):
+                body = {"eventClass": "BEAT", "arrayIndex": number % EACH}
+                answer = client.post(f"/api/v0/{TASKS[0]}/p/event", json=body)
+                assert answer.status_code == 201, answer.text
+        assert min(now - then for now, then in zip(stored(), before, strict=True)) > 0
+        servers[1].kill()
+        for task in TASKS:
+            submit(url, task)
+    for task in TASKS:
+        expected = 2 * EACH + (20 if task == TASKS[0] else 0)
+        found = servers[0].graphql(
+            "query($t: String!) { task(name: $t) { events(first: 0) { totalCount } } }", t=task
+        )
+        assert found["task"]["events"]["totalCount"] == expected

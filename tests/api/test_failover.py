@@ -1,0 +1,199 @@
+"""PostgreSQL fails, and another one takes its place: no acknowledged event is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer
+from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient
+from tests.support.postgres_pair import DATABASE, Pair, running_pair
+from tests.support.waiting import until, until_async
+
+JOBS = 4
+TIMEOUT_S = 3.0
+"""The setting ``database_timeout``, where it is a short one."""
+BEAT = {"task": "t", "process": "p", "eventClass": "BEAT"}
+SEARCHED = "the database is gone; looking for it again"
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
+@pytest.fixture
+def pair(postgres: Path) -> Iterator[Pair]:
+    """A primary with a synchronous standby."""
+    with running_pair(postgres) as pair:
+        yield pair
+
+
+class Jobs:
+    """Jobs that send events, one after the other, each as soon as the last one is answered."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(JOBS)
+        self.acknowledged: list[tuple[float, str]] = []
+        """When each event was answered, and its id."""
+        self.wrong: list[Any] = []
+        """Answers that do not say that the event was stored, for the first time."""
+        self._running = [self._threads.submit(self._send, index) for index in range(JOBS)]
+
+    def _send(self, index: int) -> None:
+        with httpx.Client(timeout=60, verify=False) as client:
+            while not self._stopping.is_set():
+                mine = str(uuid.uuid4())
+                variables = {"input": {**BEAT, "id": mine, "index": index}}
+                body = {"query": SUBMIT_EVENT, "variables": variables}
+                answer = client.post(f"{self._server.url}/graphql", json=body)
+                if '"duplicate":false' in answer.text:
+                    self.acknowledged.append((time.monotonic(), mine))
+                else:
+                    self.wrong.append(answer.text)
+
+    def until_they_go_on(self, number: int = 50) -> None:
+        """Wait until so many more events are acknowledged."""
+        goal = len(self.acknowledged) + number
+        until(lambda: len(self.acknowledged) >= goal, lambda: self.wrong, 60)
+
+    def stop(self) -> list[str]:
+        """Wait for the last answers; the ids of all acknowledged events."""
+        self._stopping.set()
+        for running in self._running:
+            running.result()
+        self._threads.shutdown()
+        return [event_id for _, event_id in self.acknowledged]
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
+        # As a standby is, behind the same address.
+        ("SET default_transaction_read_only = on", "RESET default_transaction_read_only"),
+    ],
+)
+def test_a_database_that_is_gone_for_a_moment(
+    start_server: StartServer, postgres: Path, postgres_url: str, away: str, back: str
+) -> None:
+    """Writes wait until it is there again and can be written, but no longer than they may."""
+    server = start_server(postgres_url, database_timeout=TIMEOUT_S)
+    server.create("t", {"name": "p"})
+    name = urlsplit(postgres_url).path[1:]
+    others = f"postgresql://postgres@/postgres?host={postgres}"
+    with (
+        ThreadPoolExecutor(3) as threads,
+        psycopg.connect(others, autocommit=True) as connection,
+    ):
+
+        def change(how: str) -> None:
+            connection.execute(f'ALTER DATABASE "{name}" {how}'.encode())
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+
+        change(away)
+        event = threads.submit(server.submit, "t", "p", "BEAT")
+        edit = threads.submit(server.comment, "t", "made meanwhile")
+        query = threads.submit(server.graphql, '{ task(name: "t") { name } }')
+        until(lambda: SEARCHED in server.log(), server.log)
+        assert not event.done()
+        change(back)
+        assert event.result()["duplicate"] is False
+        edit.result()
+        assert query.result() == {"task": {"name": "t"}}
+
+        change(away)
+        begin = time.monotonic()
+        error = server.graphql_error(SUBMIT_EVENT, input=BEAT)
+        assert error["extensions"]["code"] == "STORAGE_FAILED"
+        assert TIMEOUT_S / 2 < time.monotonic() - begin < 3 * TIMEOUT_S
+        change(back)
+        assert server.submit("t", "p", "BEAT")["duplicate"] is False
+    server.check_counters()
+
+
+@pytest.mark.slow
+async def test_a_standby_takes_over(start_server: StartServer, pair: Pair) -> None:
+    """No request of a job fails, every event is there once, and a subscriber gets all of them."""
+    server = start_server(pair.url)
+    server.create("t", {"name": "p", "jobCount": JOBS})
+    received: list[str] = []
+    take = received.append
+
+    async def follow(client: WebSocketClient) -> None:
+        async for result in client.results():
+            take(result["events"]["node"]["uuid"])
+
+    async with WebSocketClient(server.url) as client:
+        await client.subscribe("1", EVENTS, task="t", after=BEGINNING)
+        following = asyncio.create_task(follow(client))
+        jobs = await asyncio.to_thread(Jobs, server)
+        await asyncio.to_thread(jobs.until_they_go_on)
+        pair.primary.kill()
+        edit = asyncio.create_task(asyncio.to_thread(server.comment, "t", "made meanwhile"))
+        await until_async(lambda: SEARCHED in server.log(), server.log)
+        await asyncio.to_thread(pair.standby.promote)
+        promoted_at = time.monotonic()
+        await asyncio.to_thread(jobs.until_they_go_on)
+        await edit
+        acknowledged = await asyncio.to_thread(jobs.stop)
+        await until_async(
+            lambda: len(received) >= len(acknowledged), lambda: (following, server.log())
+        )
+        following.cancel()
+    resumed_s = next(at for at, _ in jobs.acknowledged if at > promoted_at) - promoted_at
+    assert jobs.wrong == []
+    with pair.standby.connect(DATABASE) as connection:
+        rows = connection.execute("SELECT id::text FROM event ORDER BY seq").fetchall()
+    assert received == [event_id for (event_id,) in rows]
+    assert set(acknowledged) <= set(received)
+    query = '{ task(name: "t") { comment } }'
+    assert server.graphql(query) == {"task": {"comment": "made meanwhile"}}
+    assert server.get("/readyz").status_code == 200
+    server.check_counters()
+    assert resumed_s < 15
+
+
+@pytest.mark.slow
+def test_a_commit_that_only_the_primary_has(start_server: StartServer, pair: Pair) -> None:
+    """Where the wait for the standby is cancelled, nothing is acknowledged until it has it."""
+    server = start_server(pair.url)
+    server.create("t", {"name": "p", "jobCount": JOBS})
+    pair.standby.stop()
+
+    def until_one_waits(connection: psycopg.Connection[Any]) -> int:
+        found = until(lambda: connection.execute(WAITING).fetchall(), "a commit that waits")
+        pid: int = found[0][0]
+        return pid
+
+    with ThreadPoolExecutor(1) as thread, pair.primary.connect() as connection:
+        answer = thread.submit(server.submit, "t", "p", "DONE", index=0)
+        connection.execute("SELECT pg_cancel_backend(%s)", [until_one_waits(connection)])
+        until(lambda: "canceling wait for synchronous" in server.log(), server.log)
+        pid = until_one_waits(connection)
+        connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+        until(lambda: until_one_waits(connection) != pid, "another connection")
+        assert server.process("t", "p")["counts"]["done"] == 1
+        assert not answer.done()
+        pair.standby.start()
+        assert answer.result()["duplicate"] is False
+
+        pair.until_it_follows()
+        pair.standby.stop()
+        edit = thread.submit(server.rest, "PUT", "/t", {"comment": "x"})
+        connection.execute("SELECT pg_cancel_backend(%s)", [until_one_waits(connection)])
+        body = edit.result().json()
+        assert body["errors"][0]["details"]["code"] == "OUTCOME_UNKNOWN"
+        pair.standby.start()
+    server.check_counters()

@@ -1,0 +1,132 @@
+"""Two PostgreSQL servers of a test's own: a primary, and a standby that can take its place."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from tests.support.replica import TOOLS
+from tests.support.waiting import until
+
+DATABASE = "lamia"
+
+
+class Node:
+    """One PostgreSQL server, at a port of 127.0.0.1 where the user postgres needs no password.
+
+    Args:
+        folder: an empty folder for its files, which belongs to the user that runs it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._data = folder / "data"
+        self._owner = pwd.getpwuid(folder.stat().st_uid)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+
+    @property
+    def place(self) -> str:
+        """Its host and port, as in an address."""
+        return f"127.0.0.1:{self.port}"
+
+    def initialise(self) -> None:
+        """Make an empty cluster."""
+        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+
+    def copy(self, other: Node) -> None:
+        """Become a standby of a running server."""
+        source = f"host=127.0.0.1 port={other.port} user=postgres"
+        self._run("pg_basebackup", "-d", source, "-R", "-X", "stream", "-c", "fast")
+
+    def start(self, **parameters: str) -> None:
+        """Start it with these parameters; it accepts connections then."""
+        options = f"-h 127.0.0.1 -p {self.port} -k {self._folder} -c fsync=off"
+        options += "".join(f" -c {name}='{value}'" for name, value in parameters.items())
+        self._run("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        """End it at once, if it runs; the connections to it are closed."""
+        if (self._data / "postmaster.pid").exists():
+            with suppress(subprocess.CalledProcessError):
+                self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """Kill all its processes by SIGKILL."""
+        lines = (self._data / "postmaster.pid").read_text().splitlines()
+        children = Path(f"/proc/{lines[0]}/task/{lines[0]}/children").read_text().split()
+        for pid in (lines[0], *children):
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """A connection without transactions."""
+        address = f"postgresql://postgres@{self.place}/{database}"
+        return psycopg.connect(address, autocommit=True)
+
+    def promote(self) -> None:
+        """Make it the primary; returns when it is."""
+        with self.connect() as connection:
+            assert connection.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # The programs refuse to run as root.
+        user = self._owner.pw_name if os.geteuid() == 0 else None
+        command = [str(TOOLS / program), "-D", str(self._data), *arguments]
+        with (self._folder / f"{program}.log").open("ab") as log:
+            subprocess.run(command, user=user, stdout=log, stderr=log, cwd=self._folder, check=True)
+
+
+class Pair(NamedTuple):
+    """A primary that waits at each commit for its standby."""
+
+    primary: Node
+    standby: Node
+
+    @property
+    def url(self) -> str:
+        """The address of the database on whichever of them is the primary."""
+        return f"postgresql://postgres@{self.primary.place},{self.standby.place}/{DATABASE}"
+
+    def until_it_follows(self) -> None:
+        """Wait until the primary counts on the standby."""
+        query = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+        with self.primary.connect() as connection:
+            until(lambda: connection.execute(query).fetchone() == (1,), "a synchronous standby")
+
+
+@contextmanager
+def running_pair(postgres: Path) -> Iterator[Pair]:
+    """A pair that runs, with an empty database; the owner of this folder runs it."""
+    owner = postgres.stat()
+    folders: list[Path] = []
+    for _ in range(2):
+        folders.append(Path(tempfile.mkdtemp(prefix="lamia-pair-")))
+        os.chown(folders[-1], owner.st_uid, owner.st_gid)
+    pair = Pair(*map(Node, folders))
+    try:
+        pair.primary.initialise()
+        pair.primary.start(synchronous_standby_names="*", synchronous_commit="local")
+        with pair.primary.connect() as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE}".encode())
+        pair.standby.copy(pair.primary)
+        pair.standby.start()
+        pair.until_it_follows()
+        with pair.primary.connect() as connection:
+            connection.execute(f"ALTER DATABASE {DATABASE} SET synchronous_commit = on".encode())
+        yield pair
+    finally:
+        for node, folder in zip(pair, folders, strict=True):
+            node.stop()
+            shutil.rmtree(folder)

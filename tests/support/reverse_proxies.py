@@ -1,0 +1,103 @@
+"""The configurations of ``deploy/`` for proxies, run by real ones on this machine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.browser import require
+from tests.support.certificate import make_certificate
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[2]
+NGINX = ROOT / "deploy" / "nginx" / "lamia-gql.conf"
+HAPROXY = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
+NAME = "lamia.example.org"
+SECONDS = 20.0
+
+
+def here(configuration: Path, *replacements: tuple[str, str]) -> str:
+    """A configuration in which texts are replaced, each of which it must contain."""
+    text = configuration.read_text()
+    for there, instead in replacements:
+        assert there in text
+        text = text.replace(there, instead)
+    return text
+
+
+def nginx(folder: Path, port: int, *servers: str) -> list[str]:
+    """The command that runs the site for nginx before these servers."""
+    made, key = make_certificate(folder, f"DNS:{NAME}")
+    lines = "\n".join(f"server {server.removeprefix('http://')};" for server in servers)
+    site = here(
+        NGINX,
+        ("listen 80;", f"listen 127.0.0.3:{port};"),
+        ("listen 443 ", f"listen 127.0.0.1:{port} "),
+        (f"/etc/nginx/tls/{NAME}.crt", str(made)),
+        (f"/etc/nginx/tls/{NAME}.key", str(key)),
+        ("server 127.0.0.1:8088;", lines),
+    )
+    site = re.sub(r" *listen \[::\].*\n", "", site)
+    paths = " ".join(
+        f"{kind}_temp_path {folder}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
+        http {{ access_log off; {paths} {site} }}"""
+    )
+    program = require(shutil.which("nginx"), "Debian's nginx")
+    return [program, "-e", "stderr", "-c", str(config)]
+
+
+def haproxy(folder: Path, port: int, *servers: str) -> list[str]:
+    """The command that runs the site for HAProxy before these servers."""
+    made, key = make_certificate(folder, f"DNS:{NAME}")
+    both = folder / "both.pem"
+    both.write_text(made.read_text() + key.read_text())
+    lines = "".join(
+        f"    server s{number} {server.removeprefix('http://')}\n"
+        for number, server in enumerate(servers)
+    )
+    config = folder / "haproxy.cfg"
+    site = here(
+        HAPROXY,
+        ("    user haproxy\n    group haproxy\n    maxconn 20000\n", "    maxconn 200\n"),
+        ("log /dev/log local0", "log stderr local0"),
+        ("bind :80\n", f"bind 127.0.0.3:{port}\n"),
+        ("bind :443 ", f"bind 127.0.0.1:{port} "),
+        (f"/etc/haproxy/{NAME}.pem", str(both)),
+    )
+    config.write_text(re.sub(r"( *server \w+ 192.*\n)+", lines, site))
+    return [require(shutil.which("haproxy"), "Debian's haproxy"), "-f", str(config)]
+
+
+@contextmanager
+def running(command: list[str], folder: Path, url: str) -> Iterator[None]:
+    """Run a proxy."""
+    log = folder / "proxy.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env={"HOME": str(folder), "PATH": ""}
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            return httpx.get(f"{url}/readyz", verify=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        until(answers, log.read_text, SECONDS)
+        yield
+    finally:
+        process.terminate()
+        process.wait(SECONDS)

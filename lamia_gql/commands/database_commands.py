@@ -72,7 +72,7 @@ def recount(tasks: tuple[str, ...], database_url: str | None, config: str | None
         require_file(parse_url(settings.database_url))
         database = Database(settings)
         try:
-            if database.read_blocking(migrations.current) != migrations.HEAD:
+            if not database.read_blocking(migrations.is_usable):
                 raise migrations.NotMigrated
             number = 0
             for difference in find_differences(database, tasks):

@@ -50,7 +50,7 @@ def prune(settings: Settings, *, dry_run: bool, vacuum: bool) -> None:
         raise CannotPrune(2, "PostgreSQL reuses free space by itself; --vacuum is for SQLite.")
     database = Database(settings)
     try:
-        if database.read_blocking(migrations.current) != migrations.HEAD:
+        if not database.read_blocking(migrations.is_usable):
             raise migrations.NotMigrated
         if retention.removes_anything:
             asyncio.run((_estimate if dry_run else _prune)(database, retention))

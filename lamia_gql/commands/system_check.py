@@ -140,6 +140,8 @@ def _revision(database: Database) -> str:
     found, known = database.read_blocking(migrations.current), migrations.HEAD
     if found == known:
         return f"The database is at revision {known}."
+    if database.read_blocking(migrations.is_usable):
+        return f"The database is at revision {found} of a later version, which accepts this one."
     if found is not None and found not in migrations.revisions():
         raise _Wrong(str(migrations.UnknownRevision(found)))
     if database.has_other_servers:

@@ -85,6 +85,13 @@ class Settings(Limits, AccessSettings, NotificationSettings, RetentionSettings):
         le=256,
         description="The number of server processes; more than one requires PostgreSQL.",
     )
+    drain_time: float = Field(
+        0.0,
+        ge=0,
+        le=600,
+        description="How long in seconds a server that is told to stop is not ready, but still"
+        " accepts connections, so that load balancers turn to others.",
+    )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         "info",
         description="The lowest level to log: critical, error, warning, info or debug.",

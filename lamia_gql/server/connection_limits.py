@@ -78,6 +78,8 @@ class ConnectionLimits:
         self.max_number = max(2, min(settings.max_connections, open_files // 2))
         self.max_number_per_address = self.max_number // 2
         self.max_bytes = settings.max_total_request_bytes
+        self.end_with_answers = False
+        """Whether each connection ends with its next answer, because the server is to stop."""
         self.turns = Turns()
         self._connections: set[Connection] = set()
         self._addresses: dict[str, AddressConnections] = {}
@@ -95,6 +97,11 @@ class ConnectionLimits:
     def number(self) -> int:
         """How many connections are open."""
         return len(self._connections)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether a connection waits for a request, or the rest of one."""
+        return any(found.waiting for found in self._addresses.values())
 
     def admit(self, connection: WaitingConnection) -> bool:
         """Count a new connection, which waits for a request. False if there is no place for it."""

@@ -19,6 +19,7 @@ from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.graph.transport.result import error_body
 from lamia_gql.graph.transport.sse import ABORT_EXTENSION
 from lamia_gql.server.connection_limits import MIN_RATE, ConnectionLimits
+from lamia_gql.server.unread_data import has_unread_data
 
 MAX_HEADER_BYTES = 65_536
 """The largest size of a request's first line and headers; also of the trailers behind a body."""
@@ -165,6 +166,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._ended:
             raise RequestRefused
         super().on_headers_complete()
+        if self._limits.end_with_answers:
+            self.end_with_answer()
         self._limits.wait(self)
         self._stage = Stage.BODY
         self._overhead = 0
@@ -231,11 +234,19 @@ class HttpProtocol(HttpToolsProtocol):
     def _next_deadline(self) -> float:
         return self.loop.time() + self._limits.request_timeout_s
 
+    def end_with_answer(self) -> None:
+        """Tell the client that the connection ends with the answer to the request that it has sent.
+
+        If its headers are on their way already, the next answer tells.
+        """
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
     def shutdown(self) -> None:
         """End the connection, after a request that is being received or answered."""
         if self._ended:
             self.transport.close()
-        else:
+        elif self._stage is not Stage.HEADERS and not has_unread_data(self.transport):
             super().shutdown()
 
     def check_deadline(self, now: float) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from lamia_gql.domain.errors import Unavailable
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.migrations import HEAD, NotMigrated, current
+from lamia_gql.storage.migrations import NotMigrated, is_usable
 from lamia_gql.storage.trial_write import write_on_trial
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,16 @@ class Readiness:
         self._database = database
         self._test: asyncio.Task[str | None] | None = None
         self._expires = 0.0
+        self._is_off = False
+
+    def turn_off(self) -> None:
+        """The server is not ready from now on: it is about to stop, though it still answers."""
+        self._is_off = True
 
     async def problem(self) -> str | None:
         """Why the server is not ready, as a sentence; None if it is."""
+        if self._is_off:
+            return "The server is stopping."
         loop = asyncio.get_running_loop()
         if self._test is None or (self._test.done() and loop.time() >= self._expires):
             self._test = asyncio.create_task(self._run(), name="readiness")
@@ -49,7 +56,7 @@ class Readiness:
 
     async def _run(self) -> str | None:
         try:
-            if await self._database.read(current) != HEAD:
+            if not await self._database.read(is_usable):
                 return str(NotMigrated())
             await self._database.write(write_on_trial)
         except Unavailable as error:

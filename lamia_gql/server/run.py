@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import ipaddress
 import logging
@@ -10,15 +9,13 @@ import os
 import socket
 import sys
 import threading
-import time
 from contextlib import nullcontext
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import uvicorn
@@ -29,10 +26,11 @@ from lamia_gql.domain.addresses import is_loopback
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.schema import make_schema
 from lamia_gql.server.app import ONLY_WORKER, create_app
-from lamia_gql.server.connection_limits import CHECK_INTERVAL_S, ConnectionLimits
+from lamia_gql.server.connection_limits import ConnectionLimits
+from lamia_gql.server.graceful_server import REQUEST_GRACE_S, WORKER_GRACE_S, GracefulServer
 from lamia_gql.server.http_protocol import HttpProtocol
 from lamia_gql.server.log_format import FORMATTERS
-from lamia_gql.server.log_handler import AUDIT_LOG, CondensingHandler, sum_up_log
+from lamia_gql.server.log_handler import AUDIT_LOG, CondensingHandler
 from lamia_gql.server.metrics_exchange import Worker
 from lamia_gql.server.service_manager import ServiceManager, take_socket
 from lamia_gql.server.supervisor import Supervisor
@@ -42,21 +40,8 @@ from lamia_gql.storage.engine import create_engine, is_sqlite
 from lamia_gql.storage.migrations import prepare
 from lamia_gql.storage.sqlite_file import database_path, exclusive_use
 
-if TYPE_CHECKING:
-    from lamia_gql.api.services import Services
-
 log = logging.getLogger(__name__)
 
-TICK_S = 0.1
-"""How often uvicorn's server calls ``on_tick``."""
-LIVE_CONNECTION_GRACE_S = 4.0
-"""How long live connections have to end when the server stops, before requests are waited for."""
-REQUEST_GRACE_S = 8
-"""How long running requests have to end after that."""
-STOP_GRACE_S = LIVE_CONNECTION_GRACE_S + REQUEST_GRACE_S + 1.5
-"""How long the process has to end after SIGTERM, whatever it does, before it ends itself."""
-WORKER_GRACE_S = STOP_GRACE_S + 1.5
-"""How long a worker process has to end after SIGTERM, before it is killed."""
 KEEP_ALIVE_S = 20
 """How long an idle connection is kept. Longer than by the usual Python clients (5 and 15 seconds),
 which could else send a request while the server closes the connection. Shorter than the interval
@@ -73,64 +58,6 @@ class TooManyWorkers(ValueError):  # noqa: N818  (named after the condition)
 
 class NoCredentials(ValueError):  # noqa: N818  (named after the condition)
     """Everybody on the network could do everything, and nobody has agreed to that."""
-
-
-class GracefulServer(uvicorn.Server):
-    """A uvicorn server that bounds its connections, and stops in time.
-
-    It ends live connections before it waits for requests.
-    """
-
-    def __init__(
-        self, config: uvicorn.Config, limits: ConnectionLimits, manager: ServiceManager
-    ) -> None:
-        super().__init__(config)
-        self._limits = limits
-        self._manager = manager
-        self._told_to_stop = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the application, accept connections, and say so."""
-        await super().startup(sockets)
-        self._manager.tell_ready()
-
-    async def on_tick(self, counter: int) -> bool:
-        """Check the deadlines of the connections."""
-        self._manager.tell_alive()
-        if counter % round(CHECK_INTERVAL_S / TICK_S) == 0:
-            self._limits.check_deadlines(asyncio.get_running_loop().time())
-        return await super().on_tick(counter)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
-        self._told_to_stop.set()
-        super().handle_exit(sig, frame)
-
-    def end_in_time(self) -> None:
-        """Once told to stop, end the process after :data:`STOP_GRACE_S`, whatever it does.
-
-        Else it would wait for every thread that reads, writes or parses, and for the event loop.
-        What is not committed by then was not acknowledged, and the database rolls it back.
-        """
-        self._told_to_stop.wait()
-        time.sleep(STOP_GRACE_S)
-        log.warning("stopping took longer than %g s: the process ends at once", STOP_GRACE_S)
-        sum_up_log()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(0)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more connections, end the existing ones, and close the application."""
-        self._manager.tell_stopping()
-        for server in self.servers:
-            server.close()
-        services: Services = self.lifespan.state["services"]
-        await services.feeds.stop()
-        await services.live_connections.stop(LIVE_CONNECTION_GRACE_S)
-        await super().shutdown(sockets)
-        # A signal ends the process as soon as this is done.
-        sum_up_log()
 
 
 def run(settings: Settings) -> None:
@@ -177,10 +104,12 @@ def run(settings: Settings) -> None:
         else:
             with TemporaryDirectory(prefix="lamia-") as folder:
                 arguments = (settings, listening, Path(folder))
+                grace_s = settings.drain_time + WORKER_GRACE_S
                 supervisor = Supervisor(
-                    settings.workers, _serve_as_worker, arguments, WORKER_GRACE_S, manager
+                    settings.workers, _serve_as_worker, arguments, grace_s, manager
                 )
-                supervisor.run()
+                # Only the workers accept connections: nobody would answer those of this process.
+                supervisor.run(when_stopping=listening.close)
 
 
 def _require_credentials(settings: Settings, *, has_tokens: bool) -> None:
@@ -279,7 +208,7 @@ def make_server(
         # Compression takes 100 kB of memory per connection; a proxy can add it.
         ws_per_message_deflate=False,
     )
-    return GracefulServer(config, limits, manager)
+    return GracefulServer(config, limits, manager, settings.drain_time)
 
 
 def _serve(

@@ -54,8 +54,11 @@ class Supervisor:
         self._number = number
         self._stopping = False
 
-    def run(self) -> None:
-        """Run until SIGTERM or SIGINT; exits with 1 if a worker had to be killed."""
+    def run(self, when_stopping: Callable[[], object]) -> None:
+        """Run until SIGTERM or SIGINT; exits with 1 if a worker had to be killed.
+
+        ``when_stopping`` is called before the workers are told to stop.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle_stop_signal)
         while not self._stopping:
@@ -66,6 +69,7 @@ class Supervisor:
             self._remove_ended()
             self._manager.tell_alive()
         self._manager.tell_stopping()
+        when_stopping()
         self._stop_workers()
 
     def _handle_stop_signal(self, _signal: int, _frame: FrameType | None) -> None:

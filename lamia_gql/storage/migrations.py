@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from lamia_gql.storage.accepted_revisions import accepts, note_accepted
 from lamia_gql.storage.database_url import DatabaseTooOld, UnusableDatabase
 from lamia_gql.storage.engine import begin_write, is_sqlite
 from lamia_gql.storage.sqlite_file import exclusive_use
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import Script
 
 HEAD = "2026_11_28_usage"
 """The revision that this code expects: the last one in ``alembic/versions``."""
@@ -95,10 +97,13 @@ def config(connection: Connection | None = None) -> Config:
 
 def revisions() -> list[str]:
     """All revisions that this code knows, oldest first; the history has no branches."""
+    return [script.revision for script in _scripts_in_order()]
+
+
+def _scripts_in_order() -> list[Script]:
     from alembic.script import ScriptDirectory
 
-    scripts = ScriptDirectory.from_config(config()).walk_revisions()
-    return [script.revision for script in scripts][::-1]
+    return [*ScriptDirectory.from_config(config()).walk_revisions()][::-1]
 
 
 def current(connection: Connection) -> str | None:
@@ -109,9 +114,19 @@ def current(connection: Connection) -> str | None:
     return found
 
 
+def is_usable(connection: Connection) -> bool:
+    """Whether servers of this version may use the database.
+
+    That is so at their revision, and at those of later versions that accept them.
+    """
+    return current(connection) == HEAD or accepts(connection, HEAD)
+
+
 def removes_data(engine: Engine, revision: str) -> bool:
     """Whether :func:`migrate` would go down to this revision. Raises as it does."""
     with engine.connect() as connection:
+        if revision == "head" and is_usable(connection):
+            return False
         here, target = _positions(connection, revision)
     return target < here
 
@@ -119,8 +134,9 @@ def removes_data(engine: Engine, revision: str) -> bool:
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the database to a revision, up or down, all or nothing.
 
-    May run in several processes at the same time; not while a server uses the database, unless
-    nothing has to be changed. Raises :class:`lamia_gql.storage.database_url.UnusableDatabase`.
+    May run in several processes at the same time; while a server uses the database, only to apply
+    migrations that are ``ONLINE``. Nothing happens if a later version has migrated it that accepts
+    this one. Raises :class:`lamia_gql.storage.database_url.UnusableDatabase`.
     """
     with ExitStack() as stack:
         connection = stack.enter_context(begin_write(engine))
@@ -129,14 +145,14 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK_ID}
             )
-        if revision == "head" and current(connection) == HEAD:
+        if revision == "head" and is_usable(connection):
             return
         here, target = _positions(connection, revision)
         if target == here:
             return
         if is_sqlite(engine):
             stack.enter_context(exclusive_use(engine.url))
-        elif not connection.scalar(
+        elif not _are_online(here, target) and not connection.scalar(
             text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SERVER_LOCK_ID}
         ):
             raise ServersRunning
@@ -144,6 +160,26 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
         move = command.downgrade if target < here else command.upgrade
         move(config(connection), revision)
+        if target:
+            note_accepted(connection, _accepted_at(target))
+
+
+def _are_online(here: int, target: int) -> bool:
+    """Whether servers may run during all migrations between these positions, and go on then."""
+    return here < target and all(map(_is_online, _scripts_in_order()[here:target]))
+
+
+def _is_online(script: Script) -> bool:
+    return getattr(script.module, "ONLINE", False)
+
+
+def _accepted_at(position: int) -> list[str]:
+    """The earlier revisions whose servers may use a database at this position."""
+    scripts = _scripts_in_order()[:position]
+    found = []
+    while len(scripts) > 1 and _is_online(scripts.pop()):
+        found.append(scripts[-1].revision)
+    return found
 
 
 def _positions(connection: Connection, revision: str) -> tuple[int, int]:
@@ -171,7 +207,7 @@ def prepare(engine: Engine) -> None:
         return
     with engine.connect() as connection:
         check_server(connection)
-        if current(connection) != HEAD:
+        if not is_usable(connection):
             raise NotMigrated
 
 

@@ -230,6 +230,7 @@ def test_answers_that_nobody_reads_are_bounded(start_server: StartServer, sqlite
 BLOCKED = """
 import asyncio, threading, time
 import lamia_gql.server.app as app
+import lamia_gql.server.graceful_server as graceful_server
 import lamia_gql.server.run as run
 from lamia_gql.domain.settings import load
 
@@ -241,8 +242,8 @@ async def healthz(request):
         sum(range(1000))
 
 app.healthz = healthz
-run.LIVE_CONNECTION_GRACE_S = run.REQUEST_GRACE_S = 0.2
-run.STOP_GRACE_S = 1.5
+graceful_server.LIVE_CONNECTION_GRACE_S = run.REQUEST_GRACE_S = 0.2
+graceful_server.STOP_GRACE_S = 1.5
 run.run(load())
 """
 """A server whose health check never ends: in a thread, or in the event loop."""

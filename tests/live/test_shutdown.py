@@ -6,14 +6,23 @@ import asyncio
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient, open_sse
-from tests.support.waiting import until_async
+from tests.support.live_clients import (
+    BEGINNING,
+    CHANGES,
+    EVENTS,
+    WebSocketClient,
+    open_sse,
+    until_events_come,
+)
+from tests.support.waiting import until, until_async
 
 
 async def test_subscribers_are_told_that_the_server_stops(server: Server) -> None:
@@ -44,6 +53,36 @@ async def test_subscribers_are_told_that_the_server_stops(server: Server) -> Non
         assert time.monotonic() - begin < 4
     server.stop()
     assert server.complaints() == ""
+
+
+async def test_a_server_that_drains_does_its_work(
+    start_server: StartServer, sqlite_url: str
+) -> None:
+    """It is not ready, and ends connections with its answers, but takes all that comes."""
+    server = start_server(sqlite_url, drain_time=2)
+    server.create("t", {"name": "p", "jobCount": 3})
+    async with WebSocketClient(server.url) as ws:
+        await ws.subscribe("1", EVENTS, task="t")
+        await until_events_come(server, ws)
+        os.kill(server.pid, signal.SIGTERM)
+
+        async def is_off() -> bool:
+            answer = await asyncio.to_thread(server.get, "/readyz")
+            return answer.status_code == 503 and "stopping" in answer.json()["reason"]
+
+        await until_async(is_off, "a server that is not ready")
+        answer = await asyncio.to_thread(server.get, "/healthz")
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        await asyncio.to_thread(server.submit, "t", "p", "DONE", index=0)
+        async with WebSocketClient(server.url) as late:
+            await late.subscribe("1", EVENTS, task="t", after=BEGINNING)
+            assert (await late.receive())["type"] == "next"
+            while (await ws.receive())["payload"]["data"]["events"]["node"]["eventClass"] == "BEAT":
+                pass
+            assert await ws.closed() == (1001, "The server is stopping")
+            assert (await late.closed())[0] == 1001
+    server.stop()
+    server.check_counters()
 
 
 async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
@@ -116,3 +155,28 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
     # What was on its way when the server was told is at most one event for each writer.
     assert len(stored - acknowledged) <= 16
     server.check_counters()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_connection_is_answered_or_refused(
+    start_server: StartServer, postgres_url: str, workers: int
+) -> None:
+    """A connection that the system has accepted for the server is never reset."""
+    server = start_server(postgres_url, workers=workers)
+    answered = [0] * 16
+
+    def ask_again_and_again(number: int) -> None:
+        while True:
+            # A new connection each time.
+            try:
+                assert httpx.get(f"{server.url}/healthz", verify=False).status_code == 200
+            except httpx.ConnectError:
+                return
+            answered[number] += 1
+
+    with ThreadPoolExecutor(len(answered)) as threads:
+        asking = [threads.submit(ask_again_and_again, number) for number in range(len(answered))]
+        until(lambda: all(number > 3 for number in answered), lambda: answered)
+        server.stop()
+        for one in asking:
+            one.result()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +16,33 @@ TIMEOUT_S = 20.0
 KINDS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
+BALANCED = """proxy_pass http://servers; proxy_http_version 1.1;
+  proxy_set_header Host $http_host; proxy_set_header Connection $connection_upgrade;"""
+UPGRADED = "proxy_set_header Upgrade $http_upgrade;"
+
+
+@contextmanager
+def balancer(
+    folder: Path, servers: Iterable[str], *, passes_websockets: bool = True
+) -> Iterator[str]:
+    """A running nginx that balances between servers, which it tries each time; its address."""
+    listed = " ".join(f"server {url.removeprefix('http://')} max_fails=0;" for url in servers)
+    upstream = f"""map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
+      upstream servers {{ {listed} keepalive 64; keepalive_timeout 15s; }}"""
+    upgraded = UPGRADED if passes_websockets else ""
+    with nginx(folder, f"location / {{ {BALANCED} {upgraded} }}", upstream=upstream) as url:
+        yield url
+
+
 @contextmanager
 def nginx(
-    folder: Path, locations: str, certificate: tuple[Path, Path] | None = None
+    folder: Path,
+    locations: str,
+    certificate: tuple[Path, Path] | None = None,
+    *,
+    upstream: str = "",
 ) -> Iterator[str]:
-    """A running nginx with these blocks ``location``; its address.
+    """A running nginx with these blocks ``location``, and blocks ``upstream``; its address.
 
     With a certificate and its key it speaks HTTPS.
     """
@@ -34,7 +56,7 @@ def nginx(
     config = folder / "nginx.conf"
     config.write_text(
         f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
-        http {{ access_log off; {paths}
+        http {{ access_log off; {paths} {upstream}
           server {{ listen 127.0.0.1:{port}{tls}; {locations} }} }}"""
     )
     log = folder / "nginx.log"

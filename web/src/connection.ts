@@ -15,6 +15,9 @@ const UNEXPLAINED_CODES: unknown[] = [1006, 4499];
 /** The close code by which the server asks for a credential. */
 const FORBIDDEN_CODE = 4403;
 
+/** The close code of a server that stops: another one, or the same again, takes over. */
+const GOING_AWAY_CODE = 1001;
+
 /** State of live updates. They are blocked if requests are answered, but nothing live gets through. */
 export type ConnectionState = "connecting" | "live" | "disconnected" | "blocked";
 
@@ -71,12 +74,15 @@ const webSocket = createClient({
     },
     closed: (event) => {
       clearTimeout(overdue);
-      const isUnexplained = UNEXPLAINED_CODES.includes((event as { code?: number }).code);
+      const { code } = event as { code?: number };
+      const isUnexplained = UNEXPLAINED_CODES.includes(code);
       const failed = !isConnected && isUnexplained;
       isConnected = false;
       if (client.get() !== webSocket) return;
       interrupted = true;
-      if ((event as { code?: number }).code === FORBIDDEN_CODE) signedOut.set(true);
+      if (code === FORBIDDEN_CODE) signedOut.set(true);
+      // Nothing is lost yet where a server goes away: the next attempt shows whether another is there.
+      if (code === GOING_AWAY_CODE) return;
       // A page that was never live waits for the decision between the transports.
       if (!failed || connection.get() !== "connecting") connection.set("disconnected");
       if (failed) void fallBackIfBlocked();

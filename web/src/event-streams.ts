@@ -50,6 +50,9 @@ export function createEventStreams(
         const result = JSON.parse(data) as ExecutionResult;
         if (result.data) {
           sink.next(result);
+        } else if (result.errors?.some(({ extensions }) => extensions?.code === "STOPPING")) {
+          // Another server takes over.
+          lose();
         } else {
           close();
           sink.error(result.errors);

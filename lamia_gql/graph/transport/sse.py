@@ -68,8 +68,14 @@ class EventStream(Response):
             with services.live_connections.admit(context.client_address, abort), lease:
                 await self._serve(receive, send, abort)
         except RequestError as error:
-            status = 429 if error.code is ErrorCode.TOO_MANY_CONNECTIONS else 503
-            response = JSONResponse(error_body(error.message, error.code), status)
+            body = error_body(error.message, error.code)
+            response: Response
+            if error.code is ErrorCode.STOPPING:
+                # As in a stream that was open: the client resumes elsewhere.
+                end = _next_message(Result(body)) + COMPLETE
+                response = Response(end, headers=self.headers, media_type=EVENT_STREAM)
+            else:
+                response = JSONResponse(body, 429)
             await response(scope, receive, send)
 
     async def _serve(self, receive: Receive, send: Send, abort: Callable[[], object]) -> None:

@@ -41,6 +41,8 @@ INIT_TIMEOUT_S = 10.0
 """How long a client may take to send ``connection_init``."""
 SHUTDOWN_GRACE_S = 1.5
 """How long queries and mutations may go on when the server stops; also for the close message."""
+GOING_AWAY = 1001
+"""The close code by which the server says that it stops; clients resume elsewhere."""
 ALL_OPERATIONS = set(OperationType)
 
 
@@ -79,7 +81,9 @@ class WebSocketEndpoint:
                 with services.live_connections.admit(address, abort):
                     await connection.run()
             except RequestError as error:
-                await connection.close(WebSocketClose(1013, f"{error.code}: {error.message}"))
+                is_stopping = error.code is ErrorCode.STOPPING
+                code = GOING_AWAY if is_stopping else 1013
+                await connection.close(WebSocketClose(code, f"{error.code}: {error.message}"))
             except WebSocketClose as close:
                 await connection.close(close)
         except TimeoutError:
@@ -142,7 +146,7 @@ class WebSocketConnection:
             elif stopping.done():
                 if self._tasks:
                     await asyncio.wait(self._tasks, timeout=SHUTDOWN_GRACE_S)
-                raise WebSocketClose(1001, "The server is stopping")
+                raise WebSocketClose(GOING_AWAY, "The server is stopping")
             else:
                 self._failure.result()
         finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = {"jobs": 500, "tasks": 10, "beat": 10, "connections": 10, "viewers": 0}
+OPTIONS = {"jobs": 500, "tasks": 10, "beat": 10, "connections": 10, "viewers": 20, "followers": 5}
 TASKS = [f"fleet-{number}" for number in range(OPTIONS["tasks"])]
 """The names of its tasks."""
 END_TIMEOUT_S = 120.0

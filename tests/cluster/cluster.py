@@ -19,14 +19,16 @@ from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
 from tests.cluster.balancer import Balancer
 from tests.cluster.daemons import Daemons
-from tests.cluster.database import DatabaseCluster, make_folder
+from tests.cluster.database import NODES, DatabaseCluster, make_folder
 from tests.support.harness import Server
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 SERVERS = 3
+MAX_REPLICA_LAG_S = 3.0
 STORED = """SELECT event.id::text FROM event JOIN task ON task.id = event.task_id
   WHERE task.name = ANY(%s) ORDER BY seq"""
+COUNT = "query($task: String!) { task(name: $task) { events(first: 0) { totalCount } } }"
 NAMES = "SELECT name FROM task WHERE deleted_at IS NULL"
 SECTIONS = """\
 frontend servers
@@ -72,6 +74,14 @@ class Cluster:
             for (name,) in connection.execute(NAMES):
                 httpx.delete(f"{self.url}/api/v0/{name}", verify=False).raise_for_status()
 
+    def count(self, task: str, position: str) -> int:
+        """How many events a task has, for a client that sends this position."""
+        headers = {"Lamia-Position": position}
+        body = {"query": COUNT, "variables": {"task": task}}
+        answer = httpx.post(f"{self.url}/graphql", json=body, headers=headers, verify=False)
+        number: int = answer.json()["data"]["task"]["events"]["totalCount"]
+        return number
+
     def stored(self, *tasks: str) -> list[str]:
         """The ids of the events of tasks; those of each are in their order."""
         with psycopg.connect(self.database.url) as connection:
@@ -111,8 +121,12 @@ def running_cluster() -> Iterator[Cluster]:
             engine = create_engine(load(database_url=database.url))
             migrate(engine, "head")
             engine.dispose()
+            settings = {
+                "read_database_url": " ".join(map(database.address, NODES)),
+                "max_replica_lag": MAX_REPLICA_LAG_S,
+            }
             servers = [
-                stack.enter_context(Server(database.url, folder, forked=True))
+                stack.enter_context(Server(database.url, folder, forked=True, **settings))
                 for _ in range(SERVERS)
             ]
             [port] = free_ports(1)

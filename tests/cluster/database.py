@@ -20,6 +20,8 @@ from tests.support.waiting import until
 
 NODES = ("node1", "node2", "node3")
 START_TIMEOUT_S = 90.0
+STARTUP_PROCESS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'"
+"""The process of a replica that replays what comes."""
 LEASE_S, LOOP_S, RETRY_S = 8, 1, 3
 """How long a primary is one without word of it, how often it gives word, and how long it tries to.
 
@@ -107,6 +109,19 @@ class DatabaseCluster:
             for process in processes:
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
+
+    @property
+    def replica(self) -> str:
+        """The node that the primary does not wait for; empty while there is none."""
+        found = (name for name, member in self.members.items() if member["role"] == "replica")
+        return next(found, "")
+
+    def replay(self, node: str, *, paused: bool) -> None:
+        """Let a replica not show any more what comes, or show it again."""
+        # Patroni would resume what pg_wal_replay_pause pauses.
+        with psycopg.connect(self.address(node)) as connection:
+            [(process,)] = connection.execute(STARTUP_PROCESS)
+        os.kill(process, signal.SIGSTOP if paused else signal.SIGCONT)
 
     def cut_off(self, node: str) -> None:
         """Let a node not reach etcd any more."""

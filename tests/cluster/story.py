@@ -27,7 +27,7 @@ class Witness:
     """
 
     def __init__(self, cluster: Cluster, task: str) -> None:
-        self._cluster, self._task = cluster, task
+        self._cluster, self.task = cluster, task
         self.writer = Writer(cluster.url, task)
         self.subscriber = Subscriber(cluster.url, task)
 
@@ -36,7 +36,7 @@ class Witness:
 
         The subscriber must get all events once, and in their order.
         """
-        stored, received = self._cluster.stored(self._task), self.subscriber.received
+        stored, received = self._cluster.stored(self.task), self.subscriber.received
         assert self.writer.acknowledged.keys() <= set(stored), "an event is lost"
         assert len(stored) == len(set(stored))
         until(
@@ -54,6 +54,7 @@ class Story:
     """
 
     def __init__(self, witnesses: Sequence[Witness]) -> None:
+        self.tasks = [witness.task for witness in witnesses]
         self._writers = [witness.writer for witness in witnesses]
         self._subscribers = [witness.subscriber for witness in witnesses]
 
@@ -72,6 +73,10 @@ class Story:
     def longest_pause(self, begin: float) -> float:
         """The longest time since ``begin`` without an event of a writer, in seconds."""
         return max(writer.longest_pause(begin) for writer in self._writers)
+
+    def acknowledged(self, task: str) -> int:
+        """How many events of a task were acknowledged."""
+        return len(self._writers[self.tasks.index(task)].acknowledged)
 
     @property
     def server(self) -> int:

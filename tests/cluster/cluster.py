@@ -21,6 +21,7 @@ from tests.cluster.balancer import Balancer
 from tests.cluster.daemons import Daemons
 from tests.cluster.database import NODES, DatabaseCluster, make_folder
 from tests.support.harness import Server
+from tests.support.other_version import ROOT, OtherServer
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
@@ -60,7 +61,7 @@ class Cluster:
         url: the address of the balancer before them.
     """
 
-    def __init__(self, database: DatabaseCluster, servers: list[Server], url: str) -> None:
+    def __init__(self, database: DatabaseCluster, servers: list[OtherServer], url: str) -> None:
         self.database, self.servers, self.url = database, servers, url
 
     def create(self, task: str) -> None:
@@ -126,7 +127,7 @@ def running_cluster() -> Iterator[Cluster]:
                 "max_replica_lag": MAX_REPLICA_LAG_S,
             }
             servers = [
-                stack.enter_context(Server(database.url, folder, forked=True, **settings))
+                stack.enter_context(OtherServer(ROOT, database.url, folder, **settings))
                 for _ in range(SERVERS)
             ]
             [port] = free_ports(1)

@@ -79,6 +79,11 @@ class Story:
         return len(self._writers[self.tasks.index(task)].acknowledged)
 
     @property
+    def failures(self) -> list[str]:
+        """What went wrong with requests of the writers, which they sent again."""
+        return [failure for writer in self._writers for failure in writer.failures]
+
+    @property
     def server(self) -> int:
         """The number of a server that a subscriber is connected to."""
         return self._subscribers[0].server

@@ -20,12 +20,12 @@ from lamia_gql.storage.migrations import migrate
 from tests.cluster.balancer import Balancer
 from tests.cluster.daemons import Daemons
 from tests.cluster.database import NODES, DatabaseCluster, make_folder
+from tests.cluster.pooler import start_pooler
 from tests.support.harness import Server
 from tests.support.other_version import ROOT, OtherServer
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
-SERVERS = 3
 MAX_REPLICA_LAG_S = 3.0
 STORED = """SELECT event.id::text FROM event JOIN task ON task.id = event.task_id
   WHERE task.name = ANY(%s) ORDER BY seq"""
@@ -126,10 +126,17 @@ def running_cluster() -> Iterator[Cluster]:
                 "read_database_url": " ".join(map(database.address, NODES)),
                 "max_replica_lag": MAX_REPLICA_LAG_S,
             }
+            pooler = start_pooler(daemons, folder, database.url)
+            # Each reaches the primary in another way.
             servers = [
-                stack.enter_context(OtherServer(ROOT, database.url, folder, **settings))
-                for _ in range(SERVERS)
+                OtherServer(ROOT, database.hosts_url, folder, **settings),
+                OtherServer(ROOT, database.url, folder, **settings),
+                OtherServer(
+                    ROOT, pooler, folder, listen_database_url=database.hosts_url, **settings
+                ),
             ]
+            for server in servers:
+                stack.enter_context(server)
             [port] = free_ports(1)
             addresses = [server.url.removeprefix("http://") for server in servers]
             lines = [f"  server {number} {a} check\n" for number, a in enumerate(addresses)]

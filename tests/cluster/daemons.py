@@ -14,7 +14,12 @@ from tests.support.browser import require
 from tests.support.waiting import until
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
-PACKAGES = {"patroni": "patroni", "etcd": "etcd-server", "haproxy": "haproxy"}
+PACKAGES = {
+    "patroni": "patroni",
+    "etcd": "etcd-server",
+    "haproxy": "haproxy",
+    "pgbouncer": "pgbouncer",
+}
 """The Debian package of each program."""
 USER = "postgres"
 """PostgreSQL refuses to run as root."""

@@ -65,6 +65,12 @@ class DatabaseCluster:
             self.kill(node)
         self._client.close()
 
+    @property
+    def hosts_url(self) -> str:
+        """The address of the database that names all nodes, of which the primary is taken."""
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports.values())
+        return f"postgresql://postgres@{hosts}/lamia?target_session_attrs=read-write"
+
     def address(self, node: str, database: str = "lamia") -> str:
         """The address of a node itself."""
         return f"postgresql://postgres@127.0.0.1:{self.ports[node]}/{database}"

@@ -20,13 +20,17 @@ FLEET_S = 25
 
 
 def fail_over(cluster: Cluster, told: Story, primary: str, begin: float) -> float:
-    """Wait until another node is the primary and is written to; how long writing paused."""
+    """Wait until another node is the primary and is written to; how long writing paused.
+
+    Meanwhile, requests wait in the servers, and none fails.
+    """
     until(
         lambda: cluster.database.primary not in ("", primary),
         lambda: cluster.database.members,
         FAILOVER_TIMEOUT_S,
     )
     told.await_writing(time.monotonic())
+    assert told.failures == []
     return told.longest_pause(begin)
 
 

@@ -11,7 +11,7 @@ WEB_SOURCES := $(shell find web schema \( -name node_modules -o -name generated 
 # Most tests wait more than they compute.
 TEST_PROCESSES ?= 4
 # The tests of a module stay together, as far as possible, because they share servers and browsers.
-QUICK := -n $(TEST_PROCESSES) --dist worksteal -m "not slow and not batch"
+QUICK := -n $(TEST_PROCESSES) --dist worksteal -m "not slow and not batch and not cluster"
 # What `make simulate` runs.
 SEEDS ?= 1000
 ENGINE ?= sqlite
@@ -37,7 +37,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements/$(1).lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run token screenshots test test-slow test-batch test-clients simulate coverage bench lint format schema \
+.PHONY: help setup web run token screenshots test test-slow test-batch test-cluster test-clients simulate coverage bench lint format schema \
   schema-check lock dist licences job clean
 
 help:  ## List the targets.
@@ -96,6 +96,9 @@ test-slow: web  ## Run load, crashes, long fuzzing; and the quick ones without c
 test-batch: setup  ## Run jobs on real batch systems, as far as the machine has them.
 	@tests/batch/make_condor_root $(CONDOR_ROOT) || echo "without HTCondor" >&2
 	CONDOR_ROOT=$(CONDOR_ROOT) $(BIN)/pytest -n 2 --dist loadfile -m batch tests/batch
+
+test-cluster: setup  ## Let parts of a cluster of databases and servers fail, as far as the machine has them.
+	$(BIN)/pytest -n 0 -m cluster tests/cluster
 
 test-clients: setup  ## Run the tests with clients that others make; part of test-slow.
 	$(BIN)/pytest -n 2 tests/clients

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.batch.processes import find_parents, find_processes, kill
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 NODES = ("node1", "node2")
@@ -104,7 +104,7 @@ class SlurmCluster:
         self._stack = ExitStack()
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         ports = ("controller_port", "node1_port", "node2_port", "database_port")
-        places = {"folder": str(folder)} | dict(zip(ports, _free_ports(len(ports)), strict=True))
+        places = {"folder": str(folder)} | dict(zip(ports, free_ports(len(ports)), strict=True))
         text = CONFIGURATION.format_map(places)
         if accounting:
             text += ACCOUNTING.format_map(places)
@@ -250,14 +250,6 @@ def _end(daemon: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         daemon.kill()
         daemon.wait()
-
-
-def _free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 @contextmanager

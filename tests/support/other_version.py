@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 from lamia_gql.storage.migrations import HEAD
 from tests.support.browser import require
@@ -74,19 +75,26 @@ def previous_version(tree: Path) -> Path:
 
 
 class OtherServer(Server):
-    """A running server of the version in a tree."""
+    """A running server of the version in a tree.
 
-    def __init__(self, tree: Path, database_url: str, folder: Path) -> None:
-        super().__init__(database_url, folder)
-        self._tree = tree
+    Args:
+        tree: the tree; may be set to another one before it is started again.
+        database_url: the address of its database.
+        folder: where its log is written.
+        settings: the settings of the server, by their names.
+    """
+
+    def __init__(self, tree: Path, database_url: str, folder: Path, **settings: Any) -> None:
+        super().__init__(database_url, folder, **settings)
+        self.tree = tree
 
     def _launch(self, arguments: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "lamia_gql", "serve", *arguments]
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 command,
-                cwd=self._tree,
-                env=environ | {"PYTHONPATH": str(self._tree)},
+                cwd=self.tree,
+                env=environ | {"PYTHONPATH": str(self.tree)},
                 stdout=log,
                 stderr=log,
             )

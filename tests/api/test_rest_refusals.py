@@ -279,7 +279,10 @@ async def test_unexpected_errors_are_masked(caplog: pytest.LogCaptureFixture) ->
         budget = AnswerBudget(1_000, 1_000, AnswerMemory(1_000), Turns())
         anybody = SimpleNamespace(credential=lambda _: None, principal=lambda _: ANYONE)
         services = SimpleNamespace(
-            answer_budget=lambda: budget, authentication=anybody, rates=RateLimits(load())
+            answer_budget=lambda: budget,
+            authentication=anybody,
+            rates=RateLimits(load()),
+            database=SimpleNamespace(sources=SimpleNamespace(replicas=[])),
         )
         request = RestRequest(scope | {"state": {"services": services}}, receive, "t", "")
         await Endpoint("/", POST=broken).serve(request, send)

@@ -244,6 +244,8 @@ class Recorder:
         self, parts: Sequence[Part], mode: LockMode, begun: Begun | None = None
     ) -> list[Part]:
         """Store and answer these parts of requests; returns what is locked by somebody else."""
+        # Another part may have failed meanwhile: its client was told that nothing is stored.
+        parts = [part for part in parts if not part.request.is_answered]
         if not parts:
             return []
         now = asyncio.get_running_loop().time()

@@ -84,6 +84,30 @@ async def test_a_slow_transaction_delays_no_other_task(postgres_url: str) -> Non
     database.close()
 
 
+async def test_a_request_that_has_failed_stores_nothing_more(postgres_url: str) -> None:
+    """Its client is told that nothing is stored, so the events of its other tasks are dropped."""
+    database = Database(load(database_url=postgres_url))
+    migrate(database.engine)
+    lanes: dict[int, str] = {}
+    while len(lanes) < 2:
+        name = create(database)
+        lanes[hash(name) % LANES] = name
+    failing, other = (lanes[number] for number in sorted(lanes))
+    with database.engine.connect() as connection, connection.begin():
+        task_id = connection.scalar(select(Task.id).where(Task.name == failing))
+        rule = f"ALTER TABLE event ADD CONSTRAINT failing CHECK (task_id <> {task_id})"
+        connection.exec_driver_sql(rule)
+    recorder = Recorder(database, batch_size=100, max_waiting=1000)
+    await recorder.start()
+    [one, two] = occurrences_of("BEAT", "BEAT")
+    with pytest.raises(Unavailable) as refused:
+        await recorder.record([event(failing, 0, one), event(other, 0, two)])
+    await recorder.stop()
+    assert refused.value.code == "STORAGE_FAILED"
+    assert event_ids(database, other) == []
+    database.close()
+
+
 async def test_a_recorder_that_stops_refuses_what_is_locked(postgres_url: str) -> None:
     """It does not wait for the lock; the clients send again."""
     database = Database(load(database_url=postgres_url))

@@ -38,6 +38,7 @@ from lamia_gql.storage.read_position import Position
 from lamia_gql.storage.read_replica import ReadSource, connect_replicas
 from lamia_gql.storage.read_sources import ReadSources
 from lamia_gql.storage.readers import STORAGE_FAILURES, Readers
+from lamia_gql.storage.retries import is_gone
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 from lamia_gql.storage.unused_connections import release_memory
 from lamia_gql.storage.write import CommitUnconfirmed, GivenUp, Write
@@ -199,10 +200,7 @@ class Database:
             if _is_lock_timeout(error):
                 log.info("a lock was not available in time: %s", error)
                 raise _busy("Another transaction keeps a lock.") from error
-            if not (
-                isinstance(error, STORAGE_FAILURES)
-                or (isinstance(error, DBAPIError) and error.connection_invalidated)
-            ):
+            if not isinstance(error, STORAGE_FAILURES) and not is_gone(error):
                 raise
             log.exception("the database failed")
             raise _failure("The database failed.") from error

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.harness import SUBMIT_EVENT, Server, StartServer
+from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer
 from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient
 from tests.support.postgres_pair import DATABASE, Pair, running_pair
 from tests.support.waiting import until, until_async
@@ -118,6 +118,8 @@ def test_a_database_that_is_gone_for_a_moment(
         error = server.graphql_error(SUBMIT_EVENT, input=BEAT)
         assert error["extensions"]["code"] == "STORAGE_FAILED"
         assert TIMEOUT_S / 2 < time.monotonic() - begin < 3 * TIMEOUT_S
+        error = server.graphql_error(UPDATE_TASK, input={"name": "t", "comment": "lost"})
+        assert error["extensions"]["code"] == "STORAGE_FAILED"
         change(back)
         assert server.submit("t", "p", "BEAT")["duplicate"] is False
     server.check_counters()

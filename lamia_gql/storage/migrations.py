@@ -160,8 +160,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
         move = command.downgrade if target < here else command.upgrade
         move(config(connection), revision)
-        if target:
-            note_accepted(connection, _accepted_at(target))
+        note_accepted(connection, _accepted_at(target))
 
 
 def _are_online(here: int, target: int) -> bool:

@@ -14,9 +14,17 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
 from lamia_gql.domain.settings import load
+from lamia_gql.storage.accepted_revisions import note_accepted
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import create_engine
-from lamia_gql.storage.migrations import HEAD, NoSuchRevision, current, migrate, revisions
+from lamia_gql.storage.migrations import (
+    HEAD,
+    NoSuchRevision,
+    current,
+    is_usable,
+    migrate,
+    revisions,
+)
 from lamia_gql.storage.partitions import comparison
 from tests.conftest import make_postgres
 from tests.support.harness import run_cli
@@ -84,6 +92,18 @@ def test_migrations_can_be_reverted(engine: Engine) -> None:
     migrate(engine)
     with engine.connect() as connection:
         assert current(connection) == HEAD
+
+
+def test_a_database_without_tables_accepts_no_server(postgres_url: str) -> None:
+    """Whatever it has accepted before it was reverted."""
+    engine = create_engine(load(database_url=postgres_url))
+    migrate(engine)
+    with engine.connect() as connection, connection.begin():
+        note_accepted(connection, [HEAD])
+    migrate(engine, "base")
+    with engine.connect() as connection:
+        assert not is_usable(connection)
+    engine.dispose()
 
 
 def test_unique_keys_contain_the_task(engine: Engine) -> None:

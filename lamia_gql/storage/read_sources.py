@@ -155,7 +155,12 @@ class ReadSources:
         answer: asyncio.Future[Position | None] = asyncio.get_running_loop().create_future()
         self._asking.append(answer)
         self.primary_asked.set()
-        return await answer
+        try:
+            return await answer
+        finally:
+            # Nobody answers while the primary can't be asked.
+            if answer in self._asking:
+                self._asking.remove(answer)
 
     def _ready(self, position: Position) -> ReadReplica | None:
         """The least busy replica that has this already."""

@@ -77,12 +77,26 @@ def check(connection: sa.Connection, table: str) -> None:
     """Have all tasks of the table in the range of its first partition, from now on."""
     if is_partitioned(connection, table):
         return
-    last = connection.scalar(sa.text("SELECT last_value FROM task_id_seq")) or 0
-    # At least half of a range is left for new tasks.
-    end = (last + WIDTH // 2) // WIDTH * WIDTH + WIDTH
+    end = first_end(connection)
     run(connection, f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {IN_RANGE}")
     rule = f"CONSTRAINT {IN_RANGE} CHECK (task_id < {end})"
     run(connection, f"ALTER TABLE {table} ADD {rule} NOT VALID")
+
+
+def first_end(connection: sa.Connection) -> int:
+    """The first id behind the first partitions: the same for all tables, however many come later."""
+    known = connection.scalar(
+        sa.text(
+            "SELECT substring(pg_get_expr(relpartbound, oid) FROM '''([0-9]+)')"
+            " FROM pg_class WHERE oid = to_regclass(:first)"
+        ),
+        {"first": TABLES[0] + SUFFIX},
+    )
+    if known is not None:
+        return int(known)
+    last = connection.scalar(sa.text("SELECT last_value FROM task_id_seq")) or 0
+    # At least half of a range is left for new tasks.
+    return int((last + WIDTH // 2) // WIDTH * WIDTH + WIDTH)
 
 
 def validate(connection: sa.Connection, table: str) -> None:

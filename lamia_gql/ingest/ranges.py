@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import ColumnElement, and_, false, or_, select, text
+from sqlalchemy.exc import DBAPIError
 
 from lamia_gql.domain.background_task import BackgroundTask
 from lamia_gql.domain.errors import ErrorCode, Unavailable
@@ -120,8 +121,10 @@ async def drop_ranges(database: Database) -> None:
     for dropped in await database.write(_read_droppable):
         for table in PARTITIONED:
             if not await _drop(database, table, dropped):
-                return
-        log.info("dropped all of the tasks with ids from %d to %d", dropped.begin, dropped.end - 1)
+                break
+        else:
+            first, last = dropped.begin, dropped.end - 1
+            log.info("dropped all of the tasks with ids from %d to %d", first, last)
 
 
 async def _drop(database: Database, table: str, of: IdRange) -> bool:
@@ -132,6 +135,10 @@ async def _drop(database: Database, table: str, of: IdRange) -> bool:
             if error.code != ErrorCode.BUSY:
                 raise
             await asyncio.sleep(attempt * DROP_PAUSE_S)
+        except DBAPIError as error:
+            # A view that somebody has made needs it, for example. Its rows are deleted one by one.
+            log.error("%s can't be dropped: %s", of.partition(table), error.orig)
+            return False
     log.info("%s is in use, and can't be dropped now", of.partition(table))
     return False
 

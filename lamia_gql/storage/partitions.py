@@ -118,7 +118,8 @@ def move_ids(connection: Connection, to: IdRange) -> None:
 
 def lock_ids(connection: Connection) -> None:
     """Wait until all tasks that have an id are committed, and keep others from getting one."""
-    # A sequence can't be locked but by a change, even one that changes nothing.
+    # A sequence can't be locked but by a change, even one that changes nothing. After it, its
+    # numbers belong to the transaction: a rollback takes back a move, too.
     connection.execute(text("ALTER SEQUENCE task_id_seq NO CYCLE"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from sqlalchemy import Connection, text
 from lamia_gql.domain.pagination import Page
 from lamia_gql.domain.settings import load
 from lamia_gql.ingest.event_statements import READ_JOBS
+from lamia_gql.ingest.purger import purge
+from lamia_gql.ingest.ranges import begin_range
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.driver import Cursor, Driver
 from lamia_gql.storage.filters import EventFilter
@@ -18,6 +21,7 @@ from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.partitions import WIDTH, add_range, move_ids, read_ranges
 from lamia_gql.storage.queries.events import read_events
 from lamia_gql.storage.transaction import WriteTransaction
+from tests.support.new_events import create
 
 RANGES = 9
 """As many as there are where retention removes tasks."""
@@ -93,3 +97,39 @@ def test_ranges_are_read_as_they_were_made(database: Database) -> None:
     assert [known.number for known in found.ended] == [*range(RANGES)]
     assert (found.current.begin, found.current.end) == (RANGES * WIDTH, (RANGES + 1) * WIDTH)
     assert (found.ahead, found.last_id) == ([], RANGES * WIDTH)
+
+
+async def test_a_partition_that_others_need(postgres_url: str) -> None:
+    """It stays, and the rows of deleted tasks are removed from it."""
+    database = Database(load(database_url=postgres_url))
+    migrate(database.engine)
+    create(database)
+
+    def delete(transaction: WriteTransaction) -> None:
+        move_ids(transaction.connection, add_range(transaction.connection, WIDTH))
+        transaction.connection.exec_driver_sql("CREATE VIEW others AS SELECT * FROM event_r0")
+        transaction.connection.exec_driver_sql("UPDATE task SET name = NULL, deleted_at = now()")
+
+    database.write_blocking(delete)
+    await purge(database, None)
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM task")) == 0
+        assert connection.scalar(text("SELECT count(*) FROM others")) == 0
+    database.close()
+
+
+def test_ids_that_could_not_move_go_on(postgres_url: str) -> None:
+    """A range that was rolled back has no partitions, so no task may get its ids."""
+    database = Database(load(database_url=postgres_url))
+    migrate(database.engine)
+    create(database)
+
+    def begin(transaction: WriteTransaction) -> None:
+        assert begin_range(transaction, timedelta(0)) is not None
+        raise ValueError("rolled back")
+
+    with pytest.raises(ValueError, match="rolled back"):
+        database.write_blocking(begin)
+    create(database)
+    assert database.read_blocking(read_ranges).last_id == 2
+    database.close()

@@ -216,8 +216,6 @@ class Feeds:
 
     async def _read_to_latest(self, task_id: int, feed: _Feed) -> None:
         """Publish all events that are known to exist; for a new feed, only find its start."""
-        # No more than what fits into an empty queue.
-        limit = min(MAX_EVENTS_PER_READ, self._max_waiting)
         while feed.published_seq is None or feed.published_seq < feed.latest_seq:
             try:
                 if feed.published_seq is None:
@@ -230,7 +228,8 @@ class Feeds:
                         task_id=task_id,
                         seq=feed.published_seq,
                         wanted=ALL_EVENTS,
-                        limit=limit,
+                        # No more than what fits into an empty queue.
+                        limit=min(MAX_EVENTS_PER_READ, self._max_waiting),
                     )
                 )
             except Exception:
@@ -238,7 +237,7 @@ class Feeds:
                 await asyncio.sleep(RETRY_DELAY_S)
                 continue
             if events:
-                await self._wait_for_room(task_id, limit)
+                await self._wait_for_room(task_id, len(events))
                 self.events.publish(task_id, events)
             # There are none if the task was deleted.
             feed.published_seq = events[-1].seq if events else feed.latest_seq

@@ -35,10 +35,10 @@ from lamia_gql.storage.engine import (
 )
 from lamia_gql.storage.lookups import Lookups
 from lamia_gql.storage.read_position import Position
-from lamia_gql.storage.read_replica import ReadSource, connect_replicas
+from lamia_gql.storage.read_replica import LOOKUPS, ReadSource, connect_replicas
 from lamia_gql.storage.read_sources import ReadSources
 from lamia_gql.storage.readers import STORAGE_FAILURES, Readers
-from lamia_gql.storage.retries import is_gone
+from lamia_gql.storage.retries import is_gone, sqlstate
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 from lamia_gql.storage.unused_connections import release_memory
 from lamia_gql.storage.write import CommitUnconfirmed, GivenUp, Write
@@ -72,8 +72,8 @@ class Database:
             settings.database_timeout,
             settings.max_read_time,
         )
-        # One waits for PostgreSQL while another one makes answers. SQLite is in the process.
-        self.lookups = Lookups(self.readers, 2 if self.has_other_servers else 1)
+        # SQLite is in the process: nothing waits for it.
+        self.lookups = Lookups(self.readers, LOOKUPS if self.has_other_servers else 1)
         self.sources = ReadSources(
             ReadSource(self.readers, self.lookups),
             connect_replicas(settings),
@@ -263,4 +263,4 @@ def _is_lock_timeout(error: Exception) -> bool:
     if isinstance(cause, sqlite3.Error):
         # The lower eight bits are the primary code.
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-    return getattr(cause, "sqlstate", None) in LOCK_TIMEOUTS
+    return sqlstate(error) in LOCK_TIMEOUTS

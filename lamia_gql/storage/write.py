@@ -23,7 +23,7 @@ from lamia_gql.storage.postgres_connection import (
     duplicate_socket,
 )
 from lamia_gql.storage.read_position import READ_COMMITTED_POSITION, Position
-from lamia_gql.storage.retries import Retries, is_gone
+from lamia_gql.storage.retries import Retries, is_gone, sqlstate
 from lamia_gql.storage.transaction import WriteTransaction
 
 T = TypeVar("T")
@@ -201,5 +201,5 @@ def _is_refusal(error: Exception) -> bool:
     return (
         isinstance(error, DBAPIError)
         and not error.connection_invalidated
-        and getattr(error.orig, "sqlstate", None) is not None
+        and sqlstate(error) is not None
     )

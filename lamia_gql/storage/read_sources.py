@@ -28,6 +28,9 @@ Wanted: TypeAlias = Position | Freshness
 POSITION_WAIT_S = 0.3
 """How long a read waits at most until a replica has what it must see."""
 
+MAX_SAMPLES = 1_000
+"""About how many positions of the primary are kept, however often it is asked."""
+
 
 class Outcome(Enum):
     """How a query came to be read where it was."""
@@ -103,7 +106,7 @@ class ReadSources:
     def lag_s(self, replica: ReadReplica) -> float | None:
         """How long ago, in seconds, the primary had more than the replica has; None if unknown.
 
-        It is known to half a second, and not much more than ``max_lag_s``.
+        It is known to half a second, or a thousandth of ``max_lag_s``, and not much more than that.
         """
         if replica.position is None or not self._samples:
             return None
@@ -128,6 +131,9 @@ class ReadSources:
             before: what the replicas had replayed before it was asked for.
         """
         now = monotonic()
+        if len(self._samples) > 1 and now - self._samples[-2][0] < self._max_lag_s / MAX_SAMPLES:
+            # The last one tells little more than that before it.
+            self._samples.pop()
         self._samples.append((now, position))
         while len(self._samples) > 1 and self._samples[1][0] <= now - self._max_lag_s:
             self._samples.popleft()

@@ -13,7 +13,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.database_url import DatabaseURLError
 from lamia_gql.storage.read_replica import ReadReplica, ReadSource
-from lamia_gql.storage.read_sources import Freshness, Outcome, ReadSources
+from lamia_gql.storage.read_sources import MAX_SAMPLES, Freshness, Outcome, ReadSources
 
 MAX_LAG_S = 10.0
 pytestmark = pytest.mark.anyio
@@ -180,3 +180,14 @@ async def test_addresses_that_cannot_be_used(
     settings = load(database_url=database_url, read_database_url=read_database_url)
     with pytest.raises(DatabaseURLError, match=problem):
         Database(settings)
+
+
+async def test_few_positions_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the primary is asked again and again; what they tell remains true."""
+    databases = Databases(monkeypatch, 1)
+    for position in range(1, 20 * MAX_SAMPLES):
+        databases.now_s += MAX_LAG_S / MAX_SAMPLES / 5
+        databases.is_at(position, position - 500)
+    assert len(databases.sources._samples) < 2 * MAX_SAMPLES
+    assert databases.usable == [True]
+    assert databases.sources.lag_s(databases.replicas[0]) == pytest.approx(1, abs=0.02)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.browser import require
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 TIMEOUT_S = 20.0
@@ -47,8 +48,7 @@ def nginx(
     With a certificate and its key it speaks HTTPS.
     """
     program = require(shutil.which("nginx"), "Debian's nginx")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     paths = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in KINDS)
     tls = ""
     if certificate is not None:

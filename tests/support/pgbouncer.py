@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.browser import require
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 POOL_SIZE = 3
@@ -29,8 +30,7 @@ def pgbouncer(folder: Path, database_url: str) -> Iterator[str]:
     address = urlsplit(database_url)
     name = address.path[1:]
     [host] = parse_qs(address.query)["host"]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     config = folder / "pgbouncer.ini"
     config.write_text(
         f"""[databases]

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from tests.support.ports import free_ports
 from tests.support.replica import TOOLS
 from tests.support.waiting import until
 
@@ -33,8 +33,7 @@ class Node:
         self._folder = folder
         self._data = folder / "data"
         self._owner = pwd.getpwuid(folder.stat().st_uid)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        [self.port] = free_ports(1)
 
     @property
     def place(self) -> str:

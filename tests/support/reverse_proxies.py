@@ -34,14 +34,14 @@ def here(configuration: Path, *replacements: tuple[str, str]) -> str:
 def nginx(folder: Path, port: int, *servers: str) -> list[str]:
     """The command that runs the site for nginx before these servers."""
     made, key = make_certificate(folder, f"DNS:{NAME}")
-    lines = "\n".join(f"server {server.removeprefix('http://')};" for server in servers)
+    lines = "\n".join(f"server {server.removeprefix('http://')} max_fails=0;" for server in servers)
     site = here(
         NGINX,
         ("listen 80;", f"listen 127.0.0.3:{port};"),
         ("listen 443 ", f"listen 127.0.0.1:{port} "),
         (f"/etc/nginx/tls/{NAME}.crt", str(made)),
         (f"/etc/nginx/tls/{NAME}.key", str(key)),
-        ("server 127.0.0.1:8088;", lines),
+        ("server 127.0.0.1:8088 max_fails=0;", lines),
     )
     site = re.sub(r" *listen \[::\].*\n", "", site)
     paths = " ".join(

@@ -13,6 +13,7 @@ import httpx
 
 from tests.support.browser import require
 from tests.support.certificate import make_certificate
+from tests.support.nginx import nginx_command
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -44,17 +45,7 @@ def nginx(folder: Path, port: int, *servers: str) -> list[str]:
         ("server 127.0.0.1:8088 max_fails=0;", lines),
     )
     site = re.sub(r" *listen \[::\].*\n", "", site)
-    paths = " ".join(
-        f"{kind}_temp_path {folder}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
-        http {{ access_log off; {paths} {site} }}"""
-    )
-    program = require(shutil.which("nginx"), "Debian's nginx")
-    return [program, "-e", "stderr", "-c", str(config)]
+    return nginx_command(folder, site)
 
 
 def haproxy(folder: Path, port: int, *servers: str) -> list[str]:

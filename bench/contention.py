@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import psycopg
 import uvloop
@@ -60,20 +59,6 @@ class Figures:
     """Likewise, of PostgreSQL."""
     load_cores: float
     """How much of a core this process took."""
-
-
-def cpu_s(pid: int) -> float:
-    """The CPU time of a process, or 0 if it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @contextmanager
@@ -163,10 +148,6 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, nargs="+", default=[1, 100, 10_000])
     options = parser.parse_args()
     cluster = PostgresCluster(cache_folder() / "postgresql")
-
-    def database_s() -> float:
-        return sum(map(cpu_s, children(cluster.pid)))
-
     try:
         for delay_ms in options.delays:
             print(f"\nCommits take {delay_ms} ms more; load {os.getloadavg()[0]:.0f}.\n")
@@ -182,7 +163,7 @@ def main() -> None:
                         urls = [server.url for server in used]
                         found = measure(
                             used,
-                            database_s,
+                            cluster.cpu_s,
                             partial(send, urls, tasks, options.seconds, route is ROUTES[1]),
                         )
                         print(row(tasks, number, route, found), flush=True)

@@ -6,7 +6,7 @@ import uuid
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -131,11 +131,6 @@ class PostgresCluster(Databases):
         self._server.cleanup()
 
     @property
-    def pid(self) -> int:
-        """The process that has started all others of it."""
-        return int(self._server.get_postmaster_info().pid)
-
-    @property
     def version(self) -> str:
         """Its version."""
         [(version,)] = self._execute(SQL("SHOW server_version"))
@@ -145,7 +140,12 @@ class PostgresCluster(Databases):
         """The CPU time that all its processes have used."""
         first = self._server.get_postmaster_info().pid
         others = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        return sum(cpu_s(pid) for pid in (first, *map(int, others)))
+        used = cpu_s(first)
+        for pid in map(int, others):
+            # One that has ended meanwhile counts with its parent the next time.
+            with suppress(OSError):
+                used += cpu_s(pid)
+        return used
 
     def url(self, name: str) -> str:
         """The address of a database."""

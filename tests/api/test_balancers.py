@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from lamia_gql.client.configuration import ServerConfig
 from lamia_gql.client.server_connection import ServerConnection
 from tests.support.harness import StartServer
 from tests.support.metrics import scrape
+from tests.support.ports import free_ports
 from tests.support.reverse_proxies import NAME, SECONDS, haproxy, nginx, running
+from tests.support.waiting import until
 
 TASKS = [f"tâche {number}" for number in range(5)]
 EACH = 3
@@ -45,8 +47,7 @@ def test_events_of_a_task_prefer_one_server(
     servers = [start_server(postgres_url, **settings) for _ in range(2)]
     for task in TASKS:
         servers[0].create(task, {"name": "p", "jobCount": EACH})
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     url = f"https://127.0.0.1:{port}"
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
 
@@ -80,3 +81,20 @@ def test_events_of_a_task_prefer_one_server(
             "query($t: String!) { task(name: $t) { events(first: 0) { totalCount } } }", t=task
         )
         assert found["task"]["events"]["totalCount"] == expected
+
+
+def test_requests_go_to_servers_that_are_alive_while_none_is_ready(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    """As while the database fails over: HAProxy does not answer in place of the servers."""
+    server = start_server(sqlite_url, allowed_hosts=NAME, trusted_proxies="127.0.0.1")
+    [port] = free_ports(1)
+    url = f"https://127.0.0.1:{port}"
+    with running(haproxy(tmp_path, port, server.url), tmp_path, url):
+        with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as database:
+            database.execute("UPDATE alembic_version SET version_num = 'another'")
+        log = tmp_path / "proxy.log"
+        until(lambda: "backend ready has no server available" in log.read_text(), log.read_text)
+        assert server.get("/readyz").status_code == 503
+        created = httpx.post(f"{url}/api/v0/night", json={"processes": {"p": 1}}, verify=False)
+        assert created.status_code == 201, created.text

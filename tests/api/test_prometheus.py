@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from lamia_gql.graph.stored_operations import load_operation
 from tests.support.browser import require
 from tests.support.harness import Server, StartServer
 from tests.support.metrics import Samples
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -124,8 +124,7 @@ def running_prometheus(folder: Path, server: Server) -> Iterator[Prometheus]:
         .replace("lamia.rules.yml", str(RULES))
         + "global: { evaluation_interval: 1s }\n"
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     log = folder / "prometheus.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

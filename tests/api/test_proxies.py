@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from lamia_gql.domain.settings import load
 from tests.support.browser import require
 from tests.support.harness import CREATE_TASK, SUBMIT_EVENT, StartServer
 from tests.support.live_clients import CHANGES, EVENTS, WebSocketClient, open_sse
+from tests.support.ports import free_ports
 from tests.support.reverse_proxies import NAME, SECONDS, haproxy, nginx, running
 
 ROOT = Path(__file__).parents[2]
@@ -56,8 +56,7 @@ async def test_behind_a_proxy(
 ) -> None:
     """Requests, subscriptions and the addresses of clients get through; foreign pages do not."""
     server = start_server(sqlite_url, allowed_hosts=NAME, trusted_proxies="127.0.0.1")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     url = f"{scheme}://127.0.0.1:{port}"
     with (
         running(proxy(tmp_path, port, server.url), tmp_path, url),
@@ -106,8 +105,7 @@ def test_the_site_redirects_and_limits(
 ) -> None:
     """Plain HTTP leads to HTTPS. Too long a body, and too many requests, are refused."""
     server = start_server(sqlite_url, allowed_hosts=NAME, trusted_proxies="127.0.0.1")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     url = f"https://127.0.0.1:{port}"
     command = nginx(tmp_path, port, server.url)
     config = Path(command[-1])

@@ -206,7 +206,6 @@ def test_a_lost_answer_to_a_commit(start_server: StartServer, postgres_url: str)
         assert int(again.headers[HEADER], 16) > 0
 
 
-@pytest.mark.anyio
 async def test_live_data(start_server: StartServer, postgres_url: str, replica: Replica) -> None:
     """Subscriptions, and queries over a WebSocket, see what has changed, whatever replicas have."""
     site = start(start_server, postgres_url, replica.url(postgres_url), max_replica_lag=600)
@@ -231,7 +230,6 @@ async def test_live_data(start_server: StartServer, postgres_url: str, replica: 
     assert site.done() == 0
 
 
-@pytest.mark.anyio
 async def test_a_recovery_conflict(postgres_url: str, replica: Replica) -> None:
     """A read that a replica ends, because it must replay a lock, is repeated on the primary."""
     settings = load(database_url=postgres_url, read_database_url=replica.url(postgres_url))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -149,8 +149,7 @@ def test_the_service() -> None:
     """It starts without privileges, and again after a kill or a hang; requests wait meanwhile."""
     if not can_boot():
         pytest.skip("needs root, systemd, and namespaces with overlays and control groups")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}/readyz"
 
     def is_ready() -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from tests.cluster.daemons import Daemons, find
+from tests.cluster.daemons import Daemons
+from tests.support.tools import find_program
 
 START_TIMEOUT_S = 20.0
 COMMON = """\
@@ -33,7 +34,7 @@ class Balancer:
         self._switches = folder / f"{name}.sock"
         configuration = folder / f"{name}.cfg"
         configuration.write_text(COMMON.format(switches=self._switches) + sections)
-        program = find("haproxy")
+        program = find_program("haproxy")
         assert program is not None
         daemons.start(name, [program, "-db", "-f", str(configuration)])
         daemons.await_start(name, self._switches.exists, START_TIMEOUT_S)

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.support.browser import require
+from tests.support.tools import find_program
 from tests.support.waiting import until
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
@@ -30,13 +31,8 @@ def require_programs() -> None:
     """Skip the test where a program is missing, unless TESTS_COMPLETE is set."""
     require(shutil.which("postgres", path=POSTGRES), "Debian's postgresql-15")
     for program, package in PACKAGES.items():
-        require(find(program), f"Debian's {package}")
+        require(find_program(program), f"Debian's {package}")
     require("root" if os.geteuid() == 0 else None, "root, to start PostgreSQL as another user")
-
-
-def find(program: str) -> str | None:
-    """The path of a program."""
-    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 class Daemons:

@@ -14,8 +14,9 @@ import httpx
 import psycopg
 
 from tests.cluster.balancer import Balancer
-from tests.cluster.daemons import POSTGRES, USER, Daemons, find
+from tests.cluster.daemons import POSTGRES, USER, Daemons
 from tests.support.ports import free_ports
+from tests.support.tools import find_program
 from tests.support.waiting import until
 
 NODES = ("node1", "node2", "node3")
@@ -153,13 +154,13 @@ class DatabaseCluster:
         configuration = self._folder / f"{node}.yml"
         # JSON is YAML.
         configuration.write_text(json.dumps(self._configuration(node)))
-        program = find("patroni")
+        program = find_program("patroni")
         assert program is not None
         self._daemons.start(node, [program, str(configuration)], USER)
 
     def _start_etcd(self) -> None:
         clients, peers = (f"http://127.0.0.1:{port}" for port in (self._etcd, self._peer))
-        program = find("etcd")
+        program = find_program("etcd")
         assert program is not None
         options = {
             "data-dir": str(self._folder / "etcd"),

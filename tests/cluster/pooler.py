@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import socket
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.cluster.daemons import USER, Daemons, find
-from tests.support.ports import free_ports
+from tests.cluster.daemons import USER, Daemons
+from tests.support.pgbouncer import configure_pgbouncer
+from tests.support.ports import listens
+from tests.support.tools import find_program
 
 START_TIMEOUT_S = 20.0
-CONFIGURATION = """\
-[databases]
-{name} = host={host} port={target} user=postgres
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-server_login_retry = 1
-"""
+POOL_SIZE = 20
 
 
 def start_pooler(daemons: Daemons, folder: Path, database_url: str) -> str:
     """Start one, in transaction mode, for the database of an address; the address for servers."""
     address = urlsplit(database_url)
-    [port] = free_ports(1)
-    configuration = folder / "pgbouncer.ini"
     name = address.path[1:]
-    places = {"name": name, "host": address.hostname, "target": address.port, "port": port}
-    configuration.write_text(CONFIGURATION.format_map(places))
-    program = find("pgbouncer")
+    target = f"host={address.hostname} port={address.port}"
+    configuration, port = configure_pgbouncer(folder, name, target, POOL_SIZE)
+    program = find_program("pgbouncer")
     assert program is not None
     daemons.start("pgbouncer", [program, str(configuration)], USER)
-
-    def listens() -> bool:
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", port)) == 0
-
-    daemons.await_start("pgbouncer", listens, START_TIMEOUT_S)
+    daemons.await_start("pgbouncer", partial(listens, port), START_TIMEOUT_S)
     return f"postgresql://postgres@127.0.0.1:{port}/{name}"

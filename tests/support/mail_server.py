@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import gc
-import socket
 import threading
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from email.policy import default
 from typing import Any
 
 from aiosmtpd.controller import Controller
+
+from tests.support.ports import free_ports
 
 
 class MailServer:
@@ -68,8 +69,7 @@ class MailServer:
 def run_mail_server(**options: Any) -> Iterator[MailServer]:
     """A mail server for the duration of the block, with options of aiosmtpd."""
     server = MailServer()
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    [port] = free_ports(1)
     controller = Controller(server, hostname="127.0.0.1", port=port, **options)
     controller.start()
     server.url, server.port = f"smtp://127.0.0.1:{port}", port

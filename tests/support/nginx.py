@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.browser import require
+from tests.support.ports import free_ports, listens
 from tests.support.waiting import until
 
 TIMEOUT_S = 20.0
 KINDS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-
-
 BALANCED = """proxy_pass http://servers; proxy_http_version 1.1;
   proxy_set_header Host $http_host; proxy_set_header Connection $connection_upgrade;"""
 UPGRADED = "proxy_set_header Upgrade $http_upgrade;"
@@ -34,6 +32,18 @@ def balancer(
         yield url
 
 
+def nginx_command(folder: Path, blocks: str) -> list[str]:
+    """The command that runs nginx with these blocks of ``http``; its files are in a folder."""
+    program = require(shutil.which("nginx"), "Debian's nginx")
+    paths = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in KINDS)
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
+        http {{ access_log off; {paths} {blocks} }}"""
+    )
+    return [program, "-e", "stderr", "-c", str(config)]
+
+
 @contextmanager
 def nginx(
     folder: Path,
@@ -46,32 +56,22 @@ def nginx(
 
     With a certificate and its key it speaks HTTPS.
     """
-    program = require(shutil.which("nginx"), "Debian's nginx")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    paths = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in KINDS)
+    [port] = free_ports(1)
     tls = ""
     if certificate is not None:
         tls = " ssl; ssl_certificate {}; ssl_certificate_key {}".format(*certificate)
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
-        http {{ access_log off; {paths} {upstream}
-          server {{ listen 127.0.0.1:{port}{tls}; {locations} }} }}"""
-    )
+    server = f"server {{ listen 127.0.0.1:{port}{tls}; {locations} }}"
+    command = nginx_command(folder, f"{upstream} {server}")
     log = folder / "nginx.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [program, "-e", "stderr", "-c", str(config)], stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=output)
 
-    def listens() -> bool:
+    def is_ready() -> bool:
         assert process.poll() is None, log.read_text()
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", port)) == 0
+        return listens(port)
 
     try:
-        until(listens, log.read_text, TIMEOUT_S)
+        until(is_ready, log.read_text, TIMEOUT_S)
         yield f"http{'s' if tls else ''}://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +11,39 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.browser import require
+from tests.support.ports import free_ports, listens
+from tests.support.tools import find_program
 from tests.support.waiting import until
 
 POOL_SIZE = 3
-"""How many connections to the database it has, for all clients."""
+"""How many connections to the database the one of :func:`pgbouncer` has, for all clients."""
+CONFIGURATION = """\
+[databases]
+{name} = {target} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = {pool_size}
+server_login_retry = 1
+"""
+
+
+def configure_pgbouncer(folder: Path, name: str, target: str, pool_size: int) -> tuple[Path, int]:
+    """Write the configuration of one in transaction mode; its path, and the port of 127.0.0.1.
+
+    Args:
+        folder: where it is written.
+        name: the name of the database.
+        target: where PostgreSQL is, as in a configuration.
+        pool_size: how many connections there are for all clients.
+    """
+    [port] = free_ports(1)
+    path = folder / "pgbouncer.ini"
+    path.write_text(CONFIGURATION.format(name=name, target=target, port=port, pool_size=pool_size))
+    return path, port
 
 
 @contextmanager
@@ -25,26 +52,11 @@ def pgbouncer(folder: Path, database_url: str) -> Iterator[str]:
 
     It has so few connections that the transactions of a client come on all of them.
     """
-    program = require(shutil.which("pgbouncer") or _in_sbin(), "Debian's pgbouncer")
+    program = require(find_program("pgbouncer"), "Debian's pgbouncer")
     address = urlsplit(database_url)
     name = address.path[1:]
     [host] = parse_qs(address.query)["host"]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = folder / "pgbouncer.ini"
-    config.write_text(
-        f"""[databases]
-        {name} = host={host} user=postgres
-        [pgbouncer]
-        listen_addr = 127.0.0.1
-        listen_port = {port}
-        unix_socket_dir =
-        auth_type = any
-        pool_mode = transaction
-        default_pool_size = {POOL_SIZE}
-        server_login_retry = 1
-        """
-    )
+    config, port = configure_pgbouncer(folder, name, f"host={host}", POOL_SIZE)
     log = folder / "pgbouncer.log"
     with log.open("wb") as output:
         # It refuses to run as root; and only the user of the database may enter its folder.
@@ -53,19 +65,13 @@ def pgbouncer(folder: Path, database_url: str) -> Iterator[str]:
         command = [program, *user, str(config)]
         process = subprocess.Popen(command, stdout=output, stderr=output)
 
-    def listens() -> bool:
+    def is_ready() -> bool:
         assert process.poll() is None, log.read_text()
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", port)) == 0
+        return listens(port)
 
     try:
-        until(listens, log.read_text)
+        until(is_ready, log.read_text)
         yield f"postgresql://postgres@127.0.0.1:{port}/{name}"
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _in_sbin() -> str | None:
-    # Debian's path of those who are not root lacks it.
-    return shutil.which("pgbouncer", path="/usr/sbin")

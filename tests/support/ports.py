@@ -1,4 +1,4 @@
-"""Ports of this machine that nobody uses."""
+"""Ports of this machine."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ def free_ports(number: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections to a port."""
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +14,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from tests.support.replica import TOOLS
+from tests.support.ports import free_ports
+from tests.support.replica import run_program
 from tests.support.waiting import until
 
 DATABASE = "lamia"
@@ -32,9 +31,7 @@ class Node:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._data = folder / "data"
-        self._owner = pwd.getpwuid(folder.stat().st_uid)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        [self.port] = free_ports(1)
 
     @property
     def place(self) -> str:
@@ -81,11 +78,7 @@ class Node:
             assert connection.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
 
     def _run(self, program: str, *arguments: str) -> None:
-        # The programs refuse to run as root.
-        user = self._owner.pw_name if os.geteuid() == 0 else None
-        command = [str(TOOLS / program), "-D", str(self._data), *arguments]
-        with (self._folder / f"{program}.log").open("ab") as log:
-            subprocess.run(command, user=user, stdout=log, stderr=log, cwd=self._folder, check=True)
+        run_program(self._folder, program, "-D", str(self._data), *arguments)
 
 
 class Pair(NamedTuple):

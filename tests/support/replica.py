@@ -24,6 +24,15 @@ TOOLS = max(Path(str(SPEC.origin)).parent.glob("pginstall*")) / "bin"
 """Where PostgreSQL's own programs are; of several versions, those of the one that runs."""
 
 
+def run_program(folder: Path, program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL, as the owner of a folder, with its log there."""
+    # The programs refuse to run as root.
+    user = pwd.getpwuid(folder.stat().st_uid).pw_name if os.geteuid() == 0 else None
+    command = [str(TOOLS / program), *arguments]
+    with (folder / f"{program}.log").open("ab") as log:
+        subprocess.run(command, user=user, stdout=log, stderr=log, cwd=folder, check=True)
+
+
 class Replica:
     """A replica, whose replay can be stopped.
 
@@ -80,12 +89,7 @@ class Replica:
         self._run("pg_ctl", "-D", str(self.folder / "data"), *arguments)
 
     def _run(self, program: str, *arguments: str) -> None:
-        # The programs refuse to run as root.
-        owner = pwd.getpwuid(self._primary.stat().st_uid)
-        user = owner.pw_name if os.geteuid() == 0 else None
-        command = [str(TOOLS / program), *arguments]
-        with (self.folder / f"{program}.log").open("ab") as log:
-            subprocess.run(command, user=user, stdout=log, stderr=log, cwd=self.folder, check=True)
+        run_program(self.folder, program, *arguments)
 
 
 @contextmanager

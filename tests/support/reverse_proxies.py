@@ -13,6 +13,7 @@ import httpx
 
 from tests.support.browser import require
 from tests.support.certificate import make_certificate
+from tests.support.nginx import nginx_command
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -34,27 +35,17 @@ def here(configuration: Path, *replacements: tuple[str, str]) -> str:
 def nginx(folder: Path, port: int, *servers: str) -> list[str]:
     """The command that runs the site for nginx before these servers."""
     made, key = make_certificate(folder, f"DNS:{NAME}")
-    lines = "\n".join(f"server {server.removeprefix('http://')};" for server in servers)
+    lines = "\n".join(f"server {server.removeprefix('http://')} max_fails=0;" for server in servers)
     site = here(
         NGINX,
         ("listen 80;", f"listen 127.0.0.3:{port};"),
         ("listen 443 ", f"listen 127.0.0.1:{port} "),
         (f"/etc/nginx/tls/{NAME}.crt", str(made)),
         (f"/etc/nginx/tls/{NAME}.key", str(key)),
-        ("server 127.0.0.1:8088;", lines),
+        ("server 127.0.0.1:8088 max_fails=0;", lines),
     )
     site = re.sub(r" *listen \[::\].*\n", "", site)
-    paths = " ".join(
-        f"{kind}_temp_path {folder}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"""daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
-        http {{ access_log off; {paths} {site} }}"""
-    )
-    program = require(shutil.which("nginx"), "Debian's nginx")
-    return [program, "-e", "stderr", "-c", str(config)]
+    return nginx_command(folder, site)
 
 
 def haproxy(folder: Path, port: int, *servers: str) -> list[str]:

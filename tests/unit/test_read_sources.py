@@ -16,7 +16,6 @@ from lamia_gql.storage.read_replica import ReadReplica, ReadSource
 from lamia_gql.storage.read_sources import MAX_SAMPLES, Freshness, Outcome, ReadSources
 
 MAX_LAG_S = 10.0
-pytestmark = pytest.mark.anyio
 
 
 @dataclass
@@ -143,7 +142,7 @@ async def test_lag(monkeypatch: pytest.MonkeyPatch) -> None:
         *((header, Freshness.PRIMARY) for header in ("", "-1", "0x1", "16B", "1" * 17, "1 2")),
     ],
 )
-async def test_the_header(header: str | None, wanted: object) -> None:
+def test_the_header(header: str | None, wanted: object) -> None:
     """What is not known is read from the primary."""
     assert wanted_position(header) == wanted
 
@@ -159,7 +158,7 @@ async def test_the_header(header: str | None, wanted: object) -> None:
         ),
     ],
 )
-async def test_addresses(monkeypatch: pytest.MonkeyPatch, given: str, addresses: list[str]) -> None:
+def test_addresses(monkeypatch: pytest.MonkeyPatch, given: str, addresses: list[str]) -> None:
     """They are separated by spaces or commas, and may have commas themselves."""
     monkeypatch.setenv("LAMIA_READ_DATABASE_URL", given)
     assert load().read_database_url == addresses
@@ -173,7 +172,7 @@ async def test_addresses(monkeypatch: pytest.MonkeyPatch, given: str, addresses:
         ("postgresql://a/x", "a/x", "must be like"),
     ],
 )
-async def test_addresses_that_cannot_be_used(
+def test_addresses_that_cannot_be_used(
     database_url: str, read_database_url: str, problem: str
 ) -> None:
     """A sentence says what is wrong."""

@@ -13,8 +13,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.engine.default import DefaultDialect
 
+from lamia_gql.domain.errors import Unavailable
 from lamia_gql.domain.settings import load
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
@@ -216,3 +218,40 @@ def test_another_writer_on_the_same_file(sqlite_server: Server) -> None:
     timer.join()
     other.close()
     server.check_counters()
+
+
+async def test_a_refused_commit_of_a_write_that_tells_nobody(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is handed on without what it has written."""
+    settings = load(database_url=database_url)
+    database = Database(settings)
+    migrate(database.engine)
+    original: Any = DefaultDialect.do_commit
+
+    def write(word: str) -> Callable[[WriteTransaction], None]:
+        statement = text(f"CREATE TABLE {word} (place INTEGER)")
+
+        def work(transaction: WriteTransaction) -> None:
+            transaction.connection.execute(statement)
+
+        return work
+
+    def refuse(dialect: DefaultDialect, _connection: Any) -> None:
+        monkeypatch.setattr(DefaultDialect, "do_commit", original)
+        raise (
+            sqlite3.OperationalError("disk I/O error")
+            if dialect.name == "sqlite"
+            else psycopg.errors.QueryCanceled("canceling statement")
+        )
+
+    try:
+        monkeypatch.setattr(DefaultDialect, "do_commit", refuse)
+        with pytest.raises(Unavailable):
+            await database.write(write("refused"))
+        await database.write(write("stored"))
+        names = inspect(database.engine).get_table_names()
+        assert "stored" in names
+        assert "refused" not in names
+    finally:
+        database.close()

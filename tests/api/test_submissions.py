@@ -22,7 +22,7 @@ from tests.support.in_process_server import InProcessServer, serve_in_process
 from tests.support.random_events import FRAGMENTS, RESULTS, STRANGE, RandomEvents
 
 REQUESTS = 80
-MANY_REQUESTS = 600
+MANY_REQUESTS = 300
 GENERATED = re.compile(rb'"(id|uuid)":"[^"]*"')
 INCIDENT = re.compile(rb'(?<=incident )[0-9a-f]{12}|(?<="incident":")[0-9a-f]{12}')
 PRESENT = re.compile(rb"(?!202[01]-)\d{4}-\d\d-\d\dT[\d:.+]+")

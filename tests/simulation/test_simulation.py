@@ -14,7 +14,7 @@ from tests.simulation.seeds import Runner
 from tests.simulation.steps import show
 
 ENGINES = ("sqlite", "postgresql")
-NEW_SEEDS_S = 60.0
+NEW_SEEDS_S = 30.0
 """How long new seeds are run, on each engine."""
 
 

@@ -154,6 +154,8 @@ class DatabaseCluster:
         configuration = self._folder / f"{node}.yml"
         # JSON is YAML.
         configuration.write_text(json.dumps(self._configuration(node)))
+        # Whatever umask the tests run with, another user reads it.
+        configuration.chmod(0o644)
         program = find_program("patroni")
         assert program is not None
         self._daemons.start(node, [program, str(configuration)], USER)

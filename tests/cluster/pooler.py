@@ -21,6 +21,8 @@ def start_pooler(daemons: Daemons, folder: Path, database_url: str) -> str:
     name = address.path[1:]
     target = f"host={address.hostname} port={address.port}"
     configuration, port = configure_pgbouncer(folder, name, target, POOL_SIZE)
+    # Whatever umask the tests run with, another user reads it.
+    configuration.chmod(0o644)
     program = find_program("pgbouncer")
     assert program is not None
     daemons.start("pgbouncer", [program, str(configuration)], USER)

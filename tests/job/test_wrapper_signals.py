@@ -69,6 +69,8 @@ def test_stopped_by_the_batch_system(sqlite_server: Server, tmp_path: Path, name
             env=environ,
             cwd=ROOT,
             stderr=subprocess.PIPE,
+            # What a script starts in the background ignores some signals.
+            preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
         )
         assert process.stderr is not None
         assert process.stderr.readline() == b"up\n"

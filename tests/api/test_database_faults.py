@@ -26,7 +26,7 @@ from tests.support.live_clients import (
     WebSocketClient,
     until_events_come,
 )
-from tests.support.waiting import until
+from tests.support.waiting import until, until_async
 
 TIMEOUT_S = 3.0
 """The setting ``database_timeout`` of the servers here."""
@@ -35,7 +35,9 @@ MARGIN_S = 6.0
 EDIT = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) {
   task { name } userErrors { code } } }"""
 COUNT = '{ task(name: "t") { events(first: 1) { totalCount } } }'
+COMMENTS = 'subscription { taskChanged(names: ["t"]) { comment } }'
 INSERT = b"INSERT INTO event"
+UPDATE = b"UPDATE task"
 
 
 @pytest.fixture
@@ -178,21 +180,46 @@ def test_a_connection_that_goes_dead_in_a_write(
     server.check_counters()
 
 
-async def test_a_commit_that_arrives_late(server: Server, proxy: DatabaseProxy) -> None:
-    """It is shown when it is made, though the server has looked for it before that in vain."""
+async def test_a_commit_of_an_event_that_arrives_late(server: Server, proxy: DatabaseProxy) -> None:
+    """It is shown when it is made, and found by the server, which tries again meanwhile."""
     async with WebSocketClient(server.url) as events:
         await events.subscribe("1", EVENTS, task="t")
         await until_events_come(server, events)
+        known = count(server)
         proxy.fail(Fault.CUT_AND_HOLD, after=INSERT)
         mine = str(uuid.uuid4())
-        status, body = await asyncio.to_thread(submit, server, id=mine, eventClass="DONE")
-        assert (status, code(body)) == (503, "OUTCOME_UNKNOWN")
-        # The held transaction keeps the lock of the task, so another one shows that all goes on.
-        await asyncio.to_thread(server.create, "other", {"name": "p"})
-        await asyncio.to_thread(server.submit, "other", "p", "BEAT")
+        sending = asyncio.create_task(asyncio.to_thread(submit, server, id=mine, eventClass="DONE"))
+        await until_async(proxy.failed.is_set, "a commit that is held")
+        await others_go_ahead(server)
         proxy.release()
+        status, body = await sending
+        assert (status, body["data"]["submitEvent"]["duplicate"]) == (200, False)
         received = (await events.receive())["payload"]["data"]["events"]["node"]
         assert (received["uuid"], received["eventClass"]) == (mine, "DONE")
+        assert count(server) == known + 1
+
+
+async def test_a_commit_of_a_change_that_arrives_late(server: Server, proxy: DatabaseProxy) -> None:
+    """It is shown when it is made, though the server has looked for it before that in vain."""
+    async with WebSocketClient(server.url) as changes:
+        await changes.subscribe("1", COMMENTS)
+        assert (await changes.receive())["payload"]["data"] == {"taskChanged": {"comment": None}}
+        proxy.fail(Fault.CUT_AND_HOLD, after=UPDATE)
+        edit = {"input": {"name": "t", "comment": "late"}}
+        answer = await asyncio.to_thread(server.request, EDIT, edit, timeout=20)
+        assert (answer.status_code, code(answer.json())) == (503, "OUTCOME_UNKNOWN")
+        await others_go_ahead(server)
+        proxy.release()
+        comment = None
+        while comment is None:
+            comment = (await changes.receive())["payload"]["data"]["taskChanged"]["comment"]
+        assert comment == "late"
+
+
+async def others_go_ahead(server: Server) -> None:
+    """A held transaction keeps the lock of its task, so another task shows that all goes on."""
+    await asyncio.to_thread(server.create, "other", {"name": "p"})
+    await asyncio.to_thread(server.submit, "other", "p", "BEAT")
 
 
 async def test_what_is_committed_on_a_dead_connection_is_shown(

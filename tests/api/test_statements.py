@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import random
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-import uvicorn
 from sqlalchemy import Engine, text
 
 from lamia_gql.api.turns import Turns
-from lamia_gql.domain.settings import Settings, load
-from lamia_gql.server.app import create_app
+from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
-from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.queries.jobs import JOB_CURSORS
+from tests.support.recorded_app import App, running
 from tests.support.statements import record_statements
 from tests.support.webhook_receiver import SECRET
 
@@ -39,48 +32,6 @@ SURFACE = """{ task(name: "t0") { state progress { ratio } outlook counts { tota
         starts hostname lastEventClass events(first: 0) { totalCount } } } } } } } }"""
 
 
-class App:
-    """The application in this process, so that its SQL statements can be recorded."""
-
-    def __init__(self, settings: Settings, client: httpx.Client) -> None:
-        self.settings = settings
-        self._client = client
-
-    def graphql(self, query: str, **variables: Any) -> Any:
-        """The data of an operation that must have no errors."""
-        response = self._client.post("/graphql", json={"query": query, "variables": variables})
-        body = response.json()
-        assert "errors" not in body, body["errors"]
-        return body["data"]
-
-    def fill(self, tasks: range) -> None:
-        """Make tasks, each with an array of one job that has one event."""
-        names = [f"t{number}" for number in tasks]
-        for begin in range(0, len(names), 100):
-            answer = self.graphql(
-                """mutation($input: CreateTasksInput!) { createTasks(input: $input) {
-                  userErrors { message } } }""",
-                input={
-                    "tasks": [
-                        {"name": name, "tags": ["x"], "processes": [{"name": "a", "jobCount": 1}]}
-                        for name in names[begin : begin + 100]
-                    ]
-                },
-            )
-            assert answer["createTasks"]["userErrors"] == []
-            answer = self.graphql(
-                """mutation($input: SubmitEventsInput!) { submitEvents(input: $input) {
-                  results { userErrors { message } } } }""",
-                input={
-                    "events": [
-                        {"task": name, "process": "a", "index": 0, "eventClass": "STARTED"}
-                        for name in names[begin : begin + 100]
-                    ]
-                },
-            )
-            assert all(not r["userErrors"] for r in answer["submitEvents"]["results"])
-
-
 @pytest.fixture
 def app(database_url: str) -> Iterator[App]:
     """The application on a fresh database, on either engine."""
@@ -88,26 +39,6 @@ def app(database_url: str) -> Iterator[App]:
         load(database_url=database_url, page_limit=1000, beat_interval=60, max_cost=10**15)
     ) as app:
         yield app
-
-
-@contextmanager
-def running(settings: Settings) -> Iterator[App]:
-    """The application with these settings, on a fresh database."""
-    engine = create_engine(settings)
-    migrate(engine)
-    engine.dispose()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            with httpx.Client(
-                base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60
-            ) as client:
-                yield App(settings, client)
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def test_nested_lists_cost_the_same_for_ten_and_for_a_thousand(app: App) -> None:

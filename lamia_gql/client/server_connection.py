@@ -43,7 +43,8 @@ mutation SubmitEvents($input: SubmitEventsInput!) {
 """
 """A copy of ``schema/operations/submit_events.graphql``, which a single file can't read."""
 COMMITTED = {"Lamia-Position": "committed"}
-"""Asks for all that is committed, also where the server reads from replicas."""
+"""The header that asks for all that is committed, also where the server reads from replicas: who
+has changed something expects to see it."""
 TASK_HEADER = "Lamia-Task"
 """The header with the task of all events of a request, percent-encoded: balancers send a task's
 events to the same server, since one at a time can write to a task."""

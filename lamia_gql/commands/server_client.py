@@ -10,6 +10,7 @@ import httpx
 
 from lamia_gql import __version__
 from lamia_gql.client.configuration import ConfigurationError
+from lamia_gql.client.server_connection import COMMITTED
 from lamia_gql.commands.client_token import authorization
 from lamia_gql.commands.server_proxy import find_server_proxy, proxy_options
 from lamia_gql.graph.stored_operations import load_operation
@@ -18,9 +19,6 @@ REQUEST_TIMEOUT_S = 30.0
 RETRY_DURATION_S = 30.0
 """How long a request to an unavailable server is retried."""
 MIN_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 0.2, 5.0
-COMMITTED = {"lamia-position": "committed"}
-"""Asks for all that is committed, also where the server reads from replicas: whoever has changed
-something by one command expects to see it by the next."""
 MAX_COMPLAINTS = 3
 """How many reasons of a refusal are shown: what is wrong with one process often is with all."""
 

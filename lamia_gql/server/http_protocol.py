@@ -249,6 +249,11 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._stage is not Stage.HEADERS and not has_unread_data(self.transport):
             super().shutdown()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, unless its next request came while the event loop was busy."""
+        if not self.transport.is_closing() and not has_unread_data(self.transport):
+            self.transport.close()
+
     def check_deadline(self, now: float) -> None:
         """See :class:`lamia_gql.server.connection_limits.Connection`."""
         if self.flow.write_paused:
@@ -317,13 +322,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._limits.work(self)
         self._limits.hold(self, 0)
         before = self.cycle is not None and not self.cycle.response_complete
+        started = False
         if self._stage is Stage.BODY:
             before = bool(self.pipeline)
             started = self.cycle.response_started
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        else:
-            started = False
         self.pipeline.clear()
         if before or started or self._unread_bytes() or self.transport.is_closing():
             # Another answer is on its way, or this one: an error can't be told in between.

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from lamia_gql.domain.access import ANYONE, Principal
-from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavailable
+from lamia_gql.domain.errors import LamiaError, LimitExceeded, Unavailable
 from lamia_gql.storage import lookups
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.read_replica import ReadSource
 from lamia_gql.storage.read_sources import Freshness, Outcome, Wanted
-from lamia_gql.storage.readers import Readers, ReadSession, ReplicaFailed, busy_error
+from lamia_gql.storage.readers import Readers, ReadSession, ReplicaFailed
 from lamia_gql.storage.transaction import ReadConnection
 
 Q = TypeVar("Q")
@@ -57,13 +57,8 @@ class Snapshot:
 
     def error(self) -> LamiaError:
         """The error for reads after the end: they take too long, or get no connection."""
-        if self._begun and self._session is None:
-            return busy_error(self._time_limit)
-        return LimitExceeded(
-            ErrorCode.TIMED_OUT,
-            f"The operation was stopped after {self._time_limit:g} seconds: ask for less at once.",
-            self._time_limit,
-        )
+        has_connection = self._session is not None or not self._begun
+        return self._readers.late_error(self._time_limit, has_connection=has_connection)
 
     async def read(self, work: Work[T]) -> T:
         """The result of ``work``.
@@ -271,4 +266,7 @@ class OperationReads:
 
     def error(self) -> LamiaError:
         """The error for an operation that takes too long, or gets no connection for so long."""
-        return busy_error(self._time_limit) if self._waits else self.snapshot.error()
+        if self._waits:
+            readers = self._sources.primary.readers
+            return readers.late_error(self._time_limit, has_connection=False)
+        return self.snapshot.error()

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
+from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavailable
 from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.reader_turns import ReaderTurns
@@ -44,8 +44,8 @@ class Readers:
         engine: what to read from. All statements of one of its transactions see one state of the
             database, and its pool has a connection for each reader.
         limit: the number of connections that may be used for reading at once.
-        timeout_s: the longest wait for a connection, in seconds.
-        max_read_s: the longest time that one read may take, in seconds.
+        timeout_s: the longest wait for a connection, in seconds, and for a database that is gone.
+        max_read_s: the longest time that one read may take from then on, in seconds.
         replica: the name of the replica; None for the primary. On a replica,
             :class:`ReplicaFailed` is raised wherever it is :class:`Unavailable` else.
     """
@@ -63,9 +63,12 @@ class Readers:
         self._replica = replica
         self.max_read_s = max_read_s
         """The longest time that one read may take, in seconds."""
-        self._max_search_s = min(timeout_s, max_read_s / 2)
         self.waits = Histogram(SECONDS)
         """How long those reads waited for a connection that did not get one at once."""
+        self.searching: set[ReadSession] = set()
+        """Those that wait for a database that is gone."""
+        self.is_closing = False
+        """Whether nothing waits for the database any more."""
         self._turns = ReaderTurns(limit)
         self._threads = ThreadPoolExecutor(limit, "lamia-read")
         # Stopping a statement is a request to the database: as many at once as there are readers.
@@ -110,7 +113,7 @@ class Readers:
             except TimeoutError:
                 if self._replica is not None:
                     raise ReplicaFailed(ErrorCode.BUSY, "The replica is busy.") from None
-                raise busy_error(self._timeout_s) from None
+                raise self.late_error(self._timeout_s, has_connection=False) from None
             finally:
                 self.waits.add(time.monotonic() - begin)
         return ReadSession(self, address, asyncio.get_running_loop())
@@ -120,7 +123,22 @@ class Readers:
 
         That is by ``time.monotonic``. It is None for a replica: the primary answers at once.
         """
-        return None if self._replica is not None else time.monotonic() + self._max_search_s
+        return None if self._replica is not None else time.monotonic() + self._timeout_s
+
+    def late_error(self, limit_s: float, *, has_connection: bool) -> LamiaError:
+        """The error for an operation that was stopped after so many seconds.
+
+        ``has_connection`` is whether it had a connection, or needed none.
+        """
+        if self.searching:
+            return _gone_error()
+        if not has_connection:
+            return _busy_error(limit_s)
+        return LimitExceeded(
+            ErrorCode.TIMED_OUT,
+            f"The operation was stopped after {limit_s:g} seconds: ask for less at once.",
+            limit_s,
+        )
 
     def failure(self, error: Exception) -> Unavailable:
         """What to raise for an error of the database, which goes into the log."""
@@ -128,9 +146,7 @@ class Readers:
             log.warning("replica %s has failed: %s", self._replica, error)
             return ReplicaFailed(ErrorCode.STORAGE_FAILED, "The replica has failed.")
         log.exception("the database failed")
-        return Unavailable(
-            ErrorCode.STORAGE_FAILED, "The database failed. Nothing was changed; try again later."
-        )
+        return _gone_error()
 
     def stop(self, read: CancellableRead[Any]) -> None:
         """Stop a read. Does not wait for its end."""
@@ -150,12 +166,19 @@ class Readers:
 
     def close(self) -> None:
         """Wait for running reads, and disconnect. Sessions that are open are not waited for."""
+        self.is_closing = True
         self._threads.shutdown()
         self._stoppers.shutdown()
         self._engine.dispose()
 
 
-def busy_error(seconds: float) -> Unavailable:
+def _gone_error() -> Unavailable:
+    return Unavailable(
+        ErrorCode.STORAGE_FAILED, "The database failed. Nothing was changed; try again later."
+    )
+
+
+def _busy_error(seconds: float) -> Unavailable:
     """The error for a read that has waited so long for a connection."""
     return Unavailable(
         ErrorCode.BUSY,
@@ -181,6 +204,8 @@ class ReadSession:
         self._loop = loop
         self._connection: Connection | None = None
         self._latest: Future[Any] | None = None
+        self._begun: float | None = None
+        """When the latest read had a connection, by ``time.monotonic``."""
         self._closed = False
 
     async def run(self, read: CancellableRead[T], *, is_last: bool = False) -> T:
@@ -191,10 +216,15 @@ class ReadSession:
         work = self._run_last if is_last else self._run
         self._latest = future = self._readers.submit(work, read)
         limit_s, overdue = self._readers.max_read_s, False
+        timer: asyncio.TimerHandle
 
         def stop() -> None:
-            nonlocal overdue
-            if not future.done():
+            nonlocal overdue, timer
+            # A wait for a database that is gone does not count.
+            left_s = limit_s if self._begun is None else self._begun + limit_s - time.monotonic()
+            if left_s > 0:
+                timer = self._loop.call_later(left_s, stop)
+            elif not future.done():
                 overdue = True
                 self._readers.stop(read)
 
@@ -242,17 +272,26 @@ class ReadSession:
 
     def _run(self, read: CancellableRead[T]) -> T:
         if self._connection is not None:
+            self._begun = time.monotonic()
             return read(self._connection)
         # Nothing has been read yet, so another database may answer in place of one that is gone.
         retries = Retries(self._readers.search_deadline())
-        while True:
-            try:
-                self._connection = self._readers.connect()
-                return read(self._connection)
-            except DBAPIError as error:
-                if read.is_stopped or not is_gone(error) or not retries.wait(error):
-                    raise
-                self._disconnect()
+        try:
+            while True:
+                try:
+                    self._connection = self._readers.connect()
+                    self._begun = time.monotonic()
+                    return read(self._connection)
+                except DBAPIError as error:
+                    if not is_gone(error) or read.is_stopped or self._readers.is_closing:
+                        raise
+                    self._begun = None
+                    self._readers.searching.add(self)
+                    if not retries.wait(error):
+                        raise
+                    self._disconnect()
+        finally:
+            self._readers.searching.discard(self)
 
     def _run_last(self, read: CancellableRead[T]) -> T:
         # One call of a thread instead of two.

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer
+from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer, rest_errors
 from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient
 from tests.support.postgres_pair import DATABASE, Pair, running_pair
 from tests.support.waiting import until, until_async
@@ -24,6 +24,9 @@ from tests.support.waiting import until, until_async
 JOBS = 4
 TIMEOUT_S = 3.0
 """The setting ``database_timeout``, where it is a short one."""
+READ_S = 0.5
+"""The setting ``max_read_time``, where it is a short one."""
+QUERY = '{ task(name: "t") { name } }'
 BEAT = {"task": "t", "process": "p", "eventClass": "BEAT"}
 SEARCHED = "the database is gone; looking for it again"
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -76,23 +79,33 @@ class Jobs:
 
 
 @pytest.mark.parametrize(
-    ("away", "back"),
+    ("away", "back", "is_read"),
     [
-        ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"),
+        ("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true", False),
         # As a standby is, behind the same address.
-        ("SET default_transaction_read_only = on", "RESET default_transaction_read_only"),
+        ("SET default_transaction_read_only = on", "RESET default_transaction_read_only", True),
     ],
 )
 def test_a_database_that_is_gone_for_a_moment(
-    start_server: StartServer, postgres: Path, postgres_url: str, away: str, back: str
+    start_server: StartServer,
+    postgres: Path,
+    postgres_url: str,
+    away: str,
+    back: str,
+    is_read: bool,
 ) -> None:
-    """Writes wait until it is there again and can be written, but no longer than they may."""
-    server = start_server(postgres_url, database_timeout=TIMEOUT_S)
+    """Requests wait until it is there again and can be written, but no longer than they may."""
+    server = start_server(
+        postgres_url,
+        database_timeout=TIMEOUT_S,
+        max_read_time=READ_S,
+        max_operation_time=TIMEOUT_S - READ_S,
+    )
     server.create("t", {"name": "p"})
     name = urlsplit(postgres_url).path[1:]
     others = f"postgresql://postgres@/postgres?host={postgres}"
     with (
-        ThreadPoolExecutor(3) as threads,
+        ThreadPoolExecutor(4) as threads,
         psycopg.connect(others, autocommit=True) as connection,
     ):
 
@@ -105,7 +118,7 @@ def test_a_database_that_is_gone_for_a_moment(
         change(away)
         event = threads.submit(server.submit, "t", "p", "BEAT")
         edit = threads.submit(server.comment, "t", "made meanwhile")
-        query = threads.submit(server.graphql, '{ task(name: "t") { name } }')
+        query = threads.submit(server.graphql, QUERY)
         until(lambda: SEARCHED in server.log(), server.log)
         assert not event.done()
         change(back)
@@ -115,11 +128,20 @@ def test_a_database_that_is_gone_for_a_moment(
 
         change(away)
         begin = time.monotonic()
-        error = server.graphql_error(SUBMIT_EVENT, input=BEAT)
-        assert error["extensions"]["code"] == "STORAGE_FAILED"
-        assert TIMEOUT_S / 2 < time.monotonic() - begin < 3 * TIMEOUT_S
-        error = server.graphql_error(UPDATE_TASK, input={"name": "t", "comment": "lost"})
-        assert error["extensions"]["code"] == "STORAGE_FAILED"
+        changed = {"name": "t", "comment": "lost"}
+        failing = [
+            threads.submit(server.graphql_error, SUBMIT_EVENT, input=BEAT),
+            threads.submit(server.graphql_error, UPDATE_TASK, input=changed),
+        ]
+        if not is_read:
+            failing.append(threads.submit(server.graphql_error, QUERY))
+        by_rest = threads.submit(server.rest, "GET", "/t")
+        for failed in failing:
+            assert failed.result()["extensions"]["code"] == "STORAGE_FAILED"
+            assert TIMEOUT_S / 2 < time.monotonic() - begin < 3 * TIMEOUT_S
+        answer = by_rest.result()
+        assert answer.status_code == (200 if is_read else 503)
+        assert is_read or rest_errors(answer) == [("STORAGE_FAILED", None)]
         change(back)
         assert server.submit("t", "p", "BEAT")["duplicate"] is False
     server.check_counters()

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, text
 
-from lamia_gql.domain.errors import ErrorCode, LimitExceeded
+from lamia_gql.domain.errors import ErrorCode, LimitExceeded, Unavailable
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import Database
+from tests.support.waiting import until_async
 
 FOREVER = """WITH RECURSIVE forever(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM forever)
   SELECT count(*) FROM forever"""
@@ -94,3 +95,14 @@ async def test_a_read_that_takes_too_long_is_stopped(database_url: str) -> None:
         assert (raised.value.code, raised.value.limit) == (ErrorCode.TIMED_OUT, 0.2)
     assert await database.read(one) == 1
     database.close()
+
+
+async def test_nothing_is_waited_for_at_the_end() -> None:
+    """A server that stops does not wait for a database that is gone."""
+    database = Database(load(database_url="postgresql://nobody@127.0.0.1:9/none"))
+    reading = asyncio.create_task(database.read(one))
+    await until_async(lambda: database.readers.searching, "it waits")
+    async with asyncio.timeout(SOON_S):
+        await asyncio.to_thread(database.close)
+        with pytest.raises(Unavailable):
+            await reading

@@ -20,6 +20,7 @@ from lamia_gql.live.event_subscribers import EventSubscribers
 from lamia_gql.live.light_event import LightEvent
 from lamia_gql.live.own_notifications import OwnNotifications
 from lamia_gql.live.pubsub import CoalescingSubscriber, PubSub, StreamEnded, Subscriber
+from lamia_gql.live.unheard_commits import UnheardCommits
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.filters import EventFilter
@@ -66,7 +67,7 @@ class Feeds:
         self._database = database
         self._max_waiting = max_waiting
         self._feeds: dict[int, _Feed] = {}
-        self._catching_up: asyncio.Task[None] | None = None
+        self._unheard = UnheardCommits(database, self.catch_up)
         self.events = EventSubscribers()
         """Events, by the id of their task."""
         self.changes: PubSub[int, int] = PubSub()
@@ -89,22 +90,20 @@ class Feeds:
                 self.notifications.send(changes[0])
             loop.call_soon_threadsafe(self.receive, changes)
 
-        def catch_up() -> None:
-            loop.call_soon_threadsafe(self._start_catching_up)
+        def note() -> None:
+            loop.call_soon_threadsafe(self._unheard.note)
 
+        await self._unheard.start()
         self._database.on_commit = receive
-        self._database.on_unknown_outcome = catch_up
+        self._database.on_unheard_commit = note
 
     async def stop(self) -> None:
         """End all subscribers with ``ServerStopping``, and stop to read."""
         self._database.on_commit = None
-        self._database.on_unknown_outcome = None
+        self._database.on_unheard_commit = None
         self.events.stop()
         self.changes.stop()
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._catching_up
+        await self._unheard.stop()
         for feed in list(self._feeds.values()):
             feed.ready.set()
             if feed.reading is not None:
@@ -174,23 +173,6 @@ class Feeds:
                 change = Change(task_id, 0, deleted=True) if task is None else Change.of(task)
                 self._advance(feed, change)
         self.changes.publish(ALL_TASKS, [ALL_TASKS])
-
-    def _start_catching_up(self) -> None:
-        """Catch up, because it is unknown whether a transaction of this server was committed.
-
-        If it is committed only after this, its notification comes (see ``Database.id``).
-        """
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-        self._catching_up = asyncio.create_task(self._catch_up_at_last(), name="catching up")
-
-    async def _catch_up_at_last(self) -> None:
-        while True:
-            try:
-                return await self.catch_up()
-            except Exception:
-                log.exception("cannot read what was committed; trying again")
-                await asyncio.sleep(RETRY_DELAY_S)
 
     def _advance(self, feed: _Feed, change: Change) -> None:
         """Publish the events of a change if they follow directly, else have them read."""

@@ -138,10 +138,14 @@ class PgListener:
                     continue
                 server, changes = decode(notification.payload)
                 # Changes of this server were received at once, together with their rows.
-                if server != self._database.id:
-                    self._feeds.receive(changes)
-                else:
+                is_own = server == self._database.id
+                if not changes:
+                    if not is_own:
+                        await self._feeds.catch_up()
+                elif is_own:
                     self._feeds.notifications.receive(changes)
+                else:
+                    self._feeds.receive(changes)
             # A dead connection is silent, and gives no error unless it is used.
             async with asyncio.timeout(CONNECTION_TIMEOUT_S):
                 await connection.execute("SELECT 1")

@@ -45,14 +45,29 @@ def notify_statement(server_id: str, changes: Iterable[Change]) -> str:
     return f"SELECT {', '.join(calls)}" if calls else ""
 
 
+def catch_up_statement(server_id: str) -> str:
+    """The statement that has other servers find out what was committed.
+
+    Its notification names no task.
+    """
+    return f"SELECT pg_notify('{CHANNEL}', '{_payload(server_id, [])}')"
+
+
 def encode(server_id: str, changes: Iterable[Change]) -> Iterator[str]:
     """The payloads of the notifications of a transaction, as few as possible."""
     rows = [(change.task_id, change.last_seq, change.deleted) for change in changes]
     for begin in range(0, len(rows), TASKS_PER_NOTIFICATION):
-        yield orjson.dumps([server_id, rows[begin : begin + TASKS_PER_NOTIFICATION]]).decode()
+        yield _payload(server_id, rows[begin : begin + TASKS_PER_NOTIFICATION])
+
+
+def _payload(server_id: str, rows: Sequence[tuple[int, int, bool]]) -> str:
+    return orjson.dumps([server_id, rows]).decode()
 
 
 def decode(payload: str) -> tuple[str, list[Change]]:
-    """The id of the server that sent a notification, and the changes, without their events."""
+    """The id of the server that sent a notification, and the changes, without their events.
+
+    There are none if there may be changes that nobody knows.
+    """
     server_id, rows = orjson.loads(payload)
     return server_id, [Change(*row) for row in rows]

@@ -111,8 +111,9 @@ class Database:
         where there are no replicas."""
         self.on_commit: Callable[[Sequence[Change]], None] | None = None
         """Called, in a writer's thread, with the changes of each committed transaction."""
-        self.on_unknown_outcome: Callable[[], None] | None = None
-        """Called, in a writer's thread, when a transaction may or may not have been committed."""
+        self.on_unheard_commit: Callable[[], None] | None = None
+        """Called, in a writer's thread, when a transaction may have been committed of which nobody
+        was told, or only this server."""
 
     @property
     def has_other_servers(self) -> bool:
@@ -226,8 +227,8 @@ class Database:
                     result, changes = write.run(self._write_engine, self.id)
             except CommitUnconfirmed:
                 self.id = uuid.uuid4().hex
-                if (catch_up := self.on_unknown_outcome) is not None:
-                    catch_up()
+                if (note := self.on_unheard_commit) is not None:
+                    note()
                 raise
             except DBAPIError as error:
                 if not write.retries.wait(error):
@@ -235,6 +236,8 @@ class Database:
             else:
                 if changes and (publish := self.on_commit) is not None:
                     publish(changes)
+                if not write.is_told and (note := self.on_unheard_commit) is not None:
+                    note()
                 return result
 
     def close(self) -> None:

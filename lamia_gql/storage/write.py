@@ -77,6 +77,8 @@ class Write(Generic[T]):
         self.times = WriteTimes()
         self.position: Position | None = None
         """A position behind its commit, if it is to find one."""
+        self.is_told = True
+        """Whether other servers were told of its commit, if it changes anything."""
         self.retries = Retries(deadline)
         """Whether it is run again where it has failed."""
         # Guards everything below: a connection is only cut while it is in use.
@@ -170,8 +172,13 @@ class Write(Generic[T]):
             afterwards.append(notify)
         with collected_warnings(driver) as warnings:
             values = Driver(connection).commit(afterwards=afterwards) if afterwards else []
-            # The driver may have nothing left to commit.
-            begun.commit()
+            self.is_told = not notify or len(values) == len(afterwards)
+            if afterwards and driver.closed:
+                # It has broken after its answer to COMMIT.
+                connection.invalidate()
+            else:
+                # The driver may have nothing left to commit.
+                begun.commit()
         self.position = int(values[0]) if self._with_position and values else None
         return warnings
 

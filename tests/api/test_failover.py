@@ -29,6 +29,9 @@ READ_S = 0.5
 QUERY = '{ task(name: "t") { name } }'
 BEAT = {"task": "t", "process": "p", "eventClass": "BEAT"}
 SEARCHED = "the database is gone; looking for it again"
+COMMENTS = 'subscription { taskChanged(names: ["t"]) { comment } }'
+END_WAITING = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE wait_event = 'SyncRep'"""
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
@@ -221,3 +224,24 @@ def test_a_commit_that_only_the_primary_has(start_server: StartServer, pair: Pai
         assert body["errors"][0]["details"]["code"] == "OUTCOME_UNKNOWN"
         pair.standby.start()
     server.check_counters()
+
+
+@pytest.mark.slow
+async def test_others_hear_of_a_commit_whose_outcome_is_unknown(
+    start_server: StartServer, pair: Pair
+) -> None:
+    """The connection ends after the commit, before others are notified; they find out."""
+    server, other = start_server(pair.url), start_server(pair.url)
+    server.create("t", {"name": "p"})
+    async with WebSocketClient(other.url) as client:
+        await client.subscribe("1", COMMENTS)
+        changes = client.results()
+        assert await anext(changes) == {"taskChanged": {"comment": None}}
+        pair.standby.stop()
+        with pair.primary.connect() as connection:
+            editing = asyncio.create_task(
+                asyncio.to_thread(server.rest, "PUT", "/t", {"comment": "unheard"})
+            )
+            await until_async(lambda: connection.execute(END_WAITING).fetchall(), "a commit")
+            assert rest_errors(await editing) == [("OUTCOME_UNKNOWN", None)]
+            assert await anext(changes) == {"taskChanged": {"comment": "unheard"}}

@@ -22,8 +22,11 @@ from tests.support.live_clients import (
     WebSocketClient,
     until_events_come,
 )
-from tests.support.waiting import until
+from tests.support.waiting import until, until_async
 
+COMMENTS = 'subscription { taskChanged(names: ["t"]) { comment } }'
+DEADLY_NOTIFY = """CREATE FUNCTION public.pg_notify(text, text) RETURNS boolean LANGUAGE sql
+  AS $$ SELECT pg_terminate_backend(pg_backend_pid()) $$"""
 LISTENERS = """SELECT pid FROM pg_stat_activity
   WHERE application_name = 'lamia-gql listener' AND datname = current_database()"""
 
@@ -136,6 +139,39 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
         assert (await tasks.next())["state"] == "SUCCEEDED"
         assert await gone.receive() == {"id": "1", "type": "complete"}
     assert "cannot listen for changes of other servers" in reader.log()
+    assert "Traceback" not in reader.log()
+
+
+async def test_others_hear_of_a_commit_before_whose_notification_the_connection_broke(
+    start_server: StartServer, postgres_url: str
+) -> None:
+    """PostgreSQL ends it between the two: as soon as they can, the others find out."""
+    run_cli("migrate", database_url=postgres_url)
+    user = postgres_url.partition("//")[2].partition("@")[0]
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        # What is found there takes the place of PostgreSQL's own function.
+        connection.execute(
+            f'ALTER ROLE {user} IN DATABASE "{connection.info.dbname}"'
+            " SET search_path = public, pg_catalog".encode()
+        )
+        writer, reader = start_server(postgres_url), start_server(postgres_url)
+        writer.create("t", {"name": "p", "jobCount": 2})
+        until_two_listen(postgres_url)
+        async with WebSocketClient(reader.url) as events, WebSocketClient(reader.url) as changes:
+            await events.subscribe("1", EVENTS, task="t")
+            await until_events_come(writer, events)
+            await changes.subscribe("1", COMMENTS)
+            assert await receive(changes, "taskChanged") == {"comment": None}
+            connection.execute(DEADLY_NOTIFY)
+            answer = await asyncio.to_thread(writer.submit, "t", "p", "DONE", index=1)
+            assert answer["duplicate"] is False
+            await asyncio.to_thread(writer.comment, "t", "unheard")
+            await until_async(lambda: "looking for it again" in writer.log(), writer.log)
+            connection.execute("DROP FUNCTION public.pg_notify")
+            while (await receive(events, "events"))["node"]["eventClass"] != "DONE":
+                pass
+            while await receive(changes, "taskChanged") != {"comment": "unheard"}:
+                pass
     assert "Traceback" not in reader.log()
 
 

@@ -14,7 +14,7 @@ from lamia_gql.live.feeds import Feeds
 from lamia_gql.storage.change_feed import ACCESS_CHANNEL, CHANNEL, decode
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import SERVER_LOCK_ID
-from lamia_gql.storage.postgres_connection import ENCODING, connect_arguments
+from lamia_gql.storage.own_connection import connect
 from lamia_gql.storage.transaction import WriteTransaction
 
 if TYPE_CHECKING:
@@ -56,16 +56,8 @@ async def hears(database: Database) -> bool:
 
 
 async def _connect(database: Database) -> AsyncConnection[Any]:
-    from psycopg import AsyncConnection
-
-    url = database.listen_url
-    arguments, given = database.engine.dialect.create_connect_args(url)
-    options = {
-        **connect_arguments(url, database.timeout_s, {}),
-        "application_name": "lamia-gql listener",
-    }
-    return await AsyncConnection.connect(
-        *arguments, autocommit=True, **{**options, **given, **ENCODING}
+    return await connect(
+        database.engine, database.listen_url, database.timeout_s, "lamia-gql listener"
     )
 
 

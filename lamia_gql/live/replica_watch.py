@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamia_gql.domain.background_task import BackgroundTask
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.postgres_connection import ENCODING, connect_arguments
+from lamia_gql.storage.own_connection import connect
 from lamia_gql.storage.read_position import READ_PRIMARY, READ_REPLICA, Position
 from lamia_gql.storage.read_replica import ReadReplica
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NAME = "lamia-gql positions"
+"""How PostgreSQL shows the connections."""
 INTERVAL_S = 0.5
 """Between two questions, while nobody waits for the answer; also before a new connection."""
 WAITING_INTERVAL_S = 0.005
@@ -97,7 +99,7 @@ async def _watch(
     while True:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                connection = await _connect(place)
+                connection = await connect(place.engine, place.engine.url, ANSWER_TIMEOUT_S, NAME)
             async with connection:
                 if is_known:
                     log.warning("it is known again how far %s is", name)
@@ -109,22 +111,6 @@ async def _watch(
                 log.warning("it is not known how far %s is: %s", name, reason)
             is_known = True
         await asyncio.sleep(INTERVAL_S)
-
-
-async def _connect(place: Database | ReadReplica) -> AsyncConnection[Any]:
-    from psycopg import AsyncConnection
-
-    engine = place.engine
-    arguments, given = engine.dialect.create_connect_args(engine.url)
-    always = connect_arguments(engine.url, ANSWER_TIMEOUT_S, {})
-    # What is prepared would be lost behind a pooler.
-    options: dict[str, Any] = {
-        "application_name": "lamia-gql positions",
-        "prepare_threshold": None,
-    }
-    return await AsyncConnection.connect(
-        *arguments, autocommit=True, **{**always, **options, **given, **ENCODING}
-    )
 
 
 async def _ask(connection: AsyncConnection[Any], query: str) -> Position | None:

@@ -60,6 +60,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     "domain.pagination": {"orjson"},
     # Events are checked in batches, which a validator that is not compiled takes too long for.
     "ingest.event_decoder": {"pydantic"},
+    # It is what those need that read without a thread.
+    "storage.own_connection": {"psycopg", "sqlalchemy"},
     # LISTEN needs the driver itself.
     "live.pg_listener": {"psycopg"},
     # Many reads may wait for the next answer: that takes no thread.

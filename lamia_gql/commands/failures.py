@@ -91,8 +91,13 @@ def database_errors(settings: Settings) -> Iterator[None]:
         fail(1, problem)
 
 
-def database_problem(error: Exception, settings: Settings) -> str | None:
-    """What an error says about the database, as a sentence; None if it says nothing about it."""
+def database_problem(
+    error: Exception, settings: Settings, name: str = "The database"
+) -> str | None:
+    """What an error says about the database, as a sentence; None if it says nothing about it.
+
+    On PostgreSQL, the sentence begins with the ``name``.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     from lamia_gql.domain.errors import Unavailable
@@ -109,7 +114,7 @@ def database_problem(error: Exception, settings: Settings) -> str | None:
     url = parse_url(settings.database_url)
     if url.get_backend_name() != "sqlite":
         advice = " Through PgBouncer, listen_database_url is needed." if POOLER in reason else ""
-        return f"The database can't be used: {reason.removesuffix('.')}.{advice}"
+        return f"{name} can't be used: {reason.removesuffix('.')}.{advice}"
     # SQLite itself names neither the file nor what is wrong with it.
     reason = access_problem(url) or reason
     return f"The database {url.database} can't be used: {reason}."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from lamia_gql.commands.failures import InvalidSettingsError, database_problem, read_settings
@@ -18,7 +20,14 @@ from lamia_gql.storage import migrations
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.database_url import parse_url
 from lamia_gql.storage.free_space import read_space
-from lamia_gql.storage.inspection import compare_clocks, name_server
+from lamia_gql.storage.inspection import (
+    Node,
+    compare_clocks,
+    name_server,
+    read_committed,
+    read_node,
+)
+from lamia_gql.storage.read_replica import ReadReplica
 from lamia_gql.storage.sqlite_file import access_problem, database_path
 from lamia_gql.storage.trial_write import write_on_trial
 
@@ -26,6 +35,7 @@ MIN_FREE_BYTES = 1_000_000_000
 """With less free disk space, it is time to act."""
 MAX_CLOCK_DIFFERENCE = timedelta(seconds=1)
 """Of two machines that synchronise their clocks, they differ by far less."""
+REPLAY_POLL_S = 0.05
 MEGABYTE = 1_000_000
 
 
@@ -87,6 +97,8 @@ def check(config: str | None, database_url: str | None) -> Iterator[Finding]:
             yield writing
             if database.has_other_servers and not writing.is_wrong:
                 yield _find("listening", lambda: _guarded(settings, lambda: _listen(database)))
+                for replica in database.sources.replicas:
+                    yield _find("replica", partial(_replica, settings, database, replica))
         yield _find("disk", lambda: _disk(settings, _size(database)))
         yield _find("clocks", lambda: _clocks(database, with_tasks=not revision.is_wrong))
 
@@ -98,11 +110,11 @@ def _find(subject: str, ask: Callable[[], str]) -> Finding:
         return Finding(subject, str(wrong), is_wrong=True)
 
 
-def _guarded(settings: Settings, ask: Callable[[], Any]) -> Any:
+def _guarded(settings: Settings, ask: Callable[[], Any], name: str = "The database") -> Any:
     try:
         return ask()
     except Exception as error:
-        problem = database_problem(error, settings)
+        problem = database_problem(error, settings, name)
         if problem is None:
             raise
         raise _Wrong(problem) from error
@@ -164,6 +176,38 @@ def _listen(database: Database) -> str:
             " address of the same database, and not of a pooler in transaction mode."
         )
     return "A notification of the database has arrived."
+
+
+def _replica(settings: Settings, database: Database, replica: ReadReplica) -> str:
+    name, limit_s = replica.name, settings.max_replica_lag
+
+    def read() -> Node:
+        with replica.engine.connect() as connection:
+            return read_node(connection)
+
+    def ask() -> Node:
+        found: Node = _guarded(settings, read, name)
+        return found
+
+    primary = database.read_blocking(read_node)
+    committed = database.read_blocking(read_committed)
+    begin = time.monotonic()
+    found = ask()
+    if found.system != primary.system:
+        raise _Wrong(f"{name} is no copy of the database: it belongs to another PostgreSQL.")
+    if found.started_at == primary.started_at:
+        return f"{name} is the primary now; queries are read from it when it is a replica."
+    while found.replayed is None or found.replayed < committed:
+        if found.replayed is None:
+            raise _Wrong(f"{name} is no replica: it does not follow the primary any more.")
+        if time.monotonic() - begin > limit_s:
+            raise _Wrong(
+                f"{name} is more than {limit_s:g} s behind the primary, and no query is read from"
+                " it."
+            )
+        time.sleep(REPLAY_POLL_S)
+        found = ask()
+    return f"{name} has everything that was committed {time.monotonic() - begin:.2f} s ago."
 
 
 def _size(database: Database) -> int:

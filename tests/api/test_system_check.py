@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from lamia_gql.storage.engine import begin_write, create_engine
 from lamia_gql.storage.migrations import HEAD
 from lamia_gql.storage.models import Task
 from tests.support.harness import Server, run_cli
+from tests.support.postgres_pair import DATABASE, running_pair
 
 
 class Outcome(NamedTuple):
@@ -162,3 +164,45 @@ def test_a_full_disk(sqlite_server: Server, monkeypatch: pytest.MonkeyPatch) -> 
         [disk] = [f for f in system_check.check(None, None) if f.subject == "disk"]
         assert disk.is_wrong is is_wrong
         assert disk.line.startswith("WRONG  disk " if is_wrong else "ok     disk ")
+
+
+def test_addresses_for_reading(postgres_url: str) -> None:
+    """Each has a line; one that does not answer is wrong, and no password is printed."""
+    run_cli("migrate", database_url=postgres_url)
+    urls = f"{postgres_url} postgresql://u:s3cret@127.0.0.1:9/none"
+    done = run_cli("check", database_url=postgres_url, read_database_url=urls)
+    primary, gone = (line for line in done.stdout.splitlines() if "  replica  " in line)
+    assert done.returncode == 1
+    assert primary.startswith("ok ")
+    assert "is the primary now" in primary
+    assert gone.startswith("WRONG  replica    127.0.0.1:9 can't be used: connection failed")
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("TEST_POSTGRES" in os.environ, reason="its programs are another version's")
+def test_a_replica_that_is_none(postgres: Path, postgres_url: str) -> None:
+    """Whether it follows the primary, how far behind it is, and whether it is one of it at all."""
+    with running_pair(postgres) as pair:
+        read_url = f"postgresql://postgres@{pair.standby.place}/{DATABASE}"
+
+        def replica(database_url: str) -> tuple[str, str]:
+            settings = {"read_database_url": read_url, "max_replica_lag": 2}
+            run_cli("migrate", database_url=database_url)
+            return check(database_url=database_url, **settings).lines["replica"]
+
+        word, sentence = replica(pair.url)
+        assert (word, "has everything that was committed" in sentence) == ("ok", True)
+        with pair.standby.connect() as connection:
+            connection.execute("SELECT pg_wal_replay_pause()")
+            sentence = f"{pair.standby.place} is more than 2 s behind the primary"
+            assert replica(pair.url) == ("WRONG", f"{sentence}, and no query is read from it.")
+            connection.execute("SELECT pg_wal_replay_resume()")
+        word, sentence = replica(postgres_url)
+        assert (word, "belongs to another PostgreSQL" in sentence) == ("WRONG", True)
+        with pair.primary.connect() as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+            connection.execute("SELECT pg_reload_conf()")
+        pair.standby.promote()
+        word, sentence = replica(f"postgresql://postgres@{pair.primary.place}/{DATABASE}")
+        assert (word, "does not follow the primary any more" in sentence) == ("WRONG", True)

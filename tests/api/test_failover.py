@@ -6,8 +6,9 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ import pytest
 from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer, rest_errors
 from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient
 from tests.support.postgres_pair import DATABASE, Pair, running_pair
+from tests.support.remote_host import remote_host
 from tests.support.waiting import until, until_async
 
 JOBS = 4
@@ -151,9 +153,23 @@ def test_a_database_that_is_gone_for_a_moment(
 
 
 @pytest.mark.slow
-async def test_a_standby_takes_over(start_server: StartServer, pair: Pair) -> None:
-    """No request of a job fails, every event is there once, and a subscriber gets all of them."""
-    server = start_server(pair.url)
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_a_standby_takes_over(
+    start_server: StartServer, postgres: Path, is_silent: bool
+) -> None:
+    """No request fails, every event is there once, and a subscriber gets all of them.
+
+    The primary is killed; or its host vanishes, and nobody is told so.
+    """
+    with ExitStack() as stack:
+        host = stack.enter_context(remote_host()) if is_silent else None
+        pair = stack.enter_context(running_pair(postgres, host))
+        end_primary = pair.primary.kill if host is None else host.vanish
+        await take_over(start_server(pair.url), pair, end_primary)
+
+
+async def take_over(server: Server, pair: Pair, end_primary: Callable[[], None]) -> None:
+    """Let the standby take the place of the primary while jobs and pages send requests."""
     server.create("t", {"name": "p", "jobCount": JOBS})
     received: list[str] = []
     take = received.append
@@ -167,13 +183,15 @@ async def test_a_standby_takes_over(start_server: StartServer, pair: Pair) -> No
         following = asyncio.create_task(follow(client))
         jobs = await asyncio.to_thread(Jobs, server)
         await asyncio.to_thread(jobs.until_they_go_on)
-        pair.primary.kill()
+        end_primary()
+        query = asyncio.create_task(asyncio.to_thread(server.graphql, QUERY))
         edit = asyncio.create_task(asyncio.to_thread(server.comment, "t", "made meanwhile"))
         await until_async(lambda: SEARCHED in server.log(), server.log)
         await asyncio.to_thread(pair.standby.promote)
         promoted_at = time.monotonic()
         await asyncio.to_thread(jobs.until_they_go_on)
         await edit
+        assert await query == {"task": {"name": "t"}}
         acknowledged = await asyncio.to_thread(jobs.stop)
         await until_async(
             lambda: len(received) >= len(acknowledged), lambda: (following, server.log())
@@ -185,8 +203,8 @@ async def test_a_standby_takes_over(start_server: StartServer, pair: Pair) -> No
         rows = connection.execute("SELECT id::text FROM event ORDER BY seq").fetchall()
     assert received == [event_id for (event_id,) in rows]
     assert set(acknowledged) <= set(received)
-    query = '{ task(name: "t") { comment } }'
-    assert server.graphql(query) == {"task": {"comment": "made meanwhile"}}
+    found = server.graphql('{ task(name: "t") { comment } }')
+    assert found == {"task": {"comment": "made meanwhile"}}
     assert server.get("/readyz").status_code == 200
     server.check_counters()
     assert resumed_s < 15

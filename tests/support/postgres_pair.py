@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from tests.support.ports import free_ports
+from tests.support.remote_host import RemoteHost
 from tests.support.replica import run_program
 from tests.support.waiting import until
 
@@ -22,34 +23,41 @@ DATABASE = "lamia"
 
 
 class Node:
-    """One PostgreSQL server, at a port of 127.0.0.1 where the user postgres needs no password.
+    """One PostgreSQL server, where the user postgres needs no password.
 
     Args:
         folder: an empty folder for its files, which belongs to the user that runs it.
+        host: where it runs, if not on this machine.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: RemoteHost | None = None) -> None:
         self._folder = folder
         self._data = folder / "data"
-        [self.port] = free_ports(1)
+        self._host = host
+        self._address = "127.0.0.1" if host is None else host.address
+        [self._port] = free_ports(1)
 
     @property
     def place(self) -> str:
         """Its host and port, as in an address."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self._address}:{self._port}"
 
     def initialise(self) -> None:
         """Make an empty cluster."""
         self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if self._host is not None:
+            with (self._data / "pg_hba.conf").open("a") as rules:
+                for database in ("all", "replication"):
+                    rules.write(f"host {database} all {self._host.near_address}/32 trust\n")
 
     def copy(self, other: Node) -> None:
         """Become a standby of a running server."""
-        source = f"host=127.0.0.1 port={other.port} user=postgres"
+        source = f"host={other._address} port={other._port} user=postgres"
         self._run("pg_basebackup", "-d", source, "-R", "-X", "stream", "-c", "fast")
 
     def start(self, **parameters: str) -> None:
         """Start it with these parameters; it accepts connections then."""
-        options = f"-h 127.0.0.1 -p {self.port} -k {self._folder} -c fsync=off"
+        options = f"-h {self._address} -p {self._port} -k {self._folder} -c fsync=off"
         options += "".join(f" -c {name}='{value}'" for name, value in parameters.items())
         self._run("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", options, "start")
 
@@ -78,7 +86,7 @@ class Node:
             assert connection.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
 
     def _run(self, program: str, *arguments: str) -> None:
-        run_program(self._folder, program, "-D", str(self._data), *arguments)
+        run_program(self._folder, program, "-D", str(self._data), *arguments, host=self._host)
 
 
 class Pair(NamedTuple):
@@ -100,14 +108,17 @@ class Pair(NamedTuple):
 
 
 @contextmanager
-def running_pair(postgres: Path) -> Iterator[Pair]:
-    """A pair that runs, with an empty database; the owner of this folder runs it."""
+def running_pair(postgres: Path, host: RemoteHost | None = None) -> Iterator[Pair]:
+    """A pair that runs, with an empty database; the owner of this folder runs it.
+
+    The primary runs on a ``host``, if there is one.
+    """
     owner = postgres.stat()
     folders: list[Path] = []
     for _ in range(2):
         folders.append(Path(tempfile.mkdtemp(prefix="lamia-pair-")))
         os.chown(folders[-1], owner.st_uid, owner.st_gid)
-    pair = Pair(*map(Node, folders))
+    pair = Pair(Node(folders[0], host), Node(folders[1]))
     try:
         pair.primary.initialise()
         pair.primary.start(synchronous_standby_names="*", synchronous_commit="local")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from tests.support.remote_host import RemoteHost
 from tests.support.waiting import until
 
 NAME = "copy-1"
@@ -24,11 +24,19 @@ TOOLS = max(Path(str(SPEC.origin)).parent.glob("pginstall*")) / "bin"
 """Where PostgreSQL's own programs are; of several versions, those of the one that runs."""
 
 
-def run_program(folder: Path, program: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL, as the owner of a folder, with its log there."""
+def run_program(
+    folder: Path, program: str, *arguments: str, host: RemoteHost | None = None
+) -> None:
+    """Run a program of PostgreSQL, as the owner of a folder, with its log there.
+
+    It runs on a ``host``, if there is one.
+    """
     # The programs refuse to run as root.
-    user = pwd.getpwuid(folder.stat().st_uid).pw_name if os.geteuid() == 0 else None
+    owner = folder.stat().st_uid
+    user = owner if os.geteuid() == 0 and host is None else None
     command = [str(TOOLS / program), *arguments]
+    if host is not None:
+        command = host.command(owner) + command
     with (folder / f"{program}.log").open("ab") as log:
         subprocess.run(command, user=user, stdout=log, stderr=log, cwd=folder, check=True)
 

@@ -24,7 +24,7 @@ from lamia_gql.storage.read_sources import Freshness, Outcome
 from lamia_gql.storage.transaction import ReadConnection
 from tests.support.database_proxy import DatabaseProxy, Fault
 from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer
-from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient
+from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient, open_sse
 from tests.support.metrics import scrape
 from tests.support.replica import Replica, running_replica
 from tests.support.waiting import until, until_async
@@ -206,6 +206,17 @@ def test_a_lost_answer_to_a_commit(start_server: StartServer, postgres_url: str)
         assert int(again.headers[HEADER], 16) > 0
 
 
+async def query_live(url: str) -> int:
+    """How many jobs have finished, asked over a WebSocket, and as an event stream."""
+    async with WebSocketClient(url) as ws:
+        await ws.subscribe("1", DONE)
+        by_websocket: int = (await anext(ws.results()))["process"]["counts"]["done"]
+    async with open_sse(url, DONE) as messages:
+        found = (await anext(messages)).data["data"]["process"]["counts"]["done"]
+    assert found == by_websocket
+    return by_websocket
+
+
 async def test_live_data(start_server: StartServer, postgres_url: str, replica: Replica) -> None:
     """Subscriptions, and queries over a WebSocket, see what has changed, whatever replicas have."""
     site = start(start_server, postgres_url, replica.url(postgres_url), max_replica_lag=600)
@@ -224,10 +235,15 @@ async def test_live_data(start_server: StartServer, postgres_url: str, replica: 
             assert event["job"] == {"index": done - 1}
             if done == 1:
                 await asyncio.to_thread(site.finish)
-    async with WebSocketClient(url) as ws:
-        await ws.subscribe("1", DONE)
-        assert (await anext(ws.results()))["process"] == {"counts": {"done": 2}}
+    site.read_from("replica")
+    assert await query_live(url) == 2
+    assert site.read_from("replica") == 0
     assert site.done() == 0
+    replica.resume()
+    until(lambda: site.done() == 2, "replayed")
+    site.read_from("replica")
+    assert await query_live(url) == 2
+    assert site.read_from("replica") == 2
 
 
 async def test_a_recovery_conflict(postgres_url: str, replica: Replica) -> None:

@@ -86,9 +86,9 @@ class GraphQLEndpoint:
             operation = await read_operation(request, self.schema.documents.persisted)
             note_operation(operation.shown_name)
             require_permission(self.schema, operation, principal)
-            # The answer of a stream begins before anything is written.
+            # The answer of a stream begins before anything is written: it can't tell a position.
             wanted = (
-                Freshness.PRIMARY
+                Freshness.COMMITTED
                 if media_type == EVENT_STREAM
                 else wanted_position(request.headers.get(POSITION))
             )

@@ -35,6 +35,7 @@ from lamia_gql.graph.transport.result import error_body
 from lamia_gql.graph.transport.sse import abort_function
 from lamia_gql.graph.transport.streams import OperationStreams
 from lamia_gql.graph.transport.waiting_results import Push
+from lamia_gql.storage.read_sources import Freshness
 
 PROTOCOL = "graphql-transport-ws"
 INIT_TIMEOUT_S = 10.0
@@ -284,7 +285,9 @@ class WebSocketConnection:
 
     async def _send_results(self, key: str, operation: Operation) -> str:
         """Send the results of an operation; how it has ended."""
-        context = Context(self._services, self._principal, self._address)
+        # No answer tells a position, and clients ask for what they have just been told of.
+        wanted = Freshness.COMMITTED
+        context = Context(self._services, self._principal, self._address, wanted)
         stopping = self._services.live_connections.stopping
         task = asyncio.current_task()
 

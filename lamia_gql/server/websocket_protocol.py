@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN
 
-from lamia_gql.graph.transport.frames import FRAMES_EXTENSION
+from lamia_gql.graph.transport.frames import FRAMES_EXTENSION, Frames
 from lamia_gql.graph.transport.sse import ABORT_EXTENSION
 from lamia_gql.server.connection_limits import MIN_RATE, ConnectionLimits
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
-    from collections.abc import Iterable
 
     from uvicorn._types import ASGIReceiveEvent
 
@@ -31,6 +29,11 @@ MAX_FRAGMENTS = 1_024
 PIECE = 1_024
 """How many bytes are parsed at once: up to 170 frames."""
 POLICY_VIOLATION, TOO_BIG, TRY_AGAIN_LATER = 1008, 1009, 1013
+
+
+def encode_frame(message: bytes) -> bytes:
+    """See :class:`lamia_gql.graph.transport.frames.Frames`; no extension changes it."""
+    return Frame(Opcode.TEXT, message).serialize(mask=False)
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -46,6 +49,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.address = ""
         self.held_bytes = 0
         self._limits = limits
+        self._frames = Frames(encode_frame)
         self._unparsed = bytearray()
         """What the client has sent while its messages wait, or others have their turn."""
         self._waits_for_turn = False
@@ -57,10 +61,22 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Take over a connection from HTTP."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
+        self._frames.transport = transport
         self._limits.add(self)
+
+    def pause_writing(self) -> None:
+        """Have nothing more written at once: the client does not read."""
+        super().pause_writing()
+        self._frames.transport = None
+
+    def resume_writing(self) -> None:
+        """Write at once again."""
+        super().resume_writing()
+        self._frames.transport = self.transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection."""
+        self._frames.transport = None
         self._limits.remove(self)
         self._unparsed.clear()
         if self._abort_timer is not None:
@@ -160,27 +176,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         """Serve the connection; then abort it if the client does not close it in time."""
         self.scope["extensions"][ABORT_EXTENSION] = self.transport.abort  # type: ignore[assignment] # not in uvicorn's types
-        self.scope["extensions"][FRAMES_EXTENSION] = self  # type: ignore[assignment]
+        self.scope["extensions"][FRAMES_EXTENSION] = self._frames  # type: ignore[assignment]
         await super().run_asgi()
-        del self.scope["extensions"][FRAMES_EXTENSION]
         if not self.disconnected:
             self._abort_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
-
-    def encode(self, messages: Iterable[bytes]) -> bytes:
-        """See :class:`lamia_gql.graph.transport.frames.Frames`; no extension changes them."""
-        return b"".join(Frame(Opcode.TEXT, message).serialize(mask=False) for message in messages)
-
-    def write(self, frames: bytes) -> bool:
-        """See :class:`lamia_gql.graph.transport.frames.Frames`."""
-        if (
-            not self.writable.is_set()
-            or self.close_sent
-            or self.conn.state is not OPEN
-            or self.transport.is_closing()
-        ):
-            return False
-        self.transport.write(frames)
-        return True
 
     def check_deadline(self, now: float) -> None:
         """Close it if its client has begun a message that does not come in time.

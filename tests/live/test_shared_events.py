@@ -15,12 +15,16 @@ from lamia_gql.domain.access import ANYONE
 from lamia_gql.domain.errors import RequestError
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.transport.result import Result
-from lamia_gql.graph.transport.waiting_results import MAX_WRITTEN_AT_ONCE, Push, ResultSubscriber
+from lamia_gql.graph.transport.waiting_results import (
+    MAX_WRITTEN_AT_ONCE,
+    Push,
+    ResultSubscriber,
+)
 from lamia_gql.live.subscription_limit import SubscriptionLimit
 from lamia_gql.storage.rows import ProcessRow
 from tests.support.harness import Server, StartServer
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient, open_sse
-from tests.support.unserved_app import Stream, UnservedApp, running_app
+from tests.support.unserved_app import Stream, UnservedApp, push_of, running_app
 from tests.support.waiting import until_async
 
 PLAIN = """subscription($task: String!, $eventClass: [EventClass!], $after: String) {
@@ -67,7 +71,7 @@ async def test_equal_subscribers_get_the_same_result(
                 await waiting[place]
                 waiting[place] = asyncio.create_task(anext(streams[place]))
         await until_async(
-            lambda: [len(shared.subscribers) for shared in app.streams._shared.values()] == [4],
+            lambda: [len(shared) for shared in app.streams._shared.values()] == [4],
             "all subscribers in one place",
         )
         await app.done("t", 3)
@@ -141,7 +145,7 @@ async def test_a_slow_subscriber_does_not_keep_others(sqlite_url: str) -> None:
         slow, fast = app.watch(PLAIN, task="t"), app.watch(PLAIN, task="t")
         coming = asyncio.gather(next_edge(slow), next_edge(fast))
         await until_async(
-            lambda: [len(shared.subscribers) for shared in app.streams._shared.values()] == [2],
+            lambda: [len(shared) for shared in app.streams._shared.values()] == [2],
             "both subscribers",
         )
         await app.done("t", 0)
@@ -167,7 +171,7 @@ async def test_a_deleted_task_ends_all_but_its_successor(sqlite_url: str) -> Non
         old = [app.watch(PLAIN, task="t") for _ in range(3)]
         coming = asyncio.gather(*map(next_edge, old))
         await until_async(
-            lambda: [len(shared.subscribers) for shared in app.streams._shared.values()] == [3],
+            lambda: [len(shared) for shared in app.streams._shared.values()] == [3],
             "all subscribers",
         )
         await app.done("t", 0)
@@ -192,7 +196,7 @@ async def test_results_are_written_at_once_or_queued_in_order(sqlite_url: str) -
 
     def write(push: Push) -> bool:
         if reads:
-            written.extend(push.results)
+            written.extend(shared.result for shared in push.shared)
         return reads
 
     async with running_app(sqlite_url) as app:
@@ -220,10 +224,10 @@ def test_what_waits_is_bounded_in_bytes() -> None:
     slow, fast = (ResultSubscriber(10, subscriptions) for _ in range(2))
     results = [Result({}, seq=number, encoded=b"1234567890") for number in range(1, 4)]
     for result in results[:2]:
-        slow.put(Push([result]))
-    fast.put(Push(results[1:2]))
+        slow.put(push_of(result))
+    fast.put(push_of(results[1]))
     assert subscriptions.held == 20
-    fast.put(Push(results[2:]))
+    fast.put(push_of(results[2]))
     assert subscriptions.held == 20
     assert fast.has_ended
     assert not slow.has_ended
@@ -232,16 +236,16 @@ def test_what_waits_is_bounded_in_bytes() -> None:
     slow.skip(1)
     assert subscriptions.held == 10
     slow.close()
-    slow.put(Push(results[2:]))
+    slow.put(push_of(results[2]))
     assert subscriptions.held == 0
 
 
 def test_only_what_is_short_is_written_at_once() -> None:
     """Long results, and the error that is the end, take their turn in the queue."""
     long = Result({}, encoded=b"x" * (MAX_WRITTEN_AT_ONCE // 2 + 1))
-    assert Push([long]).is_short
-    assert not Push([long, long]).is_short
-    assert not Push([Result({}, failed=True, encoded=b"{}")]).is_short
+    assert push_of(long).is_short
+    assert not push_of(long, long).is_short
+    assert not push_of(Result({}, failed=True, encoded=b"{}")).is_short
 
 
 @pytest.mark.parametrize("transport", ["websocket", "sse"])

@@ -12,13 +12,13 @@ from lamia_gql.domain.access import ANYONE, Principal, Role
 from lamia_gql.domain.errors import RequestError
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.transport.result import Result
-from lamia_gql.graph.transport.waiting_results import NewestResults, Push
+from lamia_gql.graph.transport.waiting_results import NewestResults
 from lamia_gql.live import task_watches
 from lamia_gql.live.pubsub import SubscriberTooSlow
 from lamia_gql.live.subscription_limit import SubscriptionLimit
 from tests.support.live_clients import BEGINNING, EVENTS
 from tests.support.statements import record_statements
-from tests.support.unserved_app import Stream, running_app
+from tests.support.unserved_app import Stream, push_of, running_app
 from tests.support.waiting import until_async
 
 
@@ -248,10 +248,10 @@ async def test_a_slow_follower_keeps_the_newest_result_of_each_task() -> None:
     subscriptions = SubscriptionLimit(1, 10_000)
     follower = NewestResults(2, subscriptions)
     for number in range(100):
-        follower.put(Push([Result({"n": number}, task_id=number % 2)]))
+        follower.put(push_of(Result({"n": number}, task_id=number % 2)))
     assert [result.body["n"] for result in await follower.drain()] == [98, 99]
     for number in range(3):
-        follower.put(Push([Result({"n": number}, task_id=number)]))
+        follower.put(push_of(Result({"n": number}, task_id=number)))
     assert follower.waiting == 0
     with pytest.raises(SubscriberTooSlow):
         await follower.drain()
@@ -263,8 +263,8 @@ async def test_what_waits_for_all_followers_is_bounded() -> None:
     slow, other, fast = (NewestResults(10, subscriptions) for _ in range(3))
     results = [Result({}, task_id=number, encoded=b"1234567890") for number in range(4)]
     for follower in (slow, other):
-        follower.put(Push([results[0]]))
-        follower.put(Push([results[1]]))
+        follower.put(push_of(results[0]))
+        follower.put(push_of(results[1]))
     assert subscriptions.held == 20
     assert await other.drain() == results[:2]
     other.release(results[0])
@@ -273,11 +273,11 @@ async def test_what_waits_for_all_followers_is_bounded() -> None:
     with pytest.raises(RequestError, match="All subscriptions"):
         subscriptions.admit("127.0.0.1", 6)
     for follower in (slow, fast):
-        follower.put(Push([results[2]]))
+        follower.put(push_of(results[2]))
     with pytest.raises(SubscriberTooSlow):
         await slow.drain()
     assert subscriptions.held == 10
     assert await fast.drain() == [results[2]]
-    fast.put(Push([results[3]]))
+    fast.put(push_of(results[3]))
     fast.close()
     assert subscriptions.held == 0

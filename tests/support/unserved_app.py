@@ -20,7 +20,7 @@ from lamia_gql.graph.schema import make_schema
 from lamia_gql.graph.transport.operation import Operation
 from lamia_gql.graph.transport.result import Result
 from lamia_gql.graph.transport.streams import OperationStreams
-from lamia_gql.graph.transport.waiting_results import WriteAtOnce
+from lamia_gql.graph.transport.waiting_results import Push, SharedResult, WriteAtOnce
 from lamia_gql.ingest.event_input import check_event
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
@@ -76,6 +76,11 @@ class UnservedApp:
             lambda: len(self.streams) == len(live.changes) == len(live.events) == 0,
             lambda: (list(live.changes), list(live.events)),
         )
+
+
+def push_of(*results: Result) -> Push:
+    """These results, as they are handed to a subscriber."""
+    return Push([SharedResult(result) for result in results])
 
 
 @asynccontextmanager

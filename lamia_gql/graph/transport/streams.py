@@ -205,7 +205,7 @@ class OperationStreams:
             if shared is None or shared.ended:
                 shared = self._share_events(operation, context, task_id, wanted)
                 self._shared[key_of_task] = shared
-            shared.subscribers.add(subscriber)
+            shared.join(subscriber)
             followed = shared
             await shared.follows.wait()
 
@@ -277,7 +277,7 @@ class OperationStreams:
             own = Context(context.services, context.principal, context.client_address)
             shared = SharedOperation(self._run_subscription(operation, own), own)
             self._shared[key] = shared
-        shared.subscribers.add(subscriber)
+        shared.join(subscriber)
         return shared
 
     def _leave(
@@ -285,8 +285,8 @@ class OperationStreams:
     ) -> None:
         subscriber.close()
         if shared is not None:
-            shared.subscribers.discard(subscriber)
-            if not shared.subscribers:
+            shared.leave(subscriber)
+            if not len(shared):
                 shared.running.cancel()
                 if self._shared.get(key) is shared:
                     del self._shared[key]

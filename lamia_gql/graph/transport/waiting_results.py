@@ -12,18 +12,36 @@ MAX_WRITTEN_AT_ONCE = 65_536
 """The bytes of results that are written without waiting for the client to read."""
 
 
-class Push:
-    """Results that are handed to all subscribers together.
+class SharedResult:
+    """A result that is handed to many subscribers.
 
     Args:
-        results: the results, at least one.
+        result: the result.
     """
 
-    def __init__(self, results: Sequence[Result]) -> None:
-        self.results = results
+    __slots__ = ("result", "written")
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.written: dict[str, bytes] = {}
+        """What a transport writes for it, by the client's id of the operation."""
+
+
+class Push:
+    """Results that are handed to a subscriber together.
+
+    Args:
+        shared: the results, at least one.
+    """
+
+    __slots__ = ("first_seq", "is_short", "shared", "written")
+
+    def __init__(self, shared: Sequence[SharedResult]) -> None:
+        self.shared = shared
+        self.first_seq = shared[0].result.seq
         self.is_short = (
-            not results[-1].failed
-            and sum(len(result.encoded) for result in results) <= MAX_WRITTEN_AT_ONCE
+            not shared[-1].result.failed
+            and sum(len(each.result.encoded) for each in shared) <= MAX_WRITTEN_AT_ONCE
         )
         """Whether it may be written at once."""
         self.written: dict[str, bytes] = {}
@@ -49,7 +67,7 @@ class ResultSubscriber(Subscriber[Result]):
         super().__init__(limit)
         self._subscriptions = subscriptions
         self._write = write
-        self._is_idle = False
+        self._may_write = False
         """Whether everything was sent, and the client waits for more."""
         self._seq = -1
         self._held: dict[int, Result] = {}
@@ -60,12 +78,16 @@ class ResultSubscriber(Subscriber[Result]):
 
         If all subscriptions hold too much, and other results wait here, the queue is dropped.
         """
-        if self.has_ended:
+        if (
+            self._may_write
+            and push.is_short
+            and push.first_seq > self._seq
+            and self._write is not None
+            and self._write(push)
+        ):
             return
-        may_write = self._is_idle and not self._held and push.results[0].seq > self._seq
-        if may_write and push.is_short and self._write is not None and self._write(push):
-            return
-        for result in push.results:
+        for shared in push.shared:
+            result = shared.result
             if result.seq > self._seq and not self.has_ended:
                 self._queue_result(result)
 
@@ -85,6 +107,11 @@ class ResultSubscriber(Subscriber[Result]):
                 self.release(result)
         super().drop()
 
+    def end(self, reason: StreamEnded) -> None:
+        """Accept no more results; those in the queue can still be drained."""
+        self._may_write = False
+        super().end(reason)
+
     def release(self, result: Result) -> None:
         """Hold a result no longer: it was sent."""
         del self._held[id(result)]
@@ -101,11 +128,11 @@ class ResultSubscriber(Subscriber[Result]):
 
         They are held until they are released.
         """
-        self._is_idle = True
+        self._may_write = not self._held and not self.has_ended
         try:
             return await super().drain()
         finally:
-            self._is_idle = False
+            self._may_write = False
 
     def _queue_result(self, result: Result) -> None:
         self._hold(result)
@@ -113,6 +140,7 @@ class ResultSubscriber(Subscriber[Result]):
         self._drop_if_full()
 
     def _hold(self, result: Result) -> None:
+        self._may_write = False
         self._held[id(result)] = result
         self._subscriptions.hold(result, len(result.encoded))
 

@@ -23,7 +23,7 @@ from lamia_gql.graph.context import Context
 from lamia_gql.graph.transport.frames import (
     FRAMES_EXTENSION,
     Frames,
-    encode_push,
+    Output,
     next_message,
 )
 from lamia_gql.graph.transport.operation import (
@@ -34,7 +34,6 @@ from lamia_gql.graph.transport.operation import (
 from lamia_gql.graph.transport.result import error_body
 from lamia_gql.graph.transport.sse import abort_function
 from lamia_gql.graph.transport.streams import OperationStreams
-from lamia_gql.graph.transport.waiting_results import Push
 from lamia_gql.storage.read_sources import Freshness
 
 PROTOCOL = "graphql-transport-ws"
@@ -120,7 +119,7 @@ class WebSocketConnection:
         self._sending = asyncio.Lock()
         self._initialised = False
         self._acknowledged = False
-        self._operations: dict[str, asyncio.Task[None]] = {}
+        self._operations: dict[str, tuple[asyncio.Task[None], Output]] = {}
         """The operations whose ids are in use."""
         self._tasks: set[asyncio.Task[None]] = set()
         """All asyncio tasks of operations, also of those that the client has completed."""
@@ -174,6 +173,8 @@ class WebSocketConnection:
     def _fail(self, reason: Exception) -> None:
         if not self._failure.done():
             self._failure.set_exception(reason)
+            for _, output in self._operations.values():
+                output.close()
 
     async def _read(self) -> None:
         # No variable holds a message while the next one is waited for.
@@ -210,8 +211,9 @@ class WebSocketConnection:
             case "subscribe":
                 await self._subscribe(_operation_id(message), payload, size)
             case "complete":
-                task = self._operations.pop(_operation_id(message), None)
-                if task is not None:
+                if running := self._operations.pop(_operation_id(message), None):
+                    task, output = running
+                    output.close()
                     task.cancel()
             case unknown:
                 raise WebSocketClose(4400, f"Unknown message type {str(unknown)[:40]!r}")
@@ -262,8 +264,9 @@ class WebSocketConnection:
         else:
             # What the operation does not use would be kept for as long as it runs.
             operation = self._streams.without_undeclared_variables(operation)
-            task = asyncio.create_task(self._run(key, operation))
-            self._operations[key] = task
+            output = Output(self._frames, key)
+            task = asyncio.create_task(self._run(key, operation, output))
+            self._operations[key] = task, output
             self._tasks.add(task)
             self._held_bytes += size
             task.add_done_callback(lambda task: self._on_operation_end(task, size))
@@ -279,29 +282,17 @@ class WebSocketConnection:
             assert isinstance(error, Exception)
             self._fail(error)
 
-    async def _run(self, key: str, operation: Operation) -> None:
+    async def _run(self, key: str, operation: Operation, output: Output) -> None:
         with self._services.requests.websocket_operation(operation.shown_name) as ended:
-            ended.outcome = await self._send_results(key, operation)
+            ended.outcome = await self._send_results(key, operation, output)
 
-    async def _send_results(self, key: str, operation: Operation) -> str:
+    async def _send_results(self, key: str, operation: Operation, output: Output) -> str:
         """Send the results of an operation; how it has ended."""
         # No answer tells a position, and clients ask for what they have just been told of.
         wanted = Freshness.COMMITTED
         context = Context(self._services, self._principal, self._address, wanted)
         stopping = self._services.live_connections.stopping
-        task = asyncio.current_task()
-
-        def write(push: Push) -> bool:
-            assert self._frames is not None
-            # The client may have completed the operation, and use its id again.
-            ended = stopping.is_set() or self._failure.done()
-            if ended or self._operations.get(key) is not task:
-                return False
-            return self._frames.write(encode_push(self._frames, push, key))
-
-        stream = self._streams.results(
-            operation, context, ALL_OPERATIONS, None if self._frames is None else write
-        )
+        stream = self._streams.results(operation, context, ALL_OPERATIONS, output.write)
         async with aclosing(stream):
             async for result in stream:
                 if not result.failed:

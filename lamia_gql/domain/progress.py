@@ -104,6 +104,12 @@ def process_progress(process: ProcessTerms, counters: JobCounters) -> Progress |
     return Progress(current, target, current / target, basis)
 
 
+def process_ratio(process: ProcessTerms, counters: JobCounters) -> float | None:
+    """The ratio of :func:`process_progress`; None where not available."""
+    found = _measured(process, counters)
+    return None if found is None else found[0] / found[1]
+
+
 def _measured(
     process: ProcessTerms, counters: JobCounters
 ) -> tuple[float, float, ProgressBasis] | None:

@@ -7,9 +7,10 @@ most are, and does not understand ``gzip;q=0``.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lamia_gql.server.static_pages import accepts
@@ -43,11 +44,11 @@ class Compression:
                 return
             if start is not None:
                 first, start = start, None
-                headers = MutableHeaders(raw=first["headers"])
-                headers.add_vary_header("Accept-Encoding")
-                accepted = Headers(scope=scope).get("accept-encoding", "")
+                _add_vary(first["headers"])
+                accepted = _accepted(scope["headers"])
                 if accepts(accepted, "gzip") and not message.get("more_body", False):
                     body = await _compress(message["body"])
+                    headers = MutableHeaders(raw=first["headers"])
                     headers["content-encoding"] = "gzip"
                     headers["content-length"] = str(len(body))
                     message = {**message, "body": body}
@@ -65,6 +66,22 @@ def _is_long_json(start: Message) -> bool:
         kind.partition(b";")[0].endswith(b"json")
         and int(headers.get(b"content-length", 0)) >= MIN_BYTES
     )
+
+
+def _accepted(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    # To make Starlette's objects of these and of the answer's takes longer than to look.
+    return next((value for name, value in headers if name == b"accept-encoding"), b"").decode(
+        "latin-1"
+    )
+
+
+def _add_vary(headers: list[tuple[bytes, bytes]]) -> None:
+    """Say that the answer depends on ``Accept-Encoding``."""
+    for place, (name, value) in enumerate(headers):
+        if name == b"vary":
+            headers[place] = name, value + b", Accept-Encoding"
+            return
+    headers.append((b"vary", b"Accept-Encoding"))
 
 
 async def _compress(body: bytes) -> bytes:

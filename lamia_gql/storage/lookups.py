@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,8 +26,8 @@ Work = Callable[[ReadConnection, Sequence[Q]], Sequence[T]]
 """Finds what each of several operations asks for. Equal works are called once."""
 Lookup: TypeAlias = "tuple[Work[Any, Any], Any]"
 """A work, and what is asked of it."""
-Asked: TypeAlias = "tuple[Lookup, asyncio.Future[Any]]"
-"""A lookup, and who waits for it."""
+Asked: TypeAlias = "tuple[Lookup, asyncio.Future[Any], float]"
+"""A lookup, who waits for it, and until when."""
 
 MOST_TOGETHER = 32
 """How many lookups one transaction does."""
@@ -52,18 +53,44 @@ class Lookups:
         self._waiting: deque[Asked] = deque()
         self._workers: dict[asyncio.Task[None], list[Asked]] = {}
         """What each worker does now."""
+        self._timer: asyncio.TimerHandle | None = None
+        """One for all: a timer for each takes as long as the rest of this. It is kept until its
+        time, as the next lookup would need another one."""
 
-    async def run(self, work: Work[Q, T], asked: Q) -> T:
+    async def run(self, work: Work[Q, T], asked: Q, deadline: float) -> T:
         """What ``work`` finds for ``asked``, in a transaction that begins after this call.
 
-        If the caller is cancelled, it goes on. Raises what the work raises for ``asked`` alone, and
-        as :meth:`lamia_gql.storage.readers.Readers.run`.
+        If the caller is cancelled, it goes on. Raises ``TimeoutError`` after ``deadline``, by the
+        time of the event loop; what the work raises for ``asked`` alone; and as
+        :meth:`lamia_gql.storage.readers.Readers.run`.
         """
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(((work, asked), answer))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._waiting.append(((work, asked), answer, deadline))
+        if self._timer is None or deadline < self._timer.when():
+            self._set_timer(deadline)
         if len(self._workers) < self._limit:
             self._start()
         return await answer
+
+    def _set_timer(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._end_overdue)
+
+    def _end_overdue(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        left = []
+        for _, answer, deadline in chain(self._waiting, *self._workers.values()):
+            if answer.done():
+                continue
+            if deadline > now:
+                left.append(deadline)
+            else:
+                answer.set_exception(TimeoutError())
+        if left:
+            self._set_timer(min(left))
 
     def _start(self) -> None:
         asked: list[Asked] = []
@@ -78,8 +105,8 @@ class Lookups:
             taken = [self._waiting.popleft() for _ in range(number)]
             # Those who do not wait any more were cancelled.
             asked[:] = [each for each in taken if not each[1].done()]
-            results = await self._run([lookup for lookup, _ in asked])
-            for (_, answer), result in zip(asked, results, strict=True):
+            results = await self._run([lookup for lookup, _, _ in asked])
+            for (_, answer, _), result in zip(asked, results, strict=True):
                 if answer.done():
                     continue
                 if isinstance(result, _Failed):
@@ -91,7 +118,7 @@ class Lookups:
         asked = self._workers.pop(worker)
         if worker.cancelled() or worker.exception() is not None:
             # Nobody waits for ever.
-            for _, answer in (*asked, *self._waiting):
+            for _, answer, _ in (*asked, *self._waiting):
                 answer.cancel()
             self._waiting.clear()
         elif self._waiting:

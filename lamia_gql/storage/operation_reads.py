@@ -201,8 +201,15 @@ class OperationReads:
         """What a work finds by keys for what ``ask`` returns: a few rows. Like :meth:`read_once`.
 
         Equal works of several operations are called once. It goes on where the caller is cancelled.
+        Raises :meth:`error` after the time limit.
         """
-        return await self._on_source(lambda source: source.lookups.run(work, ask()), again)
+        deadline = asyncio.get_running_loop().time() + self._time_limit
+        try:
+            return await self._on_source(
+                lambda source: source.lookups.run(work, ask(), deadline), again
+            )
+        except TimeoutError:
+            raise self.error() from None
 
     async def _on_source(
         self, read: Callable[[ReadSource], Awaitable[T]], again: Callable[[], object]

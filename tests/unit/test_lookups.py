@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from graphql import OperationDefinitionNode, parse
@@ -37,9 +37,9 @@ def number(connection: Connection, value: int) -> int:
     return int(connection.scalar(text(f"SELECT {value}")) or 0)
 
 
-def alone(look: Callable[[Connection], T]) -> Work[None, T]:
+def alone(find: Callable[[Connection], T]) -> Work[None, T]:
     """A work that is equal to no other one."""
-    return lambda connection, asked: [look(connection) for _ in asked]
+    return lambda connection, asked: [find(connection) for _ in asked]
 
 
 def lookup(value: int) -> Work[None, int]:
@@ -55,6 +55,13 @@ def numbers(connection: Connection, asked: Sequence[int]) -> list[int]:
     return list(connection.scalars(text(shown)))
 
 
+async def look(
+    lookups: Lookups, work: Work[Any, T], asked: object = None, limit_s: float = SOON_S
+) -> T:
+    """What is found within a time limit."""
+    return await lookups.run(work, asked, asyncio.get_running_loop().time() + limit_s)
+
+
 async def test_those_that_wait_are_done_together(database: Database) -> None:
     """Each gets its own result, from a few transactions."""
     transactions = 0
@@ -65,7 +72,7 @@ async def test_those_that_wait_are_done_together(database: Database) -> None:
 
     event.listen(database.readers._engine, "checkout", count)
     found = await asyncio.gather(
-        *(database.lookups.run(lookup(n), None) for n in range(4 * MOST_TOGETHER))
+        *(look(database.lookups, lookup(n)) for n in range(4 * MOST_TOGETHER))
     )
     assert found == list(range(4 * MOST_TOGETHER))
     assert transactions == 4
@@ -81,14 +88,14 @@ async def test_the_same_work_is_called_once_for_all(database: Database) -> None:
     )
     asked = [1, 2, 3, 4]
     found = await asyncio.gather(
-        database.lookups.run(lookup(7), None),
-        *(database.lookups.run(numbers, one) for one in asked),
-        database.lookups.run(lookup(8), None),
+        look(database.lookups, lookup(7)),
+        *(look(database.lookups, numbers, one) for one in asked),
+        look(database.lookups, lookup(8)),
     )
     assert found == [7, *asked, 8]
     assert sum("SELECT" in one for one in statements) == 3
     failed = await asyncio.gather(
-        *(database.lookups.run(numbers, one) for one in (1, -1, 3)), return_exceptions=True
+        *(look(database.lookups, numbers, one) for one in (1, -1, 3)), return_exceptions=True
     )
     assert failed[::2] == [1, 3]
     assert isinstance(failed[1], UserError)
@@ -107,7 +114,7 @@ async def test_an_error_is_that_of_one(database: Database) -> None:
 
     works = [lookup(1), alone(wrong), lookup(2), alone(refused), lookup(3)]
     found = await asyncio.gather(
-        *(database.lookups.run(work, None) for work in works), return_exceptions=True
+        *(look(database.lookups, work) for work in works), return_exceptions=True
     )
     assert [found[place] for place in (0, 2, 4)] == [1, 2, 3]
     assert isinstance(found[1], DBAPIError)
@@ -123,9 +130,9 @@ async def test_who_is_cancelled_disturbs_nobody(database: Database) -> None:
         loop.call_soon_threadsafe(begun.set)
         return sum(number(connection, 0) for _ in range(200))
 
-    running = asyncio.create_task(database.lookups.run(alone(slow), None))
+    running = asyncio.create_task(look(database.lookups, alone(slow)))
     await begun.wait()
-    waiting = [asyncio.create_task(database.lookups.run(lookup(n), None)) for n in range(4)]
+    waiting = [asyncio.create_task(look(database.lookups, lookup(n))) for n in range(4)]
     await asyncio.sleep(0)
     running.cancel()
     waiting[1].cancel()
@@ -143,11 +150,11 @@ async def test_a_database_that_fails_fails_all(database: Database) -> None:
         raise DBAPIError("SELECT", None, Exception("gone"), connection_invalidated=True)
 
     found = await asyncio.gather(
-        *(database.lookups.run(work, None) for work in (alone(lost), lookup(1))),
+        *(look(database.lookups, work) for work in (alone(lost), lookup(1))),
         return_exceptions=True,
     )
     assert all(isinstance(error, Unavailable) for error in found)
-    assert await database.lookups.run(lookup(2), None) == 2
+    assert await look(database.lookups, lookup(2)) == 2
 
 
 async def test_nobody_waits_for_lookups_that_were_given_up(database: Database) -> None:
@@ -160,9 +167,9 @@ async def test_nobody_waits_for_lookups_that_were_given_up(database: Database) -
         return sum(number(connection, 0) for _ in range(100_000))
 
     lookups = Lookups(database.readers, 1)
-    running = asyncio.create_task(lookups.run(alone(slow), None))
+    running = asyncio.create_task(look(lookups, alone(slow)))
     await begun.wait()
-    waiting = asyncio.create_task(lookups.run(lookup(1), None))
+    waiting = asyncio.create_task(look(lookups, lookup(1)))
     await asyncio.sleep(0)
     [worker] = [task for task in asyncio.all_tasks() if task.get_name() == "lookups"]
     worker.cancel()
@@ -180,25 +187,49 @@ async def test_one_that_takes_long_keeps_nobody_waiting(database: Database) -> N
         begun.set()
         return may_end.wait(SOON_S)
 
-    running = asyncio.create_task(lookups.run(alone(slow), None))
+    running = asyncio.create_task(look(lookups, alone(slow)))
     await asyncio.to_thread(begun.wait)
     async with asyncio.timeout(SOON_S / 2):
-        found = await asyncio.gather(*(lookups.run(lookup(n), None) for n in range(8)))
+        found = await asyncio.gather(*(look(lookups, lookup(n)) for n in range(8)))
     assert found == list(range(8))
     may_end.set()
     assert await running
 
 
+async def test_each_has_a_time_limit(database: Database) -> None:
+    """Of one that runs, and of one that waits behind it; nobody else's, whoever came before."""
+    lookups = Lookups(database.readers, 1)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(_: Connection) -> bool:
+        begun.set()
+        return may_end.wait(SOON_S)
+
+    running = asyncio.create_task(look(lookups, alone(slow), limit_s=0.1))
+    patient = asyncio.create_task(look(lookups, lookup(1)))
+    waiting = asyncio.create_task(look(lookups, lookup(2), limit_s=0.05))
+    await asyncio.to_thread(begun.wait)
+    for overdue in (waiting, running):
+        with pytest.raises(TimeoutError):
+            await overdue
+    hasty = asyncio.create_task(look(lookups, lookup(3), limit_s=0.05))
+    with pytest.raises(TimeoutError):
+        await hasty
+    assert not patient.done()
+    may_end.set()
+    assert await patient == 1
+
+
 async def test_a_worker_that_never_begins_keeps_nobody_waiting(database: Database) -> None:
     """It is cancelled in the moment in which it was made."""
-    waiting = asyncio.create_task(database.lookups.run(lookup(1), None))
+    waiting = asyncio.create_task(look(database.lookups, lookup(1)))
     await asyncio.sleep(0)
     [worker] = [task for task in asyncio.all_tasks() if task.get_name() == "lookups"]
     worker.cancel()
     async with asyncio.timeout(SOON_S):
         found = await asyncio.gather(waiting, return_exceptions=True)
     assert isinstance(found[0], asyncio.CancelledError)
-    assert await database.lookups.run(lookup(2), None) == 2
+    assert await look(database.lookups, lookup(2)) == 2
 
 
 PROCESS = 'process(task: "t", name: "p")'

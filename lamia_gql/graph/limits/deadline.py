@@ -14,17 +14,21 @@ from lamia_gql.domain.errors import ErrorCode, Unavailable
 from lamia_gql.graph.context import Context
 
 
+def take_cost(context: Context) -> None:
+    """Count the cost of a query for its client. Raises :class:`RateExceeded`."""
+    client = Client.of(context.principal, context.client_address)
+    context.services.rates.cost.take(client, context.cost)
+
+
 @asynccontextmanager
 async def query_limits(context: Context) -> AsyncIterator[None]:
     """Run a query as soon as there is room for it, and for at most ``max_operation_time`` seconds.
 
     Costly queries wait until they do not cost too much together with those that run; that time
     counts, too. At the end all reads of the query are stopped. Raises the error of
-    ``context.reads``, and :class:`Unavailable` if there was no room in time, or as
-    :class:`RateExceeded`.
+    ``context.reads``, :class:`Unavailable` if there was no room in time, and as :func:`take_cost`.
     """
-    client = Client.of(context.principal, context.client_address)
-    context.services.rates.cost.take(client, context.cost)
+    take_cost(context)
     gate = context.services.cost_gate
     running = False
     try:

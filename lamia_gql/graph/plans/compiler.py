@@ -127,11 +127,7 @@ class Compiler:
                 case Derived():
                     if declaration.arguments:
                         raise NotPlannable(f"arguments of {name}")
-                    expression = self.plain.parts(level.needs, declaration, definition.type, below)
-                    if expression is None:
-                        expression = self._derived(level, declaration, inputs, definition, below)
-                        expression = self.plain.shown(expression, definition.type, below)
-                    level.entries[key] = expression
+                    level.entries[key] = self._value(level, declaration, inputs, definition, below)
                 case Owner():
                     value = level.child(self._owner(level, definition, below))
                     level.entries[key] = variable(value)
@@ -176,6 +172,25 @@ class Compiler:
         if name in LONG_TEXTS:
             level.long_texts.add(name)
         return lambda layout: layout.column(name)
+
+    def _value(
+        self,
+        level: TypeLevel,
+        declaration: Derived,
+        inputs: dict[str, str],
+        definition: GraphQLField,
+        below: Sets,
+    ) -> Expression:
+        parts = self.plain.parts(level.needs, declaration, definition.type, below)
+        if parts is not None:
+            return parts
+        alone = self.plain.alone(declaration, definition.type, below)
+        if alone is not None:
+            only, show = alone
+            source = self._derived(level, only, inputs, definition, below)
+            return lambda layout: show(source(layout))
+        made = self._derived(level, declaration, inputs, definition, below)
+        return self.plain.shown(made, definition.type, below)
 
     def _derived(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphql import (
@@ -58,6 +59,24 @@ class PlainCompiler:
         columns = {key: declaration.parts[name] for key, name in names.items()}
         needs.names.update(columns.values())
         return dict_of({key: column_of(name) for key, name in columns.items()})
+
+    def alone(
+        self, declaration: Derived, type_: Any, below: Sets
+    ) -> tuple[Derived, Callable[[str], str]] | None:
+        """Where only one field of the value is asked for: what derives it, and how it is shown.
+
+        None if there is more, or it has no function of its own.
+        """
+        named = get_named_type(type_)
+        if not declaration.alone or not isinstance(named, GraphQLObjectType):
+            return None
+        fields = self._collect(named, below)
+        names = {nodes[0].name.value for nodes in fields.values()}
+        function = declaration.alone.get(min(names))
+        if function is None or len(names) > 1:
+            return None
+        build = object_to_dict(self._names, dict.fromkeys(fields, lambda value: value))
+        return replace(declaration, function=function), lambda value: call(build, [value])
 
     def shown(self, expression: Expression, type_: Any, below: Sets) -> Expression:
         """A plain value as it is in the answer: without rows of its own."""

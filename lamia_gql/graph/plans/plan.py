@@ -81,8 +81,8 @@ class Plan:
         self._processes_shape = compiler.processes_shape
         self.needs_database = root.needs_database
         """Whether anything is read."""
-        self.is_lookup = compiler.is_lookup
-        """Whether all that is read are a few rows, found by their keys."""
+        self.is_lookup = root.needs_database and compiler.is_lookup
+        """Whether something is read, and that are a few rows, found by their keys."""
         self.fields = compiler.fields
         """How many fields it has."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from lamia_gql.api.current_request import note_operation_type
 from lamia_gql.domain.errors import AccessDenied, LamiaError, LimitExceeded, Unavailable
 from lamia_gql.graph.context import Context
 from lamia_gql.graph.limits.cost import max_resolved
-from lamia_gql.graph.limits.deadline import query_limits
+from lamia_gql.graph.limits.deadline import query_limits, take_cost
 from lamia_gql.graph.limits.documents import Document
 from lamia_gql.graph.plans.plan import Plan, PlanCache, Plans, Variables
 from lamia_gql.graph.plans.submission import Submission
@@ -130,22 +130,26 @@ class PlannedOperations:
             context.load.reads.on(connection)
             return run()
 
+        def look_up() -> Awaitable[Encoded]:
+            if not plan.is_shared:
+                return context.reads.look_up(lambda c, _: [run_on(c)], lambda: None, context.forget)
+            return context.reads.look_up(
+                SharedAnswers(plan, context.principal, context.services),
+                lambda: Asked(context.load.reads, variables, extensions),
+                context.forget,
+            )
+
         try:
-            async with query_limits(context):
-                if not plan.needs_database:
-                    encoded = run()
-                elif not plan.is_lookup or not context.services.cost_gate.is_cheap(context.cost):
-                    encoded = await context.reads.read_once(run_on, context.forget)
-                elif plan.is_shared:
-                    encoded = await context.reads.look_up(
-                        SharedAnswers(plan, context.principal, context.services),
-                        lambda: Asked(context.load.reads, variables, extensions),
-                        context.forget,
-                    )
-                else:
-                    encoded = await context.reads.look_up(
-                        lambda c, _: [run_on(c)], lambda: None, context.forget
-                    )
+            if plan.is_lookup and context.services.cost_gate.is_cheap(context.cost):
+                # It passes the gate, and has a time limit of its own.
+                take_cost(context)
+                encoded = await look_up()
+            else:
+                async with query_limits(context):
+                    if plan.needs_database:
+                        encoded = await context.reads.read_once(run_on, context.forget)
+                    else:
+                        encoded = run()
         except (LimitExceeded, Unavailable) as error:
             failure = GraphQLError(str(error), original_error=error)
             return ExecutionResult(data=None, errors=[failure], extensions=extensions)

@@ -13,8 +13,9 @@ from lamia_gql.domain.job_details import Values
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.reads import Reads, RowRead
 from lamia_gql.graph.types.connection import ID_DESCRIPTION, Node, global_id
-from lamia_gql.graph.types.fields import column, derived, single, stored_json
+from lamia_gql.graph.types.fields import column, derived, single
 from lamia_gql.graph.types.parents import job_of, process_of, require
+from lamia_gql.graph.types.scalars import stored_json
 from lamia_gql.graph.types.usage import JobUsage, UsageValues, usage_values
 from lamia_gql.storage import models
 from lamia_gql.storage.queries.jobs import jobs_by_key

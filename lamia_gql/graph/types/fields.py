@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from dataclasses import field as field_
 from typing import Any, TypeVar
 
-import orjson
 import strawberry
 
 from lamia_gql.graph.context import Info
@@ -72,6 +71,8 @@ class Derived:
     """Inputs that are None unless one of these fields of the value is asked for."""
     parts: Mapping[str, str] = field_(default_factory=dict)
     """Fields of the value that are columns: where nothing else is asked for, it is not made."""
+    alone: Mapping[str, Callable[..., Any]] = field_(default_factory=dict)
+    """Likewise, functions of the same inputs, where one field is asked for; None for no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +138,17 @@ def derived(
     *,
     only_for: Mapping[str, Collection[str]] | None = None,
     parts: Mapping[str, str] | None = None,
+    alone: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Any:
     """A field whose value ``function`` derives from inputs, and from arguments of the field.
 
     ``only_for`` has inputs that are None unless one of some fields of the value is asked for.
-    ``parts`` has the columns that some fields of the value are equal to, by the fields' names.
+    By the names of fields of the value, ``parts`` has the columns that they are equal to, and
+    ``alone`` functions that derive a single one of them, or None where there is no value.
     """
     inputs, arguments = _parameters(function)
-    only_for = only_for or {}
-    declaration = Derived(function, inputs, arguments, only_for, parts or {})
+    only_for, parts, alone = only_for or {}, parts or {}, alone or {}
+    declaration = Derived(function, inputs, arguments, only_for, parts, alone)
 
     def get(self: Any, info: Info, name: str) -> Any:
         if name == "reads":
@@ -341,8 +344,3 @@ def _declare(declaration: Declaration, resolver: Callable[..., Any], description
     return strawberry.field(
         resolver=resolver, description=description, metadata={DECLARATION: declaration}
     )
-
-
-def stored_json(text: str | None) -> Any:
-    """The value of a column that stores JSON as text: the text itself, to be sent as it is."""
-    return None if text is None else orjson.Fragment(text)

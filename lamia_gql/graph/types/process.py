@@ -17,6 +17,7 @@ from lamia_gql.domain.progress import (
     State,
     is_enough,
     process_progress,
+    process_ratio,
 )
 from lamia_gql.domain.throughput import Throughput, can_succeed, estimated_finish, jobs_per_minute
 from lamia_gql.graph.inputs import COUNTERS, END, INPUTS, PROGRESS
@@ -104,6 +105,10 @@ def _progress(counted: ProcessRow) -> rules.Progress | None:
     return process_progress(counted, counted)
 
 
+def _ratio(counted: ProcessRow) -> float | None:
+    return process_ratio(counted, counted)
+
+
 def _enough(counted: ProcessRow) -> bool:
     return is_enough(counted, counted)
 
@@ -142,9 +147,7 @@ def _estimated_finish_at(
 ) -> datetime | None:
     if not can_succeed(counted, counted):
         return None
-    progress = process_progress(counted, counted)
-    ratio = None if progress is None else progress.ratio
-    return estimated_finish(ratio, throughput, reads.now)
+    return estimated_finish(_ratio(counted), throughput, reads.now)
 
 
 def _timeline(*, points: Points = 60) -> ValueRead:
@@ -216,6 +219,7 @@ class Process(Node):
         "Progress of the process. Null only for a solitary process whose job has not reported any"
         " above 0.",
         _progress,
+        alone={"ratio": _ratio},
     )
     enough: bool = derived(
         "Whether the threshold is reached, so that jobs may stop. False without a threshold.",

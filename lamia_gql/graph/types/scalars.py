@@ -1,11 +1,13 @@
-"""The scalars of the schema that are not GraphQL's own, with their specifications."""
+"""The scalars of the schema that are not GraphQL's own, with their specifications and values."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+import orjson
 from strawberry.schema.types.base_scalars import DateTimeDefinition, UUIDDefinition
 from strawberry.types.scalar import ScalarDefinition
 
@@ -25,3 +27,8 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
 }
 """The definitions that replace those of Strawberry, which have no specification."""
+
+
+def stored_json(text: str | None) -> Any:
+    """The value of a column that stores JSON as text: the text itself, to be sent as it is."""
+    return None if text is None else orjson.Fragment(text)

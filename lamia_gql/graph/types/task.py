@@ -42,7 +42,7 @@ from lamia_gql.graph.types.connection import (
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.event_connection import events_of
 from lamia_gql.graph.types.failure_group import FailureGroup, failure_groups_of
-from lamia_gql.graph.types.fields import column, derived, single, stored_json, value
+from lamia_gql.graph.types.fields import column, derived, single, value
 from lamia_gql.graph.types.job_statistics import (
     SILENT,
     Counts,
@@ -54,6 +54,7 @@ from lamia_gql.graph.types.job_statistics import (
     history_point,
 )
 from lamia_gql.graph.types.process import RATE, STALLED_SINCE, Process
+from lamia_gql.graph.types.scalars import stored_json
 from lamia_gql.storage import filters, models
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.queries.job_counts import SilentJobs
@@ -276,6 +277,7 @@ class Task(Node):
         " capped at 1, weighted by the number of jobs. A process whose ratio is unknown counts 1"
         " if it has succeeded, else 0.",
         _progress,
+        alone={"ratio": _ratio},
     )
     counts: JobCounts = derived(
         "Number of jobs in each state, over all processes.",

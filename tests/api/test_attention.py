@@ -39,15 +39,17 @@ def tasks(server: Server) -> Server:
     array = {"name": "a", "jobCount": 10, "beatInterval": 60}
     tolerant = {**array, "failureTolerance": 2}
     ended = {**array, "jobCount": 1}
+    other = {"risky": tolerant, **dict.fromkeys(("failed", "failed before", "done"), ended)}
     names = ["waiting", "lost", "held", "doomed", "risky", "failed", "good", "done", "few left"]
-    for name in names:
-        made = {"risky": tolerant, "failed": ended, "done": ended}.get(name, array)
+    for name in [*names, "failed before"]:
+        made = other.get(name, array)
         if name == "few left":
             made = {"name": "a", "jobCount": 10, "threshold": 10}
         server.create(name, made, *([{"name": "b"}] if name == "good" else []))
     failed = {"index": 0, "eventClass": "FAILED", "hostname": "n1", "message": "No space left: /a"}
     for name in ("doomed", "risky", "failed", "few left"):
         send(server, name, failed)
+    send(server, "failed before", failed | {"sentAt": ago(25 * 60)})
     send(server, "doomed", {"index": 1, "eventClass": "STARTED"})
     send(server, "risky", {"index": 1, "eventClass": "STARTED", "hostname": "n2"})
     send(server, "held", {"index": 0, "eventClass": "HELD", "message": "quota"})
@@ -76,7 +78,8 @@ def names(server: Server, **variables: Any) -> list[str]:
 
 def test_trouble_comes_first(tasks: Server) -> None:
     """By rank, the newest first within; pages continue where they end, in both directions."""
-    expected = ["few left", "doomed", "risky", "held", "lost", "failed", "good", "waiting", "done"]
+    expected = ["few left", "doomed", "risky", "held", "lost", "failed", "good", "waiting"]
+    expected += ["failed before", "done"]
     assert names(tasks, order=ATTENTION) == expected
     assert names(tasks, order={**ATTENTION, "direction": "ASC"}) == expected[::-1]
     forward: list[str] = []
@@ -89,7 +92,7 @@ def test_trouble_comes_first(tasks: Server) -> None:
             break
     assert forward == expected
     back = tasks.graphql(TASKS, order=ATTENTION, last=3, before=page["pageInfo"]["startCursor"])
-    assert [task["name"] for task in back["tasks"]["nodes"]] == expected[5:8]
+    assert [task["name"] for task in back["tasks"]["nodes"]] == expected[-5:-2]
 
 
 def test_filters_agree_with_the_fields(tasks: Server) -> None:
@@ -101,13 +104,13 @@ def test_filters_agree_with_the_fields(tasks: Server) -> None:
     by_outlook = {task["name"]: task["outlook"] for task in found}
     assert by_outlook["lost"] == by_outlook["held"] == "AT_RISK"
 
-    with_failures = {"doomed", "risky", "failed", "few left"}
+    with_failures = {"doomed", "risky", "failed", "failed before", "few left"}
     assert set(names(tasks, filter={"hostnames": ["n1"]})) == with_failures
     assert names(tasks, filter={"hostnames": ["n2"]}) == []  # no job has failed there
     assert set(names(tasks, filter={"message": "no SPACE"})) == with_failures
     assert names(tasks, filter={"message": "quota"}) == []
     both = {"message": "space", "states": ["FAILED"]}
-    assert names(tasks, filter=both) == ["failed"]
+    assert names(tasks, filter=both) == ["failed before", "failed"]
     assert names(tasks, filter={"text": " LEFT few"}) == ["few left"]
     assert names(tasks, filter={"text": "few nothing"}) == []
 

@@ -159,8 +159,9 @@ _publish(
             "When the task succeeded or failed. Unfinished tasks count as the oldest."
         ),
         TaskOrderField.ATTENTION: (
-            "How much attention the task needs. From the most: unfinished and CANNOT_SUCCEED;"
-            " unfinished and AT_RISK; FAILED; any other unfinished one; SUCCEEDED."
+            "How much attention the task needs now. From the most: unfinished and CANNOT_SUCCEED;"
+            " unfinished and AT_RISK; stalled; FAILED in the last 24 hours; any other unfinished"
+            " one; FAILED earlier; SUCCEEDED."
         ),
     },
 )

@@ -130,8 +130,11 @@ def _tasks_statement(
     def keyset(side: str) -> Any:
         return tuple_(bound(side, column), bound(side, number, 1))
 
+    is_ranked = order.field is TaskOrderField.ATTENTION
     # Instead of the position of a key, which there is not.
-    rank = column if order.field is TaskOrderField.ATTENTION else literal_column("0")
+    rank = column.label("rank") if is_ranked else literal_column("0")
+    # SQLite would compute the rank twice, but for its name.
+    ordered = rank if is_ranked else column
     statement = select(*shape.columns, rank).where(*wanted.where())
     if bounds.after:
         statement = statement.where(place > keyset("after") if rising else place < keyset("after"))
@@ -140,7 +143,7 @@ def _tasks_statement(
             place < keyset("before") if rising else place > keyset("before")
         )
     descending = rising == bounds.backward
-    ends = (column.desc(), number.desc()) if descending else (column, number)
+    ends = (ordered.desc(), number.desc()) if descending else (ordered, number)
     return Statement(statement.order_by(*ends).limit(SIZE))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lamia_gql.domain.text_checks import JOINER, ZWJ
+
 
 def describe_cause(told: dict[str, Any]) -> str:
     """Return the cause that a ``Job`` or a ``FailureGroup`` has, like ``out of memory (exit 137)``.
@@ -33,5 +35,12 @@ def describe_hosts(group: dict[str, Any]) -> str:
 
 
 def make_printable(text: str) -> str:
-    """Replace control characters, by which a job could write anywhere on the terminal."""
+    """Replace control characters, by which a job could write anywhere on the terminal.
+
+    Joiners between emoji, which names may have, stay.
+    """
+    return ZWJ.join(map(_replace_controls, JOINER.split(text)))
+
+
+def _replace_controls(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)

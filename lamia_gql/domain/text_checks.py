@@ -6,10 +6,12 @@ import re
 
 from lamia_gql.domain.errors import ErrorCode, UserError
 
+ZWJ = "\u200d"
+"""The zero-width joiner."""
 EMOJI = "[\u2190-\u2bff\U0001f000-\U0001faff]"
-JOINER = re.compile(f"(?:(?<={EMOJI})|(?<={EMOJI}\ufe0f))\u200d(?={EMOJI})")
-"""The zero-width joiner between two emoji, which makes one of them. Anywhere else, nobody would
-see by what two names differ."""
+JOINER = re.compile(f"(?:(?<={EMOJI})|(?<={EMOJI}\ufe0f)){ZWJ}(?={EMOJI})")
+"""A joiner between two emoji, which makes one of them. Anywhere else, nobody would see by what two
+names differ."""
 
 
 def check_name(name: str, limit: int, field: str) -> str:

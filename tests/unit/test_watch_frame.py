@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.screen import Screen
 
+from lamia_gql.commands.cause_text import make_printable
 from lamia_gql.commands.rendering import picture_task
 from lamia_gql.commands.viewport import Viewport
 from lamia_gql.commands.watch_frame import WatchFrame
@@ -61,7 +62,7 @@ def make_array(place: int, name: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 numbers = st.lists(st.sampled_from([0, 0, 1, 37, 1_000_000]), min_size=9, max_size=9)
-names = st.sampled_from(["fill", "夜" * 30, "merge-of-the-second-night-2026-11-27"])
+names = st.sampled_from(["fill", "夜" * 30, "👩‍🔬" * 20, "merge-of-the-second-night-2026-11-27"])
 outlooks = st.sampled_from(["ON_TRACK", "AT_RISK", "CANNOT_SUCCEED"])
 rows = st.builds(make_row, names, numbers, outlooks, st.booleans())
 
@@ -109,6 +110,12 @@ def test_every_size(
     worst = {"CANNOT_SUCCEED": 0, "AT_RISK": 1, "ON_TRACK": 2}
     ranks = [worst[row["outlook"]] for row in picture.table.rows]
     assert ranks == sorted(ranks)
+
+
+def test_emoji_stay_whole() -> None:
+    """Of what is invisible, only the joiners in an emoji reach the terminal."""
+    assert make_printable("👩‍🔬 🏳️‍🌈 night") == "👩‍🔬 🏳️‍🌈 night"
+    assert make_printable("a\u200db \x1b[2J 👩\u200d\n") == "a b  [2J 👩  "
 
 
 def test_rows_stay_where_they_are() -> None:

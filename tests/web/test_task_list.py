@@ -124,6 +124,24 @@ def test_rows_stay_under_the_pointer(sqlite_server: Server, open_page: OpenPage)
     expect(names(page)).to_have_text(["one", "four", "three", "two"])
 
 
+def test_rows_do_not_jump_before_the_eye(sqlite_server: Server, open_page: OpenPage) -> None:
+    """Where nobody touches the list, rows change their places after a quiet moment."""
+    begin(sqlite_server, "one", "two")
+    for address in ("/", "/?kiosk"):
+        page = open_page("about:blank", width=1920)
+        page.clock.install()
+        page.goto(f"{sqlite_server.url}{address}")
+        expect(names(page)).to_have_count(2)
+        before = names(page).all_text_contents()
+        report(sqlite_server, before[-1], "FAILED", *range(6))
+        expect(rows(page).last).to_contain_text("cannot succeed: 6 unsuccessful")
+        expect(page.get_by_role("button", name="Changed: show the latest tasks")).to_be_visible()
+        assert names(page).all_text_contents() == before
+        page.clock.fast_forward(8000)
+        expect(names(page)).to_have_text(before[::-1])
+        expect(page.get_by_role("button", name="Changed")).to_have_count(0)
+
+
 def test_tasks_are_found_and_grouped(sqlite_server: Server, open_page: OpenPage) -> None:
     """By outlook, user, host and message, in groups; what is found can be saved as a view."""
     for name, user, tags in (

@@ -1,10 +1,10 @@
 import { lazy, Suspense, useMemo } from "react";
+import { useCalmRows } from "../calm-rows";
 import { useBodyHold } from "../components/held-body";
 import { HoldButtons } from "../components/hold-buttons";
 import { Icon } from "../components/icon";
 import { Loading } from "../components/notice";
 import { formatCount } from "../format";
-import { useHeldRows } from "../held-rows";
 import { parseDependencies } from "../process-graph/dependencies";
 import type { Route } from "../route";
 import { updateQuery } from "../router";
@@ -105,7 +105,7 @@ export function ProcessList({ task, processes, dependencies, route }: ProcessLis
     (processes.length > MAX_ROWS ? "compact" : "rows");
   const ordered = isLong ? orderProcesses(isOnlyFailing ? failing : processes, order) : processes;
   const hold = useBodyHold();
-  const held = useHeldRows(ordered, idOf, hold.isHeld, `${order} ${isOnlyFailing}`);
+  const held = useCalmRows(ordered, idOf, hold.isHeld, `${order} ${isOnlyFailing}`);
   const isFound = nameMatcher(text);
   const found = held.rows.filter(({ name }) => isFound(name));
   return (

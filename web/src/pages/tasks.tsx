@@ -1,10 +1,11 @@
 import { useMemo } from "react";
+import { useCalmRows } from "../calm-rows";
 import { NewRows, PauseButton } from "../components/hold-buttons";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { StalePage } from "../components/stale-page";
 import { taskReader } from "../export/read-tasks";
 import { TasksDocument, type TasksQuery } from "../generated/operations";
-import { useHeldRows, useHold } from "../held-rows";
+import { useHold } from "../held-rows";
 import { isKiosk } from "../kiosk";
 import { useLiveQuery } from "../live-query";
 import { hrefOf, type Route, withoutCursors } from "../route";
@@ -110,7 +111,7 @@ export function TasksPage({ route }: { route: Route }) {
   const isStale = error?.code === "CURSOR_INVALID" || (isLater && list?.nodes.length === 0);
   const hold = useHold();
   const isWall = isKiosk(route);
-  const held = useHeldRows(
+  const held = useCalmRows(
     list?.nodes ?? NO_TASKS,
     idOf,
     // Where nobody touches the pointer, it may rest on the list.

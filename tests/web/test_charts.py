@@ -51,6 +51,9 @@ def test_a_part_of_the_time(sqlite_server: Server, open_page: OpenPage) -> None:
     expect(page.get_by_role("button", name="Show all of the time")).to_be_enabled()
     part = ticks.all_text_contents()
     assert part != whole
+    expect(page).to_have_url(re.compile(r"time=\d{8}T\d{6}Z-\d{8}T\d{6}Z$"))
+    page.reload()
+    expect(ticks).to_have_text(part)
     page.get_by_role("button", name="Earlier").click()
     page.get_by_role("button", name="Later").click()
     expect(ticks).to_have_text(part)
@@ -60,6 +63,7 @@ def test_a_part_of_the_time(sqlite_server: Server, open_page: OpenPage) -> None:
     assert serious_findings(page, "figure.job-timeline") == []
     chart.dblclick()
     expect(ticks).to_have_text(whole)
+    expect(page).not_to_have_url(re.compile("time="))
 
 
 def test_a_stall(sqlite_server: Server, open_page: OpenPage) -> None:
@@ -87,6 +91,7 @@ def test_a_stall(sqlite_server: Server, open_page: OpenPage) -> None:
     with page.expect_response(lambda it: "ProcessTimeline" in (it.request.post_data or "")):
         page.keyboard.press("+")
     expect(show_all).to_be_enabled()
+    expect(page).to_have_url(re.compile("time="))
     page.keyboard.press("0")
     expect(show_all).to_be_disabled()
     sqlite_server.submit("fit", "sweep", "STARTED", index=2, attempt=1)

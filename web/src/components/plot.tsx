@@ -6,7 +6,7 @@ import { JobsLegend } from "./bar";
 import { type TimelineOf, useFineTimeline } from "./fine-timeline";
 import { layOut, PLOT, type PlotLayout, timeAt } from "./plot-layout";
 import type { Span } from "./span";
-import { TimeZoomButtons, useTimeZoom } from "./time-zoom";
+import { type PartOfTime, TimeZoomButtons, useTimeZoom } from "./time-zoom";
 import { type Rate, ratesOf, restartsOf, stallsOf } from "./timeline-marks";
 import type { TimelinePoint } from "./timeline-point";
 import { useWidth } from "./width";
@@ -24,6 +24,7 @@ interface PlotProps {
   of: TimelineOf;
   /** Since when the work is stalled, if it is now. */
   stalledSince: string | null;
+  part: PartOfTime;
 }
 
 function Numbers({ point, rate }: { point: TimelinePoint; rate: Rate | undefined }) {
@@ -65,12 +66,12 @@ type Marks = ReturnType<typeof useMarks>;
  * time. Hover, touch or arrow keys select a time whose numbers are shown; without a selection, the
  * latest are. Dragging with a mouse, `+` and `-` show a part of the time.
  */
-export function Plot({ points: coarse, of, stalledSince }: PlotProps) {
+export function Plot({ points: coarse, of, stalledSince, part }: PlotProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   /** A time in ms. */
   const [selected, setSelected] = useState<number>();
   const whole = { from: timeOf(coarse[0]), to: timeOf(coarse.at(-1)) };
-  const zoom = useTimeZoom(whole, (place, shown) => timeAt(place, shown, width));
+  const zoom = useTimeZoom(whole, (place, shown) => timeAt(place, shown, width), part);
   const points = useFineTimeline(of, !zoom.isWhole) ?? coarse;
   const times = useMemo(() => points.map(timeOf), [points]);
   const { from, to } = zoom.shown;

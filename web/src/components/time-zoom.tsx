@@ -1,11 +1,29 @@
-import { type KeyboardEvent, type PointerEvent, useState } from "react";
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  useEffect,
+  useEffectEvent,
+  useMemo,
+  useState,
+} from "react";
 import { moveSpan, narrow, type Span, zoomSpan } from "./span";
+import { formatSpan, parseSpan } from "./span-text";
 
 const ZOOM_STEP = 2;
 /** The part of what is shown by which it is moved. */
 const MOVE_STEP = 0.5;
 /** A pointer that moves farther than this selects a span; in CSS pixels. */
 const DRAG_THRESHOLD_PX = 6;
+/** Delay after which a new part of time is kept; browsers limit how often an address may change. */
+const KEEP_DELAY_MS = 300;
+
+/** Where a page keeps which part of time its chart shows. */
+export interface PartOfTime {
+  /** What is shown at first; see {@link formatSpan}. Null for all of the time. */
+  text: string | null;
+  /** Called with what is shown once it has not changed for a moment. */
+  keep: (text: string | null) => void;
+}
 
 /** The part of time that a chart shows. */
 export interface TimeZoom {
@@ -37,8 +55,21 @@ export interface TimeZoom {
  * @param whole The time that there is to show.
  * @param timeAt The time at a place of the chart, in CSS pixels from its left, for what it shows.
  */
-export function useTimeZoom(whole: Span, timeAt: (place: number, shown: Span) => number): TimeZoom {
-  const [picked, setPicked] = useState<Span | null>(null);
+export function useTimeZoom(
+  whole: Span,
+  timeAt: (place: number, shown: Span) => number,
+  part: PartOfTime,
+): TimeZoom {
+  /** Undefined until something is picked: then the page's part is shown. */
+  const [changed, setPicked] = useState<Span | null>();
+  const kept = useMemo(() => (part.text === null ? null : parseSpan(part.text)), [part.text]);
+  const picked = changed === undefined ? kept && narrow(kept, whole) : changed;
+  const keep = useEffectEvent((span: Span | null) => part.keep(span && formatSpan(span)));
+  useEffect(() => {
+    if (changed === undefined) return;
+    const timer = setTimeout(() => keep(changed), KEEP_DELAY_MS);
+    return () => clearTimeout(timer);
+  }, [changed]);
   const [brush, setBrush] = useState<readonly [number, number]>();
   const shown = picked ?? whole;
   const placeOf = (event: PointerEvent) =>

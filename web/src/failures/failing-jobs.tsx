@@ -3,7 +3,7 @@ import { asApiError } from "../api";
 import { hrefOf, type Route } from "../route";
 import { navigate } from "../router";
 import { useShortcuts } from "../shortcuts";
-import { parseCause } from "./cause";
+import { parseCause, queryOf } from "./cause";
 import { fetchIndices } from "./fetch-indices";
 import { type Neighbours, neighboursOf } from "./neighbours";
 
@@ -31,7 +31,7 @@ export function FailingJobs({ task, name, index, route }: FailingJobsProps) {
     try {
       const found = neighboursOf(await fetchIndices(task, name, cause), index)[where];
       if (found === null) setTold(`No ${kind} ${where === "next" ? "after" : "before"} this one.`);
-      else navigate(hrefOf(["tasks", task, name, String(found)], route.query), true);
+      else navigate(hrefOf(["tasks", task, name, String(found)], queryOf(cause)), true);
     } catch (error) {
       setTold(asApiError(error).message);
     }

@@ -1,3 +1,4 @@
+import { parseSpan } from "../components/span-text";
 import { CAUSE_KEYS, isExitCode } from "../failures/cause";
 import type { FailureKey } from "../generated/operations";
 import { LEGEND_STATES } from "../map/cells";
@@ -57,9 +58,19 @@ const CAUSE: Checks = {
   host: valueBy("HOST"),
 };
 
+/** The part of the time that a chart shows. */
+const TIME: Checks = {
+  time: formOf(
+    (value) => parseSpan(value) !== null,
+    "a part of the time",
+    "20261124T140205Z-20261124T150000Z",
+  ),
+};
+
 /** What the URL of a task may have. */
 export const TASK_PARAMETERS: Checks = {
   ...CAUSE,
+  ...TIME,
   view: oneOf(Object.keys(PROCESS_VIEWS)),
   find: anything,
   only: oneOf(["attention"], "filter"),
@@ -69,6 +80,7 @@ export const TASK_PARAMETERS: Checks = {
 /** What the URL of an array may have. */
 export const ARRAY_PARAMETERS: Checks = {
   ...CAUSE,
+  ...TIME,
   pick: oneOf(LEGEND_STATES, "state"),
   map: formOf(isMapPlace, "a place of the map", "2.56,2557"),
   "unsuccessful-after": anything,
@@ -78,4 +90,4 @@ export const ARRAY_PARAMETERS: Checks = {
 };
 
 /** What the URL of a job may have. */
-export const JOB_PARAMETERS: Checks = CAUSE;
+export const JOB_PARAMETERS: Checks = { ...CAUSE, ...TIME };

@@ -35,6 +35,7 @@ import { ArrayMap } from "./array-map";
 import { HostRanking } from "./host-ranking";
 import { firstPageOf, JobTable } from "./job-table";
 import { LostJobs } from "./lost-jobs";
+import { partOfTime } from "./part-of-time";
 import type { Process } from "./process";
 
 const FAILURES: JobFilter = { states: [...UNSUCCESSFUL] };
@@ -218,6 +219,7 @@ function LoadedJobs({ task, process, route, jobs }: ArrayJobsProps & { jobs: Arr
           points={jobs.timeline}
           of={{ task, process: name }}
           stalledSince={process.stalledSince}
+          part={partOfTime(route)}
         />
         <Timing of={process} />
       </section>

@@ -2,7 +2,7 @@ import { type KeyboardEvent, type PointerEvent, useMemo, useState } from "react"
 import { scale, timeTicks } from "../components/axis";
 import type { Span } from "../components/span";
 import { useNow } from "../components/time";
-import { TimeZoomButtons, useTimeZoom } from "../components/time-zoom";
+import { type PartOfTime, TimeZoomButtons, useTimeZoom } from "../components/time-zoom";
 import { useWidth } from "../components/width";
 import { formatNumber } from "../format";
 import {
@@ -45,6 +45,7 @@ interface JobTimelineProps {
   /** Whether progress is in percent, with a scale from 0 to 100. */
   isPercent: boolean;
   ended: boolean;
+  part: PartOfTime;
 }
 
 /** A phase in words, like `ran 2 min 5 s, failed`; only its end if nothing told of its start. */
@@ -139,7 +140,7 @@ function useHistory(events: readonly JobEvent[], now: number) {
  * silent, and below it the reported progress as a curve. Hover, touch or arrow keys select a time.
  * Dragging with a mouse, `+` and `-` show a part of the time.
  */
-export function JobTimeline({ events, isPercent, ended }: JobTimelineProps) {
+export function JobTimeline({ events, isPercent, ended, part }: JobTimelineProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const current = useNow();
   // The timeline of an ended job does not move.
@@ -149,7 +150,7 @@ export function JobTimeline({ events, isPercent, ended }: JobTimelineProps) {
   const { whole, reports, times, restarts, phases, silences } = history;
   const toTime = (place: number, { from, to }: Span) =>
     scale([LEFT_PX, width - RIGHT_PX], [from, to])(place);
-  const zoom = useTimeZoom(whole, toTime);
+  const zoom = useTimeZoom(whole, toTime, part);
   if (times.length === 0) return null;
 
   const { from, to } = zoom.shown;

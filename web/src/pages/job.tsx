@@ -7,7 +7,7 @@ import { FullHost } from "../components/host";
 import { LinkedText } from "../components/linked-text";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Duration, Time } from "../components/time";
-import { describeCause } from "../failures/cause";
+import { describeCause, parseCause, queryOf } from "../failures/cause";
 import { FailingJobs } from "../failures/failing-jobs";
 import {
   describeBasis,
@@ -29,6 +29,7 @@ import { AddressFaults } from "./address-faults";
 import { JOB_PARAMETERS } from "./address-parameters";
 import { EventTable } from "./event-table";
 import { JobTimeline } from "./job-timeline";
+import { partOfTime } from "./part-of-time";
 
 /** Shortest time between two requests for the job, however many events it sends. */
 const MIN_INTERVAL_MS = 2000;
@@ -155,7 +156,7 @@ export function JobPage({ task, process, index, route }: JobPageProps) {
         <Link path={["tasks", task]}>{task}</Link>
         {index !== null && (
           <>
-            <Link path={["tasks", task, process]} query={route.query}>
+            <Link path={["tasks", task, process]} query={queryOf(parseCause(route.query))}>
               {process}
             </Link>
             <FailingJobs task={task} name={process} index={index} route={route} />
@@ -174,6 +175,7 @@ export function JobPage({ task, process, index, route }: JobPageProps) {
                   events={[...events.earlier, ...events.latest]}
                   isPercent={job.process.threshold === null}
                   ended={job.finishedAt !== null}
+                  part={partOfTime(route)}
                 />
               </section>
             )}

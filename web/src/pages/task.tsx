@@ -19,6 +19,7 @@ import { Link, updateQuery } from "../router";
 import { AddressFaults } from "./address-faults";
 import { TASK_PARAMETERS } from "./address-parameters";
 import { LostProcesses } from "./lost-processes";
+import { partOfTime } from "./part-of-time";
 import { ProcessList } from "./process-list";
 import { useTask } from "./task-data";
 
@@ -101,6 +102,7 @@ function TaskDetails({ task, route }: { task: Task; route: Route }) {
               points={task.timeline}
               of={{ task: task.name }}
               stalledSince={task.stalledSince}
+              part={partOfTime(route)}
             />
             <Timing of={task} />
           </section>

@@ -69,6 +69,23 @@ def test_print(sqlite_server: Server, open_page: OpenPage) -> None:
     assert colours_of_cells(page)[0] == light
 
 
+def test_wide_screens(sqlite_server: Server, open_page: OpenPage) -> None:
+    """An array takes the width of the screen: its map, and two charts beside each other."""
+    create_sample_task(sqlite_server)
+    for width in (1920, 3840):
+        page = open_page(
+            page_url(sqlite_server, "tasks", "night", "sweep"), width=width, height=1080
+        )
+        frame = page.locator(".map-frame").bounding_box()
+        plot = page.locator("figure.plot").bounding_box()
+        usage = page.locator(".usage").bounding_box()
+        assert frame is not None
+        assert plot is not None
+        assert usage is not None
+        assert frame["width"] > width - 150
+        assert plot["x"] + plot["width"] < usage["x"]
+
+
 def test_wheel_scrolls_the_page(sqlite_server: Server, open_page: OpenPage) -> None:
     """Over the map, too, when it is zoomed; with Ctrl it zooms."""
     create_sample_task(sqlite_server)

@@ -213,17 +213,19 @@ function LoadedJobs({ task, process, route, jobs }: ArrayJobsProps & { jobs: Arr
           jobQuery={NO_QUERY}
         />
       )}
-      <section className="card">
-        <h2>Progress over time</h2>
-        <Plot
-          points={jobs.timeline}
-          of={{ task, process: name }}
-          stalledSince={process.stalledSince}
-          part={partOfTime(route)}
-        />
-        <Timing of={process} />
-      </section>
-      <UsageCard task={task} name={name} />
+      <div className="pair">
+        <section className="card">
+          <h2>Progress over time</h2>
+          <Plot
+            points={jobs.timeline}
+            of={{ task, process: name }}
+            stalledSince={process.stalledSince}
+            part={partOfTime(route)}
+          />
+          <Timing of={process} />
+        </section>
+        <UsageCard task={task} name={name} />
+      </div>
     </>
   );
 }

@@ -28,7 +28,7 @@ function ArrayHeader({ task, process }: { task: string; process: Process }) {
   const ended = process.state === "SUCCEEDED" || process.state === "FAILED";
   const ratio = process.progress?.ratio ?? null;
   return (
-    <header className="page-head">
+    <header className="page-head is-wide">
       <div className="page-title">
         <h1>{process.name}</h1>
         <span className="badges">

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from docs.components import all_packages, write_bill, write_page
 
@@ -31,6 +30,9 @@ def test_licences_are_listed_and_accepted() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the validator's own libraries
 def test_the_bill_of_materials_is_valid_and_what_is_locked() -> None:
     """It is valid CycloneDX, and has the locked versions of what the package needs, no more."""
+    # It takes seconds to load, and every process of the tests loads this module.
+    from cyclonedx.validation.json import JsonStrictValidator
+
     text = write_bill()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     components = json.loads(text)["components"]

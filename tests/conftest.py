@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from graphql import GraphQLSchema
 from playwright.sync_api import Browser
-from sqlalchemy import delete
+from sqlalchemy import delete, make_url
 
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.schema import make_schema
@@ -73,36 +73,87 @@ def postgres() -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix="lamia-pg-"))
         folder.chmod(0o755)
         server = get_server(folder / "data", cleanup_mode="stop")
+        with psycopg.connect(_address(folder / "data", "postgres"), autocommit=True) as connection:
+            # Nobody cuts the power here.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield folder / "data"
         server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _address(folder: Path, name: str) -> str:
+    return f"postgresql://postgres@/{name}?host={folder}"
+
+
 def make_postgres(folder: Path, options: str = "") -> Iterator[str]:
-    """Make an empty database, with options of CREATE DATABASE, and drop it afterwards."""
+    """Make a database without tables, with options of CREATE DATABASE, and drop it afterwards."""
     name = f"lamia_{uuid.uuid4().hex}"
-    with psycopg.connect(f"postgresql://postgres@/postgres?host={folder}", autocommit=True) as c:
+    with psycopg.connect(_address(folder, "postgres"), autocommit=True) as c:
         c.execute(f'CREATE DATABASE "{name}" {options}'.encode())
-        yield f"postgresql://postgres@/{name}?host={folder}"
+        yield _address(folder, name)
         c.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
+def _migrate(database_url: str) -> None:
+    engine = create_engine(load(database_url=database_url))
+    migrate(engine, "head")
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres: Path) -> Iterator[str]:
+    """The name of a database with all tables, which nobody uses, to copy it."""
+    with contextmanager(make_postgres)(postgres) as url:
+        _migrate(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Likewise, a file."""
+    path = tmp_path_factory.mktemp("template") / "lamia.sqlite"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def postgres_url(postgres: Path) -> Iterator[str]:
+def bare_postgres_url(postgres: Path) -> Iterator[str]:
     """A fresh database on PostgreSQL, without tables."""
     yield from make_postgres(postgres)
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """A fresh SQLite file."""
+def bare_sqlite_url(tmp_path: Path) -> str:
+    """The address of a SQLite file that does not exist."""
     return f"sqlite:///{tmp_path}/lamia.sqlite"
+
+
+@pytest.fixture
+def postgres_url(postgres: Path, _postgres_template: str) -> Iterator[str]:
+    """A fresh database on PostgreSQL, with all tables."""
+    yield from make_postgres(postgres, f'TEMPLATE "{_postgres_template}"')
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_template: Path, bare_sqlite_url: str) -> str:
+    """A fresh SQLite file, with all tables."""
+    shutil.copy(_sqlite_template, bare_sqlite_url.removeprefix("sqlite:///"))
+    return bare_sqlite_url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh database without tables, on either engine."""
+    """A fresh database with all tables, on either engine."""
     fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    url: str = request.getfixturevalue(fixture)
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database without tables, on either engine."""
+    fixture = "bare_sqlite_url" if request.param == "sqlite" else "bare_postgres_url"
     url: str = request.getfixturevalue(fixture)
     return url
 
@@ -110,10 +161,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def start_on(stack: ExitStack, folder: Path, database_url: str, **settings: Any) -> Server:
     """Start a server on a database, which is migrated first."""
     if database_url.startswith("postgresql"):
-        session_url = settings.get("listen_database_url", database_url)
-        engine = create_engine(load(database_url=session_url))
-        migrate(engine, "head")
-        engine.dispose()
+        _migrate(settings.get("listen_database_url", database_url))
     return stack.enter_context(Server(database_url, folder, forked=True, **settings))
 
 

@@ -82,7 +82,6 @@ def test_sqlite(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> N
 )
 def test_refusals(sqlite_url: str, tmp_path: Path, name: str, code: int, words: str) -> None:
     """Nothing is overwritten, and nothing is left behind."""
-    run_cli("migrate", database_url=sqlite_url)
     before = sorted(tmp_path.iterdir())
     done = run_cli("backup", str(tmp_path / name), database_url=sqlite_url)
     assert (done.returncode, done.stdout) == (code, "")
@@ -92,7 +91,6 @@ def test_refusals(sqlite_url: str, tmp_path: Path, name: str, code: int, words: 
 
 def test_damage_is_noticed(sqlite_url: str, tmp_path: Path) -> None:
     """A copy of a damaged database would be found out when it is needed."""
-    run_cli("migrate", database_url=sqlite_url)
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     content = bytearray(path.read_bytes())
     content[4096 * 5 : 4096 * 6] = os.urandom(4096)

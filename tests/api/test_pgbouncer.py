@@ -27,9 +27,9 @@ ALIKE = 12
 
 
 @pytest.fixture
-def bouncer_url(tmp_path: Path, postgres_url: str) -> Iterator[str]:
+def bouncer_url(tmp_path: Path, bare_postgres_url: str) -> Iterator[str]:
     """The address of a PgBouncer before a fresh database."""
-    with pgbouncer(tmp_path, postgres_url) as url:
+    with pgbouncer(tmp_path, bare_postgres_url) as url:
         yield url
 
 
@@ -38,9 +38,11 @@ def show(connection: Connection, *names: str) -> list[Any]:
     return [connection.scalar(text(f"SHOW {name}")) for name in names]
 
 
-def test_each_transaction_has_its_parameters(postgres_url: str, bouncer_url: str) -> None:
+def test_each_transaction_has_its_parameters(bare_postgres_url: str, bouncer_url: str) -> None:
     """Whatever the one before it on the same connection to the database had."""
-    settings = load(database_url=bouncer_url, listen_database_url=postgres_url, database_timeout=7)
+    settings = load(
+        database_url=bouncer_url, listen_database_url=bare_postgres_url, database_timeout=7
+    )
     database = Database(settings)
     reading = ("transaction_isolation", "transaction_read_only", "timezone", "enable_seqscan")
     writing = ("lock_timeout", "idle_in_transaction_session_timeout", *FIND_BY_KEY)
@@ -57,13 +59,13 @@ def test_each_transaction_has_its_parameters(postgres_url: str, bouncer_url: str
 
 
 async def test_two_servers_share_few_connections(
-    start_server: StartServer, postgres_url: str, bouncer_url: str
+    start_server: StartServer, bare_postgres_url: str, bouncer_url: str
 ) -> None:
     """They write, read and push; all checks are well; and nothing is left behind in a session."""
-    settings = {"database_url": bouncer_url, "listen_database_url": postgres_url}
+    settings = {"database_url": bouncer_url, "listen_database_url": bare_postgres_url}
     assert run_cli("migrate", **settings).returncode == 0
     one, two = (
-        start_server(bouncer_url, listen_database_url=postgres_url, retention_failed_days=1)
+        start_server(bouncer_url, listen_database_url=bare_postgres_url, retention_failed_days=1)
         for _ in range(2)
     )
     one.create("t", {"name": "p", "jobCount": ALIKE})
@@ -104,12 +106,12 @@ async def test_two_servers_share_few_connections(
 
 
 def test_the_database_restarts(
-    start_server: StartServer, postgres_url: str, bouncer_url: str
+    start_server: StartServer, bare_postgres_url: str, bouncer_url: str
 ) -> None:
     """Requests wait until PgBouncer has connected again; none fails."""
-    server = start_server(bouncer_url, listen_database_url=postgres_url)
+    server = start_server(bouncer_url, listen_database_url=bare_postgres_url)
     server.create("t", {"name": "p"})
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(bare_postgres_url, autocommit=True) as connection:
         for _ in range(3):
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -107,19 +107,19 @@ def test_a_migration_that_needs_a_stop(
     assert "run `lamia-gql migrate`" in done.stderr
 
 
-async def test_the_previous_version(postgres_url: str, tmp_path: Path) -> None:
+async def test_the_previous_version(bare_postgres_url: str, tmp_path: Path) -> None:
     """This version upgrades the database of the one before its newest migration.
 
     Both then run side by side, unless a migration needs a stop, which it says.
     """
     tree = previous_version(tmp_path / "previous")
-    assert run_in(tree, "migrate", database_url=postgres_url).returncode == 0
-    with OtherServer(tree, postgres_url, tmp_path) as before:
-        done = await under_load(before, lambda: run_cli("migrate", database_url=postgres_url))
+    assert run_in(tree, "migrate", database_url=bare_postgres_url).returncode == 0
+    with OtherServer(tree, bare_postgres_url, tmp_path) as before:
+        done = await under_load(before, lambda: run_cli("migrate", database_url=bare_postgres_url))
         if "stop all servers" in done.stderr:
             before.stop()
-            done = run_cli("migrate", database_url=postgres_url)
+            done = run_cli("migrate", database_url=bare_postgres_url)
         assert done.stdout == f"The database is at revision {HEAD}.\n", done.stderr
-        with Server(postgres_url, tmp_path, forked=True) as now:
+        with Server(bare_postgres_url, tmp_path, forked=True) as now:
             await write_on_both(before if before.is_running else now, now, "both")
             now.check_counters()

@@ -17,9 +17,6 @@ from typing import Any
 import httpx
 import pytest
 
-from lamia_gql.domain.settings import load
-from lamia_gql.storage.engine import create_engine
-from lamia_gql.storage.migrations import migrate
 from tests.support.harness import environment_with
 from tests.support.waiting import until
 
@@ -121,9 +118,6 @@ def test_workers_are_ready_and_the_first_process_tells_the_end(
     manager: Manager, tmp_path: Path, postgres_url: str
 ) -> None:
     """Each worker tells that it answers; that all stop, and live, is told once, by their parent."""
-    engine = create_engine(load(database_url=postgres_url))
-    migrate(engine, "head")
-    engine.dispose()
     log = tmp_path / "log"
     environ = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "400000"}
     with serving(log, environ, database_url=postgres_url, workers=2) as process:

@@ -60,13 +60,13 @@ def test_errors_are_one_sentence(
     assert "cret" not in done.stderr
 
 
-def test_variables_of_jobs_do_not_disturb_the_server(sqlite_url: str) -> None:
+def test_variables_of_jobs_do_not_disturb_the_server(bare_sqlite_url: str) -> None:
     """Whoever exports what lamia-job reads can start a server from the same shell."""
     client = (Path(__file__).parents[2] / "lamia_gql" / "client").glob("*.py")
     names = {name for file in client for name in re.findall(r"LAMIA_([A-Z_]+)", file.read_text())}
     assert {"URL", "TASK", "TOKEN_FILE"} <= names
     settings = {name.lower(): "x" for name in names} | {"url": "http://127.0.0.1:9"}
-    done = run_cli("migrate", database_url=sqlite_url, **settings)
+    done = run_cli("migrate", database_url=bare_sqlite_url, **settings)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -51,9 +51,9 @@ SUMS_IN_BILLIONTHS = {
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(bare_database_url: str) -> Iterator[Database]:
     """A migrated database, on either engine."""
-    database = Database(load(database_url=database_url))
+    database = Database(load(database_url=bare_database_url))
     migrate(database.engine)
     yield database
     database.close()

@@ -33,9 +33,9 @@ VERSIONS = Path(__file__).parents[2] / "alembic" / "versions"
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def engine(bare_database_url: str) -> Iterator[Engine]:
     """A connection to a fresh database, on either engine."""
-    engine = create_engine(load(database_url=database_url))
+    engine = create_engine(load(database_url=bare_database_url))
     yield engine
     engine.dispose()
 
@@ -94,9 +94,9 @@ def test_migrations_can_be_reverted(engine: Engine) -> None:
         assert current(connection) == HEAD
 
 
-def test_a_database_without_tables_accepts_no_server(postgres_url: str) -> None:
+def test_a_database_without_tables_accepts_no_server(bare_postgres_url: str) -> None:
     """Whatever it has accepted before it was reverted."""
-    engine = create_engine(load(database_url=postgres_url))
+    engine = create_engine(load(database_url=bare_postgres_url))
     migrate(engine)
     with engine.connect() as connection, connection.begin():
         note_accepted(connection, [HEAD])
@@ -138,12 +138,12 @@ def test_unknown_revision_is_refused(engine: Engine) -> None:
         assert current(connection) == HEAD
 
 
-def test_postgresql_is_migrated_by_its_operator_only(postgres_url: str) -> None:
+def test_postgresql_is_migrated_by_its_operator_only(bare_postgres_url: str) -> None:
     """A server refuses to start on a PostgreSQL that is not migrated, and says what to do."""
-    refused = run_cli("serve", "--port", "0", database_url=postgres_url)
+    refused = run_cli("serve", "--port", "0", database_url=bare_postgres_url)
     assert refused.returncode == 1
     assert "lamia-gql migrate" in refused.stderr
-    done = run_cli("migrate", database_url=postgres_url)
+    done = run_cli("migrate", database_url=bare_postgres_url)
     assert done.stdout == f"The database is at revision {HEAD}.\n"
 
 

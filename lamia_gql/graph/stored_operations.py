@@ -18,14 +18,18 @@ def load_operation(name: str) -> str:
 def operation_names() -> set[str]:
     """The names of all operations in these documents, such as ``SubmitEvents``."""
     definition = re.compile(r"^(?:query|mutation|subscription) (\w+)", re.MULTILINE)
-    return {name for document in stored_documents() for name in definition.findall(document)}
+    return {name for text in _texts() for name in definition.findall(text)}
 
 
 def stored_documents() -> list[str]:
     """All these documents; and for those with several operations, each with its fragments."""
-    files = [file.read_text() for file in sorted(_folder().glob("*.graphql"))]
+    files = _texts()
     parts = [separate_operations(parse(text)) for text in files]
     return [*files, *(print_ast(each) for of in parts if len(of) > 1 for each in of.values())]
+
+
+def _texts() -> list[str]:
+    return [file.read_text() for file in sorted(_folder().glob("*.graphql"))]
 
 
 def _folder() -> Path:

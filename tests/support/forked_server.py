@@ -18,6 +18,7 @@ _FORKING.set_forkserver_preload(
     [
         *("lamia_gql.server.run", "lamia_gql.live.pg_listener", "alembic.command", "uvloop"),
         *("lamia_gql.commands.server_client", "lamia_gql.commands.watch", __name__),
+        "tests.support.warm_start",
     ]
 )
 

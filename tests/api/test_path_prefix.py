@@ -14,7 +14,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with two tasks that trusts proxies on its machine."""
     folder = tmp_path_factory.mktemp("proxied")
     url = f"sqlite:///{folder}/lamia.sqlite"
-    with Server(url, folder, trusted_proxies="127.0.0.1") as server:
+    with Server(url, folder, forked=True, trusted_proxies="127.0.0.1") as server:
         server.create("a b", {"name": "p"})
         server.create("t", {"name": "p"})
         yield server

@@ -140,19 +140,21 @@ def test_how_jobs_ended(failing: Server, open_page: OpenPage) -> None:
     expect(indices_in_table(page)).to_have_text(["27"])
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_copies_in_many_forms(failing: Server, open_page: OpenPage, form: str) -> None:
+def test_copies_in_many_forms(failing: Server, open_page: OpenPage) -> None:
     """Indices are copied as ``lamia-gql resubmit`` prints them; the choice is for all pages."""
-    page = open_page(page_url(failing, "tasks", "night", "fill"), permissions=CLIPBOARD)
-    page.get_by_label("Copy as").select_option(form)
-    text = copied(page, page.get_by_role("button", name="Copy 9 unsuccessful indices"))
-    states = "--state=failed,terminated"
-    url = f"--url={failing.url}"
-    printed = run_cli("resubmit", "night", "fill", states, "--as", form, url).stdout
-    assert "27" in printed
-    assert text == printed.removesuffix("\n")
-    page.goto(page_url(failing, "tasks", "night"))
-    expect(page.get_by_label("Copy as")).to_have_value(form)
+    task, process = page_url(failing, "tasks", "night"), page_url(failing, "tasks", "night", "fill")
+    page = open_page(process, permissions=CLIPBOARD)
+    for form in FORMS:
+        page.get_by_label("Copy as").select_option(form)
+        text = copied(page, page.get_by_role("button", name="Copy 9 unsuccessful indices"))
+        states = "--state=failed,terminated"
+        url = f"--url={failing.url}"
+        printed = run_cli("resubmit", "night", "fill", states, "--as", form, url).stdout
+        assert "27" in printed
+        assert text == printed.removesuffix("\n")
+        page.goto(task)
+        expect(page.get_by_label("Copy as")).to_have_value(form)
+        page.goto(process)
 
 
 def test_causes_of_a_task(failing: Server, open_page: OpenPage) -> None:

@@ -114,6 +114,8 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Likewise, a file."""
     path = tmp_path_factory.mktemp("template") / "lamia.sqlite"
     _migrate(f"sqlite:///{path}")
+    # As a server makes it.
+    path.chmod(0o600)
     return path
 
 

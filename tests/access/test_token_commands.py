@@ -9,21 +9,23 @@ from tests.support.credentials import bearer
 from tests.support.harness import StartServer, run_cli
 
 
-def test_before_the_first_start(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
+def test_before_the_first_start(
+    start_server: StartServer, bare_sqlite_url: str, tmp_path: Path
+) -> None:
     """A token is printed alone, and works on the server that starts afterwards."""
-    refused = run_cli("serve", "--host", "0.0.0.0", database_url=sqlite_url)
+    refused = run_cli("serve", "--host", "0.0.0.0", database_url=bare_sqlite_url)
     assert refused.returncode == 2
     assert "lamia-gql token create --name NAME --role admin" in refused.stderr
     made = run_cli(
         *("token", "create", "--name", "ops", "--role", "admin", "--role", "read"),
         *("--prefix", "x-", "--expires", "30"),
-        database_url=sqlite_url,
+        database_url=bare_sqlite_url,
     )
     assert (made.returncode, made.stderr) == (0, "")
     token = made.stdout.strip()
     assert token.startswith("lamia_a1_")
     assert (tmp_path / "lamia.sqlite").stat().st_mode & 0o077 == 0
-    server = start_server(sqlite_url, host="0.0.0.0")
+    server = start_server(bare_sqlite_url, host="0.0.0.0")
     answer = server.request(
         "{ viewer { name roles prefix expiresAt } }", headers=bearer(token)
     ).json()
@@ -33,13 +35,15 @@ def test_before_the_first_start(start_server: StartServer, sqlite_url: str, tmp_
     # As the password of Basic, too.
     assert server.get("/api/v0", headers={}, auth=("anybody", token)).status_code == 200
 
-    listed = run_cli("token", "list", database_url=sqlite_url).stdout
+    listed = run_cli("token", "list", database_url=bare_sqlite_url).stdout
     assert listed.startswith("ops\tread,admin\tprefix x-\tends 20")
     assert token not in listed
-    again = run_cli("token", "create", "--name", "ops", "--role", "read", database_url=sqlite_url)
+    again = run_cli(
+        "token", "create", "--name", "ops", "--role", "read", database_url=bare_sqlite_url
+    )
     assert (again.returncode, again.stdout) == (1, "")
     assert "There is an access token “ops” already." in again.stderr
-    revoked = run_cli("token", "revoke", "ops", database_url=sqlite_url)
+    revoked = run_cli("token", "revoke", "ops", database_url=bare_sqlite_url)
     assert revoked.stdout == "Token “ops” is revoked.\n"
     # Without any token left, it does not open to the network.
     refused_s = time.monotonic() + 10
@@ -47,7 +51,7 @@ def test_before_the_first_start(start_server: StartServer, sqlite_url: str, tmp_
         assert time.monotonic() < refused_s
     assert server.request("{ viewer { name } }", headers=bearer(token)).status_code == 401
     assert server.request("{ viewer { name } }").status_code == 401
-    unknown = run_cli("token", "revoke", "ops", database_url=sqlite_url)
+    unknown = run_cli("token", "revoke", "ops", database_url=bare_sqlite_url)
     assert unknown.returncode == 1
     assert "There is no access token “ops”." in unknown.stderr
 

@@ -1,7 +1,8 @@
-"""One transaction of events, with a fixed number of statements for any number of events.
+"""One transaction of events, with a fixed number of statements, and some more for many events.
 
 First all that the events concern is locked and read. Then the events are applied in memory, and
-what has changed is written at last.
+what has changed is written at last. Many events are applied in parts, so that PostgreSQL already
+writes those of one part while the next is applied.
 
 Whether an event is stored already, only the INSERT tells, because hardly any is: to ask for each of
 them first takes as long as to store it. If some are, those that were stored are removed again, the
@@ -10,7 +11,8 @@ ones that are stored already are read, and the events are applied anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,6 +24,7 @@ from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_statements import (
     ADD_USAGE,
     GROUP_PROCESSES,
+    INSERT_EVENTS,
     PLAIN_EVENT,
     PLAIN_JOB,
     REMOVE_EVENTS,
@@ -48,6 +51,8 @@ from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow
 from lamia_gql.storage.transaction import WriteTransaction
 
+PART = 250
+"""Of more events, so many are sent at once: while PostgreSQL writes them, others are applied."""
 ProcessKey = tuple[int, int]
 """Task and process."""
 
@@ -76,29 +81,16 @@ def record(
     connection = transaction.connection
     driver = Driver(connection)
     targets = resolve(driver, events, mode)
-    batch = _Batch(targets, {}, outbox)
-    results = batch.apply(events)
-    processes = batch.write(driver, transaction)
-    if processes is None:
+    outcomes = _Batch(targets, {}, outbox).store(driver, transaction, events)
+    if outcomes is None:
         first_seqs = [
             {"key_task": task.id, "last_seq": task.last_seq} for task in targets.tasks.values()
         ]
         connection.execute(REMOVE_EVENTS, first_seqs)
-        batch = _Batch(targets, read_stored(connection, events, targets), outbox)
-        results = batch.apply(events)
-        processes = batch.write(driver, transaction)
-        if processes is None:
+        stored = read_stored(connection, events, targets)
+        outcomes = _Batch(targets, stored, outbox).store(driver, transaction, events)
+        if outcomes is None:
             raise AssertionError("the tasks are locked, and yet others have stored events")
-    enough = {key: is_enough(process, process) for key, process in processes.items()}
-    outcomes: list[Outcome | UserError | None] = []
-    for result in results:
-        if result is None or isinstance(result, UserError):
-            outcomes.append(result)
-            continue
-        event, duplicate = result
-        key = (event.task_id, event.process_number)
-        task = targets.tasks[event.task_id].name
-        outcomes.append(Outcome(event, duplicate, enough[key], processes[key], task))
     return outcomes
 
 
@@ -121,25 +113,87 @@ class _Batch:
             (process.task_id, process.number): ProcessAccumulator(process)
             for process in targets.processes
         }
+        self._before: dict[JobKey, Summary] = {}
+        """The jobs as they were."""
         self._jobs: dict[JobKey, Summary] = {}
-        """The changed jobs."""
+        """The same jobs, changed."""
         self._last_seq = {task.id: task.last_seq for task in targets.tasks.values()}
         """The number of the last event of each task."""
         self._added: list[EventRow] = []
         """The new events, in order."""
+        self._sent: list[tuple[int, Callable[[], int]]] = []
+        """Of each part of them that was sent: its size, and what tells how many are written."""
+        self._sent_count = 0
+        """The size of all of these."""
         self._found: set[EventKey] = set()
         """Events that a former transaction for the same requests has stored."""
 
-    def apply(self, events: Sequence[NewEvent]) -> list[tuple[EventRow, bool] | UserError | None]:
-        """Add the events to their jobs and processes.
+    def store(
+        self, driver: Driver, transaction: WriteTransaction, events: Sequence[NewEvent]
+    ) -> list[Outcome | UserError | None] | None:
+        """Store the events, and what they change; what :func:`record` returns.
+
+        None if some of them are stored already: then nothing but the others was written.
+        """
+        with driver.together() if len(events) > PART else nullcontext():
+            results = self._apply(driver, events)
+            for key, job in self._jobs.items():
+                self._processes[key[:2]].change_job(self._before[key], job)
+            processes = {key: process.finish() for key, process in self._processes.items()}
+            # In the order of the primary key.
+            jobs = [JobRow.of(*job) for job in sorted(self._jobs.items())]
+        if not self._added:
+            return self._outcomes(results, processes)
+        if any(written() < number for number, written in self._sent):
+            return None
+        changed = [processes[key] for key, process in self._processes.items() if process.is_changed]
+        last_at = {
+            (event.task_id, event.process_number): event.received_at for event in self._added
+        }
+        samples = Samples((p, last_at[p.task_id, p.number]) for p in changed)
+        last_seq = {task_id: self._last_seq[task_id] for task_id, _ in last_at}
+        with driver.together():
+            is_complete = self._write(driver, changed, jobs, samples)
+            groups = GROUP_PROCESSES.start(driver, [(task_id,) for task_id in last_seq])
+            # Meanwhile, PostgreSQL writes.
+            outcomes = self._outcomes(results, processes)
+        if not is_complete():
+            return None
+        samples.coarsen(transaction.connection)
+        totals = sorted(task_totals(groups(), last_seq))
+        usage = [row for process in self._processes.values() for row in process.usage_rows()]
+        with driver.together():
+            UPDATE_TASKS.run_on(driver, totals)
+            ADD_USAGE.run_on(driver, usage)
+            transaction.publish_on_commit(self._changes())
+        if self._outbox is not None:
+            targets = self._targets
+            self._outbox.add_ends(
+                transaction.connection, targets.tasks, totals, targets.processes, changed
+            )
+        return outcomes
+
+    def _apply(
+        self, driver: Driver, events: Sequence[NewEvent]
+    ) -> list[tuple[EventRow, bool] | UserError | None]:
+        """Add the events to their jobs and processes, and begin to write them if they are many.
 
         For each: the stored event and whether it is a duplicate, or an error; None if its task is
         locked.
         """
-        return [
-            self._add(event, key) if isinstance(key, tuple) else key
-            for event, key in zip(events, self._targets.job_keys, strict=True)
-        ]
+        results: list[tuple[EventRow, bool] | UserError | None] = []
+        keys = self._targets.job_keys
+        for begin in range(0, len(events), PART):
+            end = begin + PART
+            results += [
+                self._add(event, key) if isinstance(key, tuple) else key
+                for event, key in zip(events[begin:end], keys[begin:end], strict=True)
+            ]
+            if len(events) > PART:
+                rows = self._added[self._sent_count :]
+                self._sent.append((len(rows), INSERT_EVENTS.start(driver, rows)))
+                self._sent_count += len(rows)
+        return results
 
     def _add(self, event: NewEvent, key: JobKey) -> tuple[EventRow, bool] | UserError:
         task_id, number, index = key
@@ -155,7 +209,7 @@ class _Batch:
         self._last_seq[task_id] = seq = self._last_seq[task_id] + 1
         event_class = event.event_class
         time = event_time(event.sent_at, event.received_at)
-        job = self._jobs.get(key) or self._targets.jobs.get(key, EMPTY)
+        job = self._jobs.get(key) or self._read(key)
         attempt, details = event.attempt, event.details
         if details is not None or job.submissions:
             attempt, details = _place(job, time, attempt, details or {})
@@ -184,6 +238,11 @@ class _Batch:
         self._added.append(row)
         return row, False
 
+    def _read(self, key: JobKey) -> Summary:
+        row = self._targets.jobs.get(key)
+        job = self._before[key] = EMPTY if row is None else row.summary()
+        return job
+
     def _is_first(self, event: NewEvent, known: EventRow) -> bool:
         """Whether the row was stored for this very event, not for one that came before it."""
         if not event.may_be_stored or known.received_at != event.received_at:
@@ -193,27 +252,15 @@ class _Batch:
         self._found.add(key)
         return is_first
 
-    def write(
-        self, driver: Driver, transaction: WriteTransaction
-    ) -> dict[ProcessKey, ProcessRow] | None:
-        """Write the events, and what they have changed; the processes, whether changed or not.
-
-        None if some of the events are stored already: then nothing but the others was written.
-        """
-        for key, job in self._jobs.items():
-            self._processes[key[:2]].change_job(self._targets.jobs.get(key, EMPTY), job)
-        processes = {key: process.finish() for key, process in self._processes.items()}
-        if not self._added:
-            return processes
-        changed = [processes[key] for key, process in self._processes.items() if process.is_changed]
-        last_at = {
-            (event.task_id, event.process_number): event.received_at for event in self._added
-        }
-        samples = Samples((p, last_at[p.task_id, p.number]) for p in changed)
-        last_seq = {task_id: self._last_seq[task_id] for task_id, _ in last_at}
-        events: list[tuple[Any, ...]] = [*self._added]
-        # In the order of the primary key.
-        jobs: list[tuple[Any, ...]] = [JobRow.of(*job) for job in sorted(self._jobs.items())]
+    def _write(
+        self,
+        driver: Driver,
+        changed: Sequence[ProcessRow],
+        jobs: Sequence[tuple[Any, ...]],
+        samples: Samples,
+    ) -> Callable[[], bool]:
+        """Write what is not sent yet; a function that tells whether none of it was stored."""
+        events: Sequence[tuple[Any, ...]] = self._added[self._sent_count :]
         write = WRITE_EVENTS
         if not (
             any(event.details for event in self._added)
@@ -228,24 +275,25 @@ class _Batch:
             jobs,
             samples.rows,
         )
-        with driver.together():
-            is_complete = write.start(driver, rows)
-            groups = GROUP_PROCESSES.start(driver, [(task_id,) for task_id in last_seq])
-        if not is_complete():
-            return None
-        samples.coarsen(transaction.connection)
-        totals = sorted(task_totals(groups(), last_seq))
-        usage = [row for process in self._processes.values() for row in process.usage_rows()]
-        with driver.together():
-            UPDATE_TASKS.run_on(driver, totals)
-            ADD_USAGE.run_on(driver, usage)
-            transaction.publish_on_commit(self._changes())
-        if self._outbox is not None:
-            targets = self._targets
-            self._outbox.add_ends(
-                transaction.connection, targets.tasks, totals, targets.processes, changed
-            )
-        return processes
+        return write.start(driver, rows)
+
+    def _outcomes(
+        self,
+        results: Sequence[tuple[EventRow, bool] | UserError | None],
+        processes: dict[ProcessKey, ProcessRow],
+    ) -> list[Outcome | UserError | None]:
+        tasks = self._targets.tasks
+        enough = {key: is_enough(process, process) for key, process in processes.items()}
+        outcomes: list[Outcome | UserError | None] = []
+        for result in results:
+            if result is None or isinstance(result, UserError):
+                outcomes.append(result)
+                continue
+            event, duplicate = result
+            key = (event.task_id, event.process_number)
+            task = tasks[event.task_id].name
+            outcomes.append(Outcome(event, duplicate, enough[key], processes[key], task))
+        return outcomes
 
     def _changes(self) -> list[Change]:
         added: dict[int, list[EventRow]] = {}

@@ -12,7 +12,6 @@ from enum import Enum, auto
 from sqlalchemy import Connection
 
 from lamia_gql.domain.errors import ErrorCode, UserError
-from lamia_gql.domain.lifecycle import Summary
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_statements import (
@@ -27,7 +26,7 @@ from lamia_gql.ingest.event_statements import (
     RESET_LOCK_WAIT,
 )
 from lamia_gql.storage.driver import Driver
-from lamia_gql.storage.rows import EventRow, ProcessRow, TaskRow, job_index
+from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow, job_index
 
 ProcessName = tuple[str, str]
 """The names of a task and of its process."""
@@ -54,7 +53,7 @@ class Targets:
     processes: list[ProcessRow]
     job_keys: list[JobKey | UserError | None]
     """The job of each event, or why it has none, or None if its task is locked; in order."""
-    jobs: dict[JobKey, Summary]
+    jobs: dict[JobKey, JobRow]
     """Those that have events."""
 
 
@@ -71,7 +70,7 @@ def resolve(driver: Driver, events: Sequence[NewEvent], mode: LockMode) -> Targe
         {task.id: task for task in tasks.values()},
         list(processes.values()),
         job_keys,
-        {row[:3]: row.summary() for row in jobs},
+        {row[:3]: row for row in jobs},
     )
 
 

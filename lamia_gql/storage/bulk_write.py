@@ -53,15 +53,19 @@ class BulkWrite:
 
     def run_on(self, driver: Driver, rows: Sequence[Row]) -> int:
         """Like :meth:`run`; the number is not known while statements run together."""
+        return self.start(driver, rows)()
+
+    def start(self, driver: Driver, rows: Sequence[Row]) -> Callable[[], int]:
+        """Write the rows; a function that tells how many were written."""
         if not rows:
-            return 0
+            return lambda: 0
         columns = self.encode(driver.dialect, rows)
         if driver.is_sqlite:
             given = list(zip(*columns, strict=True))
             written = driver.execute(self._on_sqlite, given, many=True)
         else:
             written = driver.execute(self._on_postgresql, columns)
-        return written.rowcount  # type: ignore[no-any-return] # the driver's
+        return lambda: written.rowcount
 
     def on_postgresql(self, first: int = 1, condition: str = "TRUE") -> str:
         """The statement of PostgreSQL.

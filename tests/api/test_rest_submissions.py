@@ -86,6 +86,25 @@ def test_lines_and_lists_are_stored_alike(server: Server) -> None:
     server.check_counters()
 
 
+def test_a_large_request_is_stored_whatever_is_stored_of_it(server: Server) -> None:
+    """Old events anywhere in it change nothing, and the new ones are stored."""
+    server.create("t", {"name": "a", "jobCount": 400})
+    events = [event("a", n % 400, uuid=str(uuid.uuid4()), batchId="1") for n in range(1_000)]
+    old = [events[n] for n in (3, 400, 401, 740, 999)]
+    assert send_lines(server, *old).status_code == 201
+    events[600] = events[600] | {"uuid": old[0]["uuid"]}
+    answer = send_lines(server, *events)
+    expected: list[Any] = [CREATED] * 1_000
+    for each in old:
+        expected[events.index(each)] = CREATED | {"duplicate": True}
+    expected[600] = "EVENT_ID_TAKEN"
+    check(read_lines(answer), expected)
+    server.check_counters()
+    assert server.graphql('{ task(name: "t") { events(last: 1) { totalCount } } }') == {
+        "task": {"events": {"totalCount": 999}}
+    }
+
+
 def check(entries: list[Any], expected: list[Any]) -> None:
     """Compare with expected entries, or with the codes of their errors."""
     found = [each if each["created"] else each["errors"][0]["details"]["code"] for each in entries]

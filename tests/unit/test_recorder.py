@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from sqlalchemy import select, text
 from lamia_gql.domain.errors import Unavailable, UserError
 from lamia_gql.domain.lifecycle import Occurrence
 from lamia_gql.domain.settings import load
+from lamia_gql.ingest import event_batch
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.recorder import Recorder
@@ -97,7 +99,10 @@ def stored_state(database: Database, task: str) -> tuple[list[Any], ...]:
 async def test_order_duplication_and_split_do_not_matter(
     database: Database, jobs: list[list[Occurrence]], chance: random.Random
 ) -> None:
-    """The same events in one request, or in any pieces, order and repetition: the same is kept."""
+    """The same events in one request, or in any pieces, order and repetition: the same is kept.
+
+    Nor does it matter whether they are sent to the database in parts.
+    """
     told = [(index, told) for index, life in enumerate(jobs) for told in life]
     at_once, in_pieces = create(database), create(database)
     await submit(database, [[event(at_once, index, occurrence) for index, occurrence in told]])
@@ -107,7 +112,8 @@ async def test_order_duplication_and_split_do_not_matter(
     requests: list[list[NewEvent]] = [[] for _ in range(chance.randint(1, 6))]
     for index, occurrence in replayed:
         chance.choice(requests).append(event(in_pieces, index, occurrence))
-    answers = await submit(database, requests)
+    with patch.object(event_batch, "PART", chance.randint(1, 7)):
+        answers = await submit(database, requests)
 
     outcomes = [outcome for answer in answers for outcome in answer]
     assert len(outcomes) == len(replayed)
@@ -116,8 +122,12 @@ async def test_order_duplication_and_split_do_not_matter(
     assert list(recount(database, [at_once, in_pieces])) == []
 
 
-async def test_new_events_among_stored_ones(database: Database) -> None:
+@pytest.mark.parametrize("part", [1, 2, 250])
+async def test_new_events_among_stored_ones(
+    database: Database, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Events that are stored already take no numbers, and change nothing."""
+    monkeypatch.setattr(event_batch, "PART", part)
     task = create(database)
     old, new = occurrences_of("STARTED", "BEAT"), occurrences_of("BEAT", "DONE")
     await submit(database, [[event(task, 1, told) for told in old]])

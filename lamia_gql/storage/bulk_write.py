@@ -1,8 +1,8 @@
 """Statements that write many rows of one table, without any work for each row but its encoding.
 
-SQLite takes the rows one by one, with positional parameters. PostgreSQL takes all of them at once,
-as one array for each column, so that a statement for one row has the same text as one for a
-thousand, and is prepared once.
+SQLite takes the rows one by one, with positional parameters, or some at once if they are inserted.
+PostgreSQL takes all of them at once, as one array for each column, so that a statement for one row
+has the same text as one for a thousand, and is prepared once.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from lamia_gql.storage.base import Base
 from lamia_gql.storage.driver import Driver
 
 Row = Sequence[Any]
+GROUP = 50
+"""SQLite inserts so many rows at once: it takes two thirds of the time that it takes one by one."""
 
 
 class BulkWrite:
@@ -29,6 +31,7 @@ class BulkWrite:
         entity: the table.
         names: the columns.
         on_sqlite: the statement; the columns are its parameters ``?1``, ``?2`` and so on.
+        on_sqlite_together: likewise, for :data:`GROUP` rows, one behind the other; if there is one.
         on_postgresql: what precedes the rows, which are the table ``given``, the condition for
             each of them, and what follows that.
     """
@@ -39,9 +42,11 @@ class BulkWrite:
         names: Sequence[str],
         on_sqlite: str,
         on_postgresql: tuple[str, str, str],
+        on_sqlite_together: str | None = None,
     ) -> None:
         self._types = [entity.__table__.c[name].type for name in names]
         self._on_sqlite = on_sqlite
+        self._on_sqlite_together = on_sqlite_together
         self._names = names
         self._around = on_postgresql
         self._on_postgresql = self.on_postgresql()
@@ -61,11 +66,21 @@ class BulkWrite:
             return lambda: 0
         columns = self.encode(driver.dialect, rows)
         if driver.is_sqlite:
-            given = list(zip(*columns, strict=True))
-            written = driver.execute(self._on_sqlite, given, many=True)
-        else:
-            written = driver.execute(self._on_postgresql, columns)
+            number = self._run_on_sqlite(driver, list(zip(*columns, strict=True)))
+            return lambda: number
+        written = driver.execute(self._on_postgresql, columns)
         return lambda: written.rowcount
+
+    def _run_on_sqlite(self, driver: Driver, rows: list[Row]) -> int:
+        written, begin = 0, 0
+        if self._on_sqlite_together is not None:
+            while begin + GROUP <= len(rows):
+                values = list(chain.from_iterable(rows[begin : begin + GROUP]))
+                written += driver.execute(self._on_sqlite_together, values).rowcount
+                begin += GROUP
+        if begin < len(rows):
+            written += driver.execute(self._on_sqlite, rows[begin:], many=True).rowcount
+        return written
 
     def on_postgresql(self, first: int = 1, condition: str = "TRUE") -> str:
         """The statement of PostgreSQL.
@@ -155,12 +170,13 @@ def bulk_add(entity: type[Base], names: Sequence[str], added: Sequence[str]) -> 
 def _insert(entity: type[Base], names: Sequence[str], on_conflict: str) -> BulkWrite:
     columns = ", ".join(names)
     head = f"INSERT INTO {entity.__tablename__} ({columns})"
-    places = ", ".join(f"?{place}" for place, _ in enumerate(names, 1))
+    row = f"({', '.join('?' for _ in names)})"
     return BulkWrite(
         entity,
         names,
-        f"{head} VALUES ({places}){on_conflict}",
+        f"{head} VALUES {row}{on_conflict}",
         (f"{head} SELECT {columns}", "TRUE", on_conflict),
+        f"{head} VALUES {', '.join([row] * GROUP)}{on_conflict}",
     )
 
 

@@ -11,13 +11,16 @@ from sqlalchemy import Engine, event
 
 from lamia_gql.storage.driver import Driver
 
+GROUP = "), (?"
+"""What is in a statement that inserts several rows."""
+
 
 @contextmanager
 def record_statements(thread: str = "") -> Iterator[list[str]]:
     """The statements that run during the block, without BEGIN.
 
     Those by which a server keeps its access tokens up to date, and gives memory back, on its own,
-    do not count. Where
+    do not count. The rows that SQLite gets in groups are one statement. Where
     ``thread`` is given, only those of threads whose names begin so.
     """
     statements: list[str] = []
@@ -25,8 +28,13 @@ def record_statements(thread: str = "") -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if statement.startswith(("BEGIN", "PRAGMA")) or "FROM access_token" in statement:
             return
-        if current_thread().name.startswith(thread):
-            statements.append(statement)
+        if not current_thread().name.startswith(thread):
+            return
+        if statements and GROUP in statements[-1]:
+            head = statement.partition(" VALUES ")[0]
+            if head == statements[-1].partition(" VALUES ")[0]:
+                return
+        statements.append(statement)
 
     original: Any = Driver._run
 

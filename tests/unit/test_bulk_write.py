@@ -24,6 +24,7 @@ from lamia_gql.ingest.event_statements import (
 )
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
+from lamia_gql.storage.bulk_write import GROUP
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import begin_write
 from lamia_gql.storage.migrations import migrate
@@ -144,6 +145,23 @@ def test_an_event_that_exists_is_left_alone(connection: Connection) -> None:
     assert INSERT_EVENTS.run(connection, []) == 0
     hosts = connection.scalars(select(Event.hostname).order_by(Event.seq)).all()
     assert hosts == ["old", None]
+
+
+def test_many_rows_are_written_as_few_are(connection: Connection) -> None:
+    """Those that exist among them are left alone, or take the new values, wherever they are."""
+    size = 2 * GROUP + 7
+    new = [event(seq) for seq in range(1, size + 1)]
+    old = [event(size + 1, id=new[0].id), event(size + 2, id=new[GROUP + 3].id), new[-1]]
+    assert INSERT_EVENTS.run(connection, old) == len(old)
+    assert INSERT_EVENTS.run(connection, new) == size - len(old)
+    ids = connection.scalars(select(Event.id)).all()
+    assert sorted(ids) == sorted(each.id for each in new)
+    for seen_at in (TIME, TIME + timedelta(seconds=1)):
+        seen = Occurrence(new_id(), EventClass.BEAT, seen_at)
+        rows = [JobRow.of((1, 0, index), summarise([seen])) for index in range(size)]
+        UPSERT_JOBS.run(connection, rows[::-1])
+        stored = connection.execute(select(*JOB_COLUMNS).order_by(Job.job_index)).all()
+        assert [JobRow._make(row) for row in stored] == rows
 
 
 def test_only_the_rows_of_the_keys_are_updated(connection: Connection) -> None:

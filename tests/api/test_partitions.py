@@ -73,8 +73,8 @@ def test_ranges_begin_and_go(
     run_task(server, "kept", "keep")
     kept = server.graphql(EVENTS, name="kept")
     with restarted(server):
-        age(server, "old", 1.5)
-        age(server, "kept", 1.5)
+        age(server, 1.5, "old")
+        age(server, 1.5, "kept")
     until(lambda: f"from id {WIDTH} on" in server.log(), server.log)
     run_task(server, "next")
     assert partitions(database, 1) == [2, 2, 1]
@@ -84,8 +84,8 @@ def test_ranges_begin_and_go(
 
     # Where a task is kept for longer, the rows of the others wait for a while, and go.
     with restarted(server):
-        age(server, "old", 9)
-        age(server, "kept", 9)
+        age(server, 9, "old")
+        age(server, 9, "kept")
     until(lambda: names(server) == {"kept", "next"}, server.log)
     assert count(database, "event_r0") == 4
     database.execute("UPDATE task SET deleted_at = deleted_at - %s", (timedelta(days=3),))
@@ -97,7 +97,7 @@ def test_ranges_begin_and_go(
     with psycopg.connect(postgres_url) as reader:
         reader.execute("SELECT count(*) FROM event")
         with restarted(server):
-            age(server, "kept", 366)
+            age(server, 366, "kept")
         until(lambda: names(server) == {"next"}, server.log)
         until(lambda: "a lock was not available in time" in server.log(), server.log)
         for _ in range(50):
@@ -118,7 +118,7 @@ def test_ids_end(
     server = start_server(postgres_url)
     run_task(server, "first")
     with restarted(server):
-        age(server, "first", 1_000)
+        age(server, 1_000, "first")
         database.execute("SELECT setval('task_id_seq', %s)", (WIDTH - 2,))
     until(lambda: count(database, "event_r1") == 0, server.log)
     for name in "second", "third":

@@ -197,7 +197,7 @@ async def test_a_server_prunes_by_itself(start_server: StartServer, database_url
             await ws.subscribe("1", EVENTS, task=name, after=BEGINNING)
             await asyncio.to_thread(server.submit, name, "p", "DONE")
             assert (await ws.receive())["type"] == "next"
-            await asyncio.to_thread(age, server, name, 2)
+            await asyncio.to_thread(age, server, 2, name)
             assert (await ws.receive())["type"] in ("complete", "error")
     assert names(server) == set()
     await until_async(

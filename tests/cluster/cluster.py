@@ -17,39 +17,29 @@ from lamia_gql.ingest.recount import recount
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
-from tests.cluster.balancer import Balancer
 from tests.cluster.daemons import Daemons
 from tests.cluster.database import NODES, DatabaseCluster, make_folder
 from tests.cluster.pooler import start_pooler
 from tests.support.harness import Server
 from tests.support.other_version import ROOT, OtherServer
-from tests.support.ports import free_ports
+from tests.support.ports import free_ports, listens
+from tests.support.reverse_proxies import NAME, haproxy_site
+from tests.support.tools import find_program
 from tests.support.waiting import until
 
+START_TIMEOUT_S = 20.0
 MAX_REPLICA_LAG_S = 3.0
 STORED = """SELECT event.id::text FROM event JOIN task ON task.id = event.task_id
   WHERE task.name = ANY(%s) ORDER BY seq"""
 COUNT = "query($task: String!) { task(name: $task) { events(first: 0) { totalCount } } }"
 NAMES = "SELECT name FROM task WHERE deleted_at IS NULL"
-SECTIONS = """\
-frontend servers
-  mode http
-  bind 127.0.0.1:{port}
-  http-response set-header X-Server %s
-  use_backend alive if {{ nbsrv(ready) eq 0 }}
-  default_backend ready
-backend ready
-  mode http
-  option httpchk GET /readyz
-  option redispatch
-  default-server inter 500ms fall 2 rise 1
-{servers}backend alive
-  mode http
-  option httpchk GET /healthz
-  option redispatch
-  default-server inter 500ms fall 2 rise 1
-{servers}"""
-"""While the database fails over, no server is ready: then requests wait in those that are alive."""
+ENCRYPTION = f"""\
+    bind :443 ssl crt /etc/haproxy/{NAME}.pem alpn h2,http/1.1
+    http-request redirect scheme https code 308 unless {{ ssl_fc }}
+"""
+"""Of the site for HAProxy: the fleet does without."""
+SERVER_HEADER = "    http-response set-header X-Server %s\n"
+"""Tells subscribers the number of the server that they are connected to."""
 
 
 class Cluster:
@@ -109,6 +99,22 @@ def _is_ready(server: Server) -> bool:
     return server.get("/readyz").is_success
 
 
+def _start_balancer(daemons: Daemons, folder: Path, servers: list[str]) -> str:
+    """Start the HAProxy of ``deploy/`` before the servers; its address."""
+    [port] = free_ports(1)
+    configuration = folder / "servers.cfg"
+    configuration.write_text(
+        haproxy_site(
+            servers, ("bind :80\n", f"bind 127.0.0.1:{port}\n"), (ENCRYPTION, SERVER_HEADER)
+        )
+    )
+    program = find_program("haproxy")
+    assert program is not None
+    daemons.start("servers", [program, "-f", str(configuration)])
+    daemons.await_start("servers", partial(listens, port), START_TIMEOUT_S)
+    return f"http://127.0.0.1:{port}"
+
+
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """Set it up, and end it."""
@@ -125,6 +131,8 @@ def running_cluster() -> Iterator[Cluster]:
             settings = {
                 "read_database_url": " ".join(map(database.address, NODES)),
                 "max_replica_lag": MAX_REPLICA_LAG_S,
+                "allowed_hosts": NAME,
+                "trusted_proxies": "127.0.0.1",
             }
             pooler = start_pooler(daemons, folder, database.url)
             # Each reaches the primary in another way.
@@ -137,11 +145,7 @@ def running_cluster() -> Iterator[Cluster]:
             ]
             for server in servers:
                 stack.enter_context(server)
-            [port] = free_ports(1)
-            addresses = [server.url.removeprefix("http://") for server in servers]
-            lines = [f"  server {number} {a} check\n" for number, a in enumerate(addresses)]
-            sections = SECTIONS.format(port=port, servers="".join(lines))
-            Balancer(daemons, folder, "servers", sections)
-            yield Cluster(database, servers, f"http://127.0.0.1:{port}")
+            url = _start_balancer(daemons, folder, [server.url for server in servers])
+            yield Cluster(database, servers, url)
     finally:
         shutil.rmtree(folder)

@@ -18,7 +18,8 @@ ANSWER_TIMEOUT_S = 60.0
 class Writer:
     """Sends BEATs of one job through a balancer, until the block ends.
 
-    An event that was not acknowledged is sent again, with the same id.
+    It names its task to the balancer, as ``lamia-job`` does, and so prefers one server. An event
+    that was not acknowledged is sent again, with the same id.
 
     Args:
         url: the address of the balancer.
@@ -27,6 +28,7 @@ class Writer:
 
     def __init__(self, url: str, task: str) -> None:
         self._url = f"{url}/api/v0/events"
+        self._headers = {"Lamia-Task": task}
         self._event = {"task": task, "process": "p", "index": 0, "eventClass": "BEAT"}
         self.acknowledged: dict[str, float] = {}
         """The ids, and when each was acknowledged, by ``time.monotonic``."""
@@ -71,7 +73,9 @@ class Writer:
 
     def _send(self, client: httpx.Client, key: str) -> bool:
         try:
-            answer = client.post(self._url, json=[{**self._event, "uuid": key}])
+            answer = client.post(
+                self._url, json=[{**self._event, "uuid": key}], headers=self._headers
+            )
         except httpx.TransportError as error:
             self.failures.append(repr(error))
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,25 +48,40 @@ def nginx(folder: Path, port: int, *servers: str) -> list[str]:
     return nginx_command(folder, site)
 
 
+def haproxy_site(servers: Sequence[str], *replacements: tuple[str, str]) -> str:
+    """The site for HAProxy before these servers, whose names are their numbers, from 0.
+
+    Args:
+        servers: their addresses.
+        replacements: texts of the site, and what is to take their place.
+    """
+    lines = "".join(
+        f"    server {number} {server.removeprefix('http://')}\n"
+        for number, server in enumerate(servers)
+    )
+    site = here(
+        HAPROXY,
+        ("    user haproxy\n    group haproxy\n    maxconn 20000\n", "    maxconn 400\n"),
+        ("log /dev/log local0", "log stderr local0"),
+        *replacements,
+    )
+    return re.sub(r"( *server \w+ 192.*\n)+", lines, site)
+
+
 def haproxy(folder: Path, port: int, *servers: str) -> list[str]:
     """The command that runs the site for HAProxy before these servers."""
     made, key = make_certificate(folder, f"DNS:{NAME}")
     both = folder / "both.pem"
     both.write_text(made.read_text() + key.read_text())
-    lines = "".join(
-        f"    server s{number} {server.removeprefix('http://')}\n"
-        for number, server in enumerate(servers)
-    )
     config = folder / "haproxy.cfg"
-    site = here(
-        HAPROXY,
-        ("    user haproxy\n    group haproxy\n    maxconn 20000\n", "    maxconn 200\n"),
-        ("log /dev/log local0", "log stderr local0"),
-        ("bind :80\n", f"bind 127.0.0.3:{port}\n"),
-        ("bind :443 ", f"bind 127.0.0.1:{port} "),
-        (f"/etc/haproxy/{NAME}.pem", str(both)),
+    config.write_text(
+        haproxy_site(
+            servers,
+            ("bind :80\n", f"bind 127.0.0.3:{port}\n"),
+            ("bind :443 ", f"bind 127.0.0.1:{port} "),
+            (f"/etc/haproxy/{NAME}.pem", str(both)),
+        )
     )
-    config.write_text(re.sub(r"( *server \w+ 192.*\n)+", lines, site))
     return [require(shutil.which("haproxy"), "Debian's haproxy"), "-f", str(config)]
 
 

@@ -19,7 +19,7 @@ RECORD_NOTIFICATIONS = """
     constructor(title, { body }) { window.told.push(`${title}: ${body}`); }
   };
 """
-"""Headless browsers show no notifications."""
+"""Headless browsers show no notifications, and refuse them unasked."""
 BAD_ALLOC = {"message": "std::bad_alloc", "exitCode": 134, "hostname": "node17"}
 
 
@@ -239,7 +239,9 @@ def test_the_browser_tells_of_tasks_that_fail(sqlite_server: Server, open_page: 
     assert page.evaluate("told") == ["late cannot succeed: 7 unsuccessful"]
 
     # This browser refuses it when it is asked.
-    refused = open_page(sqlite_server.url, width=375)
+    refused = open_page("about:blank", width=375)
+    refused.add_init_script(RECORD_NOTIFICATIONS.replace("granted", "denied"))
+    refused.goto(sqlite_server.url)
     refused.get_by_role("button", name="Notify").press("Enter")
     reason = refused.get_by_text("This page cannot notify: your browser refuses it.")
     expect(reason).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -40,6 +41,11 @@ hypothesis.settings.load_profile("lamia")
 
 # A shell that starts us in background has us ignore SIGINT, as would every program of a test then.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Look no more for garbage among all the tests and what they have loaded."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

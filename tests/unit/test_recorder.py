@@ -223,10 +223,12 @@ async def test_one_bad_event_does_not_cost_the_good_ones(database: Database) -> 
     assert len(stored_state(database, task)[1]) == 1
 
 
+@pytest.mark.parametrize("part", [1, 250])
 async def test_an_event_that_the_database_refuses_fails_alone(
-    database: Database, caplog: pytest.LogCaptureFixture
+    database: Database, part: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event that the database itself refuses fails alone, though it shared a transaction."""
+    monkeypatch.setattr(event_batch, "PART", part)
     task = create(database)
     good = [[event(task, 0, told)] for told in occurrences_of(*["BEAT"] * 5)]
     (bad,) = occurrences_of("BEAT")

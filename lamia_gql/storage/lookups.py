@@ -31,6 +31,9 @@ Asked: TypeAlias = "tuple[Lookup, asyncio.Future[Any], float]"
 
 MOST_TOGETHER = 32
 """How many lookups one transaction does."""
+GATHERING_S = 0.002
+"""How long a transaction waits at most for more of them: the event loop reads requests meanwhile,
+and each transaction costs as much as several lookups."""
 
 
 class _Failed(NamedTuple):
@@ -53,6 +56,8 @@ class Lookups:
         self._waiting: deque[Asked] = deque()
         self._workers: dict[asyncio.Task[None], list[Asked]] = {}
         """What each worker does now."""
+        self._gatherer: asyncio.Task[None] | None = None
+        """The worker that will take those who wait."""
         self._timer: asyncio.TimerHandle | None = None
         """One for all: a timer for each takes as long as the rest of this. It is kept until its
         time, as the next lookup would need another one."""
@@ -69,8 +74,7 @@ class Lookups:
         self._waiting.append(((work, asked), answer, deadline))
         if self._timer is None or deadline < self._timer.when():
             self._set_timer(deadline)
-        if len(self._workers) < self._limit:
-            self._start()
+        self._start_if_needed()
         return await answer
 
     def _set_timer(self, deadline: float) -> None:
@@ -92,19 +96,19 @@ class Lookups:
         if left:
             self._set_timer(min(left))
 
-    def _start(self) -> None:
+    def _start_if_needed(self) -> None:
+        if not self._waiting or self._gatherer is not None or len(self._workers) >= self._limit:
+            return
         asked: list[Asked] = []
-        worker = asyncio.create_task(self._work(asked), name="lookups")
+        self._gatherer = worker = asyncio.create_task(self._work(asked), name="lookups")
         self._workers[worker] = asked
         # Not at the end of the worker itself: one that is cancelled early never begins.
         worker.add_done_callback(self._end)
 
     async def _work(self, asked: list[Asked]) -> None:
         while self._waiting:
-            number = min(len(self._waiting), MOST_TOGETHER)
-            taken = [self._waiting.popleft() for _ in range(number)]
-            # Those who do not wait any more were cancelled.
-            asked[:] = [each for each in taken if not each[1].done()]
+            await self._gather()
+            asked[:] = self._take()
             results = await self._run([lookup for lookup, _, _ in asked])
             for (_, answer, _), result in zip(asked, results, strict=True):
                 if answer.done():
@@ -113,17 +117,38 @@ class Lookups:
                     answer.set_exception(result.error)
                 else:
                     answer.set_result(result)
+            if self._gatherer is not None:
+                return
+            self._gatherer = asyncio.current_task()
+
+    def _take(self) -> list[Asked]:
+        number = min(len(self._waiting), MOST_TOGETHER)
+        taken = [self._waiting.popleft() for _ in range(number)]
+        self._gatherer = None
+        self._start_if_needed()
+        # Those who do not wait any more were cancelled, or are overdue.
+        return [each for each in taken if not each[1].done()]
+
+    async def _gather(self) -> None:
+        """Wait while each round of the event loop brings more lookups."""
+        loop, number = asyncio.get_running_loop(), 0
+        end = loop.time() + GATHERING_S
+        while number < len(self._waiting) < MOST_TOGETHER and loop.time() < end:
+            number = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _end(self, worker: asyncio.Task[None]) -> None:
         asked = self._workers.pop(worker)
+        if self._gatherer is worker:
+            self._gatherer = None
         if worker.cancelled() or worker.exception() is not None:
             # Nobody waits for ever.
             for _, answer, _ in (*asked, *self._waiting):
                 answer.cancel()
             self._waiting.clear()
-        elif self._waiting:
-            # They came after its last look.
-            self._start()
+        else:
+            # For those who came after its last look.
+            self._start_if_needed()
 
     async def _run(self, lookups: Sequence[Lookup]) -> list[Any]:
         if not lookups:

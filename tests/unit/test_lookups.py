@@ -17,6 +17,7 @@ from lamia_gql.domain.errors import ErrorCode, Unavailable, UserError
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.plans.plan import Plans
 from lamia_gql.graph.schema import make_schema
+from lamia_gql.storage import lookups as module
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.lookups import MOST_TOGETHER, Lookups, Work
 
@@ -76,6 +77,29 @@ async def test_those_that_wait_are_done_together(database: Database) -> None:
     )
     assert found == list(range(4 * MOST_TOGETHER))
     assert transactions == 4
+
+
+async def test_more_are_waited_for_as_long_as_they_come(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that each round of the event loop brings are done in one transaction."""
+    monkeypatch.setattr(module, "GATHERING_S", SOON_S)
+    transactions = 0
+
+    def count(*_: object) -> None:
+        nonlocal transactions
+        transactions += 1
+
+    async def look_later(rounds: int) -> int:
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        return await look(lookups, lookup(rounds))
+
+    event.listen(database.readers._engine, "checkout", count)
+    lookups = Lookups(database.readers, 2)
+    found = await asyncio.gather(*map(look_later, range(8)))
+    assert found == list(range(8))
+    assert transactions == 1
 
 
 async def test_the_same_work_is_called_once_for_all(database: Database) -> None:

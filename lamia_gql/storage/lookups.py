@@ -32,7 +32,7 @@ Asked: TypeAlias = "tuple[Lookup, asyncio.Future[Any], float]"
 MOST_TOGETHER = 32
 """How many lookups one transaction does."""
 GATHERING_S = 0.002
-"""How long a transaction waits at most for more of them: the event loop reads requests meanwhile,
+"""How long a transaction waits at most for more of them, in seconds: the event loop reads requests,
 and each transaction costs as much as several lookups."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    FromClause,
     and_,
     bindparam,
     case,
@@ -30,10 +31,10 @@ from lamia_gql.storage.bulk_write import (
     bulk_upsert,
 )
 from lamia_gql.storage.key_table import INT, TEXT, UUID, key_table
+from lamia_gql.storage.keyed_rows import keyed_rows
 from lamia_gql.storage.models import Event, Job, Process, Sample, Task, Usage
 from lamia_gql.storage.rows import (
     EVENT_COLUMNS,
-    JOB_COLUMNS,
     PROCESS_COLUMNS,
     TASK_COLUMNS,
     EventRow,
@@ -103,14 +104,18 @@ def _read_events() -> Any:
     return select(*EVENT_COLUMNS).join(k, (Event.task_id == k.c.task_id) & (Event.id == k.c.id))
 
 
-def _read_jobs() -> Any:
+def _read_jobs(engine: str) -> Any:
     k = key_table(task_id=INT, number=INT, job_index=INT)
-    return select(*JOB_COLUMNS).join(
-        k,
-        (Job.task_id == k.c.task_id)
-        & (Job.process_number == k.c.number)
-        & (Job.job_index == k.c.job_index),
-    )
+
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        return [
+            job.task_id == k.c.task_id,
+            job.process_number == k.c.number,
+            job.job_index == k.c.job_index,
+        ]
+
+    rows = keyed_rows(engine, k, Job, belongs)
+    return select(*(rows.of[name] for name in JobRow._fields)).select_from(rows.source)
 
 
 def _group_processes() -> Any:
@@ -170,7 +175,7 @@ READ_PROCESSES = BulkRead(_read_processes(), ProcessRow._make)
 PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
 READ_EVENTS = _read_events()
 """Events by task and id."""
-READ_JOBS = BulkRead(_read_jobs(), JobRow._make)
+READ_JOBS = BulkRead(_read_jobs, JobRow._make)
 """Jobs by task, process and index."""
 GROUP_PROCESSES = BulkRead(_group_processes(), tuple)
 """For each task and state of a process: the first start, the latest end, the latest event, and

@@ -269,7 +269,9 @@ def _has_tag(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _has_failure(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(
-        select(Job.job_index).where(Job.task_id == Task.id, is_failed(), condition).correlate(Task)
+        select(Job.job_index)
+        .where(Job.task_id == Task.id, is_failed(Job), condition)
+        .correlate(Task)
     )
 
 

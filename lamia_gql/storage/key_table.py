@@ -14,11 +14,14 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     BindParameter,
+    Boolean,
+    ColumnElement,
     Dialect,
     FromClause,
     TableClause,
     Text,
     bindparam,
+    case,
     cast,
     column,
     func,
@@ -109,6 +112,37 @@ def key_table(**types: TypeEngine[Any]) -> FromClause:
     return KeyTable(types)
 
 
+class _WithinKeys(ColumnElement[bool]):
+    inherit_cache = False
+    type = Boolean()
+
+    def __init__(self, task_id: Any) -> None:
+        self.task_id = task_id
+
+
+def within_keys(task_id: Any) -> ColumnElement[bool]:
+    """A condition on the task of rows of a partitioned table, which those of all keys meet.
+
+    By it, PostgreSQL leaves out the other partitions when a statement begins, and yet has one plan
+    for all values.
+    """
+    return _WithinKeys(task_id)
+
+
+@compiles(_WithinKeys, "sqlite")
+def _always(_condition: _WithinKeys, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "1"
+
+
+@compiles(_WithinKeys, "postgresql")
+def _between(condition: _WithinKeys, compiler: SQLCompiler, **options: Any) -> str:
+    # What depends on now() is not known before the statement runs. For the value of a parameter, a
+    # plan would have one partition, and seem cheaper; but to make it takes longer than to run it.
+    known = func.now().is_not(None)
+    least, greatest = (case((known, key)) for key in (LEAST_KEY, GREATEST_KEY))
+    return compiler.process(condition.task_id.between(least, greatest), **options)
+
+
 @compiles(KeyTable, "sqlite")
 def _json_each(keys: KeyTable, compiler: SQLCompiler, **options: Any) -> str:
     each = func.json_each(keys.parameter).table_valued("key", "value", name="given")
@@ -131,8 +165,11 @@ def _json_array_elements(keys: KeyTable, compiler: SQLCompiler, **options: Any) 
         for place, (name, kind) in enumerate(keys.types.items())
     ]
     place = (column("place", BigInteger()) - 1).label("place")
+    # PostgreSQL takes any array for one of a hundred values, and reads tables whole to join them.
+    # Of a hundred, it expects one to meet a condition.
+    is_key = func.json_typeof(each.c.value) == literal_column("'array'")
     # With an offset, the values of a key are taken out of the JSON once, not for each joined row.
-    rows = select(place, *fields).select_from(each).offset(literal_column("0"))
+    rows = select(place, *fields).select_from(each).where(is_key).offset(literal_column("0"))
     return _render(keys, rows, compiler, **options)
 
 

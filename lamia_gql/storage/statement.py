@@ -77,11 +77,16 @@ class BulkRead(Generic[R]):
     """A SELECT with a key table (see :mod:`lamia_gql.storage.key_table`) for the write path.
 
     Args:
-        select: the SELECT; its only parameter without a value is ``keys``.
+        select: the SELECT, or what makes it, as for :class:`Statement`; its only parameter without
+            a value is ``keys``.
         row: makes a row of the values of the columns.
     """
 
-    def __init__(self, select: SelectBase, row: Callable[[Iterable[Any]], R]) -> None:
+    def __init__(
+        self,
+        select: SelectBase | Callable[[str], SelectBase],
+        row: Callable[[Iterable[Any]], R],
+    ) -> None:
         self._statement = Statement(select)
         self._row = row
 

@@ -1,21 +1,18 @@
-"""What PostgreSQL does with partitions: by the plans and the locks of statements."""
+"""Ranges of tasks on PostgreSQL: how they begin, and which of their partitions are locked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
 from lamia_gql.domain.pagination import Page
 from lamia_gql.domain.settings import load
-from lamia_gql.ingest.event_statements import READ_JOBS
 from lamia_gql.ingest.purger import purge
 from lamia_gql.ingest.ranges import begin_range
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.driver import Cursor, Driver
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.partitions import WIDTH, add_range, move_ids, read_ranges
@@ -62,33 +59,6 @@ def test_a_page_is_planned_for_its_partition(database: Database) -> None:
         return locked(connection)
 
     assert database.read_blocking(read) == {"event", "event_r3"}
-
-
-class ExplainingDriver(Driver):
-    """Keeps the plan of each statement that it runs."""
-
-    def execute(
-        self, statement: str, parameters: Sequence[Any] = (), *, many: bool = False
-    ) -> Cursor:
-        """Run it, and ask for its plan before."""
-        cursor = super().execute(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}", parameters)
-        self.plan = [line for (line,) in self.fetch(cursor)]
-        return super().execute(statement, parameters, many=many)
-
-
-def test_writers_run_in_the_partitions_of_their_tasks(database: Database) -> None:
-    """The jobs of a transaction are looked for in those, by their keys."""
-
-    def explain(transaction: WriteTransaction) -> list[str]:
-        driver = ExplainingDriver(transaction.connection)
-        READ_JOBS.run_on(driver, [(3 * WIDTH + 5, 0, 0)])
-        return driver.plan
-
-    scans = [line for line in database.write_blocking(explain) if "on job_r" in line]
-    assert len(scans) == RANGES + 1
-    assert all("Index Scan using" in scan for scan in scans)
-    [run] = [scan for scan in scans if "never executed" not in scan]
-    assert "on job_r3 " in run
 
 
 def test_ranges_are_read_as_they_were_made(database: Database) -> None:

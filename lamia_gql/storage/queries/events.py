@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import FromClause, bindparam, exists, literal, select
+from sqlalchemy import FromClause, Select, bindparam, exists, literal, select
 
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int64
 from lamia_gql.storage.filters import EventFilter
-from lamia_gql.storage.key_table import INT, UUID, key_table
+from lamia_gql.storage.key_table import INT, UUID, key_table, within_keys
+from lamia_gql.storage.keyed_rows import keyed_rows
 from lamia_gql.storage.models import Event, Process, Task
 from lamia_gql.storage.queries.bounds import SIZE, Bounds, between, bound, parameters
 from lamia_gql.storage.queries.counts import Count, limited_count
@@ -122,7 +123,8 @@ def count_events(
 @lru_cache(STATEMENTS_KEPT)
 def _count_statement(depth: int, wanted: EventFilter) -> Statement:
     k = _parents(depth)
-    events = select(literal(1)).where(*_is_child(Event, k, depth), *wanted.where(Event))
+    is_child = (*_is_child(Event, k, depth), within_keys(Event.task_id))
+    events = select(literal(1)).where(*is_child, *wanted.where(Event))
     statement = select(k.c.place, limited_count(events.correlate(k)))
     if wanted.classes is not None:
         # Where no process has such events, none are looked for.
@@ -167,9 +169,13 @@ def events_by_id(
 @lru_cache(STATEMENTS_KEPT)
 def _by_id_statement(shape: RowShape[EventRow]) -> Statement:
     k = key_table(task_id=INT, id=UUID)
-    return Statement(
-        select(*shape.columns, k.c.place)
-        .join(k, (Event.task_id == k.c.task_id) & (Event.id == k.c.id))
-        .join(Task, Task.id == Event.task_id)
-        .where(Task.deleted_at.is_(None))
-    )
+
+    def belongs(event: Any, k: FromClause) -> list[Any]:
+        task = exists().where(Task.id == event.task_id, Task.deleted_at.is_(None))
+        return [event.task_id == k.c.task_id, event.id == k.c.id, task]
+
+    def by_id(engine: str) -> Select[Any]:
+        rows = keyed_rows(engine, k, Event, belongs)
+        return select(*shape.select(rows.of.__getitem__), k.c.place).select_from(rows.source)
+
+    return Statement(by_id)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
-    Select,
     SelectBase,
     Text,
     bindparam,
@@ -31,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from lamia_gql.storage.key_table import INT, TEXT, TIME, KeyList, key_table
+from lamia_gql.storage.keyed_rows import KeyedRows, keyed_rows
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.job_states import is_failed
@@ -94,23 +94,23 @@ def groups_statement(by: Keys, by_process: bool, of_cause: bool) -> Statement:
 
     def on_postgresql() -> SelectBase:
         k = key_table(task_id=INT, number=INT, **(CAUSE if of_cause else {}))
-        same = [_is_same(column, k.c[name]) for name, column in columns.items() if of_cause]
+        rows = _failed_jobs(k, by_process, by if of_cause else ())
+        grouped_by = {name: rows.of[column.key] for name, column in columns.items()}
         count: Any = func.count()
         sample: Any = func.min(literal_column(_JOB))
         order = func.row_number().over(partition_by=k.c.place, order_by=(count.desc(), sample))
         grouped = (
             select(
                 k.c.place,
-                *(columns.get(name, null()).label(name) for name in CAUSE),
+                *(grouped_by.get(name, null()).label(name) for name in CAUSE),
                 count.label("jobs"),
-                func.min(Job.closed_at).label("first_at"),
-                func.max(Job.closed_at).label("last_at"),
+                func.min(rows.of.closed_at).label("first_at"),
+                func.max(rows.of.closed_at).label("last_at"),
                 sample.label("sample"),
                 order.label("rank"),
             )
-            .join_from(k, Job, _of_owner(k, by_process))
-            .where(is_failed(), *same)
-            .group_by(k.c.place, *columns.values())
+            .select_from(rows.source)
+            .group_by(k.c.place, *grouped_by.values())
             .subquery()
         )
         shown = [each for each in grouped.c if each.key != "rank"]
@@ -135,14 +135,16 @@ def hosts_statement(by: Keys, by_process: bool) -> Statement:
         )
 
     def on_postgresql() -> SelectBase:
-        k, jobs = _jobs_of_groups(by, by_process)
+        k = _groups()
+        rows = _failed_jobs(k, by_process, by)
         count = func.count()
-        host = Job.seen_hostname
+        host = rows.of.seen_hostname
         order = func.row_number().over(
             partition_by=k.c.place, order_by=(count.desc(), func.coalesce(host, ""))
         )
         hosts = (
-            jobs.add_columns(host, count.label("jobs"), order.label("rank"))
+            select(k.c.place, host, count.label("jobs"), order.label("rank"))
+            .select_from(rows.source)
             .group_by(k.c.place, host)
             .subquery()
         )
@@ -166,9 +168,11 @@ def host_numbers_statement(by: Keys, by_process: bool) -> Statement:
         )
 
     def on_postgresql() -> SelectBase:
-        k, jobs = _jobs_of_groups(by, by_process)
-        hosts = func.count(func.coalesce(Job.seen_hostname, literal(NO_TEXT)).distinct())
-        return jobs.add_columns(hosts).group_by(k.c.place).order_by(k.c.place)
+        k = _groups()
+        rows = _failed_jobs(k, by_process, by)
+        hosts = func.count(func.coalesce(rows.of.seen_hostname, literal(NO_TEXT)).distinct())
+        found = select(k.c.place, hosts).select_from(rows.source)
+        return found.group_by(k.c.place).order_by(k.c.place)
 
     return Statement(lambda engine: on_sqlite() if engine == "sqlite" else on_postgresql())
 
@@ -182,9 +186,11 @@ def jobs_statement(by: Keys, by_process: bool) -> Statement:
         return _value_per_key(jobs, "jobs", TEXT)
 
     def on_postgresql() -> SelectBase:
-        k, jobs = _jobs_of_groups(by, by_process)
+        k = _groups()
+        rows = _failed_jobs(k, by_process, by)
         numbers = func.string_agg(literal_column(f"CAST({_JOB} AS TEXT)"), literal_column("','"))
-        return jobs.add_columns(numbers).group_by(k.c.place).order_by(k.c.place)
+        found = select(k.c.place, numbers).select_from(rows.source)
+        return found.group_by(k.c.place).order_by(k.c.place)
 
     return Statement(lambda engine: on_sqlite() if engine == "sqlite" else on_postgresql())
 
@@ -250,12 +256,28 @@ def _of_group_text(by: Keys, by_process: bool) -> str:
     return _of_owner_text(by_process) + "".join(same)
 
 
-def _jobs_of_groups(by: Keys, by_process: bool) -> tuple[FromClause, Select[Any]]:
-    """The key table of groups, and the jobs of each."""
-    k = key_table(task_id=INT, number=INT, **CAUSE)
-    same = [_is_same(column, k.c[name]) for name, column in columns_grouped_by(by).items()]
-    jobs = select(k.c.place).join_from(k, Job, _of_owner(k, by_process))
-    return k, jobs.where(is_failed(), *same)
+def _groups() -> FromClause:
+    return key_table(task_id=INT, number=INT, **CAUSE)
+
+
+def _failed_jobs(k: FromClause, by_process: bool, same: Keys) -> KeyedRows:
+    """On PostgreSQL: the failed jobs of each owner, or of each group of those that have the same.
+
+    Args:
+        k: the owners, or groups.
+        by_process: whether owners are processes.
+        same: what the jobs have in common with their group.
+    """
+
+    def belongs(job: Any, k: FromClause) -> list[ColumnElement[bool]]:
+        found = [job.task_id == k.c.task_id, is_failed(job)]
+        if by_process:
+            found.append(job.process_number == k.c.number)
+        for name, shown in columns_grouped_by(same).items():
+            found.append(_is_same(getattr(job, shown.key), k.c[name]))
+        return found
+
+    return keyed_rows("postgresql", k, Job, belongs)
 
 
 def _is_same(one: Any, other: Any) -> ColumnElement[bool]:
@@ -263,8 +285,3 @@ def _is_same(one: Any, other: Any) -> ColumnElement[bool]:
     missing = literal(NO_TEXT if isinstance(one.type, Text) else NO_NUMBER)
     same: ColumnElement[bool] = func.coalesce(one, missing) == func.coalesce(other, missing)
     return same
-
-
-def _of_owner(k: FromClause, by_process: bool) -> ColumnElement[bool]:
-    of_task: ColumnElement[bool] = Job.task_id == k.c.task_id
-    return of_task & (Job.process_number == k.c.number) if by_process else of_task

@@ -6,9 +6,21 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ColumnElement, Float, Select, case, cast, func, literal_column, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Float,
+    FromClause,
+    Select,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 
 from lamia_gql.storage.key_table import INT, key_table
+from lamia_gql.storage.keyed_rows import keyed_rows
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.job_states import is_failed
@@ -47,19 +59,33 @@ def read_host_usage(
     return found
 
 
-def _duration(engine: str) -> ColumnElement[float]:
+def _duration(engine: str, job: Any) -> ColumnElement[float]:
     """How long a job ran, in seconds. On SQLite, it is exact to a millisecond."""
     if engine == "sqlite":
-        days = func.julianday(Job.closed_at) - func.julianday(Job.started_at)
+        days = func.julianday(job.closed_at) - func.julianday(job.started_at)
         return days * literal_column("86400.0", Float())
-    return func.date_part("epoch", Job.closed_at - Job.started_at)
+    return func.date_part("epoch", job.closed_at - job.started_at)
 
 
-def _told(name: str, engine: str) -> ColumnElement[float]:
+def _told(name: str, engine: str, job: Any) -> ColumnElement[float]:
     """A part of the usage of a job; NULL where it did not tell it."""
     if engine == "sqlite":
-        return func.json_extract(Job.usage, literal_column(f"'$.{name}'"), type_=Float())
-    return cast(cast(Job.usage, JSON).op("->>")(literal_column(f"'{name}'")), Float())
+        return func.json_extract(job.usage, literal_column(f"'$.{name}'"), type_=Float())
+    return cast(cast(job.usage, JSON).op("->>")(literal_column(f"'{name}'")), Float())
+
+
+def _is_done(job: Any) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = job.state == literal_column("'DONE'")
+    return found
+
+
+def _has_ended(job: Any, k: FromClause) -> list[Any]:
+    return [
+        job.task_id == k.c.task_id,
+        job.process_number == k.c.number,
+        job.job_index < k.c.before,
+        _is_done(job) | is_failed(job),
+    ]
 
 
 @cache
@@ -69,20 +95,20 @@ def _statement() -> Statement:
 
 def _slowest_hosts(engine: str) -> Select[Any]:
     k = key_table(task_id=INT, number=INT, before=INT)
-    is_done = Job.state == literal_column("'DONE'")
+    rows = keyed_rows(engine, k, Job, _has_ended)
+    job, is_done = rows.of, _is_done(rows.of)
     # With an offset, each part of the usage is taken out of the JSON once.
     jobs = (
         select(
             k.c.place,
-            Job.seen_hostname.label("hostname"),
+            job.seen_hostname.label("hostname"),
             is_done.label("is_done"),
-            case((is_done, _duration(engine))).label("duration"),
-            _told("max_rss_bytes", engine).label("memory"),
-            _told("cpu_seconds", engine).label("used"),
-            (_told("wall_seconds", engine) * _told("cpus", engine)).label("given"),
+            case((is_done, _duration(engine, job))).label("duration"),
+            _told("max_rss_bytes", engine, job).label("memory"),
+            _told("cpu_seconds", engine, job).label("used"),
+            (_told("wall_seconds", engine, job) * _told("cpus", engine, job)).label("given"),
         )
-        .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
-        .where(Job.job_index < k.c.before, is_done | is_failed())
+        .select_from(rows.source)
         .offset(literal_column("0"))
         .subquery()
     )

@@ -7,13 +7,14 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, Select, func, literal, select
+from sqlalchemy import FromClause, Select, func, literal, literal_column, select
 from sqlalchemy.types import TypeEngine
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.liveness import Liveness, liveness_bounds
 from lamia_gql.storage.filters import JobFilter
-from lamia_gql.storage.key_table import INT, TIME, key_table
+from lamia_gql.storage.key_table import INT, TIME, key_table, within_keys
+from lamia_gql.storage.keyed_rows import keyed_rows
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.job_states import is_running
@@ -102,14 +103,17 @@ def count_silent_jobs(
 @cache
 def _silent_statement() -> Statement:
     k = key_table(**LIVENESS_KEY)
-    # Those that are LATE have been heard of after ``since``, and LOST ones before.
-    lost = func.count().filter(Job.alive_at <= k.c.since)
-    return Statement(
-        select(k.c.place, func.count(), lost)
-        .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
-        .where(is_running(Job), Job.alive_at <= k.c.until)
-        .group_by(k.c.place)
-    )
+
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        return [*_of_process(job, k), is_running(job), job.alive_at <= k.c.until]
+
+    def silent(engine: str) -> Select[Any]:
+        rows = keyed_rows(engine, k, Job, belongs)
+        # Those that are LATE have been heard of after ``since``, and LOST ones before.
+        lost = func.count().filter(rows.of.alive_at <= k.c.since)
+        return select(k.c.place, func.count(), lost).select_from(rows.source).group_by(k.c.place)
+
+    return Statement(silent)
 
 
 @lru_cache(STATEMENTS_KEPT)
@@ -122,8 +126,8 @@ def _live_count_statement(details: JobFilter) -> Statement:
 def _count_statement(details: JobFilter, states: tuple[JobState, ...]) -> Statement:
     k = key_table(task_id=INT, number=INT)
     jobs = select(literal(1)).where(
-        Job.task_id == k.c.task_id,
-        Job.process_number == k.c.number,
+        *_of_process(Job, k),
+        within_keys(Job.task_id),
         Job.state.in_(states),
         *details.where(Job),
     )
@@ -133,7 +137,12 @@ def _count_statement(details: JobFilter, states: tuple[JobState, ...]) -> Statem
 @cache
 def _any_statement() -> Statement:
     k = key_table(**LIVENESS_KEY)
-    return Statement(select(k.c.place).where(_of_liveness(k).exists()))
+    # With an offset, PostgreSQL looks for each key, and does not make a join of it.
+    return Statement(select(k.c.place).where(_of_liveness(k).offset(literal_column("0")).exists()))
+
+
+def _of_process(job: Any, k: FromClause) -> list[Any]:
+    return [job.task_id == k.c.task_id, job.process_number == k.c.number]
 
 
 def _liveness_keys(
@@ -153,8 +162,8 @@ def _of_liveness(k: FromClause) -> Select[Any]:
     return (
         select(literal(1))
         .where(
-            Job.task_id == k.c.task_id,
-            Job.process_number == k.c.number,
+            *_of_process(Job, k),
+            within_keys(Job.task_id),
             is_running(Job),
             Job.alive_at > k.c.since,
             Job.alive_at <= k.c.until,

@@ -9,8 +9,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, literal_column
 
-from lamia_gql.storage.models import Job
-
 
 def is_running(job: Any) -> ColumnElement[bool]:
     """The condition that a job is RUNNING; ``job`` is the table, or an alias of it."""
@@ -18,6 +16,9 @@ def is_running(job: Any) -> ColumnElement[bool]:
     return found
 
 
-def is_failed() -> ColumnElement[bool]:
-    """The condition that a job has ended without success."""
-    return Job.state.in_([literal_column("'FAILED'"), literal_column("'TERMINATED'")])
+def is_failed(job: Any) -> ColumnElement[bool]:
+    """The condition that a job has ended without success; likewise."""
+    found: ColumnElement[bool] = job.state.in_(
+        [literal_column("'FAILED'"), literal_column("'TERMINATED'")]
+    )
+    return found

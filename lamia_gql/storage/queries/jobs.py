@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import FromClause, Select, and_, func, select
+from sqlalchemy import FromClause, Select, func, select
 
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32
 from lamia_gql.storage.filters import JobFilter
-from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table
+from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table, within_keys
+from lamia_gql.storage.keyed_rows import Condition, keyed_rows
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.fetch import fetch_by_place, fetch_one_by_place
 from lamia_gql.storage.queries.job_states import is_running
@@ -126,8 +127,18 @@ def _read_all(
 @lru_cache(STATEMENTS_KEPT)
 def _spans_statement(shape: RowShape[JobRow]) -> Statement:
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
-    of_span = and_(*_of_process(Job, k), *_of_span(Job, k))
-    return Statement(select(*shape.columns, k.c.place).join(k, of_span))
+
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        return [*_of_process(job, k), *_of_span(job, k)]
+
+    return Statement(partial(_select_rows, k=k, shape=shape, belongs=belongs))
+
+
+def _select_rows(
+    engine: str, k: FromClause, shape: RowShape[JobRow], belongs: Condition
+) -> Select[Any]:
+    rows = keyed_rows(engine, k, Job, belongs)
+    return select(*shape.select(rows.of.__getitem__), k.c.place).select_from(rows.source)
 
 
 def _with_pending(
@@ -271,7 +282,9 @@ def _border_statement(backward: bool) -> Statement:
         # For the minimum, PostgreSQL uses the index that has the jobs in order. For a test on one
         # index it may use another one while it has no statistics, and read all jobs.
         next_row = _next_row(backward, job.job_index).where(
-            Job.task_id == job.task_id, Job.process_number == job.process_number
+            Job.task_id == job.task_id,
+            Job.process_number == job.process_number,
+            within_keys(Job.task_id),
         )
         expected = job.job_index - 1 if backward else job.job_index + 1
         return [*_of_span(job, k), next_row.scalar_subquery().is_distinct_from(expected)]
@@ -306,7 +319,8 @@ def _next_rows(
 @cache
 def _next_row_statement(backward: bool) -> Statement:
     k = key_table(task_id=INT, number=INT, border=INT)
-    next_row = _next_row(backward, k.c.border).where(*_of_process(Job, k)).scalar_subquery()
+    of_process = (*_of_process(Job, k), within_keys(Job.task_id))
+    next_row = _next_row(backward, k.c.border).where(*of_process).scalar_subquery()
     return Statement(select(k.c.place, next_row.label("next")))
 
 
@@ -322,8 +336,8 @@ def jobs_by_key(
 @lru_cache(STATEMENTS_KEPT)
 def _by_key_statement(shape: RowShape[JobRow]) -> Statement:
     k = key_table(task_id=INT, number=INT, job_index=INT)
-    return Statement(
-        select(*shape.columns, k.c.place).join(
-            k, and_(*_of_process(Job, k), Job.job_index == k.c.job_index)
-        )
-    )
+
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        return [*_of_process(job, k), job.job_index == k.c.job_index]
+
+    return Statement(partial(_select_rows, k=k, shape=shape, belongs=belongs))

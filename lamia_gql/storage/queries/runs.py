@@ -9,13 +9,14 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import FromClause, Select, func, select
 
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded
 from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table
+from lamia_gql.storage.keyed_rows import keyed_rows
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.job_states import is_running
@@ -75,28 +76,35 @@ def _islands_statement(
     by_state: bool,
     by_liveness: bool,
 ) -> Statement:
-    k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
-    conditions: list[Any] = []
-    if by_liveness:
-        conditions = [is_running(Job), Job.alive_at > k.c.since, Job.alive_at <= k.c.until]
-    elif listed is not None:
-        conditions = [Job.state.in_(listed)]
-    parts: list[Any] = [k.c.place, Job.state] if by_state else [k.c.place]
-    rank = func.row_number().over(partition_by=parts, order_by=Job.job_index)
-    job = (
-        select(k.c.place, Job.job_index, Job.state, (Job.job_index - rank).label("run"))
-        .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
-        .where(*conditions, *details.where(Job))
-        .subquery()
-    )
-    keyed = [job.c.place, job.c.state] if by_state else [job.c.place]
-    first = func.min(job.c.job_index).label("first")
-    return Statement(
-        select(job.c.place, first, func.max(job.c.job_index), func.min(job.c.state))
-        .group_by(*keyed, job.c.run)
-        .order_by(job.c.place, first)
-        .limit(SIZE)
-    )
+    def belongs(job: Any, k: FromClause) -> list[Any]:
+        found = [job.task_id == k.c.task_id, job.process_number == k.c.number]
+        if by_liveness:
+            found += [is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
+        elif listed is not None:
+            found.append(job.state.in_(listed))
+        return [*found, *details.where(job)]
+
+    def islands(engine: str) -> Select[Any]:
+        k = key_table(task_id=INT, number=INT, since=TIME, until=TIME)
+        rows = keyed_rows(engine, k, Job, belongs)
+        index, state = rows.of.job_index, rows.of.state
+        parts = [k.c.place, state] if by_state else [k.c.place]
+        rank = func.row_number().over(partition_by=parts, order_by=index)
+        job = (
+            select(k.c.place, index, state, (index - rank).label("run"))
+            .select_from(rows.source)
+            .subquery()
+        )
+        keyed = [job.c.place, job.c.state] if by_state else [job.c.place]
+        first = func.min(job.c.job_index).label("first")
+        return (
+            select(job.c.place, first, func.max(job.c.job_index), func.min(job.c.state))
+            .group_by(*keyed, job.c.run)
+            .order_by(job.c.place, first)
+            .limit(SIZE)
+        )
+
+    return Statement(islands)
 
 
 def state_ranges(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import FromClause, Select, func, select
 from sqlalchemy.orm import aliased
 
 from lamia_gql.domain.counters import Counters
-from lamia_gql.storage.key_table import INT, key_table
+from lamia_gql.storage.key_table import INT, key_table, within_keys
+from lamia_gql.storage.keyed_rows import keyed_rows
 from lamia_gql.storage.models import Sample
 from lamia_gql.storage.statement import Statement
 from lamia_gql.storage.transaction import ReadConnection
@@ -57,29 +59,19 @@ def samples_at(connection: ReadConnection, instants: Sequence[Instant]) -> list[
     return found
 
 
-_COUNTERS = (
-    Sample.at,
-    Sample.submitted,
-    Sample.running,
-    Sample.done,
-    Sample.failed,
-    Sample.terminated,
-    Sample.reporting,
-    Sample.progress_sum,
-    Sample.held,
-)
+_COLUMNS = ("at", *(field.name for field in fields(Counters)))
 
 
 @cache
 def _statement() -> Statement:
     k = key_table(task_id=INT, number=INT)
-    return Statement(
-        select(k.c.place, *_COUNTERS)
-        .join_from(
-            k, Sample, (Sample.task_id == k.c.task_id) & (Sample.process_number == k.c.number)
-        )
-        .order_by(k.c.place, Sample.at)
-    )
+
+    def of_processes(engine: str) -> Select[Any]:
+        rows = keyed_rows(engine, k, Sample, _of_process)
+        counters = map(rows.of.__getitem__, _COLUMNS)
+        return select(k.c.place, *counters).select_from(rows.source).order_by(k.c.place, rows.of.at)
+
+    return Statement(of_processes)
 
 
 @cache
@@ -89,19 +81,23 @@ def _last_statement() -> Statement:
     last = (
         select(func.max(earlier.at))
         .where(
-            earlier.task_id == k.c.task_id,
-            earlier.process_number == k.c.number,
+            *_of_process(earlier, k),
             earlier.at <= k.c.at,
+            within_keys(earlier.task_id),
         )
         .correlate(k)
         .scalar_subquery()
     )
-    return Statement(
-        select(k.c.place, *_COUNTERS).join_from(
-            k,
-            Sample,
-            (Sample.task_id == k.c.task_id)
-            & (Sample.process_number == k.c.number)
-            & (Sample.at == last),
-        )
-    )
+
+    def belongs(sample: Any, k: FromClause) -> list[Any]:
+        return [*_of_process(sample, k), sample.at == last]
+
+    def at_instants(engine: str) -> Select[Any]:
+        rows = keyed_rows(engine, k, Sample, belongs)
+        return select(k.c.place, *map(rows.of.__getitem__, _COLUMNS)).select_from(rows.source)
+
+    return Statement(at_instants)
+
+
+def _of_process(sample: Any, k: FromClause) -> list[Any]:
+    return [sample.task_id == k.c.task_id, sample.process_number == k.c.number]

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import FromClause, Select, func, select
 
 from lamia_gql.storage.key_table import INT, TIME, key_table
+from lamia_gql.storage.keyed_rows import keyed_rows
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.counts import COUNT_LIMIT
@@ -41,16 +43,26 @@ def _by_place(rows: Iterator[tuple[int, int]]) -> Iterator[tuple[int, list[int]]
 
 @cache
 def _statement() -> Statement:
+    return Statement(_first_stragglers)
+
+
+def _first_stragglers(engine: str) -> Select[Any]:
     k = key_table(task_id=INT, number=INT, before=TIME)
-    rank = func.row_number().over(partition_by=k.c.place, order_by=Job.job_index).label("rank")
-    jobs = (
-        select(k.c.place, Job.job_index, rank)
-        .join_from(k, Job, (Job.task_id == k.c.task_id) & (Job.process_number == k.c.number))
-        .where(is_running(Job), Job.started_at < k.c.before)
-        .subquery()
-    )
-    return Statement(
+    rows = keyed_rows(engine, k, Job, _is_straggler)
+    index = rows.of.job_index
+    rank = func.row_number().over(partition_by=k.c.place, order_by=index).label("rank")
+    jobs = select(k.c.place, index, rank).select_from(rows.source).subquery()
+    return (
         select(jobs.c.place, jobs.c.job_index)
         .where(jobs.c.rank <= SIZE)
         .order_by(jobs.c.place, jobs.c.job_index)
     )
+
+
+def _is_straggler(job: Any, k: FromClause) -> list[Any]:
+    return [
+        job.task_id == k.c.task_id,
+        job.process_number == k.c.number,
+        is_running(job),
+        job.started_at < k.c.before,
+    ]

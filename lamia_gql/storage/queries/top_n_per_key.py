@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, select, true
+from sqlalchemy import FromClause, Select, select, true
 from sqlalchemy.orm import aliased
 
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.key_table import GREATEST_KEY, LEAST_KEY
+from lamia_gql.storage.keyed_rows import Condition
 from lamia_gql.storage.partitions import PARTITIONED
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.row_shape import RowShape
 from lamia_gql.storage.statement import Statement
-
-Condition = Callable[[Any, FromClause], Sequence[ColumnElement[bool]]]
-"""From an entity and the table of keys to the conditions on the entity's rows."""
 
 
 def top_n_per_key(

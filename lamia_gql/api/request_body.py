@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import orjson
@@ -28,15 +28,27 @@ class HttpError(Exception):
         self.headers = headers
 
 
-async def read_body(chunks: AsyncIterable[bytes], limit: int) -> bytes:
+async def read_body(
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]], limit: int
+) -> bytes:
     """The whole body, of JSON.
 
     Raises :class:`HttpError` as soon as it is longer than ``limit`` bytes, or has more than
-    :data:`MAX_VALUES` values.
+    :data:`MAX_VALUES` values, or the client has disconnected.
+
+    Args:
+        receive: gives the next ASGI message of the request.
+        limit: how many bytes it may have.
     """
     body = bytearray()
     values = 0
-    async for chunk in chunks:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HttpError(400, "BAD_REQUEST", "The client has disconnected.")
+        chunk = message["body"]
+        more = message["more_body"]
         body += chunk
         if len(body) > limit:
             raise HttpError(413, "REQUEST_TOO_LARGE", f"A request may have at most {limit} bytes.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
-from starlette.datastructures import Headers, QueryParams
-from starlette.requests import ClientDisconnect
+from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
 from lamia_gql.api.accept import parse_media_type
@@ -26,6 +25,7 @@ from lamia_gql.api.rate_limits import Client
 from lamia_gql.api.read_position import HEADER as POSITION
 from lamia_gql.api.read_position import position_header, wanted_position
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
+from lamia_gql.api.request_headers import request_headers
 from lamia_gql.api.services import Services
 from lamia_gql.domain.access import NOBODY, Principal
 from lamia_gql.domain.errors import (
@@ -96,7 +96,7 @@ class RestRequest:
         self.client_address: str | None = scope["client"][0] if scope["client"] else None
         self.principal: Principal = NOBODY
         """Who asks, as soon as it is authenticated."""
-        self.headers = Headers(raw=scope["headers"])
+        self.headers = request_headers(scope)
         self._scope = scope
         self._receive = receive
 
@@ -168,7 +168,7 @@ class RestRequest:
         """
         if "origin" in self.headers:
             _require_json(self._media_type)
-        body = await read_body(self._chunks(), self.services.settings.max_request_bytes)
+        body = await read_body(self._receive, self.services.settings.max_request_bytes)
         await self.take_turn()
         return body
 
@@ -176,15 +176,6 @@ class RestRequest:
         """Wait until it is the turn of this request, or of another part of the work on it."""
         client = Client.of(self.principal, self.client_address)
         await self.services.request_turns.take(client, goes_on=goes_on)
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            yield message["body"]
-            more = message["more_body"]
 
     async def json_body(self) -> Any:
         """The body, parsed as JSON. Raises :class:`HttpError`."""
@@ -236,9 +227,6 @@ class Endpoint:
         except HttpError as error:
             status, headers = error.status, error.headers
             errors = [format_error(str(error), code=error.code)]
-        except ClientDisconnect:
-            status, headers = 400, {}
-            errors = [format_error("The client has disconnected.", code="BAD_REQUEST")]
         except InvalidInput as invalid:
             status, headers = status_of(invalid.errors), {}
             errors = [serialize_error(error) for error in invalid.errors]

@@ -117,7 +117,6 @@ def create_app(
     )
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(schema, streams)),
             WebSocketRoute("/graphql", WebSocketEndpoint(streams)),
             Route("/session", session, methods=["POST", "DELETE"]),
             Route("/healthz", healthz),
@@ -125,7 +124,10 @@ def create_app(
             Route("/metrics", metrics),
             *static_routes(),
         ],
-        middleware=_middleware(settings, requests, spans),
+        middleware=[
+            *_middleware(settings, requests, spans),
+            Middleware(GraphQLEndpoint, schema, streams),
+        ],
         lifespan=_lifespan(settings, worker, connections, schema, streams, requests, spans),
     )
     # It would send the client to whatever `Host` says.

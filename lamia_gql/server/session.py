@@ -60,7 +60,7 @@ async def session(request: Request) -> Response:
 async def _token(request: Request) -> str:
     if parse_media_type(request.headers.get("content-type", ""))[0] != "application/json":
         raise HttpError(415, "UNSUPPORTED_MEDIA_TYPE", "Send the token as application/json.")
-    body = parse_json(await read_body(request.stream(), MAX_BODY_BYTES), "The body")
+    body = parse_json(await read_body(request.receive, MAX_BODY_BYTES), "The body")
     token = body.get("token") if isinstance(body, dict) else None
     if not isinstance(token, str) or not token.strip():
         raise HttpError(400, "BAD_REQUEST", "The body must be an object with a token.")

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 from lamia_gql.api.services import Services
 from lamia_gql.domain.settings import load
-from lamia_gql.graph.transport.http import GraphQLEndpoint
 from lamia_gql.graph.transport.streams import OperationStreams
 from lamia_gql.server.run import make_server
 from lamia_gql.server.service_manager import ServiceManager
@@ -56,10 +54,11 @@ async def serve_in_process(database_url: str, **settings: Any) -> AsyncIterator[
         server = make_server(load(**settings), ServiceManager({}))
         app = server.config.app
         assert isinstance(app, Starlette)
-        [endpoint] = [
-            route.endpoint
-            for route in app.routes
-            if isinstance(route, Route) and isinstance(route.endpoint, GraphQLEndpoint)
+        [streams] = [
+            argument
+            for each in app.user_middleware
+            for argument in each.args
+            if isinstance(argument, OperationStreams)
         ]
         running = asyncio.create_task(server.serve([listening]))
         try:
@@ -67,7 +66,7 @@ async def serve_in_process(database_url: str, **settings: Any) -> AsyncIterator[
             assert not running.done()
             host, port = listening.getsockname()
             services: Services = server.lifespan.state["services"]
-            yield InProcessServer(f"http://{host}:{port}", services, endpoint.streams)
+            yield InProcessServer(f"http://{host}:{port}", services, streams)
         finally:
             server.should_exit = True
             await running

@@ -78,7 +78,8 @@ class CostInputs:
             for selections in definition.sets
             for f in selections.fields
         ]
-        self._inputs = list(dict.fromkeys(each for f in fields for each in f.inputs))
+        inputs = dict.fromkeys(each for f in fields for each in f.inputs)
+        self._inputs = [each for each in inputs if _has_lists(each[1], 0)]
         sizes = [size for f in fields for size in f.sizes or () if isinstance(size, VariableNode)]
         self._sizes = sorted({size.name.value for size in sizes})
 

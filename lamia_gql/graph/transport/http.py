@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from graphql import GraphQLError
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import QueryParams
+from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.schema.exceptions import (
     CannotGetOperationTypeError,
     InvalidOperationTypeError,
@@ -26,6 +26,7 @@ from lamia_gql.api.rate_limits import Client
 from lamia_gql.api.read_position import HEADER as POSITION
 from lamia_gql.api.read_position import position_header, wanted_position
 from lamia_gql.api.request_body import HttpError, parse_json, read_body
+from lamia_gql.api.request_headers import request_headers
 from lamia_gql.api.services import Services
 from lamia_gql.domain.errors import AccessDenied, LimitExceeded, RateExceeded, Unavailable
 from lamia_gql.graph.context import Context
@@ -39,6 +40,7 @@ from lamia_gql.graph.transport.sse import EVENT_STREAM, EventStream, abort_funct
 from lamia_gql.graph.transport.streams import OperationStreams
 from lamia_gql.storage.read_sources import Freshness
 
+PATH = "/graphql"
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 OFFERED = {
@@ -57,66 +59,73 @@ PIECE_BYTES = 1 << 18
 
 
 class GraphQLEndpoint:
-    """``/graphql`` by POST and GET; answers JSON, or a stream of server-sent events."""
+    """``/graphql`` by POST and GET; answers JSON, or a stream of server-sent events.
 
-    def __init__(self, schema: Schema, streams: OperationStreams) -> None:
-        self.schema = schema
-        self.streams = streams
+    Everything else is for the application. Starlette's routes, and its objects of requests and
+    responses, take longer than to decode an event.
+    """
+
+    def __init__(self, app: ASGIApp, schema: Schema, streams: OperationStreams) -> None:
+        self._app = app
+        self._schema = schema
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
-        response = await self.respond(Request(scope, receive))
-        response.headers.add_vary_header("Accept")
-        await response(scope, receive, send)
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"].removeprefix(scope["root_path"]) != PATH:
+            await self._app(scope, receive, send)
+            return
+        answer = await self._respond(scope, receive)
+        await answer(scope, receive, send)
 
-    async def respond(self, request: Request) -> Response:
-        """The response to any request, also to a malformed one."""
+    async def _respond(self, scope: Scope, receive: Receive) -> Answer | EventStream:
+        """The answer to any request, also to a malformed one."""
         media_type = JSON
         try:
-            media_type = negotiate(request.headers.get("accept"))
-            if request.method not in ("GET", "POST"):
+            headers = request_headers(scope)
+            media_type = negotiate(headers.get("accept"))
+            method = scope["method"]
+            if method not in ("GET", "POST"):
                 raise HttpError(
                     405,
                     "METHOD_NOT_ALLOWED",
                     "GraphQL is served by GET and POST.",
                     allow="GET, POST",
                 )
-            services: Services = request.state.services
-            principal, credential = authenticate(services, request.headers)
-            operation = await read_operation(request, self.schema.documents.persisted)
+            services: Services = scope["state"]["services"]
+            principal, credential = authenticate(services, headers)
+            parameters = (
+                _query_parameters(scope)
+                if method == "GET"
+                else await _body_parameters(headers, receive, services)
+            )
+            operation = read_operation(parameters, self._schema.documents.persisted)
             note_operation(operation.shown_name)
-            require_permission(self.schema, operation, principal)
+            require_permission(self._schema, operation, principal)
             # The answer of a stream begins before anything is written: it can't tell a position.
             wanted = (
                 Freshness.COMMITTED
                 if media_type == EVENT_STREAM
-                else wanted_position(request.headers.get(POSITION))
+                else wanted_position(headers.get(POSITION))
             )
-            address = request.client.host if request.client else None
+            address = scope["client"][0] if scope["client"] else None
             context = Context(services, principal, address, wanted)
-            context.clock_offset = clock_offset(request.headers.get(CLOCK), context.now)
-            allowed = POST_OPERATIONS if request.method == "POST" else GET_OPERATIONS
+            context.clock_offset = clock_offset(headers.get(CLOCK), context.now)
+            allowed = POST_OPERATIONS if method == "POST" else GET_OPERATIONS
             if media_type == EVENT_STREAM:
-                operation = self.streams.without_undeclared_variables(operation)
-                context.last_event_id = request.headers.get("last-event-id")
+                operation = self._streams.without_undeclared_variables(operation)
+                context.last_event_id = headers.get("last-event-id")
                 allowed = allowed | {OperationType.SUBSCRIPTION}
-                return EventStream(self.streams, operation, context, credential, allowed)
+                stream = EventStream(self._streams, operation, context, credential, allowed)
+                stream.headers.add_vary_header("Accept")
+                return stream
             return await self._execute(context, operation, media_type, allowed)
         except AccessDenied as error:
-            return self._refuse(HttpError(denied_status(error), error.code, str(error)), media_type)
+            return _refuse(HttpError(denied_status(error), error.code, str(error)), media_type)
         except RateExceeded as error:
-            return self._refuse(HttpError(429, error.code, str(error), **error.headers), media_type)
+            return _refuse(HttpError(429, error.code, str(error), **error.headers), media_type)
         except HttpError as error:
-            return self._refuse(error, media_type)
-
-    @staticmethod
-    def _refuse(error: HttpError, media_type: str) -> Response:
-        return Response(
-            orjson.dumps(error_body(str(error), error.code)),
-            error.status,
-            headers=error.headers,
-            media_type=JSON if media_type == EVENT_STREAM else media_type,
-        )
+            return _refuse(error, media_type)
 
     async def _execute(
         self,
@@ -124,7 +133,7 @@ class GraphQLEndpoint:
         operation: Operation,
         media_type: str,
         allowed: set[OperationType],
-    ) -> Response:
+    ) -> Answer:
         client = Client.of(context.principal, context.client_address)
         try:
             context.services.rates.operations.take(client)
@@ -140,25 +149,25 @@ class GraphQLEndpoint:
         operation: Operation,
         media_type: str,
         allowed: set[OperationType],
-    ) -> Response:
-        found: Any = await self.streams.planned.answer(operation, context, allowed)
+    ) -> Answer:
+        found: Any = await self._streams.planned.answer(operation, context, allowed)
         if isinstance(found, Result):
-            return Answer(found.encoded, 200, media_type, context)
+            return Answer(found.encoded, 200, media_type, {}, context)
         if found is None:
             found = await self._resolve(context, operation, allowed)
         result = await build_result(found, context)
         status = _status(found, result.failed, media_type)
-        answer = Answer(result.encoded, status, media_type, context)
+        headers: dict[str, str] = {}
         for error in found.errors or ():
             if isinstance(error.original_error, RateExceeded):
-                answer.headers.update(error.original_error.headers)
-        return answer
+                headers |= error.original_error.headers
+        return Answer(result.encoded, status, media_type, headers, context)
 
     async def _resolve(
         self, context: Context, operation: Operation, allowed: set[OperationType]
     ) -> Any:
         try:
-            return await self.schema.execute(
+            return await self._schema.execute(
                 operation.query,
                 variable_values=operation.variables,
                 context_value=context,
@@ -183,38 +192,67 @@ class GraphQLEndpoint:
             ) from error
 
 
-class Answer(Response):
-    """The answer to an operation; it gives the memory back when it is sent."""
+class Answer:
+    """The answer to a request; it gives back the memory of its operation when it is sent.
 
-    def __init__(self, body: Encoded, status: int, media_type: str, context: Context) -> None:
-        content = body if isinstance(body, bytes) else memoryview(body)
-        headers = position_header(context.services) if context.has_written else None
-        super().__init__(content, status, headers, media_type)
+    Args:
+        body: the body.
+        status: the HTTP status.
+        media_type: the type of the body.
+        headers: more headers, their names in lower case.
+        context: the context of the operation, if one was executed.
+    """
+
+    def __init__(
+        self,
+        body: Encoded,
+        status: int,
+        media_type: str,
+        headers: Mapping[str, str],
+        context: Context | None = None,
+    ) -> None:
+        self._body = body
+        self._status = status
+        self._headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", media_type.encode()),
+            (b"vary", b"Accept"),
+        ]
+        if context is not None and context.has_written:
+            headers = {**headers, **position_header(context.services)}
+        for name, value in headers.items():
+            self._headers.append((name.encode("latin-1"), value.encode("latin-1")))
         self._context = context
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the answer, in pieces if it is large; abort if the client does not read."""
-        timeout_s = self._context.settings.send_timeout
+        start = {"type": "http.response.start", "status": self._status, "headers": self._headers}
+        context = self._context
         try:
-            if len(self.body) <= PIECE_BYTES:
-                await super().__call__(scope, receive, send)
-                return
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": self.status_code,
-                    "headers": self.raw_headers,
-                }
-            )
-            for begin in range(0, len(self.body), PIECE_BYTES):
-                piece = bytes(self.body[begin : begin + PIECE_BYTES])
-                more = begin + PIECE_BYTES < len(self.body)
-                async with asyncio.timeout(timeout_s):
-                    await send({"type": "http.response.body", "body": piece, "more_body": more})
+            await send(start)
+            if context is None or len(self._body) <= PIECE_BYTES:
+                await send({"type": "http.response.body", "body": self._body})
+            else:
+                await self._send_pieces(send, context.settings.send_timeout)
         except TimeoutError:
             abort_function(scope)()
         finally:
-            self._context.budget.close()
+            if context is not None:
+                context.budget.close()
+
+    async def _send_pieces(self, send: Send, timeout_s: float) -> None:
+        whole = memoryview(self._body)
+        for begin in range(0, len(whole), PIECE_BYTES):
+            piece = bytes(whole[begin : begin + PIECE_BYTES])
+            more = begin + PIECE_BYTES < len(whole)
+            async with asyncio.timeout(timeout_s):
+                await send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+def _refuse(error: HttpError, media_type: str) -> Answer:
+    body = orjson.dumps(error_body(str(error), error.code))
+    shown = JSON if media_type == EVENT_STREAM else media_type
+    return Answer(body, error.status, shown, error.headers)
 
 
 def _status(found: ExecutionResult, failed: bool, media_type: str) -> int:
@@ -256,26 +294,28 @@ def negotiate(accept: str | None) -> str:
     return chosen
 
 
-async def read_operation(request: Request, persisted: PersistedDocuments | None) -> Operation:
-    """The operation in a request; its document may be one of these. Raises :class:`HttpError`."""
-    if request.method == "GET":
-        parameters: Any = dict(request.query_params)
-        for name in ("variables", "extensions"):
-            if name in parameters:
-                parameters[name] = parse_json(parameters[name] or "null", name)
-    else:
-        _require_json(request)
-        limit = request.state.services.settings.max_request_bytes
-        parameters = parse_json(await _body(request, limit), "The body")
+def read_operation(parameters: Any, persisted: PersistedDocuments | None) -> Operation:
+    """The operation in a decoded request; its document may be one of these.
+
+    Raises :class:`HttpError`.
+    """
     try:
         return Operation.of(parameters, persisted)
     except MalformedOperation as error:
         raise HttpError(400, error.code, str(error)) from error
 
 
-def _require_json(request: Request) -> None:
-    encoding = request.headers.get("content-encoding", "identity")
-    name, parameters = parse_media_type(request.headers.get("content-type", ""))
+def _query_parameters(scope: Scope) -> Any:
+    parameters: dict[str, Any] = dict(QueryParams(scope["query_string"]))
+    for name in ("variables", "extensions"):
+        if name in parameters:
+            parameters[name] = parse_json(parameters[name] or "null", name)
+    return parameters
+
+
+async def _body_parameters(headers: Mapping[str, str], receive: Receive, services: Services) -> Any:
+    encoding = headers.get("content-encoding", "identity")
+    name, parameters = parse_media_type(headers.get("content-type", ""))
     charset = parameters.get("charset", "utf-8")
     if name != JSON or charset not in ("utf-8", "utf8") or encoding.lower() != "identity":
         raise HttpError(
@@ -283,10 +323,4 @@ def _require_json(request: Request) -> None:
             "UNSUPPORTED_MEDIA_TYPE",
             f"Send the request as {JSON}, in UTF-8, uncompressed.",
         )
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    try:
-        return await read_body(request.stream(), limit)
-    except ClientDisconnect:
-        raise HttpError(400, "BAD_REQUEST", "The client has disconnected.") from None
+    return parse_json(await read_body(receive, services.settings.max_request_bytes), "The body")

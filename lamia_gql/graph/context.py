@@ -72,7 +72,7 @@ class Context:
     def __post_init__(self) -> None:
         self.budget = self.services.answer_budget()
         self.reads = self._new_reads()
-        self.refresh()
+        self.load = self._new_loaders(self.reads.snapshot)
 
     def begin_again(self) -> None:
         """Read anew what was read so far, and count the answer anew."""

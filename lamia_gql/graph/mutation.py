@@ -317,7 +317,7 @@ async def _submit(
     context.refresh()
     checked = [
         event.check(context.settings, received_at, context.client_address)
-        for event, received_at in zip(events, arrival_times(context.now), strict=False)
+        for event, received_at in zip(events, arrival_times(context.now, len(events)), strict=True)
     ]
     correct_times(checked, context.clock_offset)
     outcomes = await context.services.record_events(

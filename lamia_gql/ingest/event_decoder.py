@@ -78,6 +78,8 @@ class SubmittedEvent:
 
 
 SUBMITTED_EVENTS = TypeAdapter(list[SubmittedEvent])
+# The adapter's own method takes a fifth longer for one event.
+_validate = SUBMITTED_EVENTS.validator.validate_python
 
 
 def decode_events(
@@ -95,7 +97,7 @@ def decode_events(
         return [
             _check(settings, event, arrived, client_address)
             for event, arrived in zip(
-                SUBMITTED_EVENTS.validate_python(given), arrival_times(received_at), strict=False
+                _validate(given), arrival_times(received_at, len(given)), strict=True
             )
         ]
     except (ValueError, UserError):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any, Final
 
 import orjson
@@ -32,6 +31,7 @@ MAX_TIME_AHEAD = timedelta(days=180)
 MAX_JSON_DEPTH = 100
 """Levels of a JSON value. The answers that contain it are deeper, and JSON libraries limit the
 depth that they read or write: ours to 254 levels."""
+MICROSECOND: Final = timedelta(microseconds=1)
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -180,12 +180,12 @@ def camel_case(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-def arrival_times(now: datetime) -> Iterator[datetime]:
-    """The times of arrival of the events of one request, a microsecond apart.
+def arrival_times(now: datetime, number: int) -> list[datetime]:
+    """The times of arrival of so many events of one request, a microsecond apart.
 
     They keep the order of events that have no time of their own.
     """
-    return (now + timedelta(microseconds=position) for position in count())
+    return [now + position * MICROSECOND for position in range(number)]
 
 
 def check_time(time: datetime | None, now: datetime, field: str) -> datetime | None:

@@ -44,7 +44,7 @@ async def submit(request: RestRequest) -> RestResponse:
     await request.services.wait_for_room(request.principal, request.client_address, len(body))
     checked = [
         _check(request, index, each, received_at)
-        for each, received_at in zip(body, arrival_times(request.now), strict=False)
+        for each, received_at in zip(body, arrival_times(request.now, len(body)), strict=True)
     ]
     correct_times(checked, request.clock_offset)
     outcomes = await request.services.record_events(

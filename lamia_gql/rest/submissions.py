@@ -78,7 +78,7 @@ async def _decode(request: RestRequest, given: Sequence[Any]) -> Sequence[NewEve
     if decoded is not None:
         return decoded
     checked: list[NewEvent | UserError] = []
-    for event, received_at in zip(given, arrival_times(now), strict=False):
+    for event, received_at in zip(given, arrival_times(now, len(given)), strict=True):
         if len(checked) % PART == PART - 1:
             await request.take_turn(goes_on=True)
         checked.append(_check(request, event, received_at))

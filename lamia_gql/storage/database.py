@@ -46,7 +46,6 @@ from lamia_gql.storage.write_statistics import WriteStatistics
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-W = TypeVar("W")
 
 LOCK_TIMEOUTS = frozenset({"55P03", "57014"})
 """PostgreSQL's codes of a lock that was not available in time: lock_not_available, and
@@ -165,8 +164,10 @@ class Database:
             time.monotonic() + timeout_s - WRITE_MARGIN_S,
             with_position=bool(self.sources.replicas),
         )
+        # The log tells of the request to which this belongs, in a thread as well.
+        run = contextvars.copy_context().run
+        running = asyncio.get_running_loop().run_in_executor(threads, run, self._run, write)
         self._writes.add(write)
-        running = asyncio.ensure_future(self._run(threads, self._run_write, write))
         running.add_done_callback(lambda _: self._writes.discard(write))
         running.add_done_callback(partial(statistics.add, write))
         # A write goes on if its caller is cancelled.
@@ -182,16 +183,14 @@ class Database:
             done, _ = await asyncio.wait([running], timeout=END_OF_COMMIT_S)
             if not done:
                 raise OutcomeUnknown
-        result = await running
+        result = running.result()
         position = write.position
         self.position = None if position is None else max(self.position or 0, position)
         return result
 
-    async def _run(self, threads: ThreadPoolExecutor, transaction: Callable[[W], T], work: W) -> T:
+    def _run(self, write: Write[T]) -> T:
         try:
-            # The log tells of the request to which this belongs, in a thread as well.
-            run = contextvars.copy_context().run
-            return await asyncio.get_running_loop().run_in_executor(threads, run, transaction, work)
+            return self._run_write(write)
         except CommitUnconfirmed as error:
             log.exception("the database has not confirmed a commit")
             raise OutcomeUnknown from error

@@ -22,6 +22,7 @@ from lamia_gql.storage.database_url import (
     parse_url,
     session_url,
 )
+from lamia_gql.storage.driver import Driver, is_read_only
 from lamia_gql.storage.postgres_connection import Session
 from lamia_gql.storage.prepared_reads import keep_prepared
 from lamia_gql.storage.unused_connections import note_use
@@ -243,12 +244,7 @@ def _check_file(
 
 
 def _give_up_read_only(context: ExceptionContext) -> None:
-    # SQLite has opened the file for reading, and would not notice that it may be written again.
-    error = context.original_exception
-    if isinstance(error, sqlite3.Error):
-        # The lower eight bits are the primary code.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        context.is_disconnect = context.is_disconnect or code == sqlite3.SQLITE_READONLY
+    context.is_disconnect = context.is_disconnect or is_read_only(context.original_exception)
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -262,10 +258,5 @@ def _identity(path: str) -> tuple[int, int] | None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when another one has written
     # in between. One that says at its start that it will write waits for its turn.
-    if connection.get_execution_options().get(_WRITES, False):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return
-    driver: Any = connection.connection.driver_connection
-    # A statement may have gone past SQLAlchemy before.
-    if not driver.in_transaction:
-        connection.exec_driver_sql("BEGIN")
+    writes = connection.get_execution_options().get(_WRITES, False)
+    Driver(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -138,29 +138,20 @@ class GraphQLEndpoint:
         try:
             context.services.rates.operations.take(client)
             await context.services.request_turns.take(client)
-            return await self._answer(context, operation, media_type, allowed)
+            found: Any = await self._streams.planned.answer(operation, context, allowed)
+            if isinstance(found, Result):
+                return Answer(found.encoded, 200, media_type, {}, context)
+            if found is None:
+                found = await self._resolve(context, operation, allowed)
+            result = await build_result(found, context)
         except BaseException:
             context.budget.close()
             raise
-
-    async def _answer(
-        self,
-        context: Context,
-        operation: Operation,
-        media_type: str,
-        allowed: set[OperationType],
-    ) -> Answer:
-        found: Any = await self._streams.planned.answer(operation, context, allowed)
-        if isinstance(found, Result):
-            return Answer(found.encoded, 200, media_type, {}, context)
-        if found is None:
-            found = await self._resolve(context, operation, allowed)
-        result = await build_result(found, context)
-        status = _status(found, result.failed, media_type)
         headers: dict[str, str] = {}
         for error in found.errors or ():
             if isinstance(error.original_error, RateExceeded):
                 headers |= error.original_error.headers
+        status = _status(found, result.failed, media_type)
         return Answer(result.encoded, status, media_type, headers, context)
 
     async def _resolve(
@@ -315,12 +306,19 @@ def _query_parameters(scope: Scope) -> Any:
 
 async def _body_parameters(headers: Mapping[str, str], receive: Receive, services: Services) -> Any:
     encoding = headers.get("content-encoding", "identity")
-    name, parameters = parse_media_type(headers.get("content-type", ""))
-    charset = parameters.get("charset", "utf-8")
-    if name != JSON or charset not in ("utf-8", "utf8") or encoding.lower() != "identity":
+    if not _is_json(headers.get("content-type", "")) or encoding.lower() != "identity":
         raise HttpError(
             415,
             "UNSUPPORTED_MEDIA_TYPE",
             f"Send the request as {JSON}, in UTF-8, uncompressed.",
         )
     return parse_json(await read_body(receive, services.settings.max_request_bytes), "The body")
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether it declares JSON in UTF-8."""
+    # Nearly all clients write it like this.
+    if content_type == JSON:
+        return True
+    name, parameters = parse_media_type(content_type)
+    return name == JSON and parameters.get("charset", "utf-8") in ("utf-8", "utf8")

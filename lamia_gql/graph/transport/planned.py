@@ -99,7 +99,10 @@ class PlannedOperations:
             case OperationType.QUERY:
                 return await self._query(document, node, operation, context)
             case OperationType.MUTATION if OperationType.MUTATION in allowed:
-                return await self._submit(document, node, operation, context)
+                plan = self.submissions.plans(document.node, node).plan
+                if plan is not None and _is_affordable(document, operation, context):
+                    context.has_written = True
+                    return await submit(plan, operation, context)
         return None
 
     async def _query(
@@ -177,19 +180,6 @@ class PlannedOperations:
         if not _is_affordable(document, operation, context):
             return None
         return self.plans.plans(document.node, node).prepare(operation.variables or {})
-
-    async def _submit(
-        self,
-        document: Document,
-        node: OperationDefinitionNode,
-        operation: Operation,
-        context: Context,
-    ) -> Result | ExecutionResult | None:
-        plan = self.submissions.plans(document.node, node).plan
-        if plan is None or not _is_affordable(document, operation, context):
-            return None
-        context.has_written = True
-        return await submit(plan, operation, context)
 
 
 async def _run(

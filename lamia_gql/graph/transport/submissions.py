@@ -31,27 +31,20 @@ async def submit(
     None if any event is invalid, or has not the usual form: then nothing has happened, and the
     operation is to be resolved field by field.
     """
-    try:
-        events = await _decode(plan, operation, context)
-    except Unavailable as error:
-        failure = located_error(error, [plan.node], [plan.key])
-        return ExecutionResult(data=None, errors=[failure], extensions=_extensions(context))
-    return None if events is None else await _store(plan, events, context)
-
-
-async def _decode(
-    plan: SubmissionPlan, operation: Operation, context: Context
-) -> list[NewEvent] | None:
-    """The events; None if there is anything unusual. Raises :class:`Unavailable` without room."""
     given = plan.events(operation.variables or {})
     if given is None:
         return None
+    services = context.services
     try:
-        context.services.check_number_of_events(len(given))
+        services.check_number_of_events(len(given))
+        await services.wait_for_room(context.principal, context.client_address, len(given))
     except UserError:
         return None
-    await context.services.wait_for_room(context.principal, context.client_address, len(given))
-    return decode_events(context.settings, given, context.now, context.client_address)
+    except Unavailable as error:
+        failure = located_error(error, [plan.node], [plan.key])
+        return ExecutionResult(data=None, errors=[failure], extensions=_extensions(context))
+    events = decode_events(context.settings, given, context.now, context.client_address)
+    return None if events is None else await _store(plan, events, context)
 
 
 async def _store(

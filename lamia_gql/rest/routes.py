@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lamia_gql.rest import events, nextflow, processes, submissions, tasks
@@ -39,7 +41,7 @@ class RestInterface:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
         if scope["type"] == "http":
             path = scope["path"].removeprefix(scope["root_path"])
@@ -48,14 +50,12 @@ class RestInterface:
                 if not first:
                     # Lamia's own client writes two slashes by default.
                     endpoint, task, process = _find(scope["method"], list(filter(None, parts)))
-                    await endpoint.serve(RestRequest(scope, receive, task, process), send)
-                    return
+                    return endpoint.serve(RestRequest(scope, receive, task, process), send)
             elif path.startswith(NEXTFLOW_BASE):
                 task = path[len(NEXTFLOW_BASE) :]
                 endpoint = NEXTFLOW if task and "/" not in task else NOTHING
-                await endpoint.serve(RestRequest(scope, receive, task, ""), send)
-                return
-        await self._app(scope, receive, send)
+                return endpoint.serve(RestRequest(scope, receive, task, ""), send)
+        return self._app(scope, receive, send)
 
 
 def _find(method: str, parts: list[str]) -> tuple[Endpoint, str, str]:

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
 
 from lamia_gql import __version__
 from lamia_gql.access.authentication import Authentication
@@ -85,6 +88,21 @@ class State(TypedDict):
     metrics: MetricsExchange
 
 
+class Application(Starlette):
+    """Starlette, whose handling of errors is behind the middleware, around its routes only.
+
+    The interfaces answer their errors themselves, in the middleware. What is left goes to Uvicorn,
+    which answers 500 as well.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What a request passes through."""
+        app: ASGIApp = ServerErrorMiddleware(ExceptionMiddleware(self.router))
+        for layer in reversed(self.user_middleware):
+            app = layer.cls(app, *layer.args, **layer.kwargs)
+        return app
+
+
 class Resident(Protocol):
     """What works in the background for as long as the application lives."""
 
@@ -115,7 +133,7 @@ def create_app(
         [*operation_names(), *OPERATIONS],
         nullcontext if spans is None else spans.websocket_operation,
     )
-    app = Starlette(
+    app = Application(
         routes=[
             WebSocketRoute("/graphql", WebSocketEndpoint(streams)),
             Route("/session", session, methods=["POST", "DELETE"]),

@@ -7,7 +7,7 @@ most are, and does not understand ``gzip;q=0``.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -33,29 +33,38 @@ class Compression:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request."""
         start: Message | None = None
 
-        async def send_compressed(message: Message) -> None:
+        def send_compressed(message: Message) -> Awaitable[None]:
             nonlocal start
             if message["type"] == "http.response.start" and _is_long_json(message):
                 start = message
-                return
-            if start is not None:
-                first, start = start, None
-                _add_vary(first["headers"])
-                accepted = _accepted(scope["headers"])
-                if accepts(accepted, "gzip") and not message.get("more_body", False):
-                    body = await _compress(message["body"])
-                    headers = MutableHeaders(raw=first["headers"])
-                    headers["content-encoding"] = "gzip"
-                    headers["content-length"] = str(len(body))
-                    message = {**message, "body": body}
-                await send(first)
-            await send(message)
+                return _nothing()
+            if start is None:
+                return send(message)
+            first, start = start, None
+            return _send_long(scope, send, first, message)
 
-        await self._app(scope, receive, send_compressed)
+        return self._app(scope, receive, send_compressed)
+
+
+async def _nothing() -> None:
+    """The beginning of a long answer is sent with its body."""
+
+
+async def _send_long(scope: Scope, send: Send, start: Message, message: Message) -> None:
+    """Send the beginning of an answer and its body, or the first part of it."""
+    _add_vary(start["headers"])
+    if accepts(_accepted(scope["headers"]), "gzip") and not message.get("more_body", False):
+        body = await _compress(message["body"])
+        headers = MutableHeaders(raw=start["headers"])
+        headers["content-encoding"] = "gzip"
+        headers["content-length"] = str(len(body))
+        message = {**message, "body": body}
+    await send(start)
+    await send(message)
 
 
 def _is_long_json(start: Message) -> bool:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -64,15 +64,14 @@ class RequestGuard:
         self._accepted: set[bytes] = set()
         """``Host`` headers that were accepted: nearly all requests have one of a few."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request, or refuse it."""
         if scope["type"] != "lifespan":
             try:
                 self._check(scope)
             except HttpError as error:
-                await JSONResponse(_body(scope, error), error.status)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                return JSONResponse(_body(scope, error), error.status)(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
         """Raise :class:`HttpError` if the request is refused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import orjson
@@ -70,11 +70,13 @@ class GraphQLEndpoint:
         self._schema = schema
         self._streams = streams
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"].removeprefix(scope["root_path"]) != PATH:
-            await self._app(scope, receive, send)
-            return
+        if scope["type"] == "http" and scope["path"].removeprefix(scope["root_path"]) == PATH:
+            return self._serve(scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self._respond(scope, receive)
         await answer(scope, receive, send)
 

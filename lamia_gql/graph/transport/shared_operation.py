@@ -17,7 +17,7 @@ from lamia_gql.live.pubsub import StreamEnded
 
 PIECE_S = 0.002
 """How long results are handed out before the event loop does something else."""
-REST_FACTOR = 1.0
+REST_FACTOR = 1.5
 """How many times as long as such a piece took, the next one waits: the thread that writes events to
 the database gets the interpreter only when the event loop rests. And what comes meanwhile is
 written at once: a write takes as long for several results as for one."""

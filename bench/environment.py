@@ -21,6 +21,8 @@ class Scale:
         load_s: how long a rate is measured.
         answers: of how many answers in a row a median is taken.
         past_tasks: how many tasks of 5,000 jobs and 50,000 events a large database has.
+        range_tasks: how many of them are in each of several ranges.
+        ranges: how many ranges there are.
         subscribers: how many clients subscribe to the events of a task.
         viewers: how many pages show an array.
         live_s: how long events are sent to them.
@@ -34,6 +36,8 @@ class Scale:
     load_s: float = 3.0
     answers: int = 40
     past_tasks: int = 200
+    range_tasks: int = 112
+    ranges: int = 9
     subscribers: int = 1_000
     viewers: int = 100
     live_s: float = 20.0
@@ -49,6 +53,8 @@ QUICK = Scale(
     load_s=1.0,
     answers=5,
     past_tasks=2,
+    range_tasks=1,
+    ranges=3,
     subscribers=50,
     viewers=5,
     live_s=2.0,

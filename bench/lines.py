@@ -108,4 +108,11 @@ LINES = {
         (Goal("≥", 17_000, "/s"),),
         million.beats,
     ),
+    17: Line(
+        "50 million events in nine ranges of PostgreSQL, against empty: single and batches, and the"
+        " time of the list, the wide tree, an array of 100 jobs, and 50 events",
+        "?",
+        (*(Goal("≥", 0.85),) * 2, *(Goal("≤", 1.15),) * 4),
+        large.among_ranges,
+    ),
 }

@@ -7,7 +7,6 @@ the error that SQLAlchemy would raise.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -16,20 +15,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 log = logging.getLogger(__name__)
-
-
-def is_read_only(error: BaseException | None) -> bool:
-    """Whether a connection to SQLite can't write.
-
-    SQLite has opened the file for reading, and would not notice that it may be written again: the
-    connection is lost.
-    """
-    # The lower eight bits are the primary code.
-    return (
-        isinstance(error, sqlite3.Error)
-        and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
-    )
-
 
 Cursor: TypeAlias = Any
 """A cursor of the driver."""
@@ -40,12 +25,11 @@ class Driver:
 
     Args:
         connection: a connection; its transaction begins here if it has not begun yet.
-        begin: the statement with which one of SQLite begins.
     """
 
     __slots__ = ("_connection", "_driver", "dialect", "is_sqlite")
 
-    def __init__(self, connection: Connection, begin: str = "BEGIN") -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         driver: Any = connection.connection.driver_connection
         self._driver = driver
@@ -54,7 +38,7 @@ class Driver:
         """Whether the engine is SQLite."""
         # PostgreSQL's driver begins by itself. SQLAlchemy rolls back before others get it.
         if self.is_sqlite and not self._driver.in_transaction:
-            self.execute(begin)
+            self.execute("BEGIN")
 
     def execute(
         self, statement: str, parameters: Sequence[Any] = (), *, many: bool = False
@@ -145,7 +129,7 @@ class Driver:
         errors = self.dialect.loaded_dbapi.Error
         if not isinstance(error, errors):
             return error
-        lost = self.dialect.is_disconnect(error, self._driver, None) or is_read_only(error)
+        lost = self.dialect.is_disconnect(error, self._driver, None)
         if lost:
             self._connection.invalidate(error)
         return DBAPIError.instance(

@@ -22,7 +22,7 @@ from lamia_gql.storage.database_url import (
     parse_url,
     session_url,
 )
-from lamia_gql.storage.driver import Driver, is_read_only
+from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.postgres_connection import Session
 from lamia_gql.storage.prepared_reads import keep_prepared
 from lamia_gql.storage.unused_connections import note_use
@@ -244,7 +244,12 @@ def _check_file(
 
 
 def _give_up_read_only(context: ExceptionContext) -> None:
-    context.is_disconnect = context.is_disconnect or is_read_only(context.original_exception)
+    # SQLite has opened the file for reading, and would not notice that it may be written again.
+    error = context.original_exception
+    if isinstance(error, sqlite3.Error):
+        # The lower eight bits are the primary code.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        context.is_disconnect = context.is_disconnect or code == sqlite3.SQLITE_READONLY
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -258,5 +263,8 @@ def _identity(path: str) -> tuple[int, int] | None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when another one has written
     # in between. One that says at its start that it will write waits for its turn.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    Driver(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get(_WRITES, False):
+        # By SQLAlchemy: if the file may only be read, all connections are lost, not only this one.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        Driver(connection)

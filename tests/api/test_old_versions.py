@@ -22,14 +22,14 @@ main()"""
 
 @pytest.mark.skipif(not OLD_SQLITE, reason="OLD_SQLITE names no old SQLite")
 @pytest.mark.parametrize("command", [["serve", "--port=0"], ["migrate"], ["recount"]])
-def test_a_sqlite_without_returning(command: list[str], sqlite_url: str) -> None:
+def test_a_sqlite_without_returning(command: list[str], bare_sqlite_url: str) -> None:
     """Nothing is started, created or repaired on a SQLite that can't store an event."""
-    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    file = Path(bare_sqlite_url.removeprefix("sqlite:///"))
     if command == ["recount"]:
         file.touch()
     done = subprocess.run(
         [sys.executable, "-c", START, *command],
-        env=environment_with({"database_url": sqlite_url}) | {"LD_PRELOAD": OLD_SQLITE},
+        env=environment_with({"database_url": bare_sqlite_url}) | {"LD_PRELOAD": OLD_SQLITE},
         capture_output=True,
         text=True,
         timeout=100,

@@ -14,6 +14,7 @@ import psycopg
 from sqlalchemy import func, select, update
 
 from lamia_gql.domain.settings import load
+from lamia_gql.ingest.expiry import MAX_TASKS_PER_WRITE
 from lamia_gql.ingest.pruner import PRUNE_LOCK_ID
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.engine import begin_write, create_engine
@@ -213,7 +214,8 @@ def test_one_of_several_servers_prunes(start_server: StartServer, postgres_url: 
     second = start_server(postgres_url, prune_interval=0.1, **policy)
     with psycopg.connect(postgres_url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [PRUNE_LOCK_ID])
-        finished = [f"t{number}" for number in range(20)]
+        # More than one transaction removes.
+        finished = [f"t{number}" for number in range(MAX_TASKS_PER_WRITE + 2)]
         for name in finished:
             first.create(name, {"name": "p"})
         first.submit_many(
@@ -228,7 +230,7 @@ def test_one_of_several_servers_prunes(start_server: StartServer, postgres_url: 
         assert done.stderr.splitlines()[-1].startswith("A server prunes this database now")
     until(lambda: not any(rows(first).values()), lambda: str(rows(first)))
     logs = first.log() + second.log()
-    assert sum(map(int, re.findall(r"pruned (\d+) tasks", logs))) == 20
+    assert sum(map(int, re.findall(r"pruned (\d+) tasks", logs))) == len(finished)
     assert "Traceback" not in logs
 
 

@@ -143,7 +143,7 @@ lock: setup  ## Pin the newest releases of all dependencies in requirements/*.lo
 	$(call compile,clients) --upgrade --group clients
 	$(call compile,workflows) --upgrade --group workflows
 
-screenshots: web  ## Take the screenshots for docs/ with Debian's chromium.
+screenshots: web  ## Take the screenshots for docs/ in Debian's Chromium.
 	$(BIN)/python -m docs.screenshots
 
 dist: web  ## Build the wheel, the source archive and the bill of materials in dist/.

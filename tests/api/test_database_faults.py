@@ -20,6 +20,7 @@ from tests.support.database_proxy import DatabaseProxy, Fault
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors
 from tests.support.live_clients import (
     CHANGES,
+    COMMENTS,
     EVENTS,
     TaskChanges,
     WebSocketClient,
@@ -34,7 +35,6 @@ MARGIN_S = 6.0
 EDIT = """mutation($input: UpdateTaskInput!) { updateTask(input: $input) {
   task { name } userErrors { code } } }"""
 COUNT = '{ task(name: "t") { events(first: 1) { totalCount } } }'
-COMMENTS = 'subscription { taskChanged(names: ["t"]) { comment } }'
 INSERT = b"INSERT INTO event"
 UPDATE = b"UPDATE task"
 

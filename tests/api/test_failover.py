@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer, rest_errors
-from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient
+from tests.support.live_clients import BEGINNING, COMMENTS, EVENTS, WebSocketClient
 from tests.support.postgres_pair import DATABASE, Pair, running_pair
 from tests.support.remote_host import remote_host
 from tests.support.waiting import until, until_async
@@ -32,7 +32,6 @@ READ_S = 0.5
 QUERY = '{ task(name: "t") { name } }'
 BEAT = {"task": "t", "process": "p", "eventClass": "BEAT"}
 SEARCHED = "the database is gone; looking for it again"
-COMMENTS = 'subscription { taskChanged(names: ["t"]) { comment } }'
 END_WAITING = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE wait_event = 'SyncRep'"""
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"

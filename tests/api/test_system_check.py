@@ -167,7 +167,6 @@ def test_a_full_disk(sqlite_server: Server, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_addresses_for_reading(postgres_url: str) -> None:
     """Each has a line; one that does not answer is wrong, and no password is printed."""
-    run_cli("migrate", database_url=postgres_url)
     urls = f"{postgres_url} postgresql://u:s3cret@127.0.0.1:9/none"
     done = run_cli("check", database_url=postgres_url, read_database_url=urls)
     primary, gone = (line for line in done.stdout.splitlines() if "  replica  " in line)

@@ -17,6 +17,7 @@ from tests.support.harness import SUBMIT_EVENT, Server, StartServer, run_cli
 from tests.support.live_clients import (
     BEGINNING,
     CHANGES,
+    COMMENTS,
     EVENTS,
     TaskChanges,
     WebSocketClient,
@@ -24,7 +25,6 @@ from tests.support.live_clients import (
 )
 from tests.support.waiting import until, until_async
 
-COMMENTS = 'subscription { taskChanged(names: ["t"]) { comment } }'
 DEADLY_NOTIFY = """CREATE FUNCTION public.pg_notify(text, text) RETURNS boolean LANGUAGE sql
   AS $$ SELECT pg_terminate_backend(pg_backend_pid()) $$"""
 LISTENERS = """SELECT pid FROM pg_stat_activity
@@ -146,7 +146,6 @@ async def test_others_hear_of_a_commit_before_whose_notification_the_connection_
     start_server: StartServer, postgres_url: str
 ) -> None:
     """PostgreSQL ends it between the two: as soon as they can, the others find out."""
-    run_cli("migrate", database_url=postgres_url)
     user = postgres_url.partition("//")[2].partition("@")[0]
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         # What is found there takes the place of PostgreSQL's own function.

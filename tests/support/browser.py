@@ -44,7 +44,8 @@ def require(found: str | None, what: str) -> str:
 @contextmanager
 def launch_chromium(*names: str) -> Iterator[Browser]:
     """A running Chromium that resolves no host names but these, to 127.0.0.1."""
-    path = require(next(filter(None, map(shutil.which, CHROMIUMS)), None), "Debian's chromium")
+    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    path = require(found, f"Debian's {' or '.join(CHROMIUMS)}")
     # The one that it brings needs libraries that few machines have.
     os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node_tool("node"))
     rules = [f"MAP {name} 127.0.0.1" for name in names]

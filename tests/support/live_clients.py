@@ -25,6 +25,7 @@ EVENTS = """subscription($task: String!, $process: String, $index: Int, $eventCl
 CHANGES = """subscription($names: [String!], $filter: TaskFilter) {
   taskChanged(names: $names, filter: $filter) { name state comment counts { done total }
     processes { nodes { name state progress { ratio } } } } }"""
+COMMENTS = 'subscription { taskChanged(names: ["t"]) { comment } }'
 
 
 class WebSocketClient:

@@ -134,7 +134,10 @@ def test_reads_find_the_rows_of_several_ranges_and_look_into_no_other(
         rows = processes_by_key(connection, [(1, 0), (LAST * WIDTH, 0)])
         arrays = [row for row in rows if row is not None]
         for name, read in READS.items():
+            plans.clear()
             both = list(read(connection, arrays))
+            ran = [line for line in plans if "never executed" not in line]
+            assert set(PARTITION.findall("\n".join(ran))) == {"0", str(LAST)}, name
             plans.clear()
             assert both == [read(connection, [array])[0] for array in arrays], name
             assert all(both), name

@@ -17,6 +17,7 @@ import httpx
 import psycopg
 import pytest
 
+from lamia_gql.storage.postgres_connection import MAX_SILENCE_S
 from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer, rest_errors
 from tests.support.live_clients import BEGINNING, COMMENTS, EVENTS, WebSocketClient
 from tests.support.postgres_pair import DATABASE, Pair, running_pair
@@ -195,7 +196,8 @@ async def take_over(server: Server, pair: Pair, end_primary: Callable[[], None])
         end_primary()
         query = asyncio.create_task(asyncio.to_thread(server.graphql, QUERY))
         edit = asyncio.create_task(asyncio.to_thread(server.comment, "t", "made meanwhile"))
-        await until_async(lambda: SEARCHED in server.log(), server.log)
+        # Also a host that is silent, with time for a busy machine.
+        await until_async(lambda: SEARCHED in server.log(), server.log, 1.5 * MAX_SILENCE_S)
         await asyncio.to_thread(pair.standby.promote)
         promoted_at = time.monotonic()
         await asyncio.to_thread(jobs.until_they_go_on)

@@ -252,6 +252,15 @@ async def test_random_events(executors: Executors) -> None:
     await compare_events(executors, range(SNAPSHOTS))
 
 
+async def test_an_object_of_which_nothing_is_left(executors: Executors) -> None:
+    """Conditions may leave out all fields of a value."""
+    progress = "progress { ratio @skip(if: true) }"
+    nodes = f"{{ {progress} processes {{ nodes {{ {progress} }} }} }}"
+    query = Query(f"{{ tasks(first: 9) {{ nodes {nodes} }} }}", {})
+    expected, context = await executors.by_field(query)
+    assert await executors.planned(query, context.now) == expected
+
+
 def test_our_own_operations_have_plans() -> None:
     """Queries, snapshots and submissions of the pages, of the commands and of the job side."""
     schema = make_schema()

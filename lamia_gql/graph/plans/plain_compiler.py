@@ -72,8 +72,9 @@ class PlainCompiler:
             return None
         fields = self._collect(named, below)
         names = {nodes[0].name.value for nodes in fields.values()}
-        function = declaration.alone.get(min(names))
-        if function is None or len(names) > 1:
+        # A condition may leave none.
+        function = declaration.alone.get(min(names)) if len(names) == 1 else None
+        if function is None:
             return None
         build = object_to_dict(self._names, dict.fromkeys(fields, lambda value: value))
         return replace(declaration, function=function), lambda value: call(build, [value])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from lamia_gql.domain.pagination import encode_opaque
 from tests.conftest import make_postgres
 from tests.support.harness import Server, StartServer
 
@@ -93,6 +94,16 @@ def test_trouble_comes_first(tasks: Server) -> None:
     assert forward == expected
     back = tasks.graphql(TASKS, order=ATTENTION, last=3, before=page["pageInfo"]["startCursor"])
     assert [task["name"] for task in back["tasks"]["nodes"]] == expected[-5:-2]
+
+
+@pytest.mark.parametrize("ranks", [(), (1,), (3,)])
+def test_ranks_of_other_versions_are_no_positions(
+    sqlite_server: Server, ranks: tuple[int, ...]
+) -> None:
+    """While two versions of the server run, no page skips tasks."""
+    cursor = encode_opaque("tATTENTIONDESC", *ranks, 2, 1)
+    error = sqlite_server.graphql_error(TASKS, order=ATTENTION, first=1, after=cursor)
+    assert error["extensions"]["code"] == "CURSOR_INVALID"
 
 
 def test_filters_agree_with_the_fields(tasks: Server) -> None:

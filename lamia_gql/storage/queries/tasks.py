@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,6 +28,9 @@ from lamia_gql.storage.transaction import Hold, ReadConnection
 
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 """Stands for a missing time when tasks are ordered by it."""
+RANKS_VERSION = 2
+"""To be increased when :func:`attention` ranks otherwise: a cursor with a rank of former ones would
+skip tasks."""
 SPECIAL_IN_LIKE = re.compile("[%_/]")
 """The characters that LIKE does not take for themselves; a slash before one changes that."""
 
@@ -60,12 +63,11 @@ class TaskOrder:
     @property
     def cursors(self) -> Cursors:
         """The cursors of this order: a cursor is valid in one order only."""
-        value: Callable[[Any], Any] = moment
-        if self.field is TaskOrderField.NAME:
-            value = string
-        elif self.field is TaskOrderField.ATTENTION:
-            value = int32
-        return Cursors((f"t{self.field}{self.direction}",), (value, int64))
+        name = f"t{self.field}{self.direction}"
+        if self.field is TaskOrderField.ATTENTION:
+            return Cursors((name, RANKS_VERSION), (int32, int64))
+        value = string if self.field is TaskOrderField.NAME else moment
+        return Cursors((name,), (value, int64))
 
     def cursor(self, task: TaskRow, rank: int = 0) -> str:
         """The cursor of a task in this order; for ATTENTION, ``rank`` is how much it needs."""

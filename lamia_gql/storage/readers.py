@@ -220,11 +220,13 @@ class ReadSession:
 
         def stop() -> None:
             nonlocal overdue, timer
+            if future.done():
+                return
             # A wait for a database that is gone does not count.
             left_s = limit_s if self._begun is None else self._begun + limit_s - time.monotonic()
             if left_s > 0:
                 timer = self._loop.call_later(left_s, stop)
-            elif not future.done():
+            else:
                 overdue = True
                 self._readers.stop(read)
 

@@ -77,8 +77,8 @@ class BulkRead(Generic[R]):
     """A SELECT with a key table (see :mod:`lamia_gql.storage.key_table`) for the write path.
 
     Args:
-        select: the SELECT, or what makes it, as for :class:`Statement`; its only parameter without
-            a value is ``keys``.
+        select: the SELECT, or what makes it, as for :class:`Statement`; its only parameters without
+            a value are ``keys``, and the bounds of the keys.
         row: makes a row of the values of the columns.
     """
 

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
 from lamia_gql.access.authentication import Credential, parse_authorization
+from lamia_gql.api.request_headers import request_headers
 from lamia_gql.api.services import Services
 from lamia_gql.domain.access import NOBODY, Principal
 from lamia_gql.domain.errors import AccessDenied, ErrorCode, RequestError
@@ -108,9 +109,7 @@ class WebSocketConnection:
         self._streams = streams
         self._services = services
         self._address = address
-        self._headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        self._headers = request_headers(scope)
         self._principal = NOBODY
         self._lease = ExitStack()
         self._receive = receive

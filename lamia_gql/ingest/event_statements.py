@@ -31,7 +31,7 @@ from lamia_gql.storage.bulk_write import (
     bulk_upsert,
 )
 from lamia_gql.storage.key_table import INT, TEXT, UUID, key_table
-from lamia_gql.storage.keyed_rows import keyed_rows
+from lamia_gql.storage.keyed_rows import keyed_rows, of_process
 from lamia_gql.storage.models import Event, Job, Process, Sample, Task, Usage
 from lamia_gql.storage.rows import (
     EVENT_COLUMNS,
@@ -108,11 +108,7 @@ def _read_jobs(engine: str) -> Any:
     k = key_table(task_id=INT, number=INT, job_index=INT)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
-        return [
-            job.task_id == k.c.task_id,
-            job.process_number == k.c.number,
-            job.job_index == k.c.job_index,
-        ]
+        return [*of_process(job, k), job.job_index == k.c.job_index]
 
     rows = keyed_rows(engine, k, Job, belongs)
     return select(*(rows.of[name] for name in JobRow._fields)).select_from(rows.source)

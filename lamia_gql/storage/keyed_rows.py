@@ -23,6 +23,11 @@ class KeyedRows(NamedTuple):
     """The columns of the rows."""
 
 
+def of_process(row: Any, k: FromClause) -> list[ColumnElement[bool]]:
+    """The conditions that choose the rows of a process, for keys that begin with one."""
+    return [row.task_id == k.c.task_id, row.process_number == k.c.number]
+
+
 def keyed_rows(engine: str, k: FromClause, entity: type[Base], belongs: Condition) -> KeyedRows:
     """Join keys with the rows that belong to each.
 

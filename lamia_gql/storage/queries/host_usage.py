@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from lamia_gql.storage.key_table import INT, key_table
-from lamia_gql.storage.keyed_rows import keyed_rows
+from lamia_gql.storage.keyed_rows import keyed_rows, of_process
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.job_states import is_failed
@@ -81,8 +81,7 @@ def _is_done(job: Any) -> ColumnElement[bool]:
 
 def _has_ended(job: Any, k: FromClause) -> list[Any]:
     return [
-        job.task_id == k.c.task_id,
-        job.process_number == k.c.number,
+        *of_process(job, k),
         job.job_index < k.c.before,
         _is_done(job) | is_failed(job),
     ]

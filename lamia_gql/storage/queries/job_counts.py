@@ -14,7 +14,7 @@ from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.liveness import Liveness, liveness_bounds
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table, within_keys
-from lamia_gql.storage.keyed_rows import keyed_rows
+from lamia_gql.storage.keyed_rows import keyed_rows, of_process
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.counts import Count, limited_count
 from lamia_gql.storage.queries.job_states import is_running
@@ -105,7 +105,7 @@ def _silent_statement() -> Statement:
     k = key_table(**LIVENESS_KEY)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
-        return [*_of_process(job, k), is_running(job), job.alive_at <= k.c.until]
+        return [*of_process(job, k), is_running(job), job.alive_at <= k.c.until]
 
     def silent(engine: str) -> Select[Any]:
         rows = keyed_rows(engine, k, Job, belongs)
@@ -126,7 +126,7 @@ def _live_count_statement(details: JobFilter) -> Statement:
 def _count_statement(details: JobFilter, states: tuple[JobState, ...]) -> Statement:
     k = key_table(task_id=INT, number=INT)
     jobs = select(literal(1)).where(
-        *_of_process(Job, k),
+        *of_process(Job, k),
         within_keys(Job.task_id),
         Job.state.in_(states),
         *details.where(Job),
@@ -139,10 +139,6 @@ def _any_statement() -> Statement:
     k = key_table(**LIVENESS_KEY)
     # With an offset, PostgreSQL looks for each key, and does not make a join of it.
     return Statement(select(k.c.place).where(_of_liveness(k).offset(literal_column("0")).exists()))
-
-
-def _of_process(job: Any, k: FromClause) -> list[Any]:
-    return [job.task_id == k.c.task_id, job.process_number == k.c.number]
 
 
 def _liveness_keys(
@@ -162,7 +158,7 @@ def _of_liveness(k: FromClause) -> Select[Any]:
     return (
         select(literal(1))
         .where(
-            *_of_process(Job, k),
+            *of_process(Job, k),
             within_keys(Job.task_id),
             is_running(Job),
             Job.alive_at > k.c.since,

@@ -17,7 +17,7 @@ from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.domain.pagination import Cursors, Page, Slice, cut, int32
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TEXT, TIME, key_table, within_keys
-from lamia_gql.storage.keyed_rows import Condition, keyed_rows
+from lamia_gql.storage.keyed_rows import Condition, keyed_rows, of_process
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.fetch import fetch_by_place, fetch_one_by_place
 from lamia_gql.storage.queries.job_states import is_running
@@ -129,7 +129,7 @@ def _spans_statement(shape: RowShape[JobRow]) -> Statement:
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
-        return [*_of_process(job, k), *_of_span(job, k)]
+        return [*of_process(job, k), *_of_span(job, k)]
 
     return Statement(partial(_select_rows, k=k, shape=shape, belongs=belongs))
 
@@ -203,11 +203,7 @@ def _states_statement(
             found += [is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
         return found
 
-    return top_n_per_key(k, Job, shape, "job_index", _of_process, belongs, backward)
-
-
-def _of_process(job: Any, k: FromClause) -> list[Any]:
-    return [job.task_id == k.c.task_id, job.process_number == k.c.number]
+    return top_n_per_key(k, Job, shape, "job_index", of_process, belongs, backward)
 
 
 def _of_span(job: Any, k: FromClause) -> list[Any]:
@@ -273,7 +269,7 @@ def _gap(span: range, near: int, far: int, backward: bool) -> range:
 @cache
 def _first_row_statement(backward: bool) -> Statement:
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
-    return top_n_per_key(k, Job, JOB_INDEX, "job_index", _of_process, _of_span, backward)
+    return top_n_per_key(k, Job, JOB_INDEX, "job_index", of_process, _of_span, backward)
 
 
 @cache
@@ -290,7 +286,7 @@ def _border_statement(backward: bool) -> Statement:
         return [*_of_span(job, k), next_row.scalar_subquery().is_distinct_from(expected)]
 
     k = key_table(task_id=INT, number=INT, begin=INT, end=INT)
-    return top_n_per_key(k, Job, JOB_INDEX, "job_index", _of_process, belongs, backward)
+    return top_n_per_key(k, Job, JOB_INDEX, "job_index", of_process, belongs, backward)
 
 
 def _next_row(backward: bool, index: Any) -> Select[Any]:
@@ -319,8 +315,8 @@ def _next_rows(
 @cache
 def _next_row_statement(backward: bool) -> Statement:
     k = key_table(task_id=INT, number=INT, border=INT)
-    of_process = (*_of_process(Job, k), within_keys(Job.task_id))
-    next_row = _next_row(backward, k.c.border).where(*of_process).scalar_subquery()
+    wanted = (*of_process(Job, k), within_keys(Job.task_id))
+    next_row = _next_row(backward, k.c.border).where(*wanted).scalar_subquery()
     return Statement(select(k.c.place, next_row.label("next")))
 
 
@@ -338,6 +334,6 @@ def _by_key_statement(shape: RowShape[JobRow]) -> Statement:
     k = key_table(task_id=INT, number=INT, job_index=INT)
 
     def belongs(job: Any, k: FromClause) -> list[Any]:
-        return [*_of_process(job, k), job.job_index == k.c.job_index]
+        return [*of_process(job, k), job.job_index == k.c.job_index]
 
     return Statement(partial(_select_rows, k=k, shape=shape, belongs=belongs))

@@ -16,7 +16,7 @@ from lamia_gql.domain.lifecycle import JobState
 from lamia_gql.domain.liveness import liveness_bounds
 from lamia_gql.storage.filters import JobFilter
 from lamia_gql.storage.key_table import INT, TIME, key_table
-from lamia_gql.storage.keyed_rows import keyed_rows
+from lamia_gql.storage.keyed_rows import keyed_rows, of_process
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.job_states import is_running
@@ -77,7 +77,7 @@ def _islands_statement(
     by_liveness: bool,
 ) -> Statement:
     def belongs(job: Any, k: FromClause) -> list[Any]:
-        found = [job.task_id == k.c.task_id, job.process_number == k.c.number]
+        found = of_process(job, k)
         if by_liveness:
             found += [is_running(job), job.alive_at > k.c.since, job.alive_at <= k.c.until]
         elif listed is not None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from lamia_gql.domain.counters import Counters
 from lamia_gql.storage.key_table import INT, key_table, within_keys
-from lamia_gql.storage.keyed_rows import keyed_rows
+from lamia_gql.storage.keyed_rows import keyed_rows, of_process
 from lamia_gql.storage.models import Sample
 from lamia_gql.storage.statement import Statement
 from lamia_gql.storage.transaction import ReadConnection
@@ -67,7 +67,7 @@ def _statement() -> Statement:
     k = key_table(task_id=INT, number=INT)
 
     def of_processes(engine: str) -> Select[Any]:
-        rows = keyed_rows(engine, k, Sample, _of_process)
+        rows = keyed_rows(engine, k, Sample, of_process)
         counters = map(rows.of.__getitem__, _COLUMNS)
         return select(k.c.place, *counters).select_from(rows.source).order_by(k.c.place, rows.of.at)
 
@@ -81,7 +81,7 @@ def _last_statement() -> Statement:
     last = (
         select(func.max(earlier.at))
         .where(
-            *_of_process(earlier, k),
+            *of_process(earlier, k),
             earlier.at <= k.c.at,
             within_keys(earlier.task_id),
         )
@@ -90,14 +90,10 @@ def _last_statement() -> Statement:
     )
 
     def belongs(sample: Any, k: FromClause) -> list[Any]:
-        return [*_of_process(sample, k), sample.at == last]
+        return [*of_process(sample, k), sample.at == last]
 
     def at_instants(engine: str) -> Select[Any]:
         rows = keyed_rows(engine, k, Sample, belongs)
         return select(k.c.place, *map(rows.of.__getitem__, _COLUMNS)).select_from(rows.source)
 
     return Statement(at_instants)
-
-
-def _of_process(sample: Any, k: FromClause) -> list[Any]:
-    return [sample.task_id == k.c.task_id, sample.process_number == k.c.number]

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, func, select
 
 from lamia_gql.storage.key_table import INT, TIME, key_table
-from lamia_gql.storage.keyed_rows import keyed_rows
+from lamia_gql.storage.keyed_rows import keyed_rows, of_process
 from lamia_gql.storage.models import Job
 from lamia_gql.storage.queries.bounds import SIZE
 from lamia_gql.storage.queries.counts import COUNT_LIMIT
@@ -61,8 +61,7 @@ def _first_stragglers(engine: str) -> Select[Any]:
 
 def _is_straggler(job: Any, k: FromClause) -> list[Any]:
     return [
-        job.task_id == k.c.task_id,
-        job.process_number == k.c.number,
+        *of_process(job, k),
         is_running(job),
         job.started_at < k.c.before,
     ]

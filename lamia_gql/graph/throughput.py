@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from lamia_gql.domain.counters import Counters, JobCounters
+from lamia_gql.domain.counters import Counters
 from lamia_gql.domain.throughput import (
     LOOKBACKS,
     MIN_STALL_S,
@@ -75,9 +75,9 @@ def _holds_from(row: ProcessRow, sample: SampleRow) -> int:
     return sample.at + row.sample_step
 
 
-def _work(counters: JobCounters) -> tuple[int, int]:
-    """What changes whenever a job ends or progresses."""
-    return counters.ended, counters.progress_sum
+def _work(counters: Counters | ProcessRow) -> tuple[int, ...]:
+    """What changes whenever a job ends or progresses; also one that had ended otherwise before."""
+    return counters.done, counters.failed, counters.terminated, counters.progress_sum
 
 
 def _ages(elapsed: float) -> list[float]:

@@ -233,6 +233,20 @@ def test_rate_and_stall(server: Server) -> None:
     assert shown["estimatedFinishAt"] is shown["stalledSince"] is None
 
 
+def test_a_job_that_ends_otherwise_has_worked(server: Server) -> None:
+    """As many jobs as before have ended, but one of them has run again meanwhile."""
+    server.create("t", {"name": "a", "jobCount": 40, "failureTolerance": 1})
+    done = [{"index": 1, "eventClass": name} for name in ("STARTED", "DONE")]
+    send(server, "t", {"index": 0, "eventClass": "STARTED"}, *done)
+    for attempt, end in enumerate(("FAILED", "TERMINATED")):
+        job = {"index": 2, "attempt": attempt}
+        send(server, "t", job | {"eventClass": "STARTED"}, job | {"eventClass": end})
+        age(server, 5 if attempt else 20)
+    query = '{ task(name: "t") { stalledSince counts { done failed terminated running } } }'
+    counts = {"done": 1, "failed": 0, "terminated": 1, "running": 1}
+    assert server.graphql(query)["task"] == {"stalledSince": None, "counts": counts}
+
+
 def test_no_stall_is_told_without_reason(server: Server) -> None:
     """Nothing has stalled while all jobs waited, nor where the history is too coarse to tell."""
     server.create("t", {"name": "a", "jobCount": 40})

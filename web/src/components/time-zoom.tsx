@@ -54,6 +54,7 @@ export interface TimeZoom {
  *
  * @param whole The time that there is to show.
  * @param timeAt The time at a place of the chart, in CSS pixels from its left, for what it shows.
+ * @param part Where the page keeps which part is shown.
  */
 export function useTimeZoom(
   whole: Span,
@@ -61,7 +62,7 @@ export function useTimeZoom(
   part: PartOfTime,
 ): TimeZoom {
   /** Undefined until something is picked: then the page's part is shown. */
-  const [changed, setPicked] = useState<Span | null>();
+  const [changed, setChanged] = useState<Span | null>();
   const kept = useMemo(() => (part.text === null ? null : parseSpan(part.text)), [part.text]);
   const picked = changed === undefined ? kept && narrow(kept, whole) : changed;
   const keep = useEffectEvent((span: Span | null) => part.keep(span && formatSpan(span)));
@@ -74,12 +75,12 @@ export function useTimeZoom(
   const shown = picked ?? whole;
   const placeOf = (event: PointerEvent) =>
     event.clientX - event.currentTarget.getBoundingClientRect().left;
-  const zoomIn = (at: number) => setPicked(zoomSpan(shown, whole, 1 / ZOOM_STEP, at));
-  const zoomOut = (at: number) => setPicked(zoomSpan(shown, whole, ZOOM_STEP, at));
-  const move = (by: number) => setPicked(moveSpan(shown, whole, by));
+  const zoomIn = (at: number) => setChanged(zoomSpan(shown, whole, 1 / ZOOM_STEP, at));
+  const zoomOut = (at: number) => setChanged(zoomSpan(shown, whole, ZOOM_STEP, at));
+  const move = (by: number) => setChanged(moveSpan(shown, whole, by));
   const goEarlier = () => move(-MOVE_STEP);
   const goLater = () => move(MOVE_STEP);
-  const showAll = () => setPicked(null);
+  const showAll = () => setChanged(null);
   return {
     shown,
     isWhole: picked === null,
@@ -113,7 +114,7 @@ export function useTimeZoom(
         setBrush(undefined);
         const [left, right] = [brush[0], placeOf(event)].sort((one, other) => one - other);
         if (left === undefined || right === undefined || right - left < DRAG_THRESHOLD_PX) return;
-        setPicked(narrow({ from: timeAt(left, shown), to: timeAt(right, shown) }, whole));
+        setChanged(narrow({ from: timeAt(left, shown), to: timeAt(right, shown) }, whole));
       },
       onPointerCancel: () => setBrush(undefined),
     },

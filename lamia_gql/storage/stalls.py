@@ -125,7 +125,8 @@ def _is_longer_than_most(
     below = func.sum(case((usage.total < limit_ms * usage.jobs, usage.jobs), else_=0))
     found: ColumnElement[bool] = (
         select(below >= 0.95 * cast(func.sum(usage.jobs), Float))
-        .where(_is_of(process, usage), usage.measure == Measure.DURATION)
+        # Jobs that run again were taken out of their buckets.
+        .where(_is_of(process, usage), usage.measure == Measure.DURATION, usage.jobs > 0)
         .correlate(process, changed)
         .scalar_subquery()
     )

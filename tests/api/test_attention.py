@@ -247,6 +247,18 @@ def test_a_job_that_ends_otherwise_has_worked(server: Server) -> None:
     assert server.graphql(query)["task"] == {"stalledSince": None, "counts": counts}
 
 
+def test_where_no_job_is_done_any_more_no_duration_is_known(server: Server) -> None:
+    """The only one that was DONE runs again: nothing tells how long that should take."""
+    server.create("t", {"name": "a", "jobCount": 40})
+    for attempt, events in enumerate((("STARTED", "DONE"), ("STARTED",))):
+        job = {"index": 0, "attempt": attempt}
+        send(server, "t", *(job | {"eventClass": each} for each in events))
+    age(server, 20)
+    server.create("new", {"name": "a"})
+    assert server.graphql('{ task(name: "t") { stalledSince } }')["task"]["stalledSince"] is None
+    assert names(server, order=ATTENTION) == ["new", "t"]
+
+
 def test_no_stall_is_told_without_reason(server: Server) -> None:
     """Nothing has stalled while all jobs waited, nor where the history is too coarse to tell."""
     server.create("t", {"name": "a", "jobCount": 40})

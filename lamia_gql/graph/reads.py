@@ -52,8 +52,13 @@ class Reads:
         self._known: dict[Hashable, dict[Any, Any]] = {}
 
     def on(self, connection: ReadConnection) -> Reads:
-        """The same reads, on this connection from now on."""
-        self._connection = connection
+        """The same reads, on this connection from now on.
+
+        What was read on another one is forgotten: it is of another state of the database.
+        """
+        if connection is not self._connection:
+            self._known.clear()
+            self._connection = connection
         return self
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from threading import current_thread
 from typing import Any
 
@@ -12,8 +13,12 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
+from lamia_gql.api.answer_budget import AnswerBudget, AnswerMemory
+from lamia_gql.api.turns import Turns
+from lamia_gql.domain.access import ANYONE
 from lamia_gql.domain.errors import ErrorCode, Unavailable
 from lamia_gql.domain.settings import load
+from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.selection import reading_fields
 from lamia_gql.graph.types.job import Job
 from lamia_gql.graph.types.process import JobArray, Process, SolitaryProcess
@@ -78,6 +83,30 @@ def checkouts(thread: str = "") -> Iterator[list[Any]]:
         yield taken
     finally:
         event.remove(Engine, "engine_connect", note)
+
+
+async def test_a_read_that_begins_again_forgets_what_it_had_read(postgres_url: str) -> None:
+    """Its connection breaks, and the next one sees a later state."""
+    database = Database(load(database_url=postgres_url))
+    budget = AnswerBudget(10**9, 10**9, AnswerMemory(10**9), Turns())
+    reads = Reads(datetime.now(UTC), load(), budget, ANYONE)
+    states: list[int] = []
+
+    def state(connection: Connection) -> int:
+        return int(connection.scalar(text("SELECT txid_snapshot_xmax(txid_current_snapshot())")))
+
+    def work(connection: Connection) -> list[int]:
+        states.append(state(connection))
+        found = [reads.on(connection).once("state", [0], lambda _: [states[-1]])[0]]
+        if len(states) == 1:
+            with database.engine.begin() as other:
+                other.execute(text("SELECT txid_current()"))
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return [*found, state(connection)]
+
+    found, last = await database.read(work)
+    assert found == last > states[0]
+    database.close()
 
 
 async def test_all_reads_of_an_operation_see_one_state(database: Database) -> None:

@@ -19,6 +19,7 @@ from lamia_gql.storage.migrations import HEAD
 from lamia_gql.storage.models import Task
 from tests.support.harness import Server, run_cli
 from tests.support.postgres_pair import DATABASE, running_pair
+from tests.support.replica import pause_replay
 
 
 class Outcome(NamedTuple):
@@ -192,7 +193,7 @@ def test_a_replica_that_is_none(postgres: Path, postgres_url: str) -> None:
         word, sentence = replica(pair.url)
         assert (word, "has everything that was committed" in sentence) == ("ok", True)
         with pair.standby.connect() as connection:
-            connection.execute("SELECT pg_wal_replay_pause()")
+            pause_replay(connection)
             sentence = f"{pair.standby.place} is more than 2 s behind the primary"
             assert replica(pair.url) == ("WRONG", f"{sentence}, and no query is read from it.")
             connection.execute("SELECT pg_wal_replay_resume()")

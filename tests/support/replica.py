@@ -41,6 +41,14 @@ def run_program(
         subprocess.run(command, user=user, stdout=log, stderr=log, cwd=folder, check=True)
 
 
+def pause_replay(connection: psycopg.Connection[Any]) -> None:
+    """Let a standby replay nothing from now on."""
+    connection.execute("SELECT pg_wal_replay_pause()")
+    # It is only asked for.
+    state = "SELECT pg_get_wal_replay_pause_state()"
+    until(lambda: connection.execute(state).fetchone() == ("paused",), "the replay is paused")
+
+
 class Replica:
     """A replica, whose replay can be stopped.
 
@@ -80,18 +88,17 @@ class Replica:
 
     def pause(self) -> None:
         """Replay nothing from now on."""
-        self._execute("SELECT pg_wal_replay_pause()")
-        # It is only asked for.
-        until(lambda: self._execute("SELECT pg_get_wal_replay_pause_state()") == "paused", "paused")
+        with self._connect() as connection:
+            pause_replay(connection)
 
     def resume(self) -> None:
         """Go on with the replay."""
-        self._execute("SELECT pg_wal_replay_resume()")
+        with self._connect() as connection:
+            connection.execute("SELECT pg_wal_replay_resume()")
 
-    def _execute(self, statement: str) -> Any:
-        with psycopg.connect(f"postgresql://postgres@/postgres?host={self.folder}") as connection:
-            found = connection.execute(statement.encode()).fetchone()
-        return found and found[0]
+    def _connect(self) -> psycopg.Connection[Any]:
+        address = f"postgresql://postgres@/postgres?host={self.folder}"
+        return psycopg.connect(address, autocommit=True)
 
     def _control(self, *arguments: str) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), *arguments)

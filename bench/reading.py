@@ -50,6 +50,7 @@ def _against_postgraphile(environment: Environment, ours: str, theirs: str) -> M
     with environment.postgresql.empty() as database, serving(database) as server:
         fill_list(server.url)
         analyze(database)
+        relate_jobs(database)
         with postgraphile(database) as peer:
             found = in_turn(
                 scale.rounds,
@@ -94,6 +95,13 @@ def analyze(database_url: str) -> None:
     """Let PostgreSQL count, as it does by itself after a minute."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("ANALYZE")
+
+
+def relate_jobs(database_url: str) -> None:
+    """Tell PostGraphile of which process a job is: the table has no foreign key that says so."""
+    key = "@foreignKey (task_id, process_number) references process (task_id, number)"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"COMMENT ON TABLE job IS '{key}'".encode())
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Collection
 from functools import partial
 from typing import Any
@@ -25,6 +26,8 @@ from lamia_gql.graph.transport.result import Result
 from lamia_gql.graph.transport.shared_answers import Asked, SharedAnswers
 from lamia_gql.graph.transport.submissions import submit
 from lamia_gql.storage.transaction import ReadConnection
+
+log = logging.getLogger(__name__)
 
 
 class PlannedOperations:
@@ -73,8 +76,7 @@ class PlannedOperations:
         node = document.operation(operation.name)
         if node is None or document.subscription_root(operation.name) is None:
             return
-        plans = self.plans.plans(document.node, node)
-        prepared = plans.prepare(operation.variables or {})
+        prepared = self._prepare(document, node, operation)
         if prepared is not None:
             context.plan = partial(_run, *prepared, context)
 
@@ -179,7 +181,19 @@ class PlannedOperations:
         """The plan of a query that may be executed, and its variables."""
         if not _is_affordable(document, operation, context):
             return None
-        return self.plans.plans(document.node, node).prepare(operation.variables or {})
+        return self._prepare(document, node, operation)
+
+    def _prepare(
+        self, document: Document, node: OperationDefinitionNode, operation: Operation
+    ) -> tuple[Plan, Variables] | None:
+        try:
+            return self.plans.plans(document.node, node).prepare(operation.variables or {})
+        except (GraphQLError, LamiaError):
+            raise
+        except Exception:
+            # Unlike a plan that fails, resolving would not show what is wrong.
+            log.exception("no plan could be made; the operation is resolved field by field")
+            return None
 
 
 async def _run(

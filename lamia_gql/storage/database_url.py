@@ -46,8 +46,8 @@ ONE_HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>\d*))?")
 """One of them, with its port, if that is not the usual one."""
 
 
-def parse_url(text: str) -> URL:
-    """The address with the driver that we use for it.
+def parse_url(text: str, name: str = "The database address") -> URL:
+    """The address with the driver that we use for it; errors call it by ``name``.
 
     Several hosts, as in ``postgresql://user@one,two:5433/name``, become the parameters ``host`` and
     ``port``. Raises :class:`DatabaseURLError` with a sentence for the operator.
@@ -62,14 +62,14 @@ def parse_url(text: str) -> URL:
         rest.partition("?")[0] if url is None else url.host or ""
     ):
         raise DatabaseURLError(
-            "The database address has an @ too many: in a user name or a password, write %40."
+            f"{name} has an @ too many: in a user name or a password, write %40."
         )
     if url is None or url.drivername not in DRIVERS:
-        name, _, driver = scheme.partition("+")
+        engine, _, driver = scheme.partition("+")
         raise DatabaseURLError(
-            f"The database address must not name the driver {driver}: write {name}://…"
-            if driver and name in DRIVERS
-            else "The database address must be like sqlite:///lamia.sqlite"
+            f"{name} must not name the driver {driver}: write {engine}://…"
+            if driver and engine in DRIVERS
+            else f"{name} must be like sqlite:///lamia.sqlite"
             " or postgresql://user:password@host/name."
         )
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
@@ -85,7 +85,7 @@ def session_url(settings: Settings) -> URL:
     url = parse_url(settings.database_url)
     if settings.listen_database_url is None:
         return url
-    listening = parse_url(settings.listen_database_url)
+    listening = parse_url(settings.listen_database_url, "The listen_database_url")
     if "sqlite" in (url.get_backend_name(), listening.get_backend_name()):
         raise DatabaseURLError("listen_database_url is for PostgreSQL: SQLite has no LISTEN.")
     return listening

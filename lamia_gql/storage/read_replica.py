@@ -60,7 +60,7 @@ def connect_replicas(settings: Settings) -> list[ReadReplica]:
 
 def replica_urls(settings: Settings) -> list[URL]:
     """The addresses of the replicas. Raises as :func:`connect_replicas`."""
-    urls = list(map(parse_url, settings.read_database_url))
+    urls = [parse_url(text, "Each read_database_url") for text in settings.read_database_url]
     databases = [parse_url(settings.database_url), *urls] if urls else []
     if any(url.get_backend_name() == "sqlite" for url in databases):
         raise DatabaseURLError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,6 +75,8 @@ def test_before_the_first_start(tmp_path: Path) -> None:
         ({"port": "many"}, "settings", "Invalid settings: port must be a whole number"),
         ({"prot": "1"}, "settings", "LAMIA_PROT is not a setting (did you mean LAMIA_PORT?)"),
         ({"workers": "2"}, "settings", "More than one worker needs PostgreSQL"),
+        ({"read_database_url": "nonsense"}, "settings", "Each read_database_url must be like"),
+        ({"listen_database_url": "nonsense"}, "settings", "The listen_database_url must be like"),
         ({"config": "/nowhere.toml"}, "settings", "The settings file /nowhere.toml does not exist"),
         (
             {"database_url": "sqlite:////tmp"},
@@ -179,7 +180,6 @@ def test_addresses_for_reading(postgres_url: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("TEST_POSTGRES" in os.environ, reason="its programs are another version's")
 def test_a_replica_that_is_none(postgres: Path, postgres_url: str) -> None:
     """Whether it follows the primary, how far behind it is, and whether it is one of it at all."""
     with running_pair(postgres) as pair:

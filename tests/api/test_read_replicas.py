@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,10 +28,7 @@ from tests.support.metrics import scrape
 from tests.support.replica import Replica, running_replica
 from tests.support.waiting import until, until_async
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif("TEST_POSTGRES" in os.environ, reason="its programs are another version's"),
-]
+pytestmark = pytest.mark.slow
 HEADER = "lamia-position"
 DONE = '{ process(task: "t", name: "p") { counts { done } } }'
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,7 +29,6 @@ def lag(server: Server) -> float | None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("TEST_POSTGRES" in os.environ, reason="its programs are of another version")
 def test_a_replica(start_server: StartServer, postgres: Path, postgres_url: str) -> None:
     """Its lag grows while it replays nothing, and is gone with it; several workers ask once."""
     server = start_server(postgres_url, workers=2)

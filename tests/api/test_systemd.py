@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.browser import require
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
@@ -132,23 +133,24 @@ def booted(folder: Path) -> Iterator[Booted]:
         )
 
 
-def can_boot() -> bool:
-    """Whether this machine lets us have namespaces; not every container does."""
-    if os.geteuid() != 0 or not SYSTEMD.exists() or shutil.which("nsenter") is None:
-        return False
+def require_systemd() -> None:
+    """Skip the test where none can run: not every container lets us have namespaces."""
+    require("root" if os.geteuid() == 0 else None, "root, to run a systemd of its own")
+    require(shutil.which("nsenter"), "Debian's util-linux")
+    require(str(SYSTEMD) if SYSTEMD.exists() else None, "Debian's systemd")
     with suppress(OSError):
         test = ["unshare", "--mount", "--pid", "--cgroup", "--fork", "sh", "-c"]
         done = subprocess.run([*test, NAMESPACES_OF_OUR_OWN], capture_output=True, check=False)
-        return done.returncode == 0
-    return False
+        if done.returncode == 0:
+            return
+    pytest.skip("needs namespaces with overlays and control groups")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_service() -> None:
     """It starts without privileges, and again after a kill or a hang; requests wait meanwhile."""
-    if not can_boot():
-        pytest.skip("needs root, systemd, and namespaces with overlays and control groups")
+    require_systemd()
     [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}/readyz"
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.batch.slurm_cluster import SlurmCluster, missing_programs, short_folder
+from tests.support.browser import require
 from tests.support.harness import Server, environment_with
 
 ROOT = Path(__file__).parents[2]
@@ -64,8 +65,7 @@ def run_slurm(server: Server, *, accounting: bool, end_hook: str) -> Iterator[Sl
     if missing:
         assert "TESTS_COMPLETE" not in os.environ, f"{missing} are missing"
         pytest.skip(f"needs {', '.join(missing)}")
-    if os.getuid():
-        pytest.skip("only root can run a Slurm of its own")
+    require("root" if os.geteuid() == 0 else None, "root, to run a Slurm of its own")
     with short_folder() as folder:
         install_recipes(folder, server.url)
         hook = str(folder / "lamia-hook")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.support.remote_host import RemoteHost
 from tests.support.waiting import until
@@ -109,7 +110,12 @@ class Replica:
 
 @contextmanager
 def running_replica(primary: Path) -> Iterator[Replica]:
-    """A replica of the PostgreSQL whose socket is in a folder."""
+    """A replica of the PostgreSQL of the tests, whose socket is in a folder.
+
+    The test is skipped with TEST_POSTGRES: the programs of one version can't copy another.
+    """
+    if "TEST_POSTGRES" in os.environ:
+        pytest.skip("the PostgreSQL of TEST_POSTGRES is of another version than the replica")
     owner = primary.stat()
     folder = Path(tempfile.mkdtemp(prefix="lamia-replica-"))
     os.chown(folder, owner.st_uid, owner.st_gid)

@@ -20,6 +20,15 @@ from tests.support.strategies import NOON
 from tests.support.waiting import until_async
 
 
+def create_in_two_lanes(database: Database) -> list[str]:
+    """The names of two new tasks, that of the lane with the lower number first."""
+    lanes: dict[int, str] = {}
+    while len(lanes) < 2:
+        name = create(database)
+        lanes[hash(name) % LANES] = name
+    return [lanes[number] for number in sorted(lanes)]
+
+
 async def test_events_of_a_locked_task_keep_their_order(postgres_url: str) -> None:
     """They wait for the lock while others are stored; then the earlier come before the later."""
     database = Database(load(database_url=postgres_url))
@@ -55,11 +64,7 @@ async def test_a_slow_transaction_delays_no_other_task(postgres_url: str) -> Non
     """It waits for a row that somebody else has locked. Later events of its task wait behind it."""
     database = Database(load(database_url=postgres_url))
     migrate(database.engine)
-    lanes: dict[int, str] = {}
-    while len(lanes) < 2:
-        name = create(database)
-        lanes[hash(name) % LANES] = name
-    slow, free = lanes.values()
+    slow, free = create_in_two_lanes(database)
     recorder = Recorder(database, batch_size=100, max_waiting=1000)
     await recorder.start()
     sent = occurrences_of(*["BEAT"] * 10)
@@ -88,11 +93,7 @@ async def test_a_request_that_has_failed_stores_nothing_more(postgres_url: str) 
     """Its client is told that nothing is stored, so the events of its other tasks are dropped."""
     database = Database(load(database_url=postgres_url))
     migrate(database.engine)
-    lanes: dict[int, str] = {}
-    while len(lanes) < 2:
-        name = create(database)
-        lanes[hash(name) % LANES] = name
-    failing, other = (lanes[number] for number in sorted(lanes))
+    failing, other = create_in_two_lanes(database)
     with database.engine.connect() as connection, connection.begin():
         task_id = connection.scalar(select(Task.id).where(Task.name == failing))
         rule = f"ALTER TABLE event ADD CONSTRAINT failing CHECK (task_id <> {task_id})"

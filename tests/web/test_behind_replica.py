@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from tests.support.waiting import until
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("TEST_POSTGRES" in os.environ, reason="its programs are another version's")
 def test_what_was_pushed_is_shown(
     start_server: StartServer, postgres: Path, postgres_url: str, open_page: OpenPage
 ) -> None:

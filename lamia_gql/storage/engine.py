@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakSet
 
@@ -40,7 +41,8 @@ FIND_BY_KEY = {
 }
 """How PostgreSQL plans the statements of writers: they find few rows, by their keys. While a table
 is small or has no statistics, PostgreSQL would read it whole instead, for each transaction. To plan
-a statement for its values each time takes as long as to run it."""
+a statement for its values each time takes as long as to run it. The address of the database may say
+otherwise."""
 _WRITES = "lamia_writes"
 """The execution option of a connection whose transactions write."""
 
@@ -166,8 +168,8 @@ def create_write_engine(settings: Settings, connections: int) -> Engine:
             "timezone": "UTC",
             "lock_timeout": limit,
             "idle_in_transaction_session_timeout": limit,
-            **FIND_BY_KEY,
         },
+        FIND_BY_KEY,
     )
 
 
@@ -175,12 +177,14 @@ def _create_postgres_engine(
     url: URL,
     settings: Settings,
     sizes: dict[str, Any],
-    parameters: dict[str, str],
+    parameters: Mapping[str, str],
+    defaults: Mapping[str, str] = MappingProxyType({}),
     *,
     reads: bool = False,
 ) -> Engine:
     session = Session(
         parameters,
+        defaults,
         reads=reads,
         is_pooled=settings.listen_database_url is not None,
         timeout_s=settings.database_timeout,

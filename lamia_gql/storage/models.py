@@ -1,10 +1,10 @@
 """The tables.
 
-The keys of processes, jobs, events and samples start with the task, so that these tables can be
-distributed by it. PostgreSQL has jobs, events and samples in partitions (see ``partitions``). No
-foreign key leads from them to their process there: it would be looked for with each row, and to
-drop a partition would lock all processes. They need none: what is stored for a task is stored under
-the lock of its row, and what a deleted task has is removed before the task.
+The keys of processes, jobs, events and samples start with the task. PostgreSQL has jobs, events and
+samples in partitions by it (see ``partitions``). No foreign key leads from them to their process
+there: it would be looked for with each row, and to drop a partition would lock all processes. They
+need none: what is stored for a task is stored under the lock of its row, and what a deleted task
+has is removed before the task.
 
 A job without events has no row: an array of a million jobs starts as one row. Events are numbered
 within their task (``seq``) under the lock of the task's row, so the order of the numbers is the

@@ -28,7 +28,7 @@ async def connect(engine: Engine, url: URL, timeout_s: float, name: str) -> Asyn
 
     arguments, given = engine.dialect.create_connect_args(url)
     options = {
-        **connect_arguments(url, timeout_s, {}),
+        **connect_arguments(url, timeout_s, {}, {}),
         "application_name": name,
         # What is prepared would be lost behind a pooler.
         "prepare_threshold": None,

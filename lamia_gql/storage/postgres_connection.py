@@ -48,6 +48,8 @@ class Session:
 
     Args:
         parameters: run-time parameters of the database.
+        defaults: likewise, where the address gives no others as its ``options``. A pooler passes
+            none of these on.
         reads: whether a transaction sees one state of the database, and cannot write.
         is_pooled: whether a pooler such as PgBouncer gives each transaction another connection to
             the database: then no parameter outlives a transaction, nor does a prepared statement.
@@ -55,24 +57,32 @@ class Session:
     """
 
     def __init__(
-        self, parameters: Mapping[str, str], *, reads: bool, is_pooled: bool, timeout_s: float
+        self,
+        parameters: Mapping[str, str],
+        defaults: Mapping[str, str],
+        *,
+        reads: bool,
+        is_pooled: bool,
+        timeout_s: float,
     ) -> None:
         self._parameters = parameters
+        self._defaults = defaults
         self._reads = reads
         self._is_pooled = is_pooled
         self._timeout_s = timeout_s
         self._limit_s = min(MAX_PING_TIME_S, timeout_s / 3)
         begin = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if reads else "BEGIN"]
         if is_pooled:
-            begin += [f"SET LOCAL {name} = '{value}'" for name, value in parameters.items()]
+            every = {**defaults, **parameters}
+            begin += [f"SET LOCAL {name} = '{value}'" for name, value in every.items()]
         self._begin = "; ".join(begin).encode()
 
     def connect_arguments(self, url: URL) -> dict[str, Any]:
         """The arguments with which a connection to this address is opened."""
         if self._is_pooled:
             never = {"prepare_threshold": None}
-            return connect_arguments(url, self._timeout_s, {}) | never
-        return connect_arguments(url, self._timeout_s, self._parameters)
+            return connect_arguments(url, self._timeout_s, {}, {}) | never
+        return connect_arguments(url, self._timeout_s, self._parameters, self._defaults)
 
     def set_up(self, engine: Engine) -> None:
         """Set up and try the connections of an engine."""
@@ -122,22 +132,25 @@ class Session:
             return False
 
 
-def connect_arguments(url: URL, timeout_s: float, parameters: Mapping[str, str]) -> dict[str, Any]:
+def connect_arguments(
+    url: URL, timeout_s: float, parameters: Mapping[str, str], defaults: Mapping[str, str]
+) -> dict[str, Any]:
     """The arguments with which every connection to PostgreSQL is opened.
 
     A connection whose other end is gone, without a word, fails after about ``timeout_s``, or
     :data:`MAX_SILENCE_S` if that is less. Of several hosts, the first one is used that can write.
-    What the address itself says takes precedence, except for the encoding: the program works with
-    UTF-8.
+    What the address itself says takes precedence, except for ``parameters`` and the encoding: the
+    program works with UTF-8.
 
     Args:
         url: the address of the database.
         timeout_s: the setting ``database_timeout``.
         parameters: run-time parameters of the database.
+        defaults: likewise, where the address gives no others.
     """
     silence_s = min(timeout_s, MAX_SILENCE_S)
     interval_s = max(1, round(silence_s / (KEEPALIVE_PROBES + 1)))
-    defaults: dict[str, Any] = {
+    made: dict[str, Any] = {
         # At least two seconds: libpq knows no less.
         "connect_timeout": max(2, int(min(timeout_s, MAX_CONNECT_TIME_S))),
         "keepalives": 1,
@@ -147,15 +160,23 @@ def connect_arguments(url: URL, timeout_s: float, parameters: Mapping[str, str])
         "tcp_user_timeout": round(1000 * silence_s),
     }
     if count_hosts(url) > 1:
-        defaults["connect_timeout"] = HOST_CONNECT_TIME_S
-        defaults["target_session_attrs"] = "read-write"
+        made["connect_timeout"] = HOST_CONNECT_TIME_S
+        made["target_session_attrs"] = "read-write"
+    made = {name: value for name, value in made.items() if name not in url.query} | ENCODING
     given = url.query.get("options", "")
-    options = [given] if isinstance(given, str) else list(given)
-    options += [f"-c {name}={value}" for name, value in parameters.items()]
-    made = {name: value for name, value in defaults.items() if name not in url.query} | ENCODING
+    # Of two values of a parameter, PostgreSQL takes the later one.
+    options = [
+        *_options(defaults),
+        *([given] if isinstance(given, str) else given),
+        *_options(parameters),
+    ]
     if any(options):
         made["options"] = " ".join(options).strip()
     return made
+
+
+def _options(parameters: Mapping[str, str]) -> list[str]:
+    return [f"-c {name}={value}" for name, value in parameters.items()]
 
 
 @contextmanager

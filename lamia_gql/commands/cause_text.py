@@ -26,12 +26,20 @@ def _describe_exit(told: dict[str, Any]) -> str:
 
 
 def describe_hosts(group: dict[str, Any]) -> str:
-    """Return the host with most jobs of a ``FailureGroup``, and how many others there are."""
-    (host, *_), others = group["hosts"], group["hostCount"] - 1
-    name = "unknown host" if host["hostname"] is None else make_printable(host["hostname"])
+    """Return the hosts that are listed of a ``FailureGroup``, and how many others there are."""
+    hosts = group["hosts"]
+    others = group["hostCount"] - len(hosts)
+    if not others and len(hosts) == 1:
+        return _name_host(hosts[0])
+    listed = ", ".join(f"{_name_host(host)} ({host['count']})" for host in hosts)
     if not others:
-        return name
-    return f"{name} ({host['count']}) and {others} more host{'s' if others > 1 else ''}"
+        return listed
+    return f"{listed} and {others} more host{'s' if others > 1 else ''}"
+
+
+def _name_host(host: dict[str, Any]) -> str:
+    name: str | None = host["hostname"]
+    return "unknown host" if name is None else make_printable(name)
 
 
 def make_printable(text: str) -> str:

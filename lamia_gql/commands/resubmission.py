@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lamia_gql.commands.index_list import expand
@@ -23,31 +24,61 @@ class Resubmission(NamedTuple):
     """As ranges: ``813,900-904``. Empty for the job of a solitary process."""
 
 
+@dataclass(frozen=True)
+class JobChoice:
+    """Which jobs are to run again: those for which all of this is true."""
+
+    states: Sequence[str]
+    """Their state is one of these, which may be :data:`LOST`."""
+    exit_codes: Sequence[int] = ()
+    """Their exit code is one of these, if there are any."""
+    hostnames: Sequence[str] = ()
+    """Their host is one of these, if there are any."""
+    message: str | None = None
+    """Their message contains this; case is ignored."""
+
+    def filter_jobs(self, **condition: Any) -> dict[str, Any]:
+        """Return the ``JobFilter`` for jobs in whatever state, with a condition for that."""
+        return condition | {
+            "exitCodes": self.exit_codes or None,
+            "hostnames": self.hostnames or None,
+            "message": self.message,
+        }
+
+    def has(self, job: dict[str, Any]) -> bool:
+        """Whether the job of a solitary process is one of them."""
+        return (
+            bool({job["state"], job["liveness"]} & set(self.states))
+            and (not self.exit_codes or job["exitCode"] in self.exit_codes)
+            and (not self.hostnames or job["hostname"] in self.hostnames)
+            and (self.message or "").casefold() in (job["message"] or "").casefold()
+        )
+
+
 def find_resubmissions(
-    url: str, task: str, process: str | None, states: Sequence[str]
+    url: str, task: str, process: str | None, choice: JobChoice
 ) -> list[Resubmission]:
-    """Return the jobs in any of the states, by their processes; those that have some.
+    """Return the jobs of a choice, by their processes; those that have some.
 
     Args:
         url: The root address of the server.
         task: The name of the task.
         process: The name of the process, or a pattern with ``*`` and ``?``; all if None.
-        states: States of jobs, or :data:`LOST`.
+        choice: Which jobs.
 
     Raises :class:`ServerClientError`, also if there is no such task or process.
     """
     found = []
     number = 0
     with ServerClient(url) as client:
-        for node in _read_processes(client, task, process, states):
+        for node in _read_processes(client, task, process, choice):
             number += 1
             if "job" in node:
-                job = node["job"]
-                if {job["state"], job["liveness"]} & set(states):
+                if choice.has(node["job"]):
                     found.append(Resubmission(node["name"], ""))
                 continue
             # Lost jobs are RUNNING, so they may be there already.
-            lost = node.get("lost") if "RUNNING" not in states else ""
+            lost = node.get("lost") if "RUNNING" not in choice.states else ""
             indices = ",".join(filter(None, (node["selected"], lost)))
             if indices:
                 found.append(Resubmission(node["name"], indices))
@@ -57,7 +88,7 @@ def find_resubmissions(
 
 
 def _read_processes(
-    client: ServerClient, task: str, process: str | None, states: Sequence[str]
+    client: ServerClient, task: str, process: str | None, choice: JobChoice
 ) -> Iterator[dict[str, Any]]:
     after = None
     while True:
@@ -66,8 +97,9 @@ def _read_processes(
             task=task,
             filter=None if process is None else {"names": [process]},
             after=after,
-            states=[state for state in states if state != LOST],
-            withLost=LOST in states,
+            jobs=choice.filter_jobs(states=[state for state in choice.states if state != LOST]),
+            lost=choice.filter_jobs(liveness=LOST),
+            withLost=LOST in choice.states,
         )
         if data["task"] is None:
             raise ServerClientError(f"There is no task “{task}” on {client.url}.")

@@ -36,6 +36,11 @@ def _parse_states(
     help="Which jobs: failed, terminated, lost (running, and silent for long) … Repeatable.",
 )
 @click.option(
+    "--exit-code", "exit_codes", type=int, multiple=True, help="Only those with it. Repeatable."
+)
+@click.option("--host", "hostnames", multiple=True, help="Only those on this host. Repeatable.")
+@click.option("--message", help="Only those whose message contains it; case is ignored.")
+@click.option(
     "--as",
     "form",
     type=click.Choice(["slurm", "condor", "lsf", "grid-engine", "list", "json"]),
@@ -44,19 +49,31 @@ def _parse_states(
     help="The form: for a batch system, an index on each line, or JSON.",
 )
 @URL
-def resubmit(task: str, process: str | None, states: list[str], form: str, url: str) -> None:
+def resubmit(
+    task: str,
+    process: str | None,
+    states: list[str],
+    exit_codes: tuple[int, ...],
+    hostnames: tuple[str, ...],
+    message: str | None,
+    form: str,
+    url: str,
+) -> None:
     """Print what to submit to run the failed jobs of TASK again.
 
     Without PROCESS, that is printed of all processes of TASK, each below a line with its name.
     PROCESS may be a pattern with `*` and `?`. Exits with 1 if no job is in these states.
     """
-    from lamia_gql.commands.resubmission import find_resubmissions, format_lines
+    from lamia_gql.commands.resubmission import JobChoice, find_resubmissions, format_lines
 
+    choice = JobChoice(states, exit_codes, hostnames, message)
     with client_errors():
-        found = find_resubmissions(url, task, process, states)
+        found = find_resubmissions(url, task, process, choice)
     if not found:
         owner = f"“{process}” of “{task}”" if process else f"“{task}”"
-        fail(1, f"Nothing to submit: no job of {owner} is {' or '.join(states)}.")
+        is_choosy = exit_codes or hostnames or message
+        rest = " and has what was asked for" if is_choosy else ""
+        fail(1, f"Nothing to submit: no job of {owner} is {' or '.join(states)}{rest}.")
     names = {jobs.process for jobs in found} != {process}
     for line in format_lines(found, form, with_names=names):
         click.echo(line)

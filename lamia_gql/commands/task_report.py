@@ -1,4 +1,4 @@
-"""Shows a task with its processes, and the jobs that have failed, are held or are lost."""
+"""Shows a task with its processes, why jobs failed, and the jobs that failed, are held or lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lamia_gql.commands.cause_report import report_causes
 from lamia_gql.commands.cause_text import describe_cause, make_printable
+from lamia_gql.commands.figures import format_clock, parse_time
 from lamia_gql.commands.outlook_text import COLOURS
 from lamia_gql.commands.rendering import picture_task
 from lamia_gql.commands.server_client import ServerClient
@@ -36,28 +38,31 @@ def show_task(url: str, name: str, *, limit: int, as_json: bool) -> None:
     with ServerClient(url) as client:
         task = client.read_task(name)
         for process in task["processes"]["nodes"]:
-            process["failingJobs"] = _read_failing_jobs(client, task, process, limit)
+            _add_failures(client, task, process, limit)
     if as_json:
         click.echo(orjson.dumps(task))
     else:
         Console().print(_render(task))
 
 
-def _read_failing_jobs(
+def _add_failures(
     client: ServerClient, task: dict[str, Any], process: dict[str, Any], limit: int
-) -> list[dict[str, Any]]:
+) -> None:
+    """Add the first failing jobs to a process, and all that there is to say about its causes."""
+    process["failingJobs"] = []
     if not any(process["counts"][state] for state in ("failed", "terminated", "held", "lost")):
-        return []
+        return
     found = client.execute("failing_jobs", task=task["name"], name=process["name"], first=limit)[
         "process"
     ]
     if found is None:
-        return []  # the task has just been deleted
+        return  # the task has just been deleted
     if "job" in found:
         jobs = [found["job"]]
     else:
+        process["causes"] = found["causes"]
         jobs = [job for part in ("ended", "held", "lost") for job in found[part]["nodes"]]
-    return [job for job in jobs if job["state"] in SHOWN_STATES or _is_lost(job)]
+    process["failingJobs"] = [job for job in jobs if job["state"] in SHOWN_STATES or _is_lost(job)]
 
 
 def _is_lost(job: dict[str, Any]) -> bool:
@@ -65,8 +70,17 @@ def _is_lost(job: dict[str, Any]) -> bool:
 
 
 def _render(task: dict[str, Any]) -> RenderableType:
-    picture = picture_task(task, datetime.now(UTC), [*_render_details(task)])
-    return Group(picture, *_render_failing_jobs(task["processes"]["nodes"]))
+    now, processes = datetime.now(UTC), task["processes"]["nodes"]
+    picture = picture_task(task, now, [*_render_details(task)])
+    # Causes are not cut to lines here, but told in full.
+    picture.trouble = [line for line in picture.trouble if line.what]
+    causes = [
+        part
+        for process in processes
+        if "causes" in process
+        for part in report_causes(task["name"], process)
+    ]
+    return Group(picture, *causes, *_render_failing_jobs(processes, now))
 
 
 def _render_details(task: dict[str, Any]) -> Iterator[Text]:
@@ -87,19 +101,22 @@ def _describe(word: str, text: str | None) -> Iterator[str]:
         yield f"{word} {make_printable(text)}"
 
 
-def _render_failing_jobs(processes: Iterable[dict[str, Any]]) -> Iterator[RenderableType]:
+def _render_failing_jobs(
+    processes: Iterable[dict[str, Any]], now: datetime
+) -> Iterator[RenderableType]:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("process", "job", "state", "host", "last sign", "reason"):
         table.add_column(heading, overflow="fold")
     for process in processes:
         for job in process["failingJobs"]:
+            seen = parse_time(job["lastEventAt"])
             state = "lost" if _is_lost(job) else job["state"].lower()
             table.add_row(
                 Text(process["name"]),
                 "" if job["index"] is None else str(job["index"]),
                 Text(state, COLOURS[state]),
                 Text(make_printable(job["hostname"] or "")),
-                _format_time(job["lastEventAt"]),
+                "" if seen is None else format_clock(seen, now),
                 Text(make_printable(_find_reason(job))),
             )
     if table.row_count:

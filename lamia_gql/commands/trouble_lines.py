@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from lamia_gql.commands.cause_report import cut_indices
 from lamia_gql.commands.cause_text import describe_cause, describe_hosts, make_printable
 from lamia_gql.commands.figures import format_clock, parse_time
 from lamia_gql.commands.outlook_text import COLOURS, describe_stall
@@ -46,8 +47,8 @@ class TroubleLine:
         line = Text.assemble((self.what, COLOURS[self.what]), " ", name, ": ")
         room = options.max_width - line.cell_len
         text = self.text
-        if self.what in SELECTIONS.values() and len(text) > room and " " not in text:
-            text = text[: room - 1].rpartition(",")[0] + " …"
+        if self.what in SELECTIONS.values() and " " not in text:
+            text = cut_indices(text, room)
         line.append(text)
         line.no_wrap, line.overflow = True, "ellipsis"
         yield line

@@ -62,6 +62,52 @@ def test_all_processes_of_a_task(sqlite_server: Server) -> None:
     assert json.loads(out) == [{"process": "merge", "indices": ""}]
 
 
+def test_the_jobs_of_one_cause(sqlite_server: Server) -> None:
+    """``show`` tells each cause in full, with hosts and jobs; each can be submitted again alone."""
+    sqlite_server.create("night", {"name": "fill it", "jobCount": 40}, {"name": "merge"})
+    memory = {"message": "terminate called after std::bad_alloc", "exitCode": 134}
+    for index in range(12):
+        host = f"node{index % 5}.example.org"
+        sqlite_server.submit("night", "fill it", "FAILED", index=index, hostname=host, **memory)
+    for index in (20, 22, 23):
+        told = {"message": f"no such file: /data/{index}.root", "exitCode": 74}
+        sqlite_server.submit("night", "fill it", "FAILED", index=index, hostname="bad", **told)
+    sqlite_server.submit("night", "merge", "FAILED", hostname="bad", message="no input")
+
+    shown = run(sqlite_server, "show", "night", "--limit", "1", env={"COLUMNS": "60"}).stdout
+    text = " ".join(shown.split())
+    assert "why jobs of fill it were unsuccessful, where, and which:" in text
+    first = text.index(
+        "12 terminate called after std::bad_alloc (exit 134) on node0.example.org (3)"
+    )
+    assert "node1.example.org (3), node2.example.org (2) and 2 more hosts 0-11 3 no such" in text
+    assert text.index("3 no such file: … (exit 74) on bad 20,22-23") > first
+    command = "To run them again: lamia-gql resubmit night 'fill it' --state failed,terminated"
+    assert command in text
+    causes = json.loads(run(sqlite_server, "show", "night", "--json").stdout)
+    assert causes["processes"]["nodes"][0]["causes"][1]["indices"] == "20,22-23"
+
+    def chosen(*arguments: str) -> tuple[int, str, str]:
+        return resubmit(sqlite_server, "night", *arguments, "--as", "slurm")
+
+    assert chosen("fill it", "--exit-code", "74") == (0, "--array=20,22-23\n", "")
+    assert (
+        chosen("fill it", "--exit-code", "74", "--exit-code", "134")[1] == "--array=0-11,20,22-23\n"
+    )
+    assert chosen("fill it", "--message", "BAD_alloc")[1] == "--array=0-11\n"
+    hosts = ("--host", "node3.example.org", "--host", "bad")
+    assert chosen("fill it", *hosts)[1] == "--array=3,8,20,22-23\n"
+    assert chosen("fill it", *hosts, "--exit-code", "134")[1] == "--array=3,8\n"
+    solitary = "# merge, whose only job has no index\n"
+    assert chosen("--host", "bad")[1] == f"# fill it\n--array=20,22-23\n{solitary}"
+    assert chosen("--message", "No input")[1] == solitary
+    code, out, told_none = chosen("merge", "--exit-code", "74")
+    assert (code, out) == (1, "")
+    assert told_none.endswith(
+        "no job of “merge” of “night” is FAILED and has what was asked for.\n"
+    )
+
+
 def test_nothing_to_submit(sqlite_server: Server) -> None:
     """Nothing is printed that could be pasted, and the exit code is 1."""
     create_failing_task(sqlite_server)

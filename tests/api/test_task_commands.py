@@ -82,7 +82,7 @@ def test_names_are_no_markup(sqlite_server: Server) -> None:
     sqlite_server.submit("a[b]", "fill[red]", "FAILED", index=0)
     assert "a[b] " in run(sqlite_server, "tasks").stdout
     assert "a[b] " in run(sqlite_server, "watch", "--once").stdout
-    assert run(sqlite_server, "show", "a[b]").stdout.count("fill[red]") == 3
+    assert run(sqlite_server, "show", "a[b]").stdout.count("fill[red]") == 5
 
 
 def test_an_older_server(sqlite_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from operator import eq
 
@@ -84,6 +85,42 @@ def test_wide_screens(sqlite_server: Server, open_page: OpenPage) -> None:
         assert usage is not None
         assert frame["width"] > width - 150
         assert plot["x"] + plot["width"] < usage["x"]
+
+
+def test_a_wall(sqlite_server: Server, open_page: OpenPage) -> None:
+    """On the screen of a wall, all is larger, and pointers hit what is shown."""
+    create_sample_task(sqlite_server)
+    size = {"width": 3840, "height": 2160}
+    page = open_page(page_url(sqlite_server, "tasks", "night", "sweep"), **size)
+    expect(page.get_by_role("button", name="late 1")).to_be_visible()
+    canvas = page.locator("canvas")
+    box = canvas.bounding_box()
+    assert box is not None
+    pixels, zoom = canvas.evaluate("(it) => [it.width, it.currentCSSZoom]")
+    assert abs(pixels - box["width"]) < 2, "the map is blurred"
+    columns, cell, left = (
+        float(canvas.get_attribute(f"data-{name}") or 0) for name in ("columns", "cell", "x")
+    )
+    assert zoom * cell > 40
+    assert columns > 22
+    x, y = box["x"] + zoom * (left + 22.5 * cell), box["y"] + zoom * cell / 2
+    page.mouse.move(x, y)
+    expect(page.locator(".map-readout")).to_contain_text("Job 23 running, late")
+    page.mouse.click(x, y)
+    expect(page).to_have_url(re.compile("/sweep/23$"))
+    timeline = page.locator(".job-timeline [role=slider]")
+    frame = timeline.bounding_box()
+    assert frame is not None
+    labels = page.locator(".facts dt").first.bounding_box()
+    assert labels is not None
+    assert labels["height"] > 25
+    middle = frame["y"] + frame["height"] / 2
+    page.mouse.move(frame["x"] + frame["width"] * 0.25, middle)
+    cursor = page.locator(".plot-cursor").bounding_box()
+    assert cursor is not None
+    assert abs(cursor["x"] - (frame["x"] + frame["width"] * 0.25)) < 4
+    kiosk = open_page(f"{sqlite_server.url}/?kiosk", **size).locator("#root")
+    expect(kiosk).to_have_css("zoom", "1")
 
 
 def test_wheel_scrolls_the_page(sqlite_server: Server, open_page: OpenPage) -> None:

@@ -32,7 +32,7 @@ describe("viewAt", () => {
 
   it("stays inside of the grid", () => {
     const { cell, y } = viewAt("9999,4999", grid, WIDTH, HEIGHT);
-    expect(cell).toBe(40);
+    expect(cell).toBe(48);
     expect(y).toBe(HEIGHT - grid.rows * cell);
   });
 

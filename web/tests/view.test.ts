@@ -19,7 +19,7 @@ describe("gridFor", () => {
   });
 
   it("limits the size of the cells of small arrays", () => {
-    expect(gridFor(4, 3, WIDTH, HEIGHT).fit).toBe(24);
+    expect(gridFor(4, 3, WIDTH, HEIGHT).fit).toBe(36);
   });
 });
 
@@ -48,7 +48,7 @@ describe("views", () => {
   });
 
   it("zoom stops at its limits", () => {
-    expect(zoom(fit, grid, 1000, 0, 0).cell).toBe(40);
+    expect(zoom(fit, grid, 1000, 0, 0).cell).toBe(48);
     expect(zoom(fit, grid, 0.001, 0, 0).cell).toBe(grid.fit);
   });
 

@@ -1,6 +1,7 @@
 import { type KeyboardEvent, type PointerEvent, useMemo, useState } from "react";
 import { formatCompact, formatCount, formatPercent, formatRate } from "../format";
 import { formatDuration, formatTime } from "../time-format";
+import { placeOn } from "../zoomed";
 import { timeTicks } from "./axis";
 import { JobsLegend } from "./bar";
 import { type TimelineOf, useFineTimeline } from "./fine-timeline";
@@ -87,8 +88,7 @@ export function Plot({ points: coarse, of, stalledSince, part }: PlotProps) {
 
   const [first, end] = [nearest(times, from), nearest(times, to)];
   const select = (event: PointerEvent) => {
-    const { left } = event.currentTarget.getBoundingClientRect();
-    const at = timeAt(event.clientX - left, zoom.shown, width);
+    const at = timeAt(placeOn(event.currentTarget, event).x, zoom.shown, width);
     setSelected(Math.max(from, Math.min(to, at)));
   };
   const onKeyDown = (event: KeyboardEvent) => {

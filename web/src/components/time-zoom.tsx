@@ -6,6 +6,7 @@ import {
   useMemo,
   useState,
 } from "react";
+import { placeOn } from "../zoomed";
 import { moveSpan, narrow, type Span, zoomSpan } from "./span";
 import { formatSpan, parseSpan } from "./span-text";
 
@@ -73,8 +74,7 @@ export function useTimeZoom(
   }, [changed]);
   const [brush, setBrush] = useState<readonly [number, number]>();
   const shown = picked ?? whole;
-  const placeOf = (event: PointerEvent) =>
-    event.clientX - event.currentTarget.getBoundingClientRect().left;
+  const placeOf = (event: PointerEvent) => placeOn(event.currentTarget, event).x;
   const zoomIn = (at: number) => setChanged(zoomSpan(shown, whole, 1 / ZOOM_STEP, at));
   const zoomOut = (at: number) => setChanged(zoomSpan(shown, whole, ZOOM_STEP, at));
   const move = (by: number) => setChanged(moveSpan(shown, whole, by));

@@ -1,3 +1,4 @@
+import { placeOn } from "../zoomed";
 import { type Grid, type View, zoom } from "./view";
 
 /** What gestures read from a map and do to it. Coordinates are relative to the canvas. */
@@ -27,10 +28,7 @@ export function attachGestures(canvas: HTMLCanvasElement, controls: MapControls)
   const pointers = new Map<number, Point>();
   let distanceMoved = 0;
 
-  const local = (event: MouseEvent): Point => {
-    const box = canvas.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  };
+  const local = (event: MouseEvent): Point => placeOn(canvas, event);
 
   const onDown = (event: PointerEvent) => {
     if (pointers.size === 0) distanceMoved = 0;

@@ -4,6 +4,7 @@ import { Icon } from "../components/icon";
 import { useWidth } from "../components/width";
 import { labelOf } from "../states";
 import { onColoursChange } from "../theme";
+import { zoomOf } from "../zoomed";
 import { type CellState, stateOf } from "./cells";
 import { attachGestures } from "./gestures";
 import { placeOf, viewAt } from "./map-place";
@@ -94,11 +95,11 @@ export function JobMap({ cells, first, onOpen, place, onPlace }: MapProps) {
     if (painter === undefined || width === 0) return;
     const paint = () => {
       if (canvas.current === null) return;
-      const ratio = window.devicePixelRatio;
+      const ratio = window.devicePixelRatio * zoomOf(canvas.current);
       const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
       if (canvas.current.width !== wide) canvas.current.width = wide;
       if (canvas.current.height !== high) canvas.current.height = high;
-      painter.paint(canvas.current, shown, selected);
+      painter.paint(canvas.current, ratio, shown, selected);
       performance.clearMarks(PAINT_MARK);
       performance.mark(PAINT_MARK);
     };

@@ -59,11 +59,13 @@ export class Painter {
     private readonly first: number,
   ) {}
 
-  /** Draws a view of the map. `selected` is the offset of the job to outline. */
-  paint(canvas: HTMLCanvasElement, view: View, selected: number | null): void {
+  /**
+   * Draws a view of the map on a canvas that has `ratio` pixels for each of the view. `selected` is
+   * the offset of the job to outline.
+   */
+  paint(canvas: HTMLCanvasElement, ratio: number, view: View, selected: number | null): void {
     const context = canvas.getContext("2d");
     if (context === null) return;
-    const ratio = window.devicePixelRatio;
     const width = canvas.width / ratio;
     const height = canvas.height / ratio;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);

@@ -1,8 +1,8 @@
 /** Width of a digit of the row labels, and of the space beside a label, in CSS pixels. */
 const DIGIT_PX = 7;
 const LABEL_SPACE_PX = 10;
-const MAX_FIT_CELL_PX = 24;
-const MAX_CELL_PX = 40;
+const MAX_FIT_CELL_PX = 36;
+const MAX_CELL_PX = 48;
 const COLUMNS = [5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 2500];
 
 /** Cells may be smaller than the largest ones that fit by this factor, if more of the width is used. */

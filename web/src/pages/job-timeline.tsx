@@ -15,6 +15,7 @@ import {
 } from "../job-phases";
 import { labelOf } from "../states";
 import { formatDuration, formatFullTime, formatTime } from "../time-format";
+import { placeOn } from "../zoomed";
 import { ProgressCurve } from "./progress-curve";
 
 /** Where the parts of the timeline are, in CSS pixels from its top. */
@@ -162,8 +163,7 @@ export function JobTimeline({ events, isPercent, ended, part }: JobTimelineProps
   const edge = (at: number) => Math.max(LEFT_PX, Math.min(right, x(at)));
   const at = Math.max(from, Math.min(to, selected ?? to));
   const select = (event: PointerEvent) => {
-    const { left } = event.currentTarget.getBoundingClientRect();
-    setSelected(toTime(event.clientX - left, zoom.shown));
+    setSelected(toTime(placeOn(event.currentTarget, event).x, zoom.shown));
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const next = {

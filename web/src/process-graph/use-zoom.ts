@@ -7,6 +7,7 @@ import {
   useRef,
   useState,
 } from "react";
+import { placeOn, zoomOf } from "../zoomed";
 import type { Point } from "./graph-layout";
 
 const MIN_ZOOM = 0.05;
@@ -61,8 +62,7 @@ export function useZoom(frame: RefObject<HTMLElement | null>): Zooming {
     const onWheel = (event: WheelEvent) => {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
-      const { left, top } = element.getBoundingClientRect();
-      const at = { x: event.clientX - left, y: event.clientY - top };
+      const at = placeOn(element, event);
       setView((before) => zoomed(element, before, Math.exp(-WHEEL_RATE * event.deltaY), at));
     };
     element.addEventListener("wheel", onWheel, { passive: false });
@@ -89,7 +89,8 @@ export function useZoom(frame: RefObject<HTMLElement | null>): Zooming {
         dragged.current += Math.hypot(event.movementX, event.movementY);
         if (dragged.current <= DRAG_THRESHOLD_PX) return;
         event.currentTarget.setPointerCapture(event.pointerId);
-        event.currentTarget.scrollBy(-event.movementX, -event.movementY);
+        const scale = zoomOf(event.currentTarget);
+        event.currentTarget.scrollBy(-event.movementX / scale, -event.movementY / scale);
       },
       onClickCapture: (event) => {
         if (dragged.current > DRAG_THRESHOLD_PX) event.preventDefault();

@@ -139,6 +139,15 @@ def test_bash_and_curl(recipe_server: Server, node: Path) -> None:
     found = stored_events(recipe_server, "night")
     assert [event["progress"] for event in found] == [None, 25, 50, 75, None]
     assert {event["job"]["index"] for event in found} == {7}
+    failing = recipe("bare.sh").replace("sleep 0.1", "exit 3")
+    with pytest.raises(AssertionError):
+        bash(node, failing, recipe_server.url, SLURM_ARRAY_TASK_ID=8)
+    job = recipe_server.graphql(
+        """{ process(task: "night", name: "simulate") {
+             ... on JobArray { job(index: 8) { state exitCode hostname } } } }"""
+    )["process"]["job"]
+    assert job == {"state": "FAILED", "exitCode": 3, "hostname": os.uname().nodename}
+    bash(node, recipe("bare.sh"), "http://127.0.0.1:9")
 
 
 def test_search(recipe_server: Server, node: Path) -> None:

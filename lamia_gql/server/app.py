@@ -69,7 +69,7 @@ from lamia_gql.server.replica_lag import ReplicaLag
 from lamia_gql.server.request_guard import RequestGuard
 from lamia_gql.server.request_log import RequestLog
 from lamia_gql.server.session import session
-from lamia_gql.server.static_pages import static_routes
+from lamia_gql.server.static_pages import nothing_here, static_routes
 from lamia_gql.server.tracing import start_tracing
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.migrations import prepare
@@ -150,6 +150,7 @@ def create_app(
     )
     # It would send the client to whatever `Host` says.
     app.router.redirect_slashes = False
+    app.router.default = nothing_here
     return app
 
 

@@ -17,6 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from lamia_gql.api.accept import parse_quality_list
 
@@ -30,6 +32,11 @@ NOT_BUILT = """The pages are not built.
 
 In a source checkout, `make web` builds them, and `make run` does so automatically. Released
 packages contain them. The API at /graphql does not need them.
+"""
+NOTHING_HERE = """There is nothing at this address.
+
+The dashboard is at the root of the server. Below it are /graphiql, /graphql and /api/v0, without a
+slash at the end.
 """
 PAGE_DIRECTIVES = {
     "default-src": "'none'",
@@ -102,6 +109,14 @@ def static_routes(folder: Path = BUILD_FOLDER) -> list[Route]:
     pages = {address: files[page] for address, page in PAGES.items()}
     assets = {f"/{path}": file for path, file in files.items() if path not in PAGES.values()}
     return [Route(address, file.respond) for address, file in (pages | assets).items()]
+
+
+async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request for an address without a route by saying which there are."""
+    refusal = (
+        WebSocketClose() if scope["type"] == "websocket" else PlainTextResponse(NOTHING_HERE, 404)
+    )
+    await refusal(scope, receive, send)
 
 
 async def _not_built(_request: Request) -> Response:

@@ -154,7 +154,10 @@ def test_the_server_serves_them(sqlite_server: Server) -> None:
     """The running server has the pages beside its API, and nothing where nothing is."""
     assert "<title>lamia</title>" in sqlite_server.get("/").text
     assert "GraphiQL" in sqlite_server.get("/graphiql").text
-    assert sqlite_server.get("/assets/none-12345678.js").status_code == 404
+    for address in ("/assets/none-12345678.js", "/graphiql/"):
+        answer = sqlite_server.get(address)
+        assert answer.status_code == 404
+        assert "Below it are /graphiql, /graphql and /api/v0" in answer.text
 
 
 def test_files_are_whole(pages: Client) -> None:

@@ -21,7 +21,8 @@ def graphiql(sqlite_server: Server, open_page: OpenPage) -> Page:
         {"name": "hopeless", "jobCount": 9},
         {"name": "silent", "jobCount": 10, "beatInterval": 60},
     )
-    sqlite_server.submit("trouble-1", "hopeless", "FAILED", index=3, payload={"exitCode": 139})
+    told = {"exitCode": 139, "message": "no such file"}
+    sqlite_server.submit("trouble-1", "hopeless", "FAILED", index=3, **told)
     page = open_page(f"{sqlite_server.url}/graphiql")
     expect(page.get_by_role("tab")).to_have_text(EXAMPLES, use_inner_text=True)
     # The schema has come when its documentation opens.
@@ -57,7 +58,7 @@ def test_example_tabs_run_as_they_are(graphiql: Page) -> None:
     run(graphiql)
     expect_response(graphiql, '"name":"trouble-1"')
     for tab, told in (
-        ("FailingJobs", '"indices":"3"'),
+        ("FailingJobs", '"indices":"hopeless[3]"'),
         ("CreateTask", '"userErrors":[]'),
         ("SubmitEvent", '"userErrors":[]'),
         ("WatchTask", '"taskChanged":{"name":"trouble-1"'),

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from lamia_gql.commands.client_token import authorization
+from lamia_gql.commands.client_token import authorization, find_token
 from lamia_gql.commands.server_proxy import find_server_proxy, proxy_options
 from lamia_gql.graph.stored_operations import load_operation
 
@@ -76,7 +76,7 @@ class ChangeListener:
 
     async def _listen(self) -> None:
         delay = MIN_RECONNECT_DELAY_S
-        headers = authorization(os.environ)
+        headers = authorization(find_token(os.environ))
         options = proxy_options(find_server_proxy(self._url))
         async with httpx.AsyncClient(timeout=READ_TIMEOUT_S, headers=headers, **options) as client:
             while True:

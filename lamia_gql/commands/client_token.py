@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from lamia_gql.client.configuration import ConfigurationError, ServerConfig, find_server
 
@@ -17,43 +18,53 @@ TOKEN_FOLDER = ".lamia-tokens"
 JOB_TOKEN = "lamia_j1."
 
 
-def find_token(environ: Mapping[str, str]) -> str | None:
+class UserToken(NamedTuple):
+    """A token, and where it was found."""
+
+    text: str
+    origin: str
+
+
+def find_token(environ: Mapping[str, str]) -> UserToken | None:
     """Return the user's token; None without any.
 
     It is that of ``LAMIA_TOKEN``, or in ``LAMIA_TOKEN_FILE``, or in :data:`TOKEN_FILE` of the home
     directory. In a shell from which jobs are submitted, the variables may have the token of the
     jobs, which allows no more than to submit events: it is used if there is no other.
 
-    Raises :class:`ConfigurationError` if ``LAMIA_TOKEN_FILE`` can't be read.
+    Raises :class:`ConfigurationError` if ``LAMIA_TOKEN_FILE`` can't be read, or if the token has
+    characters that no token has.
     """
-    given = (environ.get("LAMIA_TOKEN") or "").strip()
+    token = _read_token(environ)
+    if token is not None and not (token.text.isascii() and token.text.isprintable()):
+        raise ConfigurationError(f"The token in {token.origin} has characters that no token has.")
+    return token
+
+
+def _read_token(environ: Mapping[str, str]) -> UserToken | None:
+    given, origin = (environ.get("LAMIA_TOKEN") or "").strip(), "LAMIA_TOKEN"
     path = environ.get("LAMIA_TOKEN_FILE")
     if not given and path:
+        origin = f"LAMIA_TOKEN_FILE {path}"
         try:
             given = Path(path).read_text().strip()
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not text"
-            raise ConfigurationError(f"LAMIA_TOKEN_FILE {path} can't be read: {reason}.") from error
+            raise ConfigurationError(f"{origin} can't be read: {reason}.") from error
     if given and not given.startswith(JOB_TOKEN):
-        return given
+        return UserToken(given, origin)
     try:
         own = (Path.home() / TOKEN_FILE).read_text().strip()
     except (OSError, UnicodeError, RuntimeError):
         own = ""
-    return own or given or None
+    if own:
+        return UserToken(own, f"~/{TOKEN_FILE}")
+    return UserToken(given, origin) if given else None
 
 
-def authorization(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that identify the user; none without a token.
-
-    Raises :class:`ConfigurationError`.
-    """
-    token = find_token(environ)
-    if token is None:
-        return {}
-    if not token.isascii() or not token.isprintable():
-        raise ConfigurationError("The token has characters that no token has.")
-    return {"authorization": f"Bearer {token}"}
+def authorization(token: UserToken | None) -> dict[str, str]:
+    """Return the headers that identify the user; none without a token."""
+    return {} if token is None else {"authorization": f"Bearer {token.text}"}
 
 
 def find_event_server(environ: Mapping[str, str], url: str) -> ServerConfig:

@@ -11,7 +11,7 @@ import httpx
 from lamia_gql import __version__
 from lamia_gql.client.configuration import ConfigurationError
 from lamia_gql.client.server_connection import COMMITTED
-from lamia_gql.commands.client_token import authorization
+from lamia_gql.commands.client_token import TOKEN_FILE, UserToken, authorization, find_token
 from lamia_gql.commands.server_proxy import find_server_proxy, proxy_options
 from lamia_gql.graph.stored_operations import load_operation
 
@@ -42,14 +42,15 @@ class ServerClient:
     def __init__(self, url: str) -> None:
         self.url = url
         try:
-            headers = authorization(os.environ)
+            self._token = find_token(os.environ)
         except ConfigurationError as error:
             raise ServerClientError(str(error)) from error
         try:
             self._proxy = find_server_proxy(url)
         except ValueError as error:
             raise ServerClientError(f"{url} can't be reached: {error}.") from error
-        self.has_token = bool(headers)
+        headers = authorization(self._token)
+        self.has_token = self._token is not None
         """Whether it identifies the user."""
         self._client = httpx.Client(
             timeout=REQUEST_TIMEOUT_S, headers=headers | COMMITTED, **proxy_options(self._proxy)
@@ -107,7 +108,7 @@ class ServerClient:
             message = f"The server at {self.url} is not lamia-gql (status {status})."
             raise ServerClientError(message) from error
         if errors:
-            raise ServerClientError(_describe_refusal(self.url, errors[0]))
+            raise ServerClientError(_describe_refusal(self.url, errors[0], self._token))
         data: dict[str, Any] = body["data"]
         return data
 
@@ -151,10 +152,14 @@ class ServerClient:
         return [result["enough"] for result in payload["results"]]
 
 
-def _describe_refusal(url: str, error: dict[str, Any]) -> str:
+def _describe_refusal(url: str, error: dict[str, Any], token: UserToken | None) -> str:
     """What is wrong with a request that a server has refused."""
-    message = error.get("message")
-    if error.get("extensions", {}).get("code") == "GRAPHQL_VALIDATION_FAILED":
+    message, code = error.get("message"), error.get("extensions", {}).get("code")
+    if code in ("UNAUTHENTICATED", "FORBIDDEN"):
+        if token is None:
+            return f"{url} needs a token: set LAMIA_TOKEN, or write it to ~/{TOKEN_FILE}."
+        return f"The server refused: {message} The token is that in {token.origin}."
+    if code == "GRAPHQL_VALIDATION_FAILED":
         # Our operations are valid for the server of the same version.
         return (
             f"The server at {url} does not know what lamia-gql {__version__} asks for: use the "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from lamia_gql.domain.access import Role
+from tests.api.test_task_commands import run
 from tests.support.credentials import SECRET, Credentials, bearer
 from tests.support.harness import CREATE_TASK, Server, StartServer, rest_errors, run_cli
 
@@ -76,6 +78,27 @@ def test_from_submission_to_revocation(
     answer = server.request(state, headers=bearer(anna)).json()
     assert answer["data"] == {"task": {"state": "RUNNING", "owner": "anna"}}
     assert server.request(state, headers=bearer(token)).status_code == 403
+
+    # Her commands say which token it is that the server does not take.
+    own = tmp_path / ".lamia-token"
+    home = {"HOME": str(tmp_path), "LAMIA_TOKEN_FILE": None}
+    done = run(server, "tasks", env=home)
+    assert done.stderr == (
+        f"{server.url} needs a token: set LAMIA_TOKEN, or write it to ~/.lamia-token.\n"
+    )
+    for contents, environ, origin in (
+        ("", {"LAMIA_TOKEN_FILE": str(file)}, f"LAMIA_TOKEN_FILE {file}"),
+        ("lamia_a1_wrong", {}, "~/.lamia-token"),
+        (anna, {"LAMIA_TOKEN": "wrong"}, "LAMIA_TOKEN"),
+        ("naïve", {}, "~/.lamia-token"),
+    ):
+        own.write_text(contents)
+        done = run(server, "tasks", env=home | environ)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert re.search(rf"[Tt]he token (is that )?in {origin}[. ]", done.stderr), done.stderr
+        assert not any(secret in done.stderr for secret in (anna, token))
+    own.write_text(anna)
+    assert run(server, "tasks", env=home | {"LAMIA_TOKEN_FILE": str(file)}).exit_code == 0
 
     # Anna revokes: what the job sends waits in its spool.
     revoked = server.request(REVOKE, {"input": {"task": "night"}}, headers=bearer(anna)).json()

@@ -12,6 +12,8 @@ LONGEST_RUN = timedelta(days=365)
 """Who has run for longer has been started by a clock that was not set."""
 COMPACT_UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
 SMALLEST_COMPACT = 10_000
+LARGE_RATE = 1000
+"""Rates from this on, in jobs per minute, have no decimals."""
 
 
 def format_number(value: float) -> str:
@@ -40,7 +42,14 @@ def format_percent(ratio: float) -> str:
 
 
 def format_rate(per_minute: float) -> str:
-    """Format a rate of jobs, like ``12.5 jobs/min``; a slow one by the hour or the day."""
+    """Format a rate of jobs, like ``12.5 jobs/min``; a slow one by the hour or the day.
+
+    A large one has no decimals, like ``1,235 jobs/min``, or is in short form.
+    """
+    if per_minute >= LARGE_RATE:
+        rounded = round(per_minute)
+        number = f"{rounded:,}" if rounded < SMALLEST_COMPACT else format_compact(rounded)
+        return f"{number} jobs/min"
     for minutes, unit in ((1, "min"), (MINUTES_OF_HOUR, "h")):
         if per_minute * minutes >= SMALLEST_RATE:
             return f"{format_number(per_minute * minutes)} jobs/{unit}"

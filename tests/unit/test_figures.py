@@ -49,7 +49,9 @@ def test_only_what_is_complete_has_all_percent(ratio: float) -> None:
 @pytest.mark.parametrize(
     ("rate", "text"),
     [
-        (12_345.6, "12,345.6 jobs/min"),
+        (12_345.6, "12.3K jobs/min"),
+        (1234.56, "1,235 jobs/min"),
+        (234.56, "234.6 jobs/min"),
         (12, "12 jobs/min"),
         (0.5, "0.5 jobs/min"),
         (0.05, "3 jobs/h"),
@@ -57,7 +59,7 @@ def test_only_what_is_complete_has_all_percent(ratio: float) -> None:
     ],
 )
 def test_rate(rate: float, text: str) -> None:
-    """Slow rates are told by the hour or the day, not as 0 a minute."""
+    """Slow rates are told by the hour or the day, not as 0 a minute; large ones in short form."""
     assert format_rate(rate) == text
 
 

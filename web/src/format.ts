@@ -64,8 +64,12 @@ export function describeFailures(unsuccessful: number, tolerance: number): strin
 /** Smaller rates are given by the hour, or by the day. */
 const SMALLEST_RATE = 0.1;
 
-/** A rate of jobs, like `12.5 jobs/min`; a slow one by the hour or the day. */
+/** Larger rates have no decimals. */
+const LARGE_RATE = 1000;
+
+/** A rate of jobs, like `12.5 jobs/min` or `12.3K jobs/min`; a slow one by the hour or the day. */
 export function formatRate(perMinute: number): string {
+  if (perMinute >= LARGE_RATE) return `${formatCompact(Math.round(perMinute))} jobs/min`;
   if (perMinute === 0 || perMinute >= SMALLEST_RATE) return `${formatNumber(perMinute)} jobs/min`;
   const perHour = 60 * perMinute;
   if (perHour >= SMALLEST_RATE) return `${formatNumber(perHour)} jobs/h`;

@@ -49,7 +49,9 @@ describe("formatPercent", () => {
 describe("formatRate", () => {
   it.each([
     [0, "0 jobs/min"],
-    [12_345.6, "12,345.6 jobs/min"],
+    [12_345.6, "12.3K jobs/min"],
+    [1234.56, "1,235 jobs/min"],
+    [234.56, "234.6 jobs/min"],
     [12, "12 jobs/min"],
     [0.5, "0.5 jobs/min"],
     [0.05, "3 jobs/h"],

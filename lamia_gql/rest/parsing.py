@@ -129,6 +129,7 @@ def parse_event(
     meta = _meta(given)
     sent_at = given.get("sentAt")
     sent_at, name = (meta.get("time"), "_meta.time") if sent_at is None else (sent_at, "sentAt")
+    own_host, host = _text(given, "hostname"), _text(meta, "host", "_meta.host")
     return check_event(
         settings,
         task=task,
@@ -140,7 +141,7 @@ def parse_event(
         sent_at=_time(sent_at, name),
         progress=_progress(given.get("progress")),
         payload=given.get("payload"),
-        hostname=_text(meta, "host", "_meta.host"),
+        hostname=host if own_host is None else own_host,
         client_address=client_address,
         **_details(given),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from unittest.mock import ANY
 
 import pytest
 
@@ -73,6 +74,10 @@ def test_an_event_is_kept_as_it_came(server: Server) -> None:
         "batchId": "57.2",
         "usage": {"cpuSeconds": 4.0, "cpus": 2.0, "maxRssBytes": 5e9, "wallSeconds": None},
     }
+    # What is shown can be sent.
+    copy = shown | {"id": "0198f6a2-0000-7000-8000-000000000002"}
+    assert server.rest("POST", "/t/a/event?arrayIndex=2", copy).status_code == 201
+    assert server.rest("GET", "/t/a/event").json()[1] == copy | {"recievedAt": ANY}
 
 
 def test_events_by_rest_and_graphql_make_one_state(server: Server) -> None:

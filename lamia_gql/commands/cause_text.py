@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lamia_gql.domain.text_checks import JOINER, ZWJ
@@ -25,21 +26,31 @@ def _describe_exit(told: dict[str, Any]) -> str:
     return f"exit {code}" + ("" if signal is None else f", {make_printable(signal)}")
 
 
-def describe_hosts(group: dict[str, Any]) -> str:
-    """Return the hosts that are listed of a ``FailureGroup``, and how many others there are."""
+ADDRESS = re.compile(r"[\d.]+|.*:.*")
+
+
+def describe_hosts(group: dict[str, Any], *, is_short: bool = False) -> str:
+    """Return the hosts that are listed of a ``FailureGroup``, and how many others there are.
+
+    If it is to be short, names are without their domains.
+    """
     hosts = group["hosts"]
     others = group["hostCount"] - len(hosts)
     if not others and len(hosts) == 1:
-        return _name_host(hosts[0])
-    listed = ", ".join(f"{_name_host(host)} ({host['count']})" for host in hosts)
+        return _name_host(hosts[0], is_short)
+    listed = ", ".join(f"{_name_host(host, is_short)} ({host['count']})" for host in hosts)
     if not others:
         return listed
     return f"{listed} and {others} more host{'s' if others > 1 else ''}"
 
 
-def _name_host(host: dict[str, Any]) -> str:
+def _name_host(host: dict[str, Any], is_short: bool) -> str:
     name: str | None = host["hostname"]
-    return "unknown host" if name is None else make_printable(name)
+    if name is None:
+        return "unknown host"
+    if is_short and not ADDRESS.fullmatch(name):
+        name = name.partition(".")[0]
+    return make_printable(name)
 
 
 def make_printable(text: str) -> str:

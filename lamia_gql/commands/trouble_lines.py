@@ -83,7 +83,7 @@ def _describe_process(process: dict[str, Any], now: datetime) -> Iterator[Troubl
             if field == "failing":
                 for rank, group in enumerate(process["causes"], 1):
                     cause = f"{group['count']:>9,}  {describe_cause(group) or 'nothing told'}"
-                    hosts = f"  on {describe_hosts(group)}"
+                    hosts = f"  on {describe_hosts(group, is_short=True)}"
                     yield TroubleLine("", name, cause, end=hosts, detail=rank)
     stall = describe_stall(process, now)
     if stall:

@@ -292,8 +292,8 @@ def test_causes_and_held_jobs(sqlite_server: Server) -> None:
         "message": "out of memory: 0x12\x1b[2J",
     }
     causes = [
-        *[killed | {"index": index, "hostname": "n17"} for index in range(9)],
-        *[failed | {"index": index, "exitCode": 1, "hostname": f"n{index}"} for index in (9, 10)],
+        *[killed | {"index": index, "hostname": "n17.example.org"} for index in range(9)],
+        *[failed | {"index": n, "exitCode": 1, "hostname": f"10.0.0.{n}"} for n in (9, 10)],
         failed | {"index": 11, "message": "disk full", "hostname": "n1"},
         failed | {"index": 12, "message": "disk full", "hostname": "n2"},
         failed | {"index": 13, "message": "disk full", "hostname": "n2"},
@@ -307,7 +307,7 @@ def test_causes_and_held_jobs(sqlite_server: Server) -> None:
         assert lines[at + 1 : at + 4] == [
             "9  out of memory: # [#J (exit 137, SIGKILL)  on n17",
             "3  disk full  on n2 (2) and 1 more host",
-            "2  exit 1  on n10 (1) and 1 more host",
+            "2  exit 1  on 10.0.0.10 (1) and 1 more host",
         ]
         assert "held" not in text
         sqlite_server.submit("night", "fill", "HELD", index=20, message="no disk space")
@@ -317,4 +317,4 @@ def test_causes_and_held_jobs(sqlite_server: Server) -> None:
         terminal.until(lambda text: "failed merge: std::bad_alloc (exit 134)" in text)
     shown = run_cli("show", "night", url).stdout
     assert re.search(r"fill +20 +held .*no disk space", shown)
-    assert re.search(r"fill +8 +failed +n17 .*out of memory", shown)
+    assert re.search(r"fill +8 +failed +n17.example.org .*out of memory", shown)

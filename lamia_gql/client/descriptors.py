@@ -36,7 +36,10 @@ def are_same_file(one: int, other: int) -> bool:
 
 
 def redirect_to_null(target: int) -> None:
-    """Close a descriptor, but keep its number occupied."""
-    null = open_null()
+    """Close a descriptor, but keep its number occupied. It stays open if there are no others."""
+    try:
+        null = open_null()
+    except OSError:
+        return
     os.dup2(null, target)
     os.close(null)

@@ -43,13 +43,20 @@ class OutputPipe:
     Args:
         targets: The descriptors that the pipe replaces; output is copied to the first one.
         observers: Called with every chunk; one that raises ends them all, but not the copying.
+
+    Raises OSError if there are no more descriptors.
     """
 
     def __init__(self, targets: tuple[int, ...], observers: tuple[Observer, ...]) -> None:
         self._read_end, self.write_end = os.pipe()
+        try:
+            self._wake_read, self._wake_write = os.pipe()
+        except OSError:
+            os.close(self._read_end)
+            os.close(self.write_end)
+            raise
         self.targets = targets
         self._observers = observers
-        self._wake_read, self._wake_write = os.pipe()
         self._thread = threading.Thread(target=self._copy, name="lamia-output", daemon=True)
         self._has_other_writers = False
         self._pid = 0
@@ -57,6 +64,14 @@ class OutputPipe:
     def start(self) -> None:
         """Start to copy. Raises RuntimeError if the system has no thread to give."""
         self._thread.start()
+
+    def discard(self) -> None:
+        """Close it before anything was written; the targets stay open."""
+        os.close(self._wake_write)
+        if self._thread.is_alive():
+            self._thread.join()
+        for descriptor in (self._wake_read, self._read_end, self.write_end):
+            os.close(descriptor)
 
     def close_write_end(self, pid: int) -> None:
         """Close our copy of the write end, after the program with this pid has inherited it."""
@@ -80,13 +95,16 @@ class OutputPipe:
             return
         import subprocess
 
-        null = open_null()
-        helper = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", COPY_SCRIPT],
-            stdin=self._read_end,
-            stdout=self.targets[0],
-            stderr=null,
-        )
+        try:
+            null = open_null()
+            helper = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", COPY_SCRIPT],
+                stdin=self._read_end,
+                stdout=self.targets[0],
+                stderr=null,
+            )
+        except OSError:
+            return  # no more processes, or no Python any more: the other one gets a broken pipe
         os.close(null)
         # It outlives this process, so nobody waits for it.
         helper.returncode = 0

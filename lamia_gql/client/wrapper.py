@@ -1,12 +1,14 @@
 """``lamia-job run``: runs a program and reports its events.
 
-Callers can't tell the wrapper from the program: exit code, signals and output are the same. The
+Callers can't tell the wrapper from the program: exit code, signals and output are the same. Once
+the program runs, no error of ours ends this process: at worst nothing is reported. The
 program runs in our process group, with our descriptors, limits and environment. Its output goes
 through this process only if it has to be scanned.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -24,6 +26,7 @@ from lamia_gql.client.output import OutputPipe, OutputTail
 from lamia_gql.client.program import start_program
 from lamia_gql.client.run_options import RunOptions
 from lamia_gql.client.usage import ResourceUsage
+from lamia_gql.client.warning_log import WarningLog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class Wrapper:
         self._command = list(command)
         self._options = options
         self._tail = OutputTail(options.tail_lines) if options.tail_lines else None
+        self._warnings = WarningLog()
         self._monitor: ProgramMonitor | None = None
         self._pid: int | None = None
         self._stop_signals = STOP_SIGNALS
@@ -79,28 +83,29 @@ class Wrapper:
             program = self._start(pipes)
         except OSError as error:
             self._fail_to_start(begin, error)
+        # The writer of the program's stdin must see when the program closes it, and so must the
+        # reader of its stdout. stderr stays open for warnings.
+        redirect_to_null(0)
+        if not pipes.keys() & {"stdout", "both"}:
+            redirect_to_null(1)
         self._pid = pid = program.pid
         self._forward_pending()
         usage = ResourceUsage(pid)
         job = self._start_job(begin)
-        monitor = self._monitor = ProgramMonitor(job, pid, usage, self._options)
-        self._note_stop_signal()
-        monitor.start()
+        if job is not None:
+            self._monitor = ProgramMonitor(job, pid, usage, self._options)
+            self._note_stop_signal()
+            self._monitor.start()
         usage.wait()
         _pid, status, rusage = os.wait4(pid, 0)
         self._pid = None
         late_until = time.monotonic() + LATE_SIGNAL_S
         program.returncode = status  # else its finalizer waits for a process that reuses the id
-        monitor.finish()
+        if self._monitor is not None:
+            self._monitor.finish()
         self._finish_pipes(pipes)
-        monitor.send_progress(at_end=True)
-        is_enough = monitor.has_stopped_program
-        while status and not is_enough and not self._stop_signal():
-            if time.monotonic() >= late_until:
-                break
-            time.sleep(LATE_SIGNAL_S / 20)
-        self._send_end(job, status, usage.total(rusage), is_enough=is_enough)
-        job.close()
+        if job is not None and self._monitor is not None:
+            self._report_end(job, self._monitor, status, usage.total(rusage), late_until)
         _end_as(status)
 
     def _catch_signals(self) -> None:
@@ -119,51 +124,68 @@ class Wrapper:
         tail = (self._tail.feed,) if self._tail else ()
         if not progress and not tail:
             return {}
-        if not closed & {1, 2} and are_same_file(1, 2):
-            # One pipe for both keeps the order in which they are written.
-            return {"both": OutputPipe((1, 2), progress + tail)}
-        pipes = {}
-        if 2 not in closed:
-            pipes["stderr"] = OutputPipe((2,), progress + tail)
-        if progress and 1 not in closed:
-            pipes["stdout"] = OutputPipe((1,), progress)
+        pipes: dict[str, OutputPipe] = {}
+        try:
+            if not closed & {1, 2} and are_same_file(1, 2):
+                # One pipe for both keeps the order in which they are written.
+                pipes["both"] = OutputPipe((1, 2), progress + tail)
+                return pipes
+            if 2 not in closed:
+                pipes["stderr"] = OutputPipe((2,), progress + tail)
+            if progress and 1 not in closed:
+                pipes["stdout"] = OutputPipe((1,), progress)
+        except OSError:
+            pass  # no more descriptors: what has no pipe is not scanned
         return pipes
 
     def _start(self, pipes: dict[str, OutputPipe]) -> Popen[bytes]:
+        """Start the program; drops the pipes if it can't be started otherwise."""
         try:
             for pipe in pipes.values():
                 pipe.start()
+            program = self._start_program(pipes)
         except RuntimeError:
-            pipes.clear()  # the system has no thread to give: the output is not scanned
-        program = start_program(
+            pass  # the system has no thread to give
+        except OSError as error:
+            if not pipes or error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        else:
+            for pipe in pipes.values():
+                pipe.close_write_end(program.pid)
+            return program
+        for pipe in pipes.values():
+            pipe.discard()
+        pipes.clear()
+        return self._start_program(pipes)
+
+    def _start_program(self, pipes: Mapping[str, OutputPipe]) -> Popen[bytes]:
+        return start_program(
             self._command,
             {target: pipe.write_end for pipe in pipes.values() for target in pipe.targets},
         )
-        for pipe in pipes.values():
-            pipe.close_write_end(program.pid)
-        # The writer of the program's stdin must see when the program closes it, and so must the
-        # reader of its stdout. stderr stays open for warnings.
-        redirect_to_null(0)
-        if not pipes.keys() & {"stdout", "both"}:
-            redirect_to_null(1)
-        return program
 
     def _fail_to_start(self, begin: float, error: OSError) -> NoReturn:
         is_missing = isinstance(error, FileNotFoundError)
         code = EXIT_NOT_FOUND if is_missing else EXIT_NOT_RUNNABLE
-        os.write(2, f"lamia-job: {self._command[0]}: {error.strerror}\n".encode())
-        job = self._start_job(begin)
         message = f"{self._command[0]}: {error.strerror}"
-        job.failed({"exitCode": code, "error": str(error)}, exit_code=code, message=message)
-        job.close()
+        self._warnings.warn("start", message)
+        job = self._start_job(begin)
+        if job is not None:
+            job.failed({"exitCode": code, "error": str(error)}, exit_code=code, message=message)
+            job.close()
         os._exit(code)
 
-    def _start_job(self, begin: float) -> Job:
-        job = self._make_job()
-        from lamia_gql.client.batch_systems import BatchJob  # slow, like the job
+    def _start_job(self, begin: float) -> Job | None:
+        """Return the job after its STARTED, or None if nothing can be reported."""
+        try:
+            job = self._make_job()
+            from lamia_gql.client.batch_systems import BatchJob  # slow, like the job
 
-        self._stop_signals = STOP_SIGNALS | BatchJob(os.environ).stop_signals
-        job.emit("STARTED", payload={"program": self._command[0]}, at=begin)
+            self._stop_signals = STOP_SIGNALS | BatchJob(os.environ).stop_signals
+            job.emit("STARTED", payload={"program": self._command[0]}, at=begin)
+        except Exception as error:  # for example somebody has just replaced our own files
+            self._warnings.warn("internal", f"Nothing will be sent: {error!r}.")
+            return None
         return job
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
@@ -198,6 +220,27 @@ class Wrapper:
         for pipe in pipes.values():
             # Readers get little time after a signal that asks the program or this process to end.
             pipe.finish(lambda: self._stop_signal() is not None or len(self._signals) > known)
+
+    def _report_end(
+        self,
+        job: Job,
+        monitor: ProgramMonitor,
+        status: int,
+        usage: dict[str, float],
+        late_until: float,
+    ) -> None:
+        """Send the end, and wait until it is sent or spooled. Never raises."""
+        try:
+            monitor.send_progress(at_end=True)
+            is_enough = monitor.has_stopped_program
+            while status and not is_enough and not self._stop_signal():
+                if time.monotonic() >= late_until:
+                    break
+                time.sleep(LATE_SIGNAL_S / 20)
+            self._send_end(job, status, usage, is_enough=is_enough)
+            job.close()
+        except Exception as error:
+            self._warnings.warn("internal", f"The end was not sent: {error!r}.")
 
     def _send_end(self, job: Job, status: int, usage: dict[str, float], *, is_enough: bool) -> None:
         payload: dict[str, Any] = {"usage": usage}

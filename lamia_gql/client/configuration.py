@@ -101,13 +101,19 @@ def find_server(
     url = url or environ.get("LAMIA_URL")
     if not url:
         raise ConfigurationError("LAMIA_URL is not set.")
+    token_file = environ.get("LAMIA_TOKEN_FILE")
     return ServerConfig(
         url=find_endpoint(url),
-        token=environ.get("LAMIA_TOKEN") or None,
-        token_file=environ.get("LAMIA_TOKEN_FILE") or None,
-        spool=spool or environ.get("LAMIA_SPOOL") or _default_spool(),
+        token=environ.get("LAMIA_TOKEN", "").strip() or None,
+        token_file=_make_absolute(token_file) if token_file else None,
+        spool=_make_absolute(spool or environ.get("LAMIA_SPOOL") or _default_spool()),
         environ=environ,
     )
+
+
+def is_token(text: str) -> bool:
+    """Whether a text has the characters of a token; others are not printed, as it may be secret."""
+    return text.isascii() and text.isprintable()
 
 
 def find_job(
@@ -169,6 +175,14 @@ def _read_number(environ: Mapping[str, str], name: str) -> int | None:
     if re.fullmatch(r"[0-9]{1,10}", text) is None or int(text) > MAX_INT32:
         raise ConfigurationError(f"{name} is not a number from 0 to {MAX_INT32}: {text!r}.")
     return int(text)
+
+
+def _make_absolute(path: str) -> str:
+    """Return a path that stays the same when the program goes to another directory."""
+    try:
+        return os.path.join(os.getcwd(), path)
+    except OSError:
+        return path  # the present directory was deleted
 
 
 def _default_spool() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -284,7 +285,10 @@ def _can_omit(event: Event, field: str, code: str) -> bool:
 
 def _age_s(event: Event) -> float:
     try:
-        sent_at = datetime.fromisoformat(event.fields["sentAt"])
+        # Before Python 3.11, fromisoformat() knows neither Z nor +0100, and few kinds of fractions.
+        text = re.sub(r"[.,][0-9]+", "", event.fields["sentAt"])
+        text = re.sub(r"([+-][0-9]{2})([0-9]{2})$", r"\1:\2", re.sub("[Zz]$", "+00:00", text))
+        sent_at = datetime.fromisoformat(text)
         return time.time() - sent_at.replace(tzinfo=sent_at.tzinfo or timezone.utc).timestamp()
     except (KeyError, TypeError, ValueError):
         return TASK_WAIT_S

@@ -9,6 +9,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 DEFAULT_PORT = 80
 LOOPBACK = ("localhost", "::1")
+INVALID = (
+    "the address of the proxy is not valid; in a user or a password, write / as %2F, and so on"
+)
 
 
 class Proxy(NamedTuple):
@@ -30,12 +33,12 @@ def find_proxy(environ: Mapping[str, str], address: SplitResult) -> Proxy | None
 
     This machine itself is always reached directly. Reads ``http_proxy``, ``https_proxy``,
     ``all_proxy`` and ``no_proxy``, also in capitals. Raises ValueError, without a password in it,
-    if the proxy is of a kind that is not supported.
+    if the proxy is of a kind that is not supported, or its address is not valid.
     """
     url = _read(environ, f"{address.scheme}_proxy") or _read(environ, "all_proxy")
     if not url or _is_exempt(address, _read(environ, "no_proxy")):
         return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    parts = _split(url if "://" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
         kind = f"{parts.scheme}://{parts.hostname or ''}"
         raise ValueError(f"the proxy {kind} is not supported, only those like http://host:3128")
@@ -45,6 +48,18 @@ def find_proxy(environ: Mapping[str, str], address: SplitResult) -> Proxy | None
         code = binascii.b2a_base64(user.encode(), newline=False).decode()
         headers["Proxy-Authorization"] = f"Basic {code}"
     return Proxy(parts.hostname, parts.port or DEFAULT_PORT, headers)
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of a proxy's address. Raises ValueError, without any of them in it."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (raises ValueError if there is no such port)
+    except ValueError:
+        raise ValueError(INVALID) from None
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        raise ValueError(INVALID)  # the password would be taken for the host, or the port
+    return parts
 
 
 def _read(environ: Mapping[str, str], name: str) -> str:

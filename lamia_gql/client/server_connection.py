@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lamia_gql.client.configuration import ServerConfig
+from lamia_gql.client.configuration import ServerConfig, is_token
 from lamia_gql.client.event import encode_json
 from lamia_gql.client.http_exchange import CLOCK_HEADER, HttpExchange
 from lamia_gql.client.redirects import PERMANENT_STATUSES
@@ -202,14 +202,17 @@ class ServerConnection:
         self._on_slow()
 
     def _read_token(self) -> str | None:
-        if self._server.token or not self._server.token_file:
-            return self._server.token
-        try:
-            # Read for every request, because tokens are renewed while jobs run.
-            with open(self._server.token_file, encoding="utf-8") as file:
-                return file.read(65536).strip()
-        except (OSError, ValueError) as error:
-            raise ServerUnavailableError(f"The token can't be read: {error}.") from error
+        token = self._server.token
+        if token is None and self._server.token_file:
+            try:
+                # Read for every request, because tokens are renewed while jobs run.
+                with open(self._server.token_file, encoding="utf-8") as file:
+                    token = file.read(65536).strip()
+            except (OSError, ValueError) as error:
+                raise ServerUnavailableError(f"The token can't be read: {error}.") from error
+        if token and not is_token(token):
+            raise ServerUnavailableError("The token has characters that no token has.")
+        return token
 
     def _parse_response(self, status: int, content: bytes, event_count: int) -> list[EventResult]:
         url = self._server.url

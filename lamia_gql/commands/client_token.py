@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lamia_gql.client.configuration import ConfigurationError, ServerConfig, find_server
+from lamia_gql.client.configuration import (
+    ConfigurationError,
+    ServerConfig,
+    find_server,
+    is_token,
+)
 
 TOKEN_FILE = ".lamia-token"
 """The file in the home directory with the token of the user."""
@@ -36,7 +41,7 @@ def find_token(environ: Mapping[str, str]) -> UserToken | None:
     characters that no token has.
     """
     token = _read_token(environ)
-    if token is not None and not (token.text.isascii() and token.text.isprintable()):
+    if token is not None and not is_token(token.text):
         raise ConfigurationError(f"The token in {token.origin} has characters that no token has.")
     return token
 

@@ -1,4 +1,4 @@
-"""How lamia-job connects to its server: addresses and certificates."""
+"""How lamia-job connects to its server: addresses, certificates and tokens."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lamia_gql.client import Job
 from lamia_gql.client.configuration import find_server
 from lamia_gql.client.server_connection import ServerConnection, ServerUnavailableError
 from tests.support.certificate import make_certificate
@@ -67,3 +68,38 @@ def test_https(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
         sent = [event["eventClass"] for _headers, batch in server.requests for event in batch]
     assert sorted(sent) == ["BEAT", "FAILED", "STARTED"]
     assert spooled_events(tmp_path) == []
+
+
+def test_broken_token_is_not_told(tmp_path: Path) -> None:
+    """Space around a token does not matter; one that is none is neither sent nor printed."""
+    with FaultyServer("good") as server:
+        for token in ("lamia_se\ncret", "lamia_se\x7fcret", "“lamia_secret”"):
+            environ = job_environment(server.url, tmp_path, LAMIA_TOKEN=token)
+            done = run_lamia_job(environ, "emit", "BEAT")
+            assert done.returncode == 0
+            assert b"The token has characters that no token has." in done.stderr
+            assert b"cret" not in done.stderr
+        assert server.requests == []
+        assert len(spooled_events(tmp_path)) == 3
+        environ["LAMIA_TOKEN"] = " lamia_secret\n"
+        assert run_lamia_job(environ, "emit", "BEAT").stderr == b""
+        assert server.requests[0][0]["authorization"] == "Bearer lamia_secret"
+
+
+def test_program_that_changes_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative paths are those of the directory in which the job began."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "token").write_text("lamia_secret")
+    monkeypatch.chdir(tmp_path)
+    with FaultyServer("503") as server:
+        environ = job_environment(
+            server.url, tmp_path, LAMIA_SPOOL="spool", LAMIA_TOKEN_FILE="token"
+        )
+        with Job(environ=environ, quiet=True):
+            monkeypatch.chdir(elsewhere)
+        assert server.requests[0][0]["authorization"] == "Bearer lamia_secret"
+    assert {event["eventClass"] for event in spooled_events(tmp_path)} == {"STARTED", "DONE"}
+    assert list(elsewhere.iterdir()) == []

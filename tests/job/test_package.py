@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,25 @@ def test_old_and_new_pythons_run_the_single_file(
         assert found[0] == "STARTED"
         assert {"BEAT", "PROGRESS"} < set(found)
         assert found[-2:] == ["FAILED", "DONE"]
+
+
+def test_all_pythons_understand_the_same_times(tmp_path: Path, pyz: Path) -> None:
+    """An event waits for its task, in whatever form its time was given."""
+    now = datetime.now(UTC)
+    times = [now.isoformat()[:19] + rest for rest in ("Z", ".123456789Z", "+0000", ",1-00:00", "")]
+    lines = "\n".join(json.dumps({"eventClass": "BEAT", "sentAt": time}) for time in times)
+    with FaultyServer("TASK_NOT_FOUND") as server:
+        for python in extremes():
+            folder = tmp_path / python.replace("/", "-")
+            done = subprocess.run(
+                [python, str(pyz), "emit", "--batch"],
+                env=job_environment(server.url, folder),
+                input=lines.encode(),
+                capture_output=True,
+                check=False,
+            )
+            assert done.stderr == b"lamia-job: No. Kept for later.\n"
+            assert sorted(event["sentAt"] for event in spooled_events(folder)) == sorted(times)
 
 
 @pytest.mark.parametrize("module", ["zlib", "ssl"])

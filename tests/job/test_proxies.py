@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import select
 import socket
 import socketserver
@@ -102,7 +103,13 @@ def test_proxy_that_is_away(tmp_path: Path) -> None:
     done = run_lamia_job(environ, "emit", "DONE")
     assert b"the proxy socks5://proxy is not supported, only those like http://" in done.stderr
     assert b"secret" not in done.stderr
-    assert len(spooled_events(tmp_path)) == 2
+    # Characters that end the name of a host.
+    for password in ("sec/ret", "7#secret", "7?secret", "secret\u2100", "[secret"):
+        environ["ALL_PROXY"] = f"http://me:{password}@proxy:3128"
+        done = run_lamia_job(environ, "emit", "BEAT")
+        assert b"the address of the proxy is not valid; in a user or a password" in done.stderr
+        assert re.search(b"sec|7|ret", done.stderr.partition(b"reached")[2]) is None, password
+    assert len(spooled_events(tmp_path)) == 7
     with FaultyServer("good") as server:
         # This machine is no matter of the proxy.
         here = job_environment(server.url, tmp_path) | {"ALL_PROXY": environ["ALL_PROXY"]}

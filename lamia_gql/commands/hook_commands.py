@@ -36,7 +36,13 @@ def slurm() -> None:
     except ConfigurationError as error:
         click.echo(f"lamia-gql hook slurm: {error} Nothing is reported.", err=True)
         return
-    if not detach():
+    try:
+        is_background = detach()
+    except OSError as error:
+        text = f"lamia-gql hook slurm: It can't go into background: {error}. Nothing is reported."
+        click.echo(text, err=True)
+        return
+    if not is_background:
         return
     from lamia_gql.adapters.slurm.hook import read_events
     from lamia_gql.adapters.slurm.slurm_command import SlurmError
@@ -46,7 +52,7 @@ def slurm() -> None:
     try:
         events = read_events(call)
     except SlurmError:
-        return  # the controller is too busy to answer, or was stopped; nobody would read a message
+        return  # the controller has not answered for long; nobody would read a message
     if not events:
         return
     fields = events[0].fields

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,15 @@ from tests.support.job_side import ROOT, spooled_events, stored_event_classes
 from tests.support.waiting import until
 
 HOOK = [sys.executable, "-m", "lamia_gql", "hook", "slurm"]
+WITHOUT_PROCESSES = """
+import os
+from lamia_gql.commands.cli import main
+def fork():
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+os.fork = fork
+main(["hook", "slurm"])
+"""
+"""The hook on a machine that has no more processes."""
 JOB = {"ArrayJobID": "7", "ArrayTaskID": "3", "JobID": "9", "BatchHost": "node1"}
 ENDED = JOB | {"State": "FAILED", "EndTime": "1020", "exit_code": "768"}
 EPILOG = {"SLURM_SCRIPT_CONTEXT": "epilog_slurmctld", "SLURM_JOB_ID": "9"}
@@ -29,10 +38,12 @@ def hook_environment(folder: Path, given: Mapping[str, str], url: str | None) ->
     return kept | ({} if url is None else {"LAMIA_URL": url}) | dict(given)
 
 
-def run_hook(folder: Path, given: Mapping[str, str], url: str | None) -> str:
+def run_hook(
+    folder: Path, given: Mapping[str, str], url: str | None, command: Sequence[str] = HOOK
+) -> str:
     """Run the hook, which always succeeds; what it says to its caller."""
     done = subprocess.run(
-        HOOK,
+        command,
         env=hook_environment(folder, given, url),
         cwd=ROOT,
         capture_output=True,
@@ -53,6 +64,24 @@ def test_hook_tells_the_end(tmp_path: Path, sqlite_server: Server) -> None:
     until(lambda: len(slurm.calls("squeue")) > 1, "it does not ask again")
     slurm.queue(ENDED)
     until(lambda: stored_event_classes(sqlite_server, "night") == ["FAILED"], "it tells nothing")
+
+
+def test_hook_of_a_busy_controller(tmp_path: Path, sqlite_server: Server) -> None:
+    """While the controller does not answer, it is asked again: an end would be lost for good."""
+    sqlite_server.create("night", {"name": "fill", "jobCount": 5})
+    slurm = SlurmCommands(tmp_path)
+    slurm.answer("squeue", error="slurm_load_jobs error: Unable to contact slurm controller")
+    assert run_hook(tmp_path, EPILOG, sqlite_server.url) == ""
+    until(lambda: slurm.calls("squeue"), "it does not ask")
+    slurm.queue(ENDED)
+    until(lambda: stored_event_classes(sqlite_server, "night") == ["FAILED"], "it tells nothing")
+
+
+def test_hook_that_can_not_go_into_background(tmp_path: Path) -> None:
+    """It says so, and does not fail either."""
+    command = [sys.executable, "-c", WITHOUT_PROCESSES]
+    said = run_hook(tmp_path, EPILOG, "http://127.0.0.1:9", command)
+    assert said.startswith("lamia-gql hook slurm: It can't go into background: ")
 
 
 def test_hook_spools(tmp_path: Path) -> None:

@@ -13,21 +13,24 @@ from lamia_gql.adapters.slurm import job_events
 from lamia_gql.adapters.slurm.hook_call import HookCall
 from lamia_gql.adapters.slurm.job_queue import read_jobs
 from lamia_gql.adapters.slurm.job_record import JobRecord, Phase, parse_exit, parse_time
+from lamia_gql.adapters.slurm.slurm_command import NoSlurmError, SlurmError
 from lamia_gql.client.event import Event
 
 COMPLETING_S = 60.0
 """How long it waits until an ended job is no longer COMPLETING: nodes clean up after it."""
 MIN_DELAY_S, MAX_DELAY_S = 0.1, 5.0
+ANSWER_S = 60.0
+"""How long a controller that does not answer is asked again: it may be busy, or just restart."""
 
 
 def read_events(call: HookCall) -> list[Event]:
     """Return what has happened to the job; nothing if it has no label, or Slurm has forgotten it.
 
-    Waits until the state of an ended job is known, for a minute at most. Raises
-    :class:`SlurmError`.
+    Waits until the state of an ended job is known, for a minute at most, and as long for a
+    controller that does not answer. Raises :class:`SlurmError`.
     """
     # The jobs of an array that wait are one job for the controller, and may be cancelled together.
-    jobs = read_jobs(call.job_id)
+    jobs = _ask(call.job_id)
     if not any(job.label for job in jobs):
         return []
     if call.final:
@@ -71,5 +74,20 @@ def _wait_for_end(job_id: str, jobs: list[JobRecord]) -> list[JobRecord]:
     while any(job.phase is None for job in jobs) and time.monotonic() < deadline:
         time.sleep(delay)
         delay = min(2 * delay, MAX_DELAY_S)
-        jobs = read_jobs(job_id) or jobs
+        jobs = _ask(job_id) or jobs
     return jobs
+
+
+def _ask(job_id: str) -> list[JobRecord]:
+    deadline = time.monotonic() + ANSWER_S
+    delay = MIN_DELAY_S
+    while True:
+        try:
+            return read_jobs(job_id)
+        except NoSlurmError:
+            raise
+        except SlurmError:
+            if time.monotonic() + delay > deadline:
+                raise
+        time.sleep(delay)
+        delay = min(2 * delay, MAX_DELAY_S)

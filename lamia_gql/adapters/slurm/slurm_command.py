@@ -22,6 +22,10 @@ class SlurmError(Exception):
     """A command of Slurm has failed; one sentence for the user."""
 
 
+class NoSlurmError(SlurmError):
+    """There is no such command on this machine."""
+
+
 def run_slurm(command: Sequence[str]) -> str:
     """Return what a command prints. Raises :class:`SlurmError`."""
     environ = {
@@ -39,7 +43,7 @@ def run_slurm(command: Sequence[str]) -> str:
             check=False,
         )
     except FileNotFoundError as error:
-        raise SlurmError(f"There is no command {command[0]} here.") from error
+        raise NoSlurmError(f"There is no command {command[0]} here.") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SlurmError(f"{command[0]} has failed: {error}.") from error
     if done.returncode:

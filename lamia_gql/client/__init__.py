@@ -24,6 +24,7 @@ Events flow in one direction::
   server gets them, ``event_clock`` gives them times.
 - ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
   ``backoff`` tells it when to try again, and ``down_mark`` tells that to other jobs.
+- ``unclosed_jobs`` are closed when Python exits.
 - ``progress_counter`` counts the steps of loops (``job.track``), ``tqdm`` takes the place of tqdm;
   ``shared_job`` is for those who are given no job.
 - ``job_executor`` makes the calls of an executor the jobs of an array.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import copy
 import math
 import os
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lamia_gql.client import unclosed_jobs
 from lamia_gql.client.configuration import ConfigurationError, find_job, find_server
 from lamia_gql.client.event import Event, new_id, to_json_value
 from lamia_gql.client.event_clock import EventClock
@@ -86,8 +86,6 @@ class Job:
             self._warnings.warn("configuration", f"{error} Nothing will be sent.")
         except Exception as error:  # for example a Python that lacks some of its modules
             self._warnings.warn("internal", f"Nothing will be sent: {error!r}.")
-        else:
-            atexit.register(self.close)
 
     def __enter__(self) -> Job:
         self.emit("STARTED")
@@ -279,6 +277,7 @@ class Job:
                     usage=usage and {**self._requested(), **usage},
                 )
                 event.fields.update(details)
+                unclosed_jobs.keep(self, self._sender)
                 self._sender.put(event)
         except Exception as error:  # no error of ours may stop the job
             self._warnings.warn("internal", f"An event was not sent: {error!r}.")
@@ -298,7 +297,7 @@ class Job:
         """
         try:
             if self._sender is not None:
-                self._sender.close(timeout)
+                unclosed_jobs.close(self, self._sender, timeout)
         except Exception as error:
             self._warnings.warn("internal", f"Events may be lost: {error!r}.")
 

@@ -70,6 +70,11 @@ class Sender:
         self._earlier_may_wait = True
         """Whether earlier events of this job may be in the spool, which are sent first."""
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there are events that are neither stored nor spooled."""
+        return bool(self._waiting)
+
     def put(self, event: Event) -> None:
         """Send an event in the background; returns at once."""
         if self._pid != os.getpid():

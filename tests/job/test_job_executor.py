@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from lamia_gql.client.job_executor import JobExecutor
+from lamia_gql.client.sender import Sender
 from tests.support.harness import Server
 from tests.support.job_side import FaultyServer, job_environment, stored_events
 
@@ -128,3 +130,19 @@ def test_arguments_go_to_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("task", "array", 0)
     }
     assert len(sent) == 3
+
+
+def test_calls_leave_nothing_behind(sqlite_server: Server, environ: dict[str, str]) -> None:
+    """A worker keeps no job once its call has ended, however many calls it makes."""
+    sqlite_server.create("many", {"name": "p", "jobCount": 40})
+    before = count_senders()
+    with JobExecutor(ThreadPoolExecutor(1), task="many") as pool:
+        assert list(pool.map(str, range(40))) == [str(number) for number in range(40)]
+        assert count_senders() - before <= 2
+    assert sqlite_server.process("many", "p")["counts"]["done"] == 40
+
+
+def count_senders() -> int:
+    """How many there are in this process."""
+    gc.collect()
+    return sum(isinstance(found, Sender) for found in gc.get_objects())

@@ -114,14 +114,17 @@ class EventStream:
         return self._make_event(found, identity)
 
     def _make_event(self, found: dict[str, Any], identity: JobIdentity | None) -> Event:
+        host = os.uname().nodename
         fields: dict[str, Any] = {"sentAt": self._clock.next()}
+        # The server must not correct the time of another clock.
+        clock_host = host if found.get("sentAt") is None else None
         details = {name: found.pop(name, None) for name in DETAIL_FIELDS}
         if identity is not None:
             fields["attempt"] = identity.attempt
-            fields["hostname"] = identity.hostname or os.uname().nodename
+            fields["hostname"] = identity.hostname or host
             fields["index"] = identity.job_index
             details["batchId"] = details["batchId"] or identity.batch_id
-        fields.update(found)
+        fields.update((name, value) for name, value in found.items() if value is not None)
         fields["id"] = fields.pop("uuid", None) or fields.get("id") or new_id()
         fields.update(
             make_details(
@@ -132,8 +135,9 @@ class EventStream:
                 usage=details["usage"],
             )
         )
-        given = {name: value for name, value in fields.items() if value is not None}
-        return Event(given, identity is not None and identity.index_found)
+        present = {name: value for name, value in fields.items() if value is not None}
+        index_found = identity is not None and identity.index_found
+        return Event(present, index_found, clock_host=clock_host)
 
 
 def _refuse_constant(name: str) -> float:

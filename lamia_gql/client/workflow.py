@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from lamia_gql.client.configuration import find_server
 from lamia_gql.client.event import Event, new_id, to_json_value
+from lamia_gql.client.event_clock import EventClock
 from lamia_gql.client.event_details import clean_message
 from lamia_gql.client.growing_task import GrowingTask, TaskRefusedError
 from lamia_gql.client.sender import Sender
@@ -46,6 +46,7 @@ class Workflow:
         self._warnings = WarningLog()
         self._task = GrowingTask(server, task, fields or {})
         self._sender = Sender(server, None, self._warnings)
+        self._clock = EventClock()
         self._early: list[Event] = []
         """Events of jobs that the server does not have yet."""
         self._is_refused = False
@@ -84,14 +85,14 @@ class Workflow:
             "process": process,
             "index": index,
             "eventClass": event_class,
-            "sentAt": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+            "sentAt": self._clock.next(),
         }
         event.update((name, value) for name, value in fields.items() if value is not None)
         if "payload" in event:
             event["payload"] = to_json_value(event["payload"])
         if "message" in event:
             event["message"] = clean_message(str(event["message"]))
-        self._early.append(Event(event, index_found=False))
+        self._early.append(Event(event, index_found=False, clock_host=os.uname().nodename))
         if len(self._early) > MAX_EARLY_EVENTS:
             del self._early[0]
             self._warnings.warn("full", "Too many events wait: the oldest ones are dropped.")

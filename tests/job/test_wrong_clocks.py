@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from tests.support.harness import Server
 from tests.support.job_side import (
+    ROOT,
     job_environment,
     run_skewed_lamia_job,
     shell_command,
@@ -64,6 +67,43 @@ def test_what_was_corrected_is_recorded(sqlite_server: Server, tmp_path: Path) -
     assert [node["eventClass"] for node in nodes] == ["STARTED", "DONE"]
     assert all(node["clockOffset"] == pytest.approx(-HOUR, abs=30) for node in nodes)
     sqlite_server.check_counters("t")
+
+
+def test_stream_of_events(sqlite_server: Server, tmp_path: Path) -> None:
+    """The times of ``emit --batch`` are corrected as well, but for those that were given to it."""
+    sqlite_server.create("t", {"name": "p"})
+    environ = job_environment(sqlite_server.url, tmp_path)
+    for line in (b'{"eventClass": "BEAT"}', b'{"eventClass": "BEAT", "sentAt": "2026-01-02"}'):
+        run_skewed_lamia_job(environ, HOUR, "emit", "--batch", stdin=line)
+    now, given = (datetime.fromisoformat(e["sentAt"]) for e in stored_events(sqlite_server))
+    assert abs((datetime.now(UTC) - now).total_seconds()) < 60
+    assert given == datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_clock_of_a_workflow_is_set_back(sqlite_server: Server, tmp_path: Path) -> None:
+    """Its jobs end nevertheless: the times of its events only grow."""
+    environ = job_environment(sqlite_server.url, tmp_path)
+    subprocess.run([sys.executable, "-c", SET_BACK], env=environ, cwd=ROOT, check=True)
+    counts = sqlite_server.process("w", "align")["counts"]
+    assert (counts["done"], counts["running"]) == (1, 0)
+
+
+SET_BACK = """
+import datetime
+class SetBack(datetime.datetime):
+    hours = 0
+    @classmethod
+    def now(cls, tz=None):
+        cls.hours += 1
+        return super().now(tz) - datetime.timedelta(hours=cls.hours)
+datetime.datetime = SetBack
+from lamia_gql.client.workflow import Workflow
+workflow = Workflow("w")
+for event_class in ("STARTED", "DONE"):
+    workflow.emit("align", 0, event_class)
+workflow.close()
+"""
+"""A workflow tool, and a clock that goes back before each event."""
 
 
 @pytest.mark.parametrize("header", ["", "x", "nan", "-1", "1e99", "inf"])

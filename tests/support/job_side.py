@@ -275,10 +275,13 @@ main()
 """A lamia-job whose clock differs from the real one by ``SKEW_S`` seconds."""
 
 
-def run_skewed_lamia_job(environ: Mapping[str, str], skew_s: float, *arguments: str) -> None:
+def run_skewed_lamia_job(
+    environ: Mapping[str, str], skew_s: float, *arguments: str, stdin: bytes = b""
+) -> None:
     """Run lamia-job on a node whose clock is ahead; it must succeed."""
     subprocess.run(
         [sys.executable, "-c", SKEWED, *arguments],
+        input=stdin,
         env={**environ, "SKEW_S": str(skew_s)},
         cwd=ROOT,
         capture_output=True,

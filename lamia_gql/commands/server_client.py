@@ -103,14 +103,16 @@ class ServerClient:
             raise ServerUnavailableError(_describe(self.url, response))
         try:
             body = response.json()
-            errors = body.get("errors")
-        except (ValueError, AttributeError) as error:
-            message = f"The server at {self.url} is not lamia-gql (status {status})."
-            raise ServerClientError(message) from error
-        if errors:
-            raise ServerClientError(_describe_refusal(self.url, errors[0], self._token))
-        data: dict[str, Any] = body["data"]
-        return data
+            if body.get("errors"):
+                refusal = _describe_refusal(self.url, body["errors"][0], self._token)
+                raise ServerClientError(refusal)
+            return dict(body["data"])
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            problem = f"is not lamia-gql (status {status})"
+            if response.has_redirect_location:
+                target = response.headers["location"]
+                problem = f"has moved to {target}: use that address if it is yours"
+            raise ServerClientError(f"The server at {self.url} {problem}.") from error
 
     def read_task(self, name: str) -> dict[str, Any]:
         """Return the ``Task`` of the operation ``watch_task``.
@@ -154,7 +156,7 @@ class ServerClient:
 
 def _describe_refusal(url: str, error: dict[str, Any], token: UserToken | None) -> str:
     """What is wrong with a request that a server has refused."""
-    message, code = error.get("message"), error.get("extensions", {}).get("code")
+    message, code = error["message"], (error.get("extensions") or {}).get("code")
     if code in ("UNAUTHENTICATED", "FORBIDDEN"):
         if token is None:
             return f"{url} needs a token: set LAMIA_TOKEN, or write it to ~/{TOKEN_FILE}."

@@ -41,13 +41,20 @@ def below(path: str, server: Server) -> Iterator[str]:
         def log_message(self, *_arguments: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
+    with running(Proxy) as url:
+        yield f"{url}{path}"
+
+
+@contextmanager
+def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server with this handler; its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{proxy.server_address[1]}{path}"
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
-            proxy.shutdown()
+            server.shutdown()
             thread.join()
 
 
@@ -69,3 +76,35 @@ def test_address_means_the_same_to_every_command(
             assert watched.exit_code == 0, (form, watched.stderr)
             assert json.loads(watched.stdout)["state"] == "RUNNING"
     assert stored_event_classes(sqlite_server) == ["BEAT"] * 4
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (404, {"detail": "Not Found"}, "is not lamia-gql (status 404)."),
+        (200, {"data": None}, "is not lamia-gql (status 200)."),
+        (400, {"errors": ["What?"]}, "is not lamia-gql (status 400)."),
+        (400, {"errors": "What?"}, "is not lamia-gql (status 400)."),
+        (400, {"errors": [{"message": "No.", "extensions": None}]}, "The server refused: No."),
+        (301, None, "has moved to https://new.invalid: use that address if it is yours."),
+    ],
+)
+def test_address_of_something_else(status: int, body: object, told: str) -> None:
+    """Whatever a server answers that is none of ours, a command says so in a sentence."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            answer = json.dumps(body).encode()
+            self.send_response(status)
+            if status == 301:
+                self.send_header("Location", "https://new.invalid")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with running(Other) as url:
+        done = CliRunner().invoke(main, ["tasks", "--url", url])
+    assert (done.exit_code, done.stderr.endswith(f"{told}\n")) == (1, True), done.stderr

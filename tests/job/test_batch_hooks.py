@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shlex
 import signal
 import subprocess
@@ -22,6 +23,11 @@ JOBS = """query($index: Int!) { job(task: "t", process: "p", index: $index) {
   state exitCode signal message batchId attempt } }"""
 PBS_MODULE = """\
 import json, os
+def record(name):
+    # Only root may do it, and the tests need not be root.
+    setattr(os, name, lambda *given: print(name, *given, file=open(os.environ["RIGHTS"], "a")))
+for name in ("initgroups", "setgid", "setuid"):
+    record(name)
 EXECJOB_PROLOGUE, EXECJOB_EPILOGUE, EVENT_ERROR = 128, 256, 1
 given = json.loads(os.environ["EVENT"])
 class Variables:
@@ -32,6 +38,7 @@ class Variables:
         return given["variables"][name]
 class Job:
     id = given["id"]
+    euser = "nobody"
     Variable_List = Variables()
     Exit_status = given["status"]
     def in_ms_mom(self):
@@ -86,6 +93,7 @@ def run_lsf(folder: Path, server: Server, name: str, **variables: Any) -> None:
         ({"LSB_JOBEXIT_STAT": 143 << 8}, ("TERMINATED", None, "SIGTERM", None)),
         ({"LSB_JOBEXIT_STAT": 152 << 8}, ("FAILED", None, "SIGXCPU", None)),
         ({"LSB_JOBEXIT_STAT": 2 << 8}, ("FAILED", 2, None, None)),
+        ({"LSB_JOBEXIT_STAT": 255 << 8}, ("FAILED", 255, None, None)),
         (
             {"LSB_JOBEXIT_STAT": 130 << 8, "LSB_JOBEXIT_INFO": "SIGNAL -14 SIG_TERM_USER"},
             ("TERMINATED", None, "SIGINT", "SIGNAL -14 SIG_TERM_USER"),
@@ -127,15 +135,23 @@ def run_pbs(folder: Path, server: Server, status: int | None, **fields: Any) -> 
     """Run the hook, as PBS does at the start (no status) or the end of a job; what it logs."""
     event = {
         "id": "1234[7].server",
-        "variables": {"LAMIA_TASK": "t", "LAMIA_PROCESS": "p", "PBS_O_HOME": "/home/ada"},
+        "variables": {
+            "LAMIA_TASK": "t",
+            "LAMIA_PROCESS": "p",
+            "LAMIA_SPOOL": str(folder / "spool"),
+            "PBS_O_HOME": "/home/ada",
+        },
         "status": status,
         "is_first_node": True,
     } | fields
     source = install(folder, "lsf-pbs", "lamia_hook.py")
-    source = source.replace("http://monitor:8088", server.url)
-    (folder / "lamia_hook.py").write_text(source.replace("/var/spool/lamia", str(folder / "spool")))
+    (folder / "lamia_hook.py").write_text(source.replace("http://monitor:8088", server.url))
     (folder / "pbs.py").write_text(PBS_MODULE)
-    environ = {"PATH": os.environ["PATH"], "EVENT": json.dumps(event)}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "EVENT": json.dumps(event),
+        "RIGHTS": str(folder / "rights"),
+    }
     done = subprocess.run(
         [sys.executable, "lamia_hook.py"], cwd=folder, env=environ, capture_output=True, text=True
     )
@@ -160,6 +176,18 @@ def test_pbs(hook_server: Server, tmp_path: Path, status: int, end: tuple[object
     job = hook_server.graphql(JOBS, index=7)["job"]
     assert (job["state"], job["exitCode"], job["signal"], job["message"]) == end
     assert job["batchId"] == "1234[7].server"
+
+
+def test_pbs_gives_up_the_rights_of_root(hook_server: Server, tmp_path: Path) -> None:
+    """Else a user could let root read any file, as token, and write anywhere, as spool."""
+    assert run_pbs(tmp_path, hook_server, None) == ""
+    owner = pwd.getpwnam("nobody")
+    assert (tmp_path / "rights").read_text().splitlines() == [
+        f"initgroups nobody {owner.pw_gid}",
+        f"setgid {owner.pw_gid}",
+        f"setuid {owner.pw_uid}",
+    ]
+    assert [event["eventClass"] for event in stored_events(hook_server)] == ["STARTED"]
 
 
 def test_pbs_ignores_other_jobs(hook_server: Server, tmp_path: Path) -> None:

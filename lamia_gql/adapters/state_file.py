@@ -52,6 +52,8 @@ def default_path(environ: Mapping[str, str], name: str, key: str) -> Path:
         environ: the environment; ``XDG_STATE_HOME`` counts if it is absolute.
         name: of the system, which is in the name of the file.
         key: of the source; each has a file of its own.
+
+    Raises ``RuntimeError`` if that is in the home directory, and the user has none.
     """
     given = Path(environ.get("XDG_STATE_HOME") or "")
     folder = given if given.is_absolute() else Path.home() / ".local" / "state"

@@ -259,6 +259,8 @@ class Spool:
         if not self._is_ours():
             raise PermissionError(errno.EACCES, "The directory belongs to another user", self._root)
         if not os.path.isdir(self.refused.folder):
+            # One after the other, because the folders above would get the rights of the umask.
+            os.makedirs(self.folder, 0o700, exist_ok=True)
             os.makedirs(self.refused.folder, 0o700, exist_ok=True)
             write_file(self.folder, "server", self._url.encode() + b"\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +19,8 @@ TOKEN_FILE = ".lamia-token"
 """The file in the home directory with the token of the user."""
 TOKEN_FOLDER = ".lamia-tokens"
 """The folder in the home directory with the job tokens of submitted tasks, one file a task."""
-
-
+MAX_FILE_NAME_BYTES = 255
+"""How long a name may be in the usual file systems."""
 JOB_TOKEN = "lamia_j1."
 
 
@@ -94,13 +95,26 @@ def find_event_server(environ: Mapping[str, str], url: str) -> ServerConfig:
 def write_job_token(task: str, token: str) -> Path:
     """Write the token of a task's jobs to a file that only its user can read; return its path.
 
-    Raises ``OSError``.
+    Raises ``OSError``, and ``RuntimeError`` if the user has no home directory.
     """
     folder = Path.home() / TOKEN_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / task
-    made = folder / f".{task[:200]}.{os.getpid()}"
+    path = folder / _file_name(task)
+    made = folder / f".{_checksum(task)}.{os.getpid()}"
     with open(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
         file.write(f"{token}\n")
     made.replace(path)
     return path
+
+
+def _file_name(task: str) -> str:
+    """Return the name of a task, or its beginning and a checksum if it is too long for a file."""
+    encoded = task.encode()
+    if len(encoded) <= MAX_FILE_NAME_BYTES:
+        return task
+    end = f"-{_checksum(task)}"
+    return encoded[: MAX_FILE_NAME_BYTES - len(end)].decode(errors="ignore") + end
+
+
+def _checksum(task: str) -> str:
+    return f"{zlib.crc32(task.encode()):08x}"

@@ -54,7 +54,10 @@ def run_follower(
     except ConfigurationError as error:
         fail(2, str(error))
     key = f"{server.url} {source.key}"
-    state = StateFile(state_path or default_path(os.environ, name, key), key)
+    try:
+        state = StateFile(state_path or default_path(os.environ, name, key), key)
+    except RuntimeError:
+        fail(2, "There is no home directory to remember the place in: name a file by --state.")
     follower = Follower(source, state, ServerConnection(server), lambda s: click.echo(s, err=True))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: follower.stop())

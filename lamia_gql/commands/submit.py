@@ -74,9 +74,10 @@ def submit(
         return name, None
     try:
         return name, write_job_token(name, token)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        reason = str(error).removesuffix(".")
         raise ServerClientError(
-            f"The task is created, but the token of its jobs can't be stored: {error}."
+            f"The task is created, but the token of its jobs can't be stored: {reason}."
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,17 @@ def test_from_submission_to_revocation(
     token = file.read_text().strip()
     assert token.startswith("lamia_j1.")
     assert token not in made.stdout + made.stderr
+    # A name that is too long for a file.
+    made = subprocess.run(
+        [sys.executable, "-m", "lamia_gql", "submit", "--name", "ü" * 200, "--solitary", "p"],
+        env=os.environ | {"LAMIA_TOKEN": anna, "HOME": str(tmp_path), "LAMIA_URL": server.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    long = Path(shlex.split(made.stdout.splitlines()[-1])[1].partition("=")[2])
+    assert long.read_text().startswith("lamia_j1.")
 
     # The job reports, and does nothing else.
     spool = tmp_path / "spool"

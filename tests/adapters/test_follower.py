@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from tests.support.condor_log import CondorLog
 from tests.support.credentials import SECRET, Credentials
 from tests.support.follower import FollowerProcess, follower
 from tests.support.harness import Server, StartServer
-from tests.support.job_side import FaultyServer, stored_events
+from tests.support.job_side import ROOT, FaultyServer, stored_events
 from tests.support.waiting import until
 
 CONDOR = ("--task", "night", "--process", "fill")
@@ -198,3 +200,30 @@ def test_tokens(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> N
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / ".lamia-token").write_text(own)
     assert FollowerProcess(tmp_path / "other", server.url, *arguments, "--once").wait() == 0
+
+
+def test_without_a_home(tmp_path: Path) -> None:
+    """A container's user may have none: the place is remembered where one says."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HOME, "follow", "joblog", "log"],
+        env={"LAMIA_TASK": "t", "LAMIA_PROCESS": "p"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "There is no home directory to remember the place in: name a file by --state.\n",
+    )
+
+
+WITHOUT_HOME = """
+import pwd
+def find(uid):
+    raise KeyError(uid)
+pwd.getpwuid = find
+from lamia_gql.commands.cli import main
+main()
+"""
+"""A lamia-gql of a user who has no name, nor a home."""

@@ -7,11 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lamia_gql.client.event import Event
-
-MAX_MESSAGE_BYTES = 1024
-"""How long a message may be, as UTF-8; longer ones are cut."""
-MAX_BATCH_ID = 255
-"""How many characters a batch id may have."""
+from lamia_gql.client.event_details import MAX_BATCH_ID_LENGTH, clean_message
 
 
 def batch_event(
@@ -58,18 +54,13 @@ def batch_event(
         "eventClass": event_class,
         "sentAt": datetime.fromtimestamp(sent_at_s, UTC).isoformat(timespec="microseconds"),
         "attempt": attempt,
-        "batchId": batch_id[:MAX_BATCH_ID] if batch_id else None,
+        "batchId": batch_id[:MAX_BATCH_ID_LENGTH] if batch_id else None,
         "hostname": hostname or None,
         "exitCode": exit_code,
         "signal": signal,
-        "message": cut_message(message) if message else None,
+        "message": clean_message(message or "") or None,
         "usage": known or None,
         "payload": payload,
     }
     present = {name: value for name, value in fields.items() if value is not None}
     return Event(present, index_found=True)
-
-
-def cut_message(text: str) -> str:
-    """Return a message without spaces at its ends, cut to :data:`MAX_MESSAGE_BYTES`."""
-    return text.strip().encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lamia_gql.adapters.event_id import event_id
+from lamia_gql.client.event_details import clean_message
 
 SOURCE = "nextflow"
 RUN_PROCESS = "nextflow"
@@ -32,7 +33,6 @@ ENDS = {"COMPLETED": "DONE", "FAILED": "FAILED", "ABORTED": "TERMINATED"}
 TASK_MESSAGES = ("process_submitted", "process_started", "process_completed", "error")
 RUN_MESSAGES = ("started", "completed")
 MAX_NAME_CHARACTERS = 200
-MAX_MESSAGE_BYTES = 1024
 
 
 class MessageError(ValueError):
@@ -71,7 +71,7 @@ class RunMessage:
             end = self._event("DONE" if done else "FAILED", self.time_s)
             end["exitCode"] = _exit_code(self.workflow.get("exitStatus"))
             if not done:
-                end["message"] = _cut(self.workflow.get("errorMessage"))
+                end["message"] = _clean(self.workflow.get("errorMessage"))
             events.append(end)
         return events
 
@@ -267,8 +267,6 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def _cut(text: Any) -> str | None:
+def _clean(text: Any) -> str | None:
     """The text, as far as it fits into the message of an event."""
-    if not isinstance(text, str) or not text:
-        return None
-    return text.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
+    return clean_message(text) or None if isinstance(text, str) else None

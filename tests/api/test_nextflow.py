@@ -92,12 +92,12 @@ def story() -> Iterator[dict[str, Any]]:
     for pair in zip(second, third, strict=True):
         yield from pair
     yield from tries(4, "ALIGN (b)", attempt=2)
-    failing = list(tries(5, "REPORT", end="FAILED", exit=1, error_action="TERMINATE"))
+    failing = list(tries(5, "REPORT", tag="t\0", end="FAILED", exit=1, error_action="TERMINATE"))
     yield from failing
     yield from tries(6, "ALIGN (d)", end="ABORTED", exit=UNKNOWN)
     yield message("error", trace=failing[-1]["trace"])
     yield message("error", trace=None)
-    yield workflow("completed", success=False, exitStatus=1, errorMessage="REPORT failed")
+    yield workflow("completed", success=False, exitStatus=1, errorMessage="REPORT\0failed ")
 
 
 def post(server: Server, given: Any, task: str = "n", **options: Any) -> httpx.Response:

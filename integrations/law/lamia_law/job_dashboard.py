@@ -14,9 +14,9 @@ from law.job.dashboard import BaseJobDashboard
 from law.workflow.remote import JobData
 
 from lamia_gql.client.configuration import parse_url
+from lamia_gql.client.event_details import MAX_BATCH_ID_LENGTH
 from lamia_gql.client.workflow import Workflow
 
-MAX_BATCH_ID_LENGTH = 255
 STATES = {
     "action.submit": "SUBMITTED",
     "action.cancel": "TERMINATED",

@@ -22,7 +22,8 @@ Events flow in one direction::
 - ``job`` makes an ``event`` out of each report, with ``event_details`` that tell why it has ended;
   ``configuration`` and ``batch_systems`` (with ``class_ad``) tell whose events they are and which
   server gets them, ``event_clock`` gives them times.
-- ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``.
+- ``sender`` queues events and sends them from a thread; what it can't send goes to ``spool``,
+  and waits in memory till then (``waiting_events``).
   ``backoff`` tells it when to try again, and ``down_mark`` tells that to other jobs.
 - ``unclosed_jobs`` are closed when Python exits.
 - ``progress_counter`` counts the steps of loops (``job.track``), ``tqdm`` takes the place of tqdm;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from lamia_gql.client.backoff import MIN_RETRY_DELAY_S, Backoff, jitter
 from lamia_gql.client.configuration import ServerConfig
@@ -15,10 +15,9 @@ from lamia_gql.client.flusher import Flusher
 from lamia_gql.client.request_limits import MAX_EVENTS_PER_REQUEST, RequestLimits
 from lamia_gql.client.server_connection import ServerConnection
 from lamia_gql.client.spool import Spool, job_of_file
+from lamia_gql.client.waiting_events import WaitingEvents
 from lamia_gql.client.warning_log import WarningLog
 
-MAX_WAITING_EVENTS = 10_000
-"""How many events wait in memory if they can't be spooled."""
 MANY_WAITING_EVENTS = 2000
 """How many events wait in memory before a stream of events has to wait for them."""
 MIN_SPOOL_TIME_S = 1.0
@@ -54,8 +53,7 @@ class Sender:
         # both are reentrant, and a thread that holds the second one never waits for the first.
         self._changed = threading.Condition()
         self._spooling = threading.RLock()
-        self._waiting: dict[str, Event] = {}
-        """The events that are neither stored nor spooled, by their ids."""
+        self._waiting = WaitingEvents()
         self._copies: dict[str, str] = {}
         """The spool files with copies of waiting events, by the events' ids."""
         self._closing = False
@@ -81,9 +79,8 @@ class Sender:
             # A forked child has neither our thread nor the duty to send our events.
             self._reset()
         with self._changed:
-            self._waiting[event.id] = event
-            if len(self._waiting) > MAX_WAITING_EVENTS:
-                self._drop_one()
+            if not self._waiting.add(event):
+                self._warnings.warn("full", "Too many events wait: the oldest beats are dropped.")
             if self._thread is None:
                 self._start_thread()
             self._changed.notify_all()
@@ -91,7 +88,10 @@ class Sender:
     def wait_for_room(self) -> None:
         """Wait until few events wait to be sent or spooled, so that none are dropped."""
         while len(self._waiting) >= MANY_WAITING_EVENTS and not self._spool_fails:
-            time.sleep(0.01)
+            if self._thread is None:
+                self._move_to_spool(self._waiting.snapshot())  # there was no new thread
+            else:
+                time.sleep(0.01)
 
     def _start_thread(self) -> None:
         self._closing = False
@@ -118,18 +118,13 @@ class Sender:
             has_work = bool(self._waiting) or not self._has_checked_spool
         if thread is not None and has_work:
             thread.join(timeout)
-        rest = self._snapshot()
+        rest = self._waiting.snapshot()
         # The thread may hang in a request that succeeds later: the server detects duplicates.
         if rest and not self._move_to_spool_in_time(rest, deadline):
             text = f"{len(rest)} events are lost: neither the server nor the spool takes them."
             self._warnings.warn("lost", text)
         if rest:
             self._backoff.tell_others()
-
-    def _drop_one(self) -> None:
-        dropped = min(self._waiting.values(), key=lambda event: event.priority)
-        del self._waiting[dropped.id]
-        self._warnings.warn("full", "Too many events wait: the oldest beats are dropped.")
 
     def _run(self) -> None:
         try:
@@ -155,12 +150,12 @@ class Sender:
 
     def _set_aside_broken(self) -> None:
         """Refuse waiting events that can't be encoded."""
-        for event in self._snapshot():
+        for event in self._waiting.snapshot():
             try:
                 event.encode()
             except Exception as error:
                 self._spool.add_refused(event, f"It can't be sent: {error!r}.")
-                self._forget([event])
+                self._waiting.remove([event])
 
     def _work(self) -> None:
         if self._backoff.read_mark():
@@ -171,7 +166,7 @@ class Sender:
         flusher = Flusher(connection, self._spool, limits)
         try:
             while self._wait_for_work():
-                batch = self._snapshot()[:MAX_EVENTS_PER_REQUEST]
+                batch = self._waiting.snapshot()[:MAX_EVENTS_PER_REQUEST]
                 if not batch:
                     self._flush(flusher)
                 elif self._backoff.remaining_s(is_closing=self._closing) > 0:
@@ -285,7 +280,7 @@ class Sender:
         """Copy waiting events to the spool while the server is slow, in case we are killed."""
         with self._spooling:
             try:
-                self._copies.update(self._write_to_spool(self._snapshot()))
+                self._copies.update(self._write_to_spool(self._waiting.snapshot()))
             except OSError:
                 pass  # warned of if the server does not take the events either
             except Exception as error:
@@ -299,7 +294,7 @@ class Sender:
                 # Files with these events are no longer mere copies, nor are other events in them.
                 files = {self._copies.get(event.id) for event in events}
                 self._copies = {i: name for i, name in self._copies.items() if name not in files}
-                self._forget(events)
+                self._waiting.remove(events)
         except OSError as error:
             self._spool_fails = True
             text = f"The spool {self._spool.folder} can't be written: {error}."
@@ -323,7 +318,7 @@ class Sender:
 
     def _write_to_spool(self, events: Sequence[Event]) -> dict[str, str]:
         """Write waiting events that have no copy; returns their files by the events' ids."""
-        wanted = [e for e in events if e.id in self._waiting and e.id not in self._copies]
+        wanted = [e for e in events if e in self._waiting and e.id not in self._copies]
         result = self._spool.add(wanted)
         if wanted:
             self._earlier_may_wait = True
@@ -337,14 +332,7 @@ class Sender:
     def _remove(self, events: Sequence[Event]) -> None:
         """Forget events that the server has stored or refused, and delete their copies."""
         with self._spooling:
-            self._forget(events)
+            self._waiting.remove(events)
             files = {self._copies.pop(event.id) for event in events if event.id in self._copies}
             for name in files.difference(self._copies.values()):
                 self._spool.remove(name)
-
-    def _snapshot(self) -> list[Event]:
-        return list(self._waiting.copy().values())
-
-    def _forget(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self._waiting.pop(event.id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socketserver
@@ -86,11 +87,11 @@ def stored_event_classes(server: Server, task: str = "t") -> list[str]:
 
 def spooled_events(folder: Path) -> list[dict[str, Any]]:
     """The events in the spool of :func:`job_environment`."""
-    return [
-        json.loads(line)["event"]
-        for path in (folder / "spool").glob("*/[0-3]-*")
-        for line in path.read_bytes().splitlines()
-    ]
+    lines: list[bytes] = []
+    for path in (folder / "spool").glob("*/[0-3]-*"):
+        with contextlib.suppress(FileNotFoundError):  # a job has just sent it
+            lines += path.read_bytes().splitlines()
+    return [json.loads(line)["event"] for line in lines]
 
 
 def response_to_events(body: bytes, code: str | None = None, *, enough: bool = False) -> bytes:

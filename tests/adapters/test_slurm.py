@@ -326,7 +326,7 @@ def test_history_is_read_when_the_accounts_answer(slurm: SlurmCommands) -> None:
 def test_accounts_that_do_not_answer(slurm: SlurmCommands, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ends are told without the usage after a while; the reason is told once."""
     clock = [5000.0]
-    monkeypatch.setattr("lamia_gql.adapters.slurm.source.time.time", lambda: clock[0])
+    monkeypatch.setattr("lamia_gql.adapters.slurm.source.time.monotonic", lambda: clock[0])
     slurm.queue(ENDED)
     slurm.answer("sacct", error="sacct: error: Problem talking to the database")
     source = make_source()
@@ -336,3 +336,24 @@ def test_accounts_that_do_not_answer(slurm: SlurmCommands, monkeypatch: pytest.M
     clock[0] += 11
     second = source.read(first.place)
     assert (classes(told(second.events)), second.problems) == (["STARTED", "DONE"], ())
+
+
+def test_clock_that_is_set(slurm: SlurmCommands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for the accounts is neither given up nor kept waiting."""
+    clocks = {"time": 5e9, "monotonic": 5000.0}
+    for name in clocks:
+        place = f"lamia_gql.adapters.slurm.source.time.{name}"
+        monkeypatch.setattr(place, lambda name=name: clocks[name])
+    running = ARRAY | {"ArrayTaskID": "4", "JobID": "10"}
+    slurm.queue(ENDED, running)
+    slurm.accounts()
+    source = make_source()
+    assert classes(read(source)) == ["STARTED"]
+    slurm.queue(ENDED)
+    clocks["time"] += 7200
+    assert source.read(None).problems == ()
+    clocks["time"] -= 14400
+    clocks["monotonic"] += 11
+    assert classes(read(source)) == ["STARTED", "DONE"]
+    slurm.accounts({"JobID": "7_4", "JobIDRaw": "10", "State": "FAILED", "ExitCode": "2:0"})
+    assert [(name, f["index"]) for name, f in read(source)][-1] == ("FAILED", 4)

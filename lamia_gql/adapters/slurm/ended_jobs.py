@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from lamia_gql.adapters.slurm.accounting import Accounting
 from lamia_gql.adapters.slurm.job_events import Change
@@ -17,6 +19,16 @@ MAX_NAMED = 5
 """How many of the jobs whose ends are unknown are named."""
 
 
+class _Waiting(NamedTuple):
+    """A job that waits."""
+
+    change: Change
+    added_at: float
+    """When it was added, in seconds since 1970."""
+    since: float
+    """The same by the monotonic clock: the other one may be set meanwhile."""
+
+
 class EndedJobs:
     """Jobs that have ended, or that the controller has forgotten before it was seen how they ended.
 
@@ -26,8 +38,8 @@ class EndedJobs:
 
     def __init__(self, accounting: Accounting) -> None:
         self._accounting = accounting
-        self._waiting: dict[str, tuple[Change, float]] = {}
-        """The jobs by their batch ids, and when they were added."""
+        self._waiting: dict[str, _Waiting] = {}
+        """The jobs, by their batch ids."""
         self._problem: str | None = None
 
     def add(self, change: Change, now: float) -> None:
@@ -35,30 +47,32 @@ class EndedJobs:
 
         A waiting job of an array that has vanished since it was seen ``before`` was cancelled.
         """
-        self._waiting[change.job.batch_id] = (change, now)
+        self._waiting[change.job.batch_id] = _Waiting(change, now, time.monotonic())
 
     def discard(self, batch_ids: Iterable[str]) -> None:
         """Forget jobs that are back in the queue, for example after a requeue."""
         for batch_id in batch_ids:
             self._waiting.pop(batch_id, None)
 
-    def collect(self, now: float) -> tuple[list[Change], list[str]]:
+    def collect(self) -> tuple[list[Change], list[str]]:
         """Return the jobs whose ends can be told now, and problems as sentences for the user."""
         problems = []
         found: dict[str, list[JobRecord]] = {}
         try:
-            found = self._accounting.read(change.job.job_id for change, _ in self._waiting.values())
+            ids = (waiting.change.job.job_id for waiting in self._waiting.values())
+            found = self._accounting.read(ids)
             self._problem = None
         except SlurmError as error:
             if str(error) != self._problem:
                 self._problem = str(error)
                 problems.append(f"{error} Ends are told without what the jobs have used.")
         known, lost = [], []
-        for batch_id, (change, since) in list(self._waiting.items()):
-            end = self._find_end(change, found.get(batch_id, []), since, now)
+        now = time.monotonic()
+        for batch_id, waiting in list(self._waiting.items()):
+            end = self._find_end(waiting, found.get(batch_id, []), now - waiting.since)
             if end is not None:
                 known.append(end)
-            elif self._is_lost(change.job, now - since):
+            elif self._is_lost(waiting.change.job, now - waiting.since):
                 lost.append(batch_id)
             else:
                 continue
@@ -71,12 +85,11 @@ class EndedJobs:
             )
         return known, problems
 
-    def _find_end(
-        self, change: Change, runs: list[JobRecord], since: float, now: float
-    ) -> Change | None:
+    def _find_end(self, waiting: _Waiting, runs: list[JobRecord], waited_s: float) -> Change | None:
+        change = waiting.change
         job = change.job
         ended = [run for run in runs if run.phase is Phase.ENDED]
-        has_waited = not self._accounting.is_enabled or now - since > USAGE_DELAY_S
+        has_waited = not self._accounting.is_enabled or waited_s > USAGE_DELAY_S
         if job.phase is Phase.ENDED:
             for run in ended:
                 if run.restarts == job.restarts:
@@ -88,7 +101,9 @@ class EndedJobs:
                 change.before in (Phase.PENDING, Phase.HELD) and job.job_index is not None
             )
             if is_cancelled and has_waited:
-                return change._replace(job=job._replace(state="CANCELLED", ended_at=since))
+                return change._replace(
+                    job=job._replace(state="CANCELLED", ended_at=waiting.added_at)
+                )
             return None
         # The accounting need not keep comments.
         run = ended[-1]._replace(comment=job.comment, name=job.name)

@@ -64,7 +64,8 @@ class SlurmJobs:
         self._unread_since: str | None = None
         """From when the accounts are still to be read, as they did not answer."""
         self._problem: str | None = None
-        self._looked_at = 0.0
+        self._looked_at = float("-inf")
+        """When it looked last, by the monotonic clock: the other one may be set meanwhile."""
         self._rest: Iterator[Event] = iter(())
         """What is still to be told of the last look."""
         self._place: Any = None
@@ -116,13 +117,13 @@ class SlurmJobs:
                 news.append(change)
             elif change.before is not Phase.ENDED:
                 self._ended.add(change, now)
-        is_recent = now - self._looked_at < RECENT_S
-        self._looked_at = now
+        is_recent = time.monotonic() - self._looked_at < RECENT_S
+        self._looked_at = time.monotonic()
         for batch_id, job in seen.items():
             if batch_id not in queue and job.phase is not Phase.ENDED:
                 self._ended.add(Change(job, job.phase if is_recent else None), now)
         self._ended.discard(change.job.batch_id for change in news)
-        ended, more_problems = self._ended.collect(now)
+        ended, more_problems = self._ended.collect()
         self._seen = queue
         self._rest = self._tell([*news, *ended], now)
         self._place = {"time": now} if self._unread_since is None else place

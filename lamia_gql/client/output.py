@@ -23,13 +23,16 @@ HURRIED_DRAIN_S = 2.0
 MAX_TAIL_BYTES = 8 * 1024
 """How much of the last lines is kept: JSON may need six bytes for one, and servers take 64 KiB."""
 COPY_SCRIPT = """
-import os
+import os, select
 while True:
     data = memoryview(os.read(0, 262144))
     if not data:
         break
     while data:
-        data = data[os.write(1, data):]
+        try:
+            data = data[os.write(1, data):]
+        except BlockingIOError:
+            select.select([], [1], [])
 """
 """Keeps copying the output of daemons that the program has left behind."""
 

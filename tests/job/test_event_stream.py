@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import struct
 import subprocess
-import termios
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
@@ -23,19 +20,13 @@ from tests.support.job_side import (
     spooled_events,
     stored_events,
 )
+from tests.support.unread import unread_bytes
 from tests.support.waiting import until
 
 
 def lines_of(*events: dict[str, Any]) -> bytes:
     """Events as lines of JSON."""
     return b"".join(json.dumps(event).encode() + b"\n" for event in events)
-
-
-def unread_bytes(pipe: IO[bytes] | None) -> int:
-    """How much in a pipe nobody has read yet."""
-    assert pipe is not None
-    number: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
-    return number
 
 
 def test_events_of_many_jobs(sqlite_server: Server, tmp_path: Path) -> None:

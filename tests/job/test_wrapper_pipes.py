@@ -21,8 +21,11 @@ from tests.support.job_side import (
     shell_command,
     spooled_events,
 )
+from tests.support.unread import unread_bytes
 from tests.support.waiting import until
 
+PIPE_BYTES = 65536
+"""What a pipe of Linux holds."""
 WITHOUT_NULL = """
 import os
 os.devnull = "/nowhere/null"
@@ -169,6 +172,22 @@ os._exit(3)
         found.append((done.returncode, done.stdout, done.stderr, seen.read_text()))
     assert found[0] == found[1]
     assert len(spooled_events(tmp_path)) == 2
+
+
+def test_daemon_with_a_pipe_that_does_not_block(tmp_path: Path) -> None:
+    """All that it writes arrives, also where somebody has made the pipe non-blocking."""
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    near, far = os.pipe()
+    os.set_blocking(far, False)
+    daemon = f"until [ -e {tmp_path}/go ]; do sleep 0.1; done; head -c 1000000 /dev/zero >&2"
+    command = [*LAMIA_JOB, "run", "--", *shell_command(f"({daemon}) & exit 3")]
+    done = subprocess.run(command, env=environ, cwd=ROOT, stderr=far, check=False)
+    os.close(far)
+    (tmp_path / "go").touch()
+    with os.fdopen(near, "rb") as pipe:
+        until(lambda: unread_bytes(pipe) == PIPE_BYTES, "a full pipe")
+        assert len(pipe.read()) == 1_000_000
+    assert done.returncode == 3
 
 
 def test_inherited_descriptors_are_passed_on(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits with 2 if it is invalid.
 
     ``run`` exits as its program does. ``flush`` exits with 1 if events are left, also for other
-    servers. ``emit`` exits with 0 whatever happens to the event, so that it can't fail a script;
-    with ``--batch``, with 2 if a line is invalid.
+    servers, or if the spool can't be read. ``emit`` exits with 0 whatever happens to the event, so
+    that it can't fail a script; with ``--batch``, with 2 if a line is invalid.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Python versions differ in how argparse treats "--", so argparse never sees it.
@@ -114,9 +114,11 @@ def _flush(parsed: argparse.Namespace, program: list[str]) -> None:
 
     try:
         server = find_server(os.environ, url=parsed.url, spool=parsed.spool)
+        done = flush_spools(server, parsed.moved_from, WarningLog())
     except ConfigurationError as error:
         sys.exit(f"lamia-job: {error}")
-    done = flush_spools(server, parsed.moved_from, WarningLog())
+    except OSError as error:
+        sys.exit(f"lamia-job: The spool can't be read: {error}.")
     print(f"{done.stored} events sent, {done.refused} refused, {done.left} files left.")
     for url, number in done.elsewhere.items():
         print(f"{number} files wait for {url}: if that has moved here, use --moved-from {url}")

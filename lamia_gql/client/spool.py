@@ -141,6 +141,14 @@ class Spool:
                     raise
                 dropped += self.remove(names.pop(0))
 
+    def check(self) -> None:
+        """Raise OSError if the spool is there, and this user can't read it, or must not use it."""
+        try:
+            self._check_owner()
+            os.listdir(self.folder)
+        except FileNotFoundError:
+            pass  # nothing was ever spooled
+
     def file_names(self) -> list[str]:
         """Return the names of all files, unordered; none if the folder can't be read."""
         try:
@@ -256,8 +264,7 @@ class Spool:
 
     def _make_folders(self) -> None:
         os.makedirs(self._root, 0o700, exist_ok=True)
-        if not self._is_ours():
-            raise PermissionError(errno.EACCES, "The directory belongs to another user", self._root)
+        self._check_owner()
         if not os.path.isdir(self.refused.folder):
             # One after the other, because the folders above would get the rights of the umask.
             os.makedirs(self.folder, 0o700, exist_ok=True)
@@ -267,6 +274,10 @@ class Spool:
     def _is_ours(self) -> bool:
         # In a shared temporary directory, another user may have created a folder of this name.
         return os.getuid() in (0, os.lstat(self._root).st_uid)
+
+    def _check_owner(self) -> None:
+        if not self._is_ours():
+            raise PermissionError(errno.EACCES, "The directory belongs to another user", self._root)
 
     def _remove_stale_drafts(self) -> None:
         for folder in (self.folder, self.refused.folder):

@@ -41,9 +41,13 @@ def flush_spools(
         server: The server, and the spool directory.
         moved_from: The earlier addresses, in the order in which their events are sent.
         warnings: Gets the warnings about all events.
+
+    Raises OSError if the spool can't be read.
     """
-    connection = ServerConnection(server)
     spools = {url: Spool(server.spool, url) for url in (*moved_from, server.url)}
+    for spool in spools.values():
+        spool.check()
+    connection = ServerConnection(server)
     total = DeliveryResult()
     for spool in spools.values():
         total.add(_flush(spool, connection, warnings))

@@ -48,16 +48,6 @@ def read_all(spool: Spool) -> list[Event]:
     return found
 
 
-def test_only_the_owner_reads_it(tmp_path: Path) -> None:
-    """Whatever the umask is, and to whomever the folder above it is open."""
-    environ = job_environment("http://127.0.0.1:1", tmp_path)
-    tmp_path.joinpath("spool").mkdir(mode=0o755)
-    run_lamia_job(environ, "emit", "BEAT", umask=0)
-    made = [*tmp_path.glob("spool/**/*")]
-    assert len(made) == 4
-    assert all(path.stat().st_mode & 0o077 == 0 for path in made)
-
-
 def test_what_is_put_is_read(tmp_path: Path) -> None:
     """Events come back as they were, in the order in which they were put."""
     spool = Spool(str(tmp_path), URL)

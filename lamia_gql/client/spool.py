@@ -243,8 +243,9 @@ class Spool:
             pass  # there is no claim, or the next step fails too
         try:
             os.close(os.open(self._claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except OSError:
-            return False
+        except OSError as error:
+            # If there is no room for a claim, sending makes some.
+            return error.errno in DISK_FULL_ERRNOS
         self._remove_stale_drafts()
         return True
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lamia_gql.client import refused_events
+from lamia_gql.client import Job, refused_events
 from lamia_gql.client import spool as spool_module
 from lamia_gql.client.event import Event
 from lamia_gql.client.spool import Spool
@@ -99,6 +99,25 @@ def test_full_disk_makes_room_for_an_end(tmp_path: Path, monkeypatch: pytest.Mon
     classes = [event.fields["eventClass"] for event in read_all(spool)]
     assert classes == ["BEAT", "DONE"]
     assert not list(tmp_path.glob("*/.*.draft"))
+
+
+def test_full_disk_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others have left is sent also where there is no room for a mark that somebody does."""
+    real = os.open
+
+    def open_nothing_new(path: str, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, flags, *mode)
+
+    with FaultyServer("good") as server:
+        environ = job_environment(server.url, tmp_path)
+        Spool(environ["LAMIA_SPOOL"], f"{server.url}/graphql").add([make_event(index=3)])
+        monkeypatch.setattr(os, "open", open_nothing_new)
+        with Job(environ=environ):
+            until(lambda: not spooled_events(tmp_path), "room")
+        sent = {event["eventClass"] for _headers, batch in server.requests for event in batch}
+    assert sent == {"BEAT", "STARTED", "DONE"}
 
 
 def test_large_payload_costs_nobody_else(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ Events flow in one direction::
   ``shared_job`` is for those who are given no job.
 - ``job_executor`` makes the calls of an executor the jobs of an array.
 - ``event_stream`` sends events of many jobs, as lines of JSON (``lamia-job emit --batch``).
+- ``spool_file_name`` tells how files in the spool are called.
 - ``flusher`` reads the spool and sends its content, for the sender and for ``lamia-job flush``
   (``spool_flush``).
 - ``delivery`` sorts events by the server's results: stored, refused, or kept for later;

@@ -9,7 +9,8 @@ from lamia_gql.client.delivery import DeliveryResult, can_submit_nothing, delive
 from lamia_gql.client.event import Event
 from lamia_gql.client.request_limits import MAX_EVENTS_PER_REQUEST, RequestLimits
 from lamia_gql.client.server_connection import ServerConnection
-from lamia_gql.client.spool import Spool, job_of_file
+from lamia_gql.client.spool import Spool
+from lamia_gql.client.spool_file_name import job_of_file
 
 MAX_STUCK_EVENTS = 3
 """How many more events may make the server fail in one pass before that is an outage."""

@@ -14,7 +14,8 @@ from lamia_gql.client.event import Event
 from lamia_gql.client.flusher import Flusher
 from lamia_gql.client.request_limits import MAX_EVENTS_PER_REQUEST, RequestLimits
 from lamia_gql.client.server_connection import ServerConnection
-from lamia_gql.client.spool import Spool, job_of_file
+from lamia_gql.client.spool import Spool
+from lamia_gql.client.spool_file_name import job_of_file
 from lamia_gql.client.waiting_events import WaitingEvents
 from lamia_gql.client.warning_log import WarningLog
 

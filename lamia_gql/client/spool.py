@@ -6,10 +6,9 @@ another name, flushed to the disk and renamed: it is either complete or not ther
 process is killed. It never changes afterwards. If two processes send the same file at once,
 the server detects the duplicates, and the second process finds the file deleted.
 
-File names carry what is needed to decide which files to delete first, and which events to send
-first: ``PRIORITY-TIME-SIZE-UUID-JOB``. The time is later than that of all files that were there,
+The time in the name of a file (``spool_file_name``) is later than those of all that were there,
 even if the clock is set back. Files of one time and job were written together, and their events
-carry their order. Older versions wrote no ``-JOB`` and no order; they read files that have them.
+carry their order. Older versions wrote no job and no order; they read files that have them.
 """
 
 from __future__ import annotations
@@ -23,17 +22,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lamia_gql.client.down_mark import DownMark
-from lamia_gql.client.event import Event, new_id
+from lamia_gql.client.event import Event
 from lamia_gql.client.refused_events import RefusedEvents, write_file
+from lamia_gql.client.spool_file_name import (
+    job_of_file,
+    make_name,
+    size_of_file,
+    time_of_file,
+)
 
 MAX_SPOOL_BYTES = 64 * 1024 * 1024
 """The size of a spool; each file counts as at least one block."""
 MAX_EVENT_BYTES = 1024 * 1024
 """An event that is larger is spooled with a part of its payload. Servers accept 64 KiB by default.
 """
-BLOCK_BYTES = 4096
-FILE_NAME_PARTS = 9
-"""The number of parts of a file name that ends with the job, separated by ``-``."""
 MAX_TIME_US = 10**16 - 1
 """The largest time that fits into a file name."""
 MAX_BURST_S = 10.0
@@ -79,6 +81,8 @@ class Spool:
         self._max_bytes = max_bytes
         self._claim = os.path.join(self.folder, ".sending")
         self._latest_us = 0
+        self._invalid: dict[str, list[dict[str, str]]] = {}
+        """The invalid lines of files that were read, for ``refused/``."""
         self.refused = RefusedEvents(os.path.join(self.folder, "refused"))
         self.down = DownMark(os.path.join(self.folder, ".down"))
 
@@ -95,7 +99,7 @@ class Spool:
         groups, refused = self._encode_groups(events)
         for priority, job, lines in _split_into_files(groups):
             content = b"".join(lines.values())
-            name = _file_name(str(priority), f"{time_us:016}", content, job)
+            name = make_name(str(priority), f"{time_us:016}", content, job)
             is_written, dropped = self._write_within_limit(name, content)
             all_dropped += dropped
             if is_written:
@@ -104,7 +108,7 @@ class Spool:
 
     def _next_time_us(self) -> int:
         """Return the time, later than that of all files of this spool, whoever has written them."""
-        known = max(map(_time_from_name, self.file_names()), default=0)
+        known = max(map(time_of_file, self.file_names()), default=0)
         latest = max(time.time_ns() // 1000, self._latest_us + 1, known + 1)
         self._latest_us = min(latest, MAX_TIME_US)
         return self._latest_us
@@ -125,12 +129,12 @@ class Spool:
     def _write_within_limit(self, name: str, content: bytes) -> tuple[bool, int]:
         """Write a file; returns whether it was written, and how many files were dropped."""
         names = sorted(self.file_names())
-        space = self._max_bytes - sum(map(_size_from_name, names)) - _size_from_name(name)
+        space = self._max_bytes - sum(map(size_of_file, names)) - size_of_file(name)
         dropped = 0
         while space < 0:
             if not names or names[0] > name:
                 return False, dropped + 1
-            space += _size_from_name(names[0])
+            space += size_of_file(names[0])
             dropped += self.remove(names.pop(0))
         while True:
             try:
@@ -163,7 +167,7 @@ class Spool:
         together: dict[tuple[int, str], list[str]] = {}
         burst: list[str] = []
         burst_us = 0
-        for time_us, job, name in sorted((_time_from_name(n), job_of_file(n), n) for n in names):
+        for time_us, job, name in sorted((time_of_file(n), job_of_file(n), n) for n in names):
             if job:
                 group = together.setdefault((time_us, job), [])
             else:
@@ -176,9 +180,10 @@ class Spool:
         return groups
 
     def read(self, name: str) -> list[Event]:
-        """Return the events of a file; none if it was deleted. Moves invalid lines to ``refused/``.
+        """Return the events of a file; none if it was deleted.
 
-        Raises OSError if the file exists but can't be read.
+        Invalid lines get to ``refused/`` when it is removed or replaced. Raises OSError if the file
+        exists but can't be read.
         """
         try:
             with open(os.path.join(self.folder, name), "rb") as file:
@@ -186,20 +191,26 @@ class Spool:
         except FileNotFoundError:
             return []
         events = []
+        invalid = []
         for line in lines:
             try:
                 events.append(Event.decode(line))
             except ValueError as error:
                 text = line[:MAX_EVENT_BYTES].decode("utf-8", "replace")
-                self._write_refused({"reason": str(error), "line": text})
+                invalid.append({"reason": str(error), "line": text})
+        if invalid:
+            self._invalid[name] = invalid
         return events
 
     def remove(self, name: str) -> bool:
         """Delete a file; returns whether it was still there."""
+        invalid = self._invalid.pop(name, [])
         try:
             os.unlink(os.path.join(self.folder, name))
         except OSError:
             return False
+        for record in invalid:
+            self._write_refused(record)
         return True
 
     def replace(self, name: str, rest: Sequence[Event]) -> None:
@@ -210,7 +221,7 @@ class Spool:
         if rest:
             content = b"".join(map(_encode, rest))
             priority, time_us, *_rest = name.split("-")
-            new_name = _file_name(priority, time_us, content, job_of_file(name))
+            new_name = make_name(priority, time_us, content, job_of_file(name))
             write_file(self.folder, new_name, content)
         self.remove(name)
 
@@ -324,26 +335,3 @@ def _fit(event: Event) -> Event:
     while smaller is not None and len(smaller.encode()) > MAX_EVENT_BYTES:
         event, smaller = smaller, smaller.shortened()
     return smaller or event
-
-
-def _file_name(priority: str, time_us: str, content: bytes, job: str) -> str:
-    name = f"{priority}-{time_us}-{len(content):08}-{new_id()}"
-    return f"{name}-{job}" if job else name
-
-
-def job_of_file(name: str) -> str:
-    """Return the job whose events are in a file: see ``Event.job``. Empty for older versions."""
-    parts = name.split("-")
-    return parts[-1] if len(parts) == FILE_NAME_PARTS else ""
-
-
-def _time_from_name(name: str) -> int:
-    time_us = name.split("-")[1]
-    return int(time_us) if re.fullmatch("[0-9]{16}", time_us) else 0
-
-
-def _size_from_name(name: str) -> int:
-    try:
-        return max(BLOCK_BYTES, int(name.split("-")[2]))
-    except (LookupError, ValueError):
-        return BLOCK_BYTES

@@ -155,8 +155,10 @@ def test_folder_of_another_user_is_not_used(
 
 
 def test_damaged_and_foreign_files(tmp_path: Path) -> None:
-    """Drafts are ignored; of a damaged file the whole lines are kept, the rest is put aside."""
-    spool = Spool(str(tmp_path), URL)
+    """Drafts are ignored; whole lines of a damaged file are sent, the rest is put aside once."""
+    server = FaultyServer("503")
+    environ = job_environment(server.url, tmp_path)
+    spool = Spool(environ["LAMIA_SPOOL"], f"{server.url}/graphql")
     good, other = make_event("DONE"), make_event("BEAT")
     spool.add([good])
     folder = Path(spool.folder)
@@ -165,7 +167,15 @@ def test_damaged_and_foreign_files(tmp_path: Path) -> None:
     (folder / "0-1-2-deep").write_bytes(b"[" * 100_000)
     (folder / "notes.txt").write_text("mine")
     assert sorted(event.id for event in read_all(spool)) == sorted([good.id, other.id])
-    assert len(list(folder.glob("refused/*"))) == 2
+    with server:
+        for mode, left in (("503", 2), ("503", 2), ("good", 0)):
+            server.mode = mode
+            server.requests.clear()
+            run_lamia_job(environ, "flush")
+            assert len(spool.file_names()) == left
+            assert len(list(folder.glob("refused/*"))) == 2 - left // 2
+        sent = {event["id"] for _headers, batch in server.requests for event in batch}
+    assert sent == {good.id, other.id}
 
 
 def test_drafts_of_killed_writers_are_removed(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from lamia_gql.storage.database_url import session_url
 from lamia_gql.storage.engine import (
     create_engine,
     create_read_engine,
+    create_sqlite_write_engine,
     create_write_engine,
     is_sqlite,
 )
@@ -85,7 +86,7 @@ class Database:
         self._write_engine = (
             create_write_engine(settings, event_threads + WRITE_THREADS)
             if self.has_other_servers
-            else self.engine
+            else create_sqlite_write_engine(settings)
         )
         self._writers = ThreadPoolExecutor(WRITE_THREADS, "lamia-write")
         self._event_writers = ThreadPoolExecutor(event_threads, "lamia-write-events")

@@ -30,6 +30,10 @@ from lamia_gql.storage.unused_connections import note_use
 
 MIN_SQLITE = (3, 35)
 """The first version that knows RETURNING."""
+CACHE_KIB = 65536
+"""How much of an SQLite database a connection keeps in memory."""
+WRITER_CACHE_KIB = 4096
+"""How much of the database the connection that writes to SQLite keeps between transactions."""
 REPLICA_TIMEOUT_S = 3.0
 """``database_timeout`` of connections to a replica, unless that is less."""
 FIND_BY_KEY = {
@@ -76,15 +80,18 @@ def is_sqlite(engine: Engine) -> bool:
     return engine.dialect.name == "sqlite"
 
 
-def create_engine(settings: Settings) -> Engine:
+def create_engine(settings: Settings, *, connections: int | None = None) -> Engine:
     """An engine whose connections are set up for durability, UTC and explicit transactions.
 
     Raises :class:`DatabaseURLError` and :class:`DatabaseTooOld`.
+
+    Args:
+        settings: the settings of the server.
+        connections: how many it keeps; by default, as many as read at once.
     """
     url = parse_url(settings.database_url)
     sizes: dict[str, Any] = {
-        # SQLite's writers use it as well: one writes, another one waits for its turn.
-        "pool_size": settings.database_connections + 2,
+        "pool_size": connections or settings.database_connections,
         "max_overflow": 2,
         "pool_timeout": settings.database_timeout,
     }
@@ -108,6 +115,17 @@ def create_engine(settings: Settings) -> Engine:
         event.listen(engine, "handle_error", _give_up_read_only)
         return engine
     return _create_postgres_engine(url, settings, sizes, {"timezone": "UTC"})
+
+
+def create_sqlite_write_engine(settings: Settings) -> Engine:
+    """An engine whose one connection writes to SQLite, where one writes at a time.
+
+    It still has the pages that were written last, of which most are written again. Raises
+    :class:`DatabaseTooOld`.
+    """
+    engine = create_engine(settings, connections=1)
+    event.listen(engine, "connect", _keep_few_pages)
+    return engine
 
 
 def create_session_engine(settings: Settings) -> Engine:
@@ -227,7 +245,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: ConnectionPoolEntry)
     # An acknowledged commit survives a power cut, not only a crash.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA cache_size = -65536")
+    cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     cursor.execute("PRAGMA temp_store = MEMORY")
     cursor.execute("PRAGMA journal_size_limit = 67108864")
     # The same pages change again and again: the more seldom they are copied into the database, the
@@ -235,6 +253,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: ConnectionPoolEntry)
     cursor.execute("PRAGMA wal_autocheckpoint = 4000")
     path = cursor.execute("PRAGMA database_list").fetchone()[2]
     record.info["file"] = path, _identity(path)
+    cursor.close()
+
+
+def _keep_few_pages(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+    # A large transaction has more until its end: some would be written twice otherwise.
+    cursor.execute(f"PRAGMA cache_spill = -{CACHE_KIB}")
     cursor.close()
 
 

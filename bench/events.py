@@ -14,6 +14,9 @@ from bench.http_client import Client, operation
 from bench.load import Load
 
 JOBS = 100_000
+OTHER = "q"
+"""The array of a load that is compared with another one: the first events of jobs cost less than
+later ones, so each has jobs of its own."""
 CREATE = """mutation($input: CreateTaskInput!) { createTask(input: $input) {
   userErrors { code message } } }"""
 ONE = """mutation($input: SubmitEventInput!) { submitEvent(input: $input) {
@@ -46,8 +49,13 @@ def submit(url: str, events: list[dict[str, Any]]) -> None:
             client.ask(MANY, input={"events": events[begin : begin + CHUNK]})
 
 
-def new_events() -> Iterator[bytes]:
-    """The JSON of events of all jobs of the array in turn, each with an id of its own.
+def create_two_arrays(url: str) -> None:
+    """Create the task ``t``, with the arrays ``p`` and :data:`OTHER`."""
+    create(url, "t", *({"name": name, "jobCount": JOBS} for name in ("p", OTHER)))
+
+
+def new_events(array: str = "p") -> Iterator[bytes]:
+    """The JSON of events of all jobs of an array in turn, each with an id of its own.
 
     They are made as text, in less than half of the time: the server needs the cores.
     """
@@ -55,15 +63,15 @@ def new_events() -> Iterator[bytes]:
         digits = f"{getrandbits(128):032x}"
         uuid = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
         yield (
-            f'{{"task":"t","process":"p","index":{number % JOBS},"eventClass":"PROGRESS",'
+            f'{{"task":"t","process":"{array}","index":{number % JOBS},"eventClass":"PROGRESS",'
             f'"progress":50,"uuid":"{uuid}","sentAt":"2026-01-02T03:04:05.678Z",'
             f'"hostname":"node001"}}'
         ).encode()
 
 
-def batches(size: int) -> Iterator[list[bytes]]:
-    """Lists of so many events."""
-    events = new_events()
+def batches(size: int, array: str = "p") -> Iterator[list[bytes]]:
+    """Lists of so many events of an array."""
+    events = new_events(array)
     return (list(islice(events, size)) for _ in count())
 
 
@@ -102,8 +110,8 @@ def batch_load(url: str) -> Load:
 
 
 def lines_load(url: str) -> Load:
-    """A thousand events a request, as lines of JSON."""
-    bodies = map(b"\n".join, batches(LINES))
+    """A thousand events of :data:`OTHER` a request, as lines of JSON."""
+    bodies = map(b"\n".join, batches(LINES, OTHER))
     return Load(url, bodies, "/api/v0/events", "application/x-ndjson", connections=8, size=LINES)
 
 

@@ -14,6 +14,7 @@ from bench.events import (
     ONE,
     batch_load,
     create_array,
+    create_two_arrays,
     lines_load,
     new_events,
     rest_load,
@@ -99,7 +100,7 @@ def _on_both_engines(
     figures, details = [], []
     for databases in environment.engines:
         with databases.empty() as database, serving(database) as server:
-            create_array(server.url)
+            create_two_arrays(server.url)
             found = compare_loads(environment.scale, load(server.url), other(server.url))
         figures.append(found.ratio(0, 1))
         details.append(f"{databases.engine} {found.median(0):,.0f}/s of {found.median(1):,.0f}/s")

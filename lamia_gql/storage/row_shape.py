@@ -21,7 +21,7 @@ from lamia_gql.storage.models import Event, Job, Process, Task
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow, pending_job
 
 R = TypeVar("R", bound=tuple[Any, ...])
-DriverRows = Sequence[tuple[Any, ...]]
+DriverRows = Sequence[Sequence[Any]]
 STORED_PREFIX = "stored_"
 """What the fields of a row begin with that are a time in the driver's form."""
 SHAPES_KEPT = 1_024

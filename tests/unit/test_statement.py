@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 
 import pytest
 from sqlalchemy import Connection, Engine, bindparam, select, update
@@ -18,11 +19,15 @@ from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.key_table import INT, key_table
 from lamia_gql.storage.migrations import migrate
-from lamia_gql.storage.models import Task
+from lamia_gql.storage.models import Process, Task
 from lamia_gql.storage.statement import Statement
 
+PLACE = itemgetter(-1, 1)
 TIME = datetime(2026, 11, 24, 12, 30, 0, 5, tzinfo=UTC)
 NAMES = ("a", "b", "c")
+COMMENT = "100%\t\x1f\x7f\"\\/'é\u2028🐑"
+THRESHOLDS = (1 / 3, 0.1, 5.0, 2e-8 / 3, 12345678.987654321, None)
+"""Some of them need 17 digits."""
 
 
 @pytest.fixture
@@ -30,7 +35,8 @@ def engine(database_url: str) -> Iterator[Engine]:
     """Either engine; there are the tasks ``a``, ``b`` and ``c``."""
     database = Database(load(database_url=database_url))
     migrate(database.engine)
-    specs = [TaskSpec(name, [ProcessSpec("p")], comment="100%") for name in NAMES]
+    processes = [ProcessSpec(f"p{n}", 9, threshold=each) for n, each in enumerate(THRESHOLDS)]
+    specs = [TaskSpec(name, processes, comment=COMMENT) for name in NAMES]
     database.write_blocking(create_tasks(load(), specs, TIME))
     database.close()
     engine = create_engine(load(database_url=database_url))
@@ -52,7 +58,7 @@ def test_values_are_those_of_sqlalchemy(connection: Connection) -> None:
         .where(
             Task.state.in_([State.PENDING, State.FAILED]),
             Task.received_at <= TIME,
-            Task.comment == "100%",
+            Task.comment == COMMENT,
             Task.deleted_at.is_(None),
         )
         .order_by(Task.name.desc())
@@ -63,7 +69,24 @@ def test_values_are_those_of_sqlalchemy(connection: Connection) -> None:
         expected = connection.execute(chosen, {"size": size}).all()
         assert [tuple(row) for row in statement.values(connection, size=size)] == expected
         assert len(expected) == size
-    assert expected[0] == ("c", TIME, "100%")
+    assert expected[0] == ("c", TIME, COMMENT)
+
+
+def test_rows_of_keys_are_the_same_in_whatever_form_they_come(connection: Connection) -> None:
+    """SQLite gives those of eight keys as one text of JSON, with each float and text as it is."""
+    k = key_table(id=INT)
+    columns = (Process.threshold, Process.number, Task.comment, Task.deleted_at, k.c.place)
+    processes = select(*columns).join(k, Process.task_id == k.c.id).join(Task, Task.id == k.c.id)
+    statement, keys = Statement(processes), [(task_id,) for task_id in (*range(1, 12), 2)]
+    for some in (keys, keys[:1], []):
+        found = sorted(map(tuple, statement.fetch_keyed(connection, keys=some)), key=PLACE)
+        assert found == sorted(statement.fetch(connection, keys=some), key=PLACE)
+        assert found == [
+            (threshold, number, COMMENT, None, place)
+            for place, (task_id,) in enumerate(some)
+            if task_id <= len(NAMES)
+            for number, threshold in enumerate(THRESHOLDS)
+        ]
 
 
 def test_the_form_of_a_statement_may_depend_on_the_engine(connection: Connection) -> None:

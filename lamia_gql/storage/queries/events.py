@@ -63,8 +63,12 @@ def read_events(
     given = {"keys": parents, **parameters(page)}
     if "payload" in shape.names:
         found = _read_payloads(connection, statement, given, hold, shape, len(parents))
+        for rows in found:
+            rows.sort(reverse=page.backward)
     else:
-        found = fetch_by_place(connection, statement, shape, len(parents), **given)
+        found = fetch_by_place(
+            connection, statement, shape, len(parents), backward=page.backward, **given
+        )
     return [cut(rows, page) for rows in found]
 
 
@@ -76,7 +80,7 @@ def _read_payloads(
     shape: RowShape[EventRow],
     number: int,
 ) -> list[list[EventRow]]:
-    """The rows of each key, one by one: payloads may be large."""
+    """The rows of each key, in any order, read one by one: payloads may be large."""
     payload = shape.fields.index("payload")
     found: list[list[Any]] = [[] for _ in range(number)]
     read = shape.reader(connection.dialect)

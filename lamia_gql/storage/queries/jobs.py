@@ -145,9 +145,9 @@ def _with_pending(
     array: ProcessRow, part: range, rows: list[JobRow], shape: RowShape[JobRow]
 ) -> list[JobRow]:
     """All jobs of a part of an array, from those that have a row."""
-    index_of = _index_of(shape)
     if len(rows) == len(part):
-        return sorted(rows, key=index_of)
+        return rows
+    index_of = _index_of(shape)
     found = {index_of(row): row for row in rows}
     task_id, number = array.task_id, array.number
     return [found.get(index) or pending_row(shape, (task_id, number, index)) for index in part]
@@ -184,7 +184,15 @@ def _read_states(
     statement = _states_statement(
         shape, wanted.details, by_liveness=wanted.liveness is not None, backward=page.backward
     )
-    groups = fetch_by_place(connection, statement, shape, len(rows), keys=rows, size=page.size + 1)
+    groups = fetch_by_place(
+        connection,
+        statement,
+        shape,
+        len(rows),
+        backward=page.backward,
+        keys=rows,
+        size=page.size + 1,
+    )
     for place, group in zip(places, groups, strict=True):
         found[place] += group
     index_of = _index_of(shape)
@@ -243,7 +251,9 @@ def _read_pending(
     first_row, border = _first_row_statement(backward), _border_statement(backward)
     first = fetch_by_place(connection, first_row, JOB_INDEX, number, keys=rows, size=1)
     firsts = {place: jobs[0][0] for place, jobs in enumerate(first) if jobs}
-    at_borders = fetch_by_place(connection, border, JOB_INDEX, number, keys=rows, size=size)
+    at_borders = fetch_by_place(
+        connection, border, JOB_INDEX, number, backward=backward, keys=rows, size=size
+    )
     borders = [[job[0] for job in jobs] for jobs in at_borders]
     ends = _next_rows(connection, rows, borders, backward)
     for key_place, place in enumerate(places):

@@ -37,11 +37,7 @@ def all_processes(
 @lru_cache(STATEMENTS_KEPT)
 def _all_processes_statement(shape: RowShape[ProcessRow]) -> Statement:
     k = key_table(id=INT)
-    return Statement(
-        select(*shape.columns, k.c.place)
-        .join(k, Process.task_id == k.c.id)
-        .order_by(Process.task_id, Process.number)
-    )
+    return Statement(select(*shape.columns, k.c.place).join(k, Process.task_id == k.c.id))
 
 
 def read_processes(
@@ -54,7 +50,15 @@ def read_processes(
     """A page of the processes of each task, in the order in which they were created."""
     statement = _processes_statement(wanted, Bounds.of(page), shape)
     keys = [(task_id,) for task_id in ids]
-    found = fetch_by_place(connection, statement, shape, len(ids), keys=keys, **parameters(page))
+    found = fetch_by_place(
+        connection,
+        statement,
+        shape,
+        len(ids),
+        backward=page.backward,
+        keys=keys,
+        **parameters(page),
+    )
     return [cut(rows, page) for rows in found]
 
 

@@ -25,7 +25,7 @@ def top_n_per_key(
     belongs: Condition,
     backward: bool = False,
 ) -> Statement:
-    """The first rows that belong to each key; run it with the parameters ``keys`` and ``size``.
+    """The first rows that belong to each key, in any order; run it with ``keys`` and ``size``.
 
     PostgreSQL looks the rows up laterally. SQLite has no lateral joins, but it uses the values
     that a correlated subquery gives as keys into the table's index.
@@ -58,12 +58,7 @@ def top_n_per_key(
             # Or it would be planned for each partition.
             rows = rows.where(inner.task_id.between(LEAST_KEY, GREATEST_KEY))
         row = rows.lateral("row")
-        last = row.c[order_by]
-        return (
-            select(*shape.select(row.c.__getitem__), k.c.place)
-            .join_from(k, row, true())
-            .order_by(k.c.place, last.desc() if backward else last)
-        )
+        return select(*shape.select(row.c.__getitem__), k.c.place).join_from(k, row, true())
 
     def correlated() -> Select[Any]:
         last = getattr(outer, order_by)
@@ -71,7 +66,6 @@ def top_n_per_key(
             select(*shape.select(lambda name: getattr(outer, name)), k.c.place)
             .join_from(k, outer, true())
             .where(*unique(outer, k), last.in_(first(getattr(inner, order_by)).correlate(k)))
-            .order_by(k.c.place, last.desc() if backward else last)
         )
 
     return Statement(lambda engine: correlated() if engine == "sqlite" else lateral())

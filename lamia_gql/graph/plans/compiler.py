@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -107,7 +108,14 @@ class Compiler:
             page.needs = needs
         self.processes_shape = needs.shape(Process)
 
-    def _type_level(self, type_: GraphQLObjectType, sets: Sets, entity: Parent | None) -> TypeLevel:
+    def _type_level(
+        self,
+        type_: GraphQLObjectType,
+        sets: Sets,
+        entity: Parent | None,
+        *,
+        in_array: bool = False,
+    ) -> TypeLevel:
         level = TypeLevel(self._names)
         inputs: dict[str, str] = {}
         for key, nodes in self.collect(type_, sets).items():
@@ -124,6 +132,9 @@ class Compiler:
             match declaration:
                 case Column():
                     level.entries[key] = self._column(level, declaration, definition)
+                case Derived(in_array=str(column)) if in_array:
+                    level.needs.names.add(column)
+                    level.entries[key] = column_of(column)
                 case Derived():
                     if declaration.arguments:
                         raise NotPlannable(f"arguments of {name}")
@@ -154,12 +165,20 @@ class Compiler:
             raise NotPlannable("many fields")
         return found
 
-    def level(self, type_: Any, sets: Sets, entity: type[Base]) -> Level:
-        """The level of the rows of a table, whose type may be the interface of processes."""
+    def level(self, type_: Any, sets: Sets, entity: type[Base], *, in_array: bool = False) -> Level:
+        """The level of the rows of a table, whose type may be the interface of processes.
+
+        ``in_array`` is whether all of them are jobs of arrays.
+        """
         concrete = [type_]
         if isinstance(type_, GraphQLInterfaceType):
             concrete = list(self._schema.get_possible_types(type_))
-        return Level({each.name: self._type_level(each, sets, entity) for each in concrete})
+        return Level(
+            {
+                each.name: self._type_level(each, sets, entity, in_array=in_array)
+                for each in concrete
+            }
+        )
 
     def _column(
         self, level: TypeLevel, declaration: Column, definition: GraphQLField
@@ -299,7 +318,9 @@ class Compiler:
     def _page_child(
         self, declaration: Read, place: int, entity: type[Base], type_: Any, below: Sets
     ) -> PageChild:
-        page = PageCompiler(self.collect, self.level, type_, entity)
+        # Solitary processes have no pages of jobs.
+        level = partial(self.level, in_array=entity is Job)
+        page = PageCompiler(self.collect, level, type_, entity)
         parts = page.parts(below)
         return PageChild(declaration, place, entity, parts, page.asked)
 

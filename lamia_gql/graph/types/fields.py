@@ -73,6 +73,8 @@ class Derived:
     """Fields of the value that are columns: where nothing else is asked for, it is not made."""
     alone: Mapping[str, Callable[..., Any]] = field_(default_factory=dict)
     """Likewise, functions of the same inputs, where one field is asked for; None for no value."""
+    in_array: str | None = None
+    """For a job of an array, the column that the value is equal to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +141,18 @@ def derived(
     only_for: Mapping[str, Collection[str]] | None = None,
     parts: Mapping[str, str] | None = None,
     alone: Mapping[str, Callable[..., Any]] | None = None,
+    in_array: str | None = None,
 ) -> Any:
     """A field whose value ``function`` derives from inputs, and from arguments of the field.
 
     ``only_for`` has inputs that are None unless one of some fields of the value is asked for.
     By the names of fields of the value, ``parts`` has the columns that they are equal to, and
     ``alone`` functions that derive a single one of them, or None where there is no value.
+    ``in_array`` is the column that the value is equal to for a job of an array.
     """
     inputs, arguments = _parameters(function)
     only_for, parts, alone = only_for or {}, parts or {}, alone or {}
-    declaration = Derived(function, inputs, arguments, only_for, parts, alone)
+    declaration = Derived(function, inputs, arguments, only_for, parts, alone, in_array)
 
     def get(self: Any, info: Info, name: str) -> Any:
         if name == "reads":

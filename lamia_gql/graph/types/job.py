@@ -91,7 +91,9 @@ class Job(Node):
     """The row of the process."""
 
     id: strawberry.ID = derived(ID_DESCRIPTION, _id)
-    index: int | None = derived("Index in the array. Null in a solitary process.", _index)
+    index: int | None = derived(
+        "Index in the array. Null in a solitary process.", _index, in_array="job_index"
+    )
     state: JobState = column("state", "Lifecycle state of the job, derived from its events.")
     liveness: Liveness | None = derived(
         "Whether the job still sends events. Null if it is not RUNNING, or if neither its process"

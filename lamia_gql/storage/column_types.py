@@ -55,7 +55,7 @@ def _text_to_time(text: str | None) -> datetime | None:
 class ExactInteger(TypeDecorator[int]):
     """An integer of any size, as decimal text: sums of progress are far beyond 64 bits.
 
-    A million jobs at the largest progress sum up to 58 digits.
+    A million jobs at the largest progress sum up to 58 digits. Such a column has no NULL.
     """
 
     impl = String(64)
@@ -65,19 +65,13 @@ class ExactInteger(TypeDecorator[int]):
         """From the number to the digits."""
         return _number_to_digits
 
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[str | None], int | None]:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str], int]:
         """From the digits to the number."""
-        return _digits_to_number
+        return int
 
 
 def _number_to_digits(number: int | None) -> str | None:
     return None if number is None else str(number)
-
-
-def _digits_to_number(digits: str | None) -> int | None:
-    return None if digits is None else int(digits)
 
 
 class UUIDText(TypeDecorator[str]):

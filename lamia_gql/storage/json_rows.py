@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Float, Select, case, func
 
 KEYS_OF_A_TEXT = 8
-"""The rows of so many keys are in one text."""
+"""The rows of so many keys are in one text: it is decoded at once, and others wait meanwhile."""
 
 
 def in_json(select: Select[Any]) -> Select[Any]:

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from lamia_gql.server.connection_limits import CHECK_INTERVAL_S, ConnectionLimit
 from lamia_gql.server.http_protocol import HttpProtocol
 from lamia_gql.server.log_handler import sum_up_log
 from lamia_gql.server.service_manager import ServiceManager
+from lamia_gql.server.syn_filter import HANDSHAKE_S, drop_new_connections
 
 if TYPE_CHECKING:
     from lamia_gql.api.services import Services
@@ -56,6 +57,7 @@ class GracefulServer(uvicorn.Server):
         limits: the connections.
         manager: the service manager, which is told how far it is.
         drain_time_s: how long it still accepts connections once it was told to stop.
+        is_last: whether nobody else will accept connections on its sockets, when it stops.
     """
 
     def __init__(
@@ -64,11 +66,13 @@ class GracefulServer(uvicorn.Server):
         limits: ConnectionLimits,
         manager: ServiceManager,
         drain_time_s: float,
+        is_last: Callable[[], bool],
     ) -> None:
         super().__init__(config)
         self._limits = limits
         self._manager = manager
         self._drain_time_s = drain_time_s
+        self._is_last = is_last
         self._drained_at: float | None = None
         """When it has gone on for ``drain_time_s``; None until it was told to stop."""
         self._told_to_stop = threading.Event()
@@ -137,11 +141,14 @@ class GracefulServer(uvicorn.Server):
                     connection.end_with_answer()
         return self._drained_at
 
-    async def _stop_accepting(self, listening: Iterable[socket.socket]) -> None:
+    async def _stop_accepting(self, listening: Sequence[socket.socket]) -> None:
         """Accept the connections that clients have opened, which would else be reset, and no more.
 
-        Nothing is awaited between both: a connection that comes meanwhile would be lost.
+        If the server is the last one, none can come between both. Else nothing is awaited there, so
+        that next to none can.
         """
+        if self._is_last() and all(map(drop_new_connections, listening)):
+            await asyncio.sleep(HANDSHAKE_S)
         accepted: list[socket.socket] = []
         for one in listening:
             with suppress(OSError):

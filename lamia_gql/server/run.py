@@ -9,9 +9,11 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from multiprocessing import parent_process
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
@@ -100,10 +102,10 @@ def run(settings: Settings) -> None:
         else:
             click.echo(introduction, err=True)
         if settings.workers == 1:
-            _serve(settings, listening, manager, ONLY_WORKER)
+            _serve(settings, listening, manager, ONLY_WORKER, is_last=lambda: taken is None)
         else:
             with TemporaryDirectory(prefix="lamia-") as folder:
-                arguments = (settings, listening, Path(folder))
+                arguments = (settings, listening, Path(folder), taken is None)
                 grace_s = settings.drain_time + WORKER_GRACE_S
                 supervisor = Supervisor(
                     settings.workers, _serve_as_worker, arguments, grace_s, manager
@@ -167,7 +169,12 @@ def _introduction(host: str, port: int) -> str:
 
 
 def _serve_as_worker(
-    number: int, settings: Settings, listening: socket.socket, folder: Path
+    number: int,
+    all_stop: Event,
+    settings: Settings,
+    listening: socket.socket,
+    folder: Path,
+    is_own_socket: bool,
 ) -> None:
     """Serve as one of several processes, until the parent process ends."""
     parent = parent_process()
@@ -180,13 +187,23 @@ def _serve_as_worker(
     threading.Thread(target=stop_with_parent, name="parent-watch", daemon=True).start()
     _set_up_logging(settings)
     manager = ServiceManager(os.environ, is_worker=True)
-    _serve(settings, listening, manager, Worker(number, settings.workers, folder))
+
+    def is_last() -> bool:
+        return is_own_socket and all_stop.is_set()
+
+    _serve(settings, listening, manager, Worker(number, settings.workers, folder), is_last)
 
 
 def make_server(
-    settings: Settings, manager: ServiceManager, worker: Worker = ONLY_WORKER
+    settings: Settings,
+    manager: ServiceManager,
+    worker: Worker = ONLY_WORKER,
+    is_last: Callable[[], bool] = lambda: True,
 ) -> GracefulServer:
-    """Return a server of the application with these settings; its ``run`` takes the sockets."""
+    """Return a server of the application with these settings; its ``run`` takes the sockets.
+
+    ``is_last`` is as for :class:`GracefulServer`.
+    """
     limits = ConnectionLimits(settings, open_files())
     # Uvicorn calls these as if they were the classes.
     http: Any = partial(HttpProtocol, limits)
@@ -208,14 +225,18 @@ def make_server(
         # Compression takes 100 kB of memory per connection; a proxy can add it.
         ws_per_message_deflate=False,
     )
-    return GracefulServer(config, limits, manager, settings.drain_time)
+    return GracefulServer(config, limits, manager, settings.drain_time, is_last)
 
 
 def _serve(
-    settings: Settings, listening: socket.socket, manager: ServiceManager, worker: Worker
+    settings: Settings,
+    listening: socket.socket,
+    manager: ServiceManager,
+    worker: Worker,
+    is_last: Callable[[], bool],
 ) -> None:
     raise_file_limit()
-    server = make_server(settings, manager, worker)
+    server = make_server(settings, manager, worker, is_last)
     # Started now: a signal handler must not start a thread. A daemon: nobody waits for it.
     threading.Thread(target=server.end_in_time, name="stop-deadline", daemon=True).start()
     server.run(sockets=[listening])

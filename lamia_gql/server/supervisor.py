@@ -29,7 +29,8 @@ class Supervisor:
     Args:
         number: How many worker processes to run.
         work: The function, which must be importable. It gets the number of its worker, from 0: one
-            that is restarted has the number of its predecessor.
+            that is restarted has the number of its predecessor. It also gets an event, which is set
+            before all workers are stopped, and not where a single one is.
         arguments: Its further arguments.
         grace_s: How many seconds the workers have to end after SIGTERM, before they are killed.
         manager: The service manager, which is told that the workers are watched, and when they
@@ -53,6 +54,7 @@ class Supervisor:
         """The workers that run: their numbers, and when they were started."""
         self._number = number
         self._stopping = False
+        self._all_stop = self._context.Event()
 
     def run(self, when_stopping: Callable[[], object]) -> None:
         """Run until SIGTERM or SIGINT; exits with 1 if a worker had to be killed.
@@ -69,6 +71,7 @@ class Supervisor:
             self._remove_ended()
             self._manager.tell_alive()
         self._manager.tell_stopping()
+        self._all_stop.set()
         when_stopping()
         self._stop_workers()
 
@@ -78,7 +81,8 @@ class Supervisor:
     def _start_worker(self) -> None:
         taken = {number for number, _ in self._processes.values()}
         number = next(number for number in range(self._number) if number not in taken)
-        process = self._context.Process(target=self._work, args=(number, *self._arguments))
+        arguments = number, self._all_stop, *self._arguments
+        process = self._context.Process(target=self._work, args=arguments)
         process.start()
         self._processes[process] = number, time.monotonic()
 

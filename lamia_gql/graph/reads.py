@@ -54,10 +54,13 @@ class Reads:
     def on(self, connection: ReadConnection) -> Reads:
         """The same reads, on this connection from now on.
 
-        What was read on another one is forgotten: it is of another state of the database.
+        What was read on another one, which has failed, is forgotten, as it is of another state of
+        the database. The answer is counted anew.
         """
         if connection is not self._connection:
-            self._known.clear()
+            if self._connection is not None:
+                self._known.clear()
+                self.budget.restart()
             self._connection = connection
         return self
 

@@ -115,11 +115,6 @@ class RestRequest:
         if "budget" in self.__dict__:
             self.budget.close()
 
-    def forget(self) -> None:
-        """Count anew what the answer takes."""
-        if "budget" in self.__dict__:
-            self.budget.restart()
-
     @property
     def is_read(self) -> bool:
         """Whether it changes nothing."""
@@ -158,8 +153,15 @@ class RestRequest:
             self.principal,
             wanted_position(self.headers.get(POSITION)) if self.is_read else Freshness.PRIMARY,
         )
+
+        def count_anew(connection: ReadConnection) -> T:
+            # It may be called again, where a database fails.
+            if "budget" in self.__dict__:
+                self.budget.restart()
+            return work(connection)
+
         await self.take_turn()
-        return await reads.read_in_time(work, self.forget)
+        return await reads.read_in_time(count_anew)
 
     async def raw_body(self) -> bytes:
         """The body, when it is the turn of this request.

@@ -16,7 +16,13 @@ from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.read_replica import ReadSource
 from lamia_gql.storage.read_sources import Freshness, Outcome, Wanted
-from lamia_gql.storage.readers import Readers, ReadSession, ReplicaFailed
+from lamia_gql.storage.readers import (
+    Readers,
+    ReadSession,
+    ReplicaFailed,
+    gone_error,
+    timed_out_error,
+)
 from lamia_gql.storage.transaction import ReadConnection
 
 Q = TypeVar("Q")
@@ -57,8 +63,9 @@ class Snapshot:
 
     def error(self) -> LamiaError:
         """The error for reads after the end: they take too long, or get no connection."""
-        has_connection = self._session is not None or not self._begun
-        return self._readers.late_error(self._time_limit, has_connection=has_connection)
+        if not self._begun:
+            return timed_out_error(self._time_limit)
+        return self._readers.late_error(self._time_limit, self._session)
 
     async def read(self, work: Work[T]) -> T:
         """The result of ``work``.
@@ -175,7 +182,10 @@ class OperationReads:
         self._time_limit = time_limit
         self._address = address
         self._stopped = False
-        self._waits = False
+        self._source: ReadSource | None = None
+        """Where :meth:`read_once` reads, or waits for a session."""
+        self._session: ReadSession | None = None
+        """That of :meth:`read_once`."""
         self.snapshot = self._new_snapshot()
         """The present snapshot."""
 
@@ -186,34 +196,30 @@ class OperationReads:
         """
         return await self.snapshot.read(work)
 
-    async def read_once(self, work: Work[T], again: Callable[[], object]) -> T:
+    async def read_once(self, work: Work[T]) -> T:
         """The result of ``work`` in a snapshot of its own. Raises as :meth:`read`.
 
         For an operation that reads everything in one go: it takes fewer turns of threads. Where the
-        caller is cancelled, the read is stopped. Where a replica fails, ``again`` is called, and
-        ``work`` runs once more.
+        caller is cancelled, the read is stopped. Where a database fails, ``work`` may run once
+        more, on another connection.
         """
-        return await self._on_source(lambda source: self._read_once(source, work), again)
+        return await self._on_source(lambda source: self._read_once(source, work))
 
-    async def look_up(
-        self, work: lookups.Work[Q, T], ask: Callable[[], Q], again: Callable[[], object]
-    ) -> T:
-        """What a work finds by keys for what ``ask`` returns: a few rows. Like :meth:`read_once`.
+    async def look_up(self, work: lookups.Work[Q, T], asked: Q) -> T:
+        """What a work finds by keys for ``asked``: a few rows. Like :meth:`read_once`.
 
         Equal works of several operations are called once. It goes on where the caller is cancelled.
-        Raises :meth:`error` after the time limit.
+        Raises an error like :meth:`error` after the time limit.
         """
         deadline = asyncio.get_running_loop().time() + self._time_limit
         try:
-            return await self._on_source(
-                lambda source: source.lookups.run(work, ask(), deadline), again
-            )
+            return await self._on_source(lambda source: source.lookups.run(work, asked, deadline))
         except TimeoutError:
-            raise self.error() from None
+            # It has no session of its own.
+            is_gone = self._sources.primary.readers.searching
+            raise (gone_error() if is_gone else timed_out_error(self._time_limit)) from None
 
-    async def _on_source(
-        self, read: Callable[[ReadSource], Awaitable[T]], again: Callable[[], object]
-    ) -> T:
+    async def _on_source(self, read: Callable[[ReadSource], Awaitable[T]]) -> T:
         self._principal.require_reading()
         if self._stopped:
             raise self.error()
@@ -222,13 +228,11 @@ class OperationReads:
             return await read(source)
         except ReplicaFailed:
             self._sources.outcomes[Outcome.FAILED] += 1
-        again()
         return await read(self._sources.primary)
 
     async def _read_once(self, source: ReadSource, work: Work[T]) -> T:
-        self._waits = True
-        session = await source.readers.open(self._address)
-        self._waits = False
+        self._source, self._session = source, None
+        self._session = session = await source.readers.open(self._address)
         read = CancellableRead(work)
         try:
             return await session.run(read, is_last=True)
@@ -240,11 +244,11 @@ class OperationReads:
         finally:
             session.close()
 
-    async def read_in_time(self, work: Work[T], again: Callable[[], object]) -> T:
+    async def read_in_time(self, work: Work[T]) -> T:
         """Like :meth:`read_once`; stopped after the time limit, and nothing can be read then."""
         try:
             async with asyncio.timeout(self._time_limit):
-                return await self.read_once(work, again)
+                return await self.read_once(work)
         except TimeoutError:
             raise self.error() from None
         finally:
@@ -273,7 +277,6 @@ class OperationReads:
 
     def error(self) -> LamiaError:
         """The error for an operation that takes too long, or gets no connection for so long."""
-        if self._waits:
-            readers = self._sources.primary.readers
-            return readers.late_error(self._time_limit, has_connection=False)
+        if self._source is not None:
+            return self._source.readers.late_error(self._time_limit, self._session)
         return self.snapshot.error()

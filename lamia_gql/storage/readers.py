@@ -105,40 +105,30 @@ class Readers:
 
         Raises :class:`Unavailable` if none is free in time.
         """
+        begin = time.monotonic()
         if not self._turns.take_free(address):
-            begin = time.monotonic()
             try:
                 async with asyncio.timeout(self._timeout_s):
                     await self._turns.take(address)
             except TimeoutError:
                 if self._replica is not None:
                     raise ReplicaFailed(ErrorCode.BUSY, "The replica is busy.") from None
-                raise self.late_error(self._timeout_s, has_connection=False) from None
+                raise self.late_error(self._timeout_s, None) from None
             finally:
                 self.waits.add(time.monotonic() - begin)
-        return ReadSession(self, address, asyncio.get_running_loop())
+        # Instead of a replica that is gone, the primary answers at once.
+        search_until = None if self._replica is not None else begin + self._timeout_s
+        return ReadSession(self, address, asyncio.get_running_loop(), search_until)
 
-    def search_deadline(self) -> float | None:
-        """Until when a read that begins now waits for a database that is gone.
-
-        That is by ``time.monotonic``. It is None for a replica: the primary answers at once.
-        """
-        return None if self._replica is not None else time.monotonic() + self._timeout_s
-
-    def late_error(self, limit_s: float, *, has_connection: bool) -> LamiaError:
+    def late_error(self, limit_s: float, session: ReadSession | None) -> LamiaError:
         """The error for an operation that was stopped after so many seconds.
 
-        ``has_connection`` is whether it had a connection, or needed none.
+        ``session`` is where it reads; None if it waits for one, which others may have that wait for
+        a database that is gone.
         """
-        if self.searching:
-            return _gone_error()
-        if not has_connection:
-            return _busy_error(limit_s)
-        return LimitExceeded(
-            ErrorCode.TIMED_OUT,
-            f"The operation was stopped after {limit_s:g} seconds: ask for less at once.",
-            limit_s,
-        )
+        if self.searching if session is None else session in self.searching:
+            return gone_error()
+        return _busy_error(limit_s) if session is None else timed_out_error(limit_s)
 
     def failure(self, error: Exception) -> Unavailable:
         """What to raise for an error of the database, which goes into the log."""
@@ -146,7 +136,7 @@ class Readers:
             log.warning("replica %s has failed: %s", self._replica, error)
             return ReplicaFailed(ErrorCode.STORAGE_FAILED, "The replica has failed.")
         log.exception("the database failed")
-        return _gone_error()
+        return gone_error()
 
     def stop(self, read: CancellableRead[Any]) -> None:
         """Stop a read. Does not wait for its end."""
@@ -172,9 +162,19 @@ class Readers:
         self._engine.dispose()
 
 
-def _gone_error() -> Unavailable:
+def gone_error() -> Unavailable:
+    """The error for an operation that the database has failed."""
     return Unavailable(
         ErrorCode.STORAGE_FAILED, "The database failed. Nothing was changed; try again later."
+    )
+
+
+def timed_out_error(limit_s: float) -> LimitExceeded:
+    """The error for an operation that has run for so many seconds."""
+    return LimitExceeded(
+        ErrorCode.TIMED_OUT,
+        f"The operation was stopped after {limit_s:g} seconds: ask for less at once.",
+        limit_s,
     )
 
 
@@ -194,14 +194,21 @@ class ReadSession:
         readers: where it runs.
         address: the address of the client that it is for; None if it is for the server.
         loop: the event loop of its owner.
+        search_until: until when its first read waits for a database that is gone, by
+            ``time.monotonic``; None if it does not.
     """
 
     def __init__(
-        self, readers: Readers, address: str | None, loop: asyncio.AbstractEventLoop
+        self,
+        readers: Readers,
+        address: str | None,
+        loop: asyncio.AbstractEventLoop,
+        search_until: float | None,
     ) -> None:
         self._readers = readers
         self._address = address
         self._loop = loop
+        self._search_until = search_until
         self._connection: Connection | None = None
         self._latest: Future[Any] | None = None
         self._begun: float | None = None
@@ -277,7 +284,7 @@ class ReadSession:
             self._begun = time.monotonic()
             return read(self._connection)
         # Nothing has been read yet, so another database may answer in place of one that is gone.
-        retries = Retries(self._readers.search_deadline())
+        retries = Retries(self._search_until)
         try:
             while True:
                 try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from threading import current_thread
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from lamia_gql.api.answer_budget import AnswerBudget, AnswerMemory
 from lamia_gql.api.turns import Turns
 from lamia_gql.domain.access import ANYONE
-from lamia_gql.domain.errors import ErrorCode, Unavailable
+from lamia_gql.domain.errors import ErrorCode, LamiaError, Unavailable
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.selection import reading_fields
@@ -86,7 +87,7 @@ def checkouts(thread: str = "") -> Iterator[list[Any]]:
 
 
 async def test_a_read_that_begins_again_forgets_what_it_had_read(postgres_url: str) -> None:
-    """Its connection breaks, and the next one sees a later state."""
+    """Its connection breaks, and the next one sees a later state. What it takes counts once."""
     database = Database(load(database_url=postgres_url))
     budget = AnswerBudget(10**9, 10**9, AnswerMemory(10**9), Turns())
     reads = Reads(datetime.now(UTC), load(), budget, ANYONE)
@@ -97,6 +98,8 @@ async def test_a_read_that_begins_again_forgets_what_it_had_read(postgres_url: s
 
     def work(connection: Connection) -> list[int]:
         states.append(state(connection))
+        reads.on(connection).charge(100, 1)
+        budget.hold(1000)
         found = [reads.on(connection).once("state", [0], lambda _: [states[-1]])[0]]
         if len(states) == 1:
             with database.engine.begin() as other:
@@ -106,7 +109,45 @@ async def test_a_read_that_begins_again_forgets_what_it_had_read(postgres_url: s
 
     found, last = await database.read(work)
     assert found == last > states[0]
+    assert (budget.size, budget.values, budget.held) == (100, 1, 1000)
     database.close()
+
+
+def die(connection: Connection) -> None:
+    """Lose the connection."""
+    connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+async def test_each_operation_is_told_why_it_was_late(postgres_url: str) -> None:
+    """One searches for the database, others take too long: only who waits for the first shares it.
+
+    The wait for a connection and that for a database that is gone are one.
+    """
+    settings = load(database_url=postgres_url, database_connections=2, database_timeout=2)
+    with closing(Database(settings)) as database:
+        searching = asyncio.create_task(OperationReads(database, 30, "a").read_in_time(die))
+        await until_async(lambda: database.readers.searching, "it searches")
+        slow = OperationReads(database, 0.3, "b")
+        results = await asyncio.gather(
+            OperationReads(database, 0.3, "a").read_in_time(number),
+            slow.read_in_time(lambda c: c.execute(text("SELECT pg_sleep(30)"))),
+            return_exceptions=True,
+        )
+        assert [error_code(result) for result in results] == ["STORAGE_FAILED", "TIMED_OUT"]
+
+        begun = monotonic()
+        snapshot = OperationReads(database, 30, "a")
+        second = asyncio.create_task(snapshot.read(die))
+        failed = await asyncio.gather(searching, second, return_exceptions=True)
+        assert [error_code(result) for result in failed] == ["STORAGE_FAILED"] * 2
+        assert monotonic() - begun < 2 + 1
+        snapshot.end()
+
+
+def error_code(result: object) -> str:
+    """The code of an error."""
+    assert isinstance(result, LamiaError)
+    return result.code
 
 
 async def test_all_reads_of_an_operation_see_one_state(database: Database) -> None:

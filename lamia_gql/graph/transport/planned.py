@@ -137,11 +137,10 @@ class PlannedOperations:
 
         def look_up() -> Awaitable[Encoded]:
             if not plan.is_shared:
-                return context.reads.look_up(lambda c, _: [run_on(c)], lambda: None, context.forget)
+                return context.reads.look_up(lambda c, _: [run_on(c)], None)
             return context.reads.look_up(
                 SharedAnswers(plan, context.principal, context.services),
-                lambda: Asked(context.load.reads, variables, extensions),
-                context.forget,
+                Asked(context.load.reads, variables, extensions),
             )
 
         try:
@@ -152,7 +151,7 @@ class PlannedOperations:
             else:
                 async with query_limits(context):
                     if plan.needs_database:
-                        encoded = await context.reads.read_once(run_on, context.forget)
+                        encoded = await context.reads.read_once(run_on)
                     else:
                         encoded = run()
         except (LimitExceeded, Unavailable) as error:

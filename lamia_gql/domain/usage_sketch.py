@@ -26,8 +26,12 @@ MAX_BUCKETS = 750
 """A measure has fewer."""
 MAX_BINS = 24
 """How many bins a histogram has at most."""
+MOST_JOBS = 0.95
+"""What most jobs of a process are: so large a part of those that are DONE."""
 STRAGGLER = 1.5
-"""A job that runs so many times as long as 95 % of those that are DONE is a straggler."""
+"""A job that runs so many times as long as most jobs did is a straggler."""
+MS_PER_S = 1000
+"""Durations are counted in milliseconds."""
 
 
 class Measure(StrEnum):

@@ -15,7 +15,7 @@ from lamia_gql.domain.throughput import (
     stall,
     throughput,
 )
-from lamia_gql.domain.usage_sketch import Measure, quantile
+from lamia_gql.domain.usage_sketch import MOST_JOBS, MS_PER_S, Measure, quantile
 from lamia_gql.graph.reads import Reads
 from lamia_gql.storage.queries.samples import (
     Instant,
@@ -29,7 +29,6 @@ from lamia_gql.storage.rows import ProcessRow
 
 NEEDS = frozenset({"sampled_since", "sample_step"})
 """The columns that it needs, with those of progress."""
-MS_PER_S = 1000
 
 
 def read_throughput(reads: Reads, processes: Sequence[ProcessRow]) -> list[Throughput | None]:
@@ -94,7 +93,7 @@ def _stalled(reads: Reads, silent: Sequence[ProcessRow]) -> dict[tuple[int, int]
     found = {}
     for row, samples, usage in zip(silent, histories, usages, strict=True):
         durations = usage.get(Measure.DURATION)
-        p95_s = None if durations is None else quantile(durations, 0.95) / MS_PER_S
+        p95_s = None if durations is None else quantile(durations, MOST_JOBS) / MS_PER_S
         if not samples or (p95_s is None and not row.reporting):
             # Nothing tells how long its jobs take.
             continue

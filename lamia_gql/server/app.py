@@ -92,7 +92,7 @@ class Application(Starlette):
     """Starlette, whose handling of errors is behind the middleware, around its routes only.
 
     The interfaces answer their errors themselves, in the middleware. What is left goes to Uvicorn,
-    which answers 500 as well.
+    which answers 500 as well. There are no handlers of exceptions, and no debug mode.
     """
 
     def build_middleware_stack(self) -> ASGIApp:

@@ -31,6 +31,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lamia_gql.api.request_body import HttpError
+from lamia_gql.api.request_headers import request_headers
 from lamia_gql.domain.addresses import is_loopback
 from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.domain.settings import Settings
@@ -43,6 +44,7 @@ HOST = re.compile(r"(?P<name>\[[^\]@/]+\]|[^\[\]:@/\s]+)(?::\d{1,5})?")
 """A ``Host`` header: the name or the IP address, and perhaps the port."""
 ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]+)")
 DEFAULT_PORTS = {"http": 80, "https": 443}
+TOLD_BY_BROWSERS = frozenset({b"origin", b"sec-fetch-site"})
 OWN_SITES = {"same-origin", "none"}
 """What ``Sec-Fetch-Site`` is for our own pages, and for what the user asks for himself."""
 KEPT_HOSTS = 64
@@ -79,12 +81,9 @@ class RequestGuard:
         # HTTP/1.0 knows no Host, and some health checks still use it. No browser does.
         if hosts or scope["http_version"] != "1.0":
             self._check_host(hosts)
-        headers = dict(scope["headers"])
-        if b"origin" not in headers and b"sec-fetch-site" not in headers:
+        if TOLD_BY_BROWSERS.isdisjoint(dict(scope["headers"])):
             return
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()
-        }
+        headers = request_headers(scope)
         if self._is_foreign(headers) and not _opens_page(scope, headers):
             page = headers.get("origin", "of another site")[:SHOWN_CHARACTERS]
             raise HttpError(

@@ -23,11 +23,9 @@ from sqlalchemy.orm import aliased
 
 from lamia_gql.domain.progress import FINISHED
 from lamia_gql.domain.throughput import MIN_STALL_S, STALL_SHARE
-from lamia_gql.domain.usage_sketch import STRAGGLER, Measure
+from lamia_gql.domain.usage_sketch import MOST_JOBS, MS_PER_S, STRAGGLER, Measure
 from lamia_gql.storage.models import Sample, Usage
 from lamia_gql.storage.relative_time import NOW
-
-MS_PER_S = 1000
 
 
 def is_stalled(process: Any) -> ColumnElement[bool]:
@@ -124,7 +122,7 @@ def _is_longer_than_most(
     limit_ms = silence * (MS_PER_S / STRAGGLER)
     below = func.sum(case((usage.total < limit_ms * usage.jobs, usage.jobs), else_=0))
     found: ColumnElement[bool] = (
-        select(below >= 0.95 * cast(func.sum(usage.jobs), Float))
+        select(below >= MOST_JOBS * cast(func.sum(usage.jobs), Float))
         # Jobs that run again were taken out of their buckets.
         .where(_is_of(process, usage), usage.measure == Measure.DURATION, usage.jobs > 0)
         .correlate(process, changed)

@@ -9,7 +9,15 @@ from typing import Annotated, NamedTuple, Self
 import strawberry
 
 from lamia_gql.domain.pagination import check_size
-from lamia_gql.domain.usage_sketch import STRAGGLER, Bucket, Measure, histogram, quantile
+from lamia_gql.domain.usage_sketch import (
+    MOST_JOBS,
+    MS_PER_S,
+    STRAGGLER,
+    Bucket,
+    Measure,
+    histogram,
+    quantile,
+)
 from lamia_gql.graph.reads import Reads, ValueRead
 from lamia_gql.graph.types.arguments import argument
 from lamia_gql.graph.types.fields import column, derived, field, value
@@ -20,8 +28,6 @@ from lamia_gql.storage.queries.stragglers import started_before
 from lamia_gql.storage.queries.usage import Buckets, read_usage
 from lamia_gql.storage.row_shape import ComputedShape
 from lamia_gql.storage.rows import ProcessRow
-
-MS_PER_S = 1000
 
 
 @strawberry.type(description="A part of a histogram.")
@@ -250,7 +256,7 @@ def _duration_values(found: Buckets) -> DurationValues | None:
     if buckets is None:
         return None
     jobs, total = _sums(buckets)
-    least, median, p95, most = (quantile(buckets, share) for share in (0, 0.5, 0.95, 1))
+    least, median, p95, most = (quantile(buckets, share) for share in (0, 0.5, MOST_JOBS, 1))
     bins = (
         BinValues(each.begin / MS_PER_S, each.end / MS_PER_S, each.jobs)
         for each in histogram(buckets)

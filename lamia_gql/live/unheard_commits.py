@@ -7,9 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from lamia_gql.domain.background_task import BackgroundTask
-from lamia_gql.storage.change_feed import catch_up_statement
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.transaction import WriteTransaction
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +50,8 @@ class UnheardCommits:
             try:
                 await self._catch_up()
                 if self._database.has_other_servers:
-                    await self._database.write(self._tell)
+                    await self._database.write(self._database.tell_to_catch_up)
             except Exception:
                 log.exception("cannot find out what was committed; trying again")
                 self._noted.set()
                 await asyncio.sleep(RETRY_DELAY_S)
-
-    def _tell(self, transaction: WriteTransaction) -> None:
-        transaction.connection.exec_driver_sql(catch_up_statement(self._database.id))

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.settings import Settings
 from lamia_gql.storage.cancellation import CancellableRead
-from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.change_feed import Change, catch_up_statement
 from lamia_gql.storage.database_url import session_url
 from lamia_gql.storage.engine import (
     create_engine,
@@ -113,7 +113,9 @@ class Database:
         """Called, in a writer's thread, with the changes of each committed transaction."""
         self.on_unheard_commit: Callable[[], None] | None = None
         """Called, in a writer's thread, when a transaction may have been committed of which nobody
-        was told, or only this server."""
+        was told, or only this server. Without it, others are told when this is closed."""
+        self._is_unheard = False
+        """Whether they are to be told then."""
 
     @property
     def has_other_servers(self) -> bool:
@@ -217,8 +219,14 @@ class Database:
             return work(connection)
 
     def write_blocking(self, work: Callable[[WriteTransaction], T]) -> T:
-        """:meth:`write`, for code without an event loop; it may take as long as it likes."""
-        return self._run_write(Write(work))
+        """:meth:`write`, for code without an event loop; it may take as long as it likes.
+
+        Raises what the database raises; and :class:`OutcomeUnknown`.
+        """
+        try:
+            return self._run_write(Write(work))
+        except CommitUnconfirmed as error:
+            raise OutcomeUnknown from error
 
     def _run_write(self, write: Write[T]) -> T:
         while True:
@@ -227,8 +235,7 @@ class Database:
                     result, changes = write.run(self._write_engine, self.id)
             except CommitUnconfirmed:
                 self.id = uuid.uuid4().hex
-                if (note := self.on_unheard_commit) is not None:
-                    note()
+                self._note_unheard()
                 raise
             except DBAPIError as error:
                 if not write.retries.wait(error):
@@ -236,12 +243,26 @@ class Database:
             else:
                 if changes and (publish := self.on_commit) is not None:
                     publish(changes)
-                if not write.is_told and (note := self.on_unheard_commit) is not None:
-                    note()
+                if not write.is_told:
+                    self._note_unheard()
                 return result
 
+    def _note_unheard(self) -> None:
+        if (note := self.on_unheard_commit) is not None:
+            note()
+        else:
+            self._is_unheard = True
+
+    def tell_to_catch_up(self, transaction: WriteTransaction) -> None:
+        """Have other servers find out what was committed; on PostgreSQL only."""
+        transaction.connection.exec_driver_sql(catch_up_statement(self.id))
+
     def close(self) -> None:
-        """Wait for running reads, give up writes whose outcome nobody awaits, and disconnect."""
+        """Wait for running reads, give up writes whose outcome nobody awaits, and disconnect.
+
+        Before that, other servers are told of a commit of which they were not, within
+        ``database_timeout``.
+        """
         for write in list(self._writes):
             write.give_up()
         self.readers.close()
@@ -249,6 +270,11 @@ class Database:
             replica.source.readers.close()
         self._writers.shutdown()
         self._event_writers.shutdown()
+        if self._is_unheard and self.has_other_servers:
+            try:
+                self._run_write(Write(self.tell_to_catch_up, time.monotonic() + self.timeout_s))
+            except (CommitUnconfirmed, DBAPIError):
+                log.exception("other servers were not told of a change, which they may not show")
         self._write_engine.dispose()
         self.engine.dispose()
 

@@ -7,6 +7,9 @@ import os
 import random
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -142,17 +145,23 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
     assert "Traceback" not in reader.log()
 
 
-async def test_others_hear_of_a_commit_before_whose_notification_the_connection_broke(
-    start_server: StartServer, postgres_url: str
-) -> None:
-    """PostgreSQL ends it between the two: as soon as they can, the others find out."""
-    user = postgres_url.partition("//")[2].partition("@")[0]
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        # What is found there takes the place of PostgreSQL's own function.
+@contextmanager
+def own_functions_first(url: str) -> Iterator[psycopg.Connection]:
+    """A connection to a database where functions take the place of PostgreSQL's own."""
+    user = url.partition("//")[2].partition("@")[0]
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             f'ALTER ROLE {user} IN DATABASE "{connection.info.dbname}"'
             " SET search_path = public, pg_catalog".encode()
         )
+        yield connection
+
+
+async def test_others_hear_of_a_commit_before_whose_notification_the_connection_broke(
+    start_server: StartServer, postgres_url: str
+) -> None:
+    """PostgreSQL ends it between the two: as soon as they can, the others find out."""
+    with own_functions_first(postgres_url) as connection:
         writer, reader = start_server(postgres_url), start_server(postgres_url)
         writer.create("t", {"name": "p", "jobCount": 2})
         until_two_listen(postgres_url)
@@ -172,6 +181,30 @@ async def test_others_hear_of_a_commit_before_whose_notification_the_connection_
             while await receive(changes, "taskChanged") != {"comment": "unheard"}:
                 pass
     assert "Traceback" not in reader.log()
+
+
+async def test_others_hear_of_what_a_command_has_done(
+    start_server: StartServer, postgres_url: str
+) -> None:
+    """Also where its connection breaks between the commit and the notification."""
+    with own_functions_first(postgres_url) as connection:
+        server = start_server(postgres_url)
+        server.create("t", {"name": "p"})
+        until(lambda: listeners(postgres_url), "somebody who listens")
+        async with WebSocketClient(server.url) as client:
+            await client.subscribe("1", CHANGES, names=["t"])
+            await client.receive()
+            connection.execute("UPDATE task SET received_at = received_at - interval '2 days'")
+            connection.execute(DEADLY_NOTIFY)
+            prune = partial(
+                run_cli, "prune", database_url=postgres_url, retention_unfinished_days=1
+            )
+            pruning = asyncio.create_task(asyncio.to_thread(prune))
+            is_deleted = "SELECT FROM task WHERE deleted_at IS NOT NULL"
+            await until_async(lambda: connection.execute(is_deleted).fetchall(), "a commit")
+            connection.execute("DROP FUNCTION public.pg_notify")
+            assert (await pruning).returncode == 0
+            assert await client.receive() == {"id": "1", "type": "complete"}
 
 
 async def test_an_event_that_is_committed_late_is_not_skipped(two: tuple[Server, Server]) -> None:

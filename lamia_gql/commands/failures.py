@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
     from lamia_gql.domain.settings import Settings
 
 POOLER = "unsupported startup parameter"
@@ -81,7 +83,14 @@ def read_settings(config: str | None, **overrides: Any) -> Settings:
 
 @contextmanager
 def database_errors(settings: Settings) -> Iterator[None]:
-    """Exit with 1 if the database is unavailable, unsuitable, or in use by others."""
+    """Exit with 1 if the database is unavailable, unsuitable, or in use by others.
+
+    What is logged where no log is set up, as in all commands but ``serve``, has no tracebacks.
+    """
+    import logging
+
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(_without_traceback)
     try:
         yield
     except Exception as error:
@@ -89,6 +98,11 @@ def database_errors(settings: Settings) -> Iterator[None]:
         if problem is None:
             raise
         fail(1, problem)
+
+
+def _without_traceback(record: LogRecord) -> bool:
+    record.exc_info = None
+    return True
 
 
 def database_problem(
@@ -100,12 +114,15 @@ def database_problem(
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    from lamia_gql.domain.errors import Unavailable
+    from lamia_gql.domain.errors import ErrorCode, Unavailable
     from lamia_gql.storage.database_url import DatabaseURLError, UnusableDatabase, parse_url
     from lamia_gql.storage.sqlite_file import access_problem
 
     if isinstance(error, Unavailable):
-        return error.message
+        cause = error.__cause__
+        if error.code is not ErrorCode.STORAGE_FAILED or not isinstance(cause, SQLAlchemyError):
+            return error.message
+        error = cause
     if isinstance(error, (UnusableDatabase, DatabaseURLError)):
         return str(error)
     if not isinstance(error, SQLAlchemyError):

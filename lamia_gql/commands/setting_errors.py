@@ -38,6 +38,7 @@ REQUIREMENTS = {
     "list_type": "must be a list",
     "literal_error": "must be {expected}",
     "string_type": "must be a text",
+    "string_too_short": "must not be empty",
     "too_long": "must have at most {max_length} entries",
 }
 """What a value must be, by pydantic's types of errors."""

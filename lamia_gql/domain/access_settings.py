@@ -96,6 +96,7 @@ class AccessSettings(BaseSettings):
     session_time: float = Field(
         43_200.0,
         gt=0,
+        allow_inf_nan=False,
         description="The time in seconds after which a page asks its user to sign in again.",
     )
     token_issuers: list[TokenIssuer] = Field(

@@ -8,6 +8,11 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from lamia_gql.domain.setting_types import Timeout
+
+MAX_INT = 2**31 - 1
+"""The largest Int of GraphQL."""
+
 
 class Limits(BaseSettings):
     """The limits among the settings of a server."""
@@ -17,7 +22,10 @@ class Limits(BaseSettings):
         500, ge=2, description="The largest number of points of a `timeline`."
     )
     max_job_count: int = Field(
-        1_000_000, ge=1, description="The largest number of jobs in one array."
+        1_000_000,
+        ge=1,
+        le=MAX_INT,
+        description="The largest number of jobs in one array.",
     )
     max_processes: int = Field(
         1_000, ge=1, description="The largest number of processes in one task."
@@ -186,9 +194,8 @@ class Limits(BaseSettings):
         description="The largest number of events, or changed tasks, that may wait for a"
         " subscriber; beyond, it is TOO_SLOW.",
     )
-    send_timeout: float = Field(
+    send_timeout: Timeout = Field(
         30.0,
-        gt=0,
         description="The time in seconds after which a client that does not read is disconnected.",
     )
     snapshot_interval: float = Field(

@@ -9,12 +9,15 @@ from importlib.util import find_spec
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from lamia_gql.domain.notifications import is_mail_address
 
 WEBHOOK_SECRET_BYTES = range(24, 65)
 """The sizes of a key by the specification of Standard Webhooks."""
+
+Timeout = Annotated[float, Field(ge=0.001, le=2_000_000)]
+"""A time in seconds that others take as milliseconds in 32 bits, of which 0 means none."""
 
 
 def _split(value: Any) -> Any:

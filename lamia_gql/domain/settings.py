@@ -26,7 +26,7 @@ from lamia_gql.domain.access_settings import AccessSettings
 from lamia_gql.domain.limits import Limits
 from lamia_gql.domain.notification_settings import NotificationSettings
 from lamia_gql.domain.retention_settings import RetentionSettings
-from lamia_gql.domain.setting_types import SPLIT, SPLIT_ADDRESSES, HostName, Origin
+from lamia_gql.domain.setting_types import SPLIT, SPLIT_ADDRESSES, HostName, Origin, Timeout
 
 ENV_PREFIX = "LAMIA_"
 """What the names of settings begin with in the environment."""
@@ -60,7 +60,7 @@ class Settings(Limits, AccessSettings, NotificationSettings, RetentionSettings):
         allow_inf_nan=False,
         description="A replica that is further behind, in seconds, is not read.",
     )
-    host: str = Field("127.0.0.1", description="The address to listen on.")
+    host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(
         8088, ge=0, le=65535, description="The port to listen on; 0 chooses a free one."
     )
@@ -117,9 +117,8 @@ class Settings(Limits, AccessSettings, NotificationSettings, RetentionSettings):
         le=200,
         description="The largest number of operations that read the database at once.",
     )
-    database_timeout: float = Field(
+    database_timeout: Timeout = Field(
         30.0,
-        gt=0,
         description="The longest wait in seconds for a lock or a connection of the database, and"
         " for the end of a write.",
     )

@@ -32,6 +32,11 @@ NO_FOLDER = "/nowhere/at/all/l.sqlite can't be used: the folder /nowhere/at/all 
         (["serve"], {"port": "many"}, 2, "port must be a whole number, not 'many'."),
         (["serve"], {"page_limit": "0"}, 2, "page_limit must be at least 1, not '0'."),
         (["serve"], {"beat_interval": "inf"}, 2, "beat_interval must be a finite number, not"),
+        (["serve"], {"database_timeout": "inf"}, 2, "must be at most 2000000.0, not 'inf'."),
+        (["serve"], {"send_timeout": "1e-9"}, 2, "send_timeout must be at least 0.001, not"),
+        (["serve"], {"session_time": "inf"}, 2, "session_time must be a finite number, not"),
+        (["serve"], {"max_job_count": "9999999999"}, 2, "must be at most 2147483647, not"),
+        (["serve"], {"host": ""}, 2, "host must not be empty, not ''."),
         (["serve"], {"log_level": "loud"}, 2, "'warning', 'info' or 'debug', not 'loud'."),
         (["serve"], {"trusted_proxies": "here"}, 2, "trusted_proxies.0 must be IP addresses or"),
         (

@@ -25,7 +25,7 @@ from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.rows import TaskRow
 from lamia_gql.storage.transaction import WriteTransaction
-from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors
+from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors, run_cli
 from tests.support.waiting import until
 
 
@@ -218,6 +218,25 @@ def test_another_writer_on_the_same_file(sqlite_server: Server) -> None:
     timer.join()
     other.close()
     server.check_counters()
+
+
+def test_a_command_says_why_it_failed(start_server: StartServer, postgres_url: str) -> None:
+    """The reason of the database, in a sentence."""
+    start_server(postgres_url).create("t", {"name": "p"})
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("UPDATE task SET received_at = received_at - interval '2 days'")
+        connection.execute(
+            f'ALTER DATABASE "{connection.info.dbname}"'
+            " SET default_transaction_read_only = on".encode()
+        )
+    done = run_cli(
+        "prune", database_url=postgres_url, retention_unfinished_days=1, database_timeout=0.5
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "The database can't be used: cannot execute SELECT FOR UPDATE in a read-only transaction."
+    )
+    assert "Traceback" not in done.stderr
 
 
 async def test_a_refused_commit_of_a_write_that_tells_nobody(

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -106,9 +105,7 @@ class GracefulServer(uvicorn.Server):
         self._told_to_stop.wait()
         time.sleep(self._drain_time_s + STOP_GRACE_S)
         log.warning("stopping took longer than %g s: the process ends at once", STOP_GRACE_S)
-        sum_up_log()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        logging.shutdown()
         os._exit(0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.synchronize import Event
@@ -100,7 +100,9 @@ def run(settings: Settings) -> None:
         if settings.log_format == "json":
             log.info(introduction)
         else:
-            click.echo(introduction, err=True)
+            # A log that can't be written, on a full disk, is no reason not to serve.
+            with suppress(OSError):
+                click.echo(introduction, err=True)
         if settings.workers == 1:
             _serve(settings, listening, manager, ONLY_WORKER, is_last=lambda: taken is None)
         else:

@@ -162,6 +162,17 @@ def test_a_socket_is_handed_over(tmp_path: Path, sqlite_url: str) -> None:
                     assert process.wait(SECONDS) in (0, -signal.SIGTERM)
 
 
+def test_a_log_that_cannot_be_written_does_not_stop_the_server(sqlite_url: str) -> None:
+    """Its disk is full: the server serves."""
+    full = Path("/dev/full")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = "http://{}:{}/healthz".format(*listening.getsockname())
+        with serving(full, {}, listening, database_url=sqlite_url) as process:
+            assert httpx.get(url, verify=False, timeout=SECONDS).status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(SECONDS) in (0, -signal.SIGTERM)
+
+
 def test_sockets_of_others_are_left_alone(tmp_path: Path, sqlite_url: str) -> None:
     """What the environment says about sockets counts for the process that it names only."""
     log = tmp_path / "log"

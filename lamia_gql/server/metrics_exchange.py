@@ -8,11 +8,13 @@ counters anew.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric
@@ -22,6 +24,8 @@ from lamia_gql.server.metrics import Metrics
 
 ANSWER_TIMEOUT_S = 2.0
 """How long the other workers have to answer."""
+MAX_TEMPORARY_PATH = 60
+"""The longest path in bytes below which a socket still has one that systems take: 104."""
 FAMILY = re.compile(r"(# HELP .*\n# TYPE .*\n)((?:[^#].*\n)*)")
 """A metric in Prometheus' text format: its description, and its samples."""
 
@@ -123,6 +127,12 @@ class _Collected:
 
 def _format(metrics: list[Metric]) -> str:
     return generate_latest(_Collected(metrics)).decode()
+
+
+def socket_folder() -> TemporaryDirectory[str]:
+    """A folder for the sockets of workers, where ``TMPDIR`` says unless that is too long."""
+    is_short = len(os.fsencode(gettempdir())) <= MAX_TEMPORARY_PATH
+    return TemporaryDirectory(prefix="lamia-", dir=None if is_short else "/tmp")  # noqa: S108
 
 
 def _socket(folder: Path, number: int) -> Path:

@@ -16,7 +16,6 @@ from multiprocessing import parent_process
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from signal import SIGTERM
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -33,7 +32,7 @@ from lamia_gql.server.graceful_server import REQUEST_GRACE_S, WORKER_GRACE_S, Gr
 from lamia_gql.server.http_protocol import HttpProtocol
 from lamia_gql.server.log_format import FORMATTERS
 from lamia_gql.server.log_handler import AUDIT_LOG, CondensingHandler
-from lamia_gql.server.metrics_exchange import Worker
+from lamia_gql.server.metrics_exchange import Worker, socket_folder
 from lamia_gql.server.service_manager import ServiceManager, take_socket
 from lamia_gql.server.supervisor import Supervisor
 from lamia_gql.server.websocket_protocol import WEBSOCKET_LOG, WebSocketProtocol
@@ -106,7 +105,7 @@ def run(settings: Settings) -> None:
         if settings.workers == 1:
             _serve(settings, listening, manager, ONLY_WORKER, is_last=lambda: taken is None)
         else:
-            with TemporaryDirectory(prefix="lamia-") as folder:
+            with socket_folder() as folder:
                 arguments = (settings, listening, Path(folder), taken is None)
                 grace_s = settings.drain_time + WORKER_GRACE_S
                 supervisor = Supervisor(

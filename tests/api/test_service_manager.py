@@ -118,9 +118,14 @@ def test_readiness_and_the_end_are_told(manager: Manager, tmp_path: Path, sqlite
 def test_workers_are_ready_and_the_first_process_tells_the_end(
     manager: Manager, tmp_path: Path, postgres_url: str
 ) -> None:
-    """Each worker tells that it answers; that all stop, and live, is told once, by their parent."""
-    log = tmp_path / "log"
+    """Each worker tells that it answers; that all stop, and live, is told once, by their parent.
+
+    The folder for temporary files may have a long path, as in batch systems.
+    """
+    log, temporary = tmp_path / "log", tmp_path / ("long" * 30)
+    temporary.mkdir()
     environ = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "400000"}
+    environ["TMPDIR"] = str(temporary)
     with serving(log, environ, database_url=postgres_url, workers=2) as process:
         assert set(manager.until("READY=1")) <= {"WATCHDOG=1"}
         assert httpx.get(f"{address_of(log)}/healthz", verify=False).status_code == 200

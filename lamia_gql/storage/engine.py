@@ -36,6 +36,8 @@ WRITER_CACHE_KIB = 4096
 """How much of the database the connection that writes to SQLite keeps between transactions."""
 REPLICA_TIMEOUT_S = 3.0
 """``database_timeout`` of connections to a replica, unless that is less."""
+FORMS = {"timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
+"""In which form PostgreSQL sends times and numbers, whatever the database or the user has set."""
 FIND_BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -114,7 +116,7 @@ def create_engine(settings: Settings, *, connections: int | None = None) -> Engi
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "handle_error", _give_up_read_only)
         return engine
-    return _create_postgres_engine(url, settings, sizes, {"timezone": "UTC"})
+    return _create_postgres_engine(url, settings, sizes, FORMS)
 
 
 def create_sqlite_write_engine(settings: Settings) -> Engine:
@@ -163,7 +165,7 @@ def create_read_engine(settings: Settings, replica: URL | None = None) -> Engine
             "pool_timeout": settings.database_timeout,
             "pool_reset_on_return": None,
         },
-        {"timezone": "UTC"},
+        FORMS,
         reads=True,
     )
     keep_prepared(engine)
@@ -183,7 +185,7 @@ def create_write_engine(settings: Settings, connections: int) -> Engine:
         settings,
         {"pool_size": connections, "pool_timeout": settings.database_timeout},
         {
-            "timezone": "UTC",
+            **FORMS,
             "lock_timeout": limit,
             "idle_in_transaction_session_timeout": limit,
         },

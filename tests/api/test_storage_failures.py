@@ -239,6 +239,25 @@ def test_a_command_says_why_it_failed(start_server: StartServer, postgres_url: s
     assert "Traceback" not in done.stderr
 
 
+def test_values_are_the_same_whatever_the_user_has_set(
+    start_server: StartServer, postgres_url: str
+) -> None:
+    """The forms of times and numbers are those that the server sets."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        for setting in ("datestyle = 'German'", "extra_float_digits = -5", "timezone = 'Iran'"):
+            connection.execute(f'ALTER DATABASE "{name}" SET {setting}'.encode())
+    server = start_server(postgres_url)
+    server.create("t", {"name": "p", "threshold": 1000})
+    begun = datetime.now(UTC)
+    server.submit("t", "p", "BEAT", progress=123.456789012345)
+    job = server.graphql("""{ process(task: "t", name: "p") { ... on SolitaryProcess {
+      job { progress { current } lastEventAt } } } }""")["process"]["job"]
+    assert job["progress"]["current"] == 123.456789012345
+    assert begun <= datetime.fromisoformat(job["lastEventAt"]) <= datetime.now(UTC)
+    assert run_cli("check", database_url=postgres_url).returncode == 0
+
+
 async def test_a_refused_commit_of_a_write_that_tells_nobody(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

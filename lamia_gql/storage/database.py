@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from lamia_gql.domain.errors import ErrorCode, OutcomeUnknown, Unavailable
 from lamia_gql.domain.settings import Settings
@@ -38,8 +39,8 @@ from lamia_gql.storage.lookups import Lookups
 from lamia_gql.storage.read_position import Position
 from lamia_gql.storage.read_replica import LOOKUPS, ReadSource, connect_replicas
 from lamia_gql.storage.read_sources import ReadSources
-from lamia_gql.storage.readers import STORAGE_FAILURES, Readers
-from lamia_gql.storage.retries import is_gone, sqlstate
+from lamia_gql.storage.readers import Readers
+from lamia_gql.storage.retries import is_failure, sqlstate
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 from lamia_gql.storage.unused_connections import release_memory
 from lamia_gql.storage.write import CommitUnconfirmed, GivenUp, Write
@@ -199,11 +200,11 @@ class Database:
             raise OutcomeUnknown from error
         except GivenUp as error:
             raise _failure("The database did not answer in time.") from error
-        except (*STORAGE_FAILURES, DBAPIError) as error:
+        except (PoolTimeoutError, DBAPIError) as error:
             if _is_lock_timeout(error):
                 log.info("a lock was not available in time: %s", error)
                 raise _busy("Another transaction keeps a lock.") from error
-            if not isinstance(error, STORAGE_FAILURES) and not is_gone(error):
+            if not is_failure(error):
                 raise
             log.exception("the database failed")
             raise _failure("The database failed.") from error

@@ -14,20 +14,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from lamia_gql.domain.errors import ErrorCode, LamiaError, LimitExceeded, Unavailable
 from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.storage.cancellation import CancellableRead, Stopped
 from lamia_gql.storage.reader_turns import ReaderTurns
-from lamia_gql.storage.retries import Retries, is_gone
+from lamia_gql.storage.retries import Retries, is_failure, is_gone
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-STORAGE_FAILURES = (OperationalError, InterfaceError, PoolTimeoutError)
-"""Errors of the storage itself, rather than of the statement."""
 
 
 class ReplicaFailed(Unavailable):
@@ -249,9 +246,8 @@ class ReadSession:
                 " once.",
                 limit_s,
             ) from None
-        except (*STORAGE_FAILURES, DBAPIError) as error:
-            lost = isinstance(error, DBAPIError) and error.connection_invalidated
-            if not lost and not isinstance(error, STORAGE_FAILURES):
+        except (PoolTimeoutError, DBAPIError) as error:
+            if not is_failure(error):
                 raise
             raise self._readers.failure(error) from error
         finally:

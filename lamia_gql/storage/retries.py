@@ -10,7 +10,8 @@ import logging
 import time
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,15 @@ class Retries:
         log.warning("the database is gone; looking for it again: %s", error.orig)
         time.sleep(pause_s)
         return True
+
+
+def is_failure(error: DBAPIError | PoolTimeoutError) -> bool:
+    """Whether an error is one of the database itself, rather than of the statement."""
+    if isinstance(error, (PoolTimeoutError, OperationalError, InterfaceError)):
+        return True
+    # Of a damaged file, SQLite's driver tells by no narrower class.
+    is_damaged = type(error) is DatabaseError
+    return is_damaged or error.connection_invalidated or is_gone(error)
 
 
 def is_gone(error: DBAPIError) -> bool:

@@ -64,6 +64,23 @@ def test_full_disk(start_server: StartServer, sqlite_url: str) -> None:
     server.check_counters()
 
 
+def test_a_damaged_file(start_server: StartServer, sqlite_url: str) -> None:
+    """What can't be read or written is answered 503: no client takes it for its own fault."""
+    server = start_server(sqlite_url)
+    server.create("t", {"name": "p"})
+    # So that everything is in the file itself.
+    server.stop()
+    server.start()
+    with Path(sqlite_url.removeprefix("sqlite:///")).open("r+b") as file:
+        for page in range(4096, file.seek(0, 2), 4096):
+            file.seek(page)
+            file.write(b"\xde\xad" * 500)
+    query = server.request('{ task(name: "t") { name } }')
+    assert query.status_code == 503
+    assert query.json()["errors"][0]["extensions"]["code"] == "STORAGE_FAILED"
+    assert submit(server)[0] == server.rest("PUT", "/t", {"comment": "x"}).status_code == 503
+
+
 def test_the_file_is_deleted_and_put_back(start_server: StartServer, tmp_path: Path) -> None:
     """No event is acknowledged while the database file is missing; a restored copy is served."""
     folder = tmp_path / "data"

@@ -28,6 +28,12 @@ from lamia_gql.storage.transaction import WriteTransaction
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer, rest_errors, run_cli
 from tests.support.waiting import until
 
+FULL_DISK = """
+  CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
+  CREATE TRIGGER fail BEFORE UPDATE ON task EXECUTE FUNCTION fail()"""
+"""Lets tasks be changed no more."""
+
 
 def submit(server: Server, **fields: Any) -> tuple[int, Any]:
     """The status and body of the answer to an event."""
@@ -242,17 +248,10 @@ def test_a_command_says_why_it_failed(start_server: StartServer, postgres_url: s
     start_server(postgres_url).create("t", {"name": "p"})
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("UPDATE task SET received_at = received_at - interval '2 days'")
-        connection.execute(
-            f'ALTER DATABASE "{connection.info.dbname}"'
-            " SET default_transaction_read_only = on".encode()
-        )
-    done = run_cli(
-        "prune", database_url=postgres_url, retention_unfinished_days=1, database_timeout=0.5
-    )
+        connection.execute(FULL_DISK)
+    done = run_cli("prune", database_url=postgres_url, retention_unfinished_days=1)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        "The database can't be used: cannot execute SELECT FOR UPDATE in a read-only transaction."
-    )
+    assert done.stderr.splitlines()[-1] == "The database can't be used: No space left on device."
     assert "Traceback" not in done.stderr
 
 

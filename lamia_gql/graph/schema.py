@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterable
+from copy import copy
+from functools import cache
 
 import strawberry
 from graphql import GraphQLError, GraphQLSyntaxError, print_schema
@@ -94,19 +96,26 @@ def make_schema(settings: Settings | None = None) -> Schema:
     """
     settings = settings or Settings.model_construct()
     documents = Documents(settings)
+    schema = copy(_types())
+    schema.extensions = (lambda: DocumentLimits(documents), Deadline)
+    schema.documents = documents
+    if settings.persisted_documents is not None:
+        documents.allow_persisted_only(schema._schema, settings.persisted_documents)
+    return schema
+
+
+@cache
+def _types() -> Schema:
+    """The schema without limits; made once, because that takes half of a server's start."""
     schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[JobArray, SolitaryProcess],
-        extensions=[lambda: DocumentLimits(documents), Deadline],
         execution_context_class=BudgetedExecutor,
         config=StrawberryConfig(sort_schema=True, scalar_map=SCALARS),
     )
     schema._schema.description = DESCRIPTION  # Strawberry has no argument for it
-    schema.documents = documents
-    if settings.persisted_documents is not None:
-        documents.allow_persisted_only(schema._schema, settings.persisted_documents)
     return schema
 
 

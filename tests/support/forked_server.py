@@ -16,7 +16,8 @@ from lamia_gql.commands.cli import main
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(
     [
-        *("lamia_gql.server.run", "lamia_gql.live.pg_listener", "alembic.command", "uvloop"),
+        *("lamia_gql.server.run", "lamia_gql.live.pg_listener", "alembic.command", "psycopg"),
+        *("lamia_gql.commands.setting_errors", "uvicorn.lifespan.on", "uvicorn.loops.uvloop"),
         *("lamia_gql.commands.server_client", "lamia_gql.commands.watch", __name__),
         "tests.support.warm_start",
     ]
@@ -26,8 +27,8 @@ _FORKING.set_forkserver_preload(
 class ForkedServer:
     """The same process as ``python -m lamia_gql serve``, with the methods of ``Popen``.
 
-    Importing the application takes most of a server's start. One process of its own, that of
-    :mod:`multiprocessing`, has done it for all servers.
+    Importing the application takes most of a server's start, and making the schema half of the
+    rest. One process of its own, that of :mod:`multiprocessing`, has done both for all servers.
 
     Args:
         arguments: the arguments of ``serve``.

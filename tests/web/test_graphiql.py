@@ -91,8 +91,14 @@ def test_subscriptions_go_on(graphiql: Page, sqlite_server: Server) -> None:
         graphiql.get_by_role("button", name="Subscriptions use").click()
 
 
-def test_fields_are_completed(graphiql: Page) -> None:
-    """The editor knows the schema: it offers the rest of a name."""
+def test_the_schema_helps(graphiql: Page) -> None:
+    """The editor offers the rest of a name; the schema can be read and clicked together.
+
+    Axe finds nothing serious in what is ours of the page: the rest is GraphiQL's own.
+    """
+    for scheme in COLOR_SCHEMES:
+        graphiql.emulate_media(color_scheme=scheme)
+        assert serious_findings(graphiql, ".graphiql-logo", ".graphiql-toolbar") == [], scheme
     graphiql.get_by_role("button", name="New tab").click()
     editor = graphiql.locator(".graphiql-query-editor .monaco-editor")
     editor.click()
@@ -105,10 +111,6 @@ def test_fields_are_completed(graphiql: Page) -> None:
     graphiql.keyboard.type(" { version } }")
     run(graphiql)
     expect_response(graphiql, '"version"')
-
-
-def test_explorer_and_documentation(graphiql: Page) -> None:
-    """The schema can be read and clicked together."""
     graphiql.get_by_role("button", name="Show GraphiQL Explorer").click()
     expect(graphiql.locator(".graphiql-explorer-root")).to_contain_text("tasks")
     graphiql.get_by_role("button", name="Show Documentation Explorer").click()
@@ -116,15 +118,11 @@ def test_explorer_and_documentation(graphiql: Page) -> None:
     expect(graphiql.get_by_text("Everything that can be queried.")).to_be_visible()
 
 
-def test_what_is_added_is_accessible(graphiql: Page) -> None:
-    """Axe finds nothing serious in what is ours of the page: the rest is GraphiQL's own."""
-    for scheme in COLOR_SCHEMES:
-        graphiql.emulate_media(color_scheme=scheme)
-        assert serious_findings(graphiql, ".graphiql-logo", ".graphiql-toolbar") == [], scheme
+def test_headers_and_tabs(graphiql: Page) -> None:
+    """What stands under Headers goes with the request: a token, say.
 
-
-def test_headers_are_sent(graphiql: Page) -> None:
-    """What stands under Headers goes with the request: a token, say."""
+    A reload brings back the tabs, none of them twice.
+    """
     graphiql.get_by_role("button", name="Headers").click()
     graphiql.locator(".graphiql-editor-tool .monaco-editor:visible").click()
     graphiql.keyboard.insert_text(json.dumps({"authorization": "Bearer secret"}))
@@ -134,10 +132,6 @@ def test_headers_are_sent(graphiql: Page) -> None:
         run(graphiql)
     assert sent.value.headers["authorization"] == "Bearer secret"
     expect_response(graphiql, '"name":"trouble-1"')
-
-
-def test_tabs_stay_on_the_next_visit(graphiql: Page) -> None:
-    """A reload brings back the tabs, none of them twice."""
     choose(graphiql, "SubmitEvent")
     # What is open is stored half a second later.
     stored = 'JSON.parse(localStorage.getItem("graphiql:tabState") ?? "{}").activeTabIndex'

@@ -239,6 +239,7 @@ def test_a_folder_that_is_none(sqlite_url: str, folder: Path) -> None:
         assert (done.returncode, done.stderr) == (2, told)
 
 
+@pytest.mark.slow
 def test_several_workers(start_server: StartServer, postgres_url: str, folder: Path) -> None:
     """Each of them has the same documents."""
     server: Server = start_server(postgres_url, persisted_documents=folder, workers=2)

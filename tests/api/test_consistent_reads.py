@@ -159,6 +159,7 @@ def test_a_query_shows_one_state(stormy: Server) -> None:
     look(ROUNDS, lambda: faults_of_task(stormy.graphql(QUERY)["task"]))
 
 
+@pytest.mark.slow
 def test_no_job_is_missing_from_the_pages(stormy: Server) -> None:
     """Every job is RUNNING or DONE all the time, so the pages of both hold each of them once."""
 
@@ -178,6 +179,7 @@ def test_no_job_is_missing_from_the_pages(stormy: Server) -> None:
     look(ROUNDS, faults)
 
 
+@pytest.mark.slow
 def test_the_payload_of_a_mutation_shows_one_state(stormy: Server) -> None:
     """What is read after the write is of one state, and knows of the write."""
 
@@ -201,6 +203,7 @@ async def test_every_snapshot_of_a_task_shows_one_state(stormy: Server) -> None:
     assert not any(found), found
 
 
+@pytest.mark.slow
 async def test_every_event_shows_one_state(stormy: Server) -> None:
     """Past events are read many at once, yet what is below each is of one state."""
     async with WebSocketClient(stormy.url, max_size=None, max_queue=1) as wire:
@@ -216,6 +219,7 @@ async def test_every_event_shows_one_state(stormy: Server) -> None:
     assert not any(found), [faults for faults in found if faults][:3]
 
 
+@pytest.mark.slow
 def test_rest_shows_one_state(stormy: Server) -> None:
     """The state of a task is that of its processes."""
 

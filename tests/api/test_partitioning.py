@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+import pytest
 
 from lamia_gql.storage.migrations import HEAD, SERVER_LOCK_ID
 from lamia_gql.storage.partitions import PARTITIONED, WIDTH
@@ -71,6 +72,7 @@ def kinds(database: psycopg.Connection) -> list[str]:
     return [kind for (kind,) in database.execute(query, (list(PARTITIONED),))]
 
 
+@pytest.mark.slow
 def test_while_others_write(start_server: StartServer, postgres_url: str) -> None:
     """Nothing is lost or refused, also where the migration was killed once; and it can go back."""
     server = start_server(postgres_url)

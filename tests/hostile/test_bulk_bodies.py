@@ -51,6 +51,7 @@ def many(text: bytes, size: int = SIZE) -> bytes:
     return b"[" + b",".join([text] * (size // (len(text) + 1))) + b"]"
 
 
+@pytest.mark.slow
 def test_bodies_of_tiny_values(server: Server) -> None:
     """16 MB of tiny values are refused before they are parsed, at every address."""
     attacks = [

@@ -128,12 +128,12 @@ def test_wrapped_is_unwrapped_with_a_server(
 
 SELDOM = [
     pytest.param(mode, marks=pytest.mark.slow)
-    for mode in ("500", "401", "drip", "403", "404", "cut")
+    for mode in ("500", "401", "drip", "403", "404", "cut", "garbage", "vanish")
 ]
 """What a job does then is shown by ``test_delivery.py`` as well, though not for each program."""
 
 
-@pytest.mark.parametrize("mode", ["down", "hang", "garbage", "vanish", *SELDOM])
+@pytest.mark.parametrize("mode", ["down", "hang", *SELDOM])
 def test_wrapped_is_unwrapped_whatever_the_server_does(
     tmp_path: Path, unwrapped: dict[str, tuple[int, bytes, bytes]], mode: str
 ) -> None:

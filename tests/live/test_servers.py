@@ -252,6 +252,7 @@ def test_more_workers_than_sqlite_can_have_are_refused(sqlite_url: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 async def test_workers_share_a_port_and_hear_each_other(
     start_server: StartServer, postgres_url: str
 ) -> None:
@@ -295,6 +296,7 @@ async def test_workers_share_a_port_and_hear_each_other(
     assert not any(alive(process) for process in processes)
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_parent(start_server: StartServer, postgres_url: str) -> None:
     """Workers exit if their parent is killed by SIGKILL."""
     server = start_server(postgres_url, workers=2)

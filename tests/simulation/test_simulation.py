@@ -22,9 +22,9 @@ NEW_SEEDS_S = 30.0
     ("engine", "seeds"),
     [
         ("sqlite", range(1, 11)),
-        ("sqlite", range(11, 21)),
+        pytest.param("sqlite", range(11, 21), marks=pytest.mark.slow),
         ("postgresql", range(1, 5)),
-        ("postgresql", range(5, 9)),
+        pytest.param("postgresql", range(5, 9), marks=pytest.mark.slow),
     ],
 )
 def test_fixed_seeds(engine: str, seeds: range) -> None:

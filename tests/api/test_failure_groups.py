@@ -6,7 +6,6 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from statistics import median
 from typing import Any, NamedTuple
 
 import pytest
@@ -342,6 +341,8 @@ def test_fifty_thousand_failures_of_a_million_jobs(
         def answered() -> None:
             assert len(server.graphql(CAUSES_OF_ARRAY)["process"]["failureGroups"]) == len(causes)
 
-        ratios = [seconds(answered) / seconds(grouped) for _ in range(15)]
+        times = [(seconds(answered), seconds(grouped)) for _ in range(15)]
     engine.dispose()
-    assert median(ratios) < most, ratios
+    # The smallest of each: what else the machine does, delays the longer ones.
+    answer_s, plain_s = map(min, zip(*times, strict=True))
+    assert answer_s < most * plain_s, times

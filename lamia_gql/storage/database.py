@@ -8,14 +8,12 @@ engines, and the one in which a running statement can be interrupted. Async code
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import sqlite3
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeVar
@@ -45,6 +43,7 @@ from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 from lamia_gql.storage.unused_connections import release_memory
 from lamia_gql.storage.write import CommitUnconfirmed, GivenUp, Write
 from lamia_gql.storage.write_statistics import WriteStatistics
+from lamia_gql.storage.write_threads import WriteThreads
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -89,8 +88,8 @@ class Database:
             if self.has_other_servers
             else create_sqlite_write_engine(settings)
         )
-        self._writers = ThreadPoolExecutor(WRITE_THREADS, "lamia-write")
-        self._event_writers = ThreadPoolExecutor(event_threads, "lamia-write-events")
+        self._writers = WriteThreads(WRITE_THREADS, "lamia-write")
+        self._event_writers = WriteThreads(event_threads, "lamia-write-events")
         self._writes: set[Write[Any]] = set()
         # SQLite has one writer at a time: threads queue here rather than poll the file's lock.
         self._write_lock = None if self.has_other_servers else threading.Lock()
@@ -158,7 +157,7 @@ class Database:
 
     async def _write(
         self,
-        threads: ThreadPoolExecutor,
+        threads: WriteThreads,
         statistics: WriteStatistics,
         work: Callable[[WriteTransaction], T],
         timeout_s: float,
@@ -168,29 +167,48 @@ class Database:
             time.monotonic() + timeout_s - WRITE_MARGIN_S,
             with_position=bool(self.sources.replicas),
         )
-        # The log tells of the request to which this belongs, in a thread as well.
-        run = contextvars.copy_context().run
-        running = asyncio.get_running_loop().run_in_executor(threads, run, self._run, write)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
         self._writes.add(write)
-        running.add_done_callback(lambda _: self._writes.discard(write))
-        running.add_done_callback(partial(statistics.add, write))
-        # A write goes on if its caller is cancelled.
-        done, _ = await asyncio.wait([running], timeout=timeout_s)
-        if not done:
-            log.error("the database has not completed a write within %.3g s", timeout_s)
-            if not write.give_up():
-                raise (
-                    _failure("The database did not answer in time.")
-                    if write.has_begun
-                    else _busy("Other changes keep the database busy.")
-                )
-            done, _ = await asyncio.wait([running], timeout=END_OF_COMMIT_S)
-            if not done:
-                raise OutcomeUnknown
-        result = running.result()
-        position = write.position
-        self.position = None if position is None else max(self.position or 0, position)
-        return result
+        threads.run(partial(self._run, write), partial(self._end, write, statistics, answer))
+        timer = loop.call_later(timeout_s, self._end_late, write, answer, timeout_s)
+        try:
+            # A write goes on if its caller is cancelled.
+            return await answer
+        finally:
+            timer.cancel()
+
+    def _end(
+        self,
+        write: Write[T],
+        statistics: WriteStatistics,
+        answer: asyncio.Future[T],
+        result: T,
+        error: Exception | None,
+    ) -> None:
+        """Take the end of a write: its result, or its error."""
+        self._writes.discard(write)
+        statistics.add(write, error)
+        if error is None:
+            position = write.position
+            self.position = None if position is None else max(self.position or 0, position)
+        if answer.done():
+            return
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(error)
+
+    def _end_late(self, write: Write[T], answer: asyncio.Future[T], timeout_s: float) -> None:
+        """Give up a write that takes too long, and answer its caller."""
+        log.error("the database has not completed a write within %.3g s", timeout_s)
+        if write.give_up():
+            loop = asyncio.get_running_loop()
+            loop.call_later(END_OF_COMMIT_S, _fail, answer, OutcomeUnknown())
+        elif write.has_begun:
+            _fail(answer, _failure("The database did not answer in time."))
+        else:
+            _fail(answer, _busy("Other changes keep the database busy."))
 
     def _run(self, write: Write[T]) -> T:
         try:
@@ -269,8 +287,8 @@ class Database:
         self.readers.close()
         for replica in self.sources.replicas:
             replica.source.readers.close()
-        self._writers.shutdown()
-        self._event_writers.shutdown()
+        self._writers.close()
+        self._event_writers.close()
         if self._is_unheard and self.has_other_servers:
             try:
                 self._run_write(Write(self.tell_to_catch_up, time.monotonic() + self.timeout_s))
@@ -278,6 +296,11 @@ class Database:
                 log.exception("other servers were not told of a change, which they may not show")
         self._write_engine.dispose()
         self.engine.dispose()
+
+
+def _fail(answer: asyncio.Future[Any], error: Unavailable) -> None:
+    if not answer.done():
+        answer.set_exception(error)
 
 
 def _failure(reason: str) -> Unavailable:

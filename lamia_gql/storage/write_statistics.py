@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import Any
 
@@ -28,9 +27,9 @@ class WriteStatistics:
         self.outcomes: Counter[str] = Counter()
         """How many had each of the :data:`OUTCOMES`."""
 
-    def add(self, write: Write[Any], running: asyncio.Future[Any]) -> None:
-        """Count a transaction that has ended."""
-        self.outcomes[_outcome(running)] += 1
+    def add(self, write: Write[Any], error: Exception | None) -> None:
+        """Count a transaction that has ended, with this error or with none."""
+        self.outcomes[_outcome(error)] += 1
         times = write.times
         if times.begun is not None:
             self.waits.add(times.begun - times.created)
@@ -41,11 +40,7 @@ class WriteStatistics:
             self.commits.add(times.ended - times.commit_begun)
 
 
-def _outcome(running: asyncio.Future[Any]) -> str:
-    if running.cancelled():
-        return "failed"
-    # The caller may be gone; asyncio is not to warn of an exception that nobody fetches.
-    error = running.exception()
+def _outcome(error: Exception | None) -> str:
     if error is None:
         return "committed"
     if isinstance(error, OutcomeUnknown):

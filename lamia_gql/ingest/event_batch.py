@@ -155,6 +155,7 @@ class _Batch:
         with driver.together():
             is_complete = self._write(driver, changed, jobs, samples)
             groups = GROUP_PROCESSES.start(driver, [(task_id,) for task_id in last_seq])
+            driver.flush()
             # Meanwhile, PostgreSQL writes.
             outcomes = self._outcomes(results, processes)
         if not is_complete():
@@ -163,8 +164,8 @@ class _Batch:
         totals = sorted(task_totals(groups(), last_seq))
         usage = [row for process in self._processes.values() for row in process.usage_rows()]
         with driver.together():
-            UPDATE_TASKS.run_on(driver, totals)
-            ADD_USAGE.run_on(driver, usage)
+            UPDATE_TASKS.start(driver, totals)
+            ADD_USAGE.start(driver, usage)
             transaction.publish_on_commit(self._changes())
         if self._outbox is not None:
             targets = self._targets
@@ -193,6 +194,7 @@ class _Batch:
                 rows = self._added[self._sent_count :]
                 self._sent.append((len(rows), INSERT_EVENTS.start(driver, rows)))
                 self._sent_count += len(rows)
+                driver.flush()
         return results
 
     def _add(self, event: NewEvent, key: JobKey) -> tuple[EventRow, bool] | UserError:

@@ -57,7 +57,7 @@ class BulkWrite:
         return self.run_on(Driver(connection), rows)
 
     def run_on(self, driver: Driver, rows: Sequence[Row]) -> int:
-        """Like :meth:`run`; the number is not known while statements run together."""
+        """Like :meth:`run`, but not among statements that run together."""
         return self.start(driver, rows)()
 
     def start(self, driver: Driver, rows: Sequence[Row]) -> Callable[[], int]:

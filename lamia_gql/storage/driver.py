@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from lamia_gql.storage.postgres_statements import STATEMENTS, PostgresStatements
+
 log = logging.getLogger(__name__)
 
 Cursor: TypeAlias = Any
@@ -27,7 +29,7 @@ class Driver:
         connection: a connection; its transaction begins here if it has not begun yet.
     """
 
-    __slots__ = ("_connection", "_driver", "dialect", "is_sqlite")
+    __slots__ = ("_connection", "_driver", "_statements", "dialect", "is_sqlite")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -36,9 +38,12 @@ class Driver:
         self.dialect = connection.dialect
         self.is_sqlite = self.dialect.name == "sqlite"
         """Whether the engine is SQLite."""
-        # PostgreSQL's driver begins by itself. SQLAlchemy rolls back before others get it.
-        if self.is_sqlite and not self._driver.in_transaction:
-            self.execute("BEGIN")
+        if self.is_sqlite:
+            # SQLAlchemy rolls back before others get it.
+            if not driver.in_transaction:
+                self.execute("BEGIN")
+            return
+        self._statements: PostgresStatements = connection.info[STATEMENTS]
 
     def execute(
         self, statement: str, parameters: Sequence[Any] = (), *, many: bool = False
@@ -56,13 +61,11 @@ class Driver:
             raise self._translated(error, statement, parameters) from error
 
     def _run(self, statement: str, parameters: Sequence[Any], many: bool) -> Cursor:
-        if self.is_sqlite:
-            # The connection's own ``execute`` makes a cursor that is not closed by its rollback.
-            cursor = self._driver.cursor()
-            return (cursor.executemany if many else cursor.execute)(statement, parameters)
-        # Other cursors search the text for parameters, each time if it is long.
-        cursor = self.dialect.loaded_dbapi.RawCursor(self._driver)
-        return cursor.execute(statement, parameters)
+        if not self.is_sqlite:
+            return self._statements.execute(statement, parameters)
+        # The connection's own ``execute`` makes a cursor that is not closed by its rollback.
+        cursor = self._driver.cursor()
+        return (cursor.executemany if many else cursor.execute)(statement, parameters)
 
     def fetch(self, cursor: Cursor) -> list[tuple[Any, ...]]:
         """All rows of a statement."""
@@ -89,12 +92,17 @@ class Driver:
             yield
             return
         try:
-            with self._driver.pipeline():
+            with self._statements.together():
                 yield
         except DBAPIError:
             raise
         except Exception as error:
             raise self._translated(error, None, None) from error
+
+    def flush(self) -> None:
+        """Have PostgreSQL begin with the statements that are to run together."""
+        if not self.is_sqlite:
+            self._statements.flush()
 
     def commit(self, *, afterwards: Sequence[str]) -> list[str]:
         """Commit on PostgreSQL, which then runs SELECTs in another transaction; the value of each.

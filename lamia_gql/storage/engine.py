@@ -25,7 +25,6 @@ from lamia_gql.storage.database_url import (
 )
 from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.postgres_connection import Session
-from lamia_gql.storage.prepared_reads import keep_prepared
 from lamia_gql.storage.unused_connections import note_use
 
 MIN_SQLITE = (3, 35)
@@ -156,20 +155,17 @@ def create_read_engine(settings: Settings, replica: URL | None = None) -> Engine
         # Another database answers in place of one that is gone: it is given up soon.
         timeout_s = min(REPLICA_TIMEOUT_S, settings.database_timeout)
         settings = settings.model_copy(update={"database_timeout": timeout_s})
-    engine = _create_postgres_engine(
+    return _create_postgres_engine(
         replica or parse_url(settings.database_url),
         settings,
         {
             "pool_size": settings.database_connections,
             "max_overflow": 0,
             "pool_timeout": settings.database_timeout,
-            "pool_reset_on_return": None,
         },
         FORMS,
         reads=True,
     )
-    keep_prepared(engine)
-    return engine
 
 
 def create_write_engine(settings: Settings, connections: int) -> Engine:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lamia_gql.storage.database_url import count_hosts
+from lamia_gql.storage.postgres_statements import CONNECTION_OK, STATEMENTS, PostgresStatements
 
 MAX_CONNECT_TIME_S = 10.0
 """How long the database may take to accept a connection; less if ``database_timeout`` is less."""
@@ -28,8 +29,6 @@ MAX_SILENCE_S = 8.0
 """After how long a host that says nothing, not even that it is there, is taken for dead; likewise.
 A running statement may take longer: its host confirms meanwhile that it is there."""
 KEEPALIVE_PROBES = 3
-CONNECTION_OK = 0
-"""libpq's status of a connection that works."""
 IN_TRANSACTION = 2
 """libpq's status of a transaction in which no statement has failed."""
 TEXT_FORMAT = 0
@@ -79,21 +78,23 @@ class Session:
 
     def connect_arguments(self, url: URL) -> dict[str, Any]:
         """The arguments with which a connection to this address is opened."""
-        if self._is_pooled:
-            never = {"prepare_threshold": None}
-            return connect_arguments(url, self._timeout_s, {}, {}) | never
-        return connect_arguments(url, self._timeout_s, self._parameters, self._defaults)
+        given = ({}, {}) if self._is_pooled else (self._parameters, self._defaults)
+        # With a ROLLBACK, the driver forgets what it has prepared, and ours with it.
+        return connect_arguments(url, self._timeout_s, *given) | {"prepare_threshold": None}
 
     def set_up(self, engine: Engine) -> None:
         """Set up and try the connections of an engine."""
-        event.listen(engine, "connect", self._prepare)
-        event.listen(engine, "checkout", partial(self._check, engine.dialect.loaded_dbapi))
+        driver = engine.dialect.loaded_dbapi
+        event.listen(engine, "connect", partial(self._prepare, driver))
+        event.listen(engine, "checkout", partial(self._check, driver))
 
-    def _prepare(self, connection: Any, _record: ConnectionPoolEntry) -> None:
+    def _prepare(self, driver: Any, connection: Any, record: ConnectionPoolEntry) -> None:
         # The driver would make an object of each, of which we make the text again.
         adapters = connection.adapters
         text = adapters.get_loader(adapters.types["text"].oid, TEXT_FORMAT)
         adapters.register_loader("uuid", text)
+        prepares = not self._is_pooled
+        record.info[STATEMENTS] = PostgresStatements(connection, driver, prepares=prepares)
         if self._reads:
             # Not as defaults of the session, by which libpq would take it for that of a standby.
             connection.isolation_level = REPEATABLE_READ

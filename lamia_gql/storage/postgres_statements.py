@@ -1,0 +1,220 @@
+"""Statements on one connection to PostgreSQL, past the cursors and pipelines of the driver.
+
+These take four times as long as all of libpq, and as long as PostgreSQL itself for a statement that
+finds few rows. What remains of the driver is the conversion of values.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+STATEMENTS = "lamia_statements"
+"""Under which name they are kept with the connection."""
+MAX_KNOWN = 100
+"""So many statements are known for a connection: PostgreSQL keeps what it has prepared."""
+CONNECTION_OK = 0
+"""libpq's status of a connection that works."""
+IDLE = 0
+"""libpq's status of a connection without a transaction."""
+FATAL_ERROR, PIPELINE_SYNC, PIPELINE_ABORTED = 7, 10, 11
+"""libpq's status of the result of a statement that failed, of the end of a pipeline, and of a
+statement that was left out, as one before it has failed."""
+
+TYPES_CHANGED = "0A000"
+"""PostgreSQL's code of a prepared statement whose columns have other types than before."""
+POLL_BOTH = select.POLLIN | select.POLLOUT
+Key = tuple[str, tuple[int, ...]]
+"""A statement, and the types of its parameters."""
+
+
+class PostgresCursor:
+    """The result of a statement; it has none while statements run together.
+
+    Args:
+        transformer: the driver's conversion of values.
+    """
+
+    __slots__ = ("_result", "_transformer")
+
+    def __init__(self, transformer: Any) -> None:
+        self._transformer = transformer
+        self._result: Any = None
+
+    def take(self, result: Any) -> None:
+        """Take the result."""
+        self._result = result
+        self._transformer.set_pgresult(result)
+
+    @property
+    def description(self) -> list[tuple[str, int]]:
+        """The name of each column, and the number of its type."""
+        result = self._result
+        return [(result.fname(n).decode(), result.ftype(n)) for n in range(result.nfields)]
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were read or written."""
+        return self._result.command_tuples or 0
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows."""
+        return self._transformer.load_rows(0, self._result.ntuples, tuple)  # type: ignore[no-any-return] # the driver's
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """The rows, one by one."""
+        for number in range(self._result.ntuples):
+            yield self._transformer.load_row(number, tuple)
+
+    def close(self) -> None:
+        """Forget the result."""
+        self._result = None
+
+
+class PostgresStatements:
+    """The statements of one connection. The driver itself must prepare none.
+
+    Args:
+        driver: the connection of the driver.
+        dbapi: its module.
+        prepares: whether statements that are run again are prepared.
+    """
+
+    def __init__(self, driver: Any, dbapi: Any, *, prepares: bool) -> None:
+        self._driver = driver
+        self._dbapi = dbapi
+        self._prepares = prepares
+        self._pgconn = driver.pgconn
+        self._known: dict[Key | None, bytes | None] = {}
+        """The names of those that are prepared, and None for those that were run once; the one that
+        was run last is the last."""
+        self._names = 0
+        """How many names were given."""
+        self._sent: list[tuple[Key | None, PostgresCursor | None]] = []
+        """What was sent, in order: a statement and its cursor; a statement alone that is prepared;
+        or neither of them, if one is forgotten."""
+        self._outdated: list[bytes] = []
+        """The names of statements that are to be forgotten."""
+        self._is_open = False
+        """Whether several run together."""
+
+    def execute(self, statement: str, parameters: Sequence[Any]) -> PostgresCursor:
+        """Run a statement, whose parameters are ``$1`` and so on."""
+        if self._is_open:
+            return self._send(statement, parameters)
+        with self.together():
+            return self._send(statement, parameters)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Run the statements of the block without an answer in between; raise their first error."""
+        if self._pgconn.transaction_status == IDLE:
+            # The driver knows with what a transaction begins.
+            self._driver.execute("")
+        self._pgconn.enter_pipeline_mode()
+        self._is_open = True
+        try:
+            while self._outdated:
+                self._deallocate(self._outdated.pop())
+            try:
+                yield
+            except BaseException:
+                with suppress(self._dbapi.Error):
+                    self._finish()
+                raise
+            self._finish()
+        finally:
+            self._is_open = False
+            self._sent.clear()
+            if self._pgconn.status == CONNECTION_OK:
+                self._pgconn.exit_pipeline_mode()
+
+    def flush(self) -> None:
+        """Have the database begin with what was sent so far."""
+        self._pgconn.flush()
+
+    def _send(self, statement: str, parameters: Sequence[Any]) -> PostgresCursor:
+        adapt = self._dbapi.adapt
+        transformer = adapt.Transformer(self._driver)
+        values = transformer.dump_sequence(parameters, [adapt.PyFormat.AUTO] * len(parameters))
+        key = statement, transformer.types or ()
+        name = self._name(key)
+        if name is None:
+            self._pgconn.send_query_params(statement.encode(), values, key[1], transformer.formats)
+        else:
+            self._pgconn.send_query_prepared(name, values, transformer.formats)
+        cursor = PostgresCursor(transformer)
+        self._sent.append((key, cursor))
+        return cursor
+
+    def _name(self, key: Key) -> bytes | None:
+        """The name of a prepared statement; None if it is not to be prepared."""
+        if not self._prepares:
+            return None
+        is_known = key in self._known
+        name = self._known.pop(key, None)
+        if is_known and name is None:
+            self._names += 1
+            name = b"lamia_%d" % self._names
+            self._pgconn.send_prepare(name, key[0].encode(), key[1])
+            self._sent.append((key, None))
+        self._known[key] = name
+        if len(self._known) > MAX_KNOWN:
+            oldest = self._known.pop(next(iter(self._known)))
+            if oldest is not None:
+                self._deallocate(oldest)
+        return name
+
+    def _deallocate(self, name: bytes) -> None:
+        self._pgconn.send_query_params(b"DEALLOCATE " + name, None)
+        self._sent.append((None, None))
+
+    def _finish(self) -> None:
+        """Take the results of all that was sent; raise the first error."""
+        self._pgconn.pipeline_sync()
+        failure: Exception | None = None
+        try:
+            for (key, cursor), result in zip(self._sent, self._results(), strict=True):
+                if result.status == FATAL_ERROR:
+                    failure = self._failure(result, key)
+                elif result.status != PIPELINE_ABORTED:
+                    if cursor is not None:
+                        cursor.take(result)
+                    continue
+                if cursor is None:
+                    # It was to be prepared, and is not.
+                    self._known.pop(key, None)
+        except self._dbapi.Error as lost:
+            raise failure or lost from None
+        if failure is not None:
+            raise failure
+
+    def _failure(self, result: Any, key: Key | None) -> Exception:
+        """The error of a statement."""
+        error: Any = self._dbapi.errors.error_from_result(result)
+        name = self._known.get(key)
+        if error.sqlstate == TYPES_CHANGED and name is not None:
+            del self._known[key]
+            self._outdated.append(name)
+        return error  # type: ignore[no-any-return] # the driver's
+
+    def _results(self) -> Iterator[Any]:
+        """The results, up to the end of the pipeline."""
+        pgconn = self._pgconn
+        while True:
+            while pgconn.is_busy():
+                poll = select.poll()
+                poll.register(pgconn.socket, POLL_BOTH if pgconn.flush() else select.POLLIN)
+                poll.poll()
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                # It is the end of one statement, or that of the connection.
+                if pgconn.status != CONNECTION_OK:
+                    raise self._dbapi.OperationalError("the connection is lost")
+            elif result.status == PIPELINE_SYNC:
+                return
+            else:
+                yield result

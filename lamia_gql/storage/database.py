@@ -32,6 +32,7 @@ from lamia_gql.storage.engine import (
     create_sqlite_write_engine,
     create_write_engine,
     is_sqlite,
+    writing,
 )
 from lamia_gql.storage.lookups import Lookups
 from lamia_gql.storage.read_position import Position
@@ -83,7 +84,7 @@ class Database:
         self.event_transactions = EVENT_TRANSACTIONS if self.has_other_servers else 1
         """How many transactions of events run at once, besides one for tasks that are locked."""
         event_threads = self.event_transactions + 1
-        self._write_engine = (
+        self._write_engine = writing(
             create_write_engine(settings, event_threads + WRITE_THREADS)
             if self.has_other_servers
             else create_sqlite_write_engine(settings)

@@ -27,11 +27,12 @@ class Driver:
 
     Args:
         connection: a connection; its transaction begins here if it has not begun yet.
+        begin: the statement with which SQLite begins it.
     """
 
     __slots__ = ("_connection", "_driver", "_statements", "dialect", "is_sqlite")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, begin: str = "BEGIN") -> None:
         self._connection = connection
         driver: Any = connection.connection.driver_connection
         self._driver = driver
@@ -41,7 +42,7 @@ class Driver:
         if self.is_sqlite:
             # SQLAlchemy rolls back before others get it.
             if not driver.in_transaction:
-                self.execute("BEGIN")
+                self.execute(begin)
             return
         self._statements: PostgresStatements = connection.info[STATEMENTS]
 

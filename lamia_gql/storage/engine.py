@@ -13,7 +13,7 @@ from weakref import WeakSet
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lamia_gql.domain.settings import Settings
@@ -49,7 +49,7 @@ is small or has no statistics, PostgreSQL would read it whole instead, for each 
 a statement for its values each time takes as long as to run it. The address of the database may say
 otherwise."""
 _WRITES = "lamia_writes"
-"""The execution option of a connection whose transactions write."""
+"""The execution option of an engine whose transactions write."""
 
 
 class SQLiteConnection(sqlite3.Connection):
@@ -206,7 +206,13 @@ def _create_postgres_engine(
         timeout_s=settings.database_timeout,
     )
     try:
-        engine = sqlalchemy.create_engine(url, connect_args=session.connect_arguments(url), **sizes)
+        engine = sqlalchemy.create_engine(
+            url,
+            connect_args=session.connect_arguments(url),
+            # What PostgreSQL's process for it needs is still in the processor's caches.
+            pool_use_lifo=True,
+            **sizes,
+        )
     except ModuleNotFoundError as error:
         raise DatabaseURLError(
             "PostgreSQL needs its driver: pip install 'lamia-gql[postgres]'."
@@ -215,17 +221,15 @@ def _create_postgres_engine(
     return engine
 
 
-@contextmanager
-def writing_connection(engine: Engine) -> Iterator[Connection]:
-    """A connection whose transactions write."""
-    with engine.connect() as connection:
-        yield connection.execution_options(**{_WRITES: True})
+def writing(engine: Engine) -> Engine:
+    """The same engine, with transactions that write."""
+    return engine.execution_options(**{_WRITES: True})
 
 
 @contextmanager
 def begin_write(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction that writes; committed unless the block raises."""
-    with writing_connection(engine) as connection, connection.begin():
+    with writing(engine).begin() as connection:
         yield connection
 
 
@@ -273,11 +277,14 @@ def _check_file(
 
 def _give_up_read_only(context: ExceptionContext) -> None:
     # SQLite has opened the file for reading, and would not notice that it may be written again.
-    error = context.original_exception
-    if isinstance(error, sqlite3.Error):
-        # The lower eight bits are the primary code.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        context.is_disconnect = context.is_disconnect or code == sqlite3.SQLITE_READONLY
+    if _is_read_only(context.original_exception):
+        context.is_disconnect = True
+
+
+def _is_read_only(error: BaseException | None) -> bool:
+    # The lower eight bits are the primary code.
+    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_READONLY
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -292,7 +299,12 @@ def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later fails at once when another one has written
     # in between. One that says at its start that it will write waits for its turn.
     if connection.get_execution_options().get(_WRITES, False):
-        # By SQLAlchemy: if the file may only be read, all connections are lost, not only this one.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            Driver(connection, begin="BEGIN IMMEDIATE")
+        except DBAPIError as error:
+            if not _is_read_only(error.orig):
+                raise
+            # By SQLAlchemy: then all connections are lost, not only this one.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         Driver(connection)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lamia_gql.storage.change_feed import Change, notify_statement
 from lamia_gql.storage.driver import Driver
-from lamia_gql.storage.engine import is_sqlite, writing_connection
+from lamia_gql.storage.engine import is_sqlite
 from lamia_gql.storage.postgres_connection import (
     collected_warnings,
     cut_socket,
@@ -96,12 +96,14 @@ class Write(Generic[T]):
     def run(self, engine: Engine, server_id: str) -> tuple[T, list[Change]]:
         """Run the work and commit; the result, and the changes to publish.
 
+        ``engine`` is one whose transactions write.
+
         Raises :class:`GivenUp`, :class:`CommitUnconfirmed`, and what the work and the database
         raise; then nothing was changed, unless it is :class:`CommitUnconfirmed`.
         """
         self._check()
         times = self.times
-        with writing_connection(engine) as connection, self._stoppable(connection):
+        with engine.connect() as connection, self._stoppable(connection):
             begun = connection.begin()
             try:
                 times.begun = times.begun or time.monotonic()

@@ -28,7 +28,6 @@ from lamia_gql.ingest.event_statements import (
     PLAIN_EVENT,
     PLAIN_JOB,
     REMOVE_EVENTS,
-    UPDATE_TASKS,
     WRITE_EVENTS,
     WRITE_PLAIN_EVENTS,
     process_counters,
@@ -44,7 +43,7 @@ from lamia_gql.ingest.event_targets import (
 from lamia_gql.ingest.outbox import Outbox
 from lamia_gql.ingest.process_accumulator import ProcessAccumulator
 from lamia_gql.ingest.samples import Samples
-from lamia_gql.ingest.task_totals import task_totals
+from lamia_gql.ingest.task_totals import task_totals, update_tasks
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.details_json import encode_values
 from lamia_gql.storage.driver import Driver
@@ -164,7 +163,7 @@ class _Batch:
         totals = sorted(task_totals(groups(), last_seq))
         usage = [row for process in self._processes.values() for row in process.usage_rows()]
         with driver.together():
-            UPDATE_TASKS.start(driver, totals)
+            update_tasks(driver, totals, self._targets.tasks)
             ADD_USAGE.start(driver, usage)
             transaction.publish_on_commit(self._changes())
         if self._outbox is not None:

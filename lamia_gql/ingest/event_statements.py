@@ -69,7 +69,9 @@ SAMPLED_COUNTERS = PROCESS_COUNTERS[:8]
 """The counters that a sample keeps."""
 sampled_counters = attrgetter(*SAMPLED_COUNTERS)
 """Their values in a row of a process."""
-TASK_TOTALS = ("last_seq", "events", "state", "started_at", "finished_at", "last_event_at")
+TASK_COUNTS = ("last_seq", "events", "last_event_at")
+"""The columns of a task that change with each of its events."""
+TASK_TOTALS = (*TASK_COUNTS, "state", "started_at", "finished_at")
 """The columns of a task that follow from its processes."""
 
 
@@ -195,6 +197,8 @@ COARSEN_SAMPLES = _coarsen_samples()
 # and reads all processes of the task for each of them.
 UPDATE_PROCESSES = bulk_update(Process, ("task_id", "number", "name"), PROCESS_COUNTERS)
 UPDATE_TASKS = bulk_update(Task, ("id",), TASK_TOTALS)
+UPDATE_TASK_COUNTS = bulk_update(Task, ("id",), TASK_COUNTS)
+"""Likewise, for tasks whose other columns stay: SQLite would write their indexes all the same."""
 PLAIN_EVENT = EventRow._fields.index("details")
 """The number of columns of an event that tells no details, and of a job that has none and was never
 held: the others are null. There are fewer to write."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from lamia_gql.domain.progress import FINISHED, State, task_state
-from lamia_gql.ingest.event_statements import GROUP_PROCESSES, UPDATE_TASKS
+from lamia_gql.ingest.event_statements import GROUP_PROCESSES, UPDATE_TASK_COUNTS, UPDATE_TASKS
 from lamia_gql.storage.driver import Driver
+from lamia_gql.storage.rows import TaskRow
 
 
 class TaskTotals(NamedTuple):
@@ -19,10 +20,14 @@ class TaskTotals(NamedTuple):
     id: int
     last_seq: int
     events: int
+    last_event_at: datetime | None
     state: str
     started_at: datetime | None
     finished_at: datetime | None
-    last_event_at: datetime | None
+
+    def keeps(self, before: TaskRow) -> bool:
+        """Whether nothing changes but the columns ``TASK_COUNTS``."""
+        return self[4:] == (before.state, before.started_at, before.finished_at)
 
 
 def refresh_tasks(connection: Connection, last_seq: Mapping[int, int]) -> None:
@@ -33,6 +38,16 @@ def refresh_tasks(connection: Connection, last_seq: Mapping[int, int]) -> None:
     driver = Driver(connection)
     groups = GROUP_PROCESSES.run_on(driver, [(task_id,) for task_id in last_seq])
     UPDATE_TASKS.run_on(driver, task_totals(groups, last_seq))
+
+
+def update_tasks(
+    driver: Driver, totals: Sequence[TaskTotals], before: Mapping[int, TaskRow]
+) -> None:
+    """Update the totals of tasks, which were ``before``, by their ids."""
+    if all(row.keeps(before[row.id]) for row in totals):
+        UPDATE_TASK_COUNTS.start(driver, [row[:4] for row in totals])
+    else:
+        UPDATE_TASKS.start(driver, totals)
 
 
 def task_totals(groups: Iterable[tuple[Any, ...]], last_seq: Mapping[int, int]) -> list[TaskTotals]:
@@ -49,10 +64,10 @@ def task_totals(groups: Iterable[tuple[Any, ...]], last_seq: Mapping[int, int]) 
                 task_id,
                 last_seq[task_id],
                 sum(events),
+                max(filter(None, latest), default=None),
                 state,
                 min(filter(None, starts), default=None),
                 max(filter(None, finishes), default=None) if state in FINISHED else None,
-                max(filter(None, latest), default=None),
             )
         )
     return updated

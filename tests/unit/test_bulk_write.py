@@ -166,7 +166,7 @@ def test_many_rows_are_written_as_few_are(connection: Connection) -> None:
 
 def test_only_the_rows_of_the_keys_are_updated(connection: Connection) -> None:
     """A key without a row changes nothing."""
-    values = (7, 5, "RUNNING", TIME, None, TIME)
+    values = (7, 5, TIME, "RUNNING", TIME, None)
     assert UPDATE_TASKS.run(connection, [(1, *values), (2, *values)]) == 1
     columns = [getattr(Task, name) for name in TASK_TOTALS]
     assert tuple(connection.execute(select(*columns)).one()) == values

@@ -45,6 +45,19 @@ class Link:
         """Whether the next answer of the database is lost, and the connection closed."""
         self.prepared = False
         """Whether the message has passed after which the fault may happen."""
+        self._statements: dict[bytes, bytes] = {}
+        """What the database has prepared, by its name."""
+
+    def text(self, message: bytes) -> bytes:
+        """The text of a message; that of its statement, if it runs one that was prepared."""
+        match message[:1]:
+            case b"P":
+                name, statement, _ = message[5:].split(b"\0", 2)
+                self._statements[name] = statement
+            case b"B":
+                _, name, _ = message[5:].split(b"\0", 2)
+                return self._statements[name]
+        return message
 
     def cut(self) -> None:
         """Close both ends; the threads that read from them end."""
@@ -92,7 +105,7 @@ class DatabaseProxy:
             thread.join(20)
 
     def fail(self, fault: Fault, *, at: bytes = b"COMMIT", after: bytes = b"") -> None:
-        """Let a fault happen once, to the next message that contains ``at``.
+        """Let a fault happen once, to the next message that contains ``at``, or runs it.
 
         With ``after``, only on a connection on which a message with that text has passed since.
         """
@@ -207,12 +220,13 @@ class DatabaseProxy:
             link.cut()
 
     def _take_fault(self, link: Link, message: bytes) -> Fault | None:
+        text = link.text(message)
         with self._lock:
             if self._fault is None:
                 return None
             fault, at, after = self._fault
-            link.prepared |= after in message
-            if not link.prepared or at not in message:
+            link.prepared |= after in text
+            if not link.prepared or at not in text:
                 return None
             self._fault = None
             return fault

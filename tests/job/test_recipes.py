@@ -130,6 +130,9 @@ def test_script_that_sends_its_own_events(recipe_server: Server, node: Path) -> 
         bash(node, failing, recipe_server.url)
     last = stored_events(recipe_server, "night")[-1]
     assert (last["eventClass"], last["payload"]) == ("FAILED", {"exitCode": 3})
+    with pytest.raises(AssertionError):
+        bash(node, recipe("steps.sh").replace("sleep 0.1", "kill $$"), recipe_server.url)
+    assert stored_event_classes(recipe_server, "night")[-2:] == ["STARTED", "TERMINATED"]
 
 
 def test_bash_and_curl(recipe_server: Server, node: Path) -> None:
@@ -139,14 +142,17 @@ def test_bash_and_curl(recipe_server: Server, node: Path) -> None:
     found = stored_events(recipe_server, "night")
     assert [event["progress"] for event in found] == [None, 25, 50, 75, None]
     assert {event["job"]["index"] for event in found} == {7}
-    failing = recipe("bare.sh").replace("sleep 0.1", "exit 3")
-    with pytest.raises(AssertionError):
-        bash(node, failing, recipe_server.url, SLURM_ARRAY_TASK_ID=8)
-    job = recipe_server.graphql(
-        """{ process(task: "night", name: "simulate") {
-             ... on JobArray { job(index: 8) { state exitCode hostname } } } }"""
-    )["process"]["job"]
-    assert job == {"state": "FAILED", "exitCode": 3, "hostname": os.uname().nodename}
+    for index, end in ((8, "exit 3"), (9, "kill $$")):
+        script = recipe("bare.sh").replace("sleep 0.1", end)
+        with pytest.raises(AssertionError):
+            bash(node, script, recipe_server.url, SLURM_ARRAY_TASK_ID=index)
+    jobs = recipe_server.graphql(
+        """{ process(task: "night", name: "simulate") { ... on JobArray {
+             failed: job(index: 8) { state exitCode hostname } killed: job(index: 9) { state }
+           } } }"""
+    )["process"]
+    failed = {"state": "FAILED", "exitCode": 3, "hostname": os.uname().nodename}
+    assert jobs == {"failed": failed, "killed": {"state": "TERMINATED"}}
     bash(node, recipe("bare.sh"), "http://127.0.0.1:9")
 
 

@@ -11,7 +11,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ from sqlalchemy import delete, make_url
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.schema import make_schema
 from lamia_gql.storage.base import Base
-from lamia_gql.storage.engine import begin_write, create_engine
+from lamia_gql.storage.database import Database
+from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
+from lamia_gql.storage.transaction import WriteTransaction
 from tests.support.browser import OpenPage, launch_chromium, page_opener
 from tests.support.harness import Server, StartServer
 
@@ -233,8 +235,11 @@ def _fresh(server: Server) -> Iterator[Server]:
         server.start()
     server.clear_log()
     yield server
-    engine = create_engine(load(database_url=server.database_url))
-    with begin_write(engine) as connection:
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(delete(table))
-    engine.dispose()
+    with closing(Database(load(database_url=server.database_url))) as database:
+        # What the server does in background may conflict with it: then it is run again.
+        database.write_blocking(_delete_all)
+
+
+def _delete_all(transaction: WriteTransaction) -> None:
+    for table in reversed(Base.metadata.sorted_tables):
+        transaction.connection.execute(delete(table))

@@ -103,7 +103,7 @@ def watch(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @URL
 def show(task: str, limit: int, as_json: bool, url: str) -> None:
-    """Show TASK: its processes, and the failed and lost jobs with their hosts."""
+    """Show TASK: its processes, why jobs failed, and the failed, held and lost jobs."""
     from lamia_gql.commands.task_report import show_task
 
     with client_errors():

@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from lamia_gql.adapters.slurm.accounting import parse_duration
 from lamia_gql.adapters.slurm.hook import read_events
 from lamia_gql.adapters.slurm.hook_call import HookCall, find_call
-from lamia_gql.adapters.slurm.job_label import JobLabel, find_label
-from lamia_gql.adapters.slurm.job_queue import parse_indices
-from lamia_gql.adapters.slurm.job_record import parse_bytes, parse_exit
+from lamia_gql.adapters.slurm.job_label import JobLabel
 from lamia_gql.adapters.slurm.source import JobSelection, SlurmJobs
 from lamia_gql.adapters.source import SourceError
 from lamia_gql.client.event import Event
@@ -49,37 +46,6 @@ def told(events: list[Event]) -> list[tuple[str, Fields]]:
 def classes(found: list[tuple[str, Fields]]) -> list[str]:
     """The classes only."""
     return [name for name, _fields in found]
-
-
-@pytest.mark.parametrize(
-    ("text", "label"),
-    [
-        ("lamia:night/fill", JobLabel("night", "fill")),
-        ("by ada, lamia:night/fill see wiki", JobLabel("night", "fill")),
-        ("lamia:my%20task/a%2Fb[12]", JobLabel("my task", "a/b", 12)),
-        ("lamia:night", None),
-        ("lamia:night/fill/3", None),
-        ("https://lamia:night/fill", None),
-        ("", None),
-    ],
-)
-def test_labels(text: str, label: JobLabel | None) -> None:
-    """A label is a word of its own in the comment, or else in the name."""
-    assert find_label(text, "") == find_label("", text) == label
-    assert find_label("lamia:a/b", text) == JobLabel("a", "b")
-
-
-def test_values() -> None:
-    """The forms in which Slurm writes lists, sizes, durations and exits."""
-    assert list(parse_indices("0-3,7,10-20:5%4")) == [0, 1, 2, 3, 7, 10, 15, 20]
-    texts = ("4904K", "1.5G", "4000M", "2Gc", "100Mn", "12", "", "?")
-    sizes = (4904 * 1024, 1.5 * 2**30, 4000 * 2**20, 2 * 2**30, 100 * 2**20, 12, None, None)
-    assert tuple(map(parse_bytes, texts)) == sizes
-    durations = {"1-02:03:04": 93784, "02:03:04": 7384, "03:04.5": 184.5, "": None, "x": None}
-    assert {text: parse_duration(text) for text in durations} == durations
-    exits = {"3:0": (3, 0), "0:11": (0, 11), "768": (3, 0), "36608": (143, 0), "11": (0, 11)}
-    assert {text: parse_exit(text) for text in exits} == exits
-    assert parse_exit("") == parse_exit("?") == (0, 0)
 
 
 def test_life_of_a_job(slurm: SlurmCommands) -> None:

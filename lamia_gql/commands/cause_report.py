@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -16,12 +16,15 @@ INDEX_CHARACTERS = 300
 """How much is shown of the indices of a cause."""
 
 
-def report_causes(task: str, process: dict[str, Any]) -> Iterator[RenderableType]:
+def report_causes(
+    task: str, process: dict[str, Any], options: Sequence[str]
+) -> Iterator[RenderableType]:
     """Yield the ``causes`` of an array that has some, the most frequent first.
 
     Args:
         task: The name of its task.
         process: A ``JobArray`` with its ``counts``, and causes with their hosts and indices.
+        options: Options that each command needs.
     """
     causes = process["causes"]
     if not causes:
@@ -46,8 +49,17 @@ def report_causes(task: str, process: dict[str, Any]) -> Iterator[RenderableType
     rest = counts["failed"] + counts["terminated"] - sum(group["count"] for group in causes)
     if rest > 0:
         yield Text(f"and {rest:,} for other causes")
-    words = ("lamia-gql", "resubmit", task, process["name"], "--state", "failed,terminated")
-    yield Text(f"To run them again: {make_printable(shlex.join(words))}")
+    words = (
+        "lamia-gql",
+        "resubmit",
+        task,
+        process["name"],
+        "--state",
+        "failed,terminated",
+        *options,
+    )
+    command = make_printable(shlex.join(words))
+    yield Text(f"To run them again: {command}", no_wrap=True, overflow="ignore")
 
 
 def cut_indices(indices: str, room: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+from click.core import ParameterSource
 
 from lamia_gql.commands.failures import client_errors, fail
 from lamia_gql.commands.options import STATES, TAGS, URL, USERS
@@ -106,8 +107,10 @@ def show(task: str, limit: int, as_json: bool, url: str) -> None:
     """Show TASK: its processes, why jobs failed, and the failed, held and lost jobs."""
     from lamia_gql.commands.task_report import show_task
 
+    source = click.get_current_context().get_parameter_source("url")
+    options = ("--url", url) if source is ParameterSource.COMMANDLINE else ()
     with client_errors():
-        show_task(url, task, limit=limit, as_json=as_json)
+        show_task(url, task, limit=limit, as_json=as_json, options=options)
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,9 @@ SHOWN_STATES = ("FAILED", "TERMINATED", "HELD")
 """The states of jobs that are listed, beside the lost ones."""
 
 
-def show_task(url: str, name: str, *, limit: int, as_json: bool) -> None:
+def show_task(
+    url: str, name: str, *, limit: int, as_json: bool, options: Sequence[str] = ()
+) -> None:
     """Print a task and its processes, with the first failing jobs of each.
 
     Args:
@@ -32,6 +34,7 @@ def show_task(url: str, name: str, *, limit: int, as_json: bool) -> None:
         limit: The largest number of jobs to show of a process that have ended without success, of
             those that are held, and of those that are lost.
         as_json: Whether to print it as JSON, each process with its ``failingJobs``.
+        options: Options of this command that those which are printed need, too.
 
     Raises :class:`ServerClientError`, also if there is no such task.
     """
@@ -42,7 +45,8 @@ def show_task(url: str, name: str, *, limit: int, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(task))
     else:
-        Console().print(_render(task))
+        # Commands are longer than narrow terminals, and must be copied as a whole.
+        Console().print(_render(task, options), crop=False)
 
 
 def _add_failures(
@@ -69,7 +73,7 @@ def _is_lost(job: dict[str, Any]) -> bool:
     return bool(job["liveness"] == "LOST")
 
 
-def _render(task: dict[str, Any]) -> RenderableType:
+def _render(task: dict[str, Any], options: Sequence[str]) -> RenderableType:
     now, processes = datetime.now(UTC), task["processes"]["nodes"]
     picture = picture_task(task, now, [*_render_details(task)])
     # Causes are not cut to lines here, but told in full.
@@ -78,7 +82,7 @@ def _render(task: dict[str, Any]) -> RenderableType:
         part
         for process in processes
         if "causes" in process
-        for part in report_causes(task["name"], process)
+        for part in report_causes(task["name"], process, options)
     ]
     return Group(picture, *causes, *_render_failing_jobs(processes, now))
 

@@ -83,7 +83,13 @@ def test_the_jobs_of_one_cause(sqlite_server: Server) -> None:
     assert "node1.example.org (3), node2.example.org (2) and 2 more hosts 0-11 3 no such" in text
     assert text.index("3 no such file: … (exit 74) on bad 20,22-23") > first
     command = "To run them again: lamia-gql resubmit night 'fill it' --state failed,terminated"
-    assert command in text
+    assert command in shown.splitlines()
+    assert (
+        f"{command} --url {sqlite_server.url}"
+        in run(
+            sqlite_server, "show", "night", "--url", sqlite_server.url, env={"COLUMNS": "60"}
+        ).stdout.splitlines()
+    )
     causes = json.loads(run(sqlite_server, "show", "night", "--json").stdout)
     assert causes["processes"]["nodes"][0]["causes"][1]["indices"] == "20,22-23"
 

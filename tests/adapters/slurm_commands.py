@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Iterable
@@ -40,16 +41,15 @@ ACCOUNT = dict.fromkeys(accounting.FIELDS, "") | {
 }
 """A job that has ended, in the fields of ``sacct``."""
 PROGRAM = """\
-import os, sys
+import json, os, sys
 folder = {folder!r}
 with open(os.path.join(folder, {name!r} + ".calls"), "a") as calls:
     print(*sys.argv[1:], file=calls)
-with open(os.path.join(folder, {name!r} + ".out")) as out:
-    sys.stdout.write(out.read())
-with open(os.path.join(folder, {name!r} + ".err")) as errors:
-    text = errors.read()
-sys.stderr.write(text)
-sys.exit(1 if text else 0)
+with open(os.path.join(folder, {name!r} + ".answer")) as answer:
+    text, error = json.load(answer)
+sys.stdout.write(text)
+sys.stderr.write(error)
+sys.exit(1 if error else 0)
 """
 
 
@@ -70,8 +70,10 @@ class SlurmCommands:
 
     def answer(self, name: str, text: str = "", *, error: str = "") -> None:
         """Let a command print a text, and fail if there is an error."""
-        (self._folder / f"{name}.out").write_text(text)
-        (self._folder / f"{name}.err").write_text(error)
+        # At once: somebody may just be asking.
+        draft = self._folder / f"{name}.draft"
+        draft.write_text(json.dumps([text, error]))
+        draft.replace(self._folder / f"{name}.answer")
 
     def calls(self, name: str) -> list[str]:
         """The arguments of all calls of a command so far."""

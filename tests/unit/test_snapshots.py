@@ -140,7 +140,7 @@ async def test_each_operation_is_told_why_it_was_late(postgres_url: str) -> None
         second = asyncio.create_task(snapshot.read(die))
         failed = await asyncio.gather(searching, second, return_exceptions=True)
         assert [error_code(result) for result in failed] == ["STORAGE_FAILED"] * 2
-        assert monotonic() - begun < 2 + 1
+        assert monotonic() - begun < 3.5  # two waits are 4 s
         snapshot.end()
 
 

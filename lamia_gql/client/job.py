@@ -277,8 +277,9 @@ class Job:
                     usage=usage and {**self._requested(), **usage},
                 )
                 event.fields.update(details)
-                unclosed_jobs.keep(self, self._sender)
                 self._sender.put(event)
+                # Last, because another thread may have closed the job meanwhile.
+                unclosed_jobs.keep(self, self._sender)
         except Exception as error:  # no error of ours may stop the job
             self._warnings.warn("internal", f"An event was not sent: {error!r}.")
 

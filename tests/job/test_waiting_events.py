@@ -24,6 +24,23 @@ main()
 """A lamia-job on a machine that has no more threads."""
 
 
+CLOSED_MEANWHILE = """
+import threading
+from lamia_gql.client import Job
+job = Job()
+put = job._sender.put
+def put_late(event):
+    job.close()
+    put(event)
+job._sender.put = put_late
+def start(thread):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = start
+job.beat()
+"""
+"""A job that another thread closes while it reports an event, and Python exits at once."""
+
+
 def run_with_full_disk(folder: Path, payload: Any, number: int) -> tuple[Job, list[Any]]:
     """Report progress while the server is away, until it is back; the job, and what it has got."""
     folder.joinpath("spool").touch()
@@ -74,3 +91,15 @@ def test_stream_without_threads(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert len(spooled_events(tmp_path)) == 5000
+
+
+def test_event_that_comes_while_the_job_is_closed(tmp_path: Path) -> None:
+    """It is sent or spooled when Python exits."""
+    subprocess.run(
+        [sys.executable, "-c", CLOSED_MEANWHILE],
+        env=job_environment("http://127.0.0.1:1", tmp_path),
+        cwd=ROOT,
+        timeout=60,
+        check=True,
+    )
+    assert [event["eventClass"] for event in spooled_events(tmp_path)] == ["BEAT"]

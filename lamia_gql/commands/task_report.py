@@ -60,7 +60,10 @@ def _add_failures(
         "process"
     ]
     if found is None:
-        return  # the task has just been deleted
+        # The task has just been deleted. The causes that were read with it lack details.
+        if "causes" in process:
+            process["causes"] = []
+        return
     if "job" in found:
         jobs = [found["job"]]
     else:

@@ -85,6 +85,27 @@ def test_names_are_no_markup(sqlite_server: Server) -> None:
     assert run(sqlite_server, "show", "a[b]").stdout.count("fill[red]") == 5
 
 
+def test_a_task_that_is_deleted_meanwhile(
+    sqlite_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of it already is shown."""
+    sqlite_server.create("night", {"name": "fill", "jobCount": 2})
+    sqlite_server.submit("night", "fill", "FAILED", index=0)
+    execute = server_client.ServerClient.execute
+
+    def execute_late(
+        client: server_client.ServerClient, operation: str, /, **options: Any
+    ) -> dict[str, Any]:
+        if operation == "failing_jobs":
+            sqlite_server.rest("DELETE", "/night")
+        return execute(client, operation, **options)
+
+    monkeypatch.setattr(server_client.ServerClient, "execute", execute_late)
+    done = run(sqlite_server, "show", "night")
+    assert done.exit_code == 0
+    assert "unsuccessful fill: 0" in done.stdout
+
+
 def test_an_older_server(sqlite_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it does not know is told with what to do, not as a mistake of the user."""
     document = "{ tasks(first: 1) { nodes { ofTomorrow } } }"

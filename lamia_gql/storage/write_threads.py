@@ -7,12 +7,19 @@ own for each write: for a single event, a tenth of the server's time.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
+
+from lamia_gql.domain.errors import ErrorCode, Unavailable
+
+log = logging.getLogger(__name__)
+
+NO_THREAD = "The system starts no more threads. Nothing was changed; try again later."
 
 
 class WriteThreads:
@@ -36,6 +43,8 @@ class WriteThreads:
 
         It calls ``ended`` with the result, or with None and what ``work`` has raised. The thread
         has the context variables of the caller, as the log tells of the request it belongs to.
+        Where there is no thread, and the system starts none, ``work`` is not run, and it calls
+        ``ended`` with :class:`Unavailable` at once.
         """
         loop = asyncio.get_running_loop()
 
@@ -51,14 +60,24 @@ class WriteThreads:
             with suppress(RuntimeError):  # it is closed: nobody waits any more
                 loop.call_soon_threadsafe(end, result, error)
 
+        if len(self._threads) < min(self._busy + 1, self._number):
+            self._start()
+        if not self._threads:
+            ended(None, Unavailable(ErrorCode.BUSY, NO_THREAD))
+            return
         context = copy_context()
         self._busy += 1
         self._calls.put(lambda: context.run(call))
-        if len(self._threads) < min(self._busy, self._number):
-            name = f"{self._name}_{len(self._threads)}"
-            thread = Thread(target=self._work, name=name, daemon=True)
-            self._threads.append(thread)
+
+    def _start(self) -> None:
+        name = f"{self._name}_{len(self._threads)}"
+        thread = Thread(target=self._work, name=name, daemon=True)
+        try:
             thread.start()
+        except RuntimeError:
+            log.exception("the system does not start %s", name)
+        else:
+            self._threads.append(thread)
 
     def close(self) -> None:
         """Wait for all calls, and end the threads."""

@@ -13,13 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from lamia_gql.domain.errors import LamiaError
 from lamia_gql.storage.postgres_connection import cut
+from lamia_gql.storage.postgres_statements import CANCEL_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 T_co = TypeVar("T_co", covariant=True)
 INTERRUPT_INTERVAL_S = 0.05
 """Pause between attempts to interrupt: one that falls between two statements has no effect."""
-CANCEL_TIMEOUT_S = 5
-"""How long PostgreSQL may take to accept a cancel request."""
 
 
 class Stopped(Exception):  # noqa: N818  (a requested outcome, not an error)

@@ -17,8 +17,10 @@ MAX_KNOWN = 100
 """So many statements are known for a connection: PostgreSQL keeps what it has prepared."""
 CONNECTION_OK = 0
 """libpq's status of a connection that works."""
-IDLE = 0
-"""libpq's status of a connection without a transaction."""
+IDLE, ACTIVE = 0, 1
+"""libpq's status of a connection without a transaction, and of one that runs statements."""
+CANCEL_TIMEOUT_S = 5
+"""How long PostgreSQL may take to accept a cancel request."""
 FATAL_ERROR, PIPELINE_SYNC, PIPELINE_ABORTED = 7, 10, 11
 """libpq's status of the result of a statement that failed, of the end of a pipeline, and of a
 statement that was left out, as one before it has failed."""
@@ -99,6 +101,8 @@ class PostgresStatements:
         """The names of statements that are to be forgotten."""
         self._is_open = False
         """Whether several run together."""
+        self._interrupt: BaseException | None = None
+        """What has interrupted the wait for the results, as Ctrl-C does."""
 
     def execute(self, statement: str, parameters: Sequence[Any]) -> PostgresCursor:
         """Run a statement, whose parameters are ``$1`` and so on."""
@@ -128,6 +132,9 @@ class PostgresStatements:
         finally:
             self._is_open = False
             self._sent.clear()
+            if self._pgconn.transaction_status == ACTIVE:
+                # It was interrupted elsewhere than in its wait: nobody knows what is still to come.
+                self._pgconn.finish()
             if self._pgconn.status == CONNECTION_OK:
                 self._pgconn.exit_pipeline_mode()
 
@@ -187,7 +194,10 @@ class PostgresStatements:
                     # It was to be prepared, and is not.
                     self._known.pop(key, None)
         except self._dbapi.Error as lost:
-            raise failure or lost from None
+            failure = failure or lost
+        if self._interrupt is not None:
+            interrupt, self._interrupt = self._interrupt, None
+            raise interrupt
         if failure is not None:
             raise failure
 
@@ -205,9 +215,7 @@ class PostgresStatements:
         pgconn = self._pgconn
         while True:
             while pgconn.is_busy():
-                poll = select.poll()
-                poll.register(pgconn.socket, POLL_BOTH if pgconn.flush() else select.POLLIN)
-                poll.poll()
+                self._wait(POLL_BOTH if pgconn.flush() else select.POLLIN)
                 pgconn.consume_input()
             result = pgconn.get_result()
             if result is None:
@@ -218,3 +226,16 @@ class PostgresStatements:
                 return
             else:
                 yield result
+
+    def _wait(self, events: int) -> None:
+        poll = select.poll()
+        poll.register(self._pgconn.socket, events)
+        try:
+            poll.poll()
+        except BaseException as interrupt:
+            self._interrupt = interrupt
+            # Or the database would go on, and keep its locks. The results tell that it has ended.
+            try:
+                self._driver.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+            except self._dbapi.Error:
+                self._pgconn.finish()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,10 +16,13 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.postgres_statements import MAX_KNOWN
+from tests.support.waiting import until
 
 PREPARED = "SELECT count(*) FROM pg_prepared_statements"
 INSERT = "INSERT INTO number VALUES (CAST($1 AS int))"
 NUMBERS = "SELECT n FROM number ORDER BY n"
+SLEEP = "SELECT pg_sleep(20)"
+RUNNING = f"SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query = '{SLEEP}'"
 LARGE = 1 << 22
 
 
@@ -42,9 +48,10 @@ def values(driver: Driver, statement: str) -> list[object]:
     return [row[0] for row in driver.fetch(driver.execute(statement))]
 
 
-def insert(driver: Driver, *numbers: int) -> list[int]:
+def insert(driver: Driver, *numbers: int, before: str = "SELECT 1") -> list[int]:
     """Insert numbers, and read all of them together with that."""
     with driver.together():
+        driver.execute(before)
         written = [driver.execute(INSERT, [number]) for number in numbers]
         found = driver.execute(NUMBERS)
     assert [cursor.rowcount for cursor in written] == [1] * len(numbers)
@@ -86,3 +93,24 @@ def test_large_statements_run_together(engine: Engine) -> None:
             driver.flush()
         for cursor in found:
             assert driver.fetch(cursor) == [(text,)]
+
+
+def test_a_statement_ends_when_its_user_interrupts_it(engine: Engine) -> None:
+    """By Ctrl-C: it does not go on in the database, and its transaction is rolled back."""
+
+    def running() -> list[object]:
+        with transaction(engine) as driver:
+            return values(driver, RUNNING)
+
+    def interrupt() -> None:
+        until(running, "the statement runs")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt), transaction(engine) as driver:
+        insert(driver, 1, before=SLEEP)
+    thread.join()
+    assert not running()
+    with transaction(engine) as driver:
+        assert insert(driver, 2) == [2]

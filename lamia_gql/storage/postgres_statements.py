@@ -27,6 +27,8 @@ statement that was left out, as one before it has failed."""
 
 TYPES_CHANGED = "0A000"
 """PostgreSQL's code of a prepared statement whose columns have other types than before."""
+NOT_PREPARED = "26000"
+"""PostgreSQL's code of a statement that is not prepared any more: somebody has forgotten all."""
 POLL_BOTH = select.POLLIN | select.POLLOUT
 Key = tuple[str, tuple[int, ...]]
 """A statement, and the types of its parameters."""
@@ -208,6 +210,8 @@ class PostgresStatements:
         if error.sqlstate == TYPES_CHANGED and name is not None:
             del self._known[key]
             self._outdated.append(name)
+        elif error.sqlstate == NOT_PREPARED:
+            self._known.clear()
         return error  # type: ignore[no-any-return] # the driver's
 
     def _results(self) -> Iterator[Any]:

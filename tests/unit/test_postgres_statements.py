@@ -75,6 +75,25 @@ def test_statements_that_are_run_again_are_prepared(engine: Engine) -> None:
         assert values(driver, PREPARED) == [MAX_KNOWN - 1]
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["ALTER TABLE number ALTER COLUMN n TYPE bigint", "DEALLOCATE ALL"],
+    ids=["of another type", "forgotten"],
+)
+def test_a_statement_that_must_be_prepared_anew_fails_once(engine: Engine, change: str) -> None:
+    """A connection does not fail for ever, whatever others do to its session or the tables."""
+    for _ in range(2):
+        with transaction(engine) as driver:
+            assert values(driver, NUMBERS) == []
+    with transaction(engine) as driver:
+        driver.execute(change)
+    with pytest.raises(DBAPIError), transaction(engine) as driver:
+        values(driver, NUMBERS)
+    for _ in range(2):
+        with transaction(engine) as driver:
+            assert values(driver, NUMBERS) == []
+
+
 def test_statements_that_run_together_fail_together(engine: Engine) -> None:
     """The error is that of the first one that fails, whether it was prepared before or not."""
     for number in range(10, 14):

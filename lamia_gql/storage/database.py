@@ -185,7 +185,7 @@ class Database:
         statistics: WriteStatistics,
         answer: asyncio.Future[T],
         result: T,
-        error: Exception | None,
+        error: BaseException | None,
     ) -> None:
         """Take the end of a write: its result, or its error."""
         self._writes.discard(write)

@@ -27,7 +27,7 @@ class WriteStatistics:
         self.outcomes: Counter[str] = Counter()
         """How many had each of the :data:`OUTCOMES`."""
 
-    def add(self, write: Write[Any], error: Exception | None) -> None:
+    def add(self, write: Write[Any], error: BaseException | None) -> None:
         """Count a transaction that has ended, with this error or with none."""
         self.outcomes[_outcome(error)] += 1
         times = write.times
@@ -40,7 +40,7 @@ class WriteStatistics:
             self.commits.add(times.ended - times.commit_begun)
 
 
-def _outcome(error: Exception | None) -> str:
+def _outcome(error: BaseException | None) -> str:
     if error is None:
         return "committed"
     if isinstance(error, OutcomeUnknown):

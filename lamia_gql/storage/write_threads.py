@@ -38,7 +38,9 @@ class WriteThreads:
         """How many calls are not ended yet. Used in the thread of the event loop only."""
         self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
 
-    def run(self, work: Callable[[], Any], ended: Callable[[Any, Exception | None], None]) -> None:
+    def run(
+        self, work: Callable[[], Any], ended: Callable[[Any, BaseException | None], None]
+    ) -> None:
         """Run ``work`` in a thread, as soon as one is free. To be called in the event loop.
 
         It calls ``ended`` with the result, or with None and what ``work`` has raised. The thread
@@ -48,14 +50,14 @@ class WriteThreads:
         """
         loop = asyncio.get_running_loop()
 
-        def end(result: Any, error: Exception | None) -> None:
+        def end(result: Any, error: BaseException | None) -> None:
             self._busy -= 1
             ended(result, error)
 
         def call() -> None:
             try:
                 result, error = work(), None
-            except Exception as raised:
+            except BaseException as raised:  # or the thread would end, and its caller wait
                 result, error = None, raised
             with suppress(RuntimeError):  # it is closed: nobody waits any more
                 loop.call_soon_threadsafe(end, result, error)

@@ -1,4 +1,4 @@
-"""Threads that run writes, where the system starts no more of them."""
+"""Threads that run writes: where the system starts no more, and what ends none of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from lamia_gql.domain.errors import ErrorCode, Unavailable
 from lamia_gql.domain.settings import load
-from lamia_gql.storage.database import Database
+from lamia_gql.storage.database import WRITE_THREADS, Database
 from lamia_gql.storage.transaction import WriteTransaction
 
 TIMEOUT_S = 30.0
@@ -49,4 +49,22 @@ async def test_a_write_without_a_thread_is_refused(
     works = [partial(add, number) for number in range(3, 6)]
     await asyncio.gather(*(database.write_events(work, TIMEOUT_S) for work in works))
     assert run == [2, 3, 4, 5]
+    database.close()
+
+
+class Odd(BaseException):
+    """What is raised is no ``Exception``."""
+
+
+async def test_whatever_a_write_raises_is_its_callers(sqlite_url: str) -> None:
+    """The thread lives on, for the writes of others."""
+    database = Database(load(database_url=sqlite_url))
+
+    def fail(_transaction: WriteTransaction) -> None:
+        raise Odd
+
+    for _ in range(WRITE_THREADS + 1):
+        with pytest.raises(Odd):
+            await database.write(fail)
+    assert await database.write(lambda _: "done") == "done"
     database.close()

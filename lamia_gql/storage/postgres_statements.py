@@ -91,14 +91,14 @@ class PostgresStatements:
         self._dbapi = dbapi
         self._prepares = prepares
         self._pgconn = driver.pgconn
-        self._known: dict[Key | None, bytes | None] = {}
+        self._known: dict[Key | bytes, bytes | None] = {}
         """The names of those that are prepared, and None for those that were run once; the one that
         was run last is the last."""
         self._names = 0
         """How many names were given."""
-        self._sent: list[tuple[Key | None, PostgresCursor | None]] = []
+        self._sent: list[tuple[Key | bytes, PostgresCursor | None]] = []
         """What was sent, in order: a statement and its cursor; a statement alone that is prepared;
-        or neither of them, if one is forgotten."""
+        or the name of one that is forgotten."""
         self._outdated: list[bytes] = []
         """The names of statements that are to be forgotten."""
         self._is_open = False
@@ -178,7 +178,7 @@ class PostgresStatements:
 
     def _deallocate(self, name: bytes) -> None:
         self._pgconn.send_query_params(b"DEALLOCATE " + name, None)
-        self._sent.append((None, None))
+        self._sent.append((name, None))
 
     def _finish(self) -> None:
         """Take the results of all that was sent; raise the first error."""
@@ -187,12 +187,14 @@ class PostgresStatements:
         try:
             for (key, cursor), result in zip(self._sent, self._results(), strict=True):
                 if result.status == FATAL_ERROR:
-                    failure = self._failure(result, key)
+                    failure = self._failure(result, key, cursor)
                 elif result.status != PIPELINE_ABORTED:
                     if cursor is not None:
                         cursor.take(result)
-                    continue
-                if cursor is None:
+                elif isinstance(key, bytes):
+                    # It was to be forgotten, and is not.
+                    self._outdated.append(key)
+                elif cursor is None:
                     # It was to be prepared, and is not.
                     self._known.pop(key, None)
         except self._dbapi.Error as lost:
@@ -203,15 +205,16 @@ class PostgresStatements:
         if failure is not None:
             raise failure
 
-    def _failure(self, result: Any, key: Key | None) -> Exception:
-        """The error of a statement."""
+    def _failure(self, result: Any, key: Key | bytes, cursor: PostgresCursor | None) -> Exception:
+        """The error of what was sent."""
         error: Any = self._dbapi.errors.error_from_result(result)
-        name = self._known.get(key)
-        if error.sqlstate == TYPES_CHANGED and name is not None:
-            del self._known[key]
-            self._outdated.append(name)
-        elif error.sqlstate == NOT_PREPARED:
+        if error.sqlstate == NOT_PREPARED:
             self._known.clear()
+            self._outdated.clear()
+        elif cursor is None:
+            self._known.pop(key, None)
+        elif error.sqlstate == TYPES_CHANGED and (name := self._known.pop(key, None)) is not None:
+            self._outdated.append(name)
         return error  # type: ignore[no-any-return] # the driver's
 
     def _results(self) -> Iterator[Any]:

@@ -19,6 +19,7 @@ from lamia_gql.storage.postgres_statements import MAX_KNOWN
 from tests.support.waiting import until
 
 PREPARED = "SELECT count(*) FROM pg_prepared_statements"
+NAMES = "SELECT statement FROM pg_prepared_statements"
 INSERT = "INSERT INTO number VALUES (CAST($1 AS int))"
 NUMBERS = "SELECT n FROM number ORDER BY n"
 SLEEP = "SELECT pg_sleep(20)"
@@ -73,6 +74,19 @@ def test_statements_that_are_run_again_are_prepared(engine: Engine) -> None:
                 assert values(driver, f"SELECT {number}") == [number]
         # This one is the last of those that are known.
         assert values(driver, PREPARED) == [MAX_KNOWN - 1]
+
+
+def test_statements_are_forgotten_though_transactions_fail(engine: Engine) -> None:
+    """The database does not keep those for ever that had to make room in one that failed."""
+    for _ in range(2):
+        with transaction(engine) as driver:
+            for number in range(MAX_KNOWN):
+                values(driver, f"SELECT {number}")
+    for number in range(MAX_KNOWN):
+        with pytest.raises(DBAPIError), transaction(engine) as driver:
+            insert(driver, number, before=f"SELECT {number} / 0")
+    with transaction(engine) as driver:
+        assert len(values(driver, NAMES)) <= 2
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from lamia_gql.client.warning_log import WarningLog
 
 MANY_WAITING_EVENTS = 2000
 """How many events wait in memory before a stream of events has to wait for them."""
-MIN_SPOOL_TIME_S = 1.0
+MIN_SPOOL_TIME_S = 5.0
 """How long the spool has for the last events, if sending them has taken all the time."""
 SPOOL_CHECK_INTERVAL_S = 60.0
 """How often the spool is checked for events that other jobs have left there."""
@@ -106,7 +106,7 @@ class Sender:
     def close(self, timeout: float) -> None:
         """Send what waits, for at most ``timeout`` seconds; then spool the rest.
 
-        A spool on a file system that hangs costs a second more.
+        A spool on a file system that hangs costs five seconds more.
         """
         deadline = time.monotonic() + timeout
         if self._pid != os.getpid():

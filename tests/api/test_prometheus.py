@@ -195,7 +195,8 @@ def test_a_real_prometheus(start_server: StartServer, postgres_url: str, tmp_pat
         for rule in prometheus.rules():
             assert (rule["health"], rule.get("lastError", "")) == ("ok", ""), rule
             assert set(OWN_NAME.findall(rule["query"])) <= known, rule["name"]
-            assert rule["state"] == "inactive", rule
+            # On a busy machine, a condition may hold for a moment: then the rule is pending.
+            assert rule["state"] != "firing", rule
 
         def empty() -> list[str]:
             make_traffic(server)

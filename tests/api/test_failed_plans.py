@@ -22,7 +22,7 @@ async def test_they_are_answered_all_the_same(
     monkeypatch.setattr(Compiler, "query", fail)
     monkeypatch.setattr(Compiler, "snapshot", fail)
     async with (
-        serve_in_process(sqlite_url) as server,
+        serve_in_process(sqlite_url, compiled_queries=True) as server,
         httpx.AsyncClient(base_url=server.url, verify=False) as client,
         WebSocketClient(server.url) as ws,
     ):

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import require
 from tests.support.harness import Server
+from tests.support.tools import require
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["rest.md", "submit.md"]

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from lamia_gql.graph.stored_operations import load_operation
-from tests.support.browser import require
 from tests.support.harness import Server, StartServer
 from tests.support.metrics import Samples
 from tests.support.ports import free_ports
+from tests.support.tools import require
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]

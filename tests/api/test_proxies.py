@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from lamia_gql.domain.settings import load
-from tests.support.browser import require
 from tests.support.harness import CREATE_TASK, SUBMIT_EVENT, StartServer
 from tests.support.live_clients import CHANGES, EVENTS, WebSocketClient, open_sse
 from tests.support.ports import free_ports
 from tests.support.reverse_proxies import NAME, SECONDS, haproxy, nginx, running
+from tests.support.tools import require
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "operation.md"

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.browser import require
 from tests.support.ports import free_ports
+from tests.support.tools import require
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]

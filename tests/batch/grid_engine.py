@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from tests.support.browser import require
+from tests.support.tools import require
 from tests.support.waiting import until
 
 SHARED = Path("/usr/share/gridengine")

@@ -13,11 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.batch.slurm_cluster import SlurmCluster, missing_programs, short_folder
-from tests.support.browser import require
+from tests.batch.slurm_cluster import SlurmCluster, require_programs, short_folder
 from tests.support.harness import Server, environment_with
+from tests.support.tools import require
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "slurm.md"
@@ -61,10 +59,7 @@ def install_recipes(folder: Path, url: str) -> None:
 @contextmanager
 def run_slurm(server: Server, *, accounting: bool, end_hook: str) -> Iterator[SlurmCluster]:
     """A cluster whose controller runs the hook at starts, and as ``end_hook`` at ends."""
-    missing = missing_programs(accounting=accounting)
-    if missing:
-        assert "TESTS_COMPLETE" not in os.environ, f"{missing} are missing"
-        pytest.skip(f"needs {', '.join(missing)}")
+    require_programs(accounting=accounting)
     require("root" if os.geteuid() == 0 else None, "root, to run a Slurm of its own")
     with short_folder() as folder:
         install_recipes(folder, server.url)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.support.browser import require
-from tests.support.tools import find_program
+from tests.support.tools import find_program, require
 from tests.support.waiting import until
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.support.npm import node_tool
+from tests.support.tools import require
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 COLOR_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -31,14 +31,6 @@ CHROMIUMS = ("chromium-headless-shell", "chromium")
 """Its programs. A page takes the first, which has no windows, half the time of a processor."""
 
 expect.set_options(timeout=TIMEOUT_MS)
-
-
-def require(found: str | None, what: str) -> str:
-    """The path of a tool; the test is skipped without it, unless TESTS_COMPLETE is set."""
-    if found is None:
-        assert "TESTS_COMPLETE" not in os.environ, f"{what} is missing"
-        pytest.skip(f"needs {what}")
-    return found
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.support.browser import require
+from tests.support.tools import require
 
 
 def make_certificate(folder: Path, *names: str) -> tuple[Path, Path]:

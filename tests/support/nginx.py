@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.browser import require
 from tests.support.ports import free_ports, listens
+from tests.support.tools import require
 from tests.support.waiting import until
 
 TIMEOUT_S = 20.0

@@ -9,8 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.tools import require
+
 NODE_FOLDER = Path(__file__).parents[1] / "node"
 """Where scripts are, with the lock file of their packages."""
+PACKAGES_OF_PAGES = Path(__file__).parents[2] / "web" / "node_modules"
+"""Those that the pages are built with."""
+
+
+def require_packages_of_pages() -> None:
+    """Skip the test where the pages were never built, unless TESTS_COMPLETE is set."""
+    found = PACKAGES_OF_PAGES / ".package-lock.json"
+    require(str(found) if found.exists() else None, "the packages of the pages: run `make web`")
 
 
 def node_tool(name: str) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lamia_gql.storage.migrations import HEAD
-from tests.support.browser import require
 from tests.support.harness import COMMAND_TIMEOUT_S, Server, environment_with
+from tests.support.tools import require
 
 ROOT = Path(__file__).parents[2]
 NEXT_REVISION = "2099_01_01_next"

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.browser import require
 from tests.support.ports import free_ports, listens
-from tests.support.tools import find_program
+from tests.support.tools import find_program, require
 from tests.support.waiting import until
 
 POOL_SIZE = 3

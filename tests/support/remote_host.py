@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from tests.support.browser import require
+from tests.support.tools import require
 
 FIRST_ADDRESS = IPv4Address("198.18.0.0")
 """Of those that are for such tests, and lead nowhere; four of them for each host."""

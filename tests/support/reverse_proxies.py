@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.browser import require
 from tests.support.certificate import make_certificate
 from tests.support.nginx import nginx_command
+from tests.support.tools import require
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from lamia_gql.commands.cli import main
 from lamia_gql.domain.settings import Settings
-from tests.support.browser import require
+from tests.support.tools import require
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from starlette.applications import Starlette
 
 from lamia_gql.server.static_pages import BUILD_FOLDER, choose, static_routes
 from tests.support.harness import Server
-from tests.support.npm import node_tool
+from tests.support.npm import node_tool, require_packages_of_pages
 
 ROOT = Path(__file__).parents[2]
 
@@ -173,9 +172,7 @@ def test_files_are_whole(pages: Client) -> None:
 def sources(tmp_path: Path) -> Path:
     """A copy of the pages' sources and of the schema that they are typed by."""
     web = ROOT / "web"
-    if not (web / "node_modules").exists():
-        assert "TESTS_COMPLETE" not in os.environ, "run `make web`"
-        pytest.skip("needs the packages of the pages: run `make web`")
+    require_packages_of_pages()
     shutil.copytree(ROOT / "schema", tmp_path / "schema")
     shutil.copytree(web, tmp_path / "web", ignore=shutil.ignore_patterns("node_modules"))
     (tmp_path / "web" / "node_modules").symlink_to(web / "node_modules")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -14,10 +13,10 @@ from playwright.sync_api import expect
 
 from tests.support.browser import OpenPage
 from tests.support.harness import Server, StartServer
+from tests.support.npm import PACKAGES_OF_PAGES, require_packages_of_pages
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "front-end"
-PACKAGES = ROOT / "web" / "node_modules"
 NETWORK = ("WebSocket connection to", "net::ERR_")
 """What Chromium itself says about a server that is away."""
 FOREIGN = (*NETWORK, "blocked by CORS policy")
@@ -29,7 +28,7 @@ class Handler(SimpleHTTPRequestHandler):
     def translate_path(self, path: str) -> str:
         """The file of an address."""
         _, found, package = path.partition("/node_modules/")
-        return str(PACKAGES / package) if found else super().translate_path(path)
+        return str(PACKAGES_OF_PAGES / package) if found else super().translate_path(path)
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
@@ -38,9 +37,7 @@ class Handler(SimpleHTTPRequestHandler):
 @pytest.fixture
 def site() -> Iterator[str]:
     """The address at which the example is served."""
-    if not (PACKAGES / "graphql-ws").exists():
-        assert "TESTS_COMPLETE" not in os.environ, "run `make web`"
-        pytest.skip("needs the packages of the pages: run `make web`")
+    require_packages_of_pages()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=EXAMPLE)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -190,15 +190,13 @@ class Database:
         """Take the end of a write: its result, or its error."""
         self._writes.discard(write)
         statistics.add(write, error)
-        if error is None:
-            position = write.position
-            self.position = None if position is None else max(self.position or 0, position)
-        if answer.done():
+        if error is not None:
+            _fail(answer, error)
             return
-        if error is None:
+        position = write.position
+        self.position = None if position is None else max(self.position or 0, position)
+        if not answer.done():
             answer.set_result(result)
-        else:
-            answer.set_exception(error)
 
     def _end_late(self, write: Write[T], answer: asyncio.Future[T], timeout_s: float) -> None:
         """Give up a write that takes too long, and answer its caller."""
@@ -299,7 +297,7 @@ class Database:
         self.engine.dispose()
 
 
-def _fail(answer: asyncio.Future[Any], error: Unavailable) -> None:
+def _fail(answer: asyncio.Future[Any], error: BaseException) -> None:
     if not answer.done():
         answer.set_exception(error)
 

@@ -9,9 +9,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from lamia_gql.domain.progress import FINISHED, State, task_state
-from lamia_gql.ingest.event_statements import GROUP_PROCESSES, UPDATE_TASK_COUNTS, UPDATE_TASKS
+from lamia_gql.ingest.event_statements import (
+    GROUP_PROCESSES,
+    TASK_COUNTS,
+    UPDATE_TASK_COUNTS,
+    UPDATE_TASKS,
+)
 from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.rows import TaskRow
+
+COUNTED = 1 + len(TASK_COUNTS)
+"""How many fields of ``TaskTotals`` come first that any event may change, with the id."""
 
 
 class TaskTotals(NamedTuple):
@@ -27,7 +35,7 @@ class TaskTotals(NamedTuple):
 
     def keeps(self, before: TaskRow) -> bool:
         """Whether nothing changes but the columns ``TASK_COUNTS``."""
-        return self[4:] == (before.state, before.started_at, before.finished_at)
+        return self[COUNTED:] == (before.state, before.started_at, before.finished_at)
 
 
 def refresh_tasks(connection: Connection, last_seq: Mapping[int, int]) -> None:
@@ -45,7 +53,7 @@ def update_tasks(
 ) -> None:
     """Update the totals of tasks, which were ``before``, by their ids."""
     if all(row.keeps(before[row.id]) for row in totals):
-        UPDATE_TASK_COUNTS.start(driver, [row[:4] for row in totals])
+        UPDATE_TASK_COUNTS.start(driver, [row[:COUNTED] for row in totals])
     else:
         UPDATE_TASKS.start(driver, totals)
 

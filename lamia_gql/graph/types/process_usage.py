@@ -281,7 +281,7 @@ def _memory_values(found: Buckets) -> MemoryValues | None:
     if requested is not None:
         number, total = _sums(requested)
         mean = total / number
-    median, p95, most = (quantile(buckets, share) for share in (0.5, 0.95, 1))
+    median, p95, most = (quantile(buckets, share) for share in (0.5, MOST_JOBS, 1))
     return MemoryValues(_sums(buckets)[0], median, p95, most, mean)
 
 

@@ -27,8 +27,8 @@ from graphql import (
     is_list_type,
 )
 
+from lamia_gql.domain.limits import MAX_INT
 from lamia_gql.graph.limits.document_summary import (
-    MAX_INT,
     Definition,
     DocumentSummary,
     FieldSummary,

@@ -40,6 +40,7 @@ from graphql import (
 )
 
 from lamia_gql.domain.errors import ErrorCode, LimitExceeded
+from lamia_gql.domain.limits import MAX_INT
 from lamia_gql.domain.settings import Settings
 
 SIZE_ARGUMENTS = frozenset({"first", "last", "points"})
@@ -48,8 +49,6 @@ FILTER_ARGUMENTS = frozenset({"filter", "eventClass"})
 """The arguments that choose entries of a list."""
 COUNT_FIELDS = frozenset({"totalCount", "isTotalCountExact"})
 """The fields for which all entries of a list are counted."""
-MAX_INT = 2**31 - 1
-"""The largest value of GraphQL's Int."""
 
 Size = int | VariableNode
 """The value of a size argument: a number, or a variable."""

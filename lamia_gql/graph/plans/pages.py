@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from lamia_gql.domain.limits import MAX_INT
 from lamia_gql.domain.pagination import Slice
 from lamia_gql.graph.plans.levels import Dict, Level, Needs, Run
 from lamia_gql.graph.plans.reading import ReadingChild, raise_first
@@ -17,7 +18,6 @@ from lamia_gql.storage.models import Event, Job
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 
-INT_MAX = 2**31 - 1
 MANY = frozenset({Job, Event})
 """The tables of which a page is worth to be read as plain tuples."""
 
@@ -152,7 +152,7 @@ class PageChild(ReadingChild):
 
     def _count(self, run: Run, read: ListRead, rows: Rows) -> Sequence[Count]:
         counts = read.count(run.reads, rows)
-        if max(count.number for count in counts) > INT_MAX:
+        if max(count.number for count in counts) > MAX_INT:
             raise TooLarge
         return counts
 

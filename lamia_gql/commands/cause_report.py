@@ -27,8 +27,6 @@ def report_causes(
         options: Options that each command needs.
     """
     causes = process["causes"]
-    if not causes:
-        return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")

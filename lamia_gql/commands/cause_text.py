@@ -7,6 +7,9 @@ from typing import Any
 
 from lamia_gql.domain.text_checks import JOINER, ZWJ
 
+ADDRESS = re.compile(r"[\d.]+|.*:.*")
+"""A host that is told by its IP address has no domain."""
+
 
 def describe_cause(told: dict[str, Any]) -> str:
     """Return the cause that a ``Job`` or a ``FailureGroup`` has, like ``out of memory (exit 137)``.
@@ -24,9 +27,6 @@ def _describe_exit(told: dict[str, Any]) -> str:
     if code is None:
         return "" if signal is None else f"killed by {make_printable(signal)}"
     return f"exit {code}" + ("" if signal is None else f", {make_printable(signal)}")
-
-
-ADDRESS = re.compile(r"[\d.]+|.*:.*")
 
 
 def describe_hosts(group: dict[str, Any], *, is_short: bool = False) -> str:

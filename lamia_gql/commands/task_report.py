@@ -84,7 +84,7 @@ def _render(task: dict[str, Any], options: Sequence[str]) -> RenderableType:
     causes = [
         part
         for process in processes
-        if "causes" in process
+        if process.get("causes")
         for part in report_causes(task["name"], process, options)
     ]
     return Group(picture, *causes, *_render_failing_jobs(processes, now))

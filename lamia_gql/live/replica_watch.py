@@ -95,21 +95,22 @@ async def _watch(
     """Follow a database on a connection, again and again."""
     import psycopg
 
-    is_known = False
+    about = {"database": name}
+    is_reported = False
     while True:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 connection = await connect(place.engine, place.engine.url, ANSWER_TIMEOUT_S, NAME)
             async with connection:
-                if is_known:
-                    log.warning("it is known again how far %s is", name)
-                is_known = False
+                if is_reported:
+                    log.warning("it is known again how far %s is", name, extra=about)
+                is_reported = False
                 await follow(connection)
         except (psycopg.Error, OSError) as error:
-            if not is_known:
+            if not is_reported:
                 reason = str(error).strip() or "it does not answer"
-                log.warning("it is not known how far %s is: %s", name, reason)
-            is_known = True
+                log.warning("it is not known how far %s is: %s", name, reason, extra=about)
+            is_reported = True
         await asyncio.sleep(INTERVAL_S)
 
 

@@ -21,6 +21,8 @@ class Kind:
     logger: str
     level: int
     template: str
+    database: str
+    """The attribute ``database`` of the record: lines about one hide none about another."""
     error: str
     """The error's class and, if it comes from the database, what that says."""
     line: int
@@ -38,9 +40,10 @@ class Repetitions:
 class CondensingHandler(logging.StreamHandler):  # type: ignore[type-arg] # not at run time
     """Writes a line when it is new; then, for as long as it is repeated, its number at intervals.
 
-    Repetitions may have other arguments, but the same error. Each record with an attribute
-    ``incident`` is written, because clients were told its id, but only the first with a traceback.
-    Each line of :data:`AUDIT_LOG`, and each for debugging, is written.
+    Repetitions may have other arguments, but the same error and, where the record has this
+    attribute, the same ``database``. Each record with an attribute ``incident`` is written, because
+    clients were told its id, but only the first with a traceback. Each line of :data:`AUDIT_LOG`,
+    and each for debugging, is written.
     """
 
     def __init__(self, interval_s: float = INTERVAL_S) -> None:
@@ -110,7 +113,8 @@ def _kind(record: logging.LogRecord) -> Kind:
         said = str(getattr(raised, "orig", None) or "").partition("\n")[0]
         error = f"{type(raised).__name__}{': ' if said else ''}{said}"
         line = _last_line(trace)
-    return Kind(record.name, record.levelno, str(record.msg), error, line)
+    database = str(getattr(record, "database", ""))
+    return Kind(record.name, record.levelno, str(record.msg), database, error, line)
 
 
 def _last_line(trace: TracebackType | None) -> int:

@@ -59,6 +59,16 @@ def test_repetitions_are_counted() -> None:
     ]
 
 
+def test_a_line_about_another_is_no_repetition() -> None:
+    """Of several databases that fail at once, each is named."""
+    log, written, handler = make_log(3600)
+    for name in ("a", "b", "a"):
+        log.warning("%s is gone", name, extra={"database": name})
+    assert written.getvalue() == "WARNING a is gone\nWARNING b is gone\n"
+    handler.close()
+    assert written.getvalue().splitlines()[2:] == ["WARNING a is gone: 1 more within 3600 s"]
+
+
 def test_incidents_are_all_written() -> None:
     """A client may ask for any; a traceback is written once for each place."""
     log, written, handler = make_log(3600)

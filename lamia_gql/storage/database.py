@@ -49,9 +49,10 @@ from lamia_gql.storage.write_threads import WriteThreads
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LOCK_TIMEOUTS = frozenset({"55P03", "57014"})
-"""PostgreSQL's codes of a lock that was not available in time: lock_not_available, and
-query_canceled at the deadline of a transaction."""
+LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code of a lock that was not available in time."""
+QUERY_CANCELED = "57014"
+"""PostgreSQL's code of a statement that waited for locks until the deadline of its write."""
 EVENT_TRANSACTIONS = 4
 """So many transactions of events may run at once on PostgreSQL."""
 WRITE_THREADS = 4
@@ -218,7 +219,7 @@ class Database:
         except GivenUp as error:
             raise _failure("The database did not answer in time.") from error
         except (PoolTimeoutError, DBAPIError) as error:
-            if _is_lock_timeout(error):
+            if _is_lock_timeout(error, write):
                 log.info("a lock was not available in time: %s", error)
                 raise _busy("Another transaction keeps a lock.") from error
             if not is_failure(error):
@@ -310,9 +311,12 @@ def _busy(reason: str) -> Unavailable:
     return Unavailable(ErrorCode.BUSY, f"{reason} Nothing was changed; try again later.")
 
 
-def _is_lock_timeout(error: Exception) -> bool:
+def _is_lock_timeout(error: Exception, write: Write[Any]) -> bool:
     cause = getattr(error, "orig", None)
     if isinstance(cause, sqlite3.Error):
         # The lower eight bits are the primary code.
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-    return sqlstate(error) in LOCK_TIMEOUTS
+    code = sqlstate(error)
+    # A write that has spent its time on a search for the database has none left for statements.
+    is_late = code == QUERY_CANCELED and not write.retries.has_searched
+    return code == LOCK_NOT_AVAILABLE or is_late

@@ -41,6 +41,11 @@ class Retries:
         self._conflicts = 0
         self._searches = 0
 
+    @property
+    def has_searched(self) -> bool:
+        """Whether the database was gone, and looked for again."""
+        return self._searches > 0
+
     def wait(self, error: DBAPIError) -> bool:
         """Wait until the write can be run again; False if that is of no use, or too late."""
         if sqlstate(error) in CONFLICTS:

@@ -162,6 +162,25 @@ def test_a_database_that_is_gone_for_a_moment(
     server.check_counters()
 
 
+def test_time_that_is_spent_on_the_search(start_server: StartServer, postgres_url: str) -> None:
+    """The database was gone: this is told, not the statement that had too little time after it."""
+    server = start_server(postgres_url, database_timeout=TIMEOUT_S / 2)
+    server.create("t", {"name": "p"})
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(postgres_url) as other:
+        other.execute("UPDATE task SET comment = 'kept'")
+        changed = {"name": "t", "comment": "lost"}
+        failing = threads.submit(server.graphql_error, UPDATE_TASK, input=changed)
+        end = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        until(lambda: other.execute(end).fetchall(), "it waits for the lock")
+        assert failing.result()["extensions"]["code"] == "STORAGE_FAILED"
+        assert SEARCHED in server.log()
+        # A write that has waited for the lock alone.
+        assert server.graphql_error(UPDATE_TASK, input=changed)["extensions"]["code"] == "BUSY"
+        other.rollback()
+    server.comment("t", "changed")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("is_silent", [False, True])
 async def test_a_standby_takes_over(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from functools import partial
 
 import httpx
 import psycopg
 
-from tests.support.harness import StartServer, rest_errors
+from tests.support.harness import Server, StartServer, rest_errors
+from tests.support.metrics import scrape
 from tests.support.raw_sockets import open_stream
 from tests.support.waiting import until
 
@@ -21,16 +23,22 @@ WAITING = """SELECT count(*) FROM pg_stat_activity
 """The number of statements that wait for a lock."""
 
 
+def is_idle(server: Server) -> bool:
+    """Whether no operation has a connection to the database."""
+    return scrape(server).sum("lamia_database_readers", state="running") == 0
+
+
 def test_time_limit_over_the_wire(start_server: StartServer, database_url: str) -> None:
     """A query over the time limit is answered by one error; the next one is served."""
     server = start_server(database_url, max_operation_time=0.000_001)
     for _ in range(20):
         answer = server.request("{ tasks(first: 1) { nodes { tags } } }")
-        assert answer.status_code == 400
+        assert answer.status_code == 400, answer.text
         body = answer.json()
         assert "data" not in body
         (error,) = body["errors"]
         assert error["extensions"] == {"code": "TIMED_OUT", "limit": 0.000_001}
+        until(partial(is_idle, server), "its connection is free again")
     until(lambda: server.get("/readyz").status_code == 200, "ready")
     assert "never retrieved" not in server.log()
     assert "Traceback" not in server.log()

@@ -130,7 +130,7 @@ def let_things_happen(cluster: SlurmCluster, arrays: list[Told]) -> None:
             cluster.run("scontrol", "requeue", told.batch_id(index), check=True)
         cluster.run("scancel", *map(told.batch_id, CANCELLED), check=True)
     hooked, followed, wrapped = arrays
-    # Of this one, not even Slurm's accounts know.
+    # Of this one, not even Slurm's accounts know, unless they are quicker than Slurm itself.
     cluster.run("scancel", followed.batch_id(UNRECORDED), check=True)
     cluster.run("scancel", hooked.pending, followed.pending, wrapped.pending, check=True)
     cluster.kill_node("node2")
@@ -218,7 +218,8 @@ def test_all_ends_are_those_of_the_accounts(story: Story, task: str) -> None:
     server, _cluster, told, accounts = story
     check_against_accounts(server, task, told[task], accounts[task], *accounts[task])
     jobs = read_jobs(server, task)
-    assert set(range(20)) - set(accounts[task]) == ({UNRECORDED} if task == "followed" else set())
+    unrecorded = set(range(20)) - set(accounts[task])
+    assert unrecorded <= ({UNRECORDED} if task == "followed" else set())
     assert {index for index, job in jobs.items() if job["state"] != "DONE"} == FAILING
     assert {index: jobs[index]["message"] for index in CAUSES} == CAUSES
     assert jobs[MEMORY]["signal"] == "SIGKILL"  # OUT_OF_MEMORY is told only with cgroups

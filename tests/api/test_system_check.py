@@ -194,6 +194,8 @@ def test_a_replica_that_is_none(postgres: Path, postgres_url: str) -> None:
         assert (word, "has everything that was committed" in sentence) == ("ok", True)
         with pair.standby.connect() as connection:
             pause_replay(connection)
+            with pair.primary.connect() as primary:
+                primary.execute("CREATE TABLE not_replayed ()")
             sentence = f"{pair.standby.place} is more than 2 s behind the primary"
             assert replica(pair.url) == ("WRONG", f"{sentence}, and no query is read from it.")
             connection.execute("SELECT pg_wal_replay_resume()")

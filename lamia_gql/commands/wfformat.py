@@ -94,7 +94,7 @@ def read_execution(path: str) -> Execution:
     except UnorderedError as error:
         raise WfFormatError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise WfFormatError(f"it is not WfFormat 1.5: {error!r} is missing or wrong.") from error
+        raise WfFormatError(f"it is not WfFormat: {error!r} is missing or wrong.") from error
 
 
 def _step(specified: Mapping[str, Any], executed: Mapping[str, Any]) -> str:

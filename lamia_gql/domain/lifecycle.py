@@ -145,7 +145,7 @@ class Summary(NamedTuple):
 
     @property
     def state(self) -> JobState:
-        """The job's state, by the rules at the top of ``docs/concepts.md``."""
+        """The job's state, by the rules in ``docs/concepts.md``."""
         if self.seen is None:
             return JobState.PENDING
         opened, closed, alive, held = self.opened, self.closed, self.alive, self.held

@@ -15,7 +15,7 @@ class Coroutines:
 
     A coroutine for an object or a list holds those for what is below it. If its field fails, or the
     operation is cancelled, before it has begun, nobody awaits these, and Python would warn about
-    each. The executor does not know them by then, so all are written down as they are found.
+    each. The executor does not know them by then, so all are remembered as they are found.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Coroutines:
         return hasattr(value, "__await__")
 
     def add(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
-        """Write a coroutine down."""
+        """Remember a coroutine."""
         self._found.append(coroutine)
         if len(self._found) >= self._pruned_at:
             # Those that run or wait have begun; those that have ended have no frame.

@@ -274,7 +274,7 @@ class Metrics(Collector):
         )
         yield gauge(
             "shared_operations",
-            "taskChanged subscriptions that differ: equal ones run only once.",
+            "Subscriptions to taskChanged and events that differ: equal ones run only once.",
             {(): len(self._streams)},
         )
         yield gauge(

@@ -1,8 +1,8 @@
 """Refuses requests that a foreign web page makes through the browser of somebody who has access.
 
-Whoever can connect may read and write everything. A browser can connect, too, and it sends requests
-for any page that its user visits. Such requests are told from others by their headers, which no
-page can forge:
+A browser sends requests for any page that its user visits, with the cookie of the user's session,
+and where no credential is asked for, whoever connects may read and write everything. Such requests
+are told from others by their headers, which no page can forge:
 
 ``Host``
     names the server. A page whose own host name was made to resolve to this server's address (DNS

@@ -163,7 +163,7 @@ class Process(Base):
     terminated: Mapped[int] = mapped_column(Integer, default=0)
     reporting: Mapped[int] = mapped_column(Integer, default=0)
     progress_sum: Mapped[int] = mapped_column(ExactInteger, default=0)
-    """A progress of 1 is ``progress.UNIT``."""
+    """A progress of 1 is ``counters.UNIT``."""
     state: Mapped[str] = mapped_column(String(16), default=State.PENDING)
     events: Mapped[int] = mapped_column(BigInteger, default=0)
     event_classes: Mapped[int] = mapped_column(Integer, default=0)

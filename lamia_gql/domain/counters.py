@@ -15,7 +15,8 @@ from lamia_gql.domain.lifecycle import JobState, Summary
 UNIT_BITS = 112
 UNIT = 1 << UNIT_BITS
 """A progress of 1, as an integer in a sum. Every float from 2**-60 on is a multiple of 1 / UNIT."""
-PERCENT = 100 * UNIT
+HUNDRED_PERCENT = 100 * UNIT
+"""The most that a job without a threshold contributes to a sum."""
 FLOAT_PRECISION = 1 << 53
 """A float has 53 significant bits: a rounded sum is off by at most 1 in this number."""
 MIN_THRESHOLD = 1e-9
@@ -115,12 +116,12 @@ def contribution(job: Summary, threshold: float | None) -> int:
     the job reported, and 100 for a DONE job.
     """
     if threshold is None and job.closed is not None and job.state is JobState.DONE:
-        return PERCENT
+        return HUNDRED_PERCENT
     value = job.progress
     if value is None:
         return 0
     units = to_units(value)
-    return units if threshold is not None else min(units, PERCENT)
+    return units if threshold is not None else min(units, HUNDRED_PERCENT)
 
 
 def adds_up(counters: JobCounters, threshold: float) -> bool:

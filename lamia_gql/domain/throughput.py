@@ -107,8 +107,8 @@ def stall(
         usual = STALL_SHARE * (changed_at - begun_at).total_seconds()
     else:
         usual = STRAGGLER * p95_s
-    silent = (now - changed_at).total_seconds()
-    return changed_at if silent > max(MIN_STALL_S, usual) else None
+    unchanged_s = (now - changed_at).total_seconds()
+    return changed_at if unchanged_s > max(MIN_STALL_S, usual) else None
 
 
 def together(processes: Iterable[tuple[ProcessTerms, Throughput | None]]) -> Throughput | None:

@@ -15,7 +15,7 @@ from lamia_gql.domain.access import JobGrant
 from lamia_gql.domain.errors import ErrorCode
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.credentials import CredentialMutation, sign
-from lamia_gql.graph.selection import reads_process, reads_task
+from lamia_gql.graph.reading_fields import reads_process, reads_task
 from lamia_gql.graph.types import event_inputs, mutation_inputs
 from lamia_gql.graph.types.arguments import argument
 from lamia_gql.graph.types.connection import global_id

@@ -13,7 +13,7 @@ import strawberry
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.graph.context import Context, Info, WatchedTasks
-from lamia_gql.graph.selection import reads_process, reads_task
+from lamia_gql.graph.reading_fields import reads_process, reads_task
 from lamia_gql.graph.stream_errors import end_as_request_error
 from lamia_gql.graph.types import filter_inputs
 from lamia_gql.graph.types.arguments import Classes, argument

@@ -47,11 +47,11 @@ def read_throughput(reads: Reads, processes: Sequence[ProcessRow]) -> list[Throu
         for age in (MIN_STALL_S, *_ages(now - since))
     ]
     samples = iter(samples_at(reads.connection, instants))
-    histories, silent = [], []
+    histories, idle = [], []
     for row, since in working:
         before = next(samples)
         if row.running and before is not None and _work(before.counters) == _work(row):
-            silent.append(row)
+            idle.append(row)
         past = []
         for age in _ages(now - since):
             sample = next(samples)
@@ -61,7 +61,7 @@ def read_throughput(reads: Reads, processes: Sequence[ProcessRow]) -> list[Throu
                 past.append(Past(max(0, min(age, now - _holds_from(row, sample))), sample.counters))
         past.append(Past(now - since, Counters()))
         histories.append(past)
-    stalled = _stalled(reads, silent)
+    stalled = _stalled(reads, idle)
     found: dict[tuple[int, int], Throughput] = {}
     for (row, _), past in zip(working, histories, strict=True):
         key = row.task_id, row.number
@@ -83,15 +83,15 @@ def _ages(elapsed: float) -> list[float]:
     return [elapsed * share for share in LOOKBACKS]
 
 
-def _stalled(reads: Reads, silent: Sequence[ProcessRow]) -> dict[tuple[int, int], datetime]:
+def _stalled(reads: Reads, idle: Sequence[ProcessRow]) -> dict[tuple[int, int], datetime]:
     """Since when those have stalled that have, of processes without recent work."""
-    if not silent:
+    if not idle:
         return {}
-    keys = [(row.task_id, row.number) for row in silent]
+    keys = [(row.task_id, row.number) for row in idle]
     histories = read_samples(reads.connection, keys)
     usages = read_usage(reads.connection, keys)
     found = {}
-    for row, samples, usage in zip(silent, histories, usages, strict=True):
+    for row, samples, usage in zip(idle, histories, usages, strict=True):
         durations = usage.get(Measure.DURATION)
         p95_s = None if durations is None else quantile(durations, MOST_JOBS) / MS_PER_S
         if not samples or (p95_s is None and not row.reporting):

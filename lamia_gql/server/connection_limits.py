@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
 from typing import Protocol
 
 from lamia_gql.domain.settings import Settings
+from lamia_gql.server.parsing_turns import ParsingTurns
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +78,7 @@ class ConnectionLimits:
         self.max_bytes = settings.max_total_request_bytes
         self.end_with_answers = False
         """Whether each connection ends with its next answer, because the server is to stop."""
-        self.turns = Turns()
+        self.turns = ParsingTurns()
         self._connections: set[Connection] = set()
         self._addresses: dict[str, AddressConnections] = {}
         self._bytes = 0
@@ -196,30 +194,3 @@ class ConnectionLimits:
             )
             self._logged = counted
             self._next_log = now + LOG_INTERVAL_S
-
-
-class Turns:
-    """Lets connections that have much to do work one after the other, each for a short time.
-
-    In each turn of the event loop, one of them works, however many there are.
-    """
-
-    LENGTH_S = 0.002
-
-    def __init__(self) -> None:
-        self._queue: deque[Callable[[float], object]] = deque()
-
-    def take(self, work: Callable[[float], object]) -> None:
-        """Have ``work`` called with the time (``time.monotonic``) until which it may work."""
-        self._queue.append(work)
-        if len(self._queue) == 1:
-            asyncio.get_running_loop().call_soon(self._next)
-
-    def _next(self) -> None:
-        work = self._queue[0]
-        try:
-            work(time.monotonic() + self.LENGTH_S)
-        finally:
-            self._queue.popleft()
-            if self._queue:
-                asyncio.get_running_loop().call_soon(self._next)

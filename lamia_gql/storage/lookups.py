@@ -26,7 +26,7 @@ Work = Callable[[ReadConnection, Sequence[Q]], Sequence[T]]
 """Finds what each of several operations asks for. Equal works are called once."""
 Lookup: TypeAlias = "tuple[Work[Any, Any], Any]"
 """A work, and what is asked of it."""
-Asked: TypeAlias = "tuple[Lookup, asyncio.Future[Any], float]"
+WaitingLookup: TypeAlias = "tuple[Lookup, asyncio.Future[Any], float]"
 """A lookup, who waits for it, and until when."""
 
 MOST_TOGETHER = 32
@@ -53,8 +53,8 @@ class Lookups:
     def __init__(self, readers: Readers, workers: int) -> None:
         self._readers = readers
         self._limit = workers
-        self._waiting: deque[Asked] = deque()
-        self._workers: dict[asyncio.Task[None], list[Asked]] = {}
+        self._waiting: deque[WaitingLookup] = deque()
+        self._workers: dict[asyncio.Task[None], list[WaitingLookup]] = {}
         """What each worker does now."""
         self._gatherer: asyncio.Task[None] | None = None
         """The worker that will take those who wait."""
@@ -99,18 +99,18 @@ class Lookups:
     def _start_if_needed(self) -> None:
         if not self._waiting or self._gatherer is not None or len(self._workers) >= self._limit:
             return
-        asked: list[Asked] = []
-        self._gatherer = worker = asyncio.create_task(self._work(asked), name="lookups")
-        self._workers[worker] = asked
+        taken: list[WaitingLookup] = []
+        self._gatherer = worker = asyncio.create_task(self._work(taken), name="lookups")
+        self._workers[worker] = taken
         # Not at the end of the worker itself: one that is cancelled early never begins.
         worker.add_done_callback(self._end)
 
-    async def _work(self, asked: list[Asked]) -> None:
+    async def _work(self, taken: list[WaitingLookup]) -> None:
         while self._waiting:
             await self._gather()
-            asked[:] = self._take()
-            results = await self._run([lookup for lookup, _, _ in asked])
-            for (_, answer, _), result in zip(asked, results, strict=True):
+            taken[:] = self._take()
+            results = await self._run([lookup for lookup, _, _ in taken])
+            for (_, answer, _), result in zip(taken, results, strict=True):
                 if answer.done():
                     continue
                 if isinstance(result, _Failed):
@@ -121,7 +121,7 @@ class Lookups:
                 return
             self._gatherer = asyncio.current_task()
 
-    def _take(self) -> list[Asked]:
+    def _take(self) -> list[WaitingLookup]:
         number = min(len(self._waiting), MOST_TOGETHER)
         taken = [self._waiting.popleft() for _ in range(number)]
         self._gatherer = None

@@ -19,8 +19,8 @@ from lamia_gql.api.turns import Turns
 from lamia_gql.domain.access import ANYONE
 from lamia_gql.domain.errors import ErrorCode, LamiaError, Unavailable
 from lamia_gql.domain.settings import load
+from lamia_gql.graph.reading_fields import reading_fields
 from lamia_gql.graph.reads import Reads
-from lamia_gql.graph.selection import reading_fields
 from lamia_gql.graph.types.job import Job
 from lamia_gql.graph.types.process import JobArray, Process, SolitaryProcess
 from lamia_gql.graph.types.task import Task

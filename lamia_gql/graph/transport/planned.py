@@ -23,7 +23,7 @@ from lamia_gql.graph.schema import Schema
 from lamia_gql.graph.transport.encoding import Encoded, encode_at_once
 from lamia_gql.graph.transport.operation import Operation
 from lamia_gql.graph.transport.result import Result
-from lamia_gql.graph.transport.shared_answers import Asked, SharedAnswers
+from lamia_gql.graph.transport.shared_answers import PlannedQuery, SharedAnswers
 from lamia_gql.graph.transport.submissions import submit
 from lamia_gql.storage.transaction import ReadConnection
 
@@ -140,7 +140,7 @@ class PlannedOperations:
                 return context.reads.look_up(lambda c, _: [run_on(c)], None)
             return context.reads.look_up(
                 SharedAnswers(plan, context.principal, context.services),
-                Asked(context.load.reads, variables, extensions),
+                PlannedQuery(context.load.reads, variables, extensions),
             )
 
         try:

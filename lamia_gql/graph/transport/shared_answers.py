@@ -15,8 +15,8 @@ from lamia_gql.storage.transaction import ReadConnection
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One of the operations.
+class PlannedQuery:
+    """An operation whose answer is to be made.
 
     Args:
         reads: its own reads, which are told the size of its answer.
@@ -37,7 +37,7 @@ class SharedAnswers:
     principal: Principal
     services: Services = field(compare=False)
 
-    def __call__(self, connection: ReadConnection, asked: Sequence[Asked]) -> list[Encoded]:
+    def __call__(self, connection: ReadConnection, asked: Sequence[PlannedQuery]) -> list[Encoded]:
         """The answer to each operation; blocks. Raises whatever goes wrong for any of them.
 
         Together, they may take no more than one answer may.

@@ -1,4 +1,4 @@
-"""What a client selects below a field, as far as it must be known before the field is resolved."""
+"""Which fields read the database, and whether a client selects any of them."""
 
 from __future__ import annotations
 

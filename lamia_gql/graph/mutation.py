@@ -12,7 +12,7 @@ from lamia_gql.api.audit import Action, audit
 from lamia_gql.api.client_clock import correct_times
 from lamia_gql.domain import errors
 from lamia_gql.domain.access import JobGrant
-from lamia_gql.domain.errors import ErrorCode
+from lamia_gql.domain.not_found import task_not_found
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.credentials import CredentialMutation, sign
 from lamia_gql.graph.reading_fields import reads_process, reads_task
@@ -153,10 +153,7 @@ class Mutation(CredentialMutation):
         """Soft-delete one task."""
         ids, user_errors = await _delete(info.context, [input.name])
         if not ids and not user_errors:
-            error = errors.UserError(
-                ErrorCode.TASK_NOT_FOUND, f"There is no task “{input.name}”.", "name"
-            )
-            user_errors = [UserError.of(error)]
+            user_errors = [UserError.of(task_not_found(input.name, "name"))]
         return DeleteTaskPayload(deleted_id=ids[0] if ids else None, user_errors=user_errors)
 
     @resolved("Delete several tasks with all their events.")

@@ -12,6 +12,7 @@ import strawberry
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.lifecycle import EventClass
+from lamia_gql.domain.not_found import process_not_found, task_not_found
 from lamia_gql.graph.context import Context, Info, WatchedTasks
 from lamia_gql.graph.reading_fields import reads_process, reads_task
 from lamia_gql.graph.stream_errors import end_as_request_error
@@ -176,7 +177,7 @@ async def _event_filter(
     found = await context.load.process_by_name(task.id, process)
     if found is None:
         raise RequestError(
-            ErrorCode.PROCESS_NOT_FOUND, f"Task “{task.name}” has no process “{process}”."
+            ErrorCode.PROCESS_NOT_FOUND, process_not_found(task.name, process).message
         )
     if index is not None and not found.is_array:
         raise RequestError(
@@ -232,4 +233,4 @@ async def _load_ids(context: Context, names: Sequence[str]) -> Mapping[str, int]
 
 
 def _task_not_found(name: str) -> RequestError:
-    return RequestError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.")
+    return RequestError(ErrorCode.TASK_NOT_FOUND, task_not_found(name).message)

@@ -11,7 +11,8 @@ from enum import Enum, auto
 
 from sqlalchemy import Connection
 
-from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.errors import UserError
+from lamia_gql.domain.not_found import process_not_found, task_not_found
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_statements import (
@@ -112,12 +113,8 @@ def _job_key(
     if event.task in locked:
         return None
     if event.task in tasks:
-        return UserError(
-            ErrorCode.PROCESS_NOT_FOUND,
-            f"Task “{event.task}” has no process “{event.process}”.",
-            "process",
-        )
-    return UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{event.task}”.", "task")
+        return process_not_found(event.task, event.process)
+    return task_not_found(event.task)
 
 
 def _lock_and_read(

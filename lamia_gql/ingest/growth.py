@@ -8,10 +8,11 @@ from sqlalchemy import select, update
 
 from lamia_gql.domain.access import ANYONE, Principal
 from lamia_gql.domain.errors import ErrorCode
+from lamia_gql.domain.not_found import process_not_found
 from lamia_gql.domain.progress import process_state
 from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import is_storable
-from lamia_gql.ingest.task_input import Check, ProcessSpec, check_process
+from lamia_gql.ingest.task_input import Check, InvalidInput, ProcessSpec, check_process
 from lamia_gql.ingest.task_totals import refresh_tasks
 from lamia_gql.ingest.tasks import Work, lock_task, lock_tasks
 from lamia_gql.storage.change_feed import Change
@@ -56,11 +57,8 @@ def grow_process(
                 )
             ).one_or_none()
         if found is None:
-            check.add(
-                ErrorCode.PROCESS_NOT_FOUND, f"Task “{task}” has no process “{process}”.", "process"
-            )
-        check.raise_errors()
-        old = ProcessRow._make(found)  # type: ignore[arg-type] # it was found
+            raise InvalidInput([process_not_found(task, process)])
+        old = ProcessRow._make(found)
         new = _grown(check, old, job_count, failure_tolerance)
         check.raise_errors()
         connection.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from lamia_gql.domain.access import JobGrant, Principal
-from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.not_found import process_not_found
 from lamia_gql.ingest.task_input import InvalidInput
 from lamia_gql.ingest.tasks import Work, lock_task
 from lamia_gql.storage.models import Process, Task
@@ -25,15 +25,7 @@ def grant_of(name: str, process: str | None, principal: Principal) -> Work[JobGr
         if process is not None and not transaction.connection.scalar(
             select(Process.number + 1).where(Process.task_id == task.id, Process.name == process)
         ):
-            raise InvalidInput(
-                [
-                    UserError(
-                        ErrorCode.PROCESS_NOT_FOUND,
-                        f"Task “{name}” has no process “{process}”.",
-                        "process",
-                    )
-                ]
-            )
+            raise InvalidInput([process_not_found(name, process)])
         return JobGrant(task.id, task.token_generation, process)
 
     return work

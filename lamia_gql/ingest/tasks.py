@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select, update
 
 from lamia_gql.domain.access import ANYONE, Principal
 from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.not_found import task_not_found
 from lamia_gql.domain.progress import ProcessKind
 from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import is_storable
@@ -181,7 +182,7 @@ def _update_tasks(
         task = tasks.get(name)
         if task is None:
             part = _part(check, place, len(edits))
-            part.add(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "name")
+            part.add(ErrorCode.TASK_NOT_FOUND, task_not_found(name).message, "name")
         elif not principal.may_change(task.name, task.owner):
             part = _part(check, place, len(edits))
             part.add(ErrorCode.FORBIDDEN, _not_changeable(name), "name")
@@ -270,7 +271,7 @@ def lock_task(transaction: WriteTransaction, principal: Principal, name: str) ->
         if principal.may_change(task.name, task.owner):
             return task
         raise InvalidInput([UserError(ErrorCode.FORBIDDEN, _not_changeable(name), "task")])
-    raise InvalidInput([UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")])
+    raise InvalidInput([task_not_found(name)])
 
 
 def _not_changeable(name: str) -> str:

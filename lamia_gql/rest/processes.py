@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.not_found import process_not_found, task_not_found
 from lamia_gql.domain.pagination import Page
 from lamia_gql.rest.endpoint import RestRequest, RestResponse
 from lamia_gql.rest.parsing import parse_event_class
 from lamia_gql.rest.serializers import serialize_process
-from lamia_gql.rest.tasks import task_not_found_error
 from lamia_gql.storage.filters import ProcessFilter, choices
 from lamia_gql.storage.queries.processes import processes_by_name, read_processes
 from lamia_gql.storage.queries.tasks import tasks_by_name
@@ -33,7 +32,7 @@ async def get_many(request: RestRequest) -> RestResponse:
     def read(connection: ReadConnection) -> Sequence[ProcessRow]:
         task = tasks_by_name(connection, [request.task])[0]
         if task is None:
-            raise task_not_found_error(request.task)
+            raise task_not_found(request.task)
         return read_processes(connection, [task.id], wanted, page)[0].items
 
     found = await request.read(read)
@@ -46,12 +45,8 @@ def find_process(connection: ReadConnection, request: RestRequest) -> ProcessRow
     """The process in the address. Raises :class:`UserError` if it does not exist."""
     task = tasks_by_name(connection, [request.task])[0]
     if task is None:
-        raise task_not_found_error(request.task)
+        raise task_not_found(request.task)
     process = processes_by_name(connection, [(task.id, request.process)])[0]
     if process is None:
-        raise UserError(
-            ErrorCode.PROCESS_NOT_FOUND,
-            f"Task “{request.task}” has no process “{request.process}”.",
-            "process",
-        )
+        raise process_not_found(request.task, request.process)
     return process

@@ -9,7 +9,7 @@ from lamia_gql.access.job_tokens import issue
 from lamia_gql.api.audit import Action, audit
 from lamia_gql.api.request_body import HttpError, parse_json
 from lamia_gql.domain.access import JobGrant
-from lamia_gql.domain.errors import ErrorCode, UserError
+from lamia_gql.domain.not_found import task_not_found
 from lamia_gql.domain.pagination import Slice
 from lamia_gql.ingest.task_input import TaskEdit, check_number
 from lamia_gql.ingest.tasks import Work, create_tasks, update_tasks
@@ -119,7 +119,7 @@ async def delete(request: RestRequest) -> RestResponse:
         request.principal, request.client_address, [request.task]
     )
     if not deleted:
-        raise task_not_found_error(request.task)
+        raise task_not_found(request.task)
     return RestResponse({"deleted": 1})
 
 
@@ -151,7 +151,7 @@ async def get(request: RestRequest) -> RestResponse:
 
     found = await request.read(read)
     if found is None:
-        return RestResponse({"error": task_not_found_error(request.task).message}, 404)
+        return RestResponse({"error": task_not_found(request.task).message}, 404)
     task, parts = found
     return RestResponse(serialize_task(request.root, task, *parts))
 
@@ -172,11 +172,6 @@ async def get_many(request: RestRequest) -> RestResponse:
         for task, rest in zip(found.items, parts, strict=True)
     ]
     return page_response(request, found, serialized, order.cursor)
-
-
-def task_not_found_error(name: str) -> UserError:
-    """The error for a task that does not exist."""
-    return UserError(ErrorCode.TASK_NOT_FOUND, f"There is no task “{name}”.", "task")
 
 
 def _parts(connection: ReadConnection, tasks: Sequence[TaskRow], hold: Hold) -> list[TaskParts]:

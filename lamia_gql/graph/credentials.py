@@ -13,7 +13,9 @@ from lamia_gql.api.audit import Action, audit
 from lamia_gql.domain import errors
 from lamia_gql.domain.access import JobGrant
 from lamia_gql.domain.errors import ErrorCode
+from lamia_gql.domain.liveness import MAX_TIME
 from lamia_gql.domain.pagination import check_size
+from lamia_gql.domain.time_zones import in_utc
 from lamia_gql.graph.context import Context, Info
 from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.types import credential
@@ -30,9 +32,9 @@ INPUT = argument("Input of the mutation.")
 def _viewer(reads: Reads) -> credential.Viewer:
     principal = reads.principal
     end = principal.expires_at
-    return credential.Viewer.of(
-        principal, None if end is None else datetime.fromtimestamp(end, UTC)
-    )
+    # Whoever signs tokens elsewhere may let them end after the year 9999.
+    shown = None if end is None else datetime.fromtimestamp(min(end, MAX_TIME.timestamp()), UTC)
+    return credential.Viewer.of(principal, shown)
 
 
 @strawberry.type
@@ -78,9 +80,7 @@ class CredentialMutation:
         context = info.context
         try:
             context.services.authentication.keys.require()
-            ends = input.expires_at
-            if ends is not None and ends.tzinfo is None:
-                ends = ends.replace(tzinfo=UTC)
+            ends = _end_of(input)
             if ends is not None and ends <= datetime.now(UTC):
                 raise errors.UserError(
                     ErrorCode.TIME_INVALID, "expiresAt must lie in the future.", "expiresAt"
@@ -127,11 +127,9 @@ class CredentialMutation:
         """Create a token, which is known here at once."""
         services, now = info.context.services, datetime.now(UTC)
         info.context.principal.require_admin()
-        ends = input.expires_at
-        if ends is not None and ends.tzinfo is None:
-            ends = ends.replace(tzinfo=UTC)
-        spec = AccessTokenSpec(input.name, frozenset(input.roles), input.prefix or "", ends)
+        roles, prefix = frozenset(input.roles), input.prefix or ""
         try:
+            spec = AccessTokenSpec(input.name, roles, prefix, _end_of(input))
             token, row = await services.database.write(lambda t: create(t.connection, spec, now))
         except errors.UserError as error:
             return credential.CreateAccessTokenPayload(
@@ -166,6 +164,18 @@ class CredentialMutation:
         return credential.RevokeAccessTokenPayload(
             access_token=credential.AccessToken.of(row), user_errors=[]
         )
+
+
+def _end_of(
+    token: credential.IssueTaskTokenInput | credential.CreateAccessTokenInput,
+) -> datetime | None:
+    """When the token ends; None for never. Raises :class:`UserError`."""
+    try:
+        return None if token.expires_at is None else in_utc(token.expires_at)
+    except OverflowError:
+        raise errors.UserError(
+            ErrorCode.TIME_INVALID, "expiresAt is outside the calendar.", "expiresAt"
+        ) from None
 
 
 def sign(context: Context, grant: JobGrant, expires_at: float | None = None) -> str:

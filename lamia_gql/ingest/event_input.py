@@ -19,6 +19,7 @@ from lamia_gql.domain.job_details import BATCH_ID, MAX_ATTEMPT
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.settings import Settings
 from lamia_gql.domain.text_checks import check_text
+from lamia_gql.domain.time_zones import in_utc
 from lamia_gql.ingest.event_ids import new_event_id
 
 MAX_EXIT_CODE = 2**31 - 1
@@ -189,11 +190,11 @@ def arrival_times(now: datetime, number: int) -> list[datetime]:
 
 
 def check_time(time: datetime | None, now: datetime, field: str) -> datetime | None:
-    """The time in UTC; one without a zone is taken as UTC. Raises :class:`UserError`."""
+    """The time in UTC. Raises :class:`UserError`."""
     if time is None:
         return None
     try:
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        time = in_utc(time)
     except OverflowError:
         time = EARLIEST - timedelta(days=1)
     if time < EARLIEST or time > now + MAX_TIME_AHEAD:

@@ -17,6 +17,9 @@ from tests.support.harness import CREATE_TASK, Server, StartServer, rest_errors,
 
 ISSUE = """mutation($input: IssueTaskTokenInput!) { issueTaskToken(input: $input) {
   token userErrors { code field } } }"""
+CREATE_ACCESS_TOKEN = """mutation($expiresAt: DateTime!) {
+  createAccessToken(input: {name: "late", roles: [READ], expiresAt: $expiresAt}) {
+    token userErrors { code field } } }"""
 REVOKE = """mutation($input: RevokeTaskTokensInput!) { revokeTaskTokens(input: $input) {
   task { name } userErrors { code } } }"""
 
@@ -172,8 +175,16 @@ def test_issuing(start_server: StartServer, sqlite_url: str) -> None:
         ({"task": "nobody"}, "TASK_NOT_FOUND", "task"),
         ({"task": "t", "process": "r"}, "PROCESS_NOT_FOUND", "process"),
         ({"task": "t", "expiresAt": "2000-01-01T00:00:00Z"}, "TIME_INVALID", "expiresAt"),
+        ({"task": "t", "expiresAt": "9999-12-31T23:00:00-02:00"}, "TIME_INVALID", "expiresAt"),
     ):
         assert issue(**given) == {"token": None, "userErrors": [{"code": code, "field": field}]}
+    late = server.request(
+        CREATE_ACCESS_TOKEN, {"expiresAt": "9999-12-31T23:00:00-02:00"}, headers=bearer(admin)
+    ).json()
+    assert late["data"]["createAccessToken"] == {
+        "token": None,
+        "userErrors": [{"code": "TIME_INVALID", "field": "expiresAt"}],
+    }
     credentials.close()
 
 

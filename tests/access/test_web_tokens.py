@@ -116,6 +116,10 @@ def test_claims_become_roles(
     assert viewer(server, service) == found
     ops = issuer.token(groups=["/cms", "/cms/ops"])
     assert viewer(server, ops) == {"name": "anna", "roles": ["READ", "ADMIN"], "prefix": None}
+    # Some count in milliseconds: that is beyond the year 9999.
+    late = bearer(issuer.token(exp=1e15, groups=["/cms"]))
+    answer = server.request("{ viewer { expiresAt } }", headers=late).json()
+    assert answer["data"]["viewer"] == {"expiresAt": "9999-12-31T00:00:00+00:00"}
     # Who is known but has no role may do nothing.
     assert viewer(server, issuer.token(groups=["/atlas"])) == 403
 

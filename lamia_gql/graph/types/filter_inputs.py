@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import strawberry
 
@@ -12,6 +12,7 @@ from lamia_gql.domain.lifecycle import FAILURES, EventClass, JobState
 from lamia_gql.domain.liveness import Liveness
 from lamia_gql.domain.progress import Outlook, State
 from lamia_gql.domain.text_checks import is_storable
+from lamia_gql.domain.time_zones import in_utc
 from lamia_gql.graph.types.failure_cause import FailureCause
 from lamia_gql.storage import filters
 from lamia_gql.storage.filters import check_length, choices
@@ -29,7 +30,7 @@ def _utc(time: datetime | None, field: str) -> datetime | None:
     if time is None:
         return None
     try:
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return in_utc(time)
     except OverflowError:
         raise RequestError(
             ErrorCode.ARGUMENT_INVALID, f"{field} is outside the calendar."

@@ -19,7 +19,7 @@ from functools import partial
 from lamia_gql.live.event_subscribers import EventSubscribers
 from lamia_gql.live.light_event import LightEvent
 from lamia_gql.live.own_notifications import OwnNotifications
-from lamia_gql.live.pubsub import CoalescingSubscriber, PubSub, StreamEnded, Subscriber
+from lamia_gql.live.pubsub import CoalescingSubscriber, StreamEnded, Subscriber, Subscribers
 from lamia_gql.live.unheard_commits import UnheardCommits
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.database import Database
@@ -70,8 +70,8 @@ class Feeds:
         self._unheard = UnheardCommits(database, self.catch_up)
         self.events = EventSubscribers()
         """Events, by the id of their task."""
-        self.changes: PubSub[int, int] = PubSub()
-        """Ids of changed tasks, under :data:`ALL_TASKS`."""
+        self.changes: Subscribers[int] = Subscribers()
+        """Ids of changed tasks, or :data:`ALL_TASKS`."""
         self.notifications = OwnNotifications()
 
     @property
@@ -145,7 +145,7 @@ class Feeds:
         there is something to take, or no more will follow.
         """
         subscriber = CoalescingSubscriber(self._max_waiting, ALL_TASKS, awake)
-        with self.changes.subscribe(subscriber, [ALL_TASKS]):
+        with self.changes.subscribe(subscriber):
             yield subscriber
 
     def receive(self, changes: Sequence[Change]) -> None:
@@ -154,7 +154,7 @@ class Feeds:
             feed = self._feeds.get(change.task_id)
             if feed is not None:
                 self._advance(feed, change)
-        self.changes.publish(ALL_TASKS, [change.task_id for change in changes])
+        self.changes.publish([change.task_id for change in changes])
 
     async def catch_up(self) -> None:
         """Find out what was committed without a notification.
@@ -172,7 +172,7 @@ class Feeds:
             if feed is not None:
                 change = Change(task_id, 0, deleted=True) if task is None else Change.of(task)
                 self._advance(feed, change)
-        self.changes.publish(ALL_TASKS, [ALL_TASKS])
+        self.changes.publish([ALL_TASKS])
 
     def _advance(self, feed: _Feed, change: Change) -> None:
         """Publish the events of a change if they follow directly, else have them read."""

@@ -7,18 +7,17 @@ called in the thread of the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from lamia_gql.live.light_event import LightEvent
 
-K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
 class StreamEnded(Exception):  # noqa: N818  (an end, not an error of the program)
-    """No more items follow, because the key does not exist any more."""
+    """No more items follow, because what they are about does not exist any more."""
 
 
 class SubscriberTooSlow(StreamEnded):
@@ -136,54 +135,35 @@ class CoalescingSubscriber(Subscriber[T]):
         return self.take()
 
 
-class PubSub(Generic[K, T]):
-    """Subscribers by the keys that they subscribe to. Lives as long as the application."""
+class Subscribers(Generic[T]):
+    """Subscribers that all get the same items. Lives as long as the application."""
 
     def __init__(self) -> None:
-        self._subscribers: dict[K, set[Subscriber[T]]] = {}
+        self._subscribers: set[Subscriber[T]] = set()
         self._stopped = False
 
     def __len__(self) -> int:
-        """The number of subscriptions: a subscriber counts once for each of its keys."""
-        return sum(map(len, self._subscribers.values()))
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._subscribers
-
-    def __iter__(self) -> Iterator[K]:
-        """The keys that have subscribers."""
-        return iter(self._subscribers)
+        """The number of subscribers."""
+        return len(self._subscribers)
 
     @contextmanager
-    def subscribe(self, subscriber: Subscriber[T], keys: Iterable[K]) -> Iterator[None]:
-        """Subscribe to ``keys`` until the block is left."""
-        wanted = set(keys)
+    def subscribe(self, subscriber: Subscriber[T]) -> Iterator[None]:
+        """Subscribe until the block is left."""
         if self._stopped:
             subscriber.end(ServerStopping())
-        for key in wanted:
-            self._subscribers.setdefault(key, set()).add(subscriber)
+        self._subscribers.add(subscriber)
         try:
             yield
         finally:
-            for key in wanted:
-                subscribers = self._subscribers[key]
-                subscribers.remove(subscriber)
-                if not subscribers:
-                    del self._subscribers[key]
+            self._subscribers.remove(subscriber)
 
-    def publish(self, key: K, items: Sequence[T]) -> None:
-        """Queue items for all subscribers of ``key``."""
-        for subscriber in self._subscribers.get(key, ()):
+    def publish(self, items: Sequence[T]) -> None:
+        """Queue items for all subscribers."""
+        for subscriber in self._subscribers:
             subscriber.add(items)
-
-    def end(self, key: K) -> None:
-        """End all subscribers of ``key``, because it does not exist any more."""
-        for subscriber in self._subscribers.get(key, ()):
-            subscriber.end(StreamEnded())
 
     def stop(self) -> None:
         """End all subscribers, present and future ones, because the server stops."""
         self._stopped = True
-        for subscribers in self._subscribers.values():
-            for subscriber in subscribers:
-                subscriber.end(ServerStopping())
+        for subscriber in self._subscribers:
+            subscriber.end(ServerStopping())

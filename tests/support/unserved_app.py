@@ -74,7 +74,7 @@ class UnservedApp:
         live = self.services.feeds
         await until_async(
             lambda: len(self.streams) == len(live.changes) == len(live.events) == 0,
-            lambda: (list(live.changes), list(live.events)),
+            lambda: (len(live.changes), list(live.events)),
         )
 
 

@@ -2,7 +2,7 @@
 
 How a command uses it::
 
-    source = JobLog(path, task="night", process="fill")
+    source = ParallelLog(path, "night", "fill", first_index=0)
     state = StateFile(default_path(os.environ, "joblog", source.key), source.key)
     follower = Follower(source, state, ServerConnection(server), report=print_to_stderr)
     is_fine = follower.follow(once=False)   # until follower.stop(), or to the end with once=True

@@ -45,6 +45,12 @@ def parse_media_type(text: str) -> tuple[str, dict[str, str]]:
     return name, parameters
 
 
+def allows(accepted: str, encoding: str) -> bool:
+    """Whether an ``Accept-Encoding`` header allows an encoding."""
+    qualities = {name: quality for name, quality, _ in parse_quality_list(accepted)}
+    return qualities.get(encoding, qualities.get("*", 0.0)) > 0
+
+
 def _quality(text: str) -> float:
     try:
         return float(text)

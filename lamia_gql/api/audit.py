@@ -11,7 +11,10 @@ from enum import StrEnum
 
 from lamia_gql.domain.access import Principal
 
-log = logging.getLogger("lamia_gql.audit")
+AUDIT_LOG = "lamia_gql.audit"
+"""The logger. All its lines are written, whatever the level of the others."""
+
+log = logging.getLogger(AUDIT_LOG)
 
 MAX_SHOWN_NAMES = 100
 """How many names a line has: no request may concern more tasks by default."""

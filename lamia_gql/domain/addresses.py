@@ -1,4 +1,4 @@
-"""What the addresses mean on which a server listens."""
+"""What addresses mean on which servers listen."""
 
 from __future__ import annotations
 

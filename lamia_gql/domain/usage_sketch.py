@@ -83,7 +83,7 @@ def amounts(job: Summary) -> Iterator[Amount]:
         return
     if state is JobState.DONE and job.started is not None:
         duration = (job.closed.time - job.started.time).total_seconds()
-        yield _amount(Measure.DURATION, 1000 * duration)
+        yield _amount(Measure.DURATION, MS_PER_S * duration)
     if not job.details:
         return
     told = job.shown_details
@@ -92,8 +92,8 @@ def amounts(job: Summary) -> Iterator[Amount]:
     if "requested_memory_bytes" in told:
         yield _amount(Measure.REQUESTED_MEMORY, told["requested_memory_bytes"])._replace(bucket=0)
     if all(name in told for name in ("cpu_seconds", "wall_seconds", "cpus")):
-        given = 1000 * told["wall_seconds"] * told["cpus"]
-        yield _amount(Measure.CPU, 1000 * told["cpu_seconds"])._replace(bucket=0)
+        given = MS_PER_S * told["wall_seconds"] * told["cpus"]
+        yield _amount(Measure.CPU, MS_PER_S * told["cpu_seconds"])._replace(bucket=0)
         yield _amount(Measure.ALLOCATED_CPU, given)._replace(bucket=0)
 
 

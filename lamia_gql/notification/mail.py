@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from contextlib import suppress
 from email.message import EmailMessage
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from lamia_gql.domain.addresses import is_loopback
 from lamia_gql.domain.notifications import Channel, is_mail_address
 from lamia_gql.domain.settings import Settings
 from lamia_gql.ingest.outbox_claims import Queue
@@ -48,7 +48,7 @@ class Mail:
         self._host = found.hostname
         self._port = found.port or (TLS_PORT if self._use_tls else PORT)
         self._start_tls: bool | None
-        if self._use_tls or _is_loopback(found.hostname):
+        if self._use_tls or is_loopback(found.hostname):
             self._start_tls = False
         else:
             self._start_tls = None if self._user is None else True
@@ -119,10 +119,3 @@ def _reason(error: Exception) -> str:
 def _own_address() -> str:
     address = f"lamia-gql@{socket.gethostname()}"
     return address if is_mail_address(address) else "lamia-gql@localhost"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lamia_gql.server.static_pages import accepts
+from lamia_gql.api.accept import allows
 
 MIN_BYTES = 1024
 """Shorter answers fit into a packet anyway."""
@@ -57,7 +57,7 @@ async def _nothing() -> None:
 async def _send_long(scope: Scope, send: Send, start: Message, message: Message) -> None:
     """Send the beginning of an answer and its body, or the first part of it."""
     _add_vary(start["headers"])
-    if accepts(_accepted(scope["headers"]), "gzip") and not message.get("more_body", False):
+    if allows(_accepted(scope["headers"]), "gzip") and not message.get("more_body", False):
         body = await _compress(message["body"])
         headers = MutableHeaders(raw=start["headers"])
         headers["content-encoding"] = "gzip"

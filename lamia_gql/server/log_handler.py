@@ -8,8 +8,8 @@ from copy import copy
 from dataclasses import dataclass
 from types import TracebackType
 
-AUDIT_LOG = "lamia_gql.audit"
-"""The log of who has changed what. All its lines are written, whatever the level of the others."""
+from lamia_gql.api.audit import AUDIT_LOG
+
 INTERVAL_S = 10.0
 """How often repetitions are summed up."""
 

@@ -23,6 +23,7 @@ import uvicorn
 
 from lamia_gql.access.access_tokens import any_exist
 from lamia_gql.access.secret_keys import load_keys
+from lamia_gql.api.audit import AUDIT_LOG
 from lamia_gql.domain.addresses import is_loopback
 from lamia_gql.domain.settings import Settings
 from lamia_gql.graph.schema import make_schema
@@ -31,7 +32,7 @@ from lamia_gql.server.connection_limits import ConnectionLimits
 from lamia_gql.server.graceful_server import REQUEST_GRACE_S, WORKER_GRACE_S, GracefulServer
 from lamia_gql.server.http_protocol import HttpProtocol
 from lamia_gql.server.log_format import FORMATTERS
-from lamia_gql.server.log_handler import AUDIT_LOG, CondensingHandler
+from lamia_gql.server.log_handler import CondensingHandler
 from lamia_gql.server.metrics_exchange import Worker, socket_folder
 from lamia_gql.server.service_manager import ServiceManager, take_socket
 from lamia_gql.server.supervisor import Supervisor

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from lamia_gql.api.accept import parse_quality_list
+from lamia_gql.api.accept import allows
 
 BUILD_FOLDER = Path(__file__).parents[1] / "_web"
 PAGES = {"/": "index.html", "/graphiql": "graphiql.html"}
@@ -92,13 +92,7 @@ class StaticFile:
 
 def choose(accepted: str) -> str:
     """The encoding to answer with, by an ``Accept-Encoding`` header: the smallest allowed form."""
-    return next((encoding for encoding in SUFFIXES if accepts(accepted, encoding)), "identity")
-
-
-def accepts(accepted: str, encoding: str) -> bool:
-    """Whether an ``Accept-Encoding`` header allows an encoding."""
-    qualities = {name: quality for name, quality, _ in parse_quality_list(accepted)}
-    return qualities.get(encoding, qualities.get("*", 0.0)) > 0
+    return next((encoding for encoding in SUFFIXES if allows(accepted, encoding)), "identity")
 
 
 def static_routes(folder: Path = BUILD_FOLDER) -> list[Route]:

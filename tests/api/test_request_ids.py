@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from lamia_gql.api.audit import AUDIT_LOG
 from lamia_gql.api.current_request import CurrentRequest, current_request
 from lamia_gql.server.log_format import FORMATTERS
-from lamia_gql.server.log_handler import AUDIT_LOG, CondensingHandler
+from lamia_gql.server.log_handler import CondensingHandler
 from tests.support.harness import CREATE_TASK, Server, StartServer
 from tests.support.live_clients import WebSocketClient
 

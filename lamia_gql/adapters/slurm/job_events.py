@@ -18,6 +18,7 @@ from lamia_gql.adapters.event_id import event_id
 from lamia_gql.adapters.slurm.job_label import JobLabel
 from lamia_gql.adapters.slurm.job_record import JobRecord, Phase
 from lamia_gql.client.event import Event
+from lamia_gql.client.priorities import END_CLASSES
 
 HOLD_DELAY_S, RELEASE_DELAY_S, START_DELAY_S, SUSPEND_DELAY_S, RESUME_DELAY_S, END_DELAY_S = (
     *(0.001, 0.002, 0.003, 0.004, 0.005),
@@ -105,7 +106,7 @@ def _make(
     message: str | None = None,
     usage: dict[str, float] | None = None,
 ) -> Event:
-    is_end = event_class in ("DONE", "FAILED", "TERMINATED")
+    is_end = event_class in END_CLASSES
     return batch_event(
         event_id(at_s, "slurm", job.cluster, job.batch_id, job.restarts, event_class),
         event_class,

@@ -98,7 +98,7 @@ class EndedJobs:
         if not ended:
             # Slurm keeps no record of a job that is cancelled out of an array that waits.
             is_cancelled = (
-                change.before in (Phase.PENDING, Phase.HELD) and job.job_index is not None
+                change.before in (Phase.SUBMITTED, Phase.HELD) and job.job_index is not None
             )
             if is_cancelled and has_waited:
                 return change._replace(

@@ -46,7 +46,7 @@ def _tell(job: JobRecord, call: HookCall) -> Iterable[Event]:
         return ()
     if call.is_prolog:
         return job_events.started(job, label)
-    if job.phase in (Phase.PENDING, Phase.HELD):  # it was requeued
+    if job.phase in (Phase.SUBMITTED, Phase.HELD):  # it was requeued
         return job_events.submitted(job, label)
     return job_events.ended(job, label)
 

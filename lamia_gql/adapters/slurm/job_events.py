@@ -81,13 +81,13 @@ def changed(change: Change, label: JobLabel, now_s: float) -> Iterator[Event]:
     if phase is None or phase is before:
         return
     now_s = float(int(now_s))
-    if before is None and phase in (Phase.PENDING, Phase.HELD):
+    if before is None and phase in (Phase.SUBMITTED, Phase.HELD):
         yield from submitted(job, label)
-    elif before in (None, Phase.PENDING, Phase.HELD):
+    elif before in (None, Phase.SUBMITTED, Phase.HELD):
         yield from started(job, label)
     elif phase is Phase.ACTIVE:
         yield _make(job, label, "STARTED", now_s + RESUME_DELAY_S)
-    if before is Phase.HELD and phase is Phase.PENDING:
+    if before is Phase.HELD and phase is Phase.SUBMITTED:
         yield _make(job, label, "SUBMITTED", now_s + RELEASE_DELAY_S)
     if phase is Phase.HELD:
         yield _make(job, label, "HELD", now_s + HOLD_DELAY_S, message=job.reason or job.state)

@@ -35,7 +35,7 @@ EVENT_CLASSES = {
 class Phase(Enum):
     """What the states mean to the server."""
 
-    PENDING = "pending"
+    SUBMITTED = "submitted"
     HELD = "held"
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -92,7 +92,7 @@ class JobRecord(NamedTuple):
         is_pending = self.state in PENDING_STATES
         if self.state in HELD_STATES or (is_pending and reason.startswith(HELD_REASONS)):
             return Phase.HELD
-        return Phase.PENDING if is_pending else None
+        return Phase.SUBMITTED if is_pending else None
 
 
 def parse_exit(text: str) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from bench.load import send_evenly
 from bench.server import serving
 from bench.subscription import Subscription
 from bench.table import Measured
-from lamia_gql.server.run import raise_file_limit
+from lamia_gql.server.open_files import raise_file_limit
 
 EVENTS = operation('subscription{events(task:"t"){node{sentAt receivedAt}}}')
 PER_SECOND = 200

@@ -23,7 +23,7 @@ from bench.fleet.servers import Servers
 from bench.fleet.sizes import Sizes
 from bench.http_client import Client, operation
 from lamia_gql.commands.wfformat import read_execution
-from lamia_gql.server.run import raise_file_limit
+from lamia_gql.server.open_files import raise_file_limit
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data"
 """Where recorded executions may be, beside the repository."""

@@ -71,7 +71,8 @@ def serve(
     gc.disable()
     from lamia_gql.access.secret_keys import UnusableKeys
     from lamia_gql.graph.limits.persisted_documents import UnusableDocuments
-    from lamia_gql.server.run import AddressUnavailable, NoCredentials, TooManyWorkers, run
+    from lamia_gql.server.listening_socket import AddressUnavailable
+    from lamia_gql.server.run import NoCredentials, TooManyWorkers, run
     from lamia_gql.server.service_manager import UnusableSocket
 
     gc.freeze()

@@ -1,16 +1,13 @@
-"""Events that wait for their commit: by request, and by the task that is locked."""
+"""The events of requests that wait for their commit."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
 from collections.abc import Iterable, Sequence
 from contextvars import copy_context
 from typing import NamedTuple
 
 from lamia_gql.domain.errors import OutcomeUnknown, Unavailable, UserError
-from lamia_gql.domain.histogram import SECONDS, Histogram
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent
 
@@ -92,71 +89,14 @@ class Part(NamedTuple):
         """The events, in the order of the request."""
         return [self.request.events[place] for place in self.places]
 
+    @property
+    def task(self) -> str:
+        """The name of the task of its first event: of all, where it is of one task."""
+        return self.request.events[self.places[0]].task
+
     def by_task(self) -> dict[str, Part]:
         """The events of each task, by its name."""
         places: dict[str, list[int]] = {}
         for place in self.places:
             places.setdefault(self.request.events[place].task, []).append(place)
         return {task: Part(self.request, found) for task, found in places.items()}
-
-
-class LockedTasks:
-    """The events of tasks that somebody else has locked: in their order, for each task."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, deque[Part]] = {}
-        self._since: dict[str, float] = {}
-        """Since when each of the tasks has been here."""
-        self.event_count = 0
-        self.waits = Histogram(SECONDS)
-        """How long each task was here."""
-
-    def __len__(self) -> int:
-        """The number of tasks."""
-        return len(self._parts)
-
-    def __contains__(self, task: str) -> bool:
-        return task in self._parts
-
-    def add(self, task: str, part: Part) -> None:
-        """Add events of one task behind its others."""
-        if task not in self._parts:
-            self._parts[task] = deque()
-            self._since[task] = time.monotonic()
-        self._parts[task].append(part)
-        self.event_count += len(part.places)
-
-    def take(self, limit: int, tasks: int | None = None) -> list[Part]:
-        """Remove the first events: about ``limit`` at most, and of so many tasks at most.
-
-        Their tasks remain here until :meth:`put_back` is called, so that later events wait behind
-        these. Events of requests that were answered are dropped.
-        """
-        taken: list[Part] = []
-        size = 0
-        for parts in list(self._parts.values())[:tasks]:
-            while parts and (not taken or size + len(parts[0].places) <= limit):
-                part = parts.popleft()
-                self.event_count -= len(part.places)
-                if not part.request.is_answered:
-                    taken.append(part)
-                    size += len(part.places)
-        return taken
-
-    def put_back(self, parts: Sequence[Part]) -> None:
-        """Return those of the taken events that are still locked, and forget tasks without events.
-
-        Their tasks get behind all others.
-        """
-        for part in reversed(parts):
-            self._parts[_task(part)].appendleft(part)
-            self.event_count += len(part.places)
-        for task in {_task(part): None for part in parts}:
-            self._parts[task] = self._parts.pop(task)
-        for task in [task for task, waiting in self._parts.items() if not waiting]:
-            del self._parts[task]
-            self.waits.add(time.monotonic() - self._since.pop(task))
-
-
-def _task(part: Part) -> str:
-    return part.request.events[part.places[0]].task

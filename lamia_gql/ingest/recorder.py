@@ -27,9 +27,10 @@ from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.ingest.event_batch import Outcome, record
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.event_targets import LockMode
+from lamia_gql.ingest.locked_tasks import LockedTasks
 from lamia_gql.ingest.open_requests import OpenRequests, locked_error
 from lamia_gql.ingest.outbox import Outbox
-from lamia_gql.ingest.pending_events import LockedTasks, Part, Request, Result
+from lamia_gql.ingest.pending_events import Part, Request, Result
 from lamia_gql.ingest.transaction_turn import Begun, TransactionTurn
 from lamia_gql.ingest.waiting_requests import WaitingRequests
 from lamia_gql.storage.database import WRITE_MARGIN_S, Database

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import logging
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -31,9 +29,11 @@ from lamia_gql.server.app import ONLY_WORKER, create_app
 from lamia_gql.server.connection_limits import ConnectionLimits
 from lamia_gql.server.graceful_server import REQUEST_GRACE_S, WORKER_GRACE_S, GracefulServer
 from lamia_gql.server.http_protocol import HttpProtocol
+from lamia_gql.server.listening_socket import end_lost_connections, open_socket
 from lamia_gql.server.log_format import FORMATTERS
 from lamia_gql.server.log_handler import CondensingHandler
 from lamia_gql.server.metrics_exchange import Worker, socket_folder
+from lamia_gql.server.open_files import open_files, raise_file_limit
 from lamia_gql.server.service_manager import ServiceManager, take_socket
 from lamia_gql.server.supervisor import Supervisor
 from lamia_gql.server.websocket_protocol import WEBSOCKET_LOG, WebSocketProtocol
@@ -48,10 +48,6 @@ KEEP_ALIVE_S = 20
 """How long an idle connection is kept. Longer than by the usual Python clients (5 and 15 seconds),
 which could else send a request while the server closes the connection. Shorter than the interval
 of beats, so that a thousand jobs do not hold a thousand connections."""
-
-
-class AddressUnavailable(OSError):  # noqa: N818  (named after the condition)
-    """The server can't listen on the address."""
 
 
 class TooManyWorkers(ValueError):  # noqa: N818  (named after the condition)
@@ -94,8 +90,8 @@ def run(settings: Settings) -> None:
         engine.dispose()
     # Several servers share a PostgreSQL; there, each tells others by a lock of its own connection.
     alone = exclusive_use(engine.url) if is_sqlite(engine) else nullcontext()
-    with alone, taken or _open_socket(settings) as listening:
-        _end_lost_connections(listening, settings)
+    with alone, taken or open_socket(settings) as listening:
+        end_lost_connections(listening, settings)
         introduction = _introduction(*listening.getsockname()[:2])
         if settings.log_format == "json":
             log.info(introduction)
@@ -253,49 +249,3 @@ def _set_up_logging(settings: Settings) -> None:
         logging.getLogger(WEBSOCKET_LOG).setLevel(logging.WARNING)
     # At every start it logs the kind of the database, which the operator knows.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def raise_file_limit() -> None:
-    """Raise the limit of open files, which is also one of connections, as far as is allowed."""
-    try:
-        import resource
-    except ImportError:  # not on Windows, which has no such limit
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def open_files() -> int:
-    """How many files this process may have open at once."""
-    try:
-        import resource
-    except ImportError:  # not on Windows, whose limit is that of the C library
-        return 8192
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
-
-
-def _open_socket(settings: Settings) -> socket.socket:
-    host, port = settings.host, settings.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        problem = (
-            "is taken" if error.errno == errno.EADDRINUSE else f"can't be used: {error.strerror}"
-        )
-        raise AddressUnavailable(f"The address {host}:{port} {problem}.") from error
-    return listening
-
-
-def _end_lost_connections(listening: socket.socket, settings: Settings) -> None:
-    """Have the system end connections whose clients have vanished: after 15 minutes by default."""
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listening.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * settings.send_timeout)
-        )

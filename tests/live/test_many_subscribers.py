@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from lamia_gql.server.run import raise_file_limit
+from lamia_gql.server.open_files import raise_file_limit
 from lamia_gql.server.websocket_protocol import WEBSOCKET_LOG
 from tests.support.harness import CREATE_TASK, SUBMIT_EVENT, SUBMIT_EVENTS, StartServer
 from tests.support.in_process_server import InProcessServer, serve_in_process

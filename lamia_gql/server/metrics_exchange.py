@@ -1,6 +1,6 @@
 """Lets each of several worker processes answer for all: they ask each other for their metrics.
 
-Workers share a port, and nobody can choose which of them he reaches. Each sample has the label
+Workers share a port, and nobody can choose which of them answers. Each sample has the label
 ``worker``, so none has to be added to another, and a worker that is restarted begins its own
 counters anew.
 """

@@ -36,7 +36,7 @@ def require_file(url: URL) -> None:
 
 
 def access_problem(url: URL) -> str | None:
-    """Why this user can't read and write the file of a SQLite database; None if he can."""
+    """Why this user can't read and write the file of a SQLite database; None if it can."""
     path = Path(url.database or "")
     folder = path.parent
     if not folder.is_dir():

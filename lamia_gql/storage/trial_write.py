@@ -19,5 +19,5 @@ def write_on_trial(transaction: WriteTransaction) -> None:
         return
     # Refused if the database, or this user, may only read.
     connection.exec_driver_sql("UPDATE task SET id = id WHERE false")
-    # Whoever has a number writes a record of his commit.
+    # A transaction that has a number writes a record of its commit.
     connection.exec_driver_sql("SELECT txid_current()")

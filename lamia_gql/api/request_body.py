@@ -15,10 +15,10 @@ class HttpError(Exception):
     """A request that is refused with an HTTP status and a coded error.
 
     Args:
-        status: The HTTP status.
-        code: The stable code of the error.
-        message: The error in words.
-        headers: Headers of the response, such as ``allow``.
+        status: the HTTP status.
+        code: the stable code of the error.
+        message: the error in words.
+        headers: headers of the response, such as ``allow``.
     """
 
     def __init__(self, status: int, code: str, message: str, **headers: str) -> None:

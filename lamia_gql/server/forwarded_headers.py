@@ -62,8 +62,8 @@ class ForwardedHeaders:
         """The address of the client.
 
         Args:
-            peer: The address from which the server was connected.
-            forwarded: The value of ``X-Forwarded-For``; its addresses may have ports.
+            peer: the address from which the server was connected.
+            forwarded: the value of ``X-Forwarded-For``; its addresses may have ports.
         """
         found = _parse(peer)
         if found is None:

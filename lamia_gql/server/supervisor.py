@@ -27,13 +27,13 @@ class Supervisor:
     """Runs a function in worker processes, and restarts those that end.
 
     Args:
-        number: How many worker processes to run.
-        work: The function, which must be importable. It gets the number of its worker, from 0: one
+        number: how many worker processes to run.
+        work: the function, which must be importable. It gets the number of its worker, from 0: one
             that is restarted has the number of its predecessor. It also gets an event, which is set
             before all workers are stopped, and not where a single one is.
-        arguments: Its further arguments.
-        grace_s: How many seconds the workers have to end after SIGTERM, before they are killed.
-        manager: The service manager, which is told that the workers are watched, and when they
+        arguments: its further arguments.
+        grace_s: how many seconds the workers have to end after SIGTERM, before they are killed.
+        manager: the service manager, which is told that the workers are watched, and when they
             are stopped.
     """
 

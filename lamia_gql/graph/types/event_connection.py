@@ -22,9 +22,9 @@ def events_of(description: str, key: Sequence[str], total: str) -> Any:
     """The field ``events`` of a task, a process or a job.
 
     Args:
-        description: Its description.
-        key: The columns of the row that are its key: one, two or three, the task's id first.
-        total: The column with the number of its events.
+        description: its description.
+        key: the columns of the row that are its key: one, two or three, the task's id first.
+        total: the column with the number of its events.
     """
 
     def read(

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import strawberry
 
-from lamia_gql.domain.errors import ErrorCode, RequestError
+from lamia_gql.domain.errors import ErrorCode, RequestError, UserError
+from lamia_gql.domain.job_indices import job_index
 from lamia_gql.domain.lifecycle import EventClass
 from lamia_gql.domain.not_found import process_not_found, task_not_found
 from lamia_gql.graph.context import Context, Info, WatchedTasks
@@ -179,15 +180,11 @@ async def _event_filter(
         raise RequestError(
             ErrorCode.PROCESS_NOT_FOUND, process_not_found(task.name, process).message
         )
-    if index is not None and not found.is_array:
-        raise RequestError(
-            ErrorCode.INDEX_FORBIDDEN, f"Process “{process}” is solitary: omit `index`."
-        )
-    if index is not None and not found.first_index <= index <= found.last_index:
-        raise RequestError(
-            ErrorCode.INDEX_OUT_OF_RANGE,
-            f"Array “{process}” has jobs {found.first_index} to {found.last_index}, not {index}.",
-        )
+    if index is not None:
+        try:
+            job_index(found, index)
+        except UserError as error:
+            raise RequestError(error.code, error.message) from None
     return filters.EventFilter(event_classes, found.number, index)
 
 

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from sqlalchemy import Connection
 
 from lamia_gql.domain.errors import UserError
+from lamia_gql.domain.job_indices import job_index
 from lamia_gql.domain.not_found import process_not_found, task_not_found
 from lamia_gql.domain.text_checks import is_storable
 from lamia_gql.ingest.event_input import NewEvent
@@ -27,7 +28,7 @@ from lamia_gql.ingest.event_statements import (
     RESET_LOCK_WAIT,
 )
 from lamia_gql.storage.driver import Driver
-from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow, job_index
+from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow
 
 ProcessName = tuple[str, str]
 """The names of a task and of its process."""

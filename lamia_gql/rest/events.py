@@ -8,6 +8,7 @@ from typing import Any
 
 from lamia_gql.api.client_clock import correct_times
 from lamia_gql.domain.errors import UserError
+from lamia_gql.domain.job_indices import job_index
 from lamia_gql.domain.pagination import Slice
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_input import NewEvent, arrival_times
@@ -24,7 +25,7 @@ from lamia_gql.rest.processes import find_process
 from lamia_gql.rest.serializers import serialize_event
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.queries.events import event_cursors, read_events
-from lamia_gql.storage.rows import EventRow, ProcessRow, job_index
+from lamia_gql.storage.rows import EventRow, ProcessRow
 from lamia_gql.storage.transaction import ReadConnection
 
 

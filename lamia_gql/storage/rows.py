@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import ColumnElement
 
 from lamia_gql.domain.counters import Counters
-from lamia_gql.domain.errors import ErrorCode, UserError
 from lamia_gql.domain.lifecycle import (
     EMPTY,
     End,
@@ -151,35 +150,6 @@ class ProcessRow(NamedTuple):
             self.progress_sum,
             self.held,
         )
-
-
-def job_index(process: ProcessRow, index: int | None) -> int:
-    """The index of the job that an event names; 0 in a solitary process.
-
-    Raises :class:`UserError` for an index that the process does not have.
-    """
-    if not process.is_array:
-        if index is not None:
-            raise UserError(
-                ErrorCode.INDEX_FORBIDDEN,
-                f"Process “{process.name}” is solitary: omit the index.",
-                "index",
-            )
-        return 0
-    if index is not None and process.first_index <= index <= process.last_index:
-        return index
-    span = f"{process.first_index} to {process.last_index}"
-    if index is None:
-        raise UserError(
-            ErrorCode.INDEX_REQUIRED,
-            f"Process “{process.name}” is an array: give the index of the job, from {span}.",
-            "index",
-        )
-    raise UserError(
-        ErrorCode.INDEX_OUT_OF_RANGE,
-        f"Array “{process.name}” has jobs {span}, not {index}.",
-        "index",
-    )
 
 
 class JobRow(NamedTuple):

@@ -29,7 +29,7 @@ MIN_RETRY_DELAY_S = 0.5
 MAX_RETRY_DELAY_S = 60.0
 ONCE_TRIES = 4
 """How often ``once`` tries to reach the server in a row."""
-MAX_HELD = 10_000
+MAX_EARLY = 10_000
 """How many events may wait for their tasks to be created; then the oldest are given up."""
 MAX_REPORTED = 10
 """How many refused events are reported one by one; the others are counted."""
@@ -63,10 +63,10 @@ class Follower:
         self._remembered: Any = None
         self._waiting: list[Event] = []
         """Events that were read and not sent yet, oldest first."""
-        self._held: list[Event] = []
+        self._early: list[Event] = []
         """Events that the server does not take yet, because their task is not created."""
-        self._held_tries = 0
-        self._send_held_at = 0.0
+        self._early_tries = 0
+        self._send_early_at = 0.0
         self._problem: str | None = None
         """What keeps it from going on, and was reported."""
         self._failures = 0
@@ -104,7 +104,7 @@ class Follower:
             self._connection.close()
         if self.refused > MAX_REPORTED:
             self._report(f"{self.refused} events in all were not stored.")
-        return not (self.refused or self._waiting or self._held or self._problem)
+        return not (self.refused or self._waiting or self._early or self._problem)
 
     def _load_place(self) -> Any:
         try:
@@ -131,14 +131,14 @@ class Follower:
 
     def _send(self, max_tries: int | None) -> bool:
         """Send what waits until the server has answered; returns whether it has."""
-        self._take_held()
+        self._take_early()
         while self._waiting:
-            held_jobs = {event.job for event in self._held}
-            result = deliver(self._connection, self._waiting, self._limits, held_jobs)
+            early_jobs = {event.job for event in self._early}
+            result = deliver(self._connection, self._waiting, self._limits, early_jobs)
             self._note_result(result)
             if result.failure is None:
                 self._waiting = []
-                self._hold(result.kept)
+                self._keep_early(result.kept)
                 break
             self._waiting = result.kept
             self._failures += 1
@@ -147,26 +147,26 @@ class Follower:
                 return False
             if not self._wait(max(_delay(self._failures), result.retry_after_s)):
                 return False
-        if not self._held:
+        if not self._early:
             self._remember()
         return True
 
-    def _take_held(self) -> None:
-        """Send held events again, with the next ones, if it is time."""
-        if self._held and time.monotonic() >= self._send_held_at:
-            self._waiting = self._held + self._waiting
-            self._held = []
+    def _take_early(self) -> None:
+        """Send early events again, with the next ones, if it is time."""
+        if self._early and time.monotonic() >= self._send_early_at:
+            self._waiting = self._early + self._waiting
+            self._early = []
 
-    def _hold(self, events: list[Event]) -> None:
-        self._held += events
-        if not self._held:
-            self._held_tries = 0
-        elif time.monotonic() >= self._send_held_at:
-            self._held_tries += 1
-            self._send_held_at = time.monotonic() + _delay(self._held_tries)
-        for event in self._held[: max(0, len(self._held) - MAX_HELD)]:
+    def _keep_early(self, events: list[Event]) -> None:
+        self._early += events
+        if not self._early:
+            self._early_tries = 0
+        elif time.monotonic() >= self._send_early_at:
+            self._early_tries += 1
+            self._send_early_at = time.monotonic() + _delay(self._early_tries)
+        for event in self._early[: max(0, len(self._early) - MAX_EARLY)]:
             self._give_up(event, "Too many events wait for their tasks.")
-        del self._held[:-MAX_HELD]
+        del self._early[:-MAX_EARLY]
 
     def _note_result(self, result: DeliveryResult) -> None:
         if result.failure is None and self._failures:

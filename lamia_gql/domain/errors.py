@@ -117,7 +117,7 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.PROGRESS_INVALID: "Progress is a finite number from 0 to 1e18.",
     ErrorCode.ATTEMPT_INVALID: "An attempt is an integer from 0 to 2147483647.",
     ErrorCode.TIME_INVALID: "The time is too far ahead of the server's clock, or before 1970.",
-    ErrorCode.EXIT_CODE_INVALID: "The exit code is no number of 32 bits.",
+    ErrorCode.EXIT_CODE_INVALID: "The exit code is not an integer of 32 bits.",
     ErrorCode.USAGE_INVALID: "A part of the usage is negative, too large or not finite.",
     ErrorCode.PAYLOAD_TOO_LARGE: "The payload is larger than the server accepts.",
     ErrorCode.BUSY: (

@@ -145,7 +145,7 @@ def _details(
     if exit_code is not None:
         if not -MAX_EXIT_CODE <= exit_code <= MAX_EXIT_CODE:
             raise UserError(
-                ErrorCode.EXIT_CODE_INVALID, "exitCode must be a number of 32 bits.", "exitCode"
+                ErrorCode.EXIT_CODE_INVALID, "exitCode must be an integer of 32 bits.", "exitCode"
             )
         details["exit_code"] = exit_code
     if signal:

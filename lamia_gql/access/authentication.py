@@ -209,7 +209,7 @@ def parse_authorization(value: str) -> str | None:
     """The token in a header ``Authorization``: Bearer, or the password of Basic.
 
     None for an empty one, which scripts send whose variable is empty. Of a malformed header the
-    whole value, which is no valid token.
+    whole value, which is not a valid token.
     """
     scheme, _, rest = value.strip().partition(" ")
     match scheme.lower():

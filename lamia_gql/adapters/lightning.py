@@ -98,6 +98,6 @@ def _find_total(trainer: Any) -> float | None:
 def _collect_metrics(trainer: Any) -> dict[str, Any]:
     metrics = {}
     for name, value in trainer.callback_metrics.items():
-        with contextlib.suppress(Exception):  # what is no single number
+        with contextlib.suppress(Exception):  # what is not a single number
             metrics[name] = float(value)
     return {"epoch": trainer.current_epoch, "metrics": metrics}

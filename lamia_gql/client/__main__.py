@@ -283,7 +283,7 @@ def _parse_signal(text: str) -> str:
 
     name = find_signal_name(text)
     if name is None:
-        raise argparse.ArgumentTypeError("is no signal, such as SIGKILL or 9")
+        raise argparse.ArgumentTypeError("is not a signal, such as SIGKILL or 9")
     return name
 
 

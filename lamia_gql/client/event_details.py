@@ -70,7 +70,7 @@ def make_details(
 def find_signal_name(given: str | int) -> str | None:
     """Return the name of a signal, ``SIGKILL``, from a name with or without SIG, or a number.
 
-    Returns None for what is no signal. Real-time signals, which have no names, are like ``SIG40``.
+    Returns None for anything else. Real-time signals, which have no names, are like ``SIG40``.
     """
     text = to_text(int(given) if isinstance(given, int) else given).strip().upper()
     if text.isdigit() and 0 < int(text) < signal.NSIG:

@@ -95,22 +95,22 @@ class EventStream:
         """Return the event of a line, or None if it is of a rank that does not report."""
         found = json.loads(line, parse_constant=_refuse_constant)
         if not isinstance(found, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
         unknown = found.keys() - {*JOB_FIELDS, *OTHER_FIELDS, *DETAIL_FIELDS}
         if unknown:
-            raise ValueError(f"{min(unknown)!r} is no field of an event")
+            raise ValueError(f"{min(unknown)!r} is not a field of an event")
         if found.get("eventClass") not in PRIORITIES:
             raise ValueError(f"eventClass is none of {', '.join(PRIORITIES)}")
         progress = found.get("progress")
         if isinstance(progress, float) and not math.isfinite(progress):
-            raise ValueError("progress is no finite number")
+            raise ValueError("progress is not a finite number")
         is_own = found.keys().isdisjoint(JOB_FIELDS)
         identity = self._identity if is_own else None
         if identity is not None and not identity.reports:
             return None
         for name, default in (("task", self._task), ("process", self._process)):
             if not isinstance(found.setdefault(name, default), str):
-                raise ValueError(f"{name} is no text, or missing")
+                raise ValueError(f"{name} is not a text, or missing")
         return self._make_event(found, identity)
 
     def _make_event(self, found: dict[str, Any], identity: JobIdentity | None) -> Event:
@@ -141,4 +141,4 @@ class EventStream:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

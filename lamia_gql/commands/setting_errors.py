@@ -19,7 +19,7 @@ OTHER_VARIABLES = frozenset(
         *("ATTEMPT", "INDEX", "PROCESS", "RANK", "SPOOL", "TASK", "TOKEN", "TOKEN_FILE", "URL"),
     )
 )
-"""Variables that are no settings of the server; scripts export them for commands and jobs."""
+"""Variables that are not settings of the server; scripts export them for commands and jobs."""
 REQUIREMENTS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",

@@ -194,12 +194,12 @@ def _replica(settings: Settings, database: Database, replica: ReadReplica) -> st
     begin = time.monotonic()
     found = ask()
     if found.system != primary.system:
-        raise _Wrong(f"{name} is no copy of the database: it belongs to another PostgreSQL.")
+        raise _Wrong(f"{name} is not a copy of the database: it belongs to another PostgreSQL.")
     if found.started_at == primary.started_at:
         return f"{name} is the primary now; queries are read from it when it is a replica."
     while found.replayed is None or found.replayed < committed:
         if found.replayed is None:
-            raise _Wrong(f"{name} is no replica: it does not follow the primary any more.")
+            raise _Wrong(f"{name} is not a replica: it does not follow the primary any more.")
         if time.monotonic() - begin > limit_s:
             raise _Wrong(
                 f"{name} is more than {limit_s:g} s behind the primary, and no query is read from"

@@ -65,7 +65,7 @@ class WatchScreen:
 def open_screen(picture: Callable[[Snapshot], Picture]) -> Iterator[WatchScreen]:
     """Open the alternate screen of the terminal; in the end, print the whole latest picture.
 
-    Where standard output is no terminal, or one that knows no commands, that is all.
+    Where standard output is not a terminal, or one that knows no commands, that is all.
 
     Args:
         picture: Makes a picture of a snapshot at the present time.

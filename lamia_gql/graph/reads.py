@@ -135,7 +135,7 @@ class RowRead:
 
 @dataclass(frozen=True, slots=True)
 class KeyRead:
-    """Reads one row by a key that is no row: a field of the root, which many operations ask for.
+    """Reads one row by a key that is not a row: a field of the root, which many operations ask for.
 
     It gives None where there is none. Like a :class:`RowRead`, and one statement may find the rows
     of several operations.

@@ -28,7 +28,7 @@ NAME = "events"
 async def submit(request: RestRequest) -> RestResponse:
     """Store each event of a list, or of lines, and respond after the commit.
 
-    An object, which is no list, is a task of this name, to be created.
+    An object, which is not a list, is a task of this name, to be created.
     """
     if request.has_lines:
         numbered = enumerate((await request.raw_body()).split(b"\n"), 1)

@@ -56,7 +56,7 @@ def parse_url(text: str, name: str = "The database address") -> URL:
     text, parameters = _split_hosts(text)
     try:
         url = make_url(text).update_query_dict(parameters)
-    except (ArgumentError, ValueError):  # the latter of a port that is no number
+    except (ArgumentError, ValueError):  # the latter of a port that is not a number
         url = None
     if scheme.startswith("postgres") and "@" in (
         rest.partition("?")[0] if url is None else url.host or ""

@@ -14,9 +14,9 @@ COMMITTED = """
 ``synchronous_commit = off``, commits are answered before that."""
 READ_COMMITTED_POSITION = f"SELECT {COMMITTED}"
 READ_PRIMARY = f"SELECT CASE WHEN NOT pg_is_in_recovery() THEN {COMMITTED} END"
-"""What is committed; NULL on what is no primary."""
+"""What is committed; NULL on what is not a primary."""
 READ_REPLICA = """
     SELECT CASE WHEN pg_is_in_recovery()
       THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END
 """
-"""What was replayed; NULL on what is no replica."""
+"""What was replayed; NULL on what is not a replica."""

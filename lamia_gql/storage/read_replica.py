@@ -43,7 +43,7 @@ class ReadReplica:
         self.reads = 0
         """How many queries it was chosen for."""
         self.position: Position | None = None
-        """What it has replayed; None while it does not answer, or is no replica."""
+        """What it has replayed; None while it does not answer, or is not a replica."""
         self.asked = asyncio.Event()
         """Set when somebody waits for its position."""
         self.is_ahead = False

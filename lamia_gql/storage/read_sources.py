@@ -14,7 +14,7 @@ from lamia_gql.storage.read_replica import ReadReplica, ReadSource
 
 
 class Freshness(Enum):
-    """What a read must see, where that is no position."""
+    """What a read must see, where that is not a position."""
 
     COMMITTED = "committed"
     """Everything that is committed when it is asked for."""

@@ -120,14 +120,14 @@ def test_server_that_is_away(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         (b"DONE", b"Expecting value"),
-        (b"[1]", b"it is no JSON object"),
+        (b"[1]", b"it is not a JSON object"),
         (b"\xff", b"can't decode"),
-        (b'{"eventClass": "DONE", "state": 1}', b"'state' is no field of an event"),
+        (b'{"eventClass": "DONE", "state": 1}', b"'state' is not a field of an event"),
         (b'{"eventClass": "FINISHED"}', b"eventClass is none of BEAT, "),
         (b'{"eventClass": ["DONE"]}', b"unhashable"),
-        (b'{"eventClass": "BEAT", "progress": NaN}', b"NaN is no JSON"),
-        (b'{"eventClass": "BEAT", "progress": 1e999}', b"progress is no finite number"),
-        (b'{"eventClass": "BEAT", "task": 5}', b"task is no text, or missing"),
+        (b'{"eventClass": "BEAT", "progress": NaN}', b"NaN is not JSON"),
+        (b'{"eventClass": "BEAT", "progress": 1e999}', b"progress is not a finite number"),
+        (b'{"eventClass": "BEAT", "task": 5}', b"task is not a text, or missing"),
         (b"[" * 100_000, b"recursion"),
     ],
 )
@@ -156,7 +156,7 @@ def test_what_a_batch_needs(tmp_path: Path) -> None:
         del environ["LAMIA_PROCESS"]
         done = run_lamia_job(environ, "emit", "--batch", input=good * 12)
         assert (done.returncode, done.stderr.count(b"\n")) == (2, 11)
-        assert b"process is no text, or missing" in done.stderr
+        assert b"process is not a text, or missing" in done.stderr
         assert done.stderr.endswith(b"lamia-job: 12 lines are not sent.\n")
         assert server.requests == []
         # Of a parallel job only the first rank reports, but all events of other jobs count.

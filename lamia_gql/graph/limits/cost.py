@@ -166,7 +166,7 @@ class _CostCounter:
 
     def _variable(self, name: str) -> int | None:
         value = self.variables[name] if name in self.variables else self.defaults.get(name)
-        # 5.0 is a valid Int. Values that are no numbers are refused by validation.
+        # 5.0 is a valid Int. Values that are not numbers are refused by validation.
         if isinstance(value, float) and abs(value) <= MAX_INT:
             return int(value)
         return value if isinstance(value, int) else None

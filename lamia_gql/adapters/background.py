@@ -1,4 +1,4 @@
-"""Going on in background, so that whoever has run this program need not wait for it."""
+"""Going on in the background, so that whoever has run this program need not wait for it."""
 
 from __future__ import annotations
 

@@ -171,9 +171,9 @@ def submit(
 ) -> None:
     """Create a task and print what its jobs need, for `eval`.
 
-    Prints LAMIA_URL and LAMIA_TASK as shell exports. Who has a token also gets LAMIA_TOKEN_FILE: a
-    file with a token for the jobs of this task. Warns on stderr if other machines can't reach the
-    server by this LAMIA_URL.
+    Prints LAMIA_URL and LAMIA_TASK as shell exports. Whoever has a token also gets
+    LAMIA_TOKEN_FILE: a file with a token for the jobs of this task. Warns on stderr if other
+    machines can't reach the server by this LAMIA_URL.
 
     FILE is a TOML or JSON file with the fields of the task. --name and --comment override the
     file; --array, --solitary and --tag add to it.

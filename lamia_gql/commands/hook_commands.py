@@ -20,8 +20,8 @@ def slurm() -> None:
     """Report a job of Slurm, as PrologSlurmctld, EpilogSlurmctld, or JobCompLoc of jobcomp/script.
 
     Reports only jobs with a comment or name like `lamia:TASK/PROCESS`. Returns at once and goes on
-    in background; keeps in LAMIA_SPOOL what the server does not take. The exit code is 0 whatever
-    happens, because Slurm requeues jobs for another one.
+    in the background; keeps in LAMIA_SPOOL what the server does not take. The exit code is 0
+    whatever happens, because Slurm requeues jobs for another one.
     """
     from lamia_gql.adapters.background import detach
     from lamia_gql.adapters.slurm.hook_call import find_call
@@ -39,7 +39,9 @@ def slurm() -> None:
     try:
         is_background = detach()
     except OSError as error:
-        text = f"lamia-gql hook slurm: It can't go into background: {error}. Nothing is reported."
+        text = (
+            f"lamia-gql hook slurm: It can't go into the background: {error}. Nothing is reported."
+        )
         click.echo(text, err=True)
         return
     if not is_background:

@@ -1,8 +1,8 @@
 """Decodes many submitted events at once, as long as all of them are valid.
 
 A compiled validator checks the types of all events. It takes only the usual form of each value, and
-makes of it what GraphQL's own coercion would make. Who gets nothing decodes the events one by one,
-and finds out what is wrong, if anything is.
+makes of it what GraphQL's own coercion would make. Whoever gets nothing decodes the events one by
+one, and finds out what is wrong, if anything is.
 """
 
 from __future__ import annotations

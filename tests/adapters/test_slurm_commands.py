@@ -81,7 +81,7 @@ def test_hook_that_can_not_go_into_background(tmp_path: Path) -> None:
     """It says so, and does not fail either."""
     command = [sys.executable, "-c", WITHOUT_PROCESSES]
     said = run_hook(tmp_path, EPILOG, "http://127.0.0.1:9", command)
-    assert said.startswith("lamia-gql hook slurm: It can't go into background: ")
+    assert said.startswith("lamia-gql hook slurm: It can't go into the background: ")
 
 
 def test_hook_spools(tmp_path: Path) -> None:

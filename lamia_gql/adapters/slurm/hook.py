@@ -1,7 +1,8 @@
 """What ``lamia-gql hook slurm`` does, which Slurm's controller runs for each job.
 
 The controller tells a hook little, and of a job that was cancelled even that it has exited with 0.
-So the hook asks ``squeue`` for the job. It does so in background: the controller may wait for it.
+So the hook asks ``squeue`` for the job. It does so in the background: the controller may wait for
+it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """For what Slurm's controller has run the hook.
 
-It imports little: the controller waits until the hook has looked at this and gone into background.
+It imports little: the controller waits until the hook has looked at this and gone into the
+background.
 """
 
 from __future__ import annotations

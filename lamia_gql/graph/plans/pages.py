@@ -19,7 +19,7 @@ from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 
 MANY = frozenset({Job, Event})
-"""The tables of which a page is worth to be read as plain tuples."""
+"""The tables of which it is worth reading a page as plain tuples."""
 
 
 class TooLarge(Exception):  # noqa: N818  (it states what is the case)

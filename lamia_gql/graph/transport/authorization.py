@@ -1,7 +1,7 @@
 """Which operations a principal may run at all.
 
-What it may change is decided where it is changed. Who may not read tasks may still run mutations:
-a job submits events, and reads the answer.
+What it may change is decided where it is changed. Whoever may not read tasks may still run
+mutations: a job submits events, and reads the answer.
 """
 
 from __future__ import annotations

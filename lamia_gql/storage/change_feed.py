@@ -50,7 +50,9 @@ def catch_up_statement(server_id: str) -> str:
 
     Its notification names no task.
     """
-    return f"SELECT pg_notify('{CHANNEL}', '{_payload(server_id, [])}')"
+    # A full queue remains full until somebody asks for its usage, also once all have read it.
+    notify = f"pg_notify('{CHANNEL}', '{_payload(server_id, [])}')"
+    return f"SELECT pg_notification_queue_usage(), {notify}"
 
 
 def encode(server_id: str, changes: Iterable[Change]) -> Iterator[str]:

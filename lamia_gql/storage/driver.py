@@ -109,15 +109,17 @@ class Driver:
         """Commit on PostgreSQL, which then runs SELECTs in another transaction; the value of each.
 
         It gets all in one message, so it does so even if nobody waits for the answer any more. If
-        only a SELECT fails, that is logged, and it has no value, nor have those after it.
+        only a SELECT fails, that is logged, and it has no value, nor have those after it; nor has
+        the last one, if their transaction fails at its end.
         """
         try:
             values, failed = self._commit("; ".join(("COMMIT", *afterwards)))
         except Exception as error:
             raise self._translated(error, "COMMIT", None) from error
-        if failed is not None:
-            log.error("a statement after a commit failed: %s", failed)
-        return values
+        if failed is None:
+            return values
+        log.error("a statement after a commit failed: %s", failed)
+        return values[: len(afterwards) - 1]
 
     def _commit(self, statements: str) -> tuple[list[str], Exception | None]:
         """Run COMMIT and what follows, which may fail: the values, and the error."""

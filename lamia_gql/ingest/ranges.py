@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, and_, false, or_, select, text
 from sqlalchemy.exc import DBAPIError
@@ -27,6 +29,7 @@ from lamia_gql.storage.partitions import (
     add_range,
     drop_partition,
     has_tasks,
+    limit_lock_wait,
     lock_ids,
     move_ids,
     read_ranges,
@@ -34,6 +37,7 @@ from lamia_gql.storage.partitions import (
 from lamia_gql.storage.transaction import ReadConnection, WriteTransaction
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 RANGES_LOCK_ID = 4_962_111
 """An arbitrary number, as in ``storage/migrations.py``: the lock of whoever changes the ranges."""
@@ -46,9 +50,10 @@ MAX_RANGES = 24
 """Beyond, no new one begins: a few tasks that are kept much longer keep theirs."""
 WAIT_PER_RETENTION = 1 / 4
 """How much longer than asked for the rows of deleted tasks may wait for their range to go."""
-DROP_ATTEMPTS = 10
-DROP_PAUSE_S = 1.0
-"""Time to the second attempt to drop a partition that others use; it grows with each."""
+ATTEMPTS = 10
+"""How often a change is tried for which others have a lock."""
+PAUSE_S = 1.0
+"""Time to the second attempt; it grows with each."""
 
 
 class RangeKeeper:
@@ -77,7 +82,8 @@ class RangeKeeper:
     async def _run(self) -> None:
         while True:
             try:
-                begun = await self._database.write(partial(begin_range, period=self._period))
+                work = partial(begin_range, period=self._period)
+                begun = await _write_when_free(self._database, work)
             except Exception:
                 log.exception("no new range of tasks could begin; trying again in %g s", ROUND_S)
             else:
@@ -88,6 +94,9 @@ class RangeKeeper:
 
 def begin_range(transaction: WriteTransaction, period: timedelta | None) -> IdRange | None:
     """Begin a new range if it is time to; that range, or None.
+
+    Its wait for those who are just creating tasks is limited, as others wait to create some
+    meanwhile: see :func:`lamia_gql.storage.partitions.limit_lock_wait`.
 
     Args:
         transaction: a transaction on PostgreSQL.
@@ -108,8 +117,8 @@ def begin_range(transaction: WriteTransaction, period: timedelta | None) -> IdRa
     )
     if first is None or first > datetime.now(UTC) - period:
         return None
-    with transaction.locking():
-        lock_ids(connection)
+    limit_lock_wait(connection)
+    lock_ids(connection)
     ranges = read_ranges(connection)
     following = ranges.ahead[0] if ranges.ahead else add_range(connection, ranges.current.end)
     move_ids(connection, following)
@@ -128,19 +137,31 @@ async def drop_ranges(database: Database) -> None:
 
 
 async def _drop(database: Database, table: str, of: IdRange) -> bool:
-    for attempt in range(1, DROP_ATTEMPTS + 1):
+    try:
+        return await _write_when_free(database, partial(_drop_partition, table=table, of=of))
+    except Unavailable as error:
+        if error.code != ErrorCode.BUSY:
+            raise
+        log.info("%s is in use, and can't be dropped now", of.partition(table))
+    except DBAPIError as error:
+        # A view that somebody has made needs it, for example. Its rows are deleted one by one.
+        log.error("%s can't be dropped: %s", of.partition(table), error.orig)
+    return False
+
+
+async def _write_when_free(database: Database, work: Callable[[WriteTransaction], T]) -> T:
+    """The result of a write that waits only briefly for locks: tried again while others have them.
+
+    Raises as :meth:`Database.write`.
+    """
+    for attempt in range(1, ATTEMPTS):
         try:
-            return await database.write(partial(_drop_partition, table=table, of=of))
+            return await database.write(work)
         except Unavailable as error:
             if error.code != ErrorCode.BUSY:
                 raise
-            await asyncio.sleep(attempt * DROP_PAUSE_S)
-        except DBAPIError as error:
-            # A view that somebody has made needs it, for example. Its rows are deleted one by one.
-            log.error("%s can't be dropped: %s", of.partition(table), error.orig)
-            return False
-    log.info("%s is in use, and can't be dropped now", of.partition(table))
-    return False
+        await asyncio.sleep(attempt * PAUSE_S)
+    return await database.write(work)
 
 
 def _drop_partition(transaction: WriteTransaction, table: str, of: IdRange) -> bool:

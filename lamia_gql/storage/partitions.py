@@ -24,7 +24,7 @@ WIDTH = 2**24
 PARTITIONED = (Event.__tablename__, Job.__tablename__, Sample.__tablename__)
 """The tables."""
 MAX_LOCK_WAIT_MS = 50
-"""How long a partition may wait for the lock to be dropped: events wait behind it."""
+"""How long a change of the ranges may wait for a lock for which others wait behind it."""
 _NAMED = re.compile(r"_r(\d+)$")
 _BOUNDS = re.compile(r"FROM \((?:MINVALUE|'(\d+)')\) TO \('(\d+)'\)")
 
@@ -116,8 +116,19 @@ def move_ids(connection: Connection, to: IdRange) -> None:
     connection.execute(text("SELECT setval('task_id_seq', :begin, false)"), {"begin": to.begin})
 
 
+def limit_lock_wait(connection: Connection) -> None:
+    """Have the transaction wait only briefly for each lock, as others would have to wait meanwhile.
+
+    Then PostgreSQL's lock_not_available is raised, and it should be tried again later.
+    """
+    connection.execute(text(f"SET LOCAL lock_timeout = {MAX_LOCK_WAIT_MS}"))
+
+
 def lock_ids(connection: Connection) -> None:
-    """Wait until all tasks that have an id are committed, and keep others from getting one."""
+    """Wait until all tasks that have an id are committed, and keep others from getting one.
+
+    Call :func:`limit_lock_wait` before.
+    """
     # A sequence can't be locked but by a change, even one that changes nothing. After it, its
     # numbers belong to the transaction: a rollback takes back a move, too.
     connection.execute(text("ALTER SEQUENCE task_id_seq NO CYCLE"))
@@ -138,15 +149,14 @@ def has_tasks(connection: ReadConnection, of: IdRange) -> bool:
 def drop_partition(connection: Connection, table: str, of: IdRange) -> bool:
     """Drop the partition of a range that has ended; False if it has tasks that are not deleted.
 
-    Waits only briefly for a lock for which others would have to wait; then PostgreSQL's
-    lock_not_available is raised, and the transaction should be tried again later.
+    Its wait for locks is limited: see :func:`limit_lock_wait`.
     """
     partition = of.partition(table)
     if connection.scalar(select(func.to_regclass(partition))) is None:
         return True
     # Nobody waits behind this lock. It ends an autovacuum, which takes a second.
     connection.execute(text(f"LOCK TABLE {partition} IN SHARE UPDATE EXCLUSIVE MODE"))
-    connection.execute(text(f"SET LOCAL lock_timeout = {MAX_LOCK_WAIT_MS}"))
+    limit_lock_wait(connection)
     lock_ids(connection)
     if has_tasks(connection, of):
         return False

@@ -111,6 +111,24 @@ def test_ranges_begin_and_go(
     server.check_counters()
 
 
+def test_who_creates_tasks_does_not_wait(
+    start_server: StartServer, postgres_url: str, database: psycopg.Connection
+) -> None:
+    """While somebody keeps an id from being committed, for which a new range waits."""
+    server = start_server(postgres_url, **KEEP)
+    run_task(server, "old")
+    with psycopg.connect(postgres_url) as other:
+        with restarted(server):
+            age(server, 1.5, "old")
+            other.execute("SELECT nextval('task_id_seq')")
+        until(lambda: "a lock was not available in time" in server.log(), server.log)
+        run_task(server, "meanwhile")
+        assert count(database, "event_r1") is None
+    until(lambda: f"from id {WIDTH} on" in server.log(), server.log)
+    run_task(server, "next")
+    assert [count(database, f"event_r{number}") for number in range(2)] == [4, 2]
+
+
 def test_ids_end(
     start_server: StartServer, postgres_url: str, database: psycopg.Connection
 ) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lamia_gql.domain.background_task import BackgroundTask
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.own_connection import connect
-from lamia_gql.storage.read_position import READ_PRIMARY, READ_REPLICA, Position
+from lamia_gql.storage.read_position import READ_PRIMARY, READ_REPLICA
 from lamia_gql.storage.read_replica import ReadReplica
 
 if TYPE_CHECKING:
@@ -62,15 +62,15 @@ class ReplicaWatch:
         while True:
             asking = sources.ask()
             before = {replica: replica.position for replica in sources.replicas}
-            position = None
+            position = timeline = None
             try:
-                position = await _ask(connection, READ_PRIMARY)
+                position, timeline = await _ask(connection, READ_PRIMARY) or (None, None)
             finally:
                 for answer in asking:
                     if not answer.done():
                         answer.set_result(position)
             if position is not None:
-                sources.see_primary(position, before)
+                sources.see_primary(position, timeline, before)
             await _sleep_until(sources.primary_asked)
 
     async def _follow_replica(self, replica: ReadReplica, connection: AsyncConnection[Any]) -> None:
@@ -78,7 +78,8 @@ class ReplicaWatch:
         try:
             while True:
                 replica.asked.clear()
-                sources.see_replica(replica, await _ask(connection, READ_REPLICA))
+                [position] = await _ask(connection, READ_REPLICA) or [None]
+                sources.see_replica(replica, position)
                 if sources.has_waiting:
                     await asyncio.sleep(WAITING_INTERVAL_S)
                 else:
@@ -114,11 +115,10 @@ async def _watch(
         await asyncio.sleep(INTERVAL_S)
 
 
-async def _ask(connection: AsyncConnection[Any], query: str) -> Position | None:
+async def _ask(connection: AsyncConnection[Any], query: str) -> tuple[Any, ...] | None:
+    """The row of a query; None if it finds none."""
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
-        found = await (await connection.execute(query.encode())).fetchone()
-    position: Position | None = None if found is None else found[0]
-    return position
+        return await (await connection.execute(query.encode())).fetchone()
 
 
 async def _sleep_until(asked: asyncio.Event) -> None:

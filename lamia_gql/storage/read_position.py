@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 Position: TypeAlias = int
 """A place in the WAL, in bytes from its beginning."""
+Timeline: TypeAlias = str
+"""In which history of a PostgreSQL a position is: each promotion begins another one."""
 COMMITTED = """
     pg_wal_lsn_diff(CASE WHEN current_setting('synchronous_commit') = 'off'
       THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn() END, '0/0')::bigint
@@ -13,10 +15,12 @@ COMMITTED = """
 """Behind every commit that was answered. What is flushed reaches replicas at once; with
 ``synchronous_commit = off``, commits are answered before that."""
 READ_COMMITTED_POSITION = f"SELECT {COMMITTED}"
-READ_PRIMARY = f"SELECT CASE WHEN NOT pg_is_in_recovery() THEN {COMMITTED} END"
-"""What is committed; NULL on what is not a primary."""
-READ_REPLICA = """
-    SELECT CASE WHEN pg_is_in_recovery()
-      THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END
+READ_PRIMARY = f"""
+    SELECT {COMMITTED}, left(pg_walfile_name(pg_current_wal_lsn()), 8)
+    WHERE NOT pg_is_in_recovery()
 """
-"""What was replayed; NULL on what is not a replica."""
+"""What is committed, and the timeline; nothing on what is not a primary."""
+READ_REPLICA = """
+    SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint WHERE pg_is_in_recovery()
+"""
+"""What was replayed; nothing on what is not a replica."""

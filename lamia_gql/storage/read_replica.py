@@ -47,7 +47,7 @@ class ReadReplica:
         self.asked = asyncio.Event()
         """Set when somebody waits for its position."""
         self.is_ahead = False
-        """Whether it has more than the primary: then it follows another one."""
+        """Whether it had more than the primary: then it follows another one."""
 
 
 def connect_replicas(settings: Settings) -> list[ReadReplica]:

@@ -9,7 +9,7 @@ from enum import Enum
 from time import monotonic
 from typing import NamedTuple, TypeAlias
 
-from lamia_gql.storage.read_position import Position
+from lamia_gql.storage.read_position import Position, Timeline
 from lamia_gql.storage.read_replica import ReadReplica, ReadSource
 
 
@@ -74,7 +74,10 @@ class ReadSources:
         self._max_lag_s = max_lag_s
         self._samples: deque[tuple[float, Position]] = deque()
         """When the primary had which position. The first one is old enough for every replica to
-        have reached it; what was committed before the server has begun, all must have."""
+        have reached it; what was committed before the server has begun, all must have. So they must
+        after a failover: else a replica may still follow the former primary."""
+        self._timeline: Timeline | None = None
+        """That of the primary."""
         self._asking: list[asyncio.Future[Position | None]] = []
         self._waiting: list[_Waiting] = []
 
@@ -122,15 +125,24 @@ class ReadSources:
         return asking
 
     def see_primary(
-        self, position: Position, before: Mapping[ReadReplica, Position | None]
+        self,
+        position: Position,
+        timeline: Timeline,
+        before: Mapping[ReadReplica, Position | None],
     ) -> None:
         """Note the position of the primary.
 
         Args:
             position: what is committed.
+            timeline: that of the primary.
             before: what the replicas had replayed before it was asked for.
         """
         now = monotonic()
+        if timeline != self._timeline:
+            self._timeline = timeline
+            self._samples.clear()
+            for replica in self.replicas:
+                replica.is_ahead = False
         if len(self._samples) > 1 and now - self._samples[-2][0] < self._max_lag_s / MAX_SAMPLES:
             # The last one tells little more than that before it.
             self._samples.pop()
@@ -138,11 +150,15 @@ class ReadSources:
         while len(self._samples) > 1 and self._samples[1][0] <= now - self._max_lag_s:
             self._samples.popleft()
         for replica, replayed in before.items():
-            replica.is_ahead = replayed is not None and replayed > position
+            if replayed is not None and replayed > position:
+                replica.is_ahead = True
 
     def see_replica(self, replica: ReadReplica, position: Position | None) -> None:
         """Note what a replica has replayed; None if it can't be read."""
         replica.position = position
+        if position is None:
+            # To follow another primary, it must restart.
+            replica.is_ahead = False
         if self._waiting and self.is_usable(replica):
             self._waiting = [one for one in self._waiting if not self._hand_over(one, replica)]
 

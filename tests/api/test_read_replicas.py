@@ -25,11 +25,14 @@ from tests.support.database_proxy import DatabaseProxy, Fault
 from tests.support.harness import SUBMIT_EVENT, UPDATE_TASK, Server, StartServer
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient, open_sse
 from tests.support.metrics import scrape
+from tests.support.postgres_pair import DATABASE, running_pair, running_standby
 from tests.support.replica import Replica, running_replica
 from tests.support.waiting import until, until_async
 
 pytestmark = pytest.mark.slow
 HEADER = "lamia-position"
+UP_TO_DATE = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()"
+"""How many standbys have replayed everything."""
 DONE = '{ process(task: "t", name: "p") { counts { done } } }'
 
 
@@ -188,6 +191,27 @@ def test_a_replica_that_is_late_or_gone(
     ]
     until(lambda: all(line in site.server.complaints() for line in lines), site.server.complaints)
     assert " ERROR lamia_gql" not in site.server.complaints()
+
+
+def test_a_replica_of_the_former_primary(start_server: StartServer, postgres: Path) -> None:
+    """It has more than the standby that took over, but not what was written since."""
+    with running_pair(postgres) as pair, running_standby(postgres, pair.primary) as replica:
+        address = f"postgresql://postgres@{replica.place}/{DATABASE}"
+        site = start(start_server, pair.url, address, max_replica_lag=600)
+        with pair.primary.connect(DATABASE) as connection:
+            until(lambda: connection.execute(UP_TO_DATE).fetchone() == (2,), "up to date")
+            pair.standby.stop()
+            connection.execute("CREATE TABLE lost AS SELECT generate_series(1, 100000)")
+        pair.primary.kill()
+        pair.standby.start()
+        pair.standby.promote()
+        position = site.finish()
+        with pair.standby.connect(DATABASE) as connection:
+            connection.execute("CREATE TABLE new AS SELECT generate_series(1, 200000)")
+        assert site.done("committed") == 1
+        site.read_from("replica")
+        assert [site.done(position) for _ in range(3)] == [1] * 3
+        assert site.read_from("replica") == 0
 
 
 def test_a_lost_answer_to_a_commit(start_server: StartServer, postgres_url: str) -> None:

@@ -113,24 +113,38 @@ def running_pair(postgres: Path, host: RemoteHost | None = None) -> Iterator[Pai
 
     The primary runs on a ``host``, if there is one.
     """
-    owner = postgres.stat()
-    folders: list[Path] = []
-    for _ in range(2):
-        folders.append(Path(tempfile.mkdtemp(prefix="lamia-pair-")))
-        os.chown(folders[-1], owner.st_uid, owner.st_gid)
-    pair = Pair(Node(folders[0], host), Node(folders[1]))
-    try:
-        pair.primary.initialise()
-        pair.primary.start(synchronous_standby_names="*", synchronous_commit="local")
-        with pair.primary.connect() as connection:
+    with _new_node(postgres, host) as primary, _new_node(postgres) as standby:
+        pair = Pair(primary, standby)
+        primary.initialise()
+        primary.start(synchronous_standby_names="*", synchronous_commit="local")
+        with primary.connect() as connection:
             connection.execute(f"CREATE DATABASE {DATABASE}".encode())
-        pair.standby.copy(pair.primary)
-        pair.standby.start()
+        standby.copy(primary)
+        standby.start()
         pair.until_it_follows()
-        with pair.primary.connect() as connection:
+        with primary.connect() as connection:
             connection.execute(f"ALTER DATABASE {DATABASE} SET synchronous_commit = on".encode())
         yield pair
+
+
+@contextmanager
+def running_standby(postgres: Path, primary: Node) -> Iterator[Node]:
+    """Another standby of a server that runs; the owner of this folder runs it."""
+    with _new_node(postgres) as standby:
+        standby.copy(primary)
+        standby.start()
+        yield standby
+
+
+@contextmanager
+def _new_node(postgres: Path, host: RemoteHost | None = None) -> Iterator[Node]:
+    """A node without files, which is stopped in the end."""
+    owner = postgres.stat()
+    folder = Path(tempfile.mkdtemp(prefix="lamia-pair-"))
+    os.chown(folder, owner.st_uid, owner.st_gid)
+    node = Node(folder, host)
+    try:
+        yield node
     finally:
-        for node, folder in zip(pair, folders, strict=True):
-            node.stop()
-            shutil.rmtree(folder)
+        node.stop()
+        shutil.rmtree(folder)

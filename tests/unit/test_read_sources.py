@@ -31,6 +31,7 @@ class Databases:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, replicas: int) -> None:
         self.now_s = 100.0
+        self.timeline = "00000001"
         monkeypatch.setattr(f"{ReadSources.__module__}.monotonic", lambda: self.now_s)
         self.primary = self._source()
         self.replicas = [
@@ -47,7 +48,7 @@ class Databases:
         for replica, position in zip(self.replicas, replicas, strict=True):
             self.sources.see_replica(replica, position)
         before = {replica: replica.position for replica in self.replicas}
-        self.sources.see_primary(primary, before)
+        self.sources.see_primary(primary, self.timeline, before)
 
     @property
     def usable(self) -> list[bool]:
@@ -125,11 +126,31 @@ async def test_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     databases.is_at(21, 12, None)
     assert list(map(sources.lag_s, databases.replicas)) == [8.0, None]
     assert databases.usable == [True, False]
-    # It follows another primary.
-    databases.is_at(21, 22, 21)
-    assert databases.usable == [False, True]
-    databases.is_at(22, 22, 21)
-    assert databases.usable == [True, True]
+
+
+async def test_a_failover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that does not follow the new primary has other things at the same positions."""
+    databases = Databases(monkeypatch, 3)
+    databases.is_at(20, 20, 20, 20)
+    databases.is_at(20, 20, 22, 20)
+    assert databases.usable == [True, False, True]
+    databases.is_at(25, 25, 22, 25)
+    assert databases.usable == [True, False, True]
+    # It restarts, as it must to follow another one.
+    databases.is_at(26, 26, None, 26)
+    databases.is_at(26, 26, 25, 26)
+    assert databases.usable == [True] * 3
+
+    databases.timeline = "00000002"
+    databases.is_at(30, 30, 29, 33)
+    assert databases.usable == [True, False, False]
+    databases.now_s += MAX_LAG_S / 2
+    databases.is_at(40, 40, 29, 33)
+    assert databases.usable == [True, False, False]
+    assert await databases.sources.choose(29) is databases.replicas[0].source
+    databases.is_at(40, 40, 30, None)
+    databases.is_at(40, 40, 40, 30)
+    assert databases.usable == [True] * 3
 
 
 @pytest.mark.parametrize(

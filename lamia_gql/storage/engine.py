@@ -184,6 +184,8 @@ def create_write_engine(settings: Settings, connections: int) -> Engine:
             **FORMS,
             "lock_timeout": limit,
             "idle_in_transaction_session_timeout": limit,
+            # It warns of a commit that synchronous standbys may not have.
+            "client_min_messages": "warning",
         },
         FIND_BY_KEY,
     )

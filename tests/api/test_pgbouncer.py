@@ -17,9 +17,10 @@ from sqlalchemy import Connection, text
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import FIND_BY_KEY
+from tests.api.test_failover import JOBS, Jobs
 from tests.support.harness import StartServer, run_cli
 from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient
-from tests.support.pgbouncer import POOL_SIZE, pgbouncer
+from tests.support.pgbouncer import POOL_SIZE, PgBouncer, pgbouncer
 from tests.support.waiting import until
 
 ALIKE = 12
@@ -27,10 +28,16 @@ ALIKE = 12
 
 
 @pytest.fixture
-def bouncer_url(tmp_path: Path, bare_postgres_url: str) -> Iterator[str]:
-    """The address of a PgBouncer before a fresh database."""
-    with pgbouncer(tmp_path, bare_postgres_url) as url:
-        yield url
+def bouncer(tmp_path: Path, bare_postgres_url: str) -> Iterator[PgBouncer]:
+    """A PgBouncer before a fresh database."""
+    with pgbouncer(tmp_path, bare_postgres_url) as bouncer:
+        yield bouncer
+
+
+@pytest.fixture
+def bouncer_url(bouncer: PgBouncer) -> str:
+    """Its address."""
+    return bouncer.url
 
 
 def show(connection: Connection, *names: str) -> list[Any]:
@@ -120,4 +127,24 @@ def test_the_database_restarts(
             assert server.submit("t", "p", "BEAT")["duplicate"] is False
             assert server.process("t", "p")["state"] == "RUNNING"
     until(lambda: server.get("/readyz").status_code == 200, "ready")
+    server.check_counters()
+
+
+def test_pgbouncer_restarts(
+    start_server: StartServer, bare_postgres_url: str, bouncer: PgBouncer
+) -> None:
+    """Killed among the requests of jobs: none fails, and each event is there once."""
+    server = start_server(bouncer.url, listen_database_url=bare_postgres_url)
+    server.create("t", {"name": "p", "jobCount": JOBS})
+    jobs = Jobs(server)
+    for _ in range(3):
+        jobs.until_they_go_on()
+        bouncer.kill()
+        bouncer.start()
+    jobs.until_they_go_on()
+    acknowledged = jobs.stop()
+    assert jobs.wrong == []
+    with psycopg.connect(bare_postgres_url) as connection:
+        stored = [str(uuid) for (uuid,) in connection.execute("SELECT id FROM event")]
+    assert sorted(stored) == sorted(acknowledged)
     server.check_counters()

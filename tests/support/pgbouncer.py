@@ -45,32 +45,48 @@ def configure_pgbouncer(folder: Path, name: str, target: str, pool_size: int) ->
     return path, port
 
 
-@contextmanager
-def pgbouncer(folder: Path, database_url: str) -> Iterator[str]:
-    """A running PgBouncer in transaction mode, for a database whose host is a folder; its address.
+class PgBouncer:
+    """One in transaction mode, for a database whose host is a folder.
 
     It has so few connections that the transactions of a client come on all of them.
     """
-    program = require(find_program("pgbouncer"), "Debian's pgbouncer")
-    address = urlsplit(database_url)
-    name = address.path[1:]
-    [host] = parse_qs(address.query)["host"]
-    config, port = configure_pgbouncer(folder, name, f"host={host}", POOL_SIZE)
-    log = folder / "pgbouncer.log"
-    with log.open("wb") as output:
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        program = require(find_program("pgbouncer"), "Debian's pgbouncer")
+        address = urlsplit(database_url)
+        name = address.path[1:]
+        [host] = parse_qs(address.query)["host"]
+        config, self._port = configure_pgbouncer(folder, name, f"host={host}", POOL_SIZE)
+        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/{name}"
+        """The address of the database through it."""
+        self._log = folder / "pgbouncer.log"
         # It refuses to run as root; and only the user of the database may enter its folder.
         owner = pwd.getpwuid(Path(host).stat().st_uid).pw_name
         user = ["-u", owner] if os.geteuid() == 0 else []
-        command = [program, *user, str(config)]
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        self._command = [program, *user, str(config)]
 
-    def is_ready() -> bool:
-        assert process.poll() is None, log.read_text()
-        return listens(port)
+    def start(self) -> None:
+        """Start it; it accepts connections then."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=output)
+        until(self._is_ready, self._log.read_text)
 
+    def kill(self) -> None:
+        """End it at once; all connections through it are closed."""
+        self._process.kill()
+        self._process.wait()
+
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
+        return listens(self._port)
+
+
+@contextmanager
+def pgbouncer(folder: Path, database_url: str) -> Iterator[PgBouncer]:
+    """A PgBouncer that runs, with its files in a folder, before a database."""
+    bouncer = PgBouncer(folder, database_url)
+    bouncer.start()
     try:
-        until(is_ready, log.read_text)
-        yield f"postgresql://postgres@127.0.0.1:{port}/{name}"
+        yield bouncer
     finally:
-        process.terminate()
-        process.wait(20)
+        bouncer.kill()

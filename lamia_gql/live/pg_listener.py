@@ -13,7 +13,7 @@ from lamia_gql.domain.errors import ErrorCode, Unavailable
 from lamia_gql.live.feeds import Feeds
 from lamia_gql.storage.change_feed import ACCESS_CHANNEL, CHANNEL, decode
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.migrations import SERVER_LOCK_ID
+from lamia_gql.storage.migrations import SERVER_LOCK_ID, NotMigrated, is_usable
 from lamia_gql.storage.own_connection import connect
 from lamia_gql.storage.transaction import WriteTransaction
 
@@ -104,6 +104,8 @@ class PgListener:
             try:
                 async with await _connect(self._database) as connection:
                     await self._listen(connection)
+            except NotMigrated:
+                log.error("the database was migrated meanwhile: this version can't use it any more")
             except (psycopg.Error, OSError, Unavailable) as error:
                 reason = str(error).strip() or "the database does not answer"
                 log.warning("cannot listen for changes of other servers; trying again: %s", reason)
@@ -119,6 +121,8 @@ class PgListener:
             await connection.execute(f"LISTEN {ACCESS_CHANNEL}")
             # For as long as the connection lasts, nobody migrates the database.
             await connection.execute("SELECT pg_advisory_lock_shared(%s)", [SERVER_LOCK_ID])
+        if not await self._database.read(is_usable):
+            raise NotMigrated
         self._on_access()
         await self._feeds.catch_up()
         self.is_connected = True

@@ -39,6 +39,13 @@ class NotMigrated(UnusableDatabase):
         )
 
 
+class BeingMigrated(UnusableDatabase):
+    """A migration runs during which no server may use the database."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is being migrated: start the server when that is done.")
+
+
 class UnknownRevision(UnusableDatabase):
     """The database is at a revision of another, usually newer, version."""
 
@@ -199,13 +206,19 @@ def prepare(engine: Engine) -> None:
     """Check that the server can use the database; migrate a SQLite file in place.
 
     Raises :class:`lamia_gql.storage.database_url.UnusableDatabase`: as :class:`NotMigrated` for a
-    PostgreSQL that needs ``lamia-gql migrate``.
+    PostgreSQL that needs ``lamia-gql migrate``, and as :class:`BeingMigrated` for one that is not
+    to be used now.
     """
     if is_sqlite(engine):
         migrate(engine)
         return
     with engine.connect() as connection:
         check_server(connection)
+        # Its revision is still the former one.
+        if not connection.scalar(
+            text("SELECT pg_try_advisory_xact_lock_shared(:key)"), {"key": SERVER_LOCK_ID}
+        ):
+            raise BeingMigrated
         if not is_usable(connection):
             raise NotMigrated
 

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from lamia_gql.storage.migrations import SERVER_LOCK_ID
 from tests.support.harness import Server, StartServer, run_cli
 
 NO_FOLDER = "/nowhere/at/all/l.sqlite can't be used: the folder /nowhere/at/all does not exist."
@@ -113,6 +115,15 @@ def test_a_database_that_is_served_is_not_migrated(server: Server) -> None:
             "migrate", "--yes", f"--revision={revision}", database_url=server.database_url
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_a_server_does_not_start_during_a_migration(postgres_url: str) -> None:
+    """The database has the former revision until it ends; then the server would go on with it."""
+    with psycopg.connect(postgres_url) as migrating:
+        migrating.execute("SELECT pg_advisory_xact_lock(%s)", [SERVER_LOCK_ID])
+        done = run_cli("serve", "--port=0", database_url=postgres_url)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("The database is being migrated")
 
 
 def test_one_server_for_a_file(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:

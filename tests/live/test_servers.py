@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+from lamia_gql.storage.migrations import SERVER_LOCK_ID
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer, run_cli
 from tests.support.live_clients import (
     BEGINNING,
@@ -143,6 +144,21 @@ async def test_what_is_missed_while_not_listening_is_caught_up(two: tuple[Server
         assert await gone.receive() == {"id": "1", "type": "complete"}
     assert "cannot listen for changes of other servers" in reader.log()
     assert "Traceback" not in reader.log()
+
+
+def test_a_database_that_was_migrated_while_nobody_listened(
+    start_server: StartServer, postgres_url: str
+) -> None:
+    """The server says so, and does not keep the next migration from being applied."""
+    server = start_server(postgres_url)
+    until(lambda: listeners(postgres_url), "somebody who listens")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'another'")
+        kill_listeners(postgres_url)
+        until(lambda: "the database was migrated meanwhile" in server.log(), server.log)
+        connection.execute("SET lock_timeout = '20 s'")
+        connection.execute("SELECT pg_advisory_lock(%s)", [SERVER_LOCK_ID])
+    until(lambda: server.get("/readyz").status_code == 503, server.log)
 
 
 @contextmanager

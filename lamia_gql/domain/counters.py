@@ -124,15 +124,14 @@ def contribution(job: Summary, threshold: float | None) -> int:
     return units if threshold is not None else min(units, HUNDRED_PERCENT)
 
 
-def adds_up(counters: JobCounters, threshold: float) -> bool:
-    """Whether the numbers that the jobs reported add up to a threshold, in the sense of floats.
+def adds_up(progress_sum: int, reporting: int, threshold: float) -> bool:
+    """Whether the numbers that ``reporting`` jobs reported add up to a threshold, as floats do.
 
     Three times 1/3 is 1, although the float nearest to 1/3 is less. A sum of n floats, rounded
     after each addition in any order, exceeds the exact sum by at most (n - 1) / 2**53 of it. So one
     that falls short of the threshold by at most n / 2**53 of it is enough. That also covers decimal
     numbers that add up to the threshold before they are rounded to floats.
     """
-    total = counters.progress_sum
     numerator, denominator = threshold.as_integer_ratio()
-    with_slack = total * (FLOAT_PRECISION + counters.reporting)
+    with_slack = progress_sum * (FLOAT_PRECISION + reporting)
     return with_slack * denominator >= (numerator << UNIT_BITS) * FLOAT_PRECISION

@@ -97,7 +97,7 @@ class ProcessTerms(Protocol):
 
 def process_progress(process: ProcessTerms, counters: JobCounters) -> Progress | None:
     """The progress of a process by the table of ``docs/concepts.md``; None where not available."""
-    found = _measured(process, counters)
+    found = _measured(*_terms(process, counters))
     if found is None:
         return None
     current, target, basis = found
@@ -106,28 +106,57 @@ def process_progress(process: ProcessTerms, counters: JobCounters) -> Progress |
 
 def process_ratio(process: ProcessTerms, counters: JobCounters) -> float | None:
     """The ratio of :func:`process_progress`; None where not available."""
-    found = _measured(process, counters)
+    return counted_ratio(*_terms(process, counters))
+
+
+def counted_ratio(
+    kind: str,
+    job_count: int,
+    threshold: float | None,
+    reporting: int,
+    progress_sum: int,
+    done: int,
+) -> float | None:
+    """The ratio of a process by what :class:`ProcessTerms` and :class:`JobCounters` have of it."""
+    found = _measured(kind, job_count, threshold, reporting, progress_sum, done)
     return None if found is None else found[0] / found[1]
 
 
-def _measured(
+def _terms(
     process: ProcessTerms, counters: JobCounters
+) -> tuple[str, int, float | None, int, int, int]:
+    return (
+        process.kind,
+        process.job_count,
+        process.threshold,
+        counters.reporting,
+        counters.progress_sum,
+        counters.done,
+    )
+
+
+def _measured(
+    kind: str,
+    job_count: int,
+    threshold: float | None,
+    reporting: int,
+    progress_sum: int,
+    done: int,
 ) -> tuple[float, float, ProgressBasis] | None:
     """What has been reached, what is to be reached, and what both count."""
-    threshold = process.threshold
-    if counters.reporting:
-        current = counters.progress_sum * ONE_UNIT
+    if reporting:
+        current = progress_sum * ONE_UNIT
         if threshold is None:
-            return current, 100.0 * process.job_count, PERCENT
-        if current < threshold and adds_up(counters, threshold):
+            return current, 100.0 * job_count, PERCENT
+        if current < threshold and adds_up(progress_sum, reporting, threshold):
             # So that it is enough exactly where ``current`` has reached its target.
             current = threshold
         return current, threshold, VALUE_OF_THRESHOLD
-    if process.kind == SOLITARY:
+    if kind == SOLITARY:
         return None
     if threshold is None:
-        return counters.done, float(process.job_count), DONE_JOBS
-    return counters.done, threshold, DONE_OF_THRESHOLD
+        return done, float(job_count), DONE_JOBS
+    return done, threshold, DONE_OF_THRESHOLD
 
 
 def job_progress(
@@ -227,15 +256,16 @@ def task_outlook(outlooks: Iterable[Outlook]) -> Outlook:
     return max(outlooks, key=list(Outlook).index, default=Outlook.ON_TRACK)
 
 
-def task_ratio(processes: Iterable[tuple[ProcessTerms, JobCounters]]) -> tuple[float, int]:
-    """The mean of the ratios of processes, each at most 1, weighted by jobs; and the weight."""
+def task_ratio(processes: Iterable[tuple[float | None, int, int]]) -> float:
+    """The mean of the ratios of processes, each at most 1, weighted by jobs.
+
+    Args:
+        processes: of each, the ratio, how many of its jobs are DONE, and how many it has.
+    """
     total, weight = 0.0, 0
-    for process, counters in processes:
-        found, jobs = _measured(process, counters), process.job_count
-        if found is None:
-            share = float(process_state(process, counters) is State.SUCCEEDED)
-        else:
-            share = found[0] / found[1]
+    for ratio, done, jobs in processes:
+        # Only a solitary process has no ratio, so what is DONE is its single job.
+        share = done if ratio is None else ratio
         total += jobs if share > 1.0 else share * jobs
         weight += jobs
-    return (total / weight if weight else 0.0), weight
+    return total / weight if weight else 0.0

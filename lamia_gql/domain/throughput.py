@@ -17,7 +17,7 @@ from lamia_gql.domain.progress import (
     Outlook,
     ProcessTerms,
     process_outlook,
-    process_progress,
+    process_ratio,
     process_state,
 )
 from lamia_gql.domain.usage_sketch import STRAGGLER
@@ -82,8 +82,7 @@ def throughput(
 
 
 def _reached(process: ProcessTerms, counters: JobCounters) -> float:
-    progress = process_progress(process, counters)
-    return min(1.0, (progress and progress.ratio) or 0.0)
+    return min(1.0, process_ratio(process, counters) or 0.0)
 
 
 def is_working(process: ProcessTerms, counters: JobCounters) -> bool:

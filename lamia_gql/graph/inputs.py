@@ -23,6 +23,8 @@ from lamia_gql.storage.transaction import ReadConnection
 
 V = TypeVar("V")
 COUNTERS = frozenset({"submitted", "held", "running", "done", "failed", "terminated"})
+COUNTED_JOBS = {"total": "job_count"} | {name: name for name in COUNTERS}
+"""By the names of fields of counts, the columns of a process that they are equal to."""
 PROGRESS = COUNTERS | {
     "kind",
     "job_count",
@@ -151,6 +153,8 @@ NOTHING: frozenset[str] = frozenset()
 INPUTS = {
     # Of a task.
     "processes": Input(NOTHING, _processes, processes=PROGRESS),
+    # Those columns that a field declares.
+    "process_columns": Input(NOTHING, _processes),
     "has_lost_by_process": Input(NOTHING, _has_lost_by_process, processes=PROGRESS | LIVENESS),
     "silent_by_process": Input(NOTHING, _silent_by_process, processes=LIVENESS, is_lookup=False),
     "throughput_by_process": Input(

@@ -11,7 +11,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.selected_fields import fields_below
-from lamia_gql.graph.types.fields import DECLARATION, Derived
+from lamia_gql.graph.types.declarations import DECLARATION, Derived
 from lamia_gql.graph.types.job import Job
 from lamia_gql.graph.types.process import JobArray, Process, SolitaryProcess
 from lamia_gql.graph.types.task import Task

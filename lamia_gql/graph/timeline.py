@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from lamia_gql.domain.counters import Counters
-from lamia_gql.domain.progress import process_progress, task_ratio
+from lamia_gql.domain.progress import process_ratio, task_ratio
 from lamia_gql.storage.queries.samples import SampleRow, sample_time
 from lamia_gql.storage.rows import ProcessRow
 
@@ -29,8 +29,7 @@ def process_timeline(
     found = []
     for at in _times([samples], [process], points, now):
         counters = _counters_at(samples, at)
-        progress = process_progress(process, counters)
-        ratio = None if progress is None else progress.ratio
+        ratio = process_ratio(process, counters)
         found.append(_point(at, process.job_count, [counters], ratio))
     return found
 
@@ -46,7 +45,10 @@ def task_timeline(
     job_count = sum(process.job_count for process in processes)
     for at in _times(samples, processes, points, now):
         counters = [_counters_at(history, at) for history in samples]
-        ratio, _ = task_ratio(zip(processes, counters, strict=True))
+        ratio = task_ratio(
+            (process_ratio(process, counted), counted.done, process.job_count)
+            for process, counted in zip(processes, counters, strict=True)
+        )
         found.append(_point(at, job_count, counters, ratio))
     return found
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from lamia_gql.domain.job_details import USAGE
-from lamia_gql.domain.progress import is_enough, process_progress, task_ratio
+from lamia_gql.domain.progress import is_enough, task_ratio
 from lamia_gql.ingest.event_input import camel_case
 from lamia_gql.storage.details_json import decode_values
 from lamia_gql.storage.rows import EventRow, ProcessRow, TaskJson, TaskRow
@@ -41,7 +41,7 @@ def serialize_task(
         "config": _json(attached.config),
         "depGraph": _json(attached.dependencies),
         "state": task.state,
-        "progress": _percent(task_ratio(zip(processes, processes, strict=True))[0]),
+        "progress": _percent(task_ratio((p.ratio, p.done, p.job_count) for p in processes)),
         "processes": [serialize_process(root, task.name, process) for process in processes],
         "_links": {"self": address(root, task.name), "collection": address(root)},
     }
@@ -52,7 +52,6 @@ def serialize_process(root: str, task: str, process: ProcessRow) -> dict[str, An
 
     ``root`` begins the links.
     """
-    progress = process_progress(process, process)
     is_array = process.is_array
     return {
         "name": process.name,
@@ -62,7 +61,7 @@ def serialize_process(root: str, task: str, process: ProcessRow) -> dict[str, An
         "fTolerance": process.failure_tolerance if is_array else None,
         "thresholdProgress": process.threshold,
         "lastEventClass": process.last_event_class,
-        "progress": None if progress is None else _percent(progress.ratio),
+        "progress": _percent(process.ratio),
         "state": process.state,
         "enough": is_enough(process, process),
         "_links": {"events": address(root, task, process.name) + "/event"},

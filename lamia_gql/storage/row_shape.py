@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from types import FunctionType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, DateTime, Dialect, String, type_coerce
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from lamia_gql.domain.progress import counted_ratio
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.models import Event, Job, Process, Task
 from lamia_gql.storage.rows import EventRow, JobRow, ProcessRow, TaskRow, pending_job
@@ -55,6 +56,23 @@ def shown_time(stored: str | datetime | None) -> str | datetime | None:
     return stored
 
 
+class Computed(NamedTuple):
+    """A property of full rows that other rows have as a field: it is computed as they are read."""
+
+    name: str
+    function: Callable[..., Any]
+    columns: tuple[str, ...]
+    """What the function takes."""
+
+
+RATIO = Computed(
+    "ratio",
+    counted_ratio,
+    ("kind", "job_count", "threshold", "reporting", "progress_sum", "done"),
+)
+COMPUTED = {RATIO.name: RATIO}
+
+
 class RowShape(Generic[R]):
     """The columns of one table that are read, and the class of the rows that they make.
 
@@ -62,12 +80,12 @@ class RowShape(Generic[R]):
         entity: the table.
         full: the class of its full rows. Rows of a part have its methods and properties.
         names: the columns to read as Python values; those of the key come first, whatever is asked
-            for, and in the order of ``full``.
+            for, and in the order of ``full``. Those of :data:`COMPUTED` come last.
         stored: the columns of times to read in the driver's form, in fields that begin with
             ``stored_``.
         is_plain: whether rows are plain tuples, without names, which end with the position of the
-            key that they belong to: a row costs a third less. Those of jobs have the index only of
-            their key, unless more of it is asked for.
+            key that they belong to: a row costs a third less. Those of jobs and of processes have
+            the last column only of their key, unless more of it is asked for.
     """
 
     def __init__(
@@ -81,7 +99,7 @@ class RowShape(Generic[R]):
     ) -> None:
         self.entity = entity
         key = KEYS[entity]
-        if is_plain and entity is Job and not {*key[:-1]}.intersection(names):
+        if is_plain and entity in (Job, Process) and not {*key[:-1]}.intersection(names):
             key = key[-1:]
         self.key_width = len(key)
         """How many of the fields, which are the first, are of the key."""
@@ -89,10 +107,16 @@ class RowShape(Generic[R]):
         fields: tuple[str, ...] = full._fields  # type: ignore[attr-defined] # it is a NamedTuple
         self.names = tuple(name for name in fields if name in wanted)
         self.stored = tuple(name for name in fields if name in set(stored))
-        unknown = wanted.union(stored) - set(fields)
+        computed = wanted.intersection(COMPUTED) if entity is Process else ()
+        unknown = wanted.union(stored) - set(fields) - set(computed)
         if unknown:
             raise ValueError(f"{entity.__tablename__} has no {sorted(unknown)}")
-        self.fields = (*self.names, *(STORED_PREFIX + name for name in self.stored))
+        self._computed = [COMPUTED[name] for name in sorted(computed)]
+        needed = dict.fromkeys(name for each in self._computed for name in each.columns)
+        self._only_needed = [name for name in needed if name not in self.names]
+        """Columns that are read, but are no fields."""
+        shown = (STORED_PREFIX + name for name in self.stored)
+        self.fields = (*self.names, *shown, *(each.name for each in self._computed))
         self.is_plain = is_plain
         self.row: type[R] = full if self.fields == fields else _part(full, self.fields)
         self.make: Callable[[Iterable[Any]], R] = self.row._make  # type: ignore[attr-defined] # it is a NamedTuple
@@ -104,13 +128,14 @@ class RowShape(Generic[R]):
     @property
     def columns_read(self) -> tuple[str, ...]:
         """The columns of the table, each once."""
-        return tuple(dict.fromkeys((*self.names, *self.stored)))
+        return tuple(dict.fromkeys((*self.names, *self.stored, *self._only_needed)))
 
     def select(self, column: Callable[[str], ColumnElement[Any]]) -> list[ColumnElement[Any]]:
         """What to select, from the columns that ``column`` gives for their names."""
         return [
             *(column(name) for name in self.names),
             *(type_coerce(column(name), STORED_TIME) for name in self.stored),
+            *(column(name) for name in self._only_needed),
         ]
 
     def reader(self, dialect: Dialect) -> Callable[[DriverRows], Sequence[R]]:
@@ -121,27 +146,38 @@ class RowShape(Generic[R]):
         return found
 
     def _make_reader(self, dialect: Dialect) -> Callable[[DriverRows], Sequence[R]]:
-        values, names = [], {"new": tuple.__new__, "row": self.row}
-        for place, name in enumerate(self.names):
-            kind = self.entity.__table__.c[name].type
-            convert = None
-            # The drivers give the values of all other types as they are.
-            if isinstance(kind, TypeDecorator):
-                convert = kind.dialect_impl(dialect).result_processor(dialect, None)
-            values.append(f"c{place}" if convert is None else f"f{place}(c{place})")
-            names[f"f{place}"] = convert
-        values += [f"c{place}" for place in range(len(self.names), len(self.fields))]
-        targets = ", ".join(f"c{place}" for place in range(len(values)))
+        given = [*self.fields[: len(self.fields) - len(self._computed)], *self._only_needed]
+        targets = ", ".join(f"c{place}" for place in range(len(given)))
+        values: dict[str, str] = {}
+        names: dict[str, Any] = {"new": tuple.__new__, "row": self.row}
+        for place, name in enumerate(given):
+            convert = self._conversion(name, dialect)
+            values[name] = f"c{place}"
+            if convert is not None:
+                values[name] = f"f{place}(c{place})"
+                names[f"f{place}"] = convert
+        for place, each in enumerate(self._computed):
+            values[each.name] = f"g{place}({', '.join(values[name] for name in each.columns)})"
+            names[f"g{place}"] = each.function
+        row = ", ".join(values[name] for name in self.fields)
         if not self.is_plain:
-            source = f"[new(row, ({', '.join(values)},)) for {targets}, place in rows]"
-        elif any(names.get(f"f{place}") for place in range(len(values))):
-            source = f"[({', '.join(values)}, place) for {targets}, place in rows]"
-        else:
+            source = f"[new(row, ({row},)) for {targets}, place in rows]"
+        elif row == targets:
             source = "rows"
+        else:
+            source = f"[({row}, place) for {targets}, place in rows]"
         found: Callable[[DriverRows], Sequence[R]]
         # Of numbers only: no name of a column is in it.
         found = eval(f"lambda rows: {source}", names)  # noqa: S307
         return found
+
+    def _conversion(self, name: str, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """What makes of the driver's value that of a field; None where they are the same."""
+        column = self.entity.__table__.c.get(name)
+        # The drivers give the values of all other types as they are; so is a time that is stored.
+        if column is None or not isinstance(column.type, TypeDecorator):
+            return None
+        return column.type.dialect_impl(dialect).result_processor(dialect, None)
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
@@ -169,7 +205,9 @@ def _part(full: type[R], fields: tuple[str, ...]) -> type[R]:
     shared = {
         name: value
         for name, value in vars(full).items()
-        if isinstance(value, (property, FunctionType)) and not name.startswith("_")
+        if isinstance(value, (property, FunctionType))
+        and not name.startswith("_")
+        and name not in fields
     }
     return type(full.__name__, (base,), {"__slots__": (), **shared})
 

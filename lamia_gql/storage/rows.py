@@ -22,7 +22,7 @@ from lamia_gql.domain.lifecycle import (
     Reading,
     Summary,
 )
-from lamia_gql.domain.progress import FINISHED, ProcessKind, State
+from lamia_gql.domain.progress import FINISHED, ProcessKind, State, process_ratio
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.details_json import NO_DETAILS, decode_details, detail_columns
 from lamia_gql.storage.models import Event, Job, Process, Task
@@ -108,6 +108,11 @@ class ProcessRow(NamedTuple):
     def last_index(self) -> int:
         """The index of the last job."""
         return self.first_index + self.job_count - 1
+
+    @property
+    def ratio(self) -> float | None:
+        """The ratio of its progress; None where not available."""
+        return process_ratio(self, self)
 
     @property
     def pending(self) -> int:

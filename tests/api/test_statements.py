@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ DEEP = """query($n: Int!) { tasks(first: $n) { totalCount nodes {
     ... on JobArray { jobs(first: $n) { totalCount nodes { index state liveness
       events(first: $n) { totalCount nodes { eventClass payload process { name } job { index } } }
     } } } } } } } }"""
+LIST = """{ tasks(first: 2) { nodes { progress { ratio } counts { total done }
+  processes { nodes { progress { ratio } counts { total done } } } } } }"""
 SURFACE = """{ task(name: "t0") { state progress { ratio } outlook counts { total done }
   startedAt finishedAt lastEventAt estimatedFinishAt timeline(points: 5) { ratio }
   processes { nodes { state progress { ratio } enough counts { done } outlook lastEventClass
@@ -57,6 +60,18 @@ def test_nested_lists_cost_the_same_for_ten_and_for_a_thousand(app: App) -> None
     assert seen[0] == seen[1]
     # A plan reads the processes once, for the list and for the fields of the tasks.
     assert seen[0] == (10 if app.settings.compiled_queries else 11)
+
+
+def test_a_list_reads_what_it_shows(database_url: str) -> None:
+    """Of processes, one ratio and a few counts need a part of what all progress and counts need."""
+    with running(load(database_url=database_url, compiled_queries=True)) as app:
+        app.fill(range(2))
+        with record_statements() as statements:
+            app.graphql(LIST)
+    _, processes = statements
+    columns = set(re.findall(r"\w+", processes))
+    assert {"done", "reporting"} <= columns
+    assert not {"held", "failed", "failure_tolerance"} & columns
 
 
 def test_parts_that_wait_for_their_turn_cost_no_further_statements(

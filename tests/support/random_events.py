@@ -21,7 +21,7 @@ RESULTS = (
 FRAGMENTS = """fragment E on Event {
   id uuid eventClass receivedAt sentAt attempt hostname clientAddress payload progress }
 fragment P on Process { __typename id name kind jobCount threshold state startedAt finishedAt
-  lastEventAt lastEventClass counts { pending running done } enough }"""
+  lastEventAt lastEventClass counts { pending running done } progress { ratio } enough }"""
 
 
 class RandomEvents:

@@ -23,6 +23,7 @@ from lamia_gql.domain.progress import (
     job_progress,
     process_outlook,
     process_progress,
+    process_ratio,
     process_state,
     task_outlook,
     task_ratio,
@@ -233,8 +234,8 @@ def test_task_of_processes() -> None:
     assert task_state([State.PENDING]) is State.PENDING
     assert task_outlook([Outlook.ON_TRACK, Outlook.CANNOT_SUCCEED]) is Outlook.CANNOT_SUCCEED
     assert task_outlook([Outlook.AT_RISK, Outlook.ON_TRACK]) is Outlook.AT_RISK
-    ratio, weight = task_ratio([array(8, done=4), array(1, 0, 1, done=3), solitary(done=1)])
-    assert (ratio, weight) == (6 / 10, 10)
+    processes = [array(8, done=4), array(1, 0, 1, done=3), solitary(done=1)]
+    assert task_ratio((process_ratio(*p), p[1].done, p[0].job_count) for p in processes) == 6 / 10
 
 
 @given(

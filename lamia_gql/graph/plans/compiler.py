@@ -9,6 +9,7 @@ from typing import Any
 from graphql import (
     GraphQLField,
     GraphQLInterfaceType,
+    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
     SelectionSetNode,
@@ -18,33 +19,38 @@ from graphql import (
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans import reading
 from lamia_gql.graph.plans.definitions import ArgumentsPlace, strawberry_field
-from lamia_gql.graph.plans.levels import Child, Level, Needs, TypeLevel
+from lamia_gql.graph.plans.levels import Child, Level, TypeLevel
 from lamia_gql.graph.plans.page_compiler import PageCompiler
 from lamia_gql.graph.plans.pages import PageChild
 from lamia_gql.graph.plans.plain_compiler import PlainCompiler
 from lamia_gql.graph.plans.plain_values import TIME
 from lamia_gql.graph.plans.selection import Fields, NotPlannable, Selection
+from lamia_gql.graph.plans.shared_processes import SharedProcesses
 from lamia_gql.graph.plans.source import (
     Expression,
     Namespace,
     call,
     column_of,
+    columns_of,
     constant,
+    dict_of,
+    dict_or_null,
     owned,
     variable,
 )
-from lamia_gql.graph.types.fields import (
+from lamia_gql.graph.types.declarations import (
     DECLARATION,
     OWNER,
     Column,
     Declaration,
     Derived,
+    OverProcesses,
     Owner,
     Read,
 )
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.models import Job, Process, Task
-from lamia_gql.storage.row_shape import KEYS, TASK, ComputedShape, RowShape
+from lamia_gql.storage.row_shape import KEYS, TASK, ComputedShape
 
 MAX_FIELDS = 1_000
 """A plan with more fields takes longer to make than it saves."""
@@ -75,17 +81,15 @@ class Compiler:
         """Whether all that is read are a few rows, found by their keys."""
         self.places: list[ArgumentsPlace] = []
         """The fields whose arguments a run of the plan needs."""
-        self.processes_shape: RowShape[Any] | None = None
-        """What is read of all processes of a task, if fields of the task need them."""
-        self._process_needs = Needs()
-        self._process_pages: list[PageChild] = []
+        self.processes = SharedProcesses()
+        """The processes of a task, for its fields and pages."""
 
     def query(self, selected: SelectionSetNode) -> TypeLevel:
         """The level of the type ``Query``, whose only row is None. Raises :class:`NotPlannable`."""
         query = self._schema.query_type
         assert query is not None
         level = self._type_level(query, [selected], None)
-        self._share_processes()
+        self.processes.share()
         level.prepare(None, None)
         return level
 
@@ -94,19 +98,9 @@ class Compiler:
         task = self._schema.type_map[Task.__name__]
         assert isinstance(task, GraphQLObjectType)
         level = self._type_level(task, below, Task)
-        self._share_processes()
+        self.processes.share()
         level.prepare(TASK, None)
         return level
-
-    def _share_processes(self) -> None:
-        """Let all processes of a task be read once: for fields of the task, and for pages."""
-        needs = self._process_needs
-        if not needs.names:
-            return
-        for page in self._process_pages:
-            needs.add(page.needs)
-            page.needs = needs
-        self.processes_shape = needs.shape(Process)
 
     def _type_level(
         self,
@@ -146,7 +140,7 @@ class Compiler:
                     self.is_lookup &= declaration.is_lookup
                     self.places.append(ArgumentsPlace(definition, nodes[0], field))
                     level.needs.names |= declaration.needs
-                    self._process_needs.names |= declaration.process_needs
+                    self.processes.need(declaration.process_needs)
                     child = self._reading(level, declaration, definition, below, entity)
                     expression = variable(level.child(child))
                     if isinstance(child, reading.ValueChild):
@@ -154,7 +148,7 @@ class Compiler:
                     level.entries[key] = expression
                 case None:
                     raise NotPlannable(name)
-        _share_processes(level)
+        reading.share_process(level.children)
         return level
 
     def collect(self, type_: GraphQLObjectType, sets: Sets) -> Fields:
@@ -200,16 +194,28 @@ class Compiler:
         definition: GraphQLField,
         below: Sets,
     ) -> Expression:
-        parts = self.plain.parts(level.needs, declaration, definition.type, below)
+        parts = self.plain.known(declaration.parts, definition.type, below)
         if parts is not None:
-            return parts
-        alone = self.plain.alone(declaration, definition.type, below)
-        if alone is not None:
-            only, show = alone
-            source = self._derived(level, only, inputs, definition, below)
-            return lambda layout: show(source(layout))
+            level.needs.names.update(parts.values())
+            columns = {key: column_of(name) for key, name in parts.items()}
+            may_be_null = not isinstance(definition.type, GraphQLNonNull)
+            return dict_or_null(columns) if may_be_null else dict_of(columns)
+        over_processes = self.plain.known(declaration.over_processes, definition.type, below)
+        if over_processes is not None:
+            processes = self._input(level, "process_columns", inputs)
+            return dict_of(
+                {key: self._over(processes, each) for key, each in over_processes.items()}
+            )
         made = self._derived(level, declaration, inputs, definition, below)
         return self.plain.shown(made, definition.type, below)
+
+    def _over(self, processes: str, declared: OverProcesses) -> Expression:
+        self.processes.need(declared.columns, have_names=False)
+        function = self._names.name(declared.function)
+        # What is read of processes is known once all fields are compiled.
+        return lambda _: call(
+            function, [columns_of(processes, self.processes.shape, declared.columns)]
+        )
 
     def _derived(
         self,
@@ -242,7 +248,7 @@ class Compiler:
         """The name of the value of an input, which is read once for a level."""
         self.is_lookup &= INPUTS[name].is_lookup
         level.needs.names |= INPUTS[name].needs
-        self._process_needs.names |= INPUTS[name].processes
+        self.processes.need(INPUTS[name].processes)
         if name not in inputs:
             inputs[name] = level.child(reading.InputChild(name))
         return inputs[name]
@@ -288,7 +294,7 @@ class Compiler:
         if declaration.is_page:
             child = self._page_child(declaration, place, entity, type_, below)
             if declaration.whole is not None:
-                self._process_pages.append(child)
+                self.processes.add_page(child)
             if entity is Job:
                 level.needs.names |= child.needs.owner_names
                 level.needs.stored |= child.needs.owner_stored
@@ -323,12 +329,3 @@ class Compiler:
         page = PageCompiler(self.collect, level, type_, entity)
         parts = page.parts(below)
         return PageChild(declaration, place, entity, parts, page.asked)
-
-
-def _share_processes(level: TypeLevel) -> None:
-    children = [child for child in level.children if isinstance(child, reading.RowChild)]
-    needs = Needs()
-    for child in children:
-        needs.add(child.process_needs())
-    for child in children:
-        child.share_process(needs)

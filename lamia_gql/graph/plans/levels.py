@@ -16,6 +16,8 @@ from lamia_gql.storage.models import Process
 from lamia_gql.storage.row_shape import RowShape, row_shape
 
 Dict = dict[str, Any]
+ARRAY = ProcessKind.ARRAY.value
+"""A member of an enumeration takes longer to look up, and to compare, than a text."""
 FEW_ROWS = 256
 """So many rows with long texts are less than the smallest amount of memory that is counted."""
 
@@ -165,7 +167,7 @@ class Level:
         if self._by_kind is None:
             return self._types[0].run(run, rows, owners)
         kind = self._kind
-        is_array = [row[kind] == ProcessKind.ARRAY for row in rows]
+        is_array = [row[kind] == ARRAY for row in rows]
         array, solitary = self._by_kind
         if all(is_array):
             return array.run(run, rows, owners)

@@ -12,13 +12,13 @@ from lamia_gql.domain.pagination import Slice
 from lamia_gql.graph.plans.levels import Dict, Level, Needs, Run
 from lamia_gql.graph.plans.reading import ReadingChild, raise_first
 from lamia_gql.graph.reads import ListRead, Rows
-from lamia_gql.graph.types.fields import Read
+from lamia_gql.graph.types.declarations import Read
 from lamia_gql.storage.base import Base
-from lamia_gql.storage.models import Event, Job
+from lamia_gql.storage.models import Event, Job, Process
 from lamia_gql.storage.queries.counts import Count
 from lamia_gql.storage.row_shape import RowShape
 
-MANY = frozenset({Job, Event})
+MANY = frozenset({Process, Job, Event})
 """The tables of which it is worth reading a page as plain tuples."""
 
 
@@ -113,17 +113,18 @@ class PageChild(ReadingChild):
             self.needs.names |= declaration.cursor_needs
         self._entity = entity
         # Only generated code reads such rows.
-        self._is_plain = (
+        self.is_plain = (
             entity in MANY
             and not asked.shows_cursors
             and not any(level.has_children for level in asked.levels)
         )
+        """Whether rows need no names."""
         self._shape: RowShape[Any]
         self._has_owners = entity is Job and bool(self.needs.owner_names | self.needs.owner_stored)
 
     def prepare(self, shape: RowShape[Any] | None, _owner: RowShape[Any] | None) -> None:
         """Learn what the row of the level looks like: the jobs of its page belong to it."""
-        self._shape = self.needs.shape(self._entity, is_plain=self._is_plain)
+        self._shape = self.needs.shape(self._entity, is_plain=self.is_plain)
         for level in self._asked.levels:
             level.prepare(self._shape, shape if self._entity is Job else None)
 

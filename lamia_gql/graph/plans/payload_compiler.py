@@ -16,7 +16,7 @@ from lamia_gql.graph.plans.definitions import strawberry_field
 from lamia_gql.graph.plans.levels import Child, Dict, Level, Run, TypeLevel
 from lamia_gql.graph.plans.selection import NotPlannable
 from lamia_gql.graph.plans.source import Namespace, objects_to_dicts
-from lamia_gql.graph.types.fields import Read
+from lamia_gql.graph.types.declarations import Read
 from lamia_gql.storage import models
 from lamia_gql.storage.row_shape import FULL
 

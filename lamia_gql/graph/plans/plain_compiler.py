@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from graphql import (
     GraphQLList,
@@ -16,19 +15,16 @@ from graphql import (
 )
 
 from lamia_gql.graph.plans.definitions import strawberry_field
-from lamia_gql.graph.plans.levels import Needs
 from lamia_gql.graph.plans.plain_values import CONVERSIONS, JSON, charge_json
 from lamia_gql.graph.plans.selection import Fields, NotPlannable
 from lamia_gql.graph.plans.source import (
     Expression,
     Namespace,
     call,
-    column_of,
-    dict_of,
     object_to_dict,
 )
-from lamia_gql.graph.types.fields import Derived
 
+V = TypeVar("V")
 Sets = Sequence[SelectionSetNode | None]
 
 
@@ -46,38 +42,22 @@ class PlainCompiler:
         self._names = names
         self._collect = collect
 
-    def parts(
-        self, needs: Needs, declaration: Derived, type_: Any, below: Sets
-    ) -> Expression | None:
-        """The object of a field of which only columns are asked for; None if there is more."""
-        named = get_named_type(type_)
-        if not declaration.parts or not isinstance(named, GraphQLObjectType):
-            return None
-        names = {key: nodes[0].name.value for key, nodes in self._collect(named, below).items()}
-        if not declaration.parts.keys() >= set(names.values()):
-            return None
-        columns = {key: declaration.parts[name] for key, name in names.items()}
-        needs.names.update(columns.values())
-        return dict_of({key: column_of(name) for key, name in columns.items()})
+    def known(self, declared: Mapping[str, V], type_: Any, below: Sets) -> dict[str, V] | None:
+        """What is declared of the fields that are asked for; None if there are others, or none.
 
-    def alone(
-        self, declaration: Derived, type_: Any, below: Sets
-    ) -> tuple[Derived, Callable[[str], str]] | None:
-        """Where only one field of the value is asked for: what derives it, and how it is shown.
-
-        None if there is more, or it has no function of its own.
+        Args:
+            declared: what is declared of fields, by their names.
+            type_: the type of the object that has them.
+            below: what is selected of it.
         """
         named = get_named_type(type_)
-        if not declaration.alone or not isinstance(named, GraphQLObjectType):
+        if not declared or not isinstance(named, GraphQLObjectType):
             return None
-        fields = self._collect(named, below)
-        names = {nodes[0].name.value for nodes in fields.values()}
+        names = {key: nodes[0].name.value for key, nodes in self._collect(named, below).items()}
         # A condition may leave none.
-        function = declaration.alone.get(min(names)) if len(names) == 1 else None
-        if function is None:
+        if not names or not declared.keys() >= set(names.values()):
             return None
-        build = object_to_dict(self._names, dict.fromkeys(fields, lambda value: value))
-        return replace(declaration, function=function), lambda value: call(build, [value])
+        return {key: declared[name] for key, name in names.items()}
 
     def shown(self, expression: Expression, type_: Any, below: Sets) -> Expression:
         """A plain value as it is in the answer: without rows of its own."""

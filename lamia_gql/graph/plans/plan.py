@@ -78,7 +78,7 @@ class Plan:
         self._schema = schema
         self._root = root
         self._places = compiler.places
-        self._processes_shape = compiler.processes_shape
+        self._processes_shape = compiler.processes.shape
         self.needs_database = root.needs_database
         """Whether anything is read."""
         self.is_lookup = root.needs_database and compiler.is_lookup

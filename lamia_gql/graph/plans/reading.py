@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any
 
@@ -11,7 +11,7 @@ import orjson
 from lamia_gql.graph.inputs import INPUTS
 from lamia_gql.graph.plans.levels import Child, Level, Needs, Run, TypeLevel
 from lamia_gql.graph.reads import KeyRead, Reads, Rows
-from lamia_gql.graph.types.fields import Read
+from lamia_gql.graph.types.declarations import Read
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.models import Job, Process
 from lamia_gql.storage.row_shape import RowShape
@@ -195,6 +195,16 @@ class RowChild(ReadingChild):
             return dicts
         made = iter(dicts)
         return [None if each is None else next(made) for each in found]
+
+
+def share_process(children: Iterable[Child]) -> None:
+    """Let the children of a level that read the same process read it once."""
+    rows = [child for child in children if isinstance(child, RowChild)]
+    needs = Needs()
+    for child in rows:
+        needs.add(child.process_needs())
+    for child in rows:
+        child.share_process(needs)
 
 
 class NodeChild(ReadingChild):

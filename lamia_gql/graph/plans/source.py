@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lamia_gql.storage.row_shape import STORED_PREFIX, RowShape, shown_time
+from lamia_gql.storage.row_shape import COMPUTED, STORED_PREFIX, RowShape, shown_time
 
 Build = Callable[..., list[dict[str, Any]]]
 Expression = Callable[["Layout"], str]
@@ -25,6 +25,7 @@ class Namespace:
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {SHOWN_TIME: shown_time}
+        self.values |= {name: computed.function for name, computed in COMPUTED.items()}
 
     def name(self, value: Any) -> str:
         """A name for this value."""
@@ -51,7 +52,11 @@ class Layout:
 
     def column(self, name: str) -> str:
         """The expression of a column."""
-        return f"c{self._columns[name]}"
+        place = self._columns.get(name)
+        if place is None:
+            # A row that was written has all columns, and nothing that is computed from them.
+            return call(name, [self.column(each) for each in COMPUTED[name].columns])
+        return f"c{place}"
 
     def time(self, name: str) -> str:
         """The expression of a column that is a time, as it is in the answer."""
@@ -146,6 +151,20 @@ def owned(name: str) -> Expression:
 def dict_of(entries: Mapping[str, Expression]) -> Expression:
     """An object with these entries."""
     return lambda layout: _dict({key: each(layout) for key, each in entries.items()})
+
+
+def dict_or_null(entries: Mapping[str, Expression]) -> Expression:
+    """Likewise; null where the first of its values is."""
+    first, made = next(iter(entries.values())), dict_of(entries)
+    return lambda layout: f"(None if {first(layout)} is None else {made(layout)})"
+
+
+def columns_of(rows: str, shape: RowShape[Any] | None, columns: Sequence[str]) -> str:
+    """The source of a list of what rows of a shape have in a column, or in several, as tuples."""
+    assert shape is not None
+    values = [f"row[{shape.fields.index(name)}]" for name in columns]
+    each = values[0] if len(values) == 1 else f"({', '.join(values)})"
+    return f"[{each} for row in {rows}]"
 
 
 def call(function: str, arguments: Sequence[str]) -> str:

@@ -17,23 +17,27 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import field as field_
 from typing import Any, TypeVar
 
 import strawberry
 
 from lamia_gql.graph.context import Info
 from lamia_gql.graph.inputs import INPUTS
-from lamia_gql.graph.reads import Reads
 from lamia_gql.graph.selected_fields import asks_for
+from lamia_gql.graph.types.declarations import (
+    DECLARATION,
+    OWNER,
+    Column,
+    Declaration,
+    Derived,
+    OverProcesses,
+    Owner,
+    Read,
+)
 from lamia_gql.storage.base import Base
 from lamia_gql.storage.row_shape import FULL, ComputedShape
 
 F = TypeVar("F", bound=Callable[..., Any])
-OWNER = "owner_"
-DECLARATION = "declaration"
-"""The key of a field's declaration in its metadata."""
 
 
 def field(description: str) -> Any:
@@ -53,78 +57,6 @@ def streamed(description: str) -> Callable[[F], F]:
     return decorator
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """The declaration of a field whose value is a column of the row."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """The declaration of a field whose value follows from inputs."""
-
-    function: Callable[..., Any]
-    inputs: tuple[str, ...]
-    arguments: tuple[inspect.Parameter, ...]
-    only_for: Mapping[str, Collection[str]] = field_(default_factory=dict)
-    """Inputs that are None unless one of these fields of the value is asked for."""
-    parts: Mapping[str, str] = field_(default_factory=dict)
-    """Fields of the value that are columns: where nothing else is asked for, it is not made."""
-    alone: Mapping[str, Callable[..., Any]] = field_(default_factory=dict)
-    """Likewise, functions of the same inputs, where one field is asked for; None for no value."""
-    in_array: str | None = None
-    """For a job of an array, the column that the value is equal to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """The declaration of a field that reads: ``function`` returns what, for its arguments."""
-
-    function: Callable[..., Any]
-    takes_reads: bool
-    arguments: tuple[inspect.Parameter, ...]
-    entity: type[Base] | None
-    """The table of the rows that are read; None if they are plain values."""
-    needs: frozenset[str] = frozenset()
-    """The columns of the row that the read needs."""
-    cursor_needs: frozenset[str] = frozenset()
-    """The columns of the rows of a page that their cursors need."""
-    process_needs: frozenset[str] = frozenset()
-    """The columns that the read needs of all processes of a task."""
-    owner_needs: frozenset[str] = frozenset()
-    """The columns of the process of a job that is read that the read itself needs."""
-    is_page: bool = False
-    """Whether pages of rows are read."""
-    is_by_key: bool = False
-    """Whether the function returns a ``KeyRead``."""
-    whole: str | None = None
-    """The input that has all rows of the list, if fields of the row read it."""
-    tables: Mapping[str, type[Base]] | None = None
-    """Where a row of any type is read: the tables by the names of the types."""
-    computed: ComputedShape[Any] | None = None
-    """Where a computed row is read, or a list of them: their shape."""
-
-    @property
-    def is_lookup(self) -> bool:
-        """Whether a few rows are found by their keys, so that it never takes long."""
-        finds_rows = self.entity is not None or self.tables is not None
-        # A list that an input has is short: that of the processes of a task.
-        return finds_rows and (not self.is_page or self.whole is not None)
-
-    def call(self, reads: Reads, given: Mapping[str, Any]) -> Any:
-        """What is read, for these arguments. Raises the errors of the arguments."""
-        return self.function(reads, **given) if self.takes_reads else self.function(**given)
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The declaration of the field of a job that is its process, whose row comes with it."""
-
-
-Declaration = Column | Derived | Owner | Read
-
-
 def column(name: str, description: str) -> Any:
     """A field whose value is a column of the row."""
 
@@ -140,19 +72,21 @@ def derived(
     *,
     only_for: Mapping[str, Collection[str]] | None = None,
     parts: Mapping[str, str] | None = None,
-    alone: Mapping[str, Callable[..., Any]] | None = None,
+    over_processes: Mapping[str, OverProcesses] | None = None,
     in_array: str | None = None,
 ) -> Any:
     """A field whose value ``function`` derives from inputs, and from arguments of the field.
 
     ``only_for`` has inputs that are None unless one of some fields of the value is asked for.
     By the names of fields of the value, ``parts`` has the columns that they are equal to, and
-    ``alone`` functions that derive a single one of them, or None where there is no value.
+    ``over_processes`` what they are of the processes of a task: both executors must find the same.
     ``in_array`` is the column that the value is equal to for a job of an array.
     """
     inputs, arguments = _parameters(function)
-    only_for, parts, alone = only_for or {}, parts or {}, alone or {}
-    declaration = Derived(function, inputs, arguments, only_for, parts, alone, in_array)
+    only_for = only_for or {}
+    declaration = Derived(
+        function, inputs, arguments, only_for, parts or {}, over_processes or {}, in_array
+    )
 
     def get(self: Any, info: Info, name: str) -> Any:
         if name == "reads":

@@ -17,10 +17,9 @@ from lamia_gql.domain.progress import (
     State,
     is_enough,
     process_progress,
-    process_ratio,
 )
 from lamia_gql.domain.throughput import Throughput, can_succeed, estimated_finish, jobs_per_minute
-from lamia_gql.graph.inputs import COUNTERS, END, INPUTS, PROGRESS
+from lamia_gql.graph.inputs import COUNTED_JOBS, COUNTERS, END, INPUTS, PROGRESS
 from lamia_gql.graph.reads import Reads, RowRead, ValueRead
 from lamia_gql.graph.timeline import process_timeline
 from lamia_gql.graph.types.arguments import Points
@@ -105,10 +104,6 @@ def _progress(counted: ProcessRow) -> rules.Progress | None:
     return process_progress(counted, counted)
 
 
-def _ratio(counted: ProcessRow) -> float | None:
-    return process_ratio(counted, counted)
-
-
 def _enough(counted: ProcessRow) -> bool:
     return is_enough(counted, counted)
 
@@ -147,7 +142,7 @@ def _estimated_finish_at(
 ) -> datetime | None:
     if not can_succeed(counted, counted):
         return None
-    return estimated_finish(_ratio(counted), throughput, reads.now)
+    return estimated_finish(counted.ratio, throughput, reads.now)
 
 
 def _timeline(*, points: Points = 60) -> ValueRead:
@@ -219,7 +214,7 @@ class Process(Node):
         "Progress of the process. Null only for a solitary process whose job has not reported any"
         " above 0.",
         _progress,
-        alone={"ratio": _ratio},
+        parts={"ratio": "ratio"},
     )
     enough: bool = derived(
         "Whether the threshold is reached, so that jobs may stop. False without a threshold.",
@@ -229,7 +224,7 @@ class Process(Node):
         "Number of jobs in each state.",
         _counts,
         only_for={"silent": SILENT},
-        parts={"total": "job_count"} | {name: name for name in COUNTERS},
+        parts=COUNTED_JOBS,
     )
     outlook: Outlook = derived("Whether the process can still succeed.", _outlook)
     rate: float | None = derived(RATE, _rate)

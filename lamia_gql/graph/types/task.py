@@ -27,7 +27,7 @@ from lamia_gql.domain.throughput import (
     jobs_per_minute,
     together,
 )
-from lamia_gql.graph.inputs import END, INPUTS, PROGRESS
+from lamia_gql.graph.inputs import COUNTED_JOBS, END, INPUTS, PROGRESS
 from lamia_gql.graph.reads import ListRead, Reads, RowRead, ValueRead
 from lamia_gql.graph.timeline import task_timeline
 from lamia_gql.graph.types import filter_inputs
@@ -39,6 +39,7 @@ from lamia_gql.graph.types.connection import (
     global_id,
     page_of,
 )
+from lamia_gql.graph.types.declarations import OverProcesses
 from lamia_gql.graph.types.event import Event
 from lamia_gql.graph.types.event_connection import events_of
 from lamia_gql.graph.types.failure_group import FailureGroup, failure_groups_of
@@ -92,7 +93,7 @@ def _dependencies(task_json: TaskJson) -> Any:
 
 
 def _ratio(processes: Sequence[ProcessRow]) -> float:
-    return task_ratio(zip(processes, processes, strict=True))[0]
+    return task_ratio((each.ratio, each.done, each.job_count) for each in processes)
 
 
 def _progress(processes: Sequence[ProcessRow]) -> rules.Progress:
@@ -277,12 +278,15 @@ class Task(Node):
         " capped at 1, weighted by the number of jobs. A process whose ratio is unknown counts 1"
         " if it has succeeded, else 0.",
         _progress,
-        alone={"ratio": _ratio},
+        over_processes={"ratio": OverProcesses(task_ratio, ("ratio", "done", "job_count"))},
     )
     counts: JobCounts = derived(
         "Number of jobs in each state, over all processes.",
         _counts,
         only_for={"silent_by_process": SILENT},
+        over_processes={
+            name: OverProcesses(sum, (column,)) for name, column in COUNTED_JOBS.items()
+        },
     )
     outlook: Outlook = derived(
         "Whether the task can still succeed: the worst outlook of its processes.", _outlook

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 import orjson
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from lamia_gql.commands.cause_report import report_causes
-from lamia_gql.commands.cause_text import describe_cause, make_printable
-from lamia_gql.commands.figures import format_clock, parse_time
-from lamia_gql.commands.outlook_text import COLOURS
+from lamia_gql.commands.cause_text import make_printable
+from lamia_gql.commands.job_table import JobTable, is_lost
 from lamia_gql.commands.rendering import picture_task
 from lamia_gql.commands.server_client import ServerClient
 
@@ -69,11 +67,7 @@ def _add_failures(
     else:
         process["causes"] = found["causes"]
         jobs = [job for part in ("ended", "held", "lost") for job in found[part]["nodes"]]
-    process["failingJobs"] = [job for job in jobs if job["state"] in SHOWN_STATES or _is_lost(job)]
-
-
-def _is_lost(job: dict[str, Any]) -> bool:
-    return bool(job["liveness"] == "LOST")
+    process["failingJobs"] = [job for job in jobs if job["state"] in SHOWN_STATES or is_lost(job)]
 
 
 def _render(task: dict[str, Any], options: Sequence[str]) -> RenderableType:
@@ -87,7 +81,7 @@ def _render(task: dict[str, Any], options: Sequence[str]) -> RenderableType:
         if process.get("causes")
         for part in report_causes(task["name"], process, options)
     ]
-    return Group(picture, *causes, *_render_failing_jobs(processes, now))
+    return Group(picture, *causes, JobTable(processes, now))
 
 
 def _render_details(task: dict[str, Any]) -> Iterator[Text]:
@@ -106,53 +100,6 @@ def _render_details(task: dict[str, Any]) -> Iterator[Text]:
 def _describe(word: str, text: str | None) -> Iterator[str]:
     if text:
         yield f"{word} {make_printable(text)}"
-
-
-def _render_failing_jobs(
-    processes: Iterable[dict[str, Any]], now: datetime
-) -> Iterator[RenderableType]:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("process", "job", "state", "host", "last sign", "reason"):
-        table.add_column(heading, overflow="fold")
-    for process in processes:
-        for job in process["failingJobs"]:
-            seen = parse_time(job["lastEventAt"])
-            state = "lost" if _is_lost(job) else job["state"].lower()
-            table.add_row(
-                Text(process["name"]),
-                "" if job["index"] is None else str(job["index"]),
-                Text(state, COLOURS[state]),
-                Text(make_printable(job["hostname"] or "")),
-                "" if seen is None else format_clock(seen, now),
-                Text(make_printable(_find_reason(job))),
-            )
-    if table.row_count:
-        yield Text()
-        yield table
-
-
-def _find_reason(job: dict[str, Any]) -> str:
-    """Return why a job has ended or is held.
-
-    Clients that told no cause may have sent it as payload; see ``lamia-job run``.
-    """
-    if _is_lost(job):
-        return ""
-    cause = describe_cause(job)
-    if cause:
-        return cause
-    payload = next((event["payload"] for event in job["ending"]["nodes"]), None)
-    if not isinstance(payload, dict):
-        return "" if payload is None else str(payload)
-    reasons = [
-        f"{label}{payload[key]}"
-        for key, label in (("exitCode", "exit code "), ("signal", ""), ("error", ""))
-        if payload.get(key) is not None
-    ]
-    lines = payload.get("stderr")
-    if isinstance(lines, list) and lines:
-        reasons.append(str(lines[-1]))
-    return ": ".join(reasons)
 
 
 def _format_time(text: str | None) -> str:

@@ -215,6 +215,27 @@ def test_a_task_is_shown(sqlite_server: Server) -> None:
     assert missing.stderr == f"There is no task “day” on {sqlite_server.url}.\n"
 
 
+def test_jobs_in_a_narrow_terminal(sqlite_server: Server) -> None:
+    """A line each, in which names and hosts are cut, and below it the whole reason."""
+    process, host = "reconstruction-of-the-second-night", "node035.cluster.example.org"
+    sqlite_server.create("night", {"name": process, "jobCount": 9, "failureTolerance": 9})
+    message = "terminate called after throwing an instance of 'std::bad_alloc' in step 5 of 7"
+    for index, told in ((3, {"message": message, "exitCode": 134}), (4, {})):
+        sqlite_server.submit("night", process, "FAILED", index=index, hostname=host, **told)
+    for columns, names in (
+        (60, (f"{process[:13]}…", f"{host[:19]}…")),
+        (80, (f"{process[:26]}…", host)),
+        (200, (process, host)),
+    ):
+        done = run(sqlite_server, "show", "night", env={"COLUMNS": str(columns)})
+        rows = done.stdout.partition("last sign")[2].splitlines()[1:]
+        assert max(map(len, rows)) <= columns
+        first, *reason = rows[:-1]
+        assert (first.split()[0], first.split()[3]) == names
+        assert " ".join([*first.split()[5:], *" ".join(reason).split()]) == f"{message} (exit 134)"
+        assert len(reason) == (0 if columns == 200 else 2)
+
+
 def test_indices_for_a_resubmission(sqlite_server: Server) -> None:
     """They stand alone on stdout, as ranges or in lines; the exit code tells if there are none."""
     create_failing_task(sqlite_server)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Position, expect
 
 from tests.support.browser import COLOR_SCHEMES, OpenPage, wait_for_value
 from tests.support.harness import Server
@@ -182,19 +182,43 @@ def test_map_by_keyboard(sqlite_server: Server, open_page: OpenPage) -> None:
     expect(page.get_by_role("heading", name="sweep 9")).to_be_visible()
 
 
+def place_of_cell(page: Page, offset: int) -> Position:
+    """Where the middle of a cell is on the map."""
+    place: Position = page.evaluate(
+        """offset => {
+             const { columns, cell, x, y } = document.querySelector("canvas").dataset;
+             const row = Math.floor(offset / columns);
+             return { x: +x + (offset - row * columns + 0.5) * cell, y: +y + (row + 0.5) * cell };
+           }""",
+        offset,
+    )
+    return place
+
+
 def test_map_by_mouse(sqlite_server: Server, open_page: OpenPage) -> None:
     """Pointing tells the job, a click opens it."""
     create_sample_task(sqlite_server)
     page = open_page(page_url(sqlite_server, "tasks", "night", "sweep"))
     expect(page.get_by_role("button", name="late 1")).to_be_visible()
-    place = page.evaluate(
-        """() => {
-             const { columns, cell, x, y } = document.querySelector("canvas").dataset;
-             const row = Math.floor(22 / columns);
-             return [+x + (22 - row * columns + 0.5) * cell, +y + (row + 0.5) * cell];
-           }"""
-    )
-    page.locator("canvas").hover(position={"x": place[0], "y": place[1]})
+    page.locator("canvas").hover(position=place_of_cell(page, 22))
     expect(page.locator(".map-readout")).to_contain_text("Job 23 running, late")
-    page.locator("canvas").click(position={"x": place[0], "y": place[1]})
+    page.locator("canvas").click(position=place_of_cell(page, 22))
+    expect(page).to_have_url(re.compile("/sweep/23$"))
+
+
+def test_map_by_finger(sqlite_server: Server, open_page: OpenPage) -> None:
+    """A tap only tells the job, as a finger covers several; a tap on what is told opens it."""
+    create_sample_task(sqlite_server)
+    address = page_url(sqlite_server, "tasks", "night", "sweep")
+    page = open_page(address, width=320, height=640, has_touch=True, is_mobile=True)
+    expect(page.get_by_role("button", name="late 1")).to_be_visible()
+    expect(page.get_by_text("Tap a cell to identify it")).to_be_visible()
+    expect(page.get_by_text("Hover over a cell")).to_be_hidden()
+    told = page.locator(".map-readout").get_by_role("button")
+    for index, state in ((9, "failed"), (23, "running, late")):
+        page.locator("canvas").tap(position=place_of_cell(page, index - 1))
+        expect(told).to_contain_text(f"Job {index} {state}")
+    assert page.url == address
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    told.tap()
     expect(page).to_have_url(re.compile("/sweep/23$"))

@@ -200,3 +200,22 @@ def test_answers_are_seen_on_a_phone(sqlite_server: Server, open_page: OpenPage)
     assert box["height"] > 150
     assert box["y"] + box["height"] <= 640
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_wall(sqlite_server: Server, open_page: OpenPage) -> None:
+    """On the screen of a wall, words, controls and editors are larger, and pointers hit them."""
+    sqlite_server.create("night", {"name": "sweep", "jobCount": 4})
+    url = f"{sqlite_server.url}/graphiql#query={{tasks(first:1){{nodes{{name}}}}}}"
+    page = open_page(url, width=3840, height=2160)
+    editor = page.locator(".graphiql-query-editor .view-lines")
+    expect(editor).to_have_css("font-size", "26.25px")
+    expect(page.get_by_role("link", name="Dashboard")).to_have_css("font-size", "24.5px")
+    expect(page.locator(".graphiql-toolbar")).to_have_css("width", "70px")
+    run(page)
+    expect_response(page, '"name":"night"')
+    expect(page.locator(".graphiql-response .view-lines")).to_have_css("font-size", "26.25px")
+    page.get_by_text("nodes").first.dblclick()
+    page.keyboard.press("Delete")
+    expect(editor).not_to_contain_text("nodes")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(editor).to_have_css("font-size", "15px")

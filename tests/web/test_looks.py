@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings, wait_for_value
 from tests.support.harness import Server
 from tests.support.sample_task import create_sample_task, page_url
-from tests.web.test_array_page import colours_of_cells
+from tests.web.test_array_page import colours_of_cells, place_of_cell
 
 ALLOWED = ("Multiple readback operations",)
 STATES = 8
@@ -121,6 +121,18 @@ def test_a_wall(sqlite_server: Server, open_page: OpenPage) -> None:
     assert abs(cursor["x"] - (frame["x"] + frame["width"] * 0.25)) < 4
     kiosk = open_page(f"{sqlite_server.url}/?kiosk", **size).locator("#root")
     expect(kiosk).to_have_css("zoom", "1")
+
+
+def test_a_wall_with_an_older_browser(sqlite_server: Server, open_page: OpenPage) -> None:
+    """One that does not tell by how much an element is enlarged shows the usual size."""
+    create_sample_task(sqlite_server)
+    page = open_page(f"{sqlite_server.url}/healthz", width=3840, height=2160)
+    page.add_init_script("delete Element.prototype.currentCSSZoom")
+    page.goto(page_url(sqlite_server, "tasks", "night", "sweep"))
+    expect(page.get_by_role("button", name="late 1")).to_be_visible()
+    expect(page.locator("#root")).to_have_css("zoom", "1")
+    page.locator("canvas").hover(position=place_of_cell(page, 22))
+    expect(page.locator(".map-readout")).to_contain_text("Job 23 running, late")
 
 
 def test_wheel_scrolls_the_page(sqlite_server: Server, open_page: OpenPage) -> None:

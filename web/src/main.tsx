@@ -1,6 +1,7 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
+import { allowEnlarging } from "./zoomed";
 import "./styles/base.css";
 import "./styles/colour.css";
 import "./styles/header.css";
@@ -24,6 +25,7 @@ import "./styles/print.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("The page has no #root element.");
+allowEnlarging();
 createRoot(root).render(
   <StrictMode>
     <App />

@@ -1,4 +1,12 @@
 /**
+ * Lets the style sheet enlarge pages on the screens of walls, where the browser tells by how much:
+ * elsewhere, pointers would miss what is drawn.
+ */
+export function allowEnlarging(): void {
+  document.documentElement.classList.toggle("can-enlarge", "currentCSSZoom" in Element.prototype);
+}
+
+/**
  * By how much the style sheet enlarges an element, as it does on the screens of walls. Pointers and
  * boxes are in pixels of the window; widths, and what is drawn, in those of the element.
  */

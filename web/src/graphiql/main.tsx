@@ -10,6 +10,7 @@ import { ViewerDocument } from "../generated/operations";
 import { parseOperation } from "../graphiql-link";
 import { signedOut } from "../session";
 import { useStore } from "../store";
+import { useEditorSize } from "./editor-size";
 import { type Example, examples } from "./examples";
 import { ExamplesButton } from "./examples-button";
 import { fetcher, transport } from "./fetcher";
@@ -78,6 +79,7 @@ interface PageProps {
 }
 
 function Page({ examples, linked, viewer }: PageProps) {
+  useEditorSize();
   const first = linked ?? (isFirstVisit ? examples[0] : undefined);
   return (
     <GraphiQL

@@ -9,6 +9,7 @@ export interface MapControls {
   hover: (x: number, y: number) => void;
   leave: () => void;
   click: (x: number, y: number) => void;
+  tap: (x: number, y: number) => void;
 }
 
 /** A pointer that moves farther than this is dragging; in CSS pixels. */
@@ -21,8 +22,8 @@ interface Point {
 
 /**
  * Handles pointers and wheels on a canvas: dragging pans, two fingers or a wheel with Ctrl or ⌘
- * zoom, a click opens. Other wheels scroll the page; a finger does while the whole map is visible.
- * Returns a function that removes the listeners.
+ * zoom; clicks and taps are told. Other wheels scroll the page; a finger does while the whole map is
+ * visible. Returns a function that removes the listeners.
  */
 export function attachGestures(canvas: HTMLCanvasElement, controls: MapControls): () => void {
   const pointers = new Map<number, Point>();
@@ -59,8 +60,9 @@ export function attachGestures(canvas: HTMLCanvasElement, controls: MapControls)
   const onUp = (event: PointerEvent) => {
     const at = pointers.get(event.pointerId);
     pointers.delete(event.pointerId);
-    if (at !== undefined && pointers.size === 0 && distanceMoved <= DRAG_THRESHOLD_PX)
-      controls.click(at.x, at.y);
+    if (at === undefined || pointers.size > 0 || distanceMoved > DRAG_THRESHOLD_PX) return;
+    if (event.pointerType === "touch") controls.tap(at.x, at.y);
+    else controls.click(at.x, at.y);
   };
   const onCancel = (event: PointerEvent) => {
     pointers.delete(event.pointerId);
@@ -73,7 +75,10 @@ export function attachGestures(canvas: HTMLCanvasElement, controls: MapControls)
     const factor = Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.004));
     controls.setView(zoom(controls.view(), controls.grid(), factor, at.x, at.y));
   };
-  const onLeave = () => controls.leave();
+  const onLeave = (event: PointerEvent) => {
+    // A finger leaves when it is lifted.
+    if (event.pointerType !== "touch") controls.leave();
+  };
 
   canvas.addEventListener("pointerdown", onDown);
   canvas.addEventListener("pointermove", onMove);

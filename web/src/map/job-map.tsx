@@ -19,7 +19,7 @@ const ZOOM_STEP = 1.6;
 /** Delay after which a new view is told. */
 const PLACE_DELAY_MS = 300;
 /** Size of the tooltip of a cell. */
-const TOOLTIP_PX = { width: 190, height: 40 };
+const TOOLTIP_PX = { width: 200, height: 44 };
 /** Name of the performance mark of the latest paint. */
 const PAINT_MARK = "lamia:map-painted";
 
@@ -62,6 +62,7 @@ export function JobMap({ cells, first, onOpen, place, onPlace }: MapProps) {
   const height = Math.ceil(Math.min(maxHeight, grid.rows * grid.fit));
   const [view, setView] = useState<View>();
   const [selected, setSelected] = useState<number | null>(null);
+  const [isTapped, setTapped] = useState(false);
   const shown = useMemo(
     () => clamp(view ?? viewAt(place, grid, width, height), grid, width, height),
     [view, place, grid, width, height],
@@ -120,11 +121,19 @@ export function JobMap({ cells, first, onOpen, place, onPlace }: MapProps) {
         latest.current.shown = next;
         setView(next);
       },
-      hover: (x, y) => setSelected(offsetUnder(x, y)),
+      hover: (x, y) => {
+        setTapped(false);
+        setSelected(offsetUnder(x, y));
+      },
       leave: () => setSelected(null),
       click: (x, y) => {
         const offset = offsetUnder(x, y);
         if (offset !== null) latest.current.open(first + offset);
+      },
+      // A finger covers several cells: it is told first which job that is.
+      tap: (x, y) => {
+        setTapped(true);
+        setSelected(offsetUnder(x, y));
       },
     });
   }, [cells.length, first]);
@@ -188,14 +197,18 @@ export function JobMap({ cells, first, onOpen, place, onPlace }: MapProps) {
               {...topCentre(shown, grid, selected)}
               cell={shown.cell}
               width={width}
+              onOpen={isTapped ? () => open(first + selected) : null}
             />
           )}
         </p>
       </div>
       <div className="map-foot">
-        <p className="quiet">
+        <p className="quiet with-mouse">
           Hover over a cell to identify it, click to open the job. Zoom with Ctrl + wheel or two
           fingers, then drag.
+        </p>
+        <p className="quiet with-fingers">
+          Tap a cell to identify it, then its label to open the job. Zoom with two fingers.
         </p>
         <div className="map-tools">
           <button
@@ -240,19 +253,28 @@ interface TooltipProps {
   y: number;
   cell: number;
   width: number;
+  /** Opens the job, if the tooltip can be pressed for that. */
+  onOpen: (() => void) | null;
 }
 
 /** The tooltip of a cell. */
-function Tooltip({ index, state, x, y, cell, width }: TooltipProps) {
+function Tooltip({ index, state, x, y, cell, width, onOpen }: TooltipProps) {
   const isAtTop = y < TOOLTIP_PX.height;
   const left = Math.max(TOOLTIP_PX.width / 2, Math.min(width - TOOLTIP_PX.width / 2, x));
-  return (
-    <span
-      className={isAtTop ? "map-tip is-below" : "map-tip"}
-      style={{ left: `${left}px`, top: `${isAtTop ? y + cell : y}px` }}
-    >
+  const place = {
+    className: isAtTop ? "map-tip is-below" : "map-tip",
+    style: { left: `${left}px`, top: `${isAtTop ? y + cell : y}px` },
+  };
+  const words = (
+    <>
       <strong>Job {index}</strong> <Icon name={state} />{" "}
       {state === "LATE" || state === "LOST" ? `running, ${labelOf(state)}` : labelOf(state)}
-    </span>
+    </>
+  );
+  if (onOpen === null) return <span {...place}>{words}</span>;
+  return (
+    <button type="button" {...place} onClick={onOpen}>
+      {words} <span aria-hidden="true">›</span>
+    </button>
   );
 }

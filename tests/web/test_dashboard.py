@@ -219,6 +219,6 @@ def test_pages_fit_on_any_screen(sqlite_server: Server, open_page: OpenPage) -> 
     }
     for path, title in (PAGES | paths).items():
         go(page, sqlite_server, path, title)
-        for width in (375, 780, 1000):
+        for width in (320, 375, 780, 1000):
             page.set_viewport_size({"width": width, "height": 700})
             assert fits(page, width), (path, width)

@@ -47,6 +47,9 @@ def test_trouble_is_told_with_its_reason(sqlite_server: Server, open_page: OpenP
     expect(head.locator(".jobs-legend")).to_contain_text("4 running(1 lost,1 late)")
     expect(head.locator(".jobs-bar .fill-lost, .jobs-bar .fill-late")).to_have_count(2)
     expect(head).to_contain_text(re.compile(r"\d jobs/min"))
+    address = "https://wiki.example.org/sweep?run=7"
+    sqlite_server.comment("night", f"A sweep, see {address}.")
+    expect(page.locator(".comment").get_by_role("link")).to_have_attribute("href", address)
     lost = page.get_by_role("region", name="1 lost job in 1 process")
     lost.get_by_role("button", name="Copy indices").click()
     expect(lost.get_by_role("button", name="Copied")).to_be_visible()

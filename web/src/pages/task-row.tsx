@@ -115,7 +115,7 @@ export function TaskRow({ task, cause }: TaskRowProps) {
           </a>
         )}
       </td>
-      <td className="cell-tags">
+      <td className="cell-tags" title={task.tags.join(", ")}>
         <Tags tags={task.tags} />
       </td>
     </tr>

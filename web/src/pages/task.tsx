@@ -4,6 +4,7 @@ import { FactList } from "../components/fact-list";
 import { HeldBody } from "../components/held-body";
 import { FullHost } from "../components/host";
 import { JsonDetails } from "../components/json";
+import { LinkedText } from "../components/linked-text";
 import { ErrorNotice, Loading, Notice } from "../components/notice";
 import { Plot } from "../components/plot";
 import { Time } from "../components/time";
@@ -32,7 +33,11 @@ function About({ task }: { task: Task }) {
   return (
     <section className="card">
       <h2>About</h2>
-      {task.comment && <p className="comment">{task.comment}</p>}
+      {task.comment && (
+        <p className="comment">
+          <LinkedText text={task.comment} />
+        </p>
+      )}
       <FactList
         facts={[
           ["User", task.username],

@@ -21,6 +21,11 @@ def format_number(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0")
 
 
+def format_count(value: int, noun: str, plural: str) -> str:
+    """Format a number and what is counted, like ``1 task`` or ``1,200 tasks``."""
+    return f"{value:,} {noun if value == 1 else plural}"
+
+
 def format_compact(value: int) -> str:
     """Format a number in at most six characters, like ``12.3K``."""
     if value < SMALLEST_COMPACT:

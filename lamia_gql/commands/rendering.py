@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from lamia_gql.commands.cause_text import make_printable
-from lamia_gql.commands.figures import format_percent, format_run, parse_time
+from lamia_gql.commands.figures import format_count, format_percent, format_run, parse_time
 from lamia_gql.commands.outlook_text import (
     COLOURS,
     describe_rate,
@@ -71,7 +71,7 @@ def picture_task(
     processes = sorted(task["processes"]["nodes"], key=rank_trouble)
     table = TaskTable("process", processes, now, total={**task, "name": "all", "username": None})
     head = [_Title(task, now), *details]
-    summary = f"{len(processes)} processes, trouble first"
+    summary = f"{format_count(len(processes), 'process', 'processes')}, trouble first"
     return Picture(head, table, describe_trouble(processes, now), summary)
 
 
@@ -84,9 +84,11 @@ def picture_tasks(page: dict[str, Any], now: datetime, *, order: str, none: str)
         order: The order of the tasks, in words.
         none: What to say if there are none.
     """
-    tasks = page["nodes"]
-    total = f"{page['totalCount']:,}{'' if page['isTotalCountExact'] else '+'}"
-    summary = f"{len(tasks)} of {total} tasks, {order}" if tasks else none
+    tasks, total = page["nodes"], page["totalCount"]
+    shown = format_count(len(tasks), "task", "tasks")
+    if len(tasks) != total:
+        shown = f"{len(tasks)} of {total:,}{'' if page['isTotalCountExact'] else '+'} tasks"
+    summary = f"{shown}, {order}" if tasks else none
     return Picture([], TaskTable("task", tasks, now), [], summary)
 
 

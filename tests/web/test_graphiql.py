@@ -214,7 +214,7 @@ def test_a_wall(sqlite_server: Server, open_page: OpenPage) -> None:
     run(page)
     expect_response(page, '"name":"night"')
     expect(page.locator(".graphiql-response .view-lines")).to_have_css("font-size", "26.25px")
-    page.get_by_text("nodes").first.dblclick()
+    editor.get_by_text("nodes").dblclick()
     page.keyboard.press("Delete")
     expect(editor).not_to_contain_text("nodes")
     page.set_viewport_size({"width": 1280, "height": 800})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import httpx
 
@@ -35,17 +34,21 @@ async def test_floods_end_and_others_go_on(start_server: StartServer, sqlite_url
 
     # Events: a burst of ten seconds passes, and what is not taken is not stored.
     assert server.rest("POST", "/events", [BEAT] * 100, headers=job).status_code == 201
-    begin = time.monotonic()
-    refused = server.rest("POST", "/events", [BEAT] * 30, headers=job)
+    refused = server.rest("POST", "/events", [BEAT] * 90, headers=job)
     assert refusal(refused) == "RATE_LIMITED"
-    events = {"input": {"events": [BEAT] * 30}}
+    events = {"input": {"events": [BEAT] * 90}}
     answer = server.request(SUBMIT_EVENTS, events, headers=job)
     assert refusal(answer) == "RATE_LIMITED"
     others = bearer(credentials.job_token(other))
     event = {"eventClass": "BEAT"}
     assert server.rest("POST", "/u/p/event", event, headers=others).status_code == 201
-    await asyncio.sleep(max(0.0, int(refused.headers["retry-after"]) - (time.monotonic() - begin)))
-    assert server.rest("POST", "/events", [BEAT] * 30, headers=job).status_code == 201
+    answer = server.rest("POST", "/events", [BEAT] * 10, headers=job)
+    # On a slow machine, so many may have been paid off by now.
+    if answer.status_code != 201:
+        assert refusal(answer) == "RATE_LIMITED"
+        await asyncio.sleep(int(answer.headers["retry-after"]))
+        answer = server.rest("POST", "/events", [BEAT] * 10, headers=job)
+    assert answer.status_code == 201
 
     # Operations and their cost.
     costly = "{ tasks(first: 100) { nodes { name state } } }"

@@ -32,9 +32,9 @@ def until_ready(server: Server) -> None:
     until(lambda: not reason(server), lambda: reason(server))
 
 
-def until_failed(server: Server) -> str:
-    """Wait until a server is not ready; why."""
-    return until(lambda: reason(server), lambda: "the server is ready")
+def until_failed(server: Server, why: str = "") -> None:
+    """Wait until a server is not ready, for a reason with these words."""
+    until(lambda: (found := reason(server)) and why in found, lambda: reason(server))
 
 
 def beat(server: Server) -> int:
@@ -73,7 +73,7 @@ def test_the_disk_is_full(start_server: StartServer, small_disk: Path) -> None:
     server.create("t", {"name": "p"})
     until_ready(server)
     fill(small_disk / "other")
-    assert "failed" in until_failed(server)
+    until_failed(server, "failed")
     assert beat(server) == 503
     assert server.get("/healthz").status_code == 200
     (small_disk / "other").unlink()
@@ -86,7 +86,7 @@ def test_a_file_may_grow_no_more(start_server: StartServer, sqlite_url: str) -> 
     server = start_server(sqlite_url)
     full = Path(sqlite_url.removeprefix("sqlite:///") + "-wal").stat().st_size
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
-    assert "failed" in until_failed(server)
+    until_failed(server, "failed")
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, unlimited)
     until_ready(server)
@@ -103,7 +103,7 @@ def test_the_file_may_only_be_read(start_server: StartServer, tmp_path: Path) ->
         for made in tmp_path.glob("lamia.sqlite*"):
             made.unlink()
         file.symlink_to(copy)
-        assert "failed" in until_failed(server)
+        until_failed(server, "failed")
         assert beat(server) == 503
         # What is read is there.
         assert server.process("t", "p")["state"] == "PENDING"
@@ -132,7 +132,7 @@ def test_another_process_keeps_the_lock(start_server: StartServer, sqlite_url: s
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     begin = time.monotonic()
-    assert "has not completed a small write within 1 s" in until_failed(server)
+    until_failed(server, "has not completed a small write within 1 s")
     # Less than any timeout of the database, whatever else the machine does.
     assert time.monotonic() < begin + 15
     other.execute("ROLLBACK")
@@ -165,10 +165,16 @@ def test_many_questions_are_one_write(start_server: StartServer, sqlite_url: str
         found: int = file.execute("PRAGMA user_version").fetchone()[0]
         return found
 
-    before, begin = writes(), time.monotonic()
-    with ThreadPoolExecutor(8) as threads:
-        assert set(threads.map(lambda _: reason(server), range(100))) == {""}
-    assert 0 <= writes() - before <= 1 + time.monotonic() - begin
+    def all_are_told_that_it_is_ready() -> bool:
+        before, begin = writes(), time.monotonic()
+        with ThreadPoolExecutor(8) as threads:
+            told = set(threads.map(lambda _: reason(server), range(100)))
+        assert 0 <= writes() - before <= 1 + time.monotonic() - begin
+        return told == {""}
+
+    # On a busy disk, a small write may take too long once.
+    until(all_are_told_that_it_is_ready, lambda: reason(server))
+    before = writes()
     until(lambda: not reason(server) and writes() > before, lambda: "nothing was written")
     file.close()
 

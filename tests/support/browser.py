@@ -117,6 +117,11 @@ def wait_for_value(page: Page, look: Callable[[], Any], wanted: Callable[[Any], 
     return found
 
 
+def expect_true(page: Page, look: Callable[[], Any], what: str) -> None:
+    """Wait until ``look`` finds something true; fails with ``what`` at the timeout."""
+    assert wait_for_value(page, look, bool), what
+
+
 def serious_findings(page: Page, *selectors: str) -> list[str]:
     """axe-core's findings on a page, or in some elements, that are serious or worse."""
     source = require(str(AXE) if AXE.exists() else None, "axe-core: run `web/build`")

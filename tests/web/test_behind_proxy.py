@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, Request, expect
 
-from tests.support.browser import SET_HIDDEN, OpenPage, wait_for_value
+from tests.support.browser import SET_HIDDEN, OpenPage, expect_true
 from tests.support.harness import Server, StartServer
 from tests.support.nginx import nginx
 
@@ -74,16 +74,15 @@ def test_without_websockets(sqlite_server: Server, open_page: OpenPage, tmp_path
         assert len(streams.open) == 1
 
         page.evaluate(SET_HIDDEN, True)
-        wait_for_value(page, lambda: len(streams.open), lambda number: number == 0)
-        assert len(streams.open) == 0
+        expect_true(page, lambda: len(streams.open) == 0, "no stream")
         sqlite_server.submit("t", "fill", "STARTED", index=0)
         page.evaluate(SET_HIDDEN, False)
         expect(events).to_have_count(4)
-        assert len(streams.open) == 1
+        expect_true(page, lambda: len(streams.open) == 1, "one stream")
 
         page.get_by_role("link", name="Tasks").first.click()
         expect(page.locator("tbody .name")).to_have_text(["t"])
-        wait_for_value(page, lambda: len(streams.open), lambda number: number == 1)
+        expect_true(page, lambda: len(streams.open) == 1, "one stream")
         sqlite_server.create("u", {"name": "alone"})
         expect(page.locator("tbody .name")).to_have_text(["u", "t"])
         assert len(streams.open) == 1

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import create_engine, text
 
-from tests.support.browser import OpenPage, serious_findings
+from tests.support.browser import OpenPage, expect_true, serious_findings
 from tests.support.harness import Server
 from tests.support.sample_task import page_url, seconds_ago
 
@@ -97,4 +97,5 @@ def test_a_stall(sqlite_server: Server, open_page: OpenPage) -> None:
     sqlite_server.submit("fit", "sweep", "STARTED", index=2, attempt=1)
     expect(marks).to_contain_text("1 job began again at")
     page.set_viewport_size({"width": 320, "height": 800})
-    assert page.locator("figure.plot").evaluate("it => it.scrollWidth <= it.clientWidth")
+    plot = page.locator("figure.plot")
+    expect_true(page, lambda: plot.evaluate("it => it.scrollWidth <= it.clientWidth"), "it fits")

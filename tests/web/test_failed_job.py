@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from tests.support.browser import OpenPage, serious_findings
 from tests.support.harness import Server
 from tests.support.sample_task import page_url
+from tests.web.test_dashboard import fits
 
 LINES = [f'  File "/opt/fit/step.py", line {line}, in step_{line}' for line in range(60)]
 TRACEBACK = "\n".join(["Traceback:", *LINES, "see https://wiki.example.org/io(1)."])
@@ -69,7 +70,7 @@ def test_why_a_job_failed(sqlite_server: Server, open_page: OpenPage) -> None:
     assert serious_findings(page) == []
     page.set_viewport_size({"width": 375, "height": 700})
     expect(page.locator(".page-head")).to_contain_text("n3.example.org")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    assert fits(page, 375)
 
 
 def test_hosts_and_numbers_stay_whole(sqlite_server: Server, open_page: OpenPage) -> None:

@@ -11,10 +11,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from lamia_gql.commands.resubmission import FORMS
 from tests.api.test_failure_groups import Failure, expected, fail
-from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings
+from tests.support.browser import COLOR_SCHEMES, OpenPage, expect_true, serious_findings
 from tests.support.harness import Server, run_cli
 from tests.support.sample_task import page_url, seconds_ago
 from tests.web.test_array_page import colour_named, colours_of_cells
+from tests.web.test_dashboard import fits
 from tests.web.test_pushed_pages import Traffic
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
@@ -112,9 +113,11 @@ def test_a_picked_cause(failing: Server, open_page: OpenPage) -> None:
     expect(indices_in_table(page)).to_have_text(["20", "21", "22", "25"])
     expect(cause(page, BAD_ALLOC)).to_have_attribute("aria-pressed", "true")
     failed = colour_named(page, "failed")
-    assert [place for place, it in enumerate(colours_of_cells(page)) if it == failed] == [
-        *(20, 21, 22, 25)
-    ]
+
+    def failed_cells() -> list[int]:
+        return [place for place, it in enumerate(colours_of_cells(page)) if it == failed]
+
+    expect_true(page, lambda: failed_cells() == [20, 21, 22, 25], "the map shows them")
     page.get_by_role("button", name="show all causes").click()
     expect(indices_in_table(page)).to_have_text(["20", "21", "22", "25", "26"])
     page.get_by_role("button", name="show all hosts").click()
@@ -283,7 +286,7 @@ def test_causes_are_accessible(failing: Server, open_page: OpenPage) -> None:
             page.emulate_media(color_scheme=scheme)
             assert serious_findings(page) == [], (path, scheme)
         page.set_viewport_size({"width": 375, "height": 700})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        assert fits(page, 375), path
         page.set_viewport_size({"width": 1280, "height": 800})
 
 

@@ -6,9 +6,15 @@ import re
 from functools import partial
 from operator import eq
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
-from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings, wait_for_value
+from tests.support.browser import (
+    COLOR_SCHEMES,
+    OpenPage,
+    expect_true,
+    serious_findings,
+    wait_for_value,
+)
 from tests.support.harness import Server
 from tests.support.sample_task import create_sample_task, page_url
 from tests.web.test_array_page import colours_of_cells, place_of_cell
@@ -16,6 +22,8 @@ from tests.web.test_array_page import colours_of_cells, place_of_cell
 ALLOWED = ("Multiple readback operations",)
 STATES = 8
 """The sample task has jobs of so many states, late and lost ones among them."""
+NOWHERE: FloatRect = {"x": 0, "y": 0, "width": 0, "height": 0}
+"""Where a part is that is not shown."""
 
 
 def colour_in(page: Page, kind: str, scheme: str) -> str:
@@ -67,24 +75,26 @@ def test_print(sqlite_server: Server, open_page: OpenPage) -> None:
         expect(page.get_by_role("button", name=control, exact=True)).to_be_hidden()
     expect(page.locator("html")).to_have_css("background-color", "rgb(255, 255, 255)")
     light = colour_in(page, "done", "light")
-    assert colours_of_cells(page)[0] == light
+    expect_true(page, lambda: colours_of_cells(page)[0] == light, "light")
+
+
+def fills_the_screen(page: Page) -> bool:
+    """Whether an array's map is as wide as the screen, and its two charts beside each other."""
+    parts = (page.locator(part) for part in (".map-frame", "figure.plot", ".usage"))
+    frame, plot, usage = (part.bounding_box() or NOWHERE for part in parts)
+    assert page.viewport_size is not None
+    wide = frame["width"] > page.viewport_size["width"] - 150
+    return wide and plot["x"] + plot["width"] < usage["x"]
 
 
 def test_wide_screens(sqlite_server: Server, open_page: OpenPage) -> None:
     """An array takes the width of the screen: its map, and two charts beside each other."""
     create_sample_task(sqlite_server)
+    address = page_url(sqlite_server, "tasks", "night", "sweep")
     for width in (1920, 3840):
-        page = open_page(
-            page_url(sqlite_server, "tasks", "night", "sweep"), width=width, height=1080
-        )
-        frame = page.locator(".map-frame").bounding_box()
-        plot = page.locator("figure.plot").bounding_box()
-        usage = page.locator(".usage").bounding_box()
-        assert frame is not None
-        assert plot is not None
-        assert usage is not None
-        assert frame["width"] > width - 150
-        assert plot["x"] + plot["width"] < usage["x"]
+        page = open_page(address, width=width, height=1080)
+        expect(page.locator(".usage")).to_be_visible()
+        expect_true(page, partial(fills_the_screen, page), f"{width} pixels are not filled")
 
 
 def test_a_wall(sqlite_server: Server, open_page: OpenPage) -> None:
@@ -94,10 +104,15 @@ def test_a_wall(sqlite_server: Server, open_page: OpenPage) -> None:
     page = open_page(page_url(sqlite_server, "tasks", "night", "sweep"), **size)
     expect(page.get_by_role("button", name="late 1")).to_be_visible()
     canvas = page.locator("canvas")
+
+    def is_sharp() -> bool:
+        box = canvas.bounding_box()
+        return box is not None and abs(canvas.evaluate("it => it.width") - box["width"]) < 2
+
+    expect_true(page, is_sharp, "the map is blurred")
     box = canvas.bounding_box()
     assert box is not None
-    pixels, zoom = canvas.evaluate("(it) => [it.width, it.currentCSSZoom]")
-    assert abs(pixels - box["width"]) < 2, "the map is blurred"
+    zoom = canvas.evaluate("it => it.currentCSSZoom")
     columns, cell, left = (
         float(canvas.get_attribute(f"data-{name}") or 0) for name in ("columns", "cell", "x")
     )

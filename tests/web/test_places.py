@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import OpenPage, serious_findings, wait_for_value
+from tests.support.browser import OpenPage, expect_true, serious_findings, wait_for_value
 from tests.support.harness import Server
 from tests.support.sample_task import create_sample_task, page_url
 
@@ -61,15 +61,15 @@ def test_back_leads_to_where_one_was(sqlite_server: Server, open_page: OpenPage)
     page.reload()
     expect(links.first).to_have_text("93")
     links.nth(3).scroll_into_view_if_needed()
-    page.mouse.wheel(0, 60)
-    wait_for_value(page, lambda: page.evaluate("scrollY"), lambda found: found > 0)
+    page.evaluate("scrollBy(0, 60)")
     links.nth(3).focus()
     before = place(page)
     assert "2.56" in before[0]
+    assert before[1] > 0
     page.keyboard.press("Enter")
 
     expect_job(page, 111)
-    assert page.evaluate("scrollY") == 0
+    expect_true(page, lambda: page.evaluate("scrollY") == 0, "its top")
     page.keyboard.press("]")
     expect_job(page, 117)
     page.get_by_role("button", name="Next").click()

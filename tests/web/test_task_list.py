@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings
+from tests.support.browser import COLOR_SCHEMES, OpenPage, serious_findings, wait_for_value
 from tests.support.harness import Server
 from tests.support.sample_task import seconds_ago
 
@@ -240,7 +240,8 @@ def test_the_browser_tells_of_tasks_that_fail(sqlite_server: Server, open_page: 
     expect(page.get_by_role("button", name="Notify")).to_have_attribute("aria-pressed", "true")
     report(sqlite_server, "late", "FAILED", *range(7))
     expect(page).to_have_title("(2) Tasks · lamia")
-    assert page.evaluate("told") == ["late cannot succeed: 7 unsuccessful"]
+    told = wait_for_value(page, lambda: page.evaluate("told"), bool)
+    assert told == ["late cannot succeed: 7 unsuccessful"]
 
     # This browser refuses it when it is asked.
     refused = open_page("about:blank", width=375)

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.support.browser import OpenPage, serious_findings
+from tests.support.browser import OpenPage, expect_true, serious_findings
 from tests.support.harness import Server
 from tests.support.sample_task import page_url, seconds_ago
 
@@ -57,5 +57,5 @@ def test_distributions(sqlite_server: Server, open_page: OpenPage) -> None:
     )
     assert serious_findings(page, "section[aria-labelledby=usage]") == []
     page.set_viewport_size({"width": 320, "height": 800})
-    assert card.evaluate("card => card.getBoundingClientRect().right") <= 320
-    assert card.evaluate("card => card.scrollWidth <= card.clientWidth")
+    fits = """it => it.getBoundingClientRect().right <= 320 && it.scrollWidth <= it.clientWidth"""
+    expect_true(page, lambda: card.evaluate(fits), "it fits")

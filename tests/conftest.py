@@ -21,17 +21,15 @@ import psycopg
 import pytest
 from graphql import GraphQLSchema
 from playwright.sync_api import Browser
-from sqlalchemy import delete, make_url
+from sqlalchemy import make_url
 
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.schema import make_schema
-from lamia_gql.storage.base import Base
-from lamia_gql.storage.database import Database
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
-from lamia_gql.storage.transaction import WriteTransaction
 from tests.support.browser import OpenPage, launch_chromium, page_opener
 from tests.support.harness import Server, StartServer
+from tests.support.shared_server import SharedServer
 
 # Where Python is told to keep no bytecode, every process that a test starts would compile us anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -196,23 +194,36 @@ def _postgres_server(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -
         yield start_on(stack, tmp_path_factory.mktemp("postgres"), url)
 
 
+@pytest.fixture(scope="session")
+def _shared_on_sqlite(_sqlite_server: Server) -> Iterator[SharedServer]:
+    with closing(SharedServer(_sqlite_server)) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def _shared_on_postgres(_postgres_server: Server) -> Iterator[SharedServer]:
+    with closing(SharedServer(_postgres_server)) as shared:
+        yield shared
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server with an empty database, on either engine; with the default settings."""
-    fixture = "_sqlite_server" if request.param == "sqlite" else "_postgres_server"
-    yield from _fresh(request.getfixturevalue(fixture))
+    fixture = "_shared_on_sqlite" if request.param == "sqlite" else "_shared_on_postgres"
+    shared: SharedServer = request.getfixturevalue(fixture)
+    yield from shared.lend()
 
 
 @pytest.fixture
-def sqlite_server(_sqlite_server: Server) -> Iterator[Server]:
+def sqlite_server(_shared_on_sqlite: SharedServer) -> Iterator[Server]:
     """A server with an empty SQLite file, for tests that do not depend on the engine."""
-    yield from _fresh(_sqlite_server)
+    yield from _shared_on_sqlite.lend()
 
 
 @pytest.fixture
-def postgres_server(_postgres_server: Server) -> Iterator[Server]:
+def postgres_server(_shared_on_postgres: SharedServer) -> Iterator[Server]:
     """A server with an empty database on PostgreSQL, for tests of what only that can."""
-    yield from _fresh(_postgres_server)
+    yield from _shared_on_postgres.lend()
 
 
 @pytest.fixture(scope="module")
@@ -227,19 +238,3 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     """Opens pages, which must neither log errors nor contact other machines."""
     with page_opener(browser) as open_page:
         yield open_page
-
-
-def _fresh(server: Server) -> Iterator[Server]:
-    """Yield the server running and empty, whatever the last test did to it."""
-    if not server.is_running:
-        server.start()
-    server.clear_log()
-    yield server
-    with closing(Database(load(database_url=server.database_url))) as database:
-        # What the server does in background may conflict with it: then it is run again.
-        database.write_blocking(_delete_all)
-
-
-def _delete_all(transaction: WriteTransaction) -> None:
-    for table in reversed(Base.metadata.sorted_tables):
-        transaction.connection.execute(delete(table))

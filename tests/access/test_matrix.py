@@ -19,6 +19,7 @@ import pytest
 
 from lamia_gql.domain.access import Role
 from tests.support.credentials import OWNER, SECRET, Credentials, bearer
+from tests.support.engines import quick_on
 from tests.support.harness import Server, StartServer
 from tests.support.live_clients import WebSocketClient
 from tests.support.waiting import until
@@ -191,6 +192,7 @@ def operations(site: Site) -> Iterator[tuple[str, str, set[str], bool]]:
     yield "accessTokens", administration, {"admin"}, False
 
 
+@quick_on("sqlite", "database_url")
 def test_http(site_of_either: Site) -> None:
     """GraphQL over HTTP: refused requests have the status 401 or 403, and say how to go on."""
     site = site_of_either

@@ -192,6 +192,7 @@ def test_the_payload_of_a_mutation_shows_one_state(stormy: Server) -> None:
     look(ROUNDS, faults)
 
 
+@pytest.mark.slow
 async def test_every_snapshot_of_a_task_shows_one_state(stormy: Server) -> None:
     """Also the task itself, which is read before what is below it."""
     async with WebSocketClient(stormy.url, max_size=None) as wire:

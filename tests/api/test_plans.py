@@ -35,9 +35,9 @@ from tests.support.harness import Server
 from tests.support.query_generator import Known, Query, QueryGenerator
 
 PROCESS = "{ __typename name counts { done pending } task { name } }"
-QUERIES = 150
-MANY_QUERIES = 750
-SNAPSHOTS = 40
+QUERIES = 75
+MANY_QUERIES = 825
+SNAPSHOTS = 20
 MANY_SNAPSHOTS = 200
 ROOT = Path(__file__).parents[2]
 

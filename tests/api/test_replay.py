@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.engines import quick_on
 from tests.support.executions import nextflow_execution, workflow
 from tests.support.harness import Server, StartServer, environment_with, run_cli
 
@@ -41,6 +42,7 @@ REPLAYED = """query($name: String!) { task(name: $name) { startedAt finishedAt
     events(first: 1) { nodes { eventClass sentAt } } } } } } } } }"""
 
 
+@quick_on("sqlite")
 def test_replay_at_full_speed(server: Server, tmp_path: Path) -> None:
     """All jobs run through their states at once, and the task tree shows the result."""
     done = run_cli(
@@ -106,6 +108,7 @@ def test_ratios_grow_while_it_replays(sqlite_server: Server, tmp_path: Path) -> 
     assert sqlite_server.process("r", "split")["state"] == "SUCCEEDED"
 
 
+@quick_on("sqlite")
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real executions are not here")
 @pytest.mark.parametrize("file", REAL)
 def test_replay_of_real_executions(server: Server, file: str) -> None:
@@ -126,6 +129,7 @@ def test_replay_of_real_executions(server: Server, file: str) -> None:
     assert seconds_between(task["startedAt"], task["finishedAt"]) == pytest.approx(recorded, abs=1)
 
 
+@quick_on("sqlite")
 def test_replay_of_scripts(server: Server, tmp_path: Path) -> None:
     """Nextflow records whole scripts as programs: the steps are those of the specification.
 

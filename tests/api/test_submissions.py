@@ -17,6 +17,7 @@ from lamia_gql.domain.settings import load
 from lamia_gql.storage.engine import create_engine
 from lamia_gql.storage.migrations import migrate
 from tests.conftest import make_postgres
+from tests.support.engines import quick_on
 from tests.support.harness import CREATE_TASK
 from tests.support.in_process_server import InProcessServer, serve_in_process
 from tests.support.random_events import FRAGMENTS, RESULTS, STRANGE, RandomEvents
@@ -152,6 +153,7 @@ async def test_many_random_events(twins: Twins) -> None:
         await send_random(twins, seed)
 
 
+@quick_on("sqlite", "two_urls")
 async def test_failures_are_reported_alike(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is tried again once it may be stored; errors have the same codes and places."""
     event = {"task": "t", "process": "s", "eventClass": "BEAT"}
@@ -181,6 +183,7 @@ async def test_failures_are_reported_alike(twins: Twins, monkeypatch: pytest.Mon
         assert (error["extensions"]["code"], error["path"]) == (code, ["alias"])
 
 
+@quick_on("sqlite", "two_urls")
 async def test_an_answer_that_is_too_large(twins: Twins) -> None:
     """The events are stored, and the error says so."""
     event = {"task": "t", "process": "s", "eventClass": "BEAT", "payload": "x" * 99_000}
@@ -198,6 +201,7 @@ async def test_an_answer_that_is_too_large(twins: Twins) -> None:
     assert count.json()["data"]["process"]["events"]["totalCount"] == 12
 
 
+@quick_on("sqlite", "two_urls")
 async def test_other_transports(twins: Twins) -> None:
     """Server-sent events get the same answer; GET may not change anything."""
     variables = {"x": {"task": "t", "process": "s", "eventClass": "BEAT"}, "undeclared": 1}

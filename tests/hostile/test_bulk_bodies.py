@@ -14,6 +14,8 @@ import pytest
 from tests.hostile.bystanders import bystanders
 from tests.support.harness import Server, StartServer
 
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
+
 SIZE = 16_000_000
 """Bytes of a body just below the limit."""
 
@@ -51,7 +53,6 @@ def many(text: bytes, size: int = SIZE) -> bytes:
     return b"[" + b",".join([text] * (size // (len(text) + 1))) + b"]"
 
 
-@pytest.mark.slow
 def test_bodies_of_tiny_values(server: Server) -> None:
     """16 MB of tiny values are refused before they are parsed, at every address."""
     attacks = [
@@ -104,8 +105,6 @@ def test_names_that_repeat(server: Server) -> None:
         assert server.get("/api/v0/x").status_code == 404
 
 
-@pytest.mark.slow
-@pytest.mark.timed
 def test_many_processes(server: Server) -> None:
     """Twenty tasks of a thousand processes each are created; others are served meanwhile."""
     processes = {f"p{n}": 1 for n in range(1_000)}

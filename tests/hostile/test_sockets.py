@@ -44,6 +44,8 @@ def prepared(server: Server) -> Server:
     return server
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_half_sent_requests_come_to_an_end(start_server: StartServer, sqlite_url: str) -> None:
     """What is not sent in time is refused; whoever is slow but steady is answered."""
     server = prepared(start_server(sqlite_url, request_timeout=1))
@@ -82,6 +84,8 @@ def test_half_sent_requests_come_to_an_end(start_server: StartServer, sqlite_url
     assert server.complaints() == ""
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_headers_are_bounded(start_server: StartServer, sqlite_url: str) -> None:
     """Headers, a URL or trailers beyond 64 KiB, and too many headers, are refused by their code."""
     server = prepared(start_server(sqlite_url))
@@ -114,6 +118,8 @@ def test_headers_are_bounded(start_server: StartServer, sqlite_url: str) -> None
     assert server.complaints() == ""
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_a_pipeline_is_answered_in_order_but_does_not_fill_the_memory(
     start_server: StartServer, sqlite_url: str
 ) -> None:
@@ -146,6 +152,8 @@ def send_until_blocked(client: socket.socket, data: bytes) -> None:
             client.sendall(data)
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_connections_are_bounded(start_server: StartServer, sqlite_url: str) -> None:
     """Those that wait give way, the longest waiting first; others are refused by their code."""
     server = prepared(start_server(sqlite_url, max_connections=60))
@@ -182,6 +190,8 @@ def test_connections_are_bounded(start_server: StartServer, sqlite_url: str) -> 
     assert len(lines) <= 3, lines
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_bodies_on_their_way_are_bounded(start_server: StartServer, sqlite_url: str) -> None:
     """Beyond, the largest is refused as BUSY; smaller ones, also of others, are taken."""
     server = prepared(start_server(sqlite_url, max_total_request_bytes=MEGABYTE))
@@ -204,6 +214,8 @@ def open_connections(server: Server) -> float:
     return scrape(server).sum("lamia_connections")
 
 
+@pytest.mark.slow
+@pytest.mark.timed
 def test_answers_that_nobody_reads_are_bounded(start_server: StartServer, sqlite_url: str) -> None:
     """Clients that request large answers and do not read them fill no memory, and are cut."""
     # All of them get memory to build their answers.

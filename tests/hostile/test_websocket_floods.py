@@ -8,6 +8,8 @@ import threading
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
+
 from tests.hostile.bystanders import bystanders, forget_peak, resident
 from tests.support.harness import Server, StartServer
 from tests.support.live_clients import WebSocketClient
@@ -21,6 +23,8 @@ from tests.support.raw_sockets import (
     read_to_end,
     send_as_possible,
 )
+
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 MEGABYTE = 1 << 20
 SUBSCRIPTION = 'subscription { events(task: "quiet") { cursor } }'

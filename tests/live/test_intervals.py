@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lamia_gql.domain.access import ANYONE
+from tests.support.engines import quick_on
 from tests.support.harness import Server
 from tests.support.live_clients import WebSocketClient
 from tests.support.unserved_app import Stream, running_app
@@ -65,6 +66,7 @@ async def test_changes_within_the_interval_are_combined(sqlite_url: str) -> None
             await stream.aclose()
 
 
+@quick_on("sqlite")
 async def test_the_last_snapshot_is_what_a_query_answers(server: Server) -> None:
     """After the last change, a subscriber with an interval gets the state that it has led to."""
     server.create("t", {"name": "p", "jobCount": 30})

@@ -22,6 +22,7 @@ from lamia_gql.graph.transport.waiting_results import (
 )
 from lamia_gql.live.subscription_limit import SubscriptionLimit
 from lamia_gql.storage.rows import ProcessRow
+from tests.support.engines import quick_on
 from tests.support.harness import Server, StartServer
 from tests.support.live_clients import BEGINNING, CHANGES, EVENTS, WebSocketClient, open_sse
 from tests.support.unserved_app import Stream, UnservedApp, push_of, running_app
@@ -248,6 +249,7 @@ def test_only_what_is_short_is_written_at_once() -> None:
     assert not push_of(Result({}, failed=True, encoded=b"{}")).is_short
 
 
+@quick_on("sqlite", "database_url")
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
 async def test_equal_subscribers_over_the_wire(
     start_server: StartServer, database_url: str, transport: str

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.engines import quick_on
 from tests.support.harness import SUBMIT_EVENT, Server, StartServer
 from tests.support.live_clients import (
     BEGINNING,
@@ -118,6 +119,7 @@ async def test_a_subscriber_that_does_not_read_does_not_keep_the_server(
     assert "Traceback" not in server.log()
 
 
+@quick_on("postgresql")
 async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) -> None:
     """During a shutdown, every acknowledged event is stored."""
     jobs = 5_000
@@ -160,7 +162,7 @@ async def test_what_was_acknowledged_before_the_end_is_stored(server: Server) ->
     server.check_counters()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_each_connection_is_answered_or_refused(
     start_server: StartServer, postgres_url: str, workers: int
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.engines import quick_on
 from tests.support.harness import Server, StartServer
 from tests.support.live_clients import (
     BEGINNING,
@@ -161,6 +162,7 @@ async def test_a_slow_client_gets_too_slow_and_resumes(
     assert "Traceback" not in server.log()
 
 
+@quick_on("sqlite", "database_url")
 @pytest.mark.parametrize("transport", ["websocket", "sse"])
 async def test_a_stuck_subscriber_does_not_keep_others_at_a_deleted_task(
     start_server: StartServer, database_url: str, transport: str

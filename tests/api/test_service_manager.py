@@ -114,6 +114,7 @@ def test_readiness_and_the_end_are_told(manager: Manager, tmp_path: Path, sqlite
         assert process.wait(SECONDS) in (0, -signal.SIGTERM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manager", ["abstract"], indirect=True)
 def test_workers_are_ready_and_the_first_process_tells_the_end(
     manager: Manager, tmp_path: Path, postgres_url: str

@@ -128,6 +128,7 @@ print(100 + told)
     assert len({event["id"] for event in spooled_events(tmp_path)}) == int(done.stdout)
 
 
+@pytest.mark.slow
 def test_forks_while_threads_send(tmp_path: Path) -> None:
     """Children forked while threads send are not blocked by their locks."""
     source = """

@@ -235,7 +235,7 @@ async def take_over(server: Server, pair: Pair, end_primary: Callable[[], None])
     assert set(acknowledged) <= set(received)
     found = server.graphql('{ task(name: "t") { comment } }')
     assert found == {"task": {"comment": "made meanwhile"}}
-    assert server.get("/readyz").status_code == 200
+    until(lambda: server.get("/readyz").status_code == 200, server.log)
     server.check_counters()
     assert resumed_s < 15
 

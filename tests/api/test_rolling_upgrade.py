@@ -71,7 +71,7 @@ async def test_an_upgrade_without_a_stop(
         now.stop()
         now.start()
         await write_on_both(now, later, "again")
-        assert now.get("/readyz").json() == {"status": "ready"}
+        until(lambda: now.get("/readyz").json() == {"status": "ready"}, now.log)
         # As before each start by systemd.
         assert run_cli("migrate", database_url=postgres_url).returncode == 0
         checked = run_cli("check", database_url=postgres_url).stdout
@@ -99,7 +99,7 @@ def test_a_migration_that_needs_a_stop(
     refused = run_in(tree, "migrate", database_url=postgres_url)
     assert refused.returncode == 1
     assert "A server is using the database" in refused.stderr
-    assert now.get("/readyz").json() == {"status": "ready"}
+    until(lambda: now.get("/readyz").json() == {"status": "ready"}, now.log)
     now.stop()
     assert run_in(tree, "migrate", database_url=postgres_url).returncode == 0
     done = run_cli("serve", "--port=0", database_url=postgres_url)

@@ -164,7 +164,7 @@ def test_the_service() -> None:
         with booted(folder) as system:
             assert system.run("systemctl", "start", "lamia-gql.socket") == ""
             # The first request starts it.
-            assert is_ready()
+            until(is_ready, "ready", 60)
             assert system.show("ActiveState") == "active"
             assert system.status("CapEff") == system.status("CapBnd") == NO_CAPABILITIES
             assert system.status("NoNewPrivs") == "1"
@@ -175,14 +175,14 @@ def test_the_service() -> None:
             assert data == "lamia-gql 600"
 
             system.send(signal.SIGKILL)
-            assert is_ready()
+            until(is_ready, "ready", 60)
             assert system.show("NRestarts") == "1"
             system.send(signal.SIGSTOP)
             # systemd hears nothing of it any more.
             until(lambda: system.show("NRestarts") == "2", lambda: system.show("Result"), 60)
-            assert is_ready()
+            until(is_ready, "ready", 60)
             assert system.run("systemctl", "restart", "lamia-gql.service") == ""
-            assert is_ready()
+            until(is_ready, "ready", 60)
             assert system.run("systemctl", "stop", "lamia-gql.service", "lamia-gql.socket") == ""
             assert system.show("Result") == "success"
             written = system.run("cat", LOG)

@@ -35,8 +35,9 @@ WRITER_CACHE_KIB = 4096
 """How much of the database the connection that writes to SQLite keeps between transactions."""
 REPLICA_TIMEOUT_S = 3.0
 """``database_timeout`` of connections to a replica, unless that is less."""
-FORMS = {"timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
-"""In which form PostgreSQL sends times and numbers, whatever the database or the user has set."""
+FORMS = {"timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1", "array_nulls": "on"}
+"""In which form PostgreSQL sends times and numbers, and takes arrays with NULL, whatever the
+database or the user has set."""
 FIND_BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",

@@ -33,6 +33,15 @@ FULL_DISK = """
     $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$;
   CREATE TRIGGER fail BEFORE UPDATE ON task EXECUTE FUNCTION fail()"""
 """Lets tasks be changed no more."""
+OTHER_FORMS = (
+    "array_nulls = off",
+    "datestyle = 'German'",
+    "extra_float_digits = -5",
+    "standard_conforming_strings = off",
+    "timezone = 'Iran'",
+    "transform_null_equals = on",
+)
+"""What a database or its user may have set, for other programs."""
 
 
 def submit(server: Server, **fields: Any) -> tuple[int, Any]:
@@ -259,10 +268,10 @@ def test_a_command_says_why_it_failed(start_server: StartServer, postgres_url: s
 def test_values_are_the_same_whatever_the_user_has_set(
     start_server: StartServer, postgres_url: str
 ) -> None:
-    """The forms of times and numbers are those that the server sets."""
+    """The forms of times, numbers and missing values are those that the server sets."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         name = connection.info.dbname
-        for setting in ("datestyle = 'German'", "extra_float_digits = -5", "timezone = 'Iran'"):
+        for setting in OTHER_FORMS:
             connection.execute(f'ALTER DATABASE "{name}" SET {setting}'.encode())
     server = start_server(postgres_url)
     server.create("t", {"name": "p", "threshold": 1000})

@@ -36,8 +36,10 @@ class UnheardCommits:
         self._task.start()
 
     async def stop(self) -> None:
-        """End."""
+        """End. What the others were not told is left to ``Database.close``."""
         await self._task.stop()
+        if self._noted.is_set():
+            self._database.leave_unheard()
 
     def note(self) -> None:
         """Note that there may be one. Must be called in the thread of the event loop."""
@@ -51,6 +53,9 @@ class UnheardCommits:
                 await self._catch_up()
                 if self._database.has_other_servers:
                     await self._database.write(self._database.tell_to_catch_up)
+            except asyncio.CancelledError:
+                self._noted.set()
+                raise
             except Exception:
                 log.exception("cannot find out what was committed; trying again")
                 self._noted.set()

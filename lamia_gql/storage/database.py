@@ -270,7 +270,11 @@ class Database:
         if (note := self.on_unheard_commit) is not None:
             note()
         else:
-            self._is_unheard = True
+            self.leave_unheard()
+
+    def leave_unheard(self) -> None:
+        """Have :meth:`close` tell other servers to find out what was committed."""
+        self._is_unheard = True
 
     def tell_to_catch_up(self, transaction: WriteTransaction) -> None:
         """Have other servers find out what was committed; on PostgreSQL only."""

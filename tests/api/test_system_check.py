@@ -17,6 +17,7 @@ from lamia_gql.storage.engine import begin_write, create_engine
 from lamia_gql.storage.migrations import HEAD
 from lamia_gql.storage.models import Task
 from tests.support.harness import Server, run_cli
+from tests.support.own_functions import own_functions_first, turn_back_clock
 from tests.support.postgres_pair import DATABASE, running_pair
 from tests.support.replica import pause_replay
 
@@ -129,17 +130,8 @@ def test_a_clock_that_was_wrong(server: Server) -> None:
 
 def test_the_clock_of_another_machine(postgres_url: str) -> None:
     """The database's clock is compared with that of this machine."""
-    user = postgres_url.partition("//")[2].partition("@")[0]
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        # It is found before that of pg_catalog.
-        connection.execute(
-            "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql"
-            " AS $$ SELECT pg_catalog.clock_timestamp() - interval '90 s' $$"
-        )
-        connection.execute(
-            f'ALTER ROLE {user} IN DATABASE "{connection.info.dbname}"'
-            " SET search_path = public, pg_catalog".encode()
-        )
+    with own_functions_first(postgres_url) as connection:
+        turn_back_clock(connection, "90 s")
     found = wrong(check(database_url=postgres_url))
     assert list(found) == ["clocks"]
     assert re.match(r"The clock of the database is (89|90)\.\d s behind that of", found["clocks"])

@@ -7,8 +7,6 @@ import os
 import random
 import re
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -27,6 +25,7 @@ from tests.support.live_clients import (
     WebSocketClient,
     until_events_come,
 )
+from tests.support.own_functions import own_functions_first
 from tests.support.waiting import until, until_async
 
 DEADLY_NOTIFY = """CREATE FUNCTION public.pg_notify(text, text) RETURNS boolean LANGUAGE sql
@@ -161,18 +160,6 @@ def test_a_database_that_was_migrated_while_nobody_listened(
     until(lambda: server.get("/readyz").status_code == 503, server.log)
 
 
-@contextmanager
-def own_functions_first(url: str) -> Iterator[psycopg.Connection]:
-    """A connection to a database where functions take the place of PostgreSQL's own."""
-    user = url.partition("//")[2].partition("@")[0]
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            f'ALTER ROLE {user} IN DATABASE "{connection.info.dbname}"'
-            " SET search_path = public, pg_catalog".encode()
-        )
-        yield connection
-
-
 async def test_others_hear_of_a_commit_before_whose_notification_the_connection_broke(
     start_server: StartServer, postgres_url: str
 ) -> None:
@@ -199,6 +186,25 @@ async def test_others_hear_of_a_commit_before_whose_notification_the_connection_
     assert "Traceback" not in reader.log()
 
 
+async def test_who_stops_tells_others_before(start_server: StartServer, postgres_url: str) -> None:
+    """Of a commit of which they were not told yet, as soon as the database lets it."""
+    with own_functions_first(postgres_url) as connection:
+        writer, reader = start_server(postgres_url), start_server(postgres_url)
+        writer.create("t", {"name": "p"})
+        until_two_listen(postgres_url)
+        async with WebSocketClient(reader.url) as changes:
+            await changes.subscribe("1", COMMENTS)
+            assert await receive(changes, "taskChanged") == {"comment": None}
+            connection.execute(DEADLY_NOTIFY)
+            await asyncio.to_thread(writer.comment, "t", "unheard")
+            await until_async(lambda: "looking for it again" in writer.log(), writer.log)
+            os.kill(writer.pid, signal.SIGTERM)
+            await until_async(lambda: len(listeners(postgres_url)) == 1, "the end of a listener")
+            connection.execute("DROP FUNCTION public.pg_notify")
+            while await receive(changes, "taskChanged") != {"comment": "unheard"}:
+                pass
+
+
 async def test_others_hear_of_what_a_command_has_done(
     start_server: StartServer, postgres_url: str
 ) -> None:
@@ -212,10 +218,8 @@ async def test_others_hear_of_what_a_command_has_done(
             await client.receive()
             connection.execute("UPDATE task SET received_at = received_at - interval '2 days'")
             connection.execute(DEADLY_NOTIFY)
-            prune = partial(
-                run_cli, "prune", database_url=postgres_url, retention_unfinished_days=1
-            )
-            pruning = asyncio.create_task(asyncio.to_thread(prune))
+            run = partial(run_cli, "prune", database_url=postgres_url, retention_unfinished_days=1)
+            pruning = asyncio.create_task(asyncio.to_thread(run))
             is_deleted = "SELECT FROM task WHERE deleted_at IS NOT NULL"
             await until_async(lambda: connection.execute(is_deleted).fetchall(), "a commit")
             connection.execute("DROP FUNCTION public.pg_notify")

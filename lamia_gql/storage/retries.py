@@ -33,7 +33,8 @@ class Retries:
     """Decides after each failure of one write whether it is run again.
 
     Args:
-        deadline: until when a database may be gone, by ``time.monotonic``; None if it may not.
+        deadline: until when a database may be gone, by ``time.monotonic``; None if it may not. The
+            first attempt to find it is made even later.
     """
 
     def __init__(self, deadline: float | None) -> None:
@@ -57,7 +58,9 @@ class Retries:
         if self._deadline is None or not is_gone(error):
             return False
         pause_s = PAUSES_S[min(self._searches, len(PAUSES_S) - 1)]
-        if time.monotonic() + pause_s >= self._deadline:
+        is_too_late = time.monotonic() + pause_s >= self._deadline
+        # The connection may have died alone while the write waited, for whatever it waited.
+        if is_too_late and self._searches:
             return False
         self._searches += 1
         log.warning("the database is gone; looking for it again: %s", error.orig)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -94,6 +95,25 @@ async def test_a_read_that_takes_too_long_is_stopped(database_url: str) -> None:
                 await database.read(forever)
         assert (raised.value.code, raised.value.limit) == (ErrorCode.TIMED_OUT, 0.2)
     assert await database.read(one) == 1
+    database.close()
+
+
+async def test_one_dead_connection_is_no_failure_however_late_it_is(postgres_url: str) -> None:
+    """A read that has taken all its time is made once more, on another connection."""
+    timeout_s = 1.0
+    database = Database(load(database_url=postgres_url, database_timeout=timeout_s))
+    attempts = 0
+
+    def die_late(connection: Connection) -> int:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            time.sleep(timeout_s)
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return one(connection)
+
+    assert await database.read(die_late) == 1
+    assert attempts == 2
     database.close()
 
 

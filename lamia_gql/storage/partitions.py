@@ -66,7 +66,8 @@ def read_ranges(connection: ReadConnection) -> IdRanges:
         ),
         {"tables": list(PARTITIONED)},
     )
-    ranges = sorted({_parse(name, bounds) for name, bounds in found})
+    # PostgreSQL knows the bounds of no partition that is dropped meanwhile.
+    ranges = sorted({_parse(name, bounds) for name, bounds in found if bounds is not None})
     last_id = connection.scalar(text("SELECT last_value FROM task_id_seq")) or 0
     begun = [known for known in ranges if known.begin <= last_id]
     return IdRanges(begun[:-1], begun[-1], last_id, ranges[len(begun) :])

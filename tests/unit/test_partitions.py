@@ -15,7 +15,15 @@ from lamia_gql.ingest.ranges import begin_range
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.migrations import migrate
-from lamia_gql.storage.partitions import WIDTH, add_range, move_ids, read_ranges
+from lamia_gql.storage.partitions import (
+    PARTITIONED,
+    WIDTH,
+    IdRanges,
+    add_range,
+    drop_partition,
+    move_ids,
+    read_ranges,
+)
 from lamia_gql.storage.queries.events import read_events
 from lamia_gql.storage.transaction import WriteTransaction
 from tests.support.new_events import create
@@ -67,6 +75,21 @@ def test_ranges_are_read_as_they_were_made(database: Database) -> None:
     assert [known.number for known in found.ended] == [*range(RANGES)]
     assert (found.current.begin, found.current.end) == (RANGES * WIDTH, (RANGES + 1) * WIDTH)
     assert (found.ahead, found.last_id) == ([], RANGES * WIDTH)
+
+
+def test_a_partition_that_goes_meanwhile_is_of_no_range(database: Database) -> None:
+    """Another server, or a command, drops it after this transaction has begun."""
+
+    def read(connection: Connection) -> IdRanges:
+        gone = read_ranges(connection).ended[0]
+        for table in PARTITIONED:
+            database.write_blocking(
+                lambda transaction, of=table: drop_partition(transaction.connection, of, gone)  # type: ignore[misc]
+            )
+        return read_ranges(connection)
+
+    found = database.read_blocking(read)
+    assert [known.number for known in found.ended] == [*range(1, RANGES)]
 
 
 async def test_a_partition_that_others_need(postgres_url: str) -> None:

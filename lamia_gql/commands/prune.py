@@ -11,6 +11,7 @@ from lamia_gql.domain.settings import Settings
 from lamia_gql.ingest.expiry import read_size
 from lamia_gql.ingest.pruner import OtherPrunes, Pruned, Pruning
 from lamia_gql.ingest.purger import purge
+from lamia_gql.ingest.retention_clock import read_time
 from lamia_gql.storage import migrations
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.database_url import parse_url
@@ -65,7 +66,7 @@ def prune(settings: Settings, *, dry_run: bool, vacuum: bool) -> None:
 
 
 async def _estimate(database: Database, retention: Retention) -> None:
-    pruning = Pruning(database, retention)
+    pruning = Pruning(database, retention, await database.read(read_time))
     async for tasks in pruning.expired():
         for task in tasks:
             last = task.last_received_at.isoformat(" ", "seconds")
@@ -84,7 +85,7 @@ async def _estimate(database: Database, retention: Retention) -> None:
 async def _prune(database: Database, retention: Retention) -> None:
     before = await database.read(read_space)
     everything = await database.read(read_size)
-    pruned = await Pruning(database, retention).run()
+    pruned = await Pruning(database, retention, await database.read(read_time)).run()
     await purge(database, retention.shortest)
     click.echo(f"Removed {_describe(pruned)}.")
     after = await database.read(read_space)

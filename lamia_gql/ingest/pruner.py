@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -29,6 +30,7 @@ from lamia_gql.ingest.expiry import (
 )
 from lamia_gql.ingest.pace import MOST_ROWS, PAUSE_S
 from lamia_gql.ingest.purger import Purger
+from lamia_gql.ingest.retention_clock import RetentionClock, read_clock
 from lamia_gql.ingest.thinning import ThinningPace, find_beats, tasks_to_thin, thin_task
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.transaction import WriteTransaction
@@ -59,15 +61,15 @@ class Pruned(NamedTuple):
 
 
 class Pruning:
-    """One round: what is kept no longer at the time when this is made.
+    """One round: what is kept no longer at the time ``now``.
 
     Its methods raise what those of the database raise; then a part may have been removed.
     """
 
-    def __init__(self, database: Database, retention: Retention) -> None:
+    def __init__(self, database: Database, retention: Retention, now: datetime) -> None:
         self._database = database
         self._retention = retention
-        self._now = datetime.now(UTC)
+        self._now = now
         self._pruned = Pruned()
 
     async def expired(self) -> AsyncIterator[list[Candidate]]:
@@ -191,6 +193,7 @@ class Pruner:
         self._retention = retention
         self._interval_s = interval_s
         self._purger = purger
+        self._clock = RetentionClock()
         self._task = BackgroundTask("pruner", self._run)
 
     async def start(self) -> None:
@@ -205,7 +208,7 @@ class Pruner:
     async def _run(self) -> None:
         while True:
             try:
-                pruned = await Pruning(self._database, self._retention).run()
+                pruned = await self._prune()
             except OtherPrunes:
                 log.debug("another server prunes now")
             except Exception:
@@ -221,3 +224,9 @@ class Pruner:
                 # Also for what has waited long enough.
                 self._purger.wake()
             await asyncio.sleep(self._interval_s)
+
+    async def _prune(self) -> Pruned:
+        now = self._clock.believe(await self._database.read(read_clock), time.monotonic())
+        if now is None:
+            return Pruned()
+        return await Pruning(self._database, self._retention, now).run()

@@ -21,6 +21,7 @@ from lamia_gql.storage.engine import begin_write, create_engine
 from lamia_gql.storage.models import Event, Task
 from tests.support.harness import Server, StartServer, run_cli
 from tests.support.live_clients import BEGINNING, EVENTS, WebSocketClient
+from tests.support.own_functions import own_functions_first, turn_back_clock
 from tests.support.waiting import until, until_async
 
 LIST = """query($name: String!, $after: String, $kinds: [EventClass!]) { task(name: $name) { state
@@ -205,6 +206,30 @@ async def test_a_server_prunes_by_itself(start_server: StartServer, database_url
         lambda: asyncio.to_thread(lambda: not any(rows(server).values())), "the rows are there"
     )
     assert "Traceback" not in server.log()
+
+
+def test_a_server_doubts_a_clock_that_is_far_ahead(
+    start_server: StartServer, database_url: str
+) -> None:
+    """It removes nothing yet if nothing was received for long.
+
+    A command does, if the clock of the database says so, too.
+    """
+    server = start_server(database_url, retention_succeeded_days=1, prune_interval=0.1)
+    server.create("t", {"name": "p"})
+    server.submit("t", "p", "DONE")
+    server.stop()
+    age(server, 30, "t")
+    server.start()
+    until(lambda: "nothing is removed for 24 hours" in server.log(), server.log)
+    assert names(server) == {"t"}
+    policy = {"retention_succeeded_days": 1}
+    if database_url.startswith("postgresql"):
+        with own_functions_first(database_url) as connection:
+            turn_back_clock(connection, "30 days")
+            assert prune(server, **policy).stdout.startswith("Removed 0 tasks")
+            connection.execute("DROP FUNCTION public.clock_timestamp")
+    assert prune(server, **policy).stdout.startswith("Removed 1 tasks")
 
 
 def test_one_of_several_servers_prunes(start_server: StartServer, postgres_url: str) -> None:

@@ -128,16 +128,16 @@ async def test_nothing_else_changes(database: Database, seed: int) -> None:
     ]
     await write(database, story)
     before, beats = facts(database), seqs(database, "BEAT")
-    estimate = await Pruning(database, BEATS_OF_A_WEEK).estimate()
+    estimate = await Pruning(database, BEATS_OF_A_WEEK, NOW).estimate()
     assert facts(database) == before
-    pruned = await Pruning(database, BEATS_OF_A_WEEK).run()
+    pruned = await Pruning(database, BEATS_OF_A_WEEK, NOW).run()
     left = seqs(database, "BEAT")
     # The last quarter of the events is of the last week.
     assert 100 < len(beats) - len(left) == pruned.beats == estimate.beats
     assert facts(database) == before
     assert list(recount(database)) == []
     assert numbers(database) == (400 - pruned.beats,) * 4
-    assert (await Pruning(database, BEATS_OF_A_WEEK).run()).beats == 0
+    assert (await Pruning(database, BEATS_OF_A_WEEK, NOW).run()).beats == 0
     await write(database, [event("a", 0, "BEAT", received_at=NOW), *story[:50]])
     assert list(recount(database)) == []
 
@@ -146,14 +146,14 @@ async def test_a_process_of_beats_only(database: Database) -> None:
     """Each job keeps its last BEAT, and the numbers of later events go on."""
     create(database)
     await write(database, [event("a", n % JOBS, "BEAT") for n in range(200)])
-    pruned = await Pruning(database, BEATS_OF_A_WEEK).run()
+    pruned = await Pruning(database, BEATS_OF_A_WEEK, NOW).run()
     # All have the same time: they are the last sign of life together.
     assert pruned.beats == 0
     later = [
         event("a", n % JOBS, "BEAT", received_at=OLD + timedelta(minutes=n)) for n in range(1, 201)
     ]
     await write(database, later)
-    pruned = await Pruning(database, BEATS_OF_A_WEEK).run()
+    pruned = await Pruning(database, BEATS_OF_A_WEEK, NOW).run()
     assert seqs(database, "BEAT")[-1] == 400
     assert list(recount(database)) == []
     await write(database, [event("a", 0, "DONE")])
@@ -166,7 +166,7 @@ async def test_that_there_were_beats_remains_known(database: Database) -> None:
     minutes = [OLD + timedelta(minutes=n) for n in range(101)]
     await write(database, [event("a", 0, "BEAT", received_at=time) for time in minutes[:100]])
     await write(database, [event("a", 0, "PROGRESS", received_at=minutes[100], progress=1.0)])
-    assert (await Pruning(database, BEATS_OF_A_WEEK).run()).beats == 100
+    assert (await Pruning(database, BEATS_OF_A_WEEK, NOW).run()).beats == 100
     assert seqs(database, "BEAT") == []
     before = facts(database)
     assert list(recount(database)) == []
@@ -179,9 +179,9 @@ async def test_what_is_young_or_of_a_deleted_task_stays(database: Database) -> N
     times = [OLD + timedelta(minutes=n) for n in range(100)]
     young = [NOW - timedelta(days=6, minutes=-n) for n in range(100)]
     await write(database, [event("a", 0, "BEAT", received_at=time) for time in [*times, *young]])
-    assert (await Pruning(database, BEATS_OF_A_WEEK).run()).beats == 100
+    assert (await Pruning(database, BEATS_OF_A_WEEK, NOW).run()).beats == 100
     in_two_days = Retention.of(load(beat_retention_days=5))
-    assert (await Pruning(database, in_two_days).run()).beats == 99
+    assert (await Pruning(database, in_two_days, NOW).run()).beats == 99
     assert seqs(database, "BEAT") == [200]
     assert list(recount(database)) == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -44,8 +44,8 @@ class Heard(NamedTuple):
 class SilenceWatch:
     """A background task that looks for silent tasks. Lives as long as the application.
 
-    What the server could not hear itself, because it did not run or the database was unavailable,
-    does not count as silence.
+    What the server could not hear itself, because it did not run, its machine was asleep, or the
+    database was unavailable, does not count as silence; nor do hours that a clock leaps.
 
     Args:
         database: where the tasks are.
@@ -81,7 +81,11 @@ class SilenceWatch:
 
     async def _run(self) -> None:
         while True:
+            begun_at = datetime.now(UTC)
             await asyncio.sleep(self._interval_s)
+            if datetime.now(UTC) - begun_at > timedelta(seconds=2 * self._interval_s):
+                # The machine was asleep, or its clock was set.
+                self._listening_since = datetime.now(UTC)
             try:
                 await self.look()
             except Unavailable:

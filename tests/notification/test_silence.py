@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ from sqlalchemy import select
 from lamia_gql.domain.notifications import is_silent
 from lamia_gql.domain.settings import load
 from lamia_gql.ingest.outbox import Outbox
+from lamia_gql.ingest.outbox_claims import COLUMNS, NotificationRow
 from lamia_gql.ingest.silence import SilenceWatch
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.service_models import Notification
@@ -22,6 +25,8 @@ from tests.support.mail_server import MailServer
 from tests.support.waiting import until, until_async
 from tests.support.webhook_receiver import SECRET, WebhookReceiver
 
+INTERVAL_S = 0.3
+"""How often a watch looks that is started."""
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -44,17 +49,21 @@ class Watch:
 
     def __init__(self, database: Database, settings: Any) -> None:
         self._database = database
-        self._watch = SilenceWatch(database, Outbox(settings), settings)
+        self.watch = SilenceWatch(database, Outbox(settings), settings, INTERVAL_S)
+
+    async def outbox(self) -> list[NotificationRow]:
+        """What is in the outbox."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                select(*COLUMNS).order_by(Notification.task)
+            ).all()
+        )
+        return [NotificationRow._make(row) for row in rows]
 
     async def told(self) -> list[tuple[str, str]]:
         """The tasks and occasions in the outbox, after another look."""
-        await self._watch.look()
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                select(Notification.task, Notification.occasion).order_by(Notification.task)
-            ).all()
-        )
-        return [(task, occasion) for task, occasion in rows]
+        await self.watch.look()
+        return [(row.task, row.occasion) for row in await self.outbox()]
 
     async def until_told(self, *expected: str) -> None:
         """Look until there are notifications of the silence of these tasks."""
@@ -140,6 +149,22 @@ async def test_what_the_server_could_not_hear_is_no_silence(server: Server) -> N
         begin = datetime.now(UTC)
         await watch.until_told("quiet", "quiet")
         assert datetime.now(UTC) - begin >= timedelta(seconds=0.5)
+
+
+async def test_a_machine_that_was_asleep_has_heard_nobody(sqlite_server: Server) -> None:
+    """When it wakes, it first listens for as long as a task may be silent."""
+    silence_s = 0.8
+    sqlite_server.create("t", {"name": "p"})
+    sqlite_server.submit("t", "p", "STARTED")
+    async with watching(sqlite_server, notify_silence=silence_s) as watch:
+        await watch.watch.start()
+        await asyncio.sleep(0)
+        time.sleep(silence_s + 3 * INTERVAL_S)  # noqa: ASYNC251  (nothing runs meanwhile)
+        woken_at = datetime.now(UTC)
+        await until_async(watch.outbox, "silence")
+        [told] = await watch.outbox()
+        assert told.created_at - woken_at >= timedelta(seconds=silence_s)
+        await watch.watch.stop()
 
 
 @pytest.mark.slow

@@ -123,8 +123,8 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.BUSY: (
         "Too many events are waiting to be stored, too many operations for a connection to the"
         " database or for their turn, too many large answers are being sent, the server is"
-        " receiving too much at once, or another transaction keeps a task locked. Nothing was"
-        " stored; try again later."
+        " receiving too much at once, another transaction keeps a task locked, or the system starts"
+        " no more threads. Nothing was stored; try again later."
     ),
     ErrorCode.RATE_LIMITED: (
         "This client asks for more events, operations or values a second than it may. Nothing was"

@@ -195,8 +195,8 @@ def _serve_as_worker(
 def make_server(
     settings: Settings,
     manager: ServiceManager,
-    worker: Worker = ONLY_WORKER,
-    is_last: Callable[[], bool] = lambda: True,
+    worker: Worker,
+    is_last: Callable[[], bool],
 ) -> GracefulServer:
     """Return a server of the application with these settings; its ``run`` takes the sockets.
 

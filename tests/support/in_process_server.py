@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from lamia_gql.api.services import Services
 from lamia_gql.domain.settings import load
 from lamia_gql.graph.transport.streams import OperationStreams
+from lamia_gql.server.app import ONLY_WORKER
 from lamia_gql.server.run import make_server
 from lamia_gql.server.service_manager import ServiceManager
 from tests.support.waiting import until_async
@@ -51,7 +52,7 @@ async def serve_in_process(database_url: str, **settings: Any) -> AsyncIterator[
     """Serve in this event loop, with these settings, for the duration of the block."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
         settings = {"database_url": database_url, "log_level": "warning"} | settings
-        server = make_server(load(**settings), ServiceManager({}))
+        server = make_server(load(**settings), ServiceManager({}), ONLY_WORKER, lambda: True)
         app = server.config.app
         assert isinstance(app, Starlette)
         [streams] = [

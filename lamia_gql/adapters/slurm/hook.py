@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from lamia_gql.adapters.slurm import job_events
 from lamia_gql.adapters.slurm.hook_call import HookCall
@@ -70,25 +70,29 @@ def _with_record(job: JobRecord, final: Mapping[str, str]) -> JobRecord:
 
 
 def _wait_for_end(job_id: str, jobs: list[JobRecord]) -> list[JobRecord]:
-    deadline = time.monotonic() + COMPLETING_S
-    delay = MIN_DELAY_S
-    while any(job.phase is None for job in jobs) and time.monotonic() < deadline:
-        time.sleep(delay)
-        delay = min(2 * delay, MAX_DELAY_S)
+    pauses = _pauses(COMPLETING_S)
+    while any(job.phase is None for job in jobs) and next(pauses, False):
         jobs = _ask(job_id) or jobs
     return jobs
 
 
 def _ask(job_id: str) -> list[JobRecord]:
-    deadline = time.monotonic() + ANSWER_S
-    delay = MIN_DELAY_S
+    pauses = _pauses(ANSWER_S)
     while True:
         try:
             return read_jobs(job_id)
         except NoSlurmError:
             raise
         except SlurmError:
-            if time.monotonic() + delay > deadline:
+            if not next(pauses, False):
                 raise
+
+
+def _pauses(limit_s: float) -> Iterator[bool]:
+    """Wait for longer each time, before it gives True; until another wait would end too late."""
+    deadline = time.monotonic() + limit_s
+    delay = MIN_DELAY_S
+    while time.monotonic() + delay <= deadline:
         time.sleep(delay)
+        yield True
         delay = min(2 * delay, MAX_DELAY_S)

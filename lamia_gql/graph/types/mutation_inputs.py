@@ -12,6 +12,10 @@ from lamia_gql.domain.notifications import Occasion
 
 EDITABLE = ("username", "email", "comment", "tags", "config", "dependencies", "notify")
 """The fields of a task that can be changed."""
+DEPENDENCIES = (
+    "Dependency graph of the processes, in any format; the server does not interpret it. The"
+    " dashboard draws an object from the names of processes to lists of those that they wait for."
+)
 
 
 @strawberry.input(
@@ -81,9 +85,7 @@ class CreateTaskInput:
     )
     dependencies: JSON | None = strawberry.field(
         default=None,
-        description=(
-            "Dependency graph of the processes, in any format. It is stored, not interpreted."
-        ),
+        description=DEPENDENCIES,
     )
     issue_token: bool | None = strawberry.field(
         default=None,
@@ -130,9 +132,7 @@ class UpdateTaskInput:
     )
     dependencies: JSON | None = strawberry.field(
         default=strawberry.UNSET,
-        description=(
-            "Dependency graph of the processes, in any format. It is stored, not interpreted."
-        ),
+        description=DEPENDENCIES,
     )
     notify: list[Occasion] | None = strawberry.field(
         default=strawberry.UNSET,

@@ -269,8 +269,9 @@ class Task(Node):
         "Arbitrary JSON that is stored with the task. Null if there is none.", _config
     )
     dependencies: JSON | None = derived(
-        "Dependency graph of the processes, in the client's own format; the server does not"
-        " interpret it. Null if there is none.",
+        "Dependency graph of the processes, as it was sent; the server does not interpret it. The"
+        " dashboard draws an object from the names of processes to lists of those that they wait"
+        " for. Null if there is none.",
         _dependencies,
     )
     progress: Progress = derived(

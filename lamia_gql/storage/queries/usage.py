@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from lamia_gql.domain.usage_sketch import Bucket, Measure
 from lamia_gql.storage.key_table import INT, key_table
+from lamia_gql.storage.keyed_rows import of_process
 from lamia_gql.storage.models import Usage
 from lamia_gql.storage.statement import Statement
 from lamia_gql.storage.transaction import ReadConnection
@@ -30,7 +31,7 @@ def _statement() -> Statement:
     k = key_table(task_id=INT, number=INT)
     return Statement(
         select(k.c.place, Usage.measure, Usage.bucket, Usage.jobs, Usage.total)
-        .join_from(k, Usage, (Usage.task_id == k.c.task_id) & (Usage.process_number == k.c.number))
+        .join_from(k, Usage, and_(*of_process(Usage, k)))
         .where(Usage.jobs > 0)
         .order_by(k.c.place, Usage.measure, Usage.bucket)
     )

@@ -12,6 +12,8 @@ from lamia_gql.domain.setting_types import Timeout
 
 MAX_INT = 2**31 - 1
 """The largest Int of GraphQL."""
+MIN_RATE = 1e-9
+"""A client would have to wait for decades until it may ask again; with much less, for ever."""
 
 
 class Limits(BaseSettings):
@@ -108,6 +110,7 @@ class Limits(BaseSettings):
     max_cost: int = Field(
         125_000,
         ge=1,
+        le=MAX_INT,
         description="The largest number of values that the answer to an operation may have.",
     )
     max_response_bytes: int = Field(
@@ -133,18 +136,18 @@ class Limits(BaseSettings):
     )
     max_event_rate: float | None = Field(
         None,
-        gt=0,
+        ge=MIN_RATE,
         description="How many events a second one client may submit to a server process, on"
         " average over ten seconds: who has a credential, or else an address.",
     )
     max_operation_rate: float | None = Field(
         None,
-        gt=0,
+        ge=MIN_RATE,
         description="How many requests and operations a second one client may send, likewise.",
     )
     max_cost_rate: float | None = Field(
         None,
-        gt=0,
+        ge=MIN_RATE,
         description="How many values of answers a second one client may ask for, likewise.",
     )
     commit_batch: int = Field(

@@ -21,6 +21,10 @@ from lamia_gql.domain.setting_types import (
 
 MAX_RECEIVERS = 20
 """How many addresses a setting may name: each has a delivery of its own."""
+MAX_GIVE_UP_AFTER_S = 1e9
+"""Thirty years; much more, and no date is so long ago."""
+MAX_NOTIFICATIONS = 1_000_000_000
+"""Far more than any mail server takes; much more, and no database has such a number."""
 
 
 class NotificationSettings(BaseSettings):
@@ -85,13 +89,14 @@ class NotificationSettings(BaseSettings):
     notify_give_up_after: float = Field(
         86_400.0,
         gt=0,
-        allow_inf_nan=False,
+        le=MAX_GIVE_UP_AFTER_S,
         description="The time in seconds after which a notification that no attempt could deliver"
         " is given up.",
     )
     max_notifications: int = Field(
         10_000,
         ge=1,
+        le=MAX_NOTIFICATIONS,
         description="The largest number of notifications that may wait for their delivery; beyond,"
         " new ones are dropped.",
     )

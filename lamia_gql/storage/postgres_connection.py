@@ -33,8 +33,8 @@ IN_TRANSACTION = 2
 """libpq's status of a transaction in which no statement has failed."""
 TEXT_FORMAT = 0
 """The driver's number of the format in which the database sends values as text."""
-REPEATABLE_READ = 3
-"""The driver's number of this isolation."""
+READ_COMMITTED, REPEATABLE_READ = 2, 3
+"""The driver's numbers of these isolations."""
 WAIT_FOR_STANDBY = "SyncRepWaitForLSN"
 """The function of PostgreSQL that waits for synchronous standbys, and warns if that is cancelled.
 It is named in each version and language."""
@@ -70,7 +70,8 @@ class Session:
         self._is_pooled = is_pooled
         self._timeout_s = timeout_s
         self._limit_s = min(MAX_PING_TIME_S, timeout_s / 3)
-        begin = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if reads else "BEGIN"]
+        isolation = "REPEATABLE READ READ ONLY" if reads else "READ COMMITTED"
+        begin = [f"BEGIN ISOLATION LEVEL {isolation}"]
         if is_pooled:
             every = {**defaults, **parameters}
             begin += [f"SET LOCAL {name} = '{value}'" for name, value in every.items()]
@@ -95,9 +96,10 @@ class Session:
         adapters.register_loader("uuid", text)
         prepares = not self._is_pooled
         record.info[STATEMENTS] = PostgresStatements(connection, driver, prepares=prepares)
+        # Whatever the database has as default: who locks a task must see what others have written.
+        connection.isolation_level = REPEATABLE_READ if self._reads else READ_COMMITTED
         if self._reads:
-            # Not as defaults of the session, by which libpq would take it for that of a standby.
-            connection.isolation_level = REPEATABLE_READ
+            # Not as default of the session, by which libpq would take it for that of a standby.
             connection.read_only = True
 
     def _check(

@@ -15,13 +15,13 @@ from lamia_gql.ingest.event_input import NewEvent, arrival_times
 from lamia_gql.rest.endpoint import (
     NOT_FOUND_CODES,
     REST_FIELDS,
-    RestRequest,
     RestResponse,
     serialize_error,
 )
 from lamia_gql.rest.pagination import page_response, requested_page
 from lamia_gql.rest.parsing import parse_array_index, parse_event
 from lamia_gql.rest.processes import find_process
+from lamia_gql.rest.request import RestRequest
 from lamia_gql.rest.serializers import serialize_event
 from lamia_gql.storage.filters import EventFilter
 from lamia_gql.storage.queries.events import event_cursors, read_events

@@ -27,8 +27,9 @@ from lamia_gql.domain.lifecycle import EventClass, JobState
 from lamia_gql.ingest.growth import grow_process
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import add_processes, create_tasks
-from lamia_gql.rest.endpoint import RestRequest, RestResponse
+from lamia_gql.rest.endpoint import RestResponse
 from lamia_gql.rest.parsing import parse_submitted_event
+from lamia_gql.rest.request import RestRequest
 from lamia_gql.storage.queries.events import events_by_id
 from lamia_gql.storage.queries.jobs import jobs_by_key
 from lamia_gql.storage.queries.processes import processes_by_name

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from lamia_gql.domain.errors import ErrorCode, RequestError
 from lamia_gql.domain.pagination import Cursors, Page, Slice
-from lamia_gql.rest.endpoint import RestRequest, RestResponse
+from lamia_gql.rest.endpoint import RestResponse
+from lamia_gql.rest.request import RestRequest
 
 T = TypeVar("T")
 

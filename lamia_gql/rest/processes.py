@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from lamia_gql.domain.not_found import process_not_found, task_not_found
 from lamia_gql.domain.pagination import Page
-from lamia_gql.rest.endpoint import RestRequest, RestResponse
+from lamia_gql.rest.endpoint import RestResponse
 from lamia_gql.rest.parsing import parse_event_class
+from lamia_gql.rest.request import RestRequest
 from lamia_gql.rest.serializers import serialize_process
 from lamia_gql.storage.filters import ProcessFilter, choices
 from lamia_gql.storage.queries.processes import processes_by_name, read_processes

@@ -7,7 +7,8 @@ from collections.abc import Awaitable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lamia_gql.rest import events, nextflow, processes, submissions, tasks
-from lamia_gql.rest.endpoint import Endpoint, RestRequest
+from lamia_gql.rest.endpoint import Endpoint
+from lamia_gql.rest.request import RestRequest
 from lamia_gql.rest.serializers import BASE
 
 ALL_TASKS = Endpoint(

@@ -14,9 +14,10 @@ from lamia_gql.domain.errors import UserError
 from lamia_gql.ingest.event_batch import Outcome
 from lamia_gql.ingest.event_decoder import decode_events
 from lamia_gql.ingest.event_input import NewEvent, arrival_times
-from lamia_gql.rest.endpoint import RestRequest, RestResponse
+from lamia_gql.rest.endpoint import RestResponse
 from lamia_gql.rest.events import serialize_outcome
 from lamia_gql.rest.parsing import parse_submitted_event
+from lamia_gql.rest.request import RestRequest
 from lamia_gql.rest.tasks import create_named
 
 PART = 64

@@ -13,7 +13,7 @@ from lamia_gql.domain.not_found import task_not_found
 from lamia_gql.domain.pagination import Slice
 from lamia_gql.ingest.task_input import TaskEdit, check_number
 from lamia_gql.ingest.tasks import Work, create_tasks, update_tasks
-from lamia_gql.rest.endpoint import RestRequest, RestResponse
+from lamia_gql.rest.endpoint import RestResponse
 from lamia_gql.rest.pagination import page_response, requested_page
 from lamia_gql.rest.parsing import (
     NewTask,
@@ -22,6 +22,7 @@ from lamia_gql.rest.parsing import (
     parse_task_edit,
     require_type,
 )
+from lamia_gql.rest.request import RestRequest
 from lamia_gql.rest.serializers import serialize_task
 from lamia_gql.storage.filters import TaskFilter, choices
 from lamia_gql.storage.queries.processes import all_processes

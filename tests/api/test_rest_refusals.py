@@ -16,7 +16,8 @@ from lamia_gql.api.rate_limits import RateLimits
 from lamia_gql.api.turns import Turns
 from lamia_gql.domain.access import ANYONE
 from lamia_gql.domain.settings import load
-from lamia_gql.rest.endpoint import Endpoint, RestRequest, RestResponse
+from lamia_gql.rest.endpoint import Endpoint, RestResponse
+from lamia_gql.rest.request import RestRequest
 from tests.support.harness import Server, rest_errors
 
 CLASSES = ("SUBMITTED", "STARTED", "READY", "BEAT", "PROGRESS", "DONE", "FAILED", "TERMINATED")

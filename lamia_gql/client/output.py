@@ -22,6 +22,8 @@ HURRIED_DRAIN_S = 2.0
 """How long readers have for the remaining output when the batch system has asked for the end."""
 MAX_TAIL_BYTES = 8 * 1024
 """How much of the last lines is kept: JSON may need six bytes for one, and servers take 64 KiB."""
+SIGNALLED_ERRNOS = (errno.EPIPE, errno.EFBIG)
+"""Errors of a write that the kernel tells a program by a signal, which ends it."""
 COPY_SCRIPT = """
 import os, select
 while True:
@@ -59,6 +61,8 @@ class OutputPipe:
             os.close(self.write_end)
             raise
         self.targets = targets
+        self.problem: str | None = None
+        """Why output could not be written, for the user; None if it was, or nobody reads it."""
         self._observers = observers
         self._thread = threading.Thread(target=self._copy, name="lamia-output", daemon=True)
         self._has_other_writers = False
@@ -116,7 +120,7 @@ class OutputPipe:
         try:
             self._copy_until_end()
         except OSError:
-            # The reader is gone or the disk is full: let the program get a broken pipe.
+            # The program gets a broken pipe.
             os.close(self._read_end)
 
     def _copy_until_end(self) -> None:
@@ -138,12 +142,24 @@ class OutputPipe:
                 self._close(has_ended)
                 return
             bytes_after_exit += len(data) if has_ended else 0
-            _write(self.targets[0], data)
+            self._write(data)
             for observe in self._observers:
                 try:
                     observe(data)
                 except Exception:  # copying matters more than observing
                     self._observers = ()
+
+    def _write(self, data: bytes) -> None:
+        """Write output. Raises OSError if the program has to notice that this is not possible."""
+        try:
+            _write(self.targets[0], data)
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.problem = f"Output is lost: {error.strerror}."
+            # A full disk ends no program that only writes messages to it. But what may be results
+            # must not be incomplete without anybody noticing.
+            if error.errno in SIGNALLED_ERRNOS or self.targets == (1,):
+                raise
 
     def _close(self, has_ended: bool) -> None:
         """Close the targets that the program has closed, because a reader may wait for that.

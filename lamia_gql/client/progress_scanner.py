@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from lamia_gql.client.descriptors import open_null
+from lamia_gql.client.program_signals import PROGRAM_SIGNALS
 from lamia_gql.client.progress_search import CONTINUES, FOLLOWS_GAP, HEADER_BYTES, IS_LAST
 
 TYPE_CHECKING = False
@@ -32,16 +33,6 @@ SEARCH = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     " from lamia_gql.client.progress_search import main; main()"
 )
-SIGNALS = {
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGXCPU,
-}
-"""Signals to the process group that the search does not get, because they are for the program."""
 
 
 class ProgressScanner:
@@ -168,8 +159,9 @@ class ProgressScanner:
     def _start_process(self) -> Popen[bytes]:
         import subprocess
 
-        # Inherited by the process, and this thread handles no signals.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        # Inherited by the process, and this thread handles no signals. Those to the process group
+        # are for the program.
+        signal.pthread_sigmask(signal.SIG_BLOCK, PROGRAM_SIGNALS)
         null = open_null()
         try:
             return subprocess.Popen(

@@ -24,6 +24,7 @@ from lamia_gql.client.event_details import find_signal_name
 from lamia_gql.client.monitor import ProgramMonitor
 from lamia_gql.client.output import OutputPipe, OutputTail
 from lamia_gql.client.program import start_program
+from lamia_gql.client.program_signals import PROGRAM_SIGNALS, STOP_SIGNALS
 from lamia_gql.client.run_options import RunOptions
 from lamia_gql.client.usage import ResourceUsage
 from lamia_gql.client.warning_log import WarningLog
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
     from lamia_gql.client.job import Job
 
-STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-"""Signals that ask a program to end: after one of them it is TERMINATED, whatever its exit code."""
-FORWARDED_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 ENOUGH_MESSAGE = "Stopped because the process has reached its threshold."
 LATE_SIGNAL_S = 0.1
 """How long after an unsuccessful end a signal still counts: batch systems may signal the program
@@ -67,8 +65,8 @@ class Wrapper:
         self._monitor: ProgramMonitor | None = None
         self._pid: int | None = None
         self._stop_signals = STOP_SIGNALS
-        self._signals: list[signal.Signals] = []
-        self._pending: list[signal.Signals] = []
+        self._signals: list[int] = []
+        self._pending: list[int] = []
 
     def run(self) -> NoReturn:
         """Run the program, and end as it does: by the same signal, or with the same exit code.
@@ -104,12 +102,15 @@ class Wrapper:
         if self._monitor is not None:
             self._monitor.finish()
         self._finish_pipes(pipes)
+        for pipe in pipes.values():
+            if job is not None and pipe.problem is not None:
+                job.warn("output", pipe.problem, is_temporary=True)
         if job is not None and self._monitor is not None:
             self._report_end(job, self._monitor, status, usage.total(rusage), late_until)
         _end_as(status)
 
     def _catch_signals(self) -> None:
-        for number in FORWARDED_SIGNALS:
+        for number in PROGRAM_SIGNALS:
             # Signals that are ignored here are ignored by the program too: see nohup.
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._forward)
@@ -189,11 +190,10 @@ class Wrapper:
         return job
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
-        caught = signal.Signals(number)
-        self._signals.append(caught)
+        self._signals.append(number)
         self._note_stop_signal()
-        if not _is_from_terminal(caught):
-            self._pending.append(caught)
+        if not _is_from_terminal(number):
+            self._pending.append(number)
             self._forward_pending()
 
     def _forward_pending(self) -> None:
@@ -213,7 +213,8 @@ class Wrapper:
 
     def _stop_signal(self) -> str | None:
         """Return the name of the first signal that asked the program to end, or None."""
-        return next((number.name for number in self._signals if number in self._stop_signals), None)
+        found = (signal.Signals(n).name for n in self._signals if n in self._stop_signals)
+        return next(found, None)
 
     def _finish_pipes(self, pipes: Mapping[str, OutputPipe]) -> None:
         known = len(self._signals)
@@ -272,7 +273,7 @@ class Wrapper:
         )
 
 
-def _is_from_terminal(number: signal.Signals) -> bool:
+def _is_from_terminal(number: int) -> bool:
     """Whether a signal comes from the terminal, which sends it to the program as well."""
     if number not in (signal.SIGINT, signal.SIGQUIT):
         return False

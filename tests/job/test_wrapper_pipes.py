@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -200,3 +201,26 @@ def test_inherited_descriptors_are_passed_on(tmp_path: Path) -> None:
     os.close(write)
     assert os.read(read, 100) == b"through"
     os.close(read)
+
+
+@pytest.mark.parametrize("target", ["2>/dev/full", ">/dev/full 2>&1"])
+def test_messages_on_a_full_disk(tmp_path: Path, target: str) -> None:
+    """A program that goes on without its messages does so here, too; what it said is reported."""
+    environ = job_environment("http://127.0.0.1:1", tmp_path, LAMIA_INDEX="none")
+    # The second line must not come before the first one could not be written.
+    script = "echo one >&2; sleep 0.3; echo two >&2; exit 3"
+    run = f"{' '.join(LAMIA_JOB)} run -- sh -c {_quote(script)} {target}"
+    done = subprocess.run(["sh", "-c", run], env=environ, cwd=ROOT, check=False)
+    assert done.returncode == 3
+    end = next(e for e in spooled_events(tmp_path) if e["eventClass"] == "FAILED")
+    assert end["message"] == "two"
+    assert "Output is lost: No space left on device." in end["payload"]["warnings"]
+
+
+def test_results_on_a_full_disk(tmp_path: Path) -> None:
+    """Output that may be results does not vanish: the program gets a broken pipe."""
+    environ = job_environment("http://127.0.0.1:1", tmp_path)
+    command = [*LAMIA_JOB, "run", "--progress-regex", "y", "--", "yes"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, env=environ, cwd=ROOT, stdout=full, timeout=60, check=False)
+    assert done.returncode == -signal.SIGPIPE

@@ -123,6 +123,40 @@ def test_sigusr1_is_passed_on(sqlite_server: Server, tmp_path: Path) -> None:
     assert stored_event_classes(sqlite_server) == ["STARTED", "DONE"]
 
 
+def test_any_signal_is_for_the_program(sqlite_server: Server, tmp_path: Path) -> None:
+    """The program gets whatever a batch system may send, and is not left alone by it."""
+    sqlite_server.create("t", {"name": "p"})
+    environ = job_environment(sqlite_server.url, tmp_path)
+    numbers = [signal.SIGALRM, signal.SIGURG, signal.SIGPROF, signal.SIGIO, signal.SIGABRT, 40]
+    program = python_command(
+        f"import os, signal\nnumbers = {[int(number) for number in numbers]}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, numbers)\n"
+        "os.write(2, b'up\\n')\n"
+        "for _ in numbers: os.write(2, b'%d\\n' % signal.sigwait(numbers))"
+    )
+    with subprocess.Popen(
+        [*LAMIA_JOB, "run", "--", *program], env=environ, cwd=ROOT, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"up\n"
+        for number in numbers:
+            process.send_signal(number)
+            assert process.stderr.readline() == b"%d\n" % number
+        assert process.wait(30) == 0
+    with subprocess.Popen(
+        [*LAMIA_JOB, "run", "--", *shell_command("echo up >&2; exec sleep 60")],
+        env=environ,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"up\n"
+        process.send_signal(40)
+        assert process.wait(30) == -40
+    assert stored_event_classes(sqlite_server) == ["STARTED", "DONE", "STARTED", "TERMINATED"]
+    assert stored_events(sqlite_server)[-1]["payload"]["stoppedBy"] == "SIG40"
+
+
 @pytest.mark.parametrize(
     ("environ", "end"),
     [({}, "DONE"), ({"JOB_ID": 9, "SGE_TASK_ID": "undefined"}, "TERMINATED")],

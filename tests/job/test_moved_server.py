@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,6 +61,26 @@ def test_a_server_moves_twice(start_server: StartServer, sqlite_url: str, tmp_pa
     assert server.process("t", "p")["state"] == "SUCCEEDED"
     assert spooled_events(tmp_path) == []
     assert flush(environ, *moved) == (0, ["0 events sent, 0 refused, 0 files left."], b"")
+
+
+def test_spool_whose_address_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full when the spool was made hides nothing from `flush` later."""
+    old = Spool(str(tmp_path / "spool"), "http://old:8088/graphql")
+    with monkeypatch.context() as patch:
+        patch.setattr("lamia_gql.client.spool.write_file", refuse_to_write)
+        with pytest.raises(OSError, match="No space"):
+            old.add([make_event()])
+    old.add([make_event()])
+    code, told, _errors = flush(job_environment("http://127.0.0.1:1", tmp_path))
+    assert (code, told[0]) == (1, "0 events sent, 0 refused, 0 files left.")
+    assert told[1].startswith("1 files wait for http://old:8088/graphql: ")
+
+
+def refuse_to_write(*_arguments: object) -> None:
+    """As on a full disk."""
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_what_is_not_accepted_stays_where_it_was(sqlite_server: Server, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lamia_gql import __version__
 from lamia_gql.client.priorities import PRIORITIES
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from lamia_gql.client.job import Job
     from lamia_gql.client.progress_scanner import ProgressScanner
+
+EXIT_INTERRUPTED = 130
+"""The exit code of a shell whose command was ended by Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Python versions differ in how argparse treats "--", so argparse never sees it.
     separator = given.index("--") if "--" in given else len(given)
     parsed = _make_parser().parse_args(given[:separator])
-    parsed.command(parsed, given[separator:])
+    try:
+        parsed.command(parsed, given[separator:])
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _emit(parsed: argparse.Namespace, program: list[str]) -> None:
@@ -59,6 +65,7 @@ def _emit_batch(parsed: argparse.Namespace) -> None:
     options = ("event_class", "progress", "payload", "exit_code", "signal", "message", "batch_id")
     if any(getattr(parsed, name) is not None for name in options):
         _make_parser().error("emit: with --batch, all about an event is in its line")
+    lines: Iterable[bytes] = sys.stdin.buffer if sys.stdin else ()  # it may be closed
     try:
         stream = EventStream(
             find_server(os.environ, url=parsed.url, spool=parsed.spool),
@@ -70,10 +77,10 @@ def _emit_batch(parsed: argparse.Namespace) -> None:
         )
     except ConfigurationError as error:
         print(f"lamia-job: {error} Nothing will be sent.", file=sys.stderr)
-        for _ in sys.stdin.buffer:
+        for _ in lines:
             pass  # else the writer would fail
         return
-    sys.exit(2 if stream.send(sys.stdin.buffer) else 0)
+    sys.exit(2 if stream.send(lines) else 0)
 
 
 def _run(parsed: argparse.Namespace, program: list[str]) -> None:

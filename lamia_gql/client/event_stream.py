@@ -86,7 +86,11 @@ class EventStream:
                     self._sender.wait_for_room()
                     self._sender.put(event)
         finally:
-            self._sender.close(CLOSE_TIMEOUT_S)
+            try:
+                self._sender.close(CLOSE_TIMEOUT_S)
+            except KeyboardInterrupt:
+                self._sender.close(0.0)  # spools what waits
+                raise
         if invalid > MAX_REPORTED_LINES:
             self._warnings.warn("lines", f"{invalid} lines are not sent.")
         return invalid

@@ -25,9 +25,11 @@ def close(job: Job, sender: Sender, timeout: float) -> None:
     """Close its sender now; at exit only if there is still something to send."""
     # First, because an event that comes meanwhile is for the exit.
     kept = _jobs.pop(sender, job)
-    sender.close(timeout)
-    if sender.has_waiting:
-        keep(kept, sender)
+    try:
+        sender.close(timeout)
+    finally:  # Ctrl-C may come meanwhile
+        if sender.has_waiting:
+            keep(kept, sender)
 
 
 @atexit.register

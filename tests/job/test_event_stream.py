@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,41 @@ def test_what_a_batch_needs(tmp_path: Path) -> None:
         other = lines_of({"eventClass": "BEAT", "index": 5})
         assert run_lamia_job(environ, "emit", "--batch", input=good + other).returncode == 0
         assert [event["index"] for _headers, [event] in server.requests] == [5]
+    # A stdin that is closed has no events.
+    command = ["sh", "-c", '"$@" <&-', "sh", *LAMIA_JOB, "emit", "--batch"]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
     for wrong in (("--batch", "DONE"), ("--batch", "--progress", "1"), ()):
         assert run_lamia_job(environ, "emit", *wrong, input=good).returncode == 2
     assert not os.path.exists(tmp_path / "spool")
+
+
+@pytest.mark.parametrize("command", [("emit", "BEAT"), ("emit", "--batch"), ("flush",)])
+def test_interrupted(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Ctrl-C ends a command without a traceback, and what it has read is kept."""
+    with FaultyServer("hang") as server:
+        environ = job_environment(server.url, tmp_path)
+        if command == ("flush",):
+            away = job_environment("http://127.0.0.1:1", tmp_path)
+            run_lamia_job(away, "emit", "BEAT")
+            command = ("flush", "--moved-from", "http://127.0.0.1:1")
+        with subprocess.Popen(
+            [*LAMIA_JOB, *command],
+            env=environ,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # What a script starts in the background ignores it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as process:
+            assert process.stdin is not None
+            process.stdin.write(lines_of({"eventClass": "BEAT"}))
+            process.stdin.flush()
+            until(lambda: server.requests, "a request")
+            process.send_signal(signal.SIGINT)
+            # The connection is closed at once.
+            server.stopping.set()
+            _out, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+        assert b"Traceback" not in errors
+    assert [event["eventClass"] for event in spooled_events(tmp_path)] == ["BEAT"]

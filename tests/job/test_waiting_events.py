@@ -41,6 +41,23 @@ job.beat()
 """A job that another thread closes while it reports an event, and Python exits at once."""
 
 
+CLOSED_TWICE = """
+import os, time
+os.fsync = lambda descriptor: time.sleep(600)
+from lamia_gql.client import Job, sender
+sender.MIN_SPOOL_TIME_S = 0.1
+close = sender.Sender.close
+def close_loudly(self, timeout):
+    print("closing")
+    close(self, timeout)
+sender.Sender.close = close_loudly
+job = Job()
+job.beat()
+job.close(0.1)
+"""
+"""A job whose event neither the server nor the spool takes."""
+
+
 def run_with_full_disk(folder: Path, payload: Any, number: int) -> tuple[Job, list[Any]]:
     """Report progress while the server is away, until it is back; the job, and what it has got."""
     folder.joinpath("spool").touch()
@@ -103,3 +120,17 @@ def test_event_that_comes_while_the_job_is_closed(tmp_path: Path) -> None:
         check=True,
     )
     assert [event["eventClass"] for event in spooled_events(tmp_path)] == ["BEAT"]
+
+
+def test_lost_events_are_waited_for_once(tmp_path: Path) -> None:
+    """What was given up costs no more time when Python exits."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED_TWICE],
+        env=job_environment("http://127.0.0.1:1", tmp_path),
+        cwd=ROOT,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == b"closing\n"
+    assert b"1 events are lost: neither the server nor the spool takes them." in done.stderr

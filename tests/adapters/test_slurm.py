@@ -134,6 +134,26 @@ def test_arrays_that_wait(slurm: SlurmCommands) -> None:
     assert (name, end["index"], end["message"]) == ("TERMINATED", 2, "CANCELLED")
 
 
+def test_parts_of_a_heterogeneous_job_are_one(slurm: SlurmCommands) -> None:
+    """The first part is the job, for the queue, the accounts and the hook."""
+    parts = {"7": "7+0", "8": "7+1"}
+    queue = [{"ArrayJobID": n, "JobID": n, "JobArrayID": name} for n, name in parts.items()]
+    slurm.queue(*(ENDED | {"ArrayTaskID": "N/A"} | part for part in queue))
+    assert [(name, f["batchId"]) for name, f in read(make_source())] == [
+        ("STARTED", "7"),
+        ("DONE", "7"),
+    ]
+    assert read_events(HookCall(True, "8", {})) == []
+    slurm.queue()
+    slurm.accounts(
+        *({"JobID": name, "JobIDRaw": n, "State": "FAILED"} for n, name in parts.items()),
+        {"JobIDRaw": "8.0", "MaxRSS": "1000K"},
+    )
+    ((_, start), (name, end)) = read(make_source(since="now-1days"))
+    assert (start["batchId"], name, end["batchId"]) == ("7", "FAILED", "7")
+    assert "maxRssBytes" not in end["usage"]
+
+
 def test_large_queue_is_read_in_portions(slurm: SlurmCommands) -> None:
     """The place moves only behind the last portion."""
     slurm.queue({"ArrayJobID": "7", "JobID": "7", "State": "PENDING", "ArrayTaskID": "0-2499"})

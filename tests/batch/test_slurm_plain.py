@@ -108,6 +108,27 @@ def test_follower_without_accounts(slurm: SlurmCluster, sqlite_server: Server) -
     assert [event["eventClass"] for event in after[len(before) :]] == ["TERMINATED"] * 2
 
 
+def test_heterogeneous_job_is_one(slurm: SlurmCluster, sqlite_server: Server) -> None:
+    """The hook and the follower tell the same of it: one start and one end."""
+    sqlite_server.create("parts", {"name": "fill", "jobCount": 4})
+    label = "--comment=lamia:parts/fill[3]"
+    script = write_script(slurm.folder, "parts.sbatch", "#!/bin/bash\nexit 3\n")
+    with follow(slurm, sqlite_server):
+        # What stands behind the colon is the second part.
+        one = (label, "--ntasks=1", "--hold")
+        job = slurm.submit(script, *one, ":", *one)
+        # Only the follower tells it.
+        await_states(sqlite_server, "parts", {3: "HELD"})
+        slurm.run("scontrol", "release", job, check=True)
+        await_states(sqlite_server, "parts", {3: "FAILED"})
+        parts = ("squeue", "-h", "-t", "all", "-o", "%T", "-j", job)
+        until(lambda: slurm.run(*parts).split() == ["FAILED"] * 2, "both parts")
+    (found,) = [j for j in read_jobs(sqlite_server, "parts").values() if j["index"] == 3]
+    assert (found["exitCode"], found["batchId"], found["starts"]) == (3, job, 1)
+    ends = [e["eventClass"] for e in stored_events(sqlite_server, "parts")]
+    assert (ends.count("STARTED"), ends.count("FAILED")) == (1, 1)
+
+
 def test_task_prolog_tells_jobs_where_to_report(slurm: SlurmCluster, sqlite_server: Server) -> None:
     """A script needs neither the address nor names, if the job has a label for its name."""
     sqlite_server.create("prolog", {"name": "fit", "jobCount": 3})

@@ -6,7 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from lamia_gql.adapters.slurm.job_queue import parse_indices
-from lamia_gql.adapters.slurm.job_record import JobRecord, parse_bytes, parse_exit, parse_time
+from lamia_gql.adapters.slurm.job_record import (
+    JobRecord,
+    is_later_part,
+    parse_bytes,
+    parse_exit,
+    parse_time,
+)
 from lamia_gql.adapters.slurm.slurm_command import SlurmError, run_slurm
 
 FIELDS = (
@@ -88,7 +94,7 @@ def _join(lines: Iterable[Mapping[str, str]]) -> Iterator[JobRecord]:
             continue
         if job is not None:
             yield from _expand(job)
-        job = _parse_job(line)
+        job = None if is_later_part(line["JobID"]) else _parse_job(line)
     if job is not None:
         yield from _expand(job)
 
@@ -116,7 +122,7 @@ def _parse_job(line: Mapping[str, str]) -> JobRecord:
     return JobRecord(
         cluster=line["Cluster"],
         job_id=line["JobIDRaw"],
-        batch_id=line["JobID"],
+        batch_id=line["JobID"].partition("+")[0],
         job_index=int(task) if task.isdecimal() else None,
         # CANCELLED by 1000
         state=line["State"].partition(" ")[0],

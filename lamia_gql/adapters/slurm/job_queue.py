@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lamia_gql.adapters.slurm.job_record import JobRecord, parse_bytes, parse_exit, parse_time
+from lamia_gql.adapters.slurm.job_record import (
+    JobRecord,
+    is_later_part,
+    parse_bytes,
+    parse_exit,
+    parse_time,
+)
 from lamia_gql.adapters.slurm.slurm_command import SlurmError, run_slurm
 
 END = "\x1f"
 """Ends each field: no name has it."""
 FIELDS = (
-    *("Cluster", "ArrayJobID", "ArrayTaskID", "JobID", "State", "Reason", "RestartCnt"),
+    *("Cluster", "ArrayJobID", "ArrayTaskID", "JobID", "JobArrayID", "State", "Reason"),
+    "RestartCnt",
     *("BatchHost", "NodeList", "SubmitTime", "StartTime", "EndTime", "exit_code", "NumCPUs"),
     *("tres-alloc", "Comment", "Name"),
 )
@@ -52,7 +59,7 @@ def read_jobs(job_id: str) -> list[JobRecord]:
 
 def _parse_line(line: str) -> Iterator[JobRecord]:
     values = dict(zip(FIELDS, line.split(END), strict=False))
-    if len(values) < len(FIELDS):
+    if len(values) < len(FIELDS) or is_later_part(values["JobArrayID"]):
         return
     exit_code, signal = parse_exit(values["exit_code"])
     job_id, tasks = values["JobID"], values["ArrayTaskID"]

@@ -95,6 +95,14 @@ class JobRecord(NamedTuple):
         return Phase.SUBMITTED if is_pending else None
 
 
+def is_later_part(job_id: str) -> bool:
+    """Whether a job is a part of a heterogeneous one, such as ``1234+1``, and not the first.
+
+    The parts are one job to the server. The first one, ``1234+0``, has its number and its script.
+    """
+    return job_id.partition("+")[2] not in ("", "0")
+
+
 def parse_exit(text: str) -> tuple[int, int]:
     """Return the exit code and the signal of ``3:0``, or of the status of ``wait`` as a number."""
     code, colon, number = text.partition(":")

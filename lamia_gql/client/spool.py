@@ -14,6 +14,7 @@ carry their order. Older versions wrote no job and no order; they read files tha
 from __future__ import annotations
 
 import binascii
+import bisect
 import errno
 import os
 import re
@@ -95,20 +96,22 @@ class Spool:
         self._make_folders()
         file_names: dict[str, str] = {}
         all_dropped = 0
-        time_us = self._next_time_us()
+        # Listed once: on a network file system that takes long where many files wait.
+        names = sorted(self.file_names())
+        time_us = self._next_time_us(names)
         groups, refused = self._encode_groups(events)
         for priority, job, lines in _split_into_files(groups):
             content = b"".join(lines.values())
             name = make_name(str(priority), f"{time_us:016}", content, job)
-            is_written, dropped = self._write_within_limit(name, content)
+            is_written, dropped = self._write_within_limit(name, content, names)
             all_dropped += dropped
             if is_written:
                 file_names.update(dict.fromkeys(lines, name))
         return SpoolResult(file_names, all_dropped, refused)
 
-    def _next_time_us(self) -> int:
-        """Return the time, later than that of all files of this spool, whoever has written them."""
-        known = max(map(time_of_file, self.file_names()), default=0)
+    def _next_time_us(self, names: Iterable[str]) -> int:
+        """Return the time, later than that of all these files, whoever has written them."""
+        known = max(map(time_of_file, names), default=0)
         latest = max(time.time_ns() // 1000, self._latest_us + 1, known + 1)
         self._latest_us = min(latest, MAX_TIME_US)
         return self._latest_us
@@ -126,9 +129,11 @@ class Spool:
                 refused += 1
         return groups, refused
 
-    def _write_within_limit(self, name: str, content: bytes) -> tuple[bool, int]:
-        """Write a file; returns whether it was written, and how many files were dropped."""
-        names = sorted(self.file_names())
+    def _write_within_limit(self, name: str, content: bytes, names: list[str]) -> tuple[bool, int]:
+        """Write a file; returns whether it was written, and how many files were dropped.
+
+        ``names`` are those of all files, in order; it is kept up to date.
+        """
         space = self._max_bytes - sum(map(size_of_file, names)) - size_of_file(name)
         dropped = 0
         while space < 0:
@@ -139,6 +144,7 @@ class Spool:
         while True:
             try:
                 write_file(self.folder, name, content)
+                bisect.insort(names, name)
                 return True, dropped
             except OSError as error:
                 if error.errno not in DISK_FULL_ERRNOS or not names or names[0] > name:

@@ -187,7 +187,13 @@ def _make_absolute(path: str) -> str:
 
 def _default_spool() -> str:
     home = os.path.expanduser("~")
-    if os.path.isdir(home) and os.access(home, os.W_OK):
+    if _is_writable(home):
         return os.path.join(home, ".lamia-spool")
     # Safe in a shared directory: the spool does not use a directory of another user.
-    return os.path.join(os.environ.get("TMPDIR", "/tmp"), f"lamia-spool-{os.getuid()}")  # noqa: S108
+    folders = (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp")  # noqa: S108
+    folder = next(filter(_is_writable, folders), folders[1])
+    return os.path.join(folder, f"lamia-spool-{os.getuid()}")
+
+
+def _is_writable(folder: str) -> bool:
+    return os.path.isdir(folder) and os.access(folder, os.W_OK)

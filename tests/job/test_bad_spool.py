@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lamia_gql.client.configuration import find_server
 from lamia_gql.client.spool import Spool
 from tests.support.job_side import (
     ROOT,
@@ -48,6 +49,20 @@ def test_unwritable_spool_and_a_server_that_comes_back(tmp_path: Path) -> None:
         process.communicate()
         sent = {e["eventClass"] for _headers, batch in bad.requests[1:] for e in batch}
     assert sent == {"STARTED", "DONE"}
+
+
+def test_default_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The home, or else the first directory for temporary files that can be written."""
+    own = f"lamia-spool-{os.getuid()}"
+    nowhere = str(tmp_path / "nowhere")
+    for home, temporary, expected in (
+        (str(tmp_path), nowhere, str(tmp_path / ".lamia-spool")),
+        (nowhere, str(tmp_path), str(tmp_path / own)),
+        (nowhere, nowhere, f"/tmp/{own}"),
+    ):
+        monkeypatch.setenv("HOME", home)
+        monkeypatch.setenv("TMPDIR", temporary)
+        assert find_server({"LAMIA_URL": "http://host"}).spool == expected
 
 
 def test_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

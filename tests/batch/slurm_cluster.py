@@ -48,7 +48,8 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
-SlurmdTimeout=4
+# On a busy machine, a node answers late.
+SlurmdTimeout=15
 KillWait=1
 SlurmdParameters=config_overrides
 NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={node1_port} CPUs=99 RealMemory=9900

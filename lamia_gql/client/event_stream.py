@@ -66,7 +66,7 @@ class EventStream:
     def send(self, lines: Iterable[bytes]) -> int:
         """Send the events of lines until these end; returns how many lines were not valid.
 
-        Warns of them, and sends the others.
+        Warns of them, and of lines that can't be read, and sends the others.
         """
         invalid = 0
         try:
@@ -85,6 +85,8 @@ class EventStream:
                 if event is not None:
                     self._sender.wait_for_room()
                     self._sender.put(event)
+        except OSError as error:
+            self._warnings.warn("lines", f"No more lines can be read: {error.strerror}.")
         finally:
             try:
                 self._sender.close(CLOSE_TIMEOUT_S)
@@ -92,7 +94,7 @@ class EventStream:
                 self._sender.close(0.0)  # spools what waits
                 raise
         if invalid > MAX_REPORTED_LINES:
-            self._warnings.warn("lines", f"{invalid} lines are not sent.")
+            self._warnings.warn("invalid", f"{invalid} lines are not sent.")
         return invalid
 
     def _parse(self, line: bytes) -> Event | None:

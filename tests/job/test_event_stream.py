@@ -165,10 +165,16 @@ def test_what_a_batch_needs(tmp_path: Path) -> None:
         other = lines_of({"eventClass": "BEAT", "index": 5})
         assert run_lamia_job(environ, "emit", "--batch", input=good + other).returncode == 0
         assert [event["index"] for _headers, [event] in server.requests] == [5]
-    # A stdin that is closed has no events.
-    command = ["sh", "-c", '"$@" <&-', "sh", *LAMIA_JOB, "emit", "--batch"]
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    # There are no events in a stdin that is closed, or can't be read.
+    for redirection, told in (
+        ("<&-", b""),
+        ("0>/dev/null", b"lamia-job: No more lines can be read"),
+    ):
+        command = ["sh", "-c", f'"$@" {redirection}', "sh", *LAMIA_JOB, "emit", "--batch"]
+        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, check=False)
+        assert done.returncode == 0
+        assert done.stderr.startswith(told)
+        assert done.stderr.count(b"\n") == bool(told)
     for wrong in (("--batch", "DONE"), ("--batch", "--progress", "1"), ()):
         assert run_lamia_job(environ, "emit", *wrong, input=good).returncode == 2
     assert not os.path.exists(tmp_path / "spool")

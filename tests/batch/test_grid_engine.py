@@ -154,7 +154,8 @@ def test_a_wrapped_array_with_a_troubled_life(
     options = ("-q", WRAPPED)
     variables = {"LAMIA_URL": server.url, "LAMIA_SPOOL": str(work / "spool")}
     first = engine.submit(script, *options, "-t", "1-8", **variables)
-    limited = ("-t", str(LIMITED), "-l", "h_rt=3")
+    # Long enough to start Python on a busy machine.
+    limited = ("-t", str(LIMITED), "-l", "h_rt=8")
     alone = engine.submit(script, *options, *limited, **variables)
     last = engine.submit(script, *options, "-t", "10-12", **variables)
     waiting = engine.submit(script, *options, "-t", str(WAITING), "-h", **variables)

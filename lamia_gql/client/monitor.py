@@ -116,19 +116,22 @@ class ProgramMonitor:
         """Send a signal to the program and all its descendants, because shells pass none on.
 
         All are stopped first, because a stopped process starts no others that would be missed.
-        The program is continued last: once it has ended, nobody is signalled any more.
+        The program comes last. On a busy machine it may not have stopped yet, and then the signal
+        ends it at once: nobody else may still be stopped when this process ends, too.
         """
         stopped: list[int] = []
         while new := [pid for pid in find_process_tree(self._pid) if pid not in stopped]:
             self._send_signal(new, signal.SIGSTOP)
             stopped += new
-        self._send_signal(stopped[::-1], number)
-        self._send_signal(stopped[::-1], signal.SIGCONT)
+        for pids in (stopped[:0:-1], stopped[:1]):
+            self._send_signal(pids, number)
+            self._send_signal(pids, signal.SIGCONT)
 
     def _send_signal(self, pids: list[int], number: signal.Signals) -> None:
         for pid in pids:
             try:
-                if not self._ended.is_set():
+                # The program's id may be another one's as soon as it has ended.
+                if pid != self._pid or not self._ended.is_set():
                     os.kill(pid, number)
             except OSError:
                 pass  # it has ended by itself

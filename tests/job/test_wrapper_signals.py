@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -207,8 +208,8 @@ def test_terminated_is_sent_before_the_batch_system_kills(
 @pytest.mark.parametrize(
     "script",
     [
-        "sleep 61.25 & sleep 61.25; echo never",
-        "n=0; while [ $n -lt 500 ]; do sleep 61.25 & n=$((n + 1)); done; wait; echo never",
+        "{sleep} & {sleep}; echo never",
+        "n=0; while [ $n -lt 500 ]; do {sleep} & n=$((n + 1)); done; wait; echo never",
     ],
     ids=["a few", "many at that moment"],
 )
@@ -219,7 +220,44 @@ def test_enough_ends_the_program_and_what_it_has_started(
     sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 1})
     sqlite_server.submit("t", "p", "DONE", index=0)
     environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)
-    done = run_lamia_job(environ, "run", "--stop-when-enough", "--", *shell_command(script))
+    sleep = unique_sleep()
+    program = shell_command(script.format(sleep=sleep))
+    done = run_lamia_job(environ, "run", "--stop-when-enough", "--", *program)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, b"")
     assert stored_event_classes(sqlite_server)[-1] == "TERMINATED"
-    assert b"sleep 61.25" not in running_programs()
+    until(lambda: sleep.encode() not in running_programs(), "the ends of all")
+
+
+BUSY = """
+import os, signal, time
+kill, pids = os.kill, []
+def kill_at_once(pid, number):
+    pids.append(pid)
+    kill(pid, number)
+    if (pid, number) == (pids[0], signal.SIGTERM):
+        kill(pid, signal.SIGKILL)
+        time.sleep(0.5)
+os.kill = kill_at_once
+from lamia_gql.client.__main__ import main
+main()
+"""
+"""A lamia-job whose program dies of SIGTERM although it is stopped, as before it has run again."""
+
+
+def test_nobody_stays_stopped(sqlite_server: Server, tmp_path: Path) -> None:
+    """Also if the program ends while its descendants are still stopped."""
+    sqlite_server.create("t", {"name": "p", "jobCount": 2, "threshold": 1})
+    sqlite_server.submit("t", "p", "DONE", index=0)
+    environ = job_environment(sqlite_server.url, tmp_path, LAMIA_INDEX=1)
+    sleep = unique_sleep()
+    command = [sys.executable, "-c", BUSY, "run", "--stop-when-enough", "--"]
+    done = subprocess.run(
+        [*command, *shell_command(f"{sleep} & {sleep} & wait")], env=environ, cwd=ROOT, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    until(lambda: sleep.encode() not in running_programs(), "the ends of all")
+
+
+def unique_sleep() -> str:
+    """A program that sleeps for a minute, and that nobody else runs on this machine."""
+    return f"sleep 61.{time.time_ns()}"

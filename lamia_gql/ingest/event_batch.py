@@ -28,6 +28,7 @@ from lamia_gql.ingest.event_statements import (
     PLAIN_EVENT,
     PLAIN_JOB,
     REMOVE_EVENTS,
+    UPDATE_TASKS,
     WRITE_EVENTS,
     WRITE_PLAIN_EVENTS,
     process_counters,
@@ -43,7 +44,7 @@ from lamia_gql.ingest.event_targets import (
 from lamia_gql.ingest.outbox import Outbox
 from lamia_gql.ingest.process_accumulator import ProcessAccumulator
 from lamia_gql.ingest.samples import Samples
-from lamia_gql.ingest.task_totals import task_totals, update_tasks
+from lamia_gql.ingest.task_totals import TaskCounts, task_counts, task_totals
 from lamia_gql.storage.change_feed import Change
 from lamia_gql.storage.details_json import encode_values
 from lamia_gql.storage.driver import Driver
@@ -145,15 +146,23 @@ class _Batch:
             return self._outcomes(results, processes)
         if any(written() < number for number, written in self._sent):
             return None
-        changed = [processes[key] for key, process in self._processes.items() if process.is_changed]
+        targets = self._targets
+        changes = [
+            (before, after)
+            for before, after in zip(targets.processes, processes.values(), strict=True)
+            if after is not before
+        ]
+        changed = [after for _, after in changes]
         last_at = {
             (event.task_id, event.process_number): event.received_at for event in self._added
         }
         samples = Samples((p, last_at[p.task_id, p.number]) for p in changed)
         last_seq = {task_id: self._last_seq[task_id] for task_id, _ in last_at}
+        counts = task_counts(targets.tasks, changes, last_seq)
+        others = sorted(last_seq.keys() - {row.id for row in counts})
         with driver.together():
-            is_complete = self._write(driver, changed, jobs, samples)
-            groups = GROUP_PROCESSES.start(driver, [(task_id,) for task_id in last_seq])
+            is_complete = self._write(driver, changed, jobs, samples, counts)
+            groups = GROUP_PROCESSES.start(driver, [(task_id,) for task_id in others])
             driver.flush()
             # Meanwhile, PostgreSQL writes.
             outcomes = self._outcomes(results, processes)
@@ -161,13 +170,12 @@ class _Batch:
             return None
         samples.coarsen(transaction.connection)
         totals = sorted(task_totals(groups(), last_seq))
-        usage = [row for process in self._processes.values() for row in process.usage_rows()]
         with driver.together():
-            update_tasks(driver, totals, self._targets.tasks)
+            UPDATE_TASKS.start(driver, totals)
+            usage = [row for process in self._processes.values() for row in process.usage_rows()]
             ADD_USAGE.start(driver, usage)
-            transaction.publish_on_commit(self._changes())
+        transaction.publish_on_commit(self._changes())
         if self._outbox is not None:
-            targets = self._targets
             self._outbox.add_ends(
                 transaction.connection, targets.tasks, totals, targets.processes, changed
             )
@@ -259,6 +267,7 @@ class _Batch:
         changed: Sequence[ProcessRow],
         jobs: Sequence[tuple[Any, ...]],
         samples: Samples,
+        counts: Sequence[TaskCounts],
     ) -> Callable[[], bool]:
         """Write what is not sent yet; a function that tells whether none of it was stored."""
         events: Sequence[tuple[Any, ...]] = self._added[self._sent_count :]
@@ -275,6 +284,7 @@ class _Batch:
             [(p.task_id, p.number, p.name, *process_counters(p)) for p in changed],
             jobs,
             samples.rows,
+            counts,
         )
         return write.start(driver, rows)
 

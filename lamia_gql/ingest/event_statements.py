@@ -70,7 +70,7 @@ SAMPLED_COUNTERS = PROCESS_COUNTERS[:8]
 sampled_counters = attrgetter(*SAMPLED_COUNTERS)
 """Their values in a row of a process."""
 TASK_COUNTS = ("last_seq", "events", "last_event_at")
-"""The columns of a task that change with each of its events."""
+"""The columns of a task that change with each of its events; they follow from the events alone."""
 TASK_TOTALS = (*TASK_COUNTS, "state", "started_at", "finished_at")
 """The columns of a task that follow from its processes."""
 
@@ -198,7 +198,7 @@ COARSEN_SAMPLES = _coarsen_samples()
 UPDATE_PROCESSES = bulk_update(Process, ("task_id", "number", "name"), PROCESS_COUNTERS)
 UPDATE_TASKS = bulk_update(Task, ("id",), TASK_TOTALS)
 UPDATE_TASK_COUNTS = bulk_update(Task, ("id",), TASK_COUNTS)
-"""Likewise, for tasks whose other columns stay: SQLite would write their indexes all the same."""
+"""For tasks whose other columns stay: SQLite would write their indexes all the same."""
 PLAIN_EVENT = EventRow._fields.index("details")
 """The number of columns of an event that tells no details, and of a job that has none and was never
 held: the others are null. There are fewer to write."""
@@ -208,7 +208,11 @@ WRITE_PLAIN_EVENTS = DependentWrites(
     UPDATE_PROCESSES,
     bulk_upsert(Job, JobRow._fields[:PLAIN_JOB]),
     UPSERT_SAMPLES,
+    UPDATE_TASK_COUNTS,
 )
 """Like ``WRITE_EVENTS``, for plain events and jobs."""
-WRITE_EVENTS = DependentWrites(INSERT_EVENTS, UPDATE_PROCESSES, UPSERT_JOBS, UPSERT_SAMPLES)
-"""New events with all that they change below their tasks; nothing of that if some are stored."""
+WRITE_EVENTS = DependentWrites(
+    INSERT_EVENTS, UPDATE_PROCESSES, UPSERT_JOBS, UPSERT_SAMPLES, UPDATE_TASK_COUNTS
+)
+"""New events with all that they change, but for the ``TASK_TOTALS`` of tasks of which more changes
+than the ``TASK_COUNTS``; nothing of that if some are stored."""

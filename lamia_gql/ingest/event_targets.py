@@ -67,7 +67,7 @@ def resolve(driver: Driver, events: Sequence[NewEvent], mode: LockMode) -> Targe
     locked = _locked_by_others(driver, names - tasks.keys(), mode)
     job_keys = [_job_key(event, tasks, locked, processes) for event in events]
     wanted = {key for key in job_keys if isinstance(key, tuple)}
-    jobs = READ_JOBS.run_on(driver, wanted) if wanted else []
+    jobs = READ_JOBS.run_on(driver, wanted)
     return Targets(
         {task.id: task for task in tasks.values()},
         list(processes.values()),

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from lamia_gql.domain.progress import FINISHED, State, task_state
-from lamia_gql.ingest.event_statements import (
-    GROUP_PROCESSES,
-    TASK_COUNTS,
-    UPDATE_TASK_COUNTS,
-    UPDATE_TASKS,
-)
+from lamia_gql.ingest.event_statements import GROUP_PROCESSES, UPDATE_TASKS
 from lamia_gql.storage.driver import Driver
-from lamia_gql.storage.rows import TaskRow
+from lamia_gql.storage.rows import ProcessRow, TaskRow
 
-COUNTED = 1 + len(TASK_COUNTS)
-"""How many fields of ``TaskTotals`` come first that any event may change, with the id."""
+
+class TaskCounts(NamedTuple):
+    """A row of ``UPDATE_TASK_COUNTS``: the task, and its columns ``TASK_COUNTS`` in their order."""
+
+    id: int
+    last_seq: int
+    events: int
+    last_event_at: datetime | None
 
 
 class TaskTotals(NamedTuple):
@@ -33,10 +34,6 @@ class TaskTotals(NamedTuple):
     started_at: datetime | None
     finished_at: datetime | None
 
-    def keeps(self, before: TaskRow) -> bool:
-        """Whether nothing changes but the columns ``TASK_COUNTS``."""
-        return self[COUNTED:] == (before.state, before.started_at, before.finished_at)
-
 
 def refresh_tasks(connection: Connection, last_seq: Mapping[int, int]) -> None:
     """Update the totals of tasks, which must be locked.
@@ -48,14 +45,39 @@ def refresh_tasks(connection: Connection, last_seq: Mapping[int, int]) -> None:
     UPDATE_TASKS.run_on(driver, task_totals(groups, last_seq))
 
 
-def update_tasks(
-    driver: Driver, totals: Sequence[TaskTotals], before: Mapping[int, TaskRow]
-) -> None:
-    """Update the totals of tasks, which were ``before``, by their ids."""
-    if all(row.keeps(before[row.id]) for row in totals):
-        UPDATE_TASK_COUNTS.start(driver, [row[:COUNTED] for row in totals])
-    else:
-        UPDATE_TASKS.start(driver, totals)
+def task_counts(
+    tasks: Mapping[int, TaskRow],
+    changed: Iterable[tuple[ProcessRow, ProcessRow]],
+    last_seq: Mapping[int, int],
+) -> list[TaskCounts]:
+    """The rows of ``UPDATE_TASK_COUNTS``, for those tasks of which nothing else changes.
+
+    What the others are depends on all of their processes, also on those that have no new events.
+
+    Args:
+        tasks: the tasks, as they were before these events, by their ids.
+        changed: their processes with new events, as they were before and as they are now.
+        last_seq: the number of the last event of each task with new events, by the task's id.
+    """
+    counts = {
+        task_id: TaskCounts(task_id, seq, tasks[task_id].events, tasks[task_id].last_event_at)
+        for task_id, seq in last_seq.items()
+        if tasks[task_id].state not in FINISHED
+    }
+    for before, after in changed:
+        found = counts.get(after.task_id)
+        if found is None:
+            continue
+        if (after.state, after.started_at) != (before.state, before.started_at):
+            del counts[after.task_id]
+            continue
+        counts[after.task_id] = found._replace(
+            events=found.events + after.events - before.events,
+            last_event_at=max(
+                filter(None, (found.last_event_at, after.last_event_at)), default=None
+            ),
+        )
+    return sorted(counts.values())
 
 
 def task_totals(groups: Iterable[tuple[Any, ...]], last_seq: Mapping[int, int]) -> list[TaskTotals]:

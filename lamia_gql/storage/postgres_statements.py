@@ -181,7 +181,9 @@ class PostgresStatements:
         self._sent.append((name, None))
 
     def _finish(self) -> None:
-        """Take the results of all that was sent; raise the first error."""
+        """Take the results of all that was sent, if anything was; raise the first error."""
+        if not self._sent:
+            return
         self._pgconn.pipeline_sync()
         failure: Exception | None = None
         try:

@@ -5,7 +5,7 @@ SQLAlchemy takes a hundred times as long as SQLite to run a statement that finds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Dialect, Select, SelectBase
 
 from lamia_gql.storage.driver import Cursor, Driver
 from lamia_gql.storage.json_rows import in_json
-from lamia_gql.storage.key_table import GREATEST_KEY, LEAST_KEY, Keys
+from lamia_gql.storage.key_table import GREATEST_KEY, LEAST_KEY
 
 R = TypeVar("R", bound=tuple[Any, ...])
 STATEMENTS_KEPT = 256
@@ -111,12 +111,14 @@ class BulkRead(Generic[R]):
         self._statement = Statement(select)
         self._row = row
 
-    def run_on(self, driver: Driver, keys: Keys) -> list[R]:
+    def run_on(self, driver: Driver, keys: Collection[Sequence[Any]]) -> list[R]:
         """The rows for these keys."""
         return self.start(driver, keys)()
 
-    def start(self, driver: Driver, keys: Keys) -> Callable[[], list[R]]:
-        """Run the statement; a function that gives the rows."""
+    def start(self, driver: Driver, keys: Collection[Sequence[Any]]) -> Callable[[], list[R]]:
+        """Run the statement, unless there are no keys; a function that gives the rows."""
+        if not keys:
+            return list
         cursor = self._statement.start(driver, keys=keys)
         return lambda: list(map(self._row, self._statement.fetch_values(driver, cursor)))
 

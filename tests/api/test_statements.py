@@ -150,16 +150,20 @@ def test_notifications_cost_only_what_ends(database_url: str) -> None:
         return statements
 
     with running(settings) as app:
-        app.fill(range(100))
+        app.fill(range(200))
         beats = submit(app, "BEAT", range(100))
         assert not any("notification" in statement for statement in beats)
         one = submit(app, "FAILED", range(1))
         many = submit(app, "FAILED", range(1, 100))
-        assert len(one) == len(many) == len(beats) + 5
     with running(load(database_url=database_url)) as app:
-        assert submit(app, "BEAT", range(100)) == beats
+        assert submit(app, "BEAT", range(100, 200)) == beats
+        ends = submit(app, "FAILED", range(100, 200))
+        assert len(one) == len(many) == len(ends) + 5
+        # All processes of the tasks are read, and the tasks are written by themselves, which SQLite
+        # does in place of writing their counts.
+        assert len(ends) == len(beats) + (1 if database_url.startswith("sqlite") else 2)
         # One statement counts how long the jobs ran.
-        assert len(submit(app, "DONE", range(100))) == len(beats) + 1
+        assert len(submit(app, "DONE", range(100, 200))) == len(ends) + 1
 
 
 def test_progress_and_states_are_read_without_the_events(app: App) -> None:

@@ -21,12 +21,13 @@ from lamia_gql.ingest.event_statements import (
     WRITE_EVENTS,
 )
 from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
+from lamia_gql.ingest.task_totals import TaskCounts
 from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.driver import Driver
 from lamia_gql.storage.engine import begin_write, create_engine
 from lamia_gql.storage.migrations import migrate
-from lamia_gql.storage.models import Event, Job
+from lamia_gql.storage.models import Event, Job, Task
 from lamia_gql.storage.rows import (
     JOB_COLUMNS,
     PROCESS_COLUMNS,
@@ -105,16 +106,20 @@ def test_rows_are_those_that_sqlalchemy_reads(connection: Connection) -> None:
 
 
 def test_nothing_is_written_beside_events_that_are_stored(connection: Connection) -> None:
-    """Where an event is stored already, its job is not written, nor that of any other."""
+    """Where an event is stored already, its job is not written, nor any other, nor its task."""
     driver = Driver(connection)
     stored = event(1)
     assert INSERT_EVENTS.run(connection, [stored]) == 1
     job = JobRow.of((1, 0, 7), summarise([KNOWN]))
-    assert not WRITE_EVENTS.start(driver, ([event(2), event(3, stored.id)], [], [job], []))()
+    counts = TaskCounts(1, 9, 8, TIME)
+    twice = [event(2), event(3, stored.id)]
+    assert not WRITE_EVENTS.start(driver, (twice, [], [job], [], [counts]))()
     assert connection.scalars(select(Event.seq).order_by(Event.seq)).all() == [1, 2]
     assert connection.scalars(select(Job.job_index)).all() == []
-    assert WRITE_EVENTS.start(driver, ([event(3)], [], [job], []))()
+    assert connection.scalars(select(Task.events).where(Task.id == 1)).all() == [0]
+    assert WRITE_EVENTS.start(driver, ([event(3)], [], [job], [], [counts]))()
     assert connection.scalars(select(Job.job_index)).all() == [7]
+    assert connection.scalars(select(Task.events).where(Task.id == 1)).all() == [8]
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -269,11 +269,9 @@ class Recorder:
                 )
         except Exception as error:
             return await self._end_failed(parts, mode, error)
-        self.outcomes.update(
-            (event.event_class, _outcome(result))
-            for event, result in zip(events, results, strict=True)
-            if result is not None
-        )
+        for event, result in zip(events, results, strict=True):
+            if result is not None:
+                self.outcomes[event.event_class, _outcome(result)] += 1
         return self._end(parts, results)
 
     def _end(self, parts: Sequence[Part], results: Sequence[Result | None]) -> list[Part]:

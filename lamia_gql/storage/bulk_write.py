@@ -50,7 +50,9 @@ class BulkWrite:
         self._names = names
         self._around = on_postgresql
         self._on_postgresql = self.on_postgresql()
-        self._encoders: dict[str, list[Callable[[Row], Row | str]]] = {}
+        self._encoders: list[Callable[[Row], str]] | None = None
+        self._conversions: list[tuple[int, Callable[[Any], Any]]] | None = None
+        """Those of the columns that SQLite's driver does not take as they are, by their places."""
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Write the rows, in their order; the number of rows that were written."""
@@ -64,14 +66,25 @@ class BulkWrite:
         """Write the rows; a function that tells how many were written."""
         if not rows:
             return lambda: 0
-        columns = self.encode(driver.dialect, rows)
         if driver.is_sqlite:
-            number = self._run_on_sqlite(driver, list(zip(*columns, strict=True)))
+            number = self._run_on_sqlite(driver, self._convert(driver.dialect, rows))
             return lambda: number
-        written = driver.execute(self._on_postgresql, columns)
+        written = driver.execute(self._on_postgresql, self.encode(driver.dialect, rows))
         return lambda: written.rowcount
 
-    def _run_on_sqlite(self, driver: Driver, rows: list[Row]) -> int:
+    def _convert(self, dialect: Dialect, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows as SQLite's driver takes them."""
+        if self._conversions is None:
+            found = [_converter(kind, dialect) for kind in self._types]
+            self._conversions = [(p, convert) for p, convert in enumerate(found) if convert]
+        if not self._conversions:
+            return rows
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for place, convert in self._conversions:
+            columns[place] = map(convert, columns[place])
+        return list(zip(*columns, strict=True))
+
+    def _run_on_sqlite(self, driver: Driver, rows: Sequence[Row]) -> int:
         written, begin = 0, 0
         if self._on_sqlite_together is not None:
             while begin + GROUP <= len(rows):
@@ -102,14 +115,12 @@ class BulkWrite:
         """The number of columns."""
         return len(self._names)
 
-    def encode(self, dialect: Dialect, rows: Sequence[Row]) -> list[Any]:
-        """The values of each column, or their array, as the driver gets them."""
-        encoders = self._encoders.get(dialect.name)
-        if encoders is None:
-            encoders = [_encoder(kind, dialect) for kind in self._types]
-            self._encoders[dialect.name] = encoders
-        columns: Iterable[Row] = zip(*rows, strict=True) if rows else [()] * len(encoders)
-        return [encode(values) for encode, values in zip(encoders, columns, strict=True)]
+    def encode(self, dialect: Dialect, rows: Sequence[Row]) -> list[str]:
+        """The array of each column, as PostgreSQL gets it."""
+        if self._encoders is None:
+            self._encoders = [_encoder(kind, dialect) for kind in self._types]
+        columns: Iterable[Row] = zip(*rows, strict=True) if rows else [()] * len(self._encoders)
+        return [encode(values) for encode, values in zip(self._encoders, columns, strict=True)]
 
 
 class DependentWrites:
@@ -205,12 +216,15 @@ def _is_text(kind: TypeEngine[Any]) -> bool:
     return isinstance(kind.impl if isinstance(kind, TypeDecorator) else kind, String)
 
 
-def _encoder(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Row], Row | str]:
-    """From the values of a column to those that the driver gets, or to their array."""
-    process = kind.dialect_impl(dialect).bind_processor(dialect)
-    if dialect.name == "sqlite":
-        return (lambda values: values) if process is None else lambda v: list(map(process, v))
-    return _array if process is None else lambda values: _array(list(map(process, values)))
+def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """From a value of a column to what the driver gets; None where it gets the value."""
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _encoder(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Row], str]:
+    """From the values of a column to their array."""
+    convert = _converter(kind, dialect)
+    return _array if convert is None else lambda values: _array(list(map(convert, values)))
 
 
 def _array(values: Row) -> str:

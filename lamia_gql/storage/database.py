@@ -34,6 +34,7 @@ from lamia_gql.storage.engine import (
     is_sqlite,
     writing,
 )
+from lamia_gql.storage.kept_connection import KeptConnection
 from lamia_gql.storage.lookups import Lookups
 from lamia_gql.storage.read_position import Position
 from lamia_gql.storage.read_replica import LOOKUPS, ReadSource, connect_replicas
@@ -90,6 +91,9 @@ class Database:
             if self.has_other_servers
             else create_sqlite_write_engine(settings)
         )
+        self._kept = None if self.has_other_servers else KeptConnection(self._write_engine)
+        self._connect = self._write_engine.connect if self._kept is None else self._kept.use
+        """Gives a connection that writes, for a block."""
         self._writers = WriteThreads(WRITE_THREADS, "lamia-write")
         self._event_writers = WriteThreads(event_threads, "lamia-write-events")
         self._writes: set[Write[Any]] = set()
@@ -251,7 +255,7 @@ class Database:
         while True:
             try:
                 with self._write_lock or nullcontext():
-                    result, changes = write.run(self._write_engine, self.id)
+                    result, changes = write.run(self._connect, self.id)
             except CommitUnconfirmed:
                 self.id = uuid.uuid4().hex
                 self._note_unheard()
@@ -298,6 +302,8 @@ class Database:
                 self._run_write(Write(self.tell_to_catch_up, time.monotonic() + self.timeout_s))
             except (CommitUnconfirmed, DBAPIError):
                 log.exception("other servers were not told of a change, which they may not show")
+        if self._kept is not None:
+            self._kept.close()
         self._write_engine.dispose()
         self.engine.dispose()
 

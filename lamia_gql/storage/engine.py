@@ -70,11 +70,19 @@ class SQLiteConnection(sqlite3.Connection):
         self._cursors.add(found)
         return found
 
+    def commit(self) -> None:
+        """Commit."""
+        self._close_cursors()
+        super().commit()
+
     def rollback(self) -> None:
         """Roll back; SQLAlchemy does so, too, before it gives the connection to others."""
+        self._close_cursors()
+        super().rollback()
+
+    def _close_cursors(self) -> None:
         for cursor in list(self._cursors):
             cursor.close()
-        super().rollback()
 
 
 def is_sqlite(engine: Engine) -> bool:
@@ -270,10 +278,19 @@ def _keep_few_pages(connection: sqlite3.Connection, _record: ConnectionPoolEntry
 def _check_file(
     _connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object
 ) -> None:
-    # SQLite goes on writing into a file that was deleted or replaced, and the data is lost.
-    path, identity = record.info["file"]
-    if _identity(path) != identity:
-        raise DisconnectionError(f"{path} was replaced by another file")
+    if not has_its_file(record.info):
+        raise DisconnectionError(f"{record.info['file'][0]} was replaced by another file")
+
+
+def has_its_file(info: Mapping[str, Any]) -> bool:
+    """Whether the file that a connection to SQLite has opened is still the database.
+
+    SQLite goes on writing into one that was deleted or replaced, and the data is lost. ``info`` is
+    what is kept with the connection.
+    """
+    path, identity = info["file"]
+    is_same: bool = _identity(path) == identity
+    return is_same
 
 
 def _give_up_read_only(context: ExceptionContext) -> None:

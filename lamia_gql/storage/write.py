@@ -6,12 +6,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, Transaction
+from sqlalchemy import Connection, Transaction
 from sqlalchemy.exc import DBAPIError
 
 from lamia_gql.storage.change_feed import Change, notify_statement
@@ -93,17 +93,19 @@ class Write(Generic[T]):
         """Whether it has got its turn, and a connection."""
         return self.times.begun is not None
 
-    def run(self, engine: Engine, server_id: str) -> tuple[T, list[Change]]:
+    def run(
+        self, connect: Callable[[], AbstractContextManager[Connection]], server_id: str
+    ) -> tuple[T, list[Change]]:
         """Run the work and commit; the result, and the changes to publish.
 
-        ``engine`` is one whose transactions write.
+        ``connect`` gives a connection whose transactions write, for a block.
 
         Raises :class:`GivenUp`, :class:`CommitUnconfirmed`, and what the work and the database
         raise; then nothing was changed, unless it is :class:`CommitUnconfirmed`.
         """
         self._check()
         times = self.times
-        with engine.connect() as connection, self._stoppable(connection):
+        with connect() as connection, self._stoppable(connection):
             begun = connection.begin()
             try:
                 times.begun = times.begun or time.monotonic()
@@ -120,13 +122,12 @@ class Write(Generic[T]):
                     if is_gone(error):
                         # The others of its pool are connected to the same database.
                         connection.invalidate()
-                        engine.dispose()
+                        connection.engine.dispose()
                 raise
             try:
-                notify = notify_statement(server_id, transaction.changes)
-                warnings = self._commit(begun, connection, notify)
+                warnings = self._commit(begun, connection, server_id, transaction.changes)
             except Exception as error:
-                if is_sqlite(engine) or _is_refusal(error):
+                if is_sqlite(connection.engine) or _is_refusal(error):
                     with self._lock:
                         self._may_be_committed = False
                     # Or the pool would hand on a connection whose transaction is still open.
@@ -163,12 +164,15 @@ class Write(Generic[T]):
                 raise GivenUp
             self._may_be_committed = True
 
-    def _commit(self, begun: Transaction, connection: Connection, notify: str) -> list[str]:
+    def _commit(
+        self, begun: Transaction, connection: Connection, server_id: str, changes: Sequence[Change]
+    ) -> list[str]:
         """Commit and notify; the warnings of standbys that PostgreSQL did not wait for."""
         driver: Any = connection.connection.driver_connection
         if isinstance(driver, sqlite3.Connection):
             begun.commit()
             return []
+        notify = notify_statement(server_id, changes)
         afterwards = [READ_COMMITTED_POSITION] if self._with_position else []
         if notify:
             afterwards.append(notify)

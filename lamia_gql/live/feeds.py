@@ -83,18 +83,11 @@ class Feeds:
         """Start to receive the commits of this server."""
         loop = asyncio.get_running_loop()
 
-        is_notified = self._database.has_other_servers
-
-        def receive(changes: Sequence[Change]) -> None:
-            if is_notified:
-                self.notifications.send(changes[0])
-            loop.call_soon_threadsafe(self.receive, changes)
-
         def note() -> None:
             loop.call_soon_threadsafe(self._unheard.note)
 
         await self._unheard.start()
-        self._database.on_commit = receive
+        self._database.on_commit = self._receive_own
         self._database.on_unheard_commit = note
 
     async def stop(self) -> None:
@@ -155,6 +148,11 @@ class Feeds:
             if feed is not None:
                 self._advance(feed, change)
         self.changes.publish([change.task_id for change in changes])
+
+    def _receive_own(self, changes: Sequence[Change]) -> None:
+        if self._database.has_other_servers:
+            self.notifications.send(changes)
+        self.receive(changes)
 
     async def catch_up(self) -> None:
         """Find out what was committed without a notification.

@@ -116,7 +116,7 @@ class Database:
         """Everything that this server has committed is before it. None if that is not known, and
         where there are no replicas."""
         self.on_commit: Callable[[Sequence[Change]], None] | None = None
-        """Called, in a writer's thread, with the changes of each committed transaction."""
+        """Called, in the event loop, with the changes of each committed transaction."""
         self.on_unheard_commit: Callable[[], None] | None = None
         """Called, in a writer's thread, when a transaction may have been committed of which nobody
         was told, or only this server. Without it, others are told when this is closed."""
@@ -189,19 +189,23 @@ class Database:
         write: Write[T],
         statistics: WriteStatistics,
         answer: asyncio.Future[T],
-        result: T,
+        done: tuple[T, Sequence[Change]] | None,
         error: BaseException | None,
     ) -> None:
-        """Take the end of a write: its result, or its error."""
+        """Take the end of a write: its result and its changes, or its error."""
         self._writes.discard(write)
         statistics.add(write, error)
-        if error is not None:
+        if done is None:
+            assert error is not None
             _fail(answer, error)
             return
+        result, changes = done
         position = write.position
         self.position = None if position is None else max(self.position or 0, position)
         if not answer.done():
             answer.set_result(result)
+        if changes and self.on_commit is not None:
+            self.on_commit(changes)
 
     def _end_late(self, write: Write[T], answer: asyncio.Future[T], timeout_s: float) -> None:
         """Give up a write that takes too long, and answer its caller."""
@@ -214,7 +218,7 @@ class Database:
         else:
             _fail(answer, _busy("Other changes keep the database busy."))
 
-    def _run(self, write: Write[T]) -> T:
+    def _run(self, write: Write[T]) -> tuple[T, Sequence[Change]]:
         try:
             return self._run_write(write)
         except CommitUnconfirmed as error:
@@ -244,14 +248,16 @@ class Database:
     def write_blocking(self, work: Callable[[WriteTransaction], T]) -> T:
         """:meth:`write`, for code without an event loop; it may take as long as it likes.
 
-        Raises what the database raises; and :class:`OutcomeUnknown`.
+        What has changed is published to other servers only. Raises what the database raises; and
+        :class:`OutcomeUnknown`.
         """
         try:
-            return self._run_write(Write(work))
+            return self._run_write(Write(work))[0]
         except CommitUnconfirmed as error:
             raise OutcomeUnknown from error
 
-    def _run_write(self, write: Write[T]) -> T:
+    def _run_write(self, write: Write[T]) -> tuple[T, Sequence[Change]]:
+        """The result of a write that is committed, and the changes to publish."""
         while True:
             try:
                 with self._write_lock or nullcontext():
@@ -264,11 +270,9 @@ class Database:
                 if not write.retries.wait(error):
                     raise
             else:
-                if changes and (publish := self.on_commit) is not None:
-                    publish(changes)
                 if not write.is_told:
                     self._note_unheard()
-                return result
+                return result, changes
 
     def _note_unheard(self) -> None:
         if (note := self.on_unheard_commit) is not None:

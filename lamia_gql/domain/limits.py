@@ -12,6 +12,8 @@ from lamia_gql.domain.setting_types import Timeout
 
 MAX_INT = 2**31 - 1
 """The largest Int of GraphQL."""
+MAX_COST = 2**53 - 1
+"""The largest cost that is reported: the largest integer that every JSON parser reads exactly."""
 MIN_RATE = 1e-9
 """A client would have to wait for decades until it may ask again; with much less, for ever."""
 
@@ -110,7 +112,7 @@ class Limits(BaseSettings):
     max_cost: int = Field(
         125_000,
         ge=1,
-        le=MAX_INT,
+        le=MAX_COST,
         description="The largest number of values that the answer to an operation may have.",
     )
     max_response_bytes: int = Field(

@@ -38,7 +38,7 @@ NO_FOLDER = "/nowhere/at/all/l.sqlite can't be used: the folder /nowhere/at/all 
         (["serve"], {"send_timeout": "1e-9"}, 2, "send_timeout must be at least 0.001, not"),
         (["serve"], {"session_time": "inf"}, 2, "session_time must be a finite number, not"),
         (["serve"], {"max_job_count": "9999999999"}, 2, "must be at most 2147483647, not"),
-        (["serve"], {"max_cost": "9999999999"}, 2, "must be at most 2147483647, not"),
+        (["serve"], {"max_cost": "1" + "0" * 16}, 2, "must be at most 9007199254740991, not"),
         (["serve"], {"max_event_rate": "1e-300"}, 2, "must be at least 1e-09, not"),
         (["serve"], {"max_notifications": "1" * 19}, 2, "must be at most 1000000000, not"),
         (["serve"], {"notify_give_up_after": "1e12"}, 2, "must be at most 1000000000.0, not"),

@@ -11,6 +11,9 @@ from sqlalchemy import Engine, event
 
 from lamia_gql.storage.driver import Driver
 
+OWN = ("FROM access_token", "alembic_version", "pg_catalog.pg_class")
+"""What is in statements that a server runs on its own: for access tokens, and the revision of the
+database."""
 GROUP = "), (?"
 """What is in a statement that inserts several rows."""
 
@@ -19,14 +22,14 @@ GROUP = "), (?"
 def record_statements(thread: str = "") -> Iterator[list[str]]:
     """The statements that run during the block, without BEGIN.
 
-    Those by which a server keeps its access tokens up to date, and gives memory back, on its own,
-    do not count. The rows that SQLite gets in groups are one statement. Where
-    ``thread`` is given, only those of threads whose names begin so.
+    Those of :data:`OWN`, and those by which a server gives memory back, do not count. The rows that
+    SQLite gets in groups are one statement. Where ``thread`` is given, only those of threads whose
+    names begin so.
     """
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith(("BEGIN", "PRAGMA")) or "FROM access_token" in statement:
+        if statement.startswith(("BEGIN", "PRAGMA")) or any(own in statement for own in OWN):
             return
         if not current_thread().name.startswith(thread):
             return

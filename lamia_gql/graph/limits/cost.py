@@ -27,7 +27,7 @@ from graphql import (
     is_list_type,
 )
 
-from lamia_gql.domain.limits import MAX_INT
+from lamia_gql.domain.limits import MAX_COST, MAX_INT
 from lamia_gql.graph.limits.document_summary import (
     Definition,
     DocumentSummary,
@@ -46,8 +46,6 @@ INPUT_ENTRY_COST = 50
 RESOLVED_SHARE = 3
 """What is resolved field by field may have this part of ``max_cost``: that takes the event loop, up
 to 25 microseconds a value, whereas plans run in threads."""
-MAX_COST = 2**53 - 1
-"""The largest cost that is reported: the largest integer that every JSON parser reads exactly."""
 MAX_INPUT_DEPTH = 8
 """Input types of the schema contain no lists below this level."""
 

@@ -163,8 +163,8 @@ async def test_all_reads_of_an_operation_see_one_state(database: Database) -> No
             await increase(database)
             assert await snapshot.read(number) == expected
         reads.end()
-    # One for each snapshot, and one for each write.
-    assert len(taken) == 3 + 6
+    # One for each snapshot, and one for each write; SQLite's writers keep theirs.
+    assert len(taken) == 3 + (6 if database.has_other_servers else 1)
 
 
 async def test_one_read_sees_one_state(database: Database) -> None:

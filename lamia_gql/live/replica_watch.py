@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lamia_gql.domain.background_task import BackgroundTask
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.own_connection import connect
-from lamia_gql.storage.read_position import READ_PRIMARY, READ_REPLICA
+from lamia_gql.storage.read_position import READ_PRIMARY, READ_REPLICA, Replayed
 from lamia_gql.storage.read_replica import ReadReplica
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class ReplicaWatch:
         try:
             while True:
                 replica.asked.clear()
-                [position] = await _ask(connection, READ_REPLICA) or [None]
-                sources.see_replica(replica, position)
+                found = await _ask(connection, READ_REPLICA)
+                sources.see_replica(replica, None if found is None else Replayed(*found))
                 if sources.has_waiting:
                     await asyncio.sleep(WAITING_INTERVAL_S)
                 else:

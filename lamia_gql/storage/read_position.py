@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Position: TypeAlias = int
 """A place in the WAL, in bytes from its beginning."""
@@ -21,6 +21,17 @@ READ_PRIMARY = f"""
 """
 """What is committed, and the timeline; nothing on what is not a primary."""
 READ_REPLICA = """
-    SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint WHERE pg_is_in_recovery()
+    SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint,
+      extract(epoch FROM pg_postmaster_start_time())::float8
+    WHERE pg_is_in_recovery()
 """
-"""What was replayed; nothing on what is not a replica."""
+"""The columns of a :class:`Replayed`; nothing on what is not a replica."""
+
+
+class Replayed(NamedTuple):
+    """What a replica says of itself."""
+
+    position: Position
+    """What it has replayed."""
+    started_at: float
+    """When it was started, in seconds since 1970."""

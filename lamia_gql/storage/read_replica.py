@@ -46,8 +46,10 @@ class ReadReplica:
         """What it has replayed; None while it does not answer, or is not a replica."""
         self.asked = asyncio.Event()
         """Set when somebody waits for its position."""
+        self.started_at: float | None = None
+        """When it was started, in seconds since 1970; None before its first answer."""
         self.is_ahead = False
-        """Whether it had more than the primary: then it follows another one."""
+        """Whether it had more than the primary since then: it follows another one."""
 
 
 def connect_replicas(settings: Settings) -> list[ReadReplica]:

@@ -9,7 +9,7 @@ from enum import Enum
 from time import monotonic
 from typing import NamedTuple, TypeAlias
 
-from lamia_gql.storage.read_position import Position, Timeline
+from lamia_gql.storage.read_position import Position, Replayed, Timeline
 from lamia_gql.storage.read_replica import ReadReplica, ReadSource
 
 
@@ -27,6 +27,10 @@ Wanted: TypeAlias = Position | Freshness
 
 POSITION_WAIT_S = 0.3
 """How long a read waits at most until a replica has what it must see."""
+
+FAILOVER_PAUSE_S = 5.0
+"""How long after a failover no replica is read. One that follows the former primary may still
+replay what it has from that, and would pass for one that follows the new one."""
 
 MAX_SAMPLES = 1_000
 """About how many positions of the primary are kept, however often it is asked."""
@@ -78,6 +82,8 @@ class ReadSources:
         after a failover: else a replica may still follow the former primary."""
         self._timeline: Timeline | None = None
         """That of the primary."""
+        self._sampled_from = 0.0
+        """From when on samples are taken."""
         self._asking: list[asyncio.Future[Position | None]] = []
         self._waiting: list[_Waiting] = []
 
@@ -139,26 +145,30 @@ class ReadSources:
         """
         now = monotonic()
         if timeline != self._timeline:
+            if self._timeline is not None:
+                self._sampled_from = now + FAILOVER_PAUSE_S
             self._timeline = timeline
             self._samples.clear()
             for replica in self.replicas:
                 replica.is_ahead = False
+        for replica, replayed in before.items():
+            if replayed is not None and replayed > position:
+                replica.is_ahead = True
+        if now < self._sampled_from:
+            return
         if len(self._samples) > 1 and now - self._samples[-2][0] < self._max_lag_s / MAX_SAMPLES:
             # The last one tells little more than that before it.
             self._samples.pop()
         self._samples.append((now, position))
         while len(self._samples) > 1 and self._samples[1][0] <= now - self._max_lag_s:
             self._samples.popleft()
-        for replica, replayed in before.items():
-            if replayed is not None and replayed > position:
-                replica.is_ahead = True
 
-    def see_replica(self, replica: ReadReplica, position: Position | None) -> None:
+    def see_replica(self, replica: ReadReplica, replayed: Replayed | None) -> None:
         """Note what a replica has replayed; None if it can't be read."""
-        replica.position = position
-        if position is None:
-            # To follow another primary, it must restart.
-            replica.is_ahead = False
+        replica.position = None if replayed is None else replayed.position
+        if replayed is not None and replayed.started_at != replica.started_at:
+            # To follow another primary than the one it is ahead of, it must restart.
+            replica.started_at, replica.is_ahead = replayed.started_at, False
         if self._waiting and self.is_usable(replica):
             self._waiting = [one for one in self._waiting if not self._hand_over(one, replica)]
 

@@ -264,7 +264,8 @@ class _Link:
                 if self.listens and self._proxy.refuses_to_listen:
                     self.cut()
                     return
-                if b"COMMIT" in data[:64]:
+                # The isolation of a transaction is no end of one.
+                if b"COMMIT" in data[:64].replace(b"READ COMMITTED", b""):
                     fault = self._proxy.take(
                         Fault.CUT_BEFORE_COMMIT, Fault.CUT_AFTER_COMMIT, Fault.FREEZE_COMMIT
                     )

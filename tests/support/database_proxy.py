@@ -220,7 +220,8 @@ class DatabaseProxy:
             link.cut()
 
     def _take_fault(self, link: Link, message: bytes) -> Fault | None:
-        text = link.text(message)
+        # The isolation of a transaction is no end of one.
+        text = link.text(message).replace(b"READ COMMITTED", b"")
         with self._lock:
             if self._fault is None:
                 return None

@@ -12,8 +12,15 @@ from lamia_gql.api.read_position import wanted_position
 from lamia_gql.domain.settings import load
 from lamia_gql.storage.database import Database
 from lamia_gql.storage.database_url import DatabaseURLError
+from lamia_gql.storage.read_position import Replayed
 from lamia_gql.storage.read_replica import ReadReplica, ReadSource
-from lamia_gql.storage.read_sources import MAX_SAMPLES, Freshness, Outcome, ReadSources
+from lamia_gql.storage.read_sources import (
+    FAILOVER_PAUSE_S,
+    MAX_SAMPLES,
+    Freshness,
+    Outcome,
+    ReadSources,
+)
 
 MAX_LAG_S = 10.0
 
@@ -31,6 +38,7 @@ class Databases:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, replicas: int) -> None:
         self.now_s = 100.0
+        self.started_at = 1.0
         self.timeline = "00000001"
         monkeypatch.setattr(f"{ReadSources.__module__}.monotonic", lambda: self.now_s)
         self.primary = self._source()
@@ -46,9 +54,14 @@ class Databases:
     def is_at(self, primary: int, *replicas: int | None) -> None:
         """The databases say where they are: first the replicas, then the primary."""
         for replica, position in zip(self.replicas, replicas, strict=True):
-            self.sources.see_replica(replica, position)
+            self.replays(replica, position)
         before = {replica: replica.position for replica in self.replicas}
         self.sources.see_primary(primary, self.timeline, before)
+
+    def replays(self, replica: ReadReplica, position: int | None) -> None:
+        """A replica says where it is, or nothing."""
+        replayed = None if position is None else Replayed(position, self.started_at)
+        self.sources.see_replica(replica, replayed)
 
     @property
     def usable(self) -> list[bool]:
@@ -91,9 +104,9 @@ async def test_reads_wait_for_a_position(monkeypatch: pytest.MonkeyPatch) -> Non
     assert second.asked.is_set()
     assert sources.primary_asked.is_set()
     assert databases.answer(12) == 1
-    sources.see_replica(first, 11)
+    databases.replays(first, 11)
     assert await waiting[0] is first.source
-    sources.see_replica(second, 12)
+    databases.replays(second, 12)
     assert await waiting[1] is second.source
     assert await asking is second.source
     assert sources.has_waiting
@@ -136,20 +149,30 @@ async def test_a_failover(monkeypatch: pytest.MonkeyPatch) -> None:
     assert databases.usable == [True, False, True]
     databases.is_at(25, 25, 22, 25)
     assert databases.usable == [True, False, True]
-    # It restarts, as it must to follow another one.
+    # It does not answer for a while.
     databases.is_at(26, 26, None, 26)
+    databases.is_at(26, 26, 25, 26)
+    assert databases.usable == [True, False, True]
+    # It restarts, as it must to follow another one.
+    databases.started_at = 2.0
     databases.is_at(26, 26, 25, 26)
     assert databases.usable == [True] * 3
 
     databases.timeline = "00000002"
     databases.is_at(30, 30, 29, 33)
-    assert databases.usable == [True, False, False]
-    databases.now_s += MAX_LAG_S / 2
-    databases.is_at(40, 40, 29, 33)
+    assert databases.usable == [False] * 3
+    # The second one replays the last that it has from the former primary.
+    databases.now_s += FAILOVER_PAUSE_S / 2
+    databases.is_at(40, 40, 34, 33)
+    databases.now_s += FAILOVER_PAUSE_S / 2
+    databases.is_at(41, 41, 34, 33)
     assert databases.usable == [True, False, False]
     assert await databases.sources.choose(29) is databases.replicas[0].source
-    databases.is_at(40, 40, 30, None)
-    databases.is_at(40, 40, 40, 30)
+    databases.is_at(42, 42, 42, 42)
+    assert databases.usable == [True, True, False]
+    databases.started_at = 3.0
+    databases.is_at(42, 42, 42, 30)
+    databases.is_at(42, 42, 42, 42)
     assert databases.usable == [True] * 3
 
 

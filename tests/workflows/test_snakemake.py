@@ -227,7 +227,7 @@ def test_without_a_server(snakemake: Snakemake) -> None:
     code, printed = finish(snakemake(*options, "split"))
     assert code == 0, printed
     assert printed.count("can't be reached") == 1
-    assert "2 events are lost: the server has not got their jobs." in printed
+    assert "8 events are lost: the server has not got their jobs." in printed
 
 
 def test_settings(snakemake: Snakemake, sqlite_server: Server) -> None:

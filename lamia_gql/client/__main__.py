@@ -45,6 +45,8 @@ def _emit(parsed: argparse.Namespace, program: list[str]) -> None:
         return
     if parsed.event_class is None:
         _make_parser().error("emit: give the class of the event, or --batch")
+    from lamia_gql.client import unclosed_jobs
+
     job = _make_job(parsed)
     job.emit(
         parsed.event_class,
@@ -56,6 +58,7 @@ def _emit(parsed: argparse.Namespace, program: list[str]) -> None:
         batch_id=parsed.batch_id,
     )
     job.close()
+    unclosed_jobs.give_up()
 
 
 def _emit_batch(parsed: argparse.Namespace) -> None:

@@ -107,7 +107,7 @@ class Sender:
         """Send what waits, for at most ``timeout`` seconds; then spool the rest.
 
         A spool on a file system that hangs costs five seconds more. Events that can't be spooled
-        either are lost.
+        either still wait: for the next call, which may be the last one when Python exits.
         """
         deadline = time.monotonic() + timeout
         if self._pid != os.getpid():
@@ -125,8 +125,6 @@ class Sender:
         if rest and not self._move_to_spool_in_time(rest, deadline):
             text = f"{len(rest)} events are lost: neither the server nor the spool takes them."
             self._warnings.warn("lost", text)
-            # Else they would cost the time once more when Python exits.
-            self._waiting.remove(rest)
         if rest:
             self._backoff.tell_others()
 

@@ -32,6 +32,11 @@ def close(job: Job, sender: Sender, timeout: float) -> None:
             keep(kept, sender)
 
 
+def give_up() -> None:
+    """Close none when Python exits, as after a close in vain: it would take the time once more."""
+    _jobs.clear()
+
+
 @atexit.register
 def _close_all() -> None:
     for job in list(_jobs.values()):

@@ -41,21 +41,20 @@ job.beat()
 """A job that another thread closes while it reports an event, and Python exits at once."""
 
 
-CLOSED_TWICE = """
+CLOSING_LOUDLY = """
 import os, time
 os.fsync = lambda descriptor: time.sleep(600)
-from lamia_gql.client import Job, sender
+from lamia_gql.client import sender
+from lamia_gql.client.__main__ import main
 sender.MIN_SPOOL_TIME_S = 0.1
 close = sender.Sender.close
 def close_loudly(self, timeout):
     print("closing")
-    close(self, timeout)
+    close(self, 0.1)
 sender.Sender.close = close_loudly
-job = Job()
-job.beat()
-job.close(0.1)
+main()
 """
-"""A job whose event neither the server nor the spool takes."""
+"""A lamia-job that says when it closes its job, with a spool that does not answer."""
 
 
 def run_with_full_disk(folder: Path, payload: Any, number: int) -> tuple[Job, list[Any]]:
@@ -122,10 +121,29 @@ def test_event_that_comes_while_the_job_is_closed(tmp_path: Path) -> None:
     assert [event["eventClass"] for event in spooled_events(tmp_path)] == ["BEAT"]
 
 
+def test_a_job_that_goes_on_after_it_was_closed(tmp_path: Path) -> None:
+    """What could be neither sent nor spooled then waits in memory until the server is back."""
+    tmp_path.joinpath("spool").touch()
+    with FaultyServer("503") as server:
+        job = Job(environ=job_environment(server.url, tmp_path), quiet=True)
+        job.emit("STARTED")
+        job.close(0.1)
+        assert any("nor the spool takes them" in warning for warning in job.warnings)
+        server.mode = "good"
+        server.requests.clear()
+        job.beat()
+
+        def classes() -> set[str]:
+            return {event["eventClass"] for _headers, batch in server.requests for event in batch}
+
+        until(lambda: classes() == {"STARTED", "BEAT"}, "both events")
+        job.close()
+
+
 def test_lost_events_are_waited_for_once(tmp_path: Path) -> None:
-    """What was given up costs no more time when Python exits."""
+    """What a command has given up costs no more time when Python exits."""
     done = subprocess.run(
-        [sys.executable, "-c", CLOSED_TWICE],
+        [sys.executable, "-c", CLOSING_LOUDLY, "emit", "BEAT"],
         env=job_environment("http://127.0.0.1:1", tmp_path),
         cwd=ROOT,
         capture_output=True,

@@ -286,9 +286,10 @@ class Spool:
         if not os.path.isdir(self.refused.folder):
             # One after the other, because the folders above would get the rights of the umask.
             os.makedirs(self.folder, 0o700, exist_ok=True)
-            # Before the folder that says that all is there, so that nobody has to remember it.
-            write_file(self.folder, "server", self._url.encode() + b"\n")
             os.makedirs(self.refused.folder, 0o700, exist_ok=True)
+        # Whoever has made the folders may have been killed before, or have had no room for it.
+        if not os.path.exists(os.path.join(self.folder, "server")):
+            write_file(self.folder, "server", self._url.encode() + b"\n")
 
     def _is_ours(self) -> bool:
         # In a shared temporary directory, another user may have created a folder of this name.

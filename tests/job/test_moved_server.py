@@ -78,6 +78,16 @@ def test_spool_whose_address_could_not_be_written(
     assert told[1].startswith("1 files wait for http://old:8088/graphql: ")
 
 
+def test_spool_of_an_older_version_without_its_address(tmp_path: Path) -> None:
+    """Older versions made all folders before they wrote it; whoever spools next adds it."""
+    old = Spool(str(tmp_path / "spool"), "http://old:8088/graphql")
+    old.add([make_event()])
+    Path(old.folder, "server").unlink()
+    old.add([make_event()])
+    _code, told, _errors = flush(job_environment("http://127.0.0.1:1", tmp_path))
+    assert told[1].startswith("2 files wait for http://old:8088/graphql: ")
+
+
 def refuse_to_write(*_arguments: object) -> None:
     """As on a full disk."""
     raise OSError(errno.ENOSPC, "No space left on device")

@@ -84,10 +84,10 @@ def picture_tasks(page: dict[str, Any], now: datetime, *, order: str, none: str)
         order: The order of the tasks, in words.
         none: What to say if there are none.
     """
-    tasks, total = page["nodes"], page["totalCount"]
+    tasks, total, is_exact = page["nodes"], page["totalCount"], page["isTotalCountExact"]
     shown = format_count(len(tasks), "task", "tasks")
-    if len(tasks) != total:
-        shown = f"{len(tasks)} of {total:,}{'' if page['isTotalCountExact'] else '+'} tasks"
+    if len(tasks) != total or not is_exact:
+        shown = f"{len(tasks):,} of {total:,}{'' if is_exact else '+'} tasks"
     summary = f"{shown}, {order}" if tasks else none
     return Picture([], TaskTable("task", tasks, now), [], summary)
 

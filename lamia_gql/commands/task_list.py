@@ -43,18 +43,20 @@ def list_tasks(
     given = {"names": patterns, "usernames": usernames, "tagsAll": tags, "states": states}
     conditions = {name: list(values) for name, values in given.items() if values}
     with ServerClient(url) as client:
-        pages = _read_pages(client, conditions, limit)
-        first = next(pages)
-        tasks = [task for page in (first, *pages) for task in page["nodes"]]
+        pages = [*_read_pages(client, conditions, limit)]
+    tasks = [task for page in pages for task in page["nodes"]]
+    total, is_exact = max(len(tasks), pages[0]["totalCount"]), pages[0]["isTotalCountExact"]
+    if not pages[-1]["pageInfo"]["hasNextPage"]:
+        total, is_exact = len(tasks), True
     if as_json:
         for task in tasks:
             click.echo(orjson.dumps(task))
-        if len(tasks) < first["totalCount"]:
-            plus = "" if first["isTotalCountExact"] else "+"
-            click.echo(f"{len(tasks)} of {first['totalCount']}{plus} tasks: see --limit.", err=True)
+        if len(tasks) < total or not is_exact:
+            plus = "" if is_exact else "+"
+            click.echo(f"{len(tasks)} of {total}{plus} tasks: see --limit.", err=True)
         return
     none = "No task matches." if conditions else "There are no tasks yet."
-    listed = {**first, "nodes": tasks}
+    listed = {"nodes": tasks, "totalCount": total, "isTotalCountExact": is_exact}
     Console().print(picture_tasks(listed, datetime.now(UTC), order="newest first", none=none))
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.screen import Screen
 
 from lamia_gql.commands.cause_text import make_printable
-from lamia_gql.commands.rendering import picture_task
+from lamia_gql.commands.rendering import picture_task, picture_tasks
 from lamia_gql.commands.viewport import Viewport
 from lamia_gql.commands.watch_frame import WatchFrame
 
@@ -135,3 +136,20 @@ def test_rows_stay_where_they_are() -> None:
     assert viewport.fit(30) == slice(19, 49)
     viewport.show([{"id": "0"}])
     assert viewport.fit(30) == slice(0, 30)
+
+
+@pytest.mark.parametrize(
+    ("shown", "total", "is_exact", "summary"),
+    [
+        (1, 1, True, "1 task, newest first"),
+        (1_200, 1_200, True, "1,200 tasks, newest first"),
+        (1_200, 3_000, True, "1,200 of 3,000 tasks, newest first"),
+        (2, 2, False, "2 of 2+ tasks, newest first"),
+        (0, 0, True, "none"),
+    ],
+)
+def test_how_many_there_are(shown: int, total: int, is_exact: bool, summary: str) -> None:
+    """Those that are shown are only called all if it is known that there are no others."""
+    row = make_row("t", [0] * 9, "ON_TRACK", stalled=False)
+    page = {"nodes": [row] * shown, "totalCount": total, "isTotalCountExact": is_exact}
+    assert picture_tasks(page, NOW, order="newest first", none="none").summary == summary

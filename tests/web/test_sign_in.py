@@ -71,7 +71,12 @@ def test_dashboard(guarded: Server, credentials: Credentials, open_page: OpenPag
 
 def test_signing_out(guarded: Server, credentials: Credentials, open_page: OpenPage) -> None:
     """The cookie is gone, and so is what was shown."""
-    page = open_page(f"{guarded.url}/graphiql", allowed=REFUSED)
+    page = open_page(f"{guarded.url}/graphiql", allowed=REFUSED, width=3840, height=2160)
+    # On the screen of a wall, all is enlarged, and nothing of it twice.
+    expect(page.locator("main")).to_have_css("zoom", "1.75")
+    expect(page.get_by_text("Access token")).to_have_css("font-size", "16px")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.get_by_text("Access token")).to_have_css("font-size", "16px")
     sign_in(page, credentials.token("anna", Role.READ))
     expect(page.locator(".graphiql-logo")).to_contain_text("anna")
     page.goto(guarded.url)

@@ -166,7 +166,7 @@ def test_many_questions_are_one_write(start_server: StartServer, sqlite_url: str
         return found
 
     def all_are_told_that_it_is_ready() -> bool:
-        before, begin = writes(), time.monotonic()
+        begin, before = time.monotonic(), writes()
         with ThreadPoolExecutor(8) as threads:
             told = set(threads.map(lambda _: reason(server), range(100)))
         assert 0 <= writes() - before <= 1 + time.monotonic() - begin

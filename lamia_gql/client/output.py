@@ -25,7 +25,7 @@ MAX_TAIL_BYTES = 8 * 1024
 SIGNALLED_ERRNOS = (errno.EPIPE, errno.EFBIG)
 """Errors of a write that the kernel tells a program by a signal, which ends it."""
 COPY_SCRIPT = """
-import os, select
+import os, select, sys
 while True:
     data = memoryview(os.read(0, 262144))
     if not data:
@@ -35,8 +35,13 @@ while True:
             data = data[os.write(1, data):]
         except BlockingIOError:
             select.select([], [1], [])
+        except OSError as error:
+            if not sys.argv[1:] or str(error.errno) in sys.argv[1:]:
+                raise
+            break
 """
-"""Keeps copying the output of daemons that the program has left behind."""
+"""Keeps copying the output of daemons that the program has left behind, until an error of these
+numbers; of any number if none is given."""
 
 Observer = Callable[[bytes], None]
 """Gets every chunk of output."""
@@ -63,6 +68,10 @@ class OutputPipe:
         self.targets = targets
         self.problem: str | None = None
         """Why output could not be written, for the user; None if it was, or nobody reads it."""
+        # A full disk ends no program that only writes messages to it. But what may be results must
+        # not be incomplete without anybody noticing.
+        self._fatal_errnos = () if targets == (1,) else SIGNALLED_ERRNOS
+        """The errors of a write that the program has to notice; any if there is none."""
         self._observers = observers
         self._thread = threading.Thread(target=self._copy, name="lamia-output", daemon=True)
         self._has_other_writers = False
@@ -105,7 +114,7 @@ class OutputPipe:
         try:
             null = open_null()
             helper = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", COPY_SCRIPT],
+                [sys.executable, "-I", "-S", "-c", COPY_SCRIPT, *map(str, self._fatal_errnos)],
                 stdin=self._read_end,
                 stdout=self.targets[0],
                 stderr=null,
@@ -156,9 +165,7 @@ class OutputPipe:
         except OSError as error:
             if error.errno != errno.EPIPE:
                 self.problem = f"Output is lost: {error.strerror}."
-            # A full disk ends no program that only writes messages to it. But what may be results
-            # must not be incomplete without anybody noticing.
-            if error.errno in SIGNALLED_ERRNOS or self.targets == (1,):
+            if not self._fatal_errnos or error.errno in self._fatal_errnos:
                 raise
 
     def _close(self, has_ended: bool) -> None:

@@ -217,6 +217,20 @@ def test_messages_on_a_full_disk(tmp_path: Path, target: str) -> None:
     assert "Output is lost: No space left on device." in end["payload"]["warnings"]
 
 
+def test_a_daemon_with_messages_on_a_full_disk(tmp_path: Path) -> None:
+    """One that the program leaves behind goes on as well."""
+    environ = job_environment("http://127.0.0.1:1", tmp_path, LAMIA_INDEX="none")
+    # The second line must not come before the first one could not be written.
+    daemon = (
+        "until [ -e ended ]; do sleep 0.05; done; echo one >&2; sleep 0.3; echo two >&2; >survived"
+    )
+    command = [*LAMIA_JOB, "run", "--", "sh", "-c", f"cd {tmp_path}; ({daemon}) & exit 0"]
+    with open("/dev/full", "wb") as full:
+        subprocess.run(command, env=environ, cwd=ROOT, stderr=full, timeout=60, check=True)
+    (tmp_path / "ended").touch()
+    until((tmp_path / "survived").exists, "the daemon's end")
+
+
 def test_results_on_a_full_disk(tmp_path: Path) -> None:
     """Output that may be results does not vanish: the program gets a broken pipe."""
     environ = job_environment("http://127.0.0.1:1", tmp_path)

@@ -83,9 +83,11 @@ class SilenceWatch:
         while True:
             begun_at = datetime.now(UTC)
             await asyncio.sleep(self._interval_s)
-            if datetime.now(UTC) - begun_at > timedelta(seconds=2 * self._interval_s):
+            now = datetime.now(UTC)
+            has_leapt = now - begun_at > timedelta(seconds=2 * self._interval_s)
+            if has_leapt or now < self._listening_since:
                 # The machine was asleep, or its clock was set.
-                self._listening_since = datetime.now(UTC)
+                self._listening_since = now
             try:
                 await self.look()
             except Unavailable:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -164,6 +164,32 @@ async def test_a_machine_that_was_asleep_has_heard_nobody(sqlite_server: Server)
         await until_async(watch.outbox, "silence")
         [told] = await watch.outbox()
         assert told.created_at - woken_at >= timedelta(seconds=silence_s)
+        await watch.watch.stop()
+
+
+async def test_a_clock_that_is_set_back_hides_no_silence(
+    sqlite_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day ahead for a while, then right again: silence is not counted from tomorrow on."""
+    leap = timedelta()
+
+    class Clock(datetime):
+        """The clock of the machine, which somebody sets."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            """The time on it."""
+            return cls.fromtimestamp((datetime.now(UTC) + leap).timestamp(), tz)
+
+    monkeypatch.setattr("lamia_gql.ingest.silence.datetime", Clock)
+    sqlite_server.create("t", {"name": "p"})
+    async with watching(sqlite_server, notify_silence=0.5) as watch:
+        leap = timedelta(days=1)
+        await watch.watch.start()
+        await asyncio.sleep(0)
+        leap = timedelta()
+        sqlite_server.submit("t", "p", "STARTED")
+        await until_async(watch.outbox, "silence")
         await watch.watch.stop()
 
 

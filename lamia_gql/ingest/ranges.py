@@ -95,6 +95,8 @@ class RangeKeeper:
 def begin_range(transaction: WriteTransaction, period: timedelta | None) -> IdRange | None:
     """Begin a new range if it is time to; that range, or None.
 
+    Where the ids of the last range are half used, only the partitions of the next one are made.
+
     Its wait for those who are just creating tasks is limited, as others wait to create some
     meanwhile: see :func:`lamia_gql.storage.partitions.limit_lock_wait`.
 
@@ -110,6 +112,8 @@ def begin_range(transaction: WriteTransaction, period: timedelta | None) -> IdRa
     current = ranges.current
     if not ranges.ahead and ranges.last_id >= current.end - WIDTH // 2:
         add_range(connection, current.end)
+        # What follows may fail, again and again, and would undo it until the ids have ended.
+        return None
     if period is None or len(ranges.ended) + 1 >= MAX_RANGES:
         return None
     first = connection.scalar(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, text
@@ -125,4 +126,19 @@ def test_ids_that_could_not_move_go_on(postgres_url: str) -> None:
         database.write_blocking(begin)
     create(database)
     assert database.read_blocking(read_ranges).last_id == 2
+    database.close()
+
+
+def test_partitions_come_before_the_ids_end(postgres_url: str) -> None:
+    """Also where a new range can't begin as well, because an id is not committed yet."""
+    database = Database(load(database_url=postgres_url))
+    migrate(database.engine)
+    create(database)
+    begin = partial(begin_range, period=timedelta(0))
+    with database.engine.connect() as other:
+        other.execute(text("SELECT setval('task_id_seq', :id)"), {"id": WIDTH // 2})
+        other.execute(text("SELECT nextval('task_id_seq')"))
+        assert database.write_blocking(begin) is None
+    [ahead] = database.read_blocking(read_ranges).ahead
+    assert database.write_blocking(begin) == ahead
     database.close()

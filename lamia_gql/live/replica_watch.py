@@ -66,6 +66,8 @@ class ReplicaWatch:
             try:
                 position, timeline = await _ask(connection, READ_PRIMARY) or (None, None)
             finally:
+                if position is None:
+                    sources.lose_primary()
                 for answer in asking:
                     if not answer.done():
                         answer.set_result(position)

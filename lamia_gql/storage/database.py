@@ -195,6 +195,8 @@ class Database:
         """Take the end of a write: its result and its changes, or its error."""
         self._writes.discard(write)
         statistics.add(write, error)
+        if write.retries.has_searched:
+            self.sources.lose_primary()
         if done is None:
             assert error is not None
             _fail(answer, error)

@@ -84,6 +84,8 @@ class ReadSources:
         """That of the primary."""
         self._sampled_from = 0.0
         """From when on samples are taken."""
+        self._may_be_another = False
+        """Whether another primary may have taken over since its position was read."""
         self._asking: list[asyncio.Future[Position | None]] = []
         self._waiting: list[_Waiting] = []
 
@@ -144,6 +146,7 @@ class ReadSources:
             before: what the replicas had replayed before it was asked for.
         """
         now = monotonic()
+        self._may_be_another = False
         if timeline != self._timeline:
             if self._timeline is not None:
                 self._sampled_from = now + FAILOVER_PAUSE_S
@@ -163,6 +166,14 @@ class ReadSources:
         while len(self._samples) > 1 and self._samples[1][0] <= now - self._max_lag_s:
             self._samples.popleft()
 
+    def lose_primary(self) -> None:
+        """Note that the primary was gone, so that another one may take over, or has done so.
+
+        Reads that must see what it has written do not trust a position of a replica, until that of
+        the primary is known again.
+        """
+        self._may_be_another = True
+
     def see_replica(self, replica: ReadReplica, replayed: Replayed | None) -> None:
         """Note what a replica has replayed; None if it can't be read."""
         replica.position = None if replayed is None else replayed.position
@@ -177,7 +188,8 @@ class ReadSources:
         try:
             async with asyncio.timeout(POSITION_WAIT_S):
                 position = await self._committed() if isinstance(wanted, Freshness) else wanted
-                if position is None:
+                # At the same position, another primary has something else.
+                if position is None or (position and self._may_be_another):
                     return None
                 return self._ready(position) or await self._wait_for(position)
         except TimeoutError:
@@ -220,11 +232,11 @@ class ReadSources:
             if one in self._waiting:
                 self._waiting.remove(one)
 
-    @staticmethod
-    def _hand_over(one: _Waiting, replica: ReadReplica) -> bool:
+    def _hand_over(self, one: _Waiting, replica: ReadReplica) -> bool:
         """Whether this read waits no more."""
         if not one.found.done():
-            if replica.position is None or replica.position < one.position:
+            position = None if self._may_be_another else replica.position
+            if position is None or position < one.position:
                 return False
             one.found.set_result(replica)
         return True

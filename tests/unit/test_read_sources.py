@@ -176,6 +176,22 @@ async def test_a_failover(monkeypatch: pytest.MonkeyPatch) -> None:
     assert databases.usable == [True] * 3
 
 
+async def test_a_primary_that_was_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one may have written something else at the positions that replicas have."""
+    databases = Databases(monkeypatch, 1)
+    choose, [replica] = databases.sources.choose, databases.replicas
+    databases.is_at(20, 20)
+    waiting = asyncio.create_task(choose(21))
+    await asyncio.sleep(0)
+    databases.sources.lose_primary()
+    databases.replays(replica, 22)
+    assert await choose(20) is databases.primary
+    assert await waiting is databases.primary
+    assert await choose(0) is replica.source
+    databases.is_at(22, 22)
+    assert await choose(20) is replica.source
+
+
 @pytest.mark.parametrize(
     ("header", "wanted"),
     [

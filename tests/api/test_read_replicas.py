@@ -31,8 +31,9 @@ from tests.support.waiting import until, until_async
 
 pytestmark = pytest.mark.slow
 HEADER = "lamia-position"
-UP_TO_DATE = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()"
-"""How many standbys have replayed everything."""
+POSITION = "SELECT pg_current_wal_lsn()"
+REPLAYED = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= %s"
+"""How many standbys have replayed what is before a position."""
 DONE = '{ process(task: "t", name: "p") { counts { done } } }'
 
 
@@ -199,7 +200,9 @@ def test_a_replica_of_the_former_primary(start_server: StartServer, postgres: Pa
         address = f"postgresql://postgres@{replica.place}/{DATABASE}"
         site = start(start_server, pair.url, address, max_replica_lag=600)
         with pair.primary.connect(DATABASE) as connection:
-            until(lambda: connection.execute(UP_TO_DATE).fetchone() == (2,), "up to date")
+            # The server goes on to write, and standbys tell only now and then how far they are.
+            before = connection.execute(POSITION).fetchone()
+            until(lambda: connection.execute(REPLAYED, before).fetchone() == (2,), "replayed")
             pair.standby.stop()
             connection.execute("CREATE TABLE lost AS SELECT generate_series(1, 100000)")
         pair.primary.kill()
@@ -220,7 +223,8 @@ def test_a_lost_answer_to_a_commit(start_server: StartServer, postgres_url: str)
         server = start_server(proxy.url, read_database_url=postgres_url)
         server.create("t", {"name": "p"})
         change = {"input": {"name": "t", "comment": "changed"}}
-        proxy.fail(Fault.CUT_AFTER)
+        # Not at the commit of what the server does by itself.
+        proxy.fail(Fault.CUT_AFTER, after=b"comment=")
         lost = server.request(UPDATE_TASK, change)
         assert lost.json()["errors"][0]["extensions"]["code"] == "OUTCOME_UNKNOWN"
         again = server.request(UPDATE_TASK, change)

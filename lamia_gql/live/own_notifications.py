@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from lamia_gql.domain.histogram import SECONDS, Histogram
-from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.change_feed import TASKS_PER_NOTIFICATION, Change
 
 MAX_OPEN = 1_000
 """So many notifications may be on their way; a former one is taken for lost."""
@@ -30,8 +30,11 @@ class OwnNotifications:
         """Those that were received before the event loop knew of the end of their commit."""
 
     def send(self, changes: Sequence[Change]) -> None:
-        """Note the end of a commit."""
-        key = changes[0][:2]
+        """Note the end of a commit, which has a notification for each so many changes."""
+        for first in changes[::TASKS_PER_NOTIFICATION]:
+            self._send(first[:2])
+
+    def _send(self, key: Key) -> None:
         if key in self._early:
             self._early.discard(key)
             self.lags.add(0.0)

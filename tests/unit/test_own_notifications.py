@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamia_gql.live import own_notifications
 from lamia_gql.live.own_notifications import OwnNotifications
-from lamia_gql.storage.change_feed import Change
+from lamia_gql.storage.change_feed import TASKS_PER_NOTIFICATION, Change, decode, encode
 
 
 def test_each_commit_is_measured_once() -> None:
@@ -28,3 +28,15 @@ def test_each_commit_is_measured_once() -> None:
     notifications.receive([Change(3, number)])
     notifications.send([Change(4, number)])
     assert notifications.lags.cumulated()[-1] == 4
+
+
+def test_a_commit_of_many_tasks_has_several_notifications() -> None:
+    """None of which is taken for that of a later commit."""
+    notifications = OwnNotifications()
+    changes = [Change(number, 1) for number in range(TASKS_PER_NOTIFICATION + 1)]
+    notifications.send(changes)
+    for payload in encode("server", changes):
+        notifications.receive(decode(payload)[1])
+    assert notifications.lags.cumulated()[-1] == 2
+    notifications.send(changes[-1:])
+    assert notifications.lags.cumulated()[-1] == 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import cache
 from itertools import cycle
@@ -65,34 +65,34 @@ class Page:
         """Show it, until cancelled."""
         stored = documents()
         queries = [operation(stored[name], **ARRAY, **shown) for name, shown, _ in QUERIES]
-        connection = await Connection.open(url)
-        requests = [request(url, "/graphql", query, headers=HEADERS) for query in queries]
-        for raw in requests:
-            await self._ask(connection, raw)
-        subscription = Subscription(
-            url,
-            *(
-                operation(stored[f"{name}Changed"], **WATCHED, **shown, interval=interval_s)
-                for name, shown, interval_s in QUERIES
-            ),
-        )
-        pushed = asyncio.Event()
-
-        def read() -> None:
-            for result in subscription.read():
-                assert "errors" not in result, result
-                self.pushes += 1
-                pushed.set()
-
-        asyncio.get_running_loop().add_reader(subscription.socket, read)
-        while True:
-            pushed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_INTERVAL_S):
-                    await pushed.wait()
-                    continue
+        with closing(await Connection.open(url)) as connection:
+            requests = [request(url, "/graphql", query, headers=HEADERS) for query in queries]
             for raw in requests:
                 await self._ask(connection, raw)
+            subscription = Subscription(
+                url,
+                *(
+                    operation(stored[f"{name}Changed"], **WATCHED, **shown, interval=interval_s)
+                    for name, shown, interval_s in QUERIES
+                ),
+            )
+            pushed = asyncio.Event()
+
+            def read() -> None:
+                for result in subscription.read():
+                    assert "errors" not in result, result
+                    self.pushes += 1
+                    pushed.set()
+
+            asyncio.get_running_loop().add_reader(subscription.socket, read)
+            while True:
+                pushed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_INTERVAL_S):
+                        await pushed.wait()
+                        continue
+                for raw in requests:
+                    await self._ask(connection, raw)
 
     async def _ask(self, connection: Connection, raw: bytes) -> None:
         await connection.ask(raw)
@@ -137,6 +137,9 @@ async def _measure(server: Server, scale: Scale) -> Measured:
     for task in showing:
         assert not task.done(), task.exception()
         task.cancel()
+    await asyncio.wait(showing)
+    for connection in connections:
+        connection.close()
     viewer_minutes = len(pages) * duration_s / 60
     requests = sum(page.requests for page in pages) / viewer_minutes
     pushes = sum(page.pushes for page in pages) / viewer_minutes

@@ -85,7 +85,7 @@ def follow(cluster: SlurmCluster, server: Server, *arguments: str) -> Iterator[N
     finally:
         follower.send_signal(signal.SIGTERM)
         _out, errors = follower.communicate(timeout=15)
-    assert (follower.returncode, errors) == (0, "")
+    assert (follower.returncode, errors) == (0, ""), errors
 
 
 def write_script(folder: Path, name: str, text: str) -> Path:

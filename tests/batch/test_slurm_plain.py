@@ -113,10 +113,10 @@ def test_heterogeneous_job_is_one(slurm: SlurmCluster, sqlite_server: Server) ->
     sqlite_server.create("parts", {"name": "fill", "jobCount": 4})
     label = "--comment=lamia:parts/fill[3]"
     script = write_script(slurm.folder, "parts.sbatch", "#!/bin/bash\nexit 3\n")
-    with follow(slurm, sqlite_server):
-        # What stands behind the colon is the second part.
-        one = (label, "--ntasks=1", "--hold")
-        job = slurm.submit(script, *one, ":", *one)
+    # What stands behind the colon is the second part.
+    one = (label, "--ntasks=1", "--hold")
+    job = slurm.submit(script, *one, ":", *one)
+    with follow(slurm, sqlite_server, job):
         # Only the follower tells it.
         await_states(sqlite_server, "parts", {3: "HELD"})
         slurm.run("scontrol", "release", job, check=True)

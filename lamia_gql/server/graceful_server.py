@@ -6,10 +6,10 @@ import asyncio
 import logging
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,8 @@ class GracefulServer(uvicorn.Server):
         self._is_last = is_last
         self._drained_at: float | None = None
         """When it has gone on for ``drain_time_s``; None until it was told to stop."""
-        self._told_to_stop = threading.Event()
+        # An Event has a lock, which a second signal would wait for within the first one's handler.
+        self._stop_signals: SimpleQueue[int] = SimpleQueue()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the application, accept connections, and say so."""
@@ -93,7 +94,7 @@ class GracefulServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
-        self._told_to_stop.set()
+        self._stop_signals.put(sig)
         super().handle_exit(sig, frame)
 
     def end_in_time(self) -> None:
@@ -102,7 +103,7 @@ class GracefulServer(uvicorn.Server):
         Else it would wait for every thread that reads, writes or parses, and for the event loop.
         What is not committed by then was not acknowledged, and the database rolls it back.
         """
-        self._told_to_stop.wait()
+        self._stop_signals.get()
         time.sleep(self._drain_time_s + STOP_GRACE_S)
         log.warning("stopping took longer than %g s: the process ends at once", STOP_GRACE_S)
         logging.shutdown()

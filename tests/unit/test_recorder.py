@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -43,15 +43,6 @@ COUNTERS = (
     "reporting",
     "progress_sum",
 )
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated database, on either engine."""
-    database = Database(load(database_url=database_url))
-    migrate(database.engine)
-    yield database
-    database.close()
 
 
 async def submit(database: Database, requests: Sequence[list[NewEvent]]) -> list[Any]:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-
-import pytest
 
 from lamia_gql.client.event import new_id
 from lamia_gql.domain.lifecycle import EventClass, Occurrence
-from lamia_gql.domain.settings import load
 from lamia_gql.ingest.event_batch import record
 from lamia_gql.ingest.event_input import NewEvent
 from lamia_gql.ingest.recount import recount
 from lamia_gql.ingest.task_input import ProcessSpec
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.queries.tasks import tasks_by_name
 from lamia_gql.storage.rows import TaskRow
 from tests.support.new_events import create, event
 from tests.support.statements import record_statements
 from tests.support.strategies import NOON
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated database, on either engine."""
-    database = Database(load(database_url=database_url))
-    migrate(database.engine)
-    yield database
-    database.close()
 
 
 def at(minute: int) -> datetime:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -23,22 +22,12 @@ from lamia_gql.ingest.task_input import ProcessSpec, TaskSpec
 from lamia_gql.ingest.tasks import create_tasks
 from lamia_gql.ingest.thinning import ThinningPace, thin_task
 from lamia_gql.storage.database import Database
-from lamia_gql.storage.migrations import migrate
 from lamia_gql.storage.models import Event, Job, Process, Task
 
 NOW = datetime.now(UTC)
 OLD = NOW - timedelta(days=30)
 JOBS = 5
 BEATS_OF_A_WEEK = Retention.of(load(beat_retention_days=7))
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated database, on either engine."""
-    database = Database(load(database_url=database_url))
-    migrate(database.engine)
-    yield database
-    database.close()
 
 
 def event(process: str, index: int, kind: str, **given: Any) -> NewEvent:

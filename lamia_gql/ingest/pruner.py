@@ -226,7 +226,8 @@ class Pruner:
             await asyncio.sleep(self._interval_s)
 
     async def _prune(self) -> Pruned:
-        now = self._clock.believe(await self._database.read(read_clock), time.monotonic())
+        read = partial(read_clock, with_latest=self._clock.is_new)
+        now = self._clock.believe(await self._database.read(read), time.monotonic())
         if now is None:
             return Pruned()
         return await Pruning(self._database, self._retention, now).run()

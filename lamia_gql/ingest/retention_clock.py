@@ -27,7 +27,7 @@ class Reading(NamedTuple):
     now: datetime
     """By the clock of this machine, or of the database if that is behind it."""
     last_received_at: datetime | None
-    """About when the latest event or task was received; None without tasks."""
+    """About when the latest event or task was received; None without tasks, or if not asked."""
 
 
 def read_time(connection: ReadConnection) -> datetime:
@@ -39,8 +39,15 @@ def read_time(connection: ReadConnection) -> datetime:
     return min(now, there)
 
 
-def read_clock(connection: ReadConnection) -> Reading:
-    """What this machine and the database know about the time."""
+def read_clock(connection: ReadConnection, *, with_latest: bool) -> Reading:
+    """What this machine and the database know about the time.
+
+    ``with_latest``: whether to look for the latest receipt, for which all tasks are read.
+    """
+    return Reading(read_time(connection), _last_receipt(connection) if with_latest else None)
+
+
+def _last_receipt(connection: ReadConnection) -> datetime | None:
     latest = (
         select(Task.id, Task.last_seq)
         .where(Task.last_event_at.is_not(None))
@@ -55,7 +62,7 @@ def read_clock(connection: ReadConnection) -> Reading:
     )
     task_at = connection.scalar(select(func.max(Task.received_at)))
     times = [at for at in (event_at, task_at) if at is not None]
-    return Reading(read_time(connection), max(times, default=None))
+    return max(times, default=None)
 
 
 class RetentionClock:
@@ -71,6 +78,11 @@ class RetentionClock:
         self._believed_at = 0.0
         """When that was, by the clock of the rounds."""
         self._doubted_since: float | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no round has begun yet: the first one needs the latest receipt."""
+        return self._believed is None
 
     def believe(self, reading: Reading, ticks: float) -> datetime | None:
         """The time of a round; None while there is reason to doubt it: then nothing is removed.
